@@ -1,0 +1,1 @@
+"""A simulated lender, and the demo that trains on its books."""

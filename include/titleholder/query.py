@@ -1,0 +1,35 @@
+"""A model's SQL: finding and replacing its bound parameters, without touching strings, comments or casts."""
+
+from __future__ import annotations
+
+import re
+
+PARAMETERS = ("as_of", "window_start", "window_end")
+
+_TOKEN = re.compile(
+    r"""
+      --[^\n]*                          # comment to the end of the line
+    | /\*.*?\*/                         # block comment
+    | (?P<tag>\$\w*\$).*?(?P=tag)       # dollar-quoted string
+    | '(?:[^']|'')*'                    # string
+    | "(?:[^"]|"")*"                    # quoted identifier
+    | ::                                # cast
+    | :(?P<name>[A-Za-z_]\w*)           # bound parameter
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def parameters(sql: str) -> list[str]:
+    """Names of the bound parameters in `sql`, in order of first appearance."""
+    return list(dict.fromkeys(m["name"] for m in _TOKEN.finditer(sql) if m["name"]))
+
+
+def positional(sql: str) -> str:
+    """`sql` with each known `:name` replaced by `$n`, n being the name's place in `PARAMETERS`, typed as timestamptz."""
+
+    def place(match: re.Match[str]) -> str:
+        name = match["name"]
+        return match[0] if name is None else f"${PARAMETERS.index(name) + 1}::timestamptz"
+
+    return _TOKEN.sub(place, sql).strip().rstrip(";")

@@ -1,0 +1,66 @@
+"""Where the services are: read from the environment once, at the edge."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self
+
+from titleholder.errors import ServiceError
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses carry passwords."""
+
+    ledger_url: str
+    tracking_uri: str
+    snapshots: str
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read `TITLEHOLDER_LEDGER_URL`, `MLFLOW_TRACKING_URI` and `TITLEHOLDER_SNAPSHOTS`.
+
+        Raises:
+            ServiceError: naming what is not set.
+        """
+        return cls(_need("TITLEHOLDER_LEDGER_URL"), _need("MLFLOW_TRACKING_URI"), _need("TITLEHOLDER_SNAPSHOTS"))
+
+
+def connection_url(connection: str) -> str:
+    """The address of an Airflow connection that stands in the environment as `AIRFLOW_CONN_<ID>` (a URI).
+
+    Raises:
+        ServiceError: when it is not set.
+    """
+    return _need(f"AIRFLOW_CONN_{connection.upper()}")
+
+
+def _need(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise ServiceError(
+        f"{name} is not set. Start the local stack with `make up` (its addresses are then found by themselves), "
+        "or set it to the service you use."
+    )
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The package's version and, in a checkout, its commit (`+dirty` with uncommitted changes)."""
+    try:
+        number = version("titleholder")
+    except PackageNotFoundError:
+        number = "0"
+    if given := os.environ.get("TITLEHOLDER_CODE_VERSION"):
+        return given
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return number
+    return f"{number}-{found.stdout.strip()}"

@@ -1,0 +1,126 @@
+"""Immutable extracts by reference: Parquet files named by their own SHA-256, on a path or in an object store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+from pydantic import BaseModel, ConfigDict
+
+from titleholder.errors import DataError, ServiceError
+from titleholder.windows import Intervals, midnight
+
+ROW_GROUP = 65_536
+"""Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
+
+
+class Snapshot(BaseModel):
+    """A reference to the rows of one run and to what the run is. Small and frozen: it travels through XCom."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    lane: str
+    as_of: date
+    spans: Intervals
+    candidates: tuple[str, ...]
+    spec_fingerprint: str
+    uri: str
+    sha256: str
+    rows: int
+    key: str = ""
+    run_id: str = ""
+
+
+def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> tuple[str, str, int]:
+    """Write the batches to `root/folder/<sha256>.parquet`; returns (uri, sha256, rows).
+
+    The file appears whole or not at all, and equal content is written once. Memory: one row group.
+
+    Raises:
+        ServiceError: when the place cannot be written.
+    """
+    try:
+        store, base = _store(root)
+        with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
+            local = Path(scratch) / "extract.parquet"
+            rows = 0
+            with pq.ParquetWriter(local, schema, compression="zstd") as writer:
+                for table in _even(schema, batches):
+                    writer.write_table(table, row_group_size=ROW_GROUP)
+                    rows += table.num_rows
+            with local.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            target = f"{base}/{folder}/{digest}.parquet"
+            if store.get_file_info(target).type == fs.FileType.NotFound:
+                _place(local, store, target)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
+    return f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, rows
+
+
+def _store(root: str) -> tuple[fs.FileSystem, str]:
+    """The file system and base path of a folder or of a URL such as s3://bucket/prefix."""
+    if "://" in root:
+        store, base = fs.FileSystem.from_uri(root)
+        return store, base.rstrip("/")
+    return fs.LocalFileSystem(), str(Path(root).absolute())
+
+
+def _place(local: Path, store: fs.FileSystem, target: str) -> None:
+    store.create_dir(target.rpartition("/")[0], recursive=True)
+    part = f"{target}.{local.parent.name}.part"
+    fs.copy_files(str(local), part, source_filesystem=fs.LocalFileSystem(), destination_filesystem=store)
+    store.move(part, target)
+
+
+def _even(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROW_GROUP` rows each, the last one shorter."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= ROW_GROUP:
+            table = pa.Table.from_batches(held, schema=schema)
+            yield table.slice(0, ROW_GROUP)
+            held, count = table.slice(ROW_GROUP).to_batches(), count - ROW_GROUP
+    if count:
+        yield pa.Table.from_batches(held, schema=schema)
+
+
+def read(snapshot: Snapshot) -> pd.DataFrame:
+    """All rows of a snapshot, in their order.
+
+    Raises:
+        DataError: when the file is gone, or no longer hashes to what the reference says.
+    """
+    store, path = _store(snapshot.uri)
+    try:
+        with store.open_input_stream(path) as file:
+            content = file.read()
+    except OSError as error:
+        raise DataError(f"snapshot {snapshot.uri} cannot be read: {error}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != snapshot.sha256:
+        raise DataError(f"snapshot {snapshot.uri} was changed: its SHA-256 is {digest}, expected {snapshot.sha256}")
+    frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+    return frame
+
+
+Part = Literal["training", "holdout"]
+
+
+def part(frame: pd.DataFrame, snapshot: Snapshot, event_time: str, which: Part) -> pd.DataFrame:
+    """The training rows or the holdout rows of a snapshot's frame."""
+    split = midnight(snapshot.spans.holdout_start)
+    mask = frame[event_time] < split if which == "training" else frame[event_time] >= split
+    return frame[mask].reset_index(drop=True)
