@@ -11,8 +11,11 @@ from __future__ import annotations
 import importlib
 import sys
 
+# Not the project's own package: it costs a task little, and an edit of it takes effect with the next task.
 _PRELOADED = (
     "adbc_driver_postgresql.dbapi",
+    "alembic.config",
+    "croniter",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "mlflow",
@@ -25,7 +28,6 @@ _PRELOADED = (
     "pyarrow",
     "pyarrow.parquet",
     "scipy.stats",
-    "skops.io",
     "sklearn.calibration",
     "sklearn.compose",
     "sklearn.ensemble",
@@ -45,11 +47,21 @@ def _preload() -> None:
     matplotlib.use("Agg")  # tasks draw into files, never on a screen
     for name in _PRELOADED:
         importlib.import_module(name)
+
+
+def _import_apart_from_airflow(name: str) -> None:
+    """Import a module that looks into every loaded one.
+
+    skops asks each loaded module for each of scipy's functions, and Airflow's lazy modules answer with two thousand
+    warnings and seconds of searching. Neither skops nor what it imports uses Airflow.
+    """
+    airflow = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == "airflow"}
+    for key in airflow:
+        del sys.modules[key]
     try:
-        importlib.import_module("titleholder.steps")
-    except ModuleNotFoundError as error:
-        if error.name != "titleholder.steps":
-            raise
+        importlib.import_module(name)
+    finally:
+        sys.modules.update(airflow)
 
 
 # Other components never fork tasks: they would pay for the imports and gain nothing.

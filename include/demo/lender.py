@@ -104,13 +104,13 @@ def _stress(month: Any) -> Any:
 
 def _volume(rng: Random, month: int, per_month: int) -> int:
     season, growth = _wave(month, 12, 10.5), _wave(month, 84, 24_330)
-    return round(per_month * (1.20 + 0.08 * season + 0.06 * growth + rng.uniform(0, 0.04)))
+    return int(per_month * (1.20 + 0.08 * season + 0.06 * growth + rng.uniform(0, 0.04)))
 
 
 def _channel_shares(month: int) -> Array:
     """Partner shops grow from a twentieth to almost a half of the business over five years, at the branches' cost."""
     partner = 0.24 + 0.20 * _wave(month, 120, 24_325)
-    return np.array([0.45, 0.35, 0.20, 0.0]) * (1 - partner) + np.array([0, 0, 0, partner])
+    return np.append(np.array([0.45, 0.35, 0.20]) * (1 - partner), partner)
 
 
 def _fashions(month: Any, count: int, period: float, size: float) -> Array:
@@ -125,11 +125,11 @@ def _fashions(month: Any, count: int, period: float, size: float) -> Array:
 def _pick(rng: Random, size: int, shares: Any) -> Array:
     """Codes 0..k-1 drawn by `shares`, of shape (k,) or (size, k); rows need not add up to one."""
     steps = np.cumsum(np.broadcast_to(shares, (size, np.shape(shares)[-1])), axis=1)
-    return (rng.random(size)[:, None] * steps[:, -1:] > steps).sum(axis=1)
+    return np.asarray((rng.random(size)[:, None] * steps[:, -1:] > steps).sum(axis=1))
 
 
 def _named(codes: Array, names: list[str]) -> Any:
-    return pd.Categorical.from_codes(codes, categories=names)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(names))
 
 
 def _applications(rng: Random, month: int, size: int) -> pd.DataFrame:
@@ -167,7 +167,7 @@ def _applications(rng: Random, month: int, size: int) -> pd.DataFrame:
 
 
 def _moments(rng: Random, month: int, size: int) -> Array:
-    """Seconds since 1970 within the month, ascending; most people apply in the evening."""
+    """Seconds since 1970 within the month, ascending; most people apply in the afternoon."""
     first = (np.datetime64("1970-01", "M") + (month - 1970 * 12)).astype("M8[D]")
     days = ((first.astype("M8[M]") + 1).astype("M8[D]") - first).astype(int)
     hours = np.clip(rng.normal(15.5, 4.5, size), 0, 23.99)
@@ -200,7 +200,10 @@ class _Loans:
 
 
 def _risk(month: int, a: pd.DataFrame) -> Array:
-    """Log-odds of an applicant's default, the time and the economy apart. Signs never change; strengths do."""
+    """Log-odds of an applicant's default, the time and the economy apart. Strengths change, signs never do:
+
+    risk rises with utilisation and with the instalment's share of income, falls with the score and with prior loans.
+    """
     channel, partner = a["channel"].cat.codes.to_numpy(), (a["channel"] == "partner").to_numpy()
     stress, used = _stress(month + 2), a["utilisation"].to_numpy()
     score = (a["bureau_score"].to_numpy() - 640) / 70
@@ -208,9 +211,9 @@ def _risk(month: int, a: pd.DataFrame) -> Array:
     new = (a["prior_loans"] == 0).to_numpy()
     job = np.array([0, 0.15 + 0.5 * stress, 0.25, -0.3, 0.7])[a["employment"].cat.codes.to_numpy()]
     return np.asarray(
-        np.where(partner, 0.2, np.where(new, 1.2, 0.5) - 0.2 * stress) * np.maximum(-score, -0.4)
+        np.where(partner, 0.2, np.where(new, 1.2, 0.5) - 0.2 * stress) * np.maximum(0.4 - score, 0)
         + np.where(partner, 3.2, 1.6 + 0.8 * stress) * np.maximum(used - 0.45, 0) * 2
-        + np.where(new, 0.6, 0.15) * np.clip(burden, -0.3, 1.2)
+        + np.where(new, 0.6, 0.15) * np.clip(burden + 0.3, 0, 1.5)
         - 0.22 * np.minimum(a["prior_loans"].to_numpy(), 4)
         + job
         + _fashions(month, 4, 48, 0.18)[channel]
@@ -227,7 +230,7 @@ def _lend(rng: Random, month: int, a: pd.DataFrame) -> _Loans:
     due = _add_months(days[:, None], number)
     due_month = due.astype("M8[M]").astype(int) + 1970 * 12
     seasoning = np.array([-0.55, 0.15, 0.25, 0.0, -0.2, -0.4])
-    hazard = -4.75 + _risk(month, a)[:, None] + seasoning + 0.18 * _wave(due_month, 12, 0) + 0.5 * _stress(due_month)
+    hazard = -5.25 + _risk(month, a)[:, None] + seasoning + 0.18 * _wave(due_month, 12, 0) + 0.5 * _stress(due_month)
     fails = active & (rng.random(due.shape) < 1 / (1 + np.exp(-hazard)))
     missed = np.where(fails.any(axis=1), fails.argmax(axis=1) + 1, NEVER)
     late = rng.random(due.shape) < 0.05 + 0.03 * _stress(due_month)
@@ -250,67 +253,66 @@ def _split(a: pd.DataFrame, active: Array) -> Array:
 def _instalments(rng: Random, loans: _Loans) -> pd.DataFrame:
     """Payments as they come in, misses as they are noted; some are set right later (a wrong account, a bounce)."""
     owed, shape = loans.cents > 0, loans.due.shape
-    never, number = np.isnat(loans.paid) & owed, np.broadcast_to(np.arange(1, shape[1] + 1), shape)
-    late = (loans.paid > loans.due + GRACE_DAYS) & ~never & owed
-    misposted = owed & ~never & ~late & (rng.random(shape) < 0.005)
+    number = np.broadcast_to(np.arange(1, shape[1] + 1), shape)
+    unpaid = owed & np.isnat(loans.paid)
+    late = owed & (loans.paid > loans.due + GRACE_DAYS)
+    misposted = owed & ~unpaid & ~late & (rng.random(shape) < 0.005)
     bounced = (number == loans.missed[:, None]) & (rng.random(shape) < 0.08)
     noted_at = _seconds(loans.due) + (GRACE_DAYS + 1) * DAY + rng.integers(0, DAY, shape)
-    paid_at = _seconds(np.where(never, loans.due, loans.paid)) + DAY + rng.integers(0, 2 * DAY, shape)
+    paid_at = _seconds(np.where(unpaid, loans.due, loans.paid)) + (1 + late) * DAY + rng.integers(0, 2 * DAY, shape)
     righted_at = noted_at + rng.integers(14 * DAY, 90 * DAY, shape)
-    unpaid = np.full(shape, np.datetime64("NaT", "D"))
-    facts = [
-        (bounced, loans.due, paid_at),
-        (never | late | misposted, unpaid, noted_at),
-        (owed & ~never, loans.paid, np.where(misposted, righted_at, np.where(late, paid_at + DAY, paid_at))),
-    ]
-    ids = np.broadcast_to(loans.ids[:, None], shape)
-    tables = [
-        {
-            "application_id": ids[rows],
-            "number": number[rows],
-            "due_on": loans.due[rows].astype("M8[s]"),
-            "amount": loans.cents[rows] / 100,
-            "paid_on": paid_on[rows].astype("M8[s]"),
-            "recorded_at": _utc(recorded_at[rows]),
-        }
-        for rows, paid_on, recorded_at in facts
-    ]
-    return pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+    same = {"application_id": loans.ids[:, None], "number": number, "due_on": loans.due, "amount": loans.cents / 100}
+    return _facts(
+        (bounced, {**same, "paid_on": loans.due, "recorded_at": paid_at}),
+        (unpaid | late | misposted, {**same, "paid_on": np.datetime64("NaT", "D"), "recorded_at": noted_at}),
+        (owed & ~unpaid, {**same, "paid_on": loans.paid, "recorded_at": np.where(misposted, righted_at, paid_at)}),
+    )
 
 
 def _outcomes(rng: Random, loans: _Loans) -> pd.DataFrame:
-    """How loans end, days to weeks after the fact; about one in a hundred is set right months later."""
-    size, rows = len(loans.ids), np.arange(len(loans.ids))
-    term = (loans.cents > 0).sum(axis=1)
-    lost = loans.missed < NEVER
+    """How loans end, days to weeks after the fact; about one in a hundred is set right months later.
+
+    A mistaken default is reversed. An overlooked one stands as repaid until somebody notices.
+    """
+    size, lost = len(loans.ids), loans.missed < NEVER
     mistaken, overlooked = ~lost & (rng.random(size) < 0.006), lost & (rng.random(size) < 0.05)
-    number = np.where(lost, loans.missed, rng.integers(1, term + 1))
-    called_on = loans.due[rows, number - 1] + DEFAULT_DAYS
-    owing = np.where(np.arange(1, loans.cents.shape[1] + 1) >= number[:, None], loans.cents, 0).sum(axis=1) / 100
-    called_at = _seconds(called_on) + DAY + (rng.gamma(2, 5 * DAY, size)).astype(int)
-    righted_at = called_at + rng.integers(30 * DAY, 200 * DAY, size)
+    number = np.where(lost, loans.missed, rng.integers(1, (loans.cents > 0).sum(axis=1) + 1))
+    called_on = loans.due[np.arange(size), number - 1] + DEFAULT_DAYS
     settled_on = np.where(lost, called_on, np.fmax.reduce(loans.paid, axis=1))
-    settled_at = _seconds(settled_on) + DAY + rng.integers(0, 6 * DAY, size)
-    known_at = np.where(overlooked, righted_at + 30 * DAY, called_at)
-    recovered = lost & (rng.random(size) < 0.25)
+    owing = (loans.cents * (np.arange(1, loans.cents.shape[1] + 1) >= number[:, None])).sum(axis=1) / 100
     left = (owing * rng.uniform(0, 0.7, size)).round(2)
-    facts = [
-        ("repaid", (~lost & ~mistaken) | overlooked, settled_on, np.zeros(size), settled_at),
-        ("defaulted", lost | mistaken, called_on, owing, known_at),
-        ("recovered", recovered, called_on, left, known_at + rng.integers(30 * DAY, 150 * DAY, size)),
-        ("reversed", mistaken, called_on, np.zeros(size), righted_at),
-    ]
-    tables = [
-        {
-            "application_id": loans.ids[some],
-            "status": _named(np.full(some.sum(), STATUSES.index(status)), STATUSES),
-            "occurred_on": on[some].astype("M8[s]"),
-            "loss": loss[some],
-            "recorded_at": _utc(recorded_at[some]),
-        }
-        for status, some, on, loss, recorded_at in facts
-    ]
-    return pd.concat([pd.DataFrame(table) for table in tables], ignore_index=True)
+    settled_at = _seconds(settled_on) + DAY + rng.integers(0, 6 * DAY, size)
+    called_at = _seconds(called_on) + DAY + rng.gamma(2, 5 * DAY, size).astype(int)
+    righted_at = np.maximum(settled_at, called_at) + rng.integers(30 * DAY, 200 * DAY, size)
+    known_at = np.where(overlooked, righted_at, called_at)
+    recovered, recovered_at = lost & (rng.random(size) < 0.25), known_at + rng.integers(30 * DAY, 150 * DAY, size)
+
+    def fact(status: str, occurred_on: Array, loss: Any, recorded_at: Array) -> dict[str, Any]:
+        code = STATUSES.index(status)
+        columns = {"application_id": loans.ids, "status": code, "occurred_on": occurred_on, "loss": loss}
+        return {**columns, "recorded_at": recorded_at}
+
+    table = _facts(
+        ((~lost & ~mistaken) | overlooked, fact("repaid", settled_on, 0.0, settled_at)),
+        (lost | mistaken, fact("defaulted", called_on, owing, known_at)),
+        (recovered, fact("recovered", called_on, left, recovered_at)),
+        (mistaken, fact("reversed", called_on, 0.0, righted_at)),
+    )
+    return table.assign(status=_named(table["status"].to_numpy(), STATUSES))
+
+
+def _facts(*parts: tuple[Array, dict[str, Any]]) -> pd.DataFrame:
+    """One table of several kinds of facts: of each, the rows of its columns that its mask selects."""
+
+    def column(name: str) -> Array:
+        chosen = np.concatenate([np.broadcast_to(columns[name], rows.shape)[rows] for rows, columns in parts])
+        return chosen.astype("M8[s]") if chosen.dtype.kind == "M" else chosen
+
+    table = pd.DataFrame({name: column(name) for name in parts[0][1]})
+    return table.assign(recorded_at=_utc(table["recorded_at"].to_numpy()))
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
 
 
 def _add_months(days: Array, count: Any) -> Array:

@@ -123,9 +123,13 @@ def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:
     return _reign(rows, past[-1].champion_after) if past else None
 
 
+def row_of(rows: Sequence[Decision], version: int | None) -> Decision | None:
+    """The newest row in which this version was the challenger: it tells what the version was trained on."""
+    return next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)
+
+
 def _reign(rows: Sequence[Decision], version: int | None) -> Reign | None:
-    """The champion's own row tells what it was trained on."""
-    crowned = next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)
+    crowned = row_of(rows, version)
     if crowned is None or crowned.trained_through is None or version is None:
         return None
     return Reign(version=version, as_of=crowned.as_of, trained_through=crowned.trained_through)

@@ -80,9 +80,14 @@ def gain(
         return Gain(float(difference), float(difference - reach), float(difference + reach), "DeLong")
     sign = 1.0 if METRICS[name].greater_is_better else -1.0
     draws = sign * paired_bootstrap(
-        FUNCTIONS[name], y, challenger, champion, resamples=resamples, seed=seed,
+        FUNCTIONS[name],
+        y,
+        challenger,
+        champion,
+        resamples=resamples,
+        seed=seed,
         stratify=METRICS[name].task == "classification",
-    )  # fmt: skip
+    )
     estimate = sign * (FUNCTIONS[name](y, challenger) - FUNCTIONS[name](y, champion))
     lower, upper = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Gain(float(estimate), float(lower), float(upper), "paired bootstrap")

@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +21,12 @@ import mlflow.sklearn
 import pandas as pd
 import skops.io
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from titleholder.errors import ServiceError
 from titleholder.spec import ModelSpec
@@ -44,6 +45,7 @@ class Registry:
     def __init__(self, tracking_uri: str) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         self.uri = tracking_uri
         mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
@@ -114,14 +116,15 @@ class Registry:
         note: str = "",
     ) -> None:
         """Log params and metrics, one call each, and tags; a note is the run's description in the UI."""
-        with self._reachable(), self._active(run_id):
-            if params:
-                mlflow.log_params(dict(params))
-            if metrics:
-                mlflow.log_metrics(dict(metrics))
-            every = {**(tags or {}), **({MLFLOW_RUN_NOTE: note} if note else {})}
-            if every:
-                mlflow.set_tags(every)
+        now = int(time.time() * 1000)
+        every = {**(tags or {}), **({MLFLOW_RUN_NOTE: note} if note else {})}
+        with self._reachable():
+            self.client.log_batch(
+                run_id,
+                metrics=[Metric(k, v, now, 0) for k, v in (metrics or {}).items()],
+                params=[Param(k, str(v)) for k, v in (params or {}).items()],
+                tags=[RunTag(k, str(v)) for k, v in every.items()],
+            )
 
     def attach(self, run_id: str, figures: Mapping[str, Figure], texts: Mapping[str, str] | None = None) -> None:
         """Log pictures and texts as artifacts of a run, by file name, in one upload."""
@@ -136,16 +139,10 @@ class Registry:
     def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
         """Log the snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
         dataset = mlflow.data.from_pandas(frame.head(1000), source=uri, targets=target, name=name, digest=sha256[:32])  # type: ignore[attr-defined]
-        with self._reachable(), self._active(run_id):
-            mlflow.log_input(dataset, context="training", tags={"sha256": sha256, "rows": str(len(frame))})
-
-    @contextmanager
-    def _active(self, run_id: str) -> Iterator[None]:
-        """MLflow's fluent functions write to this run; its status is left alone."""
-        before = self.client.get_run(run_id).info.status
-        with mlflow.start_run(run_id=run_id):
-            yield
-        self.client.update_run(run_id, status=before)
+        tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
+        entity = DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag(k, v) for k, v in tags.items()])
+        with self._reachable():
+            self.client.log_inputs(run_id, [entity])
 
     # models
 
@@ -161,7 +158,7 @@ class Registry:
             )
             if ready := [m for m in logged if str(m.status) == "READY"]:
                 return f"models:/{ready[0].model_id}"
-            with self._active(run_id):
+            with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(
                     pipeline,
                     name="model",
@@ -179,7 +176,14 @@ class Registry:
             self._registered_model(model)
             if found := self._versions_with(model, key):
                 return int(found[0].version)
-            self.client.create_model_version(model, source, run_id, tags={**tags, KEY: key}, description=note)
+            self.client.create_model_version(
+                model,
+                source,
+                run_id,
+                tags={**tags, KEY: key},
+                description=note,
+                model_id=source.rpartition("/")[2],
+            )
             first, *twins = self._versions_with(model, key)
             for twin in twins:  # the client repeated its POST
                 self.client.delete_model_version(model, twin.version)

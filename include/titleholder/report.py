@@ -30,7 +30,9 @@ def search_figure(fitted: Fitted, metric: str) -> Figure:
 
 def holdout_figures(y: Array, challenger: Array, champion: Array | None, task: str) -> dict[str, Figure]:
     """ROC and calibration (or predicted against observed) on the holdout, both models in each."""
-    models = [("challenger", challenger, CHALLENGER)] + ([("champion", champion, CHAMPION)] if champion is not None else [])
+    models = [("challenger", challenger, CHALLENGER)] + (
+        [("champion", champion, CHAMPION)] if champion is not None else []
+    )
     if task == "regression":
         return {"holdout_predictions.png": _binned(y, models, "predicted", "observed")}
     roc, axes = _figure()

@@ -28,7 +28,7 @@ class Settings:
         Raises:
             ServiceError: naming what is not set.
         """
-        return cls(_need("TITLEHOLDER_LEDGER_URL"), _need("MLFLOW_TRACKING_URI"), _need("TITLEHOLDER_SNAPSHOTS"))
+        return cls(need("TITLEHOLDER_LEDGER_URL"), need("MLFLOW_TRACKING_URI"), need("TITLEHOLDER_SNAPSHOTS"))
 
 
 def connection_url(connection: str) -> str:
@@ -37,10 +37,11 @@ def connection_url(connection: str) -> str:
     Raises:
         ServiceError: when it is not set.
     """
-    return _need(f"AIRFLOW_CONN_{connection.upper()}")
+    return need(f"AIRFLOW_CONN_{connection.upper()}")
 
 
-def _need(name: str) -> str:
+def need(name: str) -> str:
+    """The value of an environment variable; ServiceError names it where it is not set."""
     if value := os.environ.get(name):
         return value
     raise ServiceError(

@@ -22,6 +22,16 @@ ROW_GROUP = 65_536
 """Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
 
 
+class Origin(BaseModel):
+    """Who or what asked for a run, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    actor: str
+    airflow_run: str = ""
+    reason: str = ""
+
+
 class Snapshot(BaseModel):
     """A reference to the rows of one run and to what the run is. Small and frozen: it travels through XCom."""
 
@@ -36,8 +46,9 @@ class Snapshot(BaseModel):
     uri: str
     sha256: str
     rows: int
-    key: str = ""
-    run_id: str = ""
+    key: str
+    run_id: str
+    origin: Origin
 
 
 def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> tuple[str, str, int]:
@@ -98,29 +109,34 @@ def _even(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.T
 
 
 def read(snapshot: Snapshot) -> pd.DataFrame:
-    """All rows of a snapshot, in their order.
+    """All rows of a snapshot, in their order; see `frame`."""
+    return frame(snapshot.uri, snapshot.sha256)
+
+
+def frame(uri: str, sha256: str) -> pd.DataFrame:
+    """All rows of an extract, in their order.
 
     Raises:
-        DataError: when the file is gone, or no longer hashes to what the reference says.
+        DataError: when the file is gone, or no longer hashes to `sha256`.
     """
-    store, path = _store(snapshot.uri)
+    store, path = _store(uri)
     try:
         with store.open_input_stream(path) as file:
             content = file.read()
     except OSError as error:
-        raise DataError(f"snapshot {snapshot.uri} cannot be read: {error}") from error
+        raise DataError(f"snapshot {uri} cannot be read: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
-    if digest != snapshot.sha256:
-        raise DataError(f"snapshot {snapshot.uri} was changed: its SHA-256 is {digest}, expected {snapshot.sha256}")
-    frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
-    return frame
+    if digest != sha256:
+        raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
+    rows: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+    return rows
 
 
 Part = Literal["training", "holdout"]
 
 
-def part(frame: pd.DataFrame, snapshot: Snapshot, event_time: str, which: Part) -> pd.DataFrame:
-    """The training rows or the holdout rows of a snapshot's frame."""
-    split = midnight(snapshot.spans.holdout_start)
-    mask = frame[event_time] < split if which == "training" else frame[event_time] >= split
-    return frame[mask].reset_index(drop=True)
+def part(rows: pd.DataFrame, spans: Intervals, event_time: str, which: Part) -> pd.DataFrame:
+    """The training rows or the holdout rows of an extract."""
+    split = midnight(spans.holdout_start)
+    mask = rows[event_time] < split if which == "training" else rows[event_time] >= split
+    return rows[mask].reset_index(drop=True)

@@ -287,6 +287,11 @@ class ModelSpec(_Part):
             raise ValueError(f"end_date {self.end_date} is not after start_date {self.start_date}")
         return self
 
+    @classmethod
+    def restore(cls, data: dict[str, Any]) -> Self:
+        """A spec from what `model_dump(mode="json")` gave, as the ledger keeps it."""
+        return cls.model_validate_json(json.dumps(data))
+
     @property
     def greater_is_better(self) -> bool:
         """Direction of the metric that decides."""

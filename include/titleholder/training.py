@@ -174,9 +174,11 @@ def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
     numeric, categorical = list(spec.columns.numeric), list(spec.columns.categorical)
     if encoding == "tree":
         codes = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan,
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            encoded_missing_value=np.nan,
             max_categories=MAX_CATEGORIES,
-        )  # fmt: skip
+        )
         steps = [("numeric", "passthrough", numeric), ("categorical", codes, categorical)]
     else:
         scale = make_pipeline(

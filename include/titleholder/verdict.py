@@ -70,9 +70,14 @@ def judge(
     if measurable and champion is not None:
         judgement = spec.judgement
         won = metrics.gain(
-            judgement.metric, y, challenger, champion,
-            confidence=judgement.confidence, resamples=judgement.resamples, seed=spec.training.seed,
-        )  # fmt: skip
+            judgement.metric,
+            y,
+            challenger,
+            champion,
+            confidence=judgement.confidence,
+            resamples=judgement.resamples,
+            seed=spec.training.seed,
+        )
     evidence = Evidence(spec=spec, y=y, challenger=challenger, champion=champion, metrics=own, gain=won)
     return Verdict(
         champion=reign,

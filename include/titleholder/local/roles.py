@@ -1,8 +1,10 @@
 """Databases and roles: each service gets its own, and nobody may look into another's.
 
-    airflow     owned by `airflow`           mlflow       owned by `mlflow`
-    warehouse   owned by `loader`, which fills it; `reader` reads it, and cannot write
-    titleholder owned by `ledger_owner`, which migrates it; `ledger` gets its rights from the migrations
+airflow     owned by `airflow`           mlflow       owned by `mlflow`
+warehouse   owned by `loader`, which fills it; `reader` reads it, and cannot write
+titleholder owned by `ledger_owner`, which migrates it; `ledger` gets its rights from the migrations
+
+As on a production server, a service that is broken into gives away its own database and no other.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def answers(keys: Keys, port: int) -> bool:
     try:
         with _superuser(keys, port) as connected, connected.cursor() as cursor:
             cursor.execute("SELECT 1")
-            return cursor.fetchone() == (1,)
+            return bool(cursor.fetchone() == (1,))
     except psycopg2.Error:
         return False
 

@@ -1,10 +1,12 @@
 """The state folder: everything the local stack keeps, under one path that git ignores.
 
-    secrets.json   passwords and keys, 0600, made once
-    stack.json     ports, process ids, versions migrated to
-    postgres/      PostgreSQL's data            artifacts/  MLflow's files
-    snapshots/     immutable extracts           airflow/    AIRFLOW_HOME
-    logs/          one file per service
+secrets.json   passwords and keys, 0600, made once
+stack.json     ports, process ids, versions migrated to
+postgres/      PostgreSQL's data            artifacts/  MLflow's files
+snapshots/     immutable extracts           airflow/    AIRFLOW_HOME
+logs/          one file per service
+
+It may be deleted as a whole (`titleholder stack clean`), never in parts: the passwords belong to the database.
 """
 
 from __future__ import annotations

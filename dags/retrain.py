@@ -1,0 +1,194 @@
+"""One `<model>.retrain` DAG for every spec in include/models. Airflow runs it; titleholder.steps does the work."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_context, get_parsing_context
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowSkipException
+
+from lifecycle_ui.links import step
+from titleholder.specfiles import load_specs
+
+if TYPE_CHECKING:
+    from titleholder.spec import ModelSpec
+
+Reference = dict[str, Any]
+"""A frozen reference of titleholder.steps as JSON: what travels through XCom."""
+
+NO_USE_TRYING_AGAIN = ["SpecError", "UsageError", "DataError", "TrainingError"]
+
+DOC = """
+### {name}: {description}
+
+Trains {candidates}, nominates the best, and lets it reign only when it beats the champion on rows that neither has
+seen: {metric}, lower {confidence:.0%} bound of the gain above {minimum_gain:g}, on the newest {holdout} of matured
+outcomes (final after {label_maturity}).
+
+**What it promises.** Whatever fails, the champion stays. A run that is repeated finds what it made before: no second
+model version, no second decision. A backfill goes to the lane `backtest` and cannot move the live champion.
+
+**When it is red.** *extract*: the warehouse is away, or the snapshot broke its contract; the log lists every violation.
+*train*: that candidate does not fit; the others go on. *nominate*, *validate*, *promote*: MLflow or PostgreSQL is away.
+Mend the cause, clear the task, and the run goes on where it was. "Not better" is not an error: the run is green, and
+`titleholder history {name}` says why.
+
+Owner: {owner}. Spec: `include/models/{name}.yaml`.
+"""
+
+
+def build(spec: ModelSpec) -> DAG:
+    """The retrain DAG of one model."""
+
+    @dag(
+        dag_id=f"{spec.name}.retrain",
+        description=spec.description,
+        doc_md=_doc(spec),
+        schedule=spec.schedule,
+        start_date=datetime.combine(spec.start_date, time(), tzinfo=UTC),
+        end_date=datetime.combine(spec.end_date, time(), tzinfo=UTC) if spec.end_date else None,
+        catchup=False,
+        max_active_runs=4,
+        params=_form(spec),
+        tags=["titleholder", spec.task],
+        default_args={"owner": spec.owner, **_retries()},
+    )
+    def retrain() -> None:
+        snapshot = extract(spec.name)
+        candidates = train.partial(snapshot=snapshot).expand(name=list(spec.training.candidates))
+        challenger = nominate(candidates)
+        judged = validate(challenger)
+        ruled = decide(judged)
+        promote(ruled)
+
+    return retrain()
+
+
+@step
+def extract(model: str) -> Reference:
+    """Read what was known at as_of, and no later, into an immutable snapshot that keeps its contract."""
+    from titleholder import steps
+    from titleholder.windows import resolve_as_of
+
+    context = get_current_context()
+    run, form = context["dag_run"], context["params"]
+    spec = load_specs(only=model)[model]
+    return steps.extract(
+        model,
+        resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
+        form["lane"] or ("backtest" if run.run_type == "backfill" else "live"),
+        url=BaseHook.get_connection(spec.source.connection).get_uri(),
+        candidates=form["candidates"] or (),
+        origin=steps.Origin(
+            actor=run.triggering_user_name or f"airflow:{run.run_type}",
+            airflow_run=f"{run.dag_id}/{run.run_id}",
+            reason=form["reason"] or "",
+        ),
+        settings=_settings(),
+    ).model_dump(mode="json")
+
+
+@step(map_index_template="{{ task.op_kwargs['name'] }}")
+def train(snapshot: Reference, name: str) -> Reference:
+    """Search and fit one candidate on time-ordered folds. A retry re-attaches to the MLflow run it began."""
+    from titleholder import steps
+
+    taken = steps.Snapshot.model_validate(snapshot)
+    if name not in taken.candidates:
+        raise AirflowSkipException(f"{name} was not chosen in the form")
+    return steps.train(taken, name, settings=_settings()).model_dump(mode="json")
+
+
+@step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+def nominate(candidates: list[Reference]) -> Reference:
+    """Register the best candidate as a model version: the challenger."""
+    from titleholder import steps
+
+    trained = [steps.Trained.model_validate(c) for c in candidates if c]
+    return steps.nominate(trained, settings=_settings()).model_dump(mode="json")
+
+
+@step
+def validate(challenger: Reference) -> Reference:
+    """Judge challenger against champion on the same rows, which neither has seen."""
+    from titleholder import steps
+
+    return steps.validate(steps.Challenger.model_validate(challenger), settings=_settings()).model_dump(mode="json")
+
+
+@step
+def decide(judged: Reference) -> Reference:
+    """Rule on the verdict: promote, keep, reject, or ask a person."""
+    from titleholder import steps
+
+    return steps.decide(steps.Judged.model_validate(judged), settings=_settings()).model_dump(mode="json")
+
+
+@step
+def promote(ruled: Reference) -> Reference:
+    """Write the decision: the ledger first, under the line's lock, then the registry's alias."""
+    from titleholder import steps
+
+    decision = steps.promote(steps.Ruled.model_validate(ruled), settings=_settings())
+    told = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "challenger_version", "champion_after"}
+    return decision.model_dump(mode="json", include={*told, "mlflow_run_id"})
+
+
+def _settings() -> Any:
+    from titleholder.settings import Settings
+
+    return Settings.from_environment()
+
+
+def _retries() -> dict[str, Any]:
+    """Broken services are tried again; a bad spec or bad data fails at once, with its message."""
+    hopeless = [f"titleholder.errors.{name}" for name in NO_USE_TRYING_AGAIN]
+    return {
+        "retries": 2,
+        "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
+        "retry_exponential_backoff": True,
+        "retry_policy": ExceptionRetryPolicy([RetryRule(hopeless, RetryAction.FAIL, reason="no use trying again")]),
+    }
+
+
+def _form(spec: ModelSpec) -> dict[str, Param]:
+    """What a person fills in under Trigger; every field may be left as it is."""
+    names = list(spec.training.candidates)
+    return {
+        "as_of": Param(
+            None, type=["null", "string"], format="date", title="As of",
+            description_md="Look at the world from this date (00:00 UTC); nothing known later is used. "
+            "Empty: the run's own date.",
+        ),
+        "lane": Param(
+            None, type=["null", "string"], pattern="^[a-z][a-z0-9_-]{0,39}$", title="Lane",
+            description_md="`live` can move the champion; any other lane has a history of its own and cannot. "
+            "Empty: `live`, or `backtest` in a backfill.", examples=["live", "backtest"],
+        ),
+        "candidates": Param(
+            names, type="array", items={"type": "string", "enum": names}, examples=names, title="Candidates",
+            description_md="Train only these.",
+        ),
+        "reason": Param("", type="string", maxLength=500, title="Reason", description_md="Kept with the decision."),
+    }  # fmt: skip
+
+
+def _doc(spec: ModelSpec) -> str:
+    return DOC.format(
+        name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
+        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
+        **spec.judgement.model_dump(include={"metric", "confidence", "minimum_gain"}),
+    )  # fmt: skip
+
+
+def _wanted() -> str | None:
+    """The one model whose DAG a task process asks for; None when all are wanted."""
+    asked = get_parsing_context().dag_id
+    return asked.removesuffix(".retrain") if asked else None
+
+
+for _spec in load_specs(only=_wanted()).models.values():
+    globals()[f"{_spec.name}_retrain"] = build(_spec)

@@ -1,0 +1,296 @@
+"""The `titleholder` command. Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from titleholder.errors import TitleholderError, UsageError
+from titleholder.local import cli as stack_cli
+from titleholder.specfiles import load_specs
+
+if TYPE_CHECKING:
+    from titleholder.ledger import Decision
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals carry addresses with passwords
+    help="Retrain models on a schedule; a new one takes over only after it has beaten the champion, fairly.",
+)
+app.add_typer(stack_cli.app, name="stack")
+out, err = Console(), Console(stderr=True)
+
+Model = Annotated[str, typer.Argument(help="A model's name: its file in include/models without .yaml.")]
+Lane = Annotated[str, typer.Option(help="The line of succession, such as live or backtest.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+
+def main() -> None:
+    """Run the command; an error of this package ends it with its message and exit code, without a traceback."""
+    _find_local_stack()
+    try:
+        app()
+    except TitleholderError as error:
+        err.print(f"[red]Error:[/red] {_plain(str(error))}")
+        sys.exit(error.exit_code)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _find_local_stack() -> None:
+    """Where a local stack exists, its addresses stand in for whatever the environment does not set."""
+    from titleholder.errors import ServiceError
+    from titleholder.local.settings import environment
+    from titleholder.local.state import State
+
+    try:
+        found = environment(State.locate())
+    except ServiceError:
+        return  # no local stack: the environment alone says where the services are
+    for name, value in found.items():
+        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+            os.environ.setdefault(name, value)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models, and what is wrong with the specs that cannot be read."""
+    specs = load_specs()
+    rows = [
+        {
+            "model": s.name,
+            "task": s.task,
+            "owner": s.owner,
+            "schedule": s.schedule,
+            "metric": s.judgement.metric,
+            "candidates": list(s.training.candidates),
+            "description": s.description,
+        }
+        for s in specs.models.values()
+    ]
+    if as_json:
+        _print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
+    else:
+        _print_table("Models", rows)
+        for error in specs.errors.values():
+            err.print(f"[red]Error:[/red] {_plain(str(error))}")
+    if specs.errors:
+        raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    model: Model,
+    as_of: Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")],
+    until: Annotated[
+        str, typer.Option(help="Also run every later tick of the model's schedule up to this date, in order.")
+    ] = "",
+    lane: Lane = "dev",
+    candidate: Annotated[list[str] | None, typer.Option(help="Train only this candidate; repeat for more.")] = None,
+    reason: Annotated[str, typer.Option(help="Why this run was asked for; it is kept in the ledger.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole sentence in this process, without Airflow: extract, train, nominate, validate, decide, promote."""
+    from titleholder.windows import resolve_as_of
+
+    spec = load_specs(only=model)[model]
+    first = resolve_as_of(as_of, None, None)
+    dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
+    with _progress() as progress:
+        done = [_run_once(model, day, lane, tuple(candidate or ()), reason, progress) for day in dates]
+    _show(f"{model}, lane {lane}", done, as_json)
+
+
+def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], reason: str, progress: Any) -> Decision:
+    from titleholder import steps
+    from titleholder.settings import Settings, connection_url
+
+    spec = load_specs(only=model)[model]
+    settings = Settings.from_environment()
+    bar = progress.add_task(f"{model} {day}", total=len(candidates or spec.training.candidates) + 4, step="extract")
+    snapshot = steps.extract(
+        model,
+        day,
+        lane,
+        url=connection_url(spec.source.connection),
+        settings=settings,
+        candidates=candidates,
+        origin=steps.Origin(actor=f"cli:{_user()}", reason=reason),
+    )
+    trained = []
+    for name in snapshot.candidates:
+        progress.update(bar, advance=1, step=f"train {name}")
+
+        def on_trial(n: int, total: int, name: str = name) -> None:
+            progress.update(bar, step=f"train {name} {n}/{total}")
+
+        trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
+    progress.update(bar, advance=1, step="nominate")
+    challenger = steps.nominate(trained, settings=settings)
+    progress.update(bar, advance=1, step="validate")
+    judged = steps.validate(challenger, settings=settings)
+    progress.update(bar, advance=1, step="decide")
+    decision = steps.promote(steps.decide(judged, settings=settings), settings=settings)
+    progress.update(bar, advance=1, step=decision.kind)
+    return decision
+
+
+def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
+    from croniter import croniter
+
+    if schedule is None:
+        raise UsageError("--until needs a model with a schedule; this one has none")
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    later: Iterator[datetime] = croniter(schedule, start).all_next(datetime)
+    days = [first]
+    while (tick := next(later).date()) <= last:
+        days.append(tick)
+    return list(dict.fromkeys(days))
+
+
+@app.command()
+def history(
+    model: Model,
+    lane: Lane = "live",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the decisions that a later one of the same as-of date replaced.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's decisions in a lane: challenger, champion, gain with its interval, what was decided and why."""
+    from titleholder import ledger
+    from titleholder.settings import Settings
+
+    _known(model)
+    url = Settings.from_environment().ledger_url
+    rows = ledger.read(url, model, lane)
+    if not rows:
+        others = ", ".join(ledger.lanes(url, model)) or "none"
+        err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
+    _show(f"{model}, lane {lane}", rows if everything else ledger.standing(rows, lane), as_json)
+
+
+@app.command()
+def champion(
+    model: Model,
+    on: Annotated[str, typer.Option(help="Who reigned at the end of this date, YYYY-MM-DD; default: today.")] = "",
+    lane: Lane = "live",
+    as_json: AsJson = False,
+) -> None:
+    """Say who reigns, or reigned on a date: by the clock in the live lane, by as-of date in others."""
+    from titleholder import ledger
+    from titleholder.settings import Settings
+    from titleholder.windows import resolve_as_of
+
+    _known(model)
+    day = resolve_as_of(on, None, datetime.now(UTC))
+    rows = ledger.read(Settings.from_environment().ledger_url, model, lane)
+    reign = ledger.reign_on(rows, lane, day)
+    if as_json:
+        _print_json({"model": model, "lane": lane, "on": day, "champion": reign.model_dump() if reign else None})
+    elif reign:
+        out.print(
+            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})"
+        )
+    else:
+        out.print(f"{model}: nobody reigned in lane {lane} on {day}")
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="A Parquet or CSV file.", exists=True, dir_okay=False)],
+    table: Annotated[str, typer.Option(help="The table to make in the warehouse, as NAME or SCHEMA.NAME.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the table if it is there.")] = False,
+) -> None:
+    """Load a file into a new table of the local warehouse, with the file's own columns and types."""
+    from titleholder.local import loading
+
+    with _progress() as progress:
+        bar = progress.add_task(f"{file.name} → {table}", total=None, step="reading")
+        rows = loading.load(
+            file,
+            table,
+            replace=replace,
+            on_rows=lambda n, total: progress.update(bar, completed=n, total=total, step="rows"),
+        )
+    out.print(f"{rows:,} rows in {table}")
+
+
+@app.command()
+def migrate(
+    app_role: Annotated[str, typer.Option(help="The role that may read and append, and nothing else.")] = "ledger",
+) -> None:
+    """Bring the ledger's schema up to date (as its owner: TITLEHOLDER_LEDGER_OWNER_URL)."""
+    from titleholder import ledger
+    from titleholder.settings import need
+
+    ledger.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), app_role)
+    out.print("The ledger's schema is up to date.")
+
+
+def _known(model: str) -> None:
+    """Refuse a model that nobody specified; a broken spec does not hide its history."""
+    specs = load_specs()
+    if model not in specs.errors:
+        specs[model]
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    from rich import progress as p
+
+    columns = (
+        p.TextColumn("{task.description}"),
+        p.BarColumn(),
+        p.TextColumn("{task.fields[step]}"),
+        p.TimeElapsedColumn(),
+    )
+    with p.Progress(*columns, console=err) as shown:
+        yield shown
+
+
+def _show(title: str, decisions: list[Decision], as_json: bool) -> None:
+    from titleholder import tables
+
+    if as_json:
+        _print_json([json.loads(d.model_dump_json(exclude={"spec"})) for d in decisions])
+    else:
+        out.print(tables.decisions(title, decisions))
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ["(none)"]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

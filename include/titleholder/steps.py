@@ -1,0 +1,498 @@
+"""The six verbs of the sentence: the only place where pure code meets I/O.
+
+    snapshot   = extract(model, as_of)
+    candidates = [train(snapshot, name) for name in snapshot.candidates]
+    challenger = nominate(candidates)
+    judged     = validate(challenger)
+    ruled      = decide(judged)
+    decision   = promote(ruled)
+
+Each verb takes and returns a small frozen reference and is safe to repeat: a second try finds what the first one made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from titleholder import contract, ledger, policy, report, snapshots, training, warehouse, windows
+from titleholder.errors import DataError, UsageError
+from titleholder.ledger import LIVE, Decision, Entry, Line
+from titleholder.registry import Registry
+from titleholder.settings import Settings, code_version
+from titleholder.snapshots import Origin, Snapshot
+from titleholder.spec import ModelSpec
+from titleholder.specfiles import load_specs
+from titleholder.verdict import Reign, Verdict, judge
+
+log = logging.getLogger(__name__)
+
+
+class _Reference(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Trained(_Reference):
+    """A fitted candidate: where its model is, and its score on time-ordered folds."""
+
+    snapshot: Snapshot
+    name: str
+    run_id: str
+    model_uri: str
+    score: float
+
+
+class Challenger(_Reference):
+    """The best candidate, registered as a model version."""
+
+    snapshot: Snapshot
+    name: str
+    run_id: str
+    version: int
+    trained_through: date
+
+
+class Judged(_Reference):
+    """A challenger and what was found about it."""
+
+    challenger: Challenger
+    verdict: Verdict
+
+
+class Ruled(_Reference):
+    """A judged challenger and what is to be done about it."""
+
+    challenger: Challenger
+    verdict: Verdict
+    kind: policy.Kind
+    reason: str
+
+
+class Answer(_Reference):
+    """What a person said when asked. Silence is a no."""
+
+    approved: bool
+    by: str
+
+
+def extract(
+    model: str,
+    as_of: date,
+    lane: str,
+    *,
+    url: str,
+    origin: Origin,
+    settings: Settings,
+    candidates: Sequence[str] = (),
+) -> Snapshot:
+    """Read what was known at `as_of` into an immutable snapshot, hold it to its contract, and open the MLflow run.
+
+    Raises:
+        UsageError: for a lane, candidate or as-of date that makes no sense.
+        ContractError: listing every violation; nothing was trained then.
+    """
+    spec = load_specs(only=model)[model]
+    chosen = _chosen(spec, candidates)
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", lane):
+        raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    if as_of > (today := datetime.now(UTC).date()):
+        raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
+    spans = windows.intervals(spec, as_of)
+    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
+        uri, sha256, rows = snapshots.write(settings.snapshots, f"{model}/{as_of}", schema, batches)
+    frame = snapshots.frame(uri, sha256)
+    contract.enforce(frame, spec, spans, as_of)
+    key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
+    registry = Registry(settings.tracking_uri)
+    run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
+    with registry.work_on(run_id):
+        registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
+        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows))
+    return Snapshot(
+        model=model,
+        lane=lane,
+        as_of=as_of,
+        spans=spans,
+        candidates=chosen,
+        spec_fingerprint=spec.fingerprint(),
+        uri=uri,
+        sha256=sha256,
+        rows=rows,
+        key=key,
+        run_id=run_id,
+        origin=origin,
+    )
+
+
+def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
+    valid = tuple(spec.training.candidates)
+    if unknown := [c for c in wanted if c not in valid]:
+        raise UsageError(f"{spec.name}: candidates: no {', '.join(unknown)}; valid: {', '.join(valid)}")
+    return tuple(c for c in valid if c in wanted) or valid
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
+    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **origin.model_dump()}
+    return {f"titleholder.{name}": str(value) for name, value in facts.items() if value}
+
+
+def _run_params(
+    spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
+) -> dict[str, Any]:
+    facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
+    return {**facts, **spans.model_dump(), "metric": spec.judgement.metric}
+
+
+def train(
+    snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
+) -> Trained:
+    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run."""
+    spec = _spec(snapshot)
+    registry = Registry(settings.tracking_uri)
+    tags = _run_tags(snapshot.model, snapshot.as_of, snapshot.lane, snapshot.origin) | {"titleholder.candidate": name}
+    run_id = registry.open_run(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id)
+    known = registry.tags(run_id)
+    if "titleholder.model_uri" not in known:
+        with registry.work_on(run_id):
+            known = _train_and_log(snapshot, spec, name, run_id, registry, on_trial)
+    registry.finish(run_id)
+    return Trained(
+        snapshot=snapshot,
+        name=name,
+        run_id=run_id,
+        model_uri=known["titleholder.model_uri"],
+        score=float(known["titleholder.score"]),
+    )
+
+
+def _train_and_log(
+    snapshot: Snapshot,
+    spec: ModelSpec,
+    name: str,
+    run_id: str,
+    registry: Registry,
+    on_trial: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    rows = snapshots.part(snapshots.read(snapshot), snapshot.spans, spec.columns.event_time, "training")
+    fitted = training.fit(rows, spec, name, on_trial)
+    metric = spec.judgement.metric
+    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
+    registry.annotate(
+        run_id,
+        params={**fitted.params, "estimator": spec.training.candidates[name].estimator, "rows": len(rows)},
+        metrics={f"folds_{metric}": fitted.score, **folds},
+    )
+    registry.attach(run_id, {"search.png": report.search_figure(fitted, metric)})
+    uri = registry.log_model(run_id, fitted.pipeline, spec, spec.training.candidates[name].estimator)
+    done = {"titleholder.score": repr(fitted.score), "titleholder.model_uri": uri}
+    registry.annotate(run_id, tags=done)
+    return done
+
+
+def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger:
+    """Register the candidate with the best score on its folds (the first named wins a tie) as a model version."""
+    if not candidates:
+        raise UsageError("nominate: no candidate was trained")
+    snapshot = candidates[0].snapshot
+    spec = _spec(snapshot)
+    ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
+    best = (max if spec.greater_is_better else min)(ordered, key=lambda c: c.score)
+    registry = Registry(settings.tracking_uri)
+    key = _key(snapshot.key, *(c.name for c in ordered))
+    tags = {
+        "as_of": snapshot.as_of,
+        "lane": snapshot.lane,
+        "candidate": best.name,
+        "verdict": "pending",
+        "trained_through": snapshot.spans.holdout_start,
+        "airflow_run": snapshot.origin.airflow_run,
+    }
+    version = registry.register(
+        snapshot.model,
+        key,
+        best.model_uri,
+        best.run_id,
+        {f"titleholder.{k}": str(v) for k, v in tags.items()},
+        f"{best.name} as of {snapshot.as_of} ({snapshot.lane}), trained on rows before {snapshot.spans.holdout_start}",
+    )
+    scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
+    registry.annotate(snapshot.run_id, metrics=scores, tags={"titleholder.challenger": str(version)})
+    return Challenger(
+        snapshot=snapshot,
+        name=best.name,
+        run_id=best.run_id,
+        version=version,
+        trained_through=snapshot.spans.holdout_start,
+    )
+
+
+def validate(challenger: Challenger, *, settings: Settings) -> Judged:
+    """Score challenger and champion on the same rows, which neither has seen, and run every check."""
+    snapshot = challenger.snapshot
+    spec = _spec(snapshot)
+    registry = Registry(settings.tracking_uri)
+    rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
+    if decided := _already(rows, challenger.version, spec):
+        return Judged(challenger=challenger, verdict=decided.verdict)
+    reign = ledger.reign_before(rows, snapshot.lane, snapshot.as_of)
+    scored = _score(spec, _contest(challenger), reign, rows, registry)
+    verdict = scored.judge()
+    page = report.markdown(spec, verdict, f"challenger version {challenger.version} as of {snapshot.as_of}")
+    registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict), note=page)
+    figures = report.holdout_figures(scored.y, scored.challenger, scored.champion, spec.task) if verdict.events else {}
+    registry.attach(snapshot.run_id, figures, {"verdict.md": page, "verdict.json": verdict.model_dump_json(indent=2)})
+    return Judged(challenger=challenger, verdict=verdict)
+
+
+def _holdout_metrics(verdict: Verdict) -> dict[str, float]:
+    own = {f"holdout_{k}": v for k, v in verdict.challenger_metrics.items()}
+    theirs = {f"champion_holdout_{k}": v for k, v in verdict.champion_metrics.items()}
+    gain = verdict.gain
+    won = {"gain": gain.estimate, "gain_lower": gain.lower, "gain_upper": gain.upper} if gain else {}
+    return {**own, **theirs, **won}
+
+
+def decide(judged: Judged, *, settings: Settings) -> Ruled:
+    """Rule on a verdict: promote, keep, reject or ask."""
+    snapshot = judged.challenger.snapshot
+    rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
+    ruling = _rule(_spec(snapshot), judged.verdict, snapshot.as_of, snapshot.lane, rows)
+    return Ruled(challenger=judged.challenger, verdict=judged.verdict, kind=ruling.kind, reason=ruling.reason)
+
+
+def _rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequence[Decision]) -> policy.Ruling:
+    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
+
+
+def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -> Decision:
+    """Write the decision to the ledger against the head it was judged against, then let the alias follow.
+
+    Under the line's lock: when another run has moved the head meanwhile, the challenger is judged anew against it. A
+    decision that stands already is returned, not written twice.
+    """
+    challenger = ruled.challenger
+    snapshot = challenger.snapshot
+    registry = Registry(settings.tracking_uri)
+    with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
+        _align(line, registry, snapshot.model)
+        decision = _already(line.rows, challenger.version, _spec(snapshot)) or _settle(line, ruled, answer, registry)
+    if snapshot.lane == LIVE:
+        reconcile(snapshot.model, settings=settings)
+    outcome = {"verdict": decision.kind, "decision": str(decision.id), "reason": decision.reason}
+    tags = {f"titleholder.{k}": v for k, v in outcome.items()}
+    registry.tag_version(snapshot.model, challenger.version, tags)
+    registry.annotate(snapshot.run_id, tags=tags)
+    registry.finish(snapshot.run_id)
+    log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
+    return decision
+
+
+def reconcile(model: str, *, settings: Settings) -> bool:
+    """Let the alias follow the ledger's live head; returns whether it had to be moved."""
+    with ledger.line(settings.ledger_url, model, LIVE) as line:
+        return _align(line, Registry(settings.tracking_uri), model)
+
+
+def _align(line: Line, registry: Registry, model: str) -> bool:
+    head = line.rows[-1].champion_after if line.rows else None
+    if line.lane != LIVE or head is None or registry.champion(model) == head:
+        return False
+    registry.crown(model, head)
+    return True
+
+
+def _already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
+    """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
+    row = ledger.row_of(rows, version)
+    if row is None or row != next((r for r in reversed(rows) if r.as_of == row.as_of), None):
+        return None
+    same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
+    return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
+
+
+def _settle(line: Line, ruled: Ruled, answer: Answer | None, registry: Registry) -> Decision:
+    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order."""
+    challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
+    spec = _spec(snapshot)
+    reign = line.reign(snapshot.as_of)
+    verdict = ruled.verdict
+    if reign != verdict.champion:
+        verdict = _score(spec, _contest(challenger), reign, line.rows, registry).judge()
+    ruling = _rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
+    if ruling.kind == "ask":
+        ruling = _answered(ruling, answer)
+    decision = line.append(
+        Entry(
+            model=snapshot.model,
+            lane=line.lane,
+            as_of=snapshot.as_of,
+            kind=ruling.kind,
+            challenger_version=challenger.version,
+            champion_before=reign.version if reign else None,
+            champion_after=_after(ruling.kind, challenger.version, reign),
+            trained_through=challenger.trained_through,
+            run_key=snapshot.key,
+            snapshot_uri=snapshot.uri,
+            snapshot_sha256=snapshot.sha256,
+            spec=spec.model_dump(mode="json"),
+            spec_fingerprint=spec.fingerprint(),
+            verdict=verdict,
+            spans=snapshot.spans,
+            code_version=code_version(),
+            seed=spec.training.seed,
+            mlflow_run_id=snapshot.run_id,
+            airflow_run=snapshot.origin.airflow_run,
+            actor=answer.by if answer and ruled.kind == "ask" else snapshot.origin.actor,
+            reason=ruling.reason,
+        )
+    )
+    if line.lane != LIVE:
+        _judge_anew(line, decision, registry)
+    return decision
+
+
+def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
+    return challenger if kind == "promote" else (reign.version if reign else None)
+
+
+def _answered(ruling: policy.Ruling, answer: Answer | None) -> policy.Ruling:
+    if answer is None:
+        return policy.Ruling("keep", f"Nobody approved. {ruling.reason}")
+    if answer.approved:
+        return policy.Ruling("promote", f"Approved by {answer.by}. {ruling.reason}")
+    return policy.Ruling("keep", f"{answer.by} said no. {ruling.reason}")
+
+
+def _judge_anew(line: Line, cause: Decision, registry: Registry) -> None:
+    """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
+    for later in [row for row in line.standing() if row.as_of > cause.as_of]:
+        reign = line.reign(later.as_of)
+        if (reign.version if reign else None) == later.champion_before:
+            continue
+        spec = ModelSpec.restore(later.spec)
+        verdict = _score(spec, _contest_of(later), reign, line.rows, registry).judge()
+        ruling = _rule(spec, verdict, later.as_of, line.lane, line.rows)
+        entry = later.model_dump(include=set(Entry.model_fields)) | {
+            "kind": ruling.kind,
+            "champion_before": reign.version if reign else None,
+            "verdict": verdict,
+            "champion_after": _after(ruling.kind, later.challenger_version, reign),
+            "reason": ruling.reason,
+        }
+        line.append(Entry.model_validate(entry))
+        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, ruling.kind)
+
+
+class _Contest(_Reference):
+    """What is needed to judge a challenger again at any time."""
+
+    model: str
+    version: int
+    uri: str
+    sha256: str
+    spans: windows.Intervals
+
+
+def _contest(challenger: Challenger) -> _Contest:
+    snapshot = challenger.snapshot
+    return _Contest(
+        model=snapshot.model, version=challenger.version, uri=snapshot.uri, sha256=snapshot.sha256, spans=snapshot.spans
+    )
+
+
+def _contest_of(row: Decision) -> _Contest:
+    if row.challenger_version is None:
+        raise DataError(f"decision {row.id} has no challenger to judge anew")
+    return _Contest(
+        model=row.model,
+        version=row.challenger_version,
+        uri=row.snapshot_uri,
+        sha256=row.snapshot_sha256,
+        spans=row.spans,
+    )
+
+
+class _Scored(BaseModel):
+    """Outcomes and both models' scores on the rows that neither has seen."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    spec: ModelSpec
+    y: Any
+    challenger: Any
+    champion: Any
+    reign: Reign | None
+    holdout: tuple[date, date]
+    note: str
+
+    def judge(self) -> Verdict:
+        """The verdict on these scores."""
+        return judge(
+            self.spec,
+            y=self.y,
+            challenger=self.challenger,
+            champion=self.champion,
+            reign=self.reign,
+            holdout=self.holdout,
+            note=self.note,
+        )
+
+
+def _score(
+    spec: ModelSpec, contest: _Contest, reign: Reign | None, rows: Sequence[Decision], registry: Registry
+) -> _Scored:
+    frame = snapshots.part(
+        snapshots.frame(contest.uri, contest.sha256), contest.spans, spec.columns.event_time, "holdout"
+    )
+    start, note = contest.spans.holdout_start, ""
+    if reign and reign.trained_through > start:
+        start = min(reign.trained_through, contest.spans.matured)
+        frame = frame[frame[spec.columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
+        note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
+    champion = None
+    if reign:
+        crowned = ledger.row_of(rows, reign.version)
+        its_spec = ModelSpec.restore(crowned.spec) if crowned else spec
+        champion = _scores(reign.version, its_spec, frame, registry, contest.model)
+    return _Scored(
+        spec=spec,
+        y=frame[spec.columns.target].to_numpy(dtype="float64"),
+        challenger=_scores(contest.version, spec, frame, registry, contest.model),
+        champion=champion,
+        reign=reign,
+        holdout=(start, contest.spans.matured),
+        note=note,
+    )
+
+
+def _scores(version: int, spec: ModelSpec, frame: pd.DataFrame, registry: Registry, model: str) -> Any:
+    if missing := [c for c in spec.columns.features if c not in frame]:
+        raise DataError(
+            f"{model}: version {version} needs columns that the query no longer returns: {', '.join(missing)}. "
+            "Keep them in the query (and in the spec, as segments) until that version no longer reigns."
+        )
+    if frame.empty:
+        return pd.Series(dtype="float64").to_numpy()
+    return training.score(registry.load(model, version), training.design_matrix(frame, spec), spec)
+
+
+def _spec(snapshot: Snapshot) -> ModelSpec:
+    """The spec as it stands, which must be the one the run began with."""
+    spec = load_specs(only=snapshot.model)[snapshot.model]
+    if spec.fingerprint() != snapshot.spec_fingerprint:
+        raise UsageError(
+            f"{snapshot.model}: the spec or its SQL changed since extract ran (was {snapshot.spec_fingerprint}, is "
+            f"{spec.fingerprint()}). Start the run again from extract."
+        )
+    return spec

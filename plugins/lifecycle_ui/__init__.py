@@ -1,0 +1,1 @@
+"""What Titleholder adds to Airflow's user interface."""

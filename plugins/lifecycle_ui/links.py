@@ -1,0 +1,70 @@
+"""Buttons on a task that lead to its MLflow run and its model version, and the task decorator that has them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.bases.decorator import task_decorator_factory
+from airflow.sdk.bases.xcom import BaseXCom
+
+
+class MlflowRunLink(BaseOperatorLink):
+    """The task's own MLflow run: the candidate's for train, the retrain's for the others."""
+
+    name = "MLflow run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """The run's address, or nothing where the task made none. Called on the worker when the task ends."""
+        reference = _result(ti_key)
+        run_id = reference.get("mlflow_run_id") or reference.get("run_id") or _snapshot(reference).get("run_id")
+        return _registry().run_url(run_id) if run_id else ""
+
+
+class ModelVersionLink(BaseOperatorLink):
+    """The model version that the task made or judged."""
+
+    name = "Model version"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """The version's address, or nothing where there is none yet. Called on the worker when the task ends."""
+        reference = _result(ti_key)
+        challenger = reference.get("challenger", reference)
+        version = challenger.get("version") or reference.get("challenger_version")
+        model = _snapshot(reference).get("model") or reference.get("model")
+        return _registry().version_url(model, version) if version else ""
+
+
+class StepOperator(_PythonDecoratedOperator):
+    """A Python task with links to what it did in MLflow."""
+
+    custom_operator_name = "@step"
+    operator_extra_links = (MlflowRunLink(), ModelVersionLink())
+
+
+def step(function: Any = None, **options: Any) -> Any:
+    """Like `airflow.sdk.task`, for one verb of titleholder.steps: its docstring is the task's documentation."""
+    if function is None:
+        return functools.partial(step, **options)
+    return task_decorator_factory(function, decorated_operator_class=StepOperator, multiple_outputs=False, **options)
+
+
+def _result(ti_key: Any) -> dict[str, Any]:
+    found = BaseXCom.get_value(ti_key=ti_key, key="return_value")
+    return found if isinstance(found, dict) else {}
+
+
+def _snapshot(reference: dict[str, Any]) -> dict[str, Any]:
+    challenger = reference.get("challenger")
+    inner = challenger if isinstance(challenger, dict) else reference
+    found = inner.get("snapshot", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _registry() -> Any:
+    from titleholder.registry import Registry
+    from titleholder.settings import Settings
+
+    return Registry(Settings.from_environment().tracking_uri)
