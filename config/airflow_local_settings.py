@@ -45,6 +45,7 @@ _PRELOADED = (
 def _preload() -> None:
     matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("Agg")  # tasks draw into files, never on a screen
+    _import_apart_from_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
 

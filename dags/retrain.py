@@ -71,6 +71,7 @@ def build(spec: ModelSpec) -> DAG:
 def extract(model: str) -> Reference:
     """Read what was known at as_of, and no later, into an immutable snapshot that keeps its contract."""
     from titleholder import steps
+    from titleholder.snapshots import Origin
     from titleholder.windows import resolve_as_of
 
     context = get_current_context()
@@ -82,7 +83,7 @@ def extract(model: str) -> Reference:
         form["lane"] or ("backtest" if run.run_type == "backfill" else "live"),
         url=BaseHook.get_connection(spec.source.connection).get_uri(),
         candidates=form["candidates"] or (),
-        origin=steps.Origin(
+        origin=Origin(
             actor=run.triggering_user_name or f"airflow:{run.run_type}",
             airflow_run=f"{run.dag_id}/{run.run_id}",
             reason=form["reason"] or "",
@@ -95,8 +96,9 @@ def extract(model: str) -> Reference:
 def train(snapshot: Reference, name: str) -> Reference:
     """Search and fit one candidate on time-ordered folds. A retry re-attaches to the MLflow run it began."""
     from titleholder import steps
+    from titleholder.snapshots import Snapshot
 
-    taken = steps.Snapshot.model_validate(snapshot)
+    taken = Snapshot.model_validate(snapshot)
     if name not in taken.candidates:
         raise AirflowSkipException(f"{name} was not chosen in the form")
     return steps.train(taken, name, settings=_settings()).model_dump(mode="json")
@@ -106,8 +108,9 @@ def train(snapshot: Reference, name: str) -> Reference:
 def nominate(candidates: list[Reference]) -> Reference:
     """Register the best candidate as a model version: the challenger."""
     from titleholder import steps
+    from titleholder.references import Trained
 
-    trained = [steps.Trained.model_validate(c) for c in candidates if c]
+    trained = [Trained.model_validate(c) for c in candidates if c]
     return steps.nominate(trained, settings=_settings()).model_dump(mode="json")
 
 
@@ -115,24 +118,27 @@ def nominate(candidates: list[Reference]) -> Reference:
 def validate(challenger: Reference) -> Reference:
     """Judge challenger against champion on the same rows, which neither has seen."""
     from titleholder import steps
+    from titleholder.references import Challenger
 
-    return steps.validate(steps.Challenger.model_validate(challenger), settings=_settings()).model_dump(mode="json")
+    return steps.validate(Challenger.model_validate(challenger), settings=_settings()).model_dump(mode="json")
 
 
 @step
 def decide(judged: Reference) -> Reference:
     """Rule on the verdict: promote, keep, reject, or ask a person."""
     from titleholder import steps
+    from titleholder.references import Judged
 
-    return steps.decide(steps.Judged.model_validate(judged), settings=_settings()).model_dump(mode="json")
+    return steps.decide(Judged.model_validate(judged), settings=_settings()).model_dump(mode="json")
 
 
 @step
 def promote(ruled: Reference) -> Reference:
     """Write the decision: the ledger first, under the line's lock, then the registry's alias."""
     from titleholder import steps
+    from titleholder.references import Ruled
 
-    decision = steps.promote(steps.Ruled.model_validate(ruled), settings=_settings())
+    decision = steps.promote(Ruled.model_validate(ruled), settings=_settings())
     told = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "challenger_version", "champion_after"}
     return decision.model_dump(mode="json", include={*told, "mlflow_run_id"})
 

@@ -211,8 +211,8 @@ def _risk(month: int, a: pd.DataFrame) -> Array:
     new = (a["prior_loans"] == 0).to_numpy()
     job = np.array([0, 0.15 + 0.5 * stress, 0.25, -0.3, 0.7])[a["employment"].cat.codes.to_numpy()]
     return np.asarray(
-        np.where(partner, 0.2, np.where(new, 1.2, 0.5) - 0.2 * stress) * np.maximum(0.4 - score, 0)
-        + np.where(partner, 3.2, 1.6 + 0.8 * stress) * np.maximum(used - 0.45, 0) * 2
+        np.where(partner, 0.2, np.where(new, 1.0, 0.45) - 0.2 * stress) * np.maximum(0.4 - score, 0)
+        + np.where(partner, 2.8, 1.4 + 0.8 * stress) * np.maximum(used - 0.45, 0) * 2
         + np.where(new, 0.6, 0.15) * np.clip(burden + 0.3, 0, 1.5)
         - 0.22 * np.minimum(a["prior_loans"].to_numpy(), 4)
         + job
@@ -230,7 +230,7 @@ def _lend(rng: Random, month: int, a: pd.DataFrame) -> _Loans:
     due = _add_months(days[:, None], number)
     due_month = due.astype("M8[M]").astype(int) + 1970 * 12
     seasoning = np.array([-0.55, 0.15, 0.25, 0.0, -0.2, -0.4])
-    hazard = -5.25 + _risk(month, a)[:, None] + seasoning + 0.18 * _wave(due_month, 12, 0) + 0.5 * _stress(due_month)
+    hazard = -5.0 + _risk(month, a)[:, None] + seasoning + 0.18 * _wave(due_month, 12, 0) + 0.5 * _stress(due_month)
     fails = active & (rng.random(due.shape) < 1 / (1 + np.exp(-hazard)))
     missed = np.where(fails.any(axis=1), fails.argmax(axis=1) + 1, NEVER)
     late = rng.random(due.shape) < 0.05 + 0.03 * _stress(due_month)

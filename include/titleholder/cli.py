@@ -116,6 +116,7 @@ def run(
 def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], reason: str, progress: Any) -> Decision:
     from titleholder import steps
     from titleholder.settings import Settings, connection_url
+    from titleholder.snapshots import Origin
 
     spec = load_specs(only=model)[model]
     settings = Settings.from_environment()
@@ -127,7 +128,7 @@ def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], rea
         url=connection_url(spec.source.connection),
         settings=settings,
         candidates=candidates,
-        origin=steps.Origin(actor=f"cli:{_user()}", reason=reason),
+        origin=Origin(actor=f"cli:{_user()}", reason=reason),
     )
     trained = []
     for name in snapshot.candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
@@ -36,7 +37,7 @@ def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
     """Missing and unexpected columns as a diff: `-` was expected, `+` was found."""
     expected = spec.columns.all
     missing = [c for c in expected if c not in frame]
-    extra = [c for c in frame if c not in expected]
+    extra = [str(c) for c in frame if c not in expected]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
     if lines:
         yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
@@ -101,18 +102,16 @@ def _target_checks(spec: ModelSpec) -> list[Check]:
     return [number, Check(binary, error="is neither 0 nor 1")]
 
 
-def _is_category(dtype: object) -> bool:
+def _is_category(dtype: Any) -> bool:
     return types.is_string_dtype(dtype) or types.is_integer_dtype(dtype) or types.is_bool_dtype(dtype)
 
 
-def _typed(right: Callable[[object], bool], wanted: str) -> Check:
+def _typed(right: Callable[[Any], bool], wanted: str) -> Check:
     """Fails once for a whole column of the wrong type."""
     return Check(lambda s: s.isna().all() or right(s.dtype), error=f"has the wrong type; it must be {wanted}")
 
 
-def _guarded(
-    applies: Callable[[object], bool], rule: Callable[[pd.Series], pd.Series]
-) -> Callable[[pd.Series], object]:
+def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:
     """`rule` where the type allows it; the wrong type is another check's finding."""
     return lambda s: rule(s) if applies(s.dtype) else True
 

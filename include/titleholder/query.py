@@ -26,7 +26,7 @@ def parameters(sql: str) -> list[str]:
 
 
 def positional(sql: str) -> str:
-    """`sql` with each known `:name` replaced by `$n`, n being the name's place in `PARAMETERS`, typed as timestamptz."""
+    """`sql` with each `:name` replaced by a typed `$n`, n being the name's place in `PARAMETERS`."""
 
     def place(match: re.Match[str]) -> str:
         name = match["name"]

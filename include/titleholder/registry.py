@@ -203,7 +203,7 @@ class Registry:
     def load(self, model: str, version: int) -> Pipeline:
         """The pipeline of a version, read back from the registry."""
         with self._reachable():
-            return mlflow.sklearn.load_model(f"models:/{model}/{version}")  # type: ignore[no-any-return]
+            return mlflow.sklearn.load_model(f"models:/{model}/{version}")
 
     def tag_version(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""

@@ -19,67 +19,20 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-import pandas as pd
-from pydantic import BaseModel, ConfigDict
-
-from titleholder import contract, ledger, policy, report, snapshots, training, warehouse, windows
-from titleholder.errors import DataError, UsageError
-from titleholder.ledger import LIVE, Decision, Entry, Line
+from titleholder import contract, ledger, report, snapshots, training, warehouse, windows
+from titleholder.contest import Contest, score
+from titleholder.errors import UsageError
+from titleholder.ledger import LIVE, Decision
+from titleholder.references import Answer, Challenger, Judged, Ruled, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.snapshots import Origin, Snapshot
 from titleholder.spec import ModelSpec
 from titleholder.specfiles import load_specs
-from titleholder.verdict import Reign, Verdict, judge
+from titleholder.succession import align, already, rule, settle
+from titleholder.verdict import Verdict
 
 log = logging.getLogger(__name__)
-
-
-class _Reference(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Trained(_Reference):
-    """A fitted candidate: where its model is, and its score on time-ordered folds."""
-
-    snapshot: Snapshot
-    name: str
-    run_id: str
-    model_uri: str
-    score: float
-
-
-class Challenger(_Reference):
-    """The best candidate, registered as a model version."""
-
-    snapshot: Snapshot
-    name: str
-    run_id: str
-    version: int
-    trained_through: date
-
-
-class Judged(_Reference):
-    """A challenger and what was found about it."""
-
-    challenger: Challenger
-    verdict: Verdict
-
-
-class Ruled(_Reference):
-    """A judged challenger and what is to be done about it."""
-
-    challenger: Challenger
-    verdict: Verdict
-    kind: policy.Kind
-    reason: str
-
-
-class Answer(_Reference):
-    """What a person said when asked. Silence is a no."""
-
-    approved: bool
-    by: str
 
 
 def extract(
@@ -243,10 +196,10 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
     spec = _spec(snapshot)
     registry = Registry(settings.tracking_uri)
     rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    if decided := _already(rows, challenger.version, spec):
+    if decided := already(rows, challenger.version, spec):
         return Judged(challenger=challenger, verdict=decided.verdict)
     reign = ledger.reign_before(rows, snapshot.lane, snapshot.as_of)
-    scored = _score(spec, _contest(challenger), reign, rows, registry)
+    scored = score(Contest.of(challenger, spec), reign, rows, registry)
     verdict = scored.judge()
     page = report.markdown(spec, verdict, f"challenger version {challenger.version} as of {snapshot.as_of}")
     registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict), note=page)
@@ -267,12 +220,8 @@ def decide(judged: Judged, *, settings: Settings) -> Ruled:
     """Rule on a verdict: promote, keep, reject or ask."""
     snapshot = judged.challenger.snapshot
     rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    ruling = _rule(_spec(snapshot), judged.verdict, snapshot.as_of, snapshot.lane, rows)
+    ruling = rule(_spec(snapshot), judged.verdict, snapshot.as_of, snapshot.lane, rows)
     return Ruled(challenger=judged.challenger, verdict=judged.verdict, kind=ruling.kind, reason=ruling.reason)
-
-
-def _rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequence[Decision]) -> policy.Ruling:
-    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
 
 
 def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -> Decision:
@@ -283,10 +232,11 @@ def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -
     """
     challenger = ruled.challenger
     snapshot = challenger.snapshot
+    spec = _spec(snapshot)
     registry = Registry(settings.tracking_uri)
     with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
-        _align(line, registry, snapshot.model)
-        decision = _already(line.rows, challenger.version, _spec(snapshot)) or _settle(line, ruled, answer, registry)
+        align(line, registry, snapshot.model)
+        decision = already(line.rows, challenger.version, spec) or settle(line, ruled, spec, answer, registry)
     if snapshot.lane == LIVE:
         reconcile(snapshot.model, settings=settings)
     outcome = {"verdict": decision.kind, "decision": str(decision.id), "reason": decision.reason}
@@ -301,190 +251,7 @@ def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -
 def reconcile(model: str, *, settings: Settings) -> bool:
     """Let the alias follow the ledger's live head; returns whether it had to be moved."""
     with ledger.line(settings.ledger_url, model, LIVE) as line:
-        return _align(line, Registry(settings.tracking_uri), model)
-
-
-def _align(line: Line, registry: Registry, model: str) -> bool:
-    head = line.rows[-1].champion_after if line.rows else None
-    if line.lane != LIVE or head is None or registry.champion(model) == head:
-        return False
-    registry.crown(model, head)
-    return True
-
-
-def _already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
-    """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
-    row = ledger.row_of(rows, version)
-    if row is None or row != next((r for r in reversed(rows) if r.as_of == row.as_of), None):
-        return None
-    same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
-    return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
-
-
-def _settle(line: Line, ruled: Ruled, answer: Answer | None, registry: Registry) -> Decision:
-    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order."""
-    challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
-    spec = _spec(snapshot)
-    reign = line.reign(snapshot.as_of)
-    verdict = ruled.verdict
-    if reign != verdict.champion:
-        verdict = _score(spec, _contest(challenger), reign, line.rows, registry).judge()
-    ruling = _rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
-    if ruling.kind == "ask":
-        ruling = _answered(ruling, answer)
-    decision = line.append(
-        Entry(
-            model=snapshot.model,
-            lane=line.lane,
-            as_of=snapshot.as_of,
-            kind=ruling.kind,
-            challenger_version=challenger.version,
-            champion_before=reign.version if reign else None,
-            champion_after=_after(ruling.kind, challenger.version, reign),
-            trained_through=challenger.trained_through,
-            run_key=snapshot.key,
-            snapshot_uri=snapshot.uri,
-            snapshot_sha256=snapshot.sha256,
-            spec=spec.model_dump(mode="json"),
-            spec_fingerprint=spec.fingerprint(),
-            verdict=verdict,
-            spans=snapshot.spans,
-            code_version=code_version(),
-            seed=spec.training.seed,
-            mlflow_run_id=snapshot.run_id,
-            airflow_run=snapshot.origin.airflow_run,
-            actor=answer.by if answer and ruled.kind == "ask" else snapshot.origin.actor,
-            reason=ruling.reason,
-        )
-    )
-    if line.lane != LIVE:
-        _judge_anew(line, decision, registry)
-    return decision
-
-
-def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
-    return challenger if kind == "promote" else (reign.version if reign else None)
-
-
-def _answered(ruling: policy.Ruling, answer: Answer | None) -> policy.Ruling:
-    if answer is None:
-        return policy.Ruling("keep", f"Nobody approved. {ruling.reason}")
-    if answer.approved:
-        return policy.Ruling("promote", f"Approved by {answer.by}. {ruling.reason}")
-    return policy.Ruling("keep", f"{answer.by} said no. {ruling.reason}")
-
-
-def _judge_anew(line: Line, cause: Decision, registry: Registry) -> None:
-    """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
-    for later in [row for row in line.standing() if row.as_of > cause.as_of]:
-        reign = line.reign(later.as_of)
-        if (reign.version if reign else None) == later.champion_before:
-            continue
-        spec = ModelSpec.restore(later.spec)
-        verdict = _score(spec, _contest_of(later), reign, line.rows, registry).judge()
-        ruling = _rule(spec, verdict, later.as_of, line.lane, line.rows)
-        entry = later.model_dump(include=set(Entry.model_fields)) | {
-            "kind": ruling.kind,
-            "champion_before": reign.version if reign else None,
-            "verdict": verdict,
-            "champion_after": _after(ruling.kind, later.challenger_version, reign),
-            "reason": ruling.reason,
-        }
-        line.append(Entry.model_validate(entry))
-        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, ruling.kind)
-
-
-class _Contest(_Reference):
-    """What is needed to judge a challenger again at any time."""
-
-    model: str
-    version: int
-    uri: str
-    sha256: str
-    spans: windows.Intervals
-
-
-def _contest(challenger: Challenger) -> _Contest:
-    snapshot = challenger.snapshot
-    return _Contest(
-        model=snapshot.model, version=challenger.version, uri=snapshot.uri, sha256=snapshot.sha256, spans=snapshot.spans
-    )
-
-
-def _contest_of(row: Decision) -> _Contest:
-    if row.challenger_version is None:
-        raise DataError(f"decision {row.id} has no challenger to judge anew")
-    return _Contest(
-        model=row.model,
-        version=row.challenger_version,
-        uri=row.snapshot_uri,
-        sha256=row.snapshot_sha256,
-        spans=row.spans,
-    )
-
-
-class _Scored(BaseModel):
-    """Outcomes and both models' scores on the rows that neither has seen."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    spec: ModelSpec
-    y: Any
-    challenger: Any
-    champion: Any
-    reign: Reign | None
-    holdout: tuple[date, date]
-    note: str
-
-    def judge(self) -> Verdict:
-        """The verdict on these scores."""
-        return judge(
-            self.spec,
-            y=self.y,
-            challenger=self.challenger,
-            champion=self.champion,
-            reign=self.reign,
-            holdout=self.holdout,
-            note=self.note,
-        )
-
-
-def _score(
-    spec: ModelSpec, contest: _Contest, reign: Reign | None, rows: Sequence[Decision], registry: Registry
-) -> _Scored:
-    frame = snapshots.part(
-        snapshots.frame(contest.uri, contest.sha256), contest.spans, spec.columns.event_time, "holdout"
-    )
-    start, note = contest.spans.holdout_start, ""
-    if reign and reign.trained_through > start:
-        start = min(reign.trained_through, contest.spans.matured)
-        frame = frame[frame[spec.columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
-        note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
-    champion = None
-    if reign:
-        crowned = ledger.row_of(rows, reign.version)
-        its_spec = ModelSpec.restore(crowned.spec) if crowned else spec
-        champion = _scores(reign.version, its_spec, frame, registry, contest.model)
-    return _Scored(
-        spec=spec,
-        y=frame[spec.columns.target].to_numpy(dtype="float64"),
-        challenger=_scores(contest.version, spec, frame, registry, contest.model),
-        champion=champion,
-        reign=reign,
-        holdout=(start, contest.spans.matured),
-        note=note,
-    )
-
-
-def _scores(version: int, spec: ModelSpec, frame: pd.DataFrame, registry: Registry, model: str) -> Any:
-    if missing := [c for c in spec.columns.features if c not in frame]:
-        raise DataError(
-            f"{model}: version {version} needs columns that the query no longer returns: {', '.join(missing)}. "
-            "Keep them in the query (and in the spec, as segments) until that version no longer reigns."
-        )
-    if frame.empty:
-        return pd.Series(dtype="float64").to_numpy()
-    return training.score(registry.load(model, version), training.design_matrix(frame, spec), spec)
+        return align(line, Registry(settings.tracking_uri), model)
 
 
 def _spec(snapshot: Snapshot) -> ModelSpec:

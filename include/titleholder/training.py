@@ -136,7 +136,7 @@ def _search(candidate: Candidate, spec: ModelSpec, trials: int, evaluate: Callab
         evaluate({})
         return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = "maximize" if spec.greater_is_better else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if spec.greater_is_better else "minimize"
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
     study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
 
@@ -226,7 +226,8 @@ def _monotone_parameter(candidate: Candidate, accepted: set[str]) -> str:
         if parameter in accepted:
             return parameter
     raise SpecError(
-        f"{candidate.estimator} cannot be held to increasing or decreasing columns: it takes neither {' nor '.join(known)}"
+        f"{candidate.estimator} cannot be held to increasing or decreasing columns: "
+        f"it takes neither {' nor '.join(known)}"
     )
 
 

@@ -35,7 +35,7 @@ def stream(
     """
     columns = spec.columns
     sql = (
-        f"SELECT * FROM (\n{query.positional(spec.sql)}\n) AS extract "  # noqa: S608  (the team's own query; values are bound)
+        f"SELECT * FROM (\n{query.positional(spec.sql)}\n) AS extract "  # noqa: S608  (values are bound)
         f"ORDER BY {_quoted(columns.event_time)}, {_quoted(columns.entity)}"
     )
     moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
@@ -56,7 +56,8 @@ def _connect(url: str, spec: ModelSpec) -> Iterator[Any]:
         connection = dbapi.connect(_libpq(url))
     except adbc_driver_manager.Error as error:
         raise ServiceError(
-            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: {_first_line(error)}. "
+            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: "
+            f"{_first_line(error)}. "
             "Is PostgreSQL up? Locally: `make up`."
         ) from None
     try:

@@ -47,8 +47,9 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
         train_start = holdout_start = matured = date.min
     if not BEGINNING <= train_start < holdout_start < matured < as_of:
         raise UsageError(
-            f"{spec.name}: as_of {as_of} is too early: with a label maturity of {spec.windows.label_maturity}, a holdout "
-            f"of {spec.windows.holdout} and training on {spec.windows.train}, the windows would start before {BEGINNING}"
+            f"{spec.name}: as_of {as_of} is too early: with a label maturity of {spec.windows.label_maturity}, a "
+            f"holdout of {spec.windows.holdout} and {spec.windows.train} of training, the windows would start before "
+            f"{BEGINNING}"
         )
     return Intervals(train_start=train_start, holdout_start=holdout_start, matured=matured)
 

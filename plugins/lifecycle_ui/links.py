@@ -16,7 +16,7 @@ class MlflowRunLink(BaseOperatorLink):
 
     name = "MLflow run"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
         """The run's address, or nothing where the task made none. Called on the worker when the task ends."""
         reference = _result(ti_key)
         run_id = reference.get("mlflow_run_id") or reference.get("run_id") or _snapshot(reference).get("run_id")
@@ -28,7 +28,7 @@ class ModelVersionLink(BaseOperatorLink):
 
     name = "Model version"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
         """The version's address, or nothing where there is none yet. Called on the worker when the task ends."""
         reference = _result(ti_key)
         challenger = reference.get("challenger", reference)

@@ -19,7 +19,8 @@ def gain_shown(evidence: Evidence) -> Result:
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     sentence = (
         f"{judgement.metric}: gain {gain.estimate:+.4f}, {judgement.confidence:.0%} interval "
-        f"[{gain.lower:+.4f}, {gain.upper:+.4f}] ({gain.method}); its lower bound must exceed {judgement.minimum_gain:+g}."
+        f"[{gain.lower:+.4f}, {gain.upper:+.4f}] ({gain.method}); "
+        f"the lower bound must exceed {judgement.minimum_gain:+g}."
     )
     return Result.model_validate(
         {**common, "status": "pass" if shown else "fail", "numbers": numbers, "explanation": sentence}

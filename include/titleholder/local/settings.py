@@ -14,6 +14,7 @@ from titleholder.local.state import PROJECT, State
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
 # A shell may carry another stack's settings: these never reach ours.
+_OURS = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # what a person may set for the services of any stack
 _FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "TITLEHOLDER_", "PYTHONHOME")
 
 
@@ -36,7 +37,7 @@ def environment(state: State) -> dict[str, str]:
 
 def process_environment(state: State) -> dict[str, str]:
     """The caller's environment without other stacks' settings, and with ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    kept = {name: value for name, value in os.environ.items() if name in _OURS or not name.startswith(_FOREIGN)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     return {**kept, **environment(state), "PATH": path, "PYTHONUNBUFFERED": "1"}
 

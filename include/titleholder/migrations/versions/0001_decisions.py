@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
-from psycopg2 import sql
+from alembic import context, op
 
 revision = "0001"
 down_revision = None
@@ -62,11 +61,9 @@ def upgrade() -> None:
     """Create the table, its guards, and the application role's right to read and to append."""
     for statement in (TABLE, GUARD, ROWS, WHOLE):
         op.execute(statement)
-    role = op.get_context().config.attributes["app_role"]
-    raw = op.get_bind().connection.driver_connection
-    with raw.cursor() as cursor:
-        cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA titleholder TO {}").format(sql.Identifier(role)))
-        cursor.execute(sql.SQL("GRANT SELECT, INSERT ON titleholder.decisions TO {}").format(sql.Identifier(role)))
+    role = op.get_bind().dialect.identifier_preparer.quote(context.config.attributes["app_role"])
+    op.execute(f"GRANT USAGE ON SCHEMA titleholder TO {role}")
+    op.execute(f"GRANT SELECT, INSERT ON titleholder.decisions TO {role}")
 
 
 def downgrade() -> None:

@@ -1,0 +1,61 @@
+# One vocabulary for people, hooks and CI. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev demo up down clean test test-fast check format lock bench
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar on -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --progress-bar on -r requirements-dev.txt
+	touch $@
+
+install: $(VENV)/.installed ## Virtual environment with everything that runs
+
+dev: $(VENV)/.dev ## The same, with what checks and tests it
+
+demo: install ## Everything from nothing: stack, simulated lender, a backfill, a live run, a champion
+	$(BIN)/python -m demo
+
+up: install ## Start PostgreSQL, MLflow and Airflow on this machine
+	$(BIN)/titleholder stack up
+
+down: ## Stop them; data stays
+	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack down
+
+clean: ## Stop them and delete their data
+	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack clean --yes
+
+check: dev ## Lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: dev ## All tests, those on the real stack included
+	$(BIN)/python -m pytest
+
+test-fast: dev ## The tests that need no server
+	$(BIN)/python -m pytest -m "not slow"
+
+format: dev ## Put the code into its one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: dev ## Pin requirements.in and requirements-dev.in anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements.txt requirements.in
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements-dev.txt requirements-dev.in
+
+bench: dev ## Measure what the documentation claims
+	$(BIN)/python benchmarks/run.py

@@ -1,0 +1,153 @@
+"""`make demo`: the local stack, a simulated lender, months of history as a backfill, the present as live runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+from dateutil.relativedelta import relativedelta
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo.lender import simulate
+from demo.load import load
+from titleholder import ledger
+from titleholder.errors import TitleholderError
+from titleholder.local import cli as stack
+from titleholder.local.airflow import DONE, Airflow
+from titleholder.local.settings import environment
+from titleholder.local.state import State
+from titleholder.spec import ModelSpec
+from titleholder.specfiles import load_specs
+from titleholder.tables import decisions
+
+MODEL = "demo_default"
+DAG = f"{MODEL}.retrain"
+TASKS = 7  # of one run: extract, two candidates, nominate, validate, decide, promote
+out, err = Console(), Console(stderr=True)
+
+
+def run(
+    months: Annotated[int, typer.Option(min=1, max=24, help="Months of history to backfill.")] = 18,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="Runs of the backfill at a time.")] = 4,
+) -> None:
+    """From nothing to a crowned champion. Running it again repeats nothing that is there already."""
+    began = time.monotonic()
+    stack.up()
+    state = State.locate()
+    env = environment(state)
+    this_month = datetime.now(UTC).date().replace(day=1)
+    spec = load_specs(only=MODEL)[MODEL]
+    airflow = Airflow.of(state)
+    with _progress() as progress:
+        _fill_warehouse(env["TITLEHOLDER_LOADER_URL"], this_month, progress)
+        airflow.wait_for_dag(DAG)
+        url = env["TITLEHOLDER_LEDGER_URL"]
+        _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
+        _live(airflow, url, this_month, progress)
+    _tell(spec, airflow, url, env["MLFLOW_TRACKING_URI"], time.monotonic() - began)
+
+
+def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
+    bar = progress.add_task("Simulated lender: 48 months of applications", total=None)
+    load(url, simulate(end=this_month + relativedelta(months=1)))
+    progress.update(bar, total=1, completed=1)
+
+
+def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:
+    """The months before this one, in the lane `backtest`; those that are decided already are left alone."""
+    wanted = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
+    decided = {row.as_of for row in ledger.read(url, MODEL, "backtest")}
+    missing = [month for month in wanted if month not in decided]
+    bar = progress.add_task(f"Backfill: {len(wanted)} months of history", total=len(wanted) * TASKS)
+    if not missing:
+        progress.update(bar, completed=len(wanted) * TASKS)
+        airflow.pause(DAG, False)
+        return
+    backfill = airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
+    airflow.pause(DAG, False)
+    done = (len(wanted) - len(missing)) * TASKS
+
+    def look() -> bool:
+        runs = [r for r in airflow.runs(DAG, "backfill") if r["state"] in DONE]
+        progress.update(bar, completed=done + min(len(runs), len(missing)) * TASKS)
+        return airflow.backfill_is_done(backfill)
+
+    _until(look)
+    progress.update(bar, completed=len(wanted) * TASKS)
+    _refuse_failures(airflow, "backfill")
+
+
+def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> None:
+    """The month's own tick, which Airflow starts by itself, then a run by the REST API, as the form would start it."""
+    bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2 * TASKS)
+    today = datetime.now(UTC).date()
+    live = {row.as_of for row in ledger.read(url, MODEL, ledger.LIVE)}
+    if not any(day >= this_month for day in live):
+        _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
+        _refuse_failures(airflow, "scheduled")
+    progress.update(bar, completed=TASKS)
+    if len([day for day in live if day >= this_month]) < 2 and today not in live:
+        run_id = airflow.trigger(DAG, {"reason": "make demo"})
+        airflow.wait_for_run(DAG, run_id)
+        _refuse_failures(airflow, "manual")
+    progress.update(bar, completed=2 * TASKS)
+
+
+def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
+    for lane in ("backtest", ledger.LIVE):
+        out.print(decisions(f"{spec.name}, lane {lane}", ledger.standing(ledger.read(url, MODEL, lane), lane)))
+    command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120
+    out.print(
+        f"\nDone in {seconds:.0f} s.\n"
+        f"  Airflow   {airflow.address}   user admin, password: {command} stack status --password\n"
+        f"  MLflow    {mlflow}\n"
+        f"  History   {command} history {MODEL} --lane backtest\n"
+        f"  Stop      make down        (data stays; make clean deletes it)",
+        highlight=False,
+    )
+
+
+def _refuse_failures(airflow: Airflow, run_type: str) -> None:
+    failed = [r["dag_run_id"] for r in airflow.runs(DAG, run_type) if r["state"] == "failed"]
+    if failed:
+        raise TitleholderError(
+            f"{len(failed)} {run_type} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. "
+            f"See the red task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
+        )
+
+
+def _until(done: Callable[[], bool], timeout: float = 3000) -> None:
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            raise TitleholderError(f"not done after {timeout / 60:.0f} minutes; Airflow goes on with it by itself")
+        time.sleep(1)
+
+
+def _months_between(first: date, last: date) -> int:
+    return (last.year - first.year) * 12 + last.month - first.month
+
+
+def _progress() -> Any:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
+    )
+
+
+def main() -> None:
+    """Run the demo; errors meant for a person end it with their message."""
+    try:
+        typer.run(run)
+    except TitleholderError as error:
+        err.print(f"Error: {error}", markup=False)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

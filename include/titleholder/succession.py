@@ -1,0 +1,113 @@
+"""How a decision enters a line of succession, under the line's lock, and what follows from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+
+from titleholder import ledger, policy
+from titleholder.contest import Contest, score
+from titleholder.ledger import LIVE, Decision, Entry, Line
+from titleholder.references import Answer, Ruled
+from titleholder.registry import Registry
+from titleholder.settings import code_version
+from titleholder.spec import ModelSpec
+from titleholder.verdict import Reign, Verdict
+
+log = logging.getLogger(__name__)
+
+
+def align(line: Line, registry: Registry, model: str) -> bool:
+    """Let the alias follow the live head; returns whether it had to be moved. Other lanes never touch it."""
+    head = line.rows[-1].champion_after if line.rows else None
+    if line.lane != LIVE or head is None or registry.champion(model) == head:
+        return False
+    registry.crown(model, head)
+    return True
+
+
+def already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
+    """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
+    row = ledger.row_of(rows, version)
+    if row is None or row != next((r for r in reversed(rows) if r.as_of == row.as_of), None):
+        return None
+    same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
+    return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
+
+
+def rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequence[Decision]) -> policy.Ruling:
+    """The policy's ruling in a lane with these rows."""
+    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
+
+
+def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, registry: Registry) -> Decision:
+    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order."""
+    challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
+    reign = line.reign(snapshot.as_of)
+    verdict = ruled.verdict
+    if reign != verdict.champion:
+        verdict = score(Contest.of(challenger, spec), reign, line.rows, registry).judge()
+    ruling = rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
+    if ruling.kind == "ask":
+        ruling = _answered(ruling, answer)
+    decision = line.append(
+        Entry(
+            model=snapshot.model,
+            lane=line.lane,
+            as_of=snapshot.as_of,
+            kind=ruling.kind,
+            challenger_version=challenger.version,
+            champion_before=reign.version if reign else None,
+            champion_after=_after(ruling.kind, challenger.version, reign),
+            trained_through=challenger.trained_through,
+            run_key=snapshot.key,
+            snapshot_uri=snapshot.uri,
+            snapshot_sha256=snapshot.sha256,
+            spec=spec.model_dump(mode="json"),
+            spec_fingerprint=spec.fingerprint(),
+            verdict=verdict,
+            spans=snapshot.spans,
+            code_version=code_version(),
+            seed=spec.training.seed,
+            mlflow_run_id=snapshot.run_id,
+            airflow_run=snapshot.origin.airflow_run,
+            actor=answer.by if answer and ruled.kind == "ask" else snapshot.origin.actor,
+            reason=ruling.reason,
+        )
+    )
+    if line.lane != LIVE:
+        _judge_anew(line, decision, registry)
+    return decision
+
+
+def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
+    return challenger if kind == "promote" else (reign.version if reign else None)
+
+
+def _answered(ruling: policy.Ruling, answer: Answer | None) -> policy.Ruling:
+    if answer is None:
+        return policy.Ruling("keep", f"Nobody approved. {ruling.reason}")
+    if answer.approved:
+        return policy.Ruling("promote", f"Approved by {answer.by}. {ruling.reason}")
+    return policy.Ruling("keep", f"{answer.by} said no. {ruling.reason}")
+
+
+def _judge_anew(line: Line, cause: Decision, registry: Registry) -> None:
+    """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
+    for later in [row for row in line.standing() if row.as_of > cause.as_of]:
+        reign = line.reign(later.as_of)
+        if (reign.version if reign else None) == later.champion_before:
+            continue
+        again = Contest.again(later)
+        verdict = score(again, reign, line.rows, registry).judge()
+        ruling = rule(again.spec, verdict, later.as_of, line.lane, line.rows)
+        entry = later.model_dump(include=set(Entry.model_fields)) | {
+            "kind": ruling.kind,
+            "champion_before": reign.version if reign else None,
+            "verdict": verdict,
+            "champion_after": _after(ruling.kind, later.challenger_version, reign),
+            "reason": ruling.reason,
+        }
+        line.append(Entry.model_validate(entry))
+        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, ruling.kind)

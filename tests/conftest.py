@@ -1,0 +1,80 @@
+"""The real stack for the slow tests: PostgreSQL, MLflow and Airflow, started once, in a state folder of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import create_engine
+
+from titleholder.local import stack as local
+from titleholder.local.cli import migrate_ledger
+from titleholder.local.settings import environment
+from titleholder.local.state import State
+from titleholder.settings import Settings
+
+MODELS = Path(__file__).parent / "models"
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """A running stack whose models are those in tests/models, with the table `tiny` in its warehouse."""
+    state = State(tmp_path_factory.mktemp("stack"))
+    os.environ["TITLEHOLDER_MODELS"] = str(MODELS)
+    os.environ["TITLEHOLDER_RETRY_SECONDS"] = "1"
+    try:
+        local.up(state, after_postgres=[migrate_ledger])
+        env = environment(state)
+        fill_tiny(env["TITLEHOLDER_LOADER_URL"])
+        yield state
+    finally:
+        local.clean(state)
+        del os.environ["TITLEHOLDER_MODELS"], os.environ["TITLEHOLDER_RETRY_SECONDS"]
+
+
+@pytest.fixture
+def env(state: State, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The stack's environment, also set in this process, with the models of the tests."""
+    found = environment(state)
+    for name, value in found.items():
+        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(MODELS))
+    return found
+
+
+@pytest.fixture
+def settings(env: dict[str, str]) -> Settings:
+    """Where the running services are."""
+    return Settings.from_environment()
+
+
+def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.DataFrame:
+    """Events from January 2023 on, whose outcome leans on `signal`; the lean turns around slowly."""
+    rng = np.random.default_rng(seed)
+    size = months * per_month
+    month = np.repeat(np.arange(months), per_month)
+    happened = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(month * 30.4 + rng.uniform(0, 30, size), unit="D")
+    signal, noise = rng.normal(size=(2, size))
+    kind = rng.choice(["red", "green", "blue"], size)
+    lean = 1.2 * np.cos(month / 8) * signal + 1.2 * np.sin(month / 8) * noise + 0.8 * (kind == "red")
+    bad = rng.uniform(size=size) < 1 / (1 + np.exp(1.5 - lean))
+    frame = pd.DataFrame({"id": np.arange(size), "happened_at": happened, "bad": bad.astype(int)})
+    frame["known_at"] = frame["happened_at"] + pd.to_timedelta(bad * rng.uniform(1, 40, size), unit="D")
+    frame["signal"] = np.where(rng.uniform(size=size) < 0.05, np.nan, signal)
+    frame["noise"], frame["price"], frame["kind"] = noise, rng.integers(100, 10_000, size) / 100, kind
+    frame["amount"] = 3 * frame["noise"] + frame["price"] / 10 + rng.normal(size=size)
+    return frame
+
+
+def fill_tiny(url: str) -> None:
+    """Make the table `tiny` anew; `price` is NUMERIC, as money is."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        tiny_rows().to_sql("tiny", connection, if_exists="replace", index=False, chunksize=2000, method="multi")
+        connection.exec_driver_sql("ALTER TABLE tiny ALTER COLUMN price TYPE numeric(12, 2)")
+    engine.dispose()

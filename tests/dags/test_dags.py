@@ -1,0 +1,117 @@
+"""House rules for DAGs, read without a scheduler."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROBE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1], include_examples=False, collect_dags=True)
+dags = {
+    d.dag_id: {
+        "tasks": {
+            t.task_id: {"retries": t.retries, "doc": bool(t.doc_md), "rule": str(t.trigger_rule),
+                        "down": sorted(t.downstream_task_ids), "policy": t.retry_policy is not None,
+                        "links": [l.name for l in t.operator_extra_links]}
+            for t in d.tasks},
+        "params": {k: d.params.get_param(k).schema for k in d.params},
+        "doc": d.doc_md or "", "owner": d.owner, "catchup": d.catchup, "tags": sorted(d.tags),
+        "schedule": str(d.timetable.summary), "end": str(d.end_date),
+    } for d in bag.dags.values()}
+heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "scipy", "optuna"} & set(sys.modules))
+print("ANSWER" + json.dumps({"dags": dags, "errors": bag.import_errors, "heavy": heavy}))
+"""
+
+
+def read_dags(models: Path, tmp_path: Path, probe: str = PROBE) -> dict[str, object]:
+    """Parse the DAG folder in a process of its own: Airflow must find its environment before it is imported."""
+    import json
+    import os
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER"))} | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "TITLEHOLDER_MODELS": str(models),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT / "config")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", probe, str(ROOT / "dags")], env=env, capture_output=True, text=True, timeout=240
+    )
+    answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
+    assert answers, done.stderr[-3000:]
+    return dict(json.loads(answers[0].removeprefix("ANSWER")))
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return read_dags(ROOT / "include" / "models", tmp_path_factory.mktemp("airflow"))
+
+
+def test_every_shipped_spec_becomes_a_dag_without_import_errors(shipped: dict) -> None:
+    assert shipped["errors"] == {}
+    stems = {p.stem for p in (ROOT / "include" / "models").glob("*.yaml")}
+    assert set(shipped["dags"]) == {f"{stem}.retrain" for stem in stems}
+
+
+def test_a_dag_reads_like_the_sentence(shipped: dict) -> None:
+    for dag in shipped["dags"].values():
+        order = ["extract", "train", "nominate", "validate", "decide", "promote"]
+        assert list(dag["tasks"]) == order
+        for task, following in zip(order, order[1:], strict=False):
+            assert following in dag["tasks"][task]["down"]
+
+
+def test_house_rules(shipped: dict) -> None:
+    for name, dag in shipped["dags"].items():
+        assert dag["catchup"] is False, name
+        assert "When it is red" in dag["doc"], name
+        assert "titleholder" in dag["tags"], name
+        assert dag["owner"] not in ("", "airflow"), name
+        for task in dag["tasks"].values():
+            assert task["doc"], name
+            assert task["retries"] == 2
+            assert task["policy"], name
+            assert task["links"] == ["MLflow run", "Model version"]
+
+
+def test_parsing_imports_nothing_heavy(shipped: dict) -> None:
+    assert shipped["heavy"] == []
+
+
+def test_the_form_has_defaults_and_refuses_wrong_candidates(shipped: dict) -> None:
+    params = shipped["dags"]["lending_club_default.retrain"]["params"]
+    assert set(params) == {"as_of", "lane", "candidates", "reason"}
+    assert params["candidates"]["items"]["enum"] == ["scorecard", "boosting"]
+    assert params["as_of"]["format"] == "date"
+
+
+def test_the_finished_example_rests(shipped: dict) -> None:
+    assert shipped["dags"]["lending_club_default.retrain"]["end"].startswith("2013-06-01")
+
+
+def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) -> None:
+    found = read_dags(ROOT / "tests" / "models", tmp_path)
+    assert set(found["dags"]) == {"tiny.retrain", "tiny_amount.retrain"}
+    ((file, message),) = found["errors"].items()
+    assert file.endswith("broken_specs.py")
+    assert "line 11: judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in message
+
+
+def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
+    asked = PROBE.replace(
+        "bag = DagBag",
+        "from airflow.sdk.definitions.context import *\n"
+        "from airflow.sdk import get_parsing_context\n"
+        "import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = 'tiny.retrain'\n"
+        "bag = DagBag",
+    )
+    assert set(read_dags(ROOT / "tests" / "models", tmp_path, asked)["dags"]) == {"tiny.retrain"}

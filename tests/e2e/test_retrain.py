@@ -1,0 +1,159 @@
+"""The main job from the real Airflow scheduler: started through the REST API, read back from ledger and registry."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import date
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from titleholder import ledger
+from titleholder.local.airflow import Airflow
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+DAG = "tiny.retrain"
+
+
+@pytest.fixture(scope="module")
+def airflow(state: State) -> Airflow:
+    found = Airflow.of(state)
+    for dag in (DAG, "tiny_amount.retrain"):
+        found.wait_for_dag(dag)
+        found.pause(dag, False)
+    return found
+
+
+def failed_log(airflow: Airflow, run_id: str, task: str) -> str:
+    return str(airflow.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/logs/1"))
+
+
+def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Airflow) -> None:
+    deadline = time.monotonic() + 90
+    while not (errors := airflow.get("/importErrors")["import_errors"]) and time.monotonic() < deadline:
+        time.sleep(1)
+    (error,) = errors
+    assert "broken.yaml is not a valid model spec" in error["stack_trace"]
+    assert "judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in error["stack_trace"]
+    dags = {d["dag_id"] for d in airflow.get("/dags")["dags"]}
+    assert dags == {DAG, "tiny_amount.retrain"}
+
+
+def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
+    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": "end to end"})
+    assert airflow.wait_for_run(DAG, run_id) == "success"
+    row = next(r for r in ledger.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
+    assert row.as_of == date(2024, 2, 1)
+    assert row.actor == "admin"
+    head = ledger.read(settings.ledger_url, "tiny", "live")[-1]
+    assert Registry(settings.tracking_uri).champion("tiny") == head.champion_after
+    told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
+    assert told["titleholder.reason"] == row.reason
+    assert told["titleholder.airflow_run"] == f"{DAG}/{run_id}"
+
+
+def test_tasks_link_to_their_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
+    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "links"})
+    assert airflow.wait_for_run(DAG, run_id) == "success"
+    (row,) = ledger.read(settings.ledger_url, "tiny", "links")
+    links = airflow.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links")["extra_links"]
+    assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
+    assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
+    for index, name in enumerate(["scorecard", "boosting"]):
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
+        assert airflow.get(f"{path}/{index}")["rendered_map_index"] == name
+        assert "/runs/" in airflow.get(f"{path}/links?map_index={index}")["extra_links"]["MLflow run"]
+
+
+def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
+    airflow: Airflow, settings: Settings, env: dict[str, str]
+) -> None:
+    from typer.testing import CliRunner
+
+    from titleholder.cli import app
+
+    before = Registry(settings.tracking_uri).champion("tiny_amount")
+    first, last = "2024-01-01", "2024-04-01"
+    backfill = airflow.backfill("tiny_amount.retrain", first, last, at_once=3)
+    deadline = time.monotonic() + 420
+    while not airflow.backfill_is_done(backfill):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert {r["state"] for r in airflow.runs("tiny_amount.retrain", "backfill")} == {"success"}
+    assert Registry(settings.tracking_uri).champion("tiny_amount") == before
+    done = CliRunner().invoke(app, ["run", "tiny_amount", "--as-of", first, "--until", last, "--lane", "by-hand"])
+    assert done.exit_code == 0, done.output
+    lanes = [
+        ledger.standing(ledger.read(settings.ledger_url, "tiny_amount", lane), lane) for lane in ("backtest", "by-hand")
+    ]
+    by_airflow, by_hand = (
+        [(r.as_of, r.kind, r.verdict.gain, r.verdict.challenger_metrics, r.snapshot_sha256) for r in rows]
+        for rows in lanes
+    )
+    assert len(by_airflow) == 4
+    assert by_airflow == by_hand
+
+
+def test_a_killed_training_is_tried_again_in_the_same_run(airflow: Airflow, settings: Settings) -> None:
+    run_id = airflow.trigger(DAG, {"as_of": "2024-03-01", "lane": "killed"})
+    killed = kill_training(airflow, run_id)
+    assert killed, "no train task was caught at work"
+    assert airflow.wait_for_run(DAG, run_id) == "success"
+    tries = {t["map_index"]: t["try_number"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
+    assert tries[killed[0]] >= 2
+    (row,) = ledger.read(settings.ledger_url, "tiny", "killed")
+    client = MlflowClient(settings.tracking_uri)
+    experiment = client.get_experiment_by_name("tiny").experiment_id
+    runs = client.search_runs([experiment], f"tags.`titleholder.airflow_run` = '{DAG}/{run_id}'")
+    assert sorted(r.info.run_name for r in runs) == sorted(["tiny 2024-03-01 killed", "scorecard", "boosting"])
+    versions = client.search_model_versions(f"name = 'tiny' and tags.`titleholder.airflow_run` = '{DAG}/{run_id}'")
+    assert [int(v.version) for v in versions] == [row.challenger_version]
+
+
+def kill_training(airflow: Airflow, run_id: str) -> list[int]:
+    """SIGKILL the process of the first train task seen at work; returns its map index."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for task in airflow.tasks(DAG, run_id):
+            if task["task_id"] == "train" and task["state"] == "running":
+                for process in psutil.process_iter(["cmdline"]):
+                    if task["id"] in " ".join(process.info["cmdline"] or []):
+                        child = (process.children() or [process])[0]
+                        os.kill(child.pid, signal.SIGKILL)
+                        return [task["map_index"]]
+        time.sleep(0.05)
+    return []
+
+
+def test_the_form_chooses_candidates(airflow: Airflow, settings: Settings) -> None:
+    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "chosen", "candidates": ["boosting"]})
+    assert airflow.wait_for_run(DAG, run_id) == "success"
+    states = {t["map_index"]: t["state"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
+    assert states == {0: "skipped", 1: "success"}
+    (row,) = ledger.read(settings.ledger_url, "tiny", "chosen")
+    version = MlflowClient(settings.tracking_uri).get_model_version("tiny", str(row.challenger_version))
+    assert version.tags["titleholder.candidate"] == "boosting"
+
+
+def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Airflow, settings: Settings) -> None:
+    champion = Registry(settings.tracking_uri).champion("tiny")
+    run_id = airflow.trigger(DAG, {"as_of": "2022-06-01", "lane": "live"})
+    assert airflow.wait_for_run(DAG, run_id) == "failed"
+    states = {t["task_id"]: (t["state"], t["try_number"]) for t in airflow.tasks(DAG, run_id)}
+    assert states["extract"] == ("failed", 1), "bad data is not tried again"
+    assert states["promote"][0] == "upstream_failed"
+    assert "too few rows to train on: 0 in [2021-08-01, 2022-02-01)" in failed_log(airflow, run_id, "extract")
+    assert Registry(settings.tracking_uri).champion("tiny") == champion
+
+
+def test_the_form_refuses_what_is_no_date(airflow: Airflow) -> None:
+    from titleholder.errors import ServiceError
+
+    with pytest.raises(ServiceError, match="as_of"):
+        airflow.trigger(DAG, {"as_of": "soon"})

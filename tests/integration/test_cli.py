@@ -1,0 +1,82 @@
+"""The `titleholder` command on real services."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from typer.testing import CliRunner, Result
+
+from titleholder.cli import app
+from titleholder.errors import UsageError
+
+from conftest import tiny_rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def test_run_then_history_then_champion() -> None:
+    done = invoke("run", "tiny", "--as-of", "2024-01-01", "--until", "2024-02-01", "--lane", "cli", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert [r["as_of"] for r in rows] == ["2024-01-01", "2024-02-01"]
+    assert rows[0]["kind"] == "promote"
+    assert json.loads(invoke("history", "tiny", "--lane", "cli", "--json").stdout) == rows
+    before = json.loads(invoke("champion", "tiny", "--lane", "cli", "--on", "2023-12-31", "--json").stdout)
+    after = json.loads(invoke("champion", "tiny", "--lane", "cli", "--on", "2024-01-31", "--json").stdout)
+    assert before["champion"] is None
+    assert after["champion"]["version"] == rows[0]["challenger_version"]
+    table = invoke("history", "tiny", "--lane", "cli").stdout
+    assert "2024-01-01" in table
+    assert "no champion yet" in table
+
+
+def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
+    found = invoke("models", "--json")
+    assert found.exit_code == 2
+    told = json.loads(found.stdout)
+    assert {m["model"] for m in told["models"]} == {"tiny", "tiny_amount"}
+    assert "minimun_gain" in told["errors"]["broken"]
+
+
+def test_an_unknown_model_is_a_usage_error_that_helps() -> None:
+    result = invoke("history", "tinny")
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.exit_code == 2
+    assert "Did you mean 'tiny'" in str(result.exception)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"events{suffix}"
+    frame = tiny_rows(months=1)
+    frame.to_parquet(file) if suffix == ".parquet" else frame.to_csv(file, index=False)
+    table = f"loaded_{suffix[1:]}"
+    assert invoke("load", str(file), "--table", table).exit_code == 0
+    again = invoke("load", str(file), "--table", table)
+    assert "is there already; use --replace" in str(again.exception)
+    assert invoke("load", str(file), "--table", table, "--replace").exit_code == 0
+    with create_engine(env["AIRFLOW_CONN_WAREHOUSE"].replace("://", "+psycopg2://", 1)).connect() as reader:
+        assert reader.exec_driver_sql(f"select count(*), sum(bad) from {table}").one() == (400, frame["bad"].sum())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("load", "{file}", "--table", "Robert'); drop"), "a name is lower-case letters"),
+        (("load", "{file}", "--table", "fine"), "ends in .parquet or .csv"),
+        (("run", "tiny", "--as-of", "soon"), "is not a date; write it as YYYY-MM-DD"),
+    ],
+)
+def test_bad_words_are_refused_with_what_would_be_right(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("hello")
+    result = invoke(*(w.replace("{file}", str(file)) for w in words))
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)

@@ -1,0 +1,119 @@
+"""The ledger on real PostgreSQL: append-only, chained, one line under concurrency."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+
+from titleholder import ledger
+from titleholder.ledger import Decision, Entry
+from titleholder.settings import Settings
+from titleholder.verdict import Verdict
+from titleholder.windows import Intervals
+
+pytestmark = pytest.mark.slow
+
+
+def entry(
+    lane: str, as_of: date = date(2024, 1, 1), kind: str = "promote", version: int = 1, before: int | None = None
+) -> Entry:
+    after = version if kind == "promote" else before
+    verdict = Verdict(
+        champion=None, holdout_start=as_of, holdout_end=as_of, rows=0, events=0, metric="roc_auc",
+        challenger_metrics={"roc_auc": -0.0, "tiny": 1e-7}, champion_metrics={}, gain=None, confidence=0.95, checks=(),
+    )  # fmt: skip
+    return Entry(
+        model="paper", lane=lane, as_of=as_of, kind=kind, challenger_version=version, champion_before=before,
+        champion_after=after, trained_through=as_of, run_key="k", snapshot_uri="u", snapshot_sha256="s",
+        spec={"C": 0.001, "high": 10, "name": "Zoë"}, spec_fingerprint="f", verdict=verdict,
+        spans=Intervals(train_start=as_of, holdout_start=as_of, matured=as_of), code_version="0", seed=7,
+        mlflow_run_id="r", airflow_run="", actor="tester", reason="because",
+    )  # fmt: skip
+
+
+def append(settings: Settings, made: Entry) -> Decision:
+    with ledger.line(settings.ledger_url, made.model, made.lane) as line:
+        return line.append(made)
+
+
+def test_a_row_reads_back_as_it_was_written_and_its_hash_holds(settings: Settings) -> None:
+    written = append(settings, entry("roundtrip"))
+    read = ledger.read(settings.ledger_url, "paper", "roundtrip")[-1]
+    assert read == written
+    assert ledger.digest(read) == read.hash
+
+
+def test_rows_are_chained_by_hash(settings: Settings) -> None:
+    rows = [append(settings, entry("chain", version=n)) for n in (1, 2, 3)]
+    assert [r.sequence for r in rows] == [1, 2, 3]
+    assert [r.previous_hash for r in rows] == ["", rows[0].hash, rows[1].hash]
+
+
+@pytest.mark.parametrize("who", ["TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_LEDGER_OWNER_URL"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE titleholder.decisions SET reason = 'forged'",
+        "DELETE FROM titleholder.decisions",
+        "TRUNCATE titleholder.decisions",
+    ],
+)
+def test_the_database_refuses_to_change_history(
+    settings: Settings, env: dict[str, str], who: str, statement: str
+) -> None:
+    append(settings, entry("guard"))
+    engine = create_engine(env[who])
+    with pytest.raises(DBAPIError, match="append-only|permission denied"), engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_sixteen_writers_make_one_unbroken_line(settings: Settings) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: append(settings, entry("crowd", version=n)), range(1, 33)))
+    rows = ledger.read(settings.ledger_url, "paper", "crowd")
+    assert [r.sequence for r in rows] == list(range(1, 33))
+    assert all(b.previous_hash == a.hash for a, b in zip(rows, rows[1:], strict=False))
+
+
+def test_a_failed_transaction_leaves_nothing(settings: Settings) -> None:
+    def crash() -> None:
+        with ledger.line(settings.ledger_url, "paper", "crash") as line:
+            line.append(entry("crash"))
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        crash()
+    assert ledger.read(settings.ledger_url, "paper", "crash") == []
+
+
+def test_a_fold_stands_by_as_of_order_whatever_the_order_of_writing(settings: Settings) -> None:
+    march, january = date(2024, 3, 1), date(2024, 1, 1)
+    append(settings, entry("fold", march, version=3))
+    append(settings, entry("fold", january, version=1))
+    rows = ledger.read(settings.ledger_url, "paper", "fold")
+    assert [r.as_of for r in ledger.standing(rows, "fold")] == [january, march]
+    reign = ledger.reign_before(rows, "fold", march)
+    assert reign is not None
+    assert reign.version == 1
+    assert ledger.reign_before(rows, "fold", january) is None
+
+
+def test_who_reigned_on_a_date(settings: Settings) -> None:
+    append(settings, entry("dates", date(2024, 1, 1), version=1))
+    append(settings, entry("dates", date(2024, 2, 1), "keep", version=2, before=1))
+    append(settings, entry("dates", date(2024, 3, 1), version=3, before=1))
+    rows = ledger.read(settings.ledger_url, "paper", "dates")
+    found = {
+        day: ledger.reign_on(rows, "dates", day) for day in (date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 1))
+    }
+    assert [r.version if r else None for r in found.values()] == [None, 1, 3]
+    assert "dates" in ledger.lanes(settings.ledger_url, "paper")
+
+
+def test_migrating_twice_is_migrating_once(env: dict[str, str]) -> None:
+    ledger.migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
+    ledger.migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
