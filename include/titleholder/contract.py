@@ -30,7 +30,9 @@ def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date)
 
 def violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> list[str]:
     """Every way in which `frame` breaks the contract of `spec`, one sentence each, columns first."""
-    return [*_column_diff(frame, spec), *_cell_faults(frame, spec, spans, as_of), *_row_faults(frame, spec, spans)]
+    frame = frame.reset_index(drop=True)
+    single = frame.loc[:, ~frame.columns.duplicated()]
+    return [*_column_diff(frame, spec), *_cell_faults(single, spec, spans, as_of), *_row_faults(single, spec, spans)]
 
 
 def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
@@ -38,7 +40,9 @@ def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
     expected = spec.columns.all
     missing = [c for c in expected if c not in frame]
     extra = [str(c) for c in frame if c not in expected]
+    twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
+    lines += [f"+ {c}   (given twice)" for c in twice]
     if lines:
         yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
 
@@ -66,15 +70,15 @@ def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFram
         return f"{column}: {text}"
     first = int(rows.iloc[0])
     who = f", {spec.columns.entity} {frame[spec.columns.entity].iloc[first]}" if spec.columns.entity in frame else ""
-    return f"{column}: {text} in {len(rows)} row{'s' if len(rows) > 1 else ''}, e.g. {frame[column].iloc[first]}{who}"
+    return f"{column}: {text} ({len(rows)} row{'s' if len(rows) > 1 else ''}, e.g. {frame[column].iloc[first]}{who})"
 
 
 def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
     names = spec.columns
     start, end, now = midnight(spans.train_start), midnight(spans.matured), midnight(as_of)
-    time_type = _typed(types.is_datetime64_any_dtype, "a date or timestamp")
-    inside = _guarded(types.is_datetime64_any_dtype, lambda s: (s >= start) & (s < end))
-    known = _guarded(types.is_datetime64_any_dtype, lambda s: s <= now)
+    time_type = _typed(_is_moment, "a date or timestamp, in UTC")
+    inside = _guarded(_is_moment, lambda s: (s >= start) & (s < end))
+    known = _guarded(_is_moment, lambda s: s <= now)
     schema = {
         names.entity: Column(unique=True, nullable=False),
         names.event_time: Column(
@@ -87,9 +91,10 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
         late = Check(known, error=f"is after as_of {as_of}: the query lets the future in")
         schema[names.known_at] = Column(nullable=False, checks=[time_type, late])
     number = _typed(types.is_numeric_dtype, "a number")
+    category = Check(_are_categories, error=_wrong("text, a whole number or true/false"))
     schema |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
     for c in (*names.categorical, *names.segments, *names.protected):
-        schema.setdefault(c, Column(nullable=True, checks=[_typed(_is_category, "text, a whole number or true/false")]))
+        schema.setdefault(c, Column(nullable=True, checks=[category]))
     return schema
 
 
@@ -102,13 +107,28 @@ def _target_checks(spec: ModelSpec) -> list[Check]:
     return [number, Check(binary, error="is neither 0 nor 1")]
 
 
+def _is_moment(dtype: Any) -> bool:
+    return isinstance(dtype, pd.DatetimeTZDtype)
+
+
 def _is_category(dtype: Any) -> bool:
     return types.is_string_dtype(dtype) or types.is_integer_dtype(dtype) or types.is_bool_dtype(dtype)
 
 
+def _are_categories(values: pd.Series) -> bool:
+    """Whole numbers with gaps come as floats."""
+    return _is_category(values.dtype) or (
+        types.is_float_dtype(values.dtype) and bool(values.dropna().mod(1).eq(0).all())
+    )
+
+
 def _typed(right: Callable[[Any], bool], wanted: str) -> Check:
     """Fails once for a whole column of the wrong type."""
-    return Check(lambda s: s.isna().all() or right(s.dtype), error=f"has the wrong type; it must be {wanted}")
+    return Check(lambda s: s.isna().all() or right(s.dtype), error=_wrong(wanted))
+
+
+def _wrong(wanted: str) -> str:
+    return f"has the wrong type; it must be {wanted}"
 
 
 def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:
@@ -119,9 +139,9 @@ def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Seri
 def _row_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
     """Faults of the training rows as a whole."""
     names = spec.columns
-    if names.event_time not in frame or not types.is_datetime64_any_dtype(frame[names.event_time].dtype):
+    if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
         return
-    training = frame[frame[names.event_time] < midnight(spans.holdout_start)]
+    training = frame[frame[names.event_time] < midnight(spans.holdout_start)] if len(frame) else frame
     need = spec.training.minimum_rows
     if len(training) < need:
         yield (

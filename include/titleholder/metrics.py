@@ -75,7 +75,9 @@ def gain(
         scale = 2.0 if name == "gini" else 1.0
         auc, covariance = delong(y, np.vstack([challenger, champion]))
         difference = scale * (auc[0] - auc[1])
-        deviation = scale * np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
+        known = np.isfinite(covariance).all()
+        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1] if known else np.inf
+        deviation = scale * np.sqrt(max(variance, 0.0))
         reach = stats.norm.ppf(0.5 + confidence / 2) * deviation
         return Gain(float(difference), float(difference - reach), float(difference + reach), "DeLong")
     sign = 1.0 if METRICS[name].greater_is_better else -1.0

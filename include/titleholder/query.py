@@ -14,6 +14,7 @@ _TOKEN = re.compile(
     | '(?:[^']|'')*'                    # string
     | "(?:[^"]|"")*"                    # quoted identifier
     | ::                                # cast
+    | (?P<end>;)(?=(?:[\s;]|--[^\n]*(?:\n|\Z)|/\*(?:(?!\*/).)*\*/)*\Z)  # semicolon with only comments behind it
     | :(?P<name>[A-Za-z_]\w*)           # bound parameter
     """,
     re.VERBOSE | re.DOTALL,
@@ -26,10 +27,15 @@ def parameters(sql: str) -> list[str]:
 
 
 def positional(sql: str) -> str:
-    """`sql` with each `:name` replaced by a typed `$n`, n being the name's place in `PARAMETERS`."""
+    """`sql` with each `:name` replaced by a typed `$n`, n being the name's place in `PARAMETERS`.
+
+    A semicolon at the end goes, so that the query can stand in parentheses.
+    """
 
     def place(match: re.Match[str]) -> str:
+        if match["end"]:
+            return ""
         name = match["name"]
         return match[0] if name is None else f"${PARAMETERS.index(name) + 1}::timestamptz"
 
-    return _TOKEN.sub(place, sql).strip().rstrip(";")
+    return _TOKEN.sub(place, sql).strip()

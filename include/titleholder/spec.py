@@ -60,10 +60,11 @@ class Duration(relativedelta):
     _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (day|week|month|year)s?")
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: object) -> Self:
         """Read `text`; a ValueError says what a duration looks like."""
-        found = cls._PART.findall(text)
-        if not found or " ".join(text.split()) != " ".join(m[0] for m in cls._PART.finditer(text)):
+        written = text if isinstance(text, str) else ""
+        found = cls._PART.findall(written)
+        if not found or " ".join(written.split()) != " ".join(m[0] for m in cls._PART.finditer(written)):
             raise ValueError(
                 "a duration is plain words such as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
             )
@@ -81,18 +82,17 @@ class Duration(relativedelta):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls.parse, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
-        )
+        return core_schema.no_info_plain_validator_function(cls.parse, serialization=core_schema.to_string_ser_schema())
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Source(_Part):
@@ -104,7 +104,7 @@ class Source(_Part):
     @field_validator("query")
     @classmethod
     def _a_file_beside_the_spec(cls, value: str) -> str:
-        if not re.fullmatch(r"[\w.-]+\.sql", value):
+        if not QUERY_FILE.fullmatch(value):
             raise ValueError("query names an .sql file in the same folder, such as 'my_model.sql'")
         return value
 
@@ -187,6 +187,8 @@ class Candidate(_Part):
     def _fixed_or_searched(self) -> Self:
         if both := sorted(set(self.params) & set(self.search)):
             raise ValueError(f"both fixed under params and searched: {', '.join(both)}")
+        if both := sorted(set(self.increasing) & set(self.decreasing)):
+            raise ValueError(f"both increasing and decreasing: {', '.join(both)}")
         return self
 
 
@@ -284,7 +286,7 @@ class ModelSpec(_Part):
                     f"not {', '.join(strangers)}; valid: {', '.join(self.columns.numeric) or 'none'}"
                 )
         if self.end_date and self.end_date <= self.start_date:
-            raise ValueError(f"end_date {self.end_date} is not after start_date {self.start_date}")
+            raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
         return self
 
     @classmethod

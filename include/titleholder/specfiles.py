@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from titleholder import query
 from titleholder.errors import SpecError, UsageError
-from titleholder.spec import ModelSpec
+from titleholder.spec import QUERY_FILE, ModelSpec
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / "models"
 
@@ -26,15 +28,18 @@ class Specs:
 
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     errors: Mapping[str, SpecError] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    """Every model of the folder, read or not: what a mistyped name could have meant."""
 
     def __getitem__(self, name: str) -> ModelSpec:
         if name in self.models:
             return self.models[name]
         if name in self.errors:
             raise self.errors[name]
-        close = difflib.get_close_matches(name, [*self.models, *self.errors], n=1)
+        known = sorted({*self.names, *self.models, *self.errors})
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"no model {name!r}.{hint} Known models: {', '.join(sorted(self.models)) or 'none'}")
+        raise UsageError(f"no model {name!r}.{hint} Known models: {', '.join(known) or 'none'}")
 
 
 def models_folder() -> Path:
@@ -46,12 +51,15 @@ def load_specs(folder: Path | None = None, only: str | None = None) -> Specs:
     """Read every `*.yaml` in `folder` (or just `only`'s). One broken file leaves the others working."""
     models: dict[str, ModelSpec] = {}
     errors: dict[str, SpecError] = {}
-    for path in sorted((folder or models_folder()).glob(f"{only or '*'}.yaml")):
+    paths = sorted((folder or models_folder()).glob("*.yaml"))
+    for path in paths:
+        if only and path.stem != only:
+            continue
         try:
             models[path.stem] = load_spec(path)
         except SpecError as error:
             errors[path.stem] = error
-    return Specs(models, errors)
+    return Specs(models, errors, tuple(path.stem for path in paths))
 
 
 def load_spec(path: Path) -> ModelSpec:
@@ -64,20 +72,32 @@ def load_spec(path: Path) -> ModelSpec:
     data, lines = _parse(path, text)
     if "sql" in data:
         raise SpecError(f"{path.name}: sql: write the query into a file of its own and name it under source.query")
-    source = data.get("source")
-    name = source.get("query") if isinstance(source, dict) else None
-    if isinstance(name, str) and Path(name).name == name:
-        data["sql"] = _read(path.parent / name, f"query of {path.name}")
-    else:
-        data["sql"] = ":as_of :window_start :window_end"  # source.query is itself at fault and reported below
+    sql, trouble = _query(path.parent, data.get("source"))
+    faults = [f"{_where(('source', 'query'), lines)}source.query: {trouble}"] if trouble else []
     try:
-        spec = ModelSpec.model_validate_json(json.dumps(data, default=str))
+        spec = ModelSpec.model_validate_json(json.dumps({**data, "sql": sql}, default=str))
     except ValidationError as error:
-        faults = "\n".join(f"  {_fault(detail, lines)}" for detail in _without_noise(error.errors()))
-        raise SpecError(f"{path.name} is not a valid model spec:\n{faults}") from None
+        faults += [_fault(detail, lines) for detail in _without_noise(error.errors())]
+    if faults:
+        raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
     if spec.name != path.stem:
         raise SpecError(f"{path.name}: name: {spec.name!r} must equal the file's name, {path.stem!r}")
     return spec
+
+
+def _query(folder: Path, source: Any) -> tuple[str, str]:
+    """The query's text and what is wrong with its file; then the text only serves to judge the rest of the spec."""
+    stand_in = " ".join(f":{name}" for name in query.PARAMETERS)
+    name = source.get("query") if isinstance(source, dict) else None
+    if not isinstance(name, str) or not QUERY_FILE.fullmatch(name):
+        return stand_in, ""  # the spec's own rules say so
+    try:
+        return (folder / name).read_text(encoding="utf-8"), ""
+    except FileNotFoundError:
+        there = ", ".join(sorted(p.name for p in folder.glob("*.sql"))) or "none"
+        return stand_in, f"no file {name!r} beside the spec; there are: {there}"
+    except (OSError, UnicodeDecodeError) as error:
+        return stand_in, f"{name!r} cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _read(path: Path, what: str) -> str:
@@ -91,15 +111,28 @@ def _read(path: Path, what: str) -> str:
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     """The file's data and the line of each key; duplicate keys are refused."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        root = yaml.compose(text, Loader=_Loader)
+        data = _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{path.name} is not valid YAML: {error}") from None
     if not isinstance(root, yaml.MappingNode) or not isinstance(data, dict):
         raise SpecError(f"{path.name}: a spec is a mapping of keys such as name, source, columns, training")
     lines: dict[tuple[str, ...], int] = {}
     _note_lines(root, (), lines, path.name)
     return data, lines
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, but a date stays text for the spec to judge, and 1e-3 is a number as YAML 1.2 has it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 def _note_lines(node: yaml.Node, at: tuple[str, ...], lines: dict[tuple[str, ...], int], file: str) -> None:
@@ -123,12 +156,7 @@ def _without_noise(errors: list[ErrorDetails]) -> list[ErrorDetails]:
         key = _path(detail["loc"])
         if key not in kept or kept[key]["type"].endswith("_type"):
             kept[key] = detail
-    deeper = [path for path, detail in kept.items() if not detail["type"].endswith("_type")]
-    return [
-        detail
-        for path, detail in kept.items()
-        if not (detail["type"].endswith("_type") and any(d[: len(path)] == path and d != path for d in deeper))
-    ]
+    return [d for path, d in kept.items() if not any(path == other[: len(path)] != other for other in kept)]
 
 
 _UNION_LABELS = {"Range", "Approval", "Duration", "int", "float", "str", "bool", "none", "constrained-str"}
@@ -144,18 +172,26 @@ def _path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
 
 
 def _fault(detail: ErrorDetails, lines: Mapping[tuple[str, ...], int]) -> str:
-    path = _path(detail["loc"])
-    known = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    where = f"line {known}: " if known else ""
+    path, message = _path(detail["loc"]), detail["msg"].removeprefix("Value error, ")
+    if path == ("sql",):
+        path = ("source", "query")
+    place, colon, rest = message.partition(": ")
+    if not path and colon and tuple(place.split(".")) in lines:  # a rule of the whole spec says which part broke it
+        path, message = tuple(place.split(".")), rest
+    where = _where(path, lines)
     key = ".".join(path) or "spec"
     if detail["type"] == "extra_forbidden":
         return f"{where}{key}: unknown key{_choices(path)}"
     if detail["type"] == "missing":
         return f"{where}{key}: required, but not given"
-    message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
-    shown = "" if isinstance(value, dict | list) or key == "sql" else f" (got {value!r})"
+    shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {value!r})"
     return f"{where}{key}: {message}{shown}"
+
+
+def _where(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> str:
+    """The line of the key, or of the nearest part around it that was written down."""
+    return next((f"line {lines[path[:n]]}: " for n in range(len(path), 0, -1) if path[:n] in lines), "")
 
 
 def _choices(path: tuple[str, ...]) -> str:

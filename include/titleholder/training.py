@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api import types
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -44,7 +45,10 @@ def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """The features as every model sees them: numbers as float64, categories as text, both with gaps as NaN."""
     columns: dict[str, pd.Series] = {c: frame[c].astype("float64") for c in spec.columns.numeric}
     for c in spec.columns.categorical:
-        values = frame[c].astype(object)
+        values = frame[c]
+        if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
+            values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
+        values = values.astype(object)
         columns[c] = values.where(values.isna(), values.astype(str)).fillna(np.nan)
     return pd.DataFrame(columns, index=frame.index)
 
@@ -167,7 +171,10 @@ def build(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Pipe
 def _encoding(candidate: Candidate, estimator: Any) -> Encoding:
     if candidate.encoding != "auto":
         return candidate.encoding
-    return "tree" if get_tags(estimator).input_tags.allow_nan else "linear"
+    try:
+        return "tree" if get_tags(estimator).input_tags.allow_nan else "linear"
+    except AttributeError:  # a class of the team's own that says nothing about itself
+        return "linear"
 
 
 def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
@@ -194,14 +201,19 @@ def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
 
 def _estimator(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any:
     cls = import_estimator(candidate.estimator)
-    accepted = set(inspect.signature(cls).parameters)
+    accepted = _accepted(cls)
     given = {**candidate.params, **params}
     fixed: dict[str, Any] = {"random_state": spec.training.seed, "n_jobs": 1}
     given = {**{k: v for k, v in fixed.items() if k in accepted}, **given}
     numeric, categorical = spec.columns.numeric, spec.columns.categorical
-    if "categorical_features" in accepted and "categorical_features" not in given and categorical:
+    one_column_each = candidate.encoding != "linear"
+    if "categorical_features" in accepted and "categorical_features" not in given and categorical and one_column_each:
         given["categorical_features"] = list(range(len(numeric), len(numeric) + len(categorical)))
     if candidate.increasing or candidate.decreasing:
+        if not one_column_each:
+            raise SpecError(
+                f"{candidate.estimator} cannot be held to increasing or decreasing columns under encoding: linear"
+            )
         given[_monotone_parameter(candidate, accepted)] = _directions(spec, candidate)
     try:
         estimator = cls(**given)
@@ -212,6 +224,17 @@ def _estimator(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) ->
     if spec.task == "classification" and not hasattr(estimator, "predict_proba"):
         raise SpecError(f"{spec.name}: {candidate.estimator} has no predict_proba; choose a probabilistic classifier")
     return estimator
+
+
+def _accepted(cls: type) -> set[str]:
+    """Names of the constructor's parameters, with those of the base classes that its **kwargs go to."""
+    names: set[str] = set()
+    for owner in inspect.getmro(cls) if inspect.isclass(cls) else [cls]:
+        found = inspect.signature(owner).parameters.values()
+        names |= {p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        if not any(p.kind == p.VAR_KEYWORD for p in found):
+            return names
+    return names | {"monotone_constraints"}  # an estimator open to any name, as LightGBM's are, calls it so
 
 
 def _directions(spec: ModelSpec, candidate: Candidate) -> tuple[int, ...]:

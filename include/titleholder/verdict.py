@@ -61,13 +61,14 @@ def judge(
     """Compute every metric, the gain with its interval, and every check.
 
     Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out and the
-    check for enough outcomes fails.
+    check for enough outcomes fails. The gain also needs two rows of each class, or it has no variance.
     """
     measurable = len(y) > 1 and (spec.task == "regression" or 0 < y.sum() < len(y))
     own = metrics.compute_all(spec.task, y, challenger) if measurable else {}
     theirs = metrics.compute_all(spec.task, y, champion) if measurable and champion is not None else {}
     won = None
-    if measurable and champion is not None:
+    enough_to_compare = spec.task == "regression" or 2 <= y.sum() <= len(y) - 2
+    if measurable and champion is not None and enough_to_compare:
         judgement = spec.judgement
         won = metrics.gain(
             judgement.metric,

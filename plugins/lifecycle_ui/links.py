@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
@@ -48,7 +49,8 @@ def step(function: Any = None, **options: Any) -> Any:
     """Like `airflow.sdk.task`, for one verb of titleholder.steps: its docstring is the task's documentation."""
     if function is None:
         return functools.partial(step, **options)
-    return task_decorator_factory(function, decorated_operator_class=StepOperator, multiple_outputs=False, **options)
+    options = {"doc_md": inspect.getdoc(function), "multiple_outputs": False, **options}
+    return task_decorator_factory(function, decorated_operator_class=StepOperator, **options)
 
 
 def _result(ti_key: Any) -> dict[str, Any]:

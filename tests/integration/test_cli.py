@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
+from conftest import tiny_rows
 from titleholder.cli import app
 from titleholder.errors import UsageError
-
-from conftest import tiny_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]
 

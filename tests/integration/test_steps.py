@@ -299,7 +299,7 @@ def test_a_request_that_makes_no_sense(settings: Settings, options: dict[str, ob
 
 
 def test_a_service_that_is_down_is_named_without_its_password(settings: Settings) -> None:
-    with pytest.raises(ServiceError, match="warehouse .* cannot be reached") as caught:
+    with pytest.raises(ServiceError, match=r"warehouse .* cannot be reached") as caught:
         extract("tiny", MONTHS[0], "down", settings, url="postgresql://reader:geheim@127.0.0.1:9/warehouse")
     assert "geheim" not in str(caught.value)
     with pytest.raises(ServiceError, match="ledger's PostgreSQL does not answer") as caught:

@@ -17,7 +17,8 @@ def above_floors(evidence: Evidence) -> Result:
     common = {"code": CODE, "title": "Above its floors", "severity": "block", "numbers": numbers}
     if not judged:
         why = "The spec sets no floor." if not floors else "No metric could be computed on the holdout."
-        return Result.model_validate({**common, "status": "not_applicable", "explanation": why})
+        status = "fail" if floors else "not_applicable"
+        return Result.model_validate({**common, "status": status, "explanation": why})
     said = ", ".join(f"{n} {v:.4f} (floor {floors[n]:g})" for n, v in judged.items())
     return Result.model_validate(
         {**common, "status": "fail" if below else "pass", "explanation": f"On the holdout: {said}."}

@@ -12,8 +12,10 @@ def gain_shown(evidence: Evidence) -> Result:
     judgement = evidence.spec.judgement
     common = {"code": CODE, "title": "Gain shown", "severity": "block"}
     if evidence.gain is None:
-        why = "Nobody reigns yet." if evidence.champion is None else "The gain could not be computed on the holdout."
-        return Result.model_validate({**common, "status": "not_applicable", "numbers": {}, "explanation": why})
+        nobody = evidence.champion is None
+        why = "Nobody reigns yet." if nobody else "The gain could not be computed on the holdout."
+        status = "not_applicable" if nobody else "fail"
+        return Result.model_validate({**common, "status": status, "numbers": {}, "explanation": why})
     gain = evidence.gain
     shown = gain.lower > judgement.minimum_gain
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}

@@ -13,9 +13,9 @@ from titleholder.local.ports import HOST, PREFERRED
 from titleholder.local.state import PROJECT, State
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
-# A shell may carry another stack's settings: these never reach ours.
+# A shell may carry the settings of another Airflow, MLflow or PostgreSQL: these never reach ours.
 _OURS = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # what a person may set for the services of any stack
-_FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "TITLEHOLDER_", "PYTHONHOME")
+_FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "PYTHONHOME")
 
 
 def environment(state: State) -> dict[str, str]:

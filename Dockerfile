@@ -1,0 +1,44 @@
+# The image of every service but PostgreSQL: Airflow, the MLflow server and the package, from the one lock.
+# Another base must bring Python 3.11 and a C library that manylinux wheels run on; no wheel here needs system packages.
+ARG BASE_IMAGE=python:3.11-slim-trixie
+FROM ${BASE_IMAGE}
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    PYTHONUNBUFFERED=1
+
+# What the services write belongs to them, and a new named volume takes over the owner of the folder it covers.
+RUN groupadd --gid 10001 titleholder \
+    && useradd --uid 10001 --gid titleholder --create-home titleholder \
+    && install --directory --owner=titleholder --group=titleholder --mode=0750 \
+        /opt/airflow /opt/airflow/logs /var/lib/titleholder \
+        /var/lib/titleholder/artifacts /var/lib/titleholder/snapshots
+
+# The code belongs to root: a task can read it, not change it.
+WORKDIR /opt/titleholder
+COPY requirements.txt ./
+RUN python -m pip install --requirement requirements.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY include/ include/
+# Editable, because the models lie beside the package: include/titleholder finds include/models.
+RUN python -m pip install --no-deps --editable .
+
+COPY config/ config/
+COPY compose/init.py compose/healthy.py compose/
+COPY plugins/ plugins/
+COPY dags/ dags/
+RUN python -m compileall -q include config plugins dags
+
+ENV AIRFLOW_HOME=/opt/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/titleholder/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/titleholder/plugins \
+    PYTHONPATH=/opt/titleholder/config:/opt/titleholder/include
+
+# Every decision in the ledger names the code it was made by. The image has no git: say it when building.
+ARG CODE_VERSION=""
+ENV TITLEHOLDER_CODE_VERSION=${CODE_VERSION}
+
+USER 10001:10001
+CMD ["titleholder", "--help"]
