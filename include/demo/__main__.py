@@ -14,8 +14,8 @@ from dateutil.relativedelta import relativedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from demo.lender import simulate
-from demo.load import load
+from demo.lender import fingerprint, simulate
+from demo.load import load, loaded
 from titleholder import ledger
 from titleholder.errors import TitleholderError
 from titleholder.local import cli as stack
@@ -28,6 +28,7 @@ from titleholder.tables import decisions
 
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"
+MONTHS, PER_MONTH, SEED = 48, 2000, 7  # of the simulated lender
 TASKS = 7  # of one run: extract, two candidates, nominate, validate, decide, promote
 out, err = Console(), Console(stderr=True)
 
@@ -54,9 +55,20 @@ def run(
 
 
 def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
-    bar = progress.add_task("Simulated lender: 48 months of applications", total=None)
-    load(url, simulate(end=this_month + relativedelta(months=1)))
-    progress.update(bar, total=1, completed=1)
+    bar = progress.add_task("Simulated lender: rows in the warehouse", total=None)
+    end = this_month + relativedelta(months=1)
+    if loaded(url) != fingerprint(end, MONTHS, PER_MONTH, SEED):
+        lender = simulate(end, MONTHS, PER_MONTH, SEED)
+        total = len(lender.applications) + len(lender.instalments) + len(lender.outcomes)
+        before = {"applications": 0, "instalments": len(lender.applications)}
+
+        def hear(table: str, done: int, rows: int) -> None:
+            progress.update(bar, total=total, completed=before.get(table, total - rows) + done)
+
+        load(url, lender, progress=hear)
+        progress.update(bar, completed=total)
+    else:
+        progress.update(bar, total=1, completed=1)
 
 
 def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from psycopg2 import sql  # type: ignore[import-untyped]  # ships no types
+from psycopg2 import sql
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 

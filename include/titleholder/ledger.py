@@ -15,8 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from alembic import command
-from alembic.config import Config
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -160,6 +158,9 @@ def lanes(url: str, model: str) -> list[str]:
 
 def migrate(owner_url: str, app_role: str = "ledger") -> None:
     """Bring the ledger's schema up to date, as its owner; `app_role` may read and append, nothing else."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

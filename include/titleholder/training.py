@@ -228,13 +228,12 @@ def _estimator(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) ->
 
 def _accepted(cls: type) -> set[str]:
     """Names of the constructor's parameters, with those of the base classes that its **kwargs go to."""
-    names: set[str] = set()
-    for owner in inspect.getmro(cls) if inspect.isclass(cls) else [cls]:
-        found = inspect.signature(owner).parameters.values()
-        names |= {p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-        if not any(p.kind == p.VAR_KEYWORD for p in found):
-            return names
-    return names | {"monotone_constraints"}  # an estimator open to any name, as LightGBM's are, calls it so
+    own = inspect.signature(cls).parameters
+    if all(p.kind != p.VAR_KEYWORD for p in own.values()):
+        return set(own)
+    found = (p for owner in inspect.getmro(cls) for p in inspect.signature(owner).parameters.values())
+    names = {p.name for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return names | {"monotone_constraints"}  # LightGBM and XGBoost, open to any name, call it so
 
 
 def _directions(spec: ModelSpec, candidate: Candidate) -> tuple[int, ...]:
@@ -258,12 +257,15 @@ def import_estimator(path: str) -> type:
     """The class at a dotted path.
 
     Raises:
-        SpecError: when the module or the class is not there, naming which.
+        SpecError: when the module or the class is not there, naming which, or when it is no class.
     """
     module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        found = getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise SpecError(f"estimator {path}: cannot be imported: {error}") from None
     except AttributeError:
         raise SpecError(f"estimator {path}: module {module} has no class {name}") from None
+    if not inspect.isclass(found):
+        raise SpecError(f"estimator {path}: is a {type(found).__name__}, not a class")
+    return found

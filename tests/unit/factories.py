@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import date
 from typing import Any
 
@@ -62,11 +63,12 @@ promotion:
 
 AS_OF = date(2024, 7, 1)
 
+_DATA = {**yaml.safe_load(YAML), "start_date": "2020-01-01", "sql": SQL}
+
 
 def a_spec(**changes: Any) -> ModelSpec:
     """The small spec with parts replaced: `a_spec(judgement__metric="brier")` sets one key inside a part."""
-    data = {**yaml.safe_load(YAML), "sql": SQL}
-    data["start_date"] = str(data["start_date"])
+    data = copy.deepcopy(_DATA)
     for path, value in changes.items():
         *parents, key = path.split("__")
         part = data

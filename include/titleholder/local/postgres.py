@@ -21,7 +21,7 @@ import psutil
 from titleholder.errors import ServiceError
 from titleholder.local.keys import Keys
 from titleholder.local.ports import HOST
-from titleholder.local.processes import SystemUser, stop
+from titleholder.local.processes import SystemUser, log_tail, stop
 from titleholder.local.state import State, write_private
 
 SUPERUSER = "postgres"
@@ -123,7 +123,7 @@ def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) 
                 extra_groups=[] if user else None,
             )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ServiceError(f"initdb failed ({error}). See {state.log('postgres')}.") from error
+        raise ServiceError(f"initdb failed. {log_tail(state.log('postgres'))}") from error
     finally:
         password.unlink()
 
@@ -174,11 +174,13 @@ def open_way(state: State) -> list[Path]:
     Returns the folders outside the state folder that had to be changed.
     """
     installation = binaries().parent
+    libraries = installation.parent.with_suffix(".libs")  # where the wheel keeps what the binaries are linked with
     folders = dict.fromkeys([state.root, *state.root.parents, installation, *installation.parents])
     changed = [folder for folder in folders if _allow(folder, stat.S_IXOTH)]
-    for path in installation.rglob("*"):
-        executable = stat.S_IXOTH if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0
-        _allow(path, stat.S_IROTH | executable)
+    for path in (*installation.rglob("*"), libraries, *libraries.rglob("*")):
+        if path.exists():
+            executable = stat.S_IXOTH if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0
+            _allow(path, stat.S_IROTH | executable)
     return [folder for folder in changed if folder != state.root]
 
 

@@ -22,6 +22,7 @@ from titleholder.local.state import Running
 STACK_MARK = "TITLEHOLDER_STACK"
 SERVICE_MARK = "TITLEHOLDER_SERVICE"
 _LOG_BYTES = 20_000_000
+_TAIL = 15
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,16 @@ def start(
             )
         except OSError as error:
             raise ServiceError(f"{service} cannot be started: {argv[0]}: {error.strerror}.") from error
+
+
+def log_tail(log: Path) -> str:
+    """A log's name and its last lines, for a message."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-_TAIL:]
+    except OSError:
+        lines = []
+    tail = "\n".join(f"    {line}" for line in lines) or "    (nothing was written)"
+    return f"Its log is {log} and ends with:\n{tail}"
 
 
 def identify(pid: int) -> Running | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -19,7 +18,6 @@ from titleholder.local.state import Record, Running, State
 Watch = Callable[[str, str], None]
 Steps = Generator[None, None, None]
 _PAUSE = 0.1
-_TAIL = 15
 
 
 def ignore(service: str, step: str) -> None:
@@ -133,12 +131,7 @@ class Starter:
         return process_environment(self.state)
 
     def _failure(self, name: str, what: str) -> ServiceError:
-        log = self.state.log(name)
-        lines: list[str] = []
-        with contextlib.suppress(OSError):
-            lines = log.read_text(errors="replace").splitlines()[-_TAIL:]
-        tail = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
-        return ServiceError(f"{name} {what}. Its log is {log} and ends with:\n{tail}")
+        return ServiceError(f"{name} {what}. {processes.log_tail(self.state.log(name))}")
 
 
 def _advance(steps: Steps) -> bool:

@@ -77,7 +77,8 @@ def test_a_title_does_not_hide_the_mark(start: Start, mark: str) -> None:
 
 def test_never_finds_or_stops_the_caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mark: str) -> None:
     code = (
-        "import os, psutil; from titleholder.local import processes as p; print(p.find(os.environ['TITLEHOLDER_STACK']));"
+        "import os, psutil; from titleholder.local import processes as p;"
+        "print(p.find(os.environ['TITLEHOLDER_STACK']));"
         "p.stop([psutil.Process(), psutil.Process().parent()]); print('alive')"
     )
     path = os.pathsep.join(sys.path)

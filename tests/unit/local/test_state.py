@@ -68,7 +68,7 @@ def test_secrets_are_made_once_and_differ_between_stacks(state: State, tmp_path:
 
 def test_secrets_that_are_gone_while_the_database_exists_are_not_made_anew(state: State) -> None:
     state.postgres.mkdir()
-    with pytest.raises(ServiceError, match="secrets.json is gone"):
+    with pytest.raises(ServiceError, match=r"secrets\.json is gone"):
         ensure_keys(state)
 
 

