@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from titleholder.local.state import State
 from titleholder.settings import Settings
 
 MODELS = Path(__file__).parent / "models"
+
+
+def pytest_configure() -> None:
+    """A test run that is told to end still stops the servers it started."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @pytest.fixture(scope="session")

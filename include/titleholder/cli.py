@@ -234,10 +234,10 @@ def migrate(
     app_role: Annotated[str, typer.Option(help="The role that may read and append, and nothing else.")] = "ledger",
 ) -> None:
     """Bring the ledger's schema up to date (as its owner: TITLEHOLDER_LEDGER_OWNER_URL)."""
-    from titleholder import ledger
+    from titleholder import migrations
     from titleholder.settings import need
 
-    ledger.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), app_role)
+    migrations.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), app_role)
     out.print("The ledger's schema is up to date.")
 
 

@@ -12,14 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, insert, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, select, text
 
-from titleholder.errors import ServiceError
+from titleholder.database import engine, reachable
 from titleholder.verdict import Reign, Verdict
 from titleholder.windows import Intervals
 
@@ -136,7 +134,7 @@ def _reign(rows: Sequence[Decision], version: int | None) -> Reign | None:
 @contextmanager
 def line(url: str, model: str, lane: str) -> Iterator[Line]:
     """A line of succession to append to: locked against every other writer, committed whole or not at all."""
-    with _reachable(), _engine(url).begin() as connection:
+    with reachable(), engine(url).begin() as connection:
         connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:line, 0))"), {"line": f"titleholder:{model}:{lane}"}
         )
@@ -145,28 +143,15 @@ def line(url: str, model: str, lane: str) -> Iterator[Line]:
 
 def read(url: str, model: str, lane: str) -> list[Decision]:
     """Every row of a lane, in the order of writing."""
-    with _reachable(), _engine(url).connect() as connection:
+    with reachable(), engine(url).connect() as connection:
         return _select(connection, _table(connection), model, lane)
 
 
 def lanes(url: str, model: str) -> list[str]:
     """The lanes in which a model has decisions."""
-    with _reachable(), _engine(url).connect() as connection:
+    with reachable(), engine(url).connect() as connection:
         table = _table(connection)
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
-
-
-def migrate(owner_url: str, app_role: str = "ledger") -> None:
-    """Bring the ledger's schema up to date, as its owner; `app_role` may read and append, nothing else."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    with _reachable(), _engine(owner_url).begin() as connection:
-        config.attributes.update(connection=connection, app_role=app_role)
-        command.upgrade(config, "head")
 
 
 def content(decision: Decision) -> dict[str, Any]:
@@ -193,27 +178,11 @@ def _select(connection: Connection, table: Table, model: str, lane: str) -> list
     return [Decision.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
 
 
-@lru_cache(maxsize=8)
-def _engine(url: str) -> Engine:
-    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"options": "-c timezone=utc"})
-
-
 def _table(connection: Connection) -> Table:
     return _reflect(connection.engine)
 
 
 @lru_cache(maxsize=8)
-def _reflect(engine: Engine) -> Table:
+def _reflect(bound: Engine) -> Table:
     """The table as the migrations made it: its columns have one home."""
-    return Table("decisions", MetaData(schema="titleholder"), autoload_with=engine)
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from error
-    except ProgrammingError as error:
-        raise ServiceError(f"the ledger refused: {str(error.orig).strip()}") from error
+    return Table("decisions", MetaData(schema="titleholder"), autoload_with=bound)

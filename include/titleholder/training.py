@@ -107,7 +107,7 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
         with threadpool_limits(1):
             _search(candidate, spec, n_trials, evaluate)
             best = (max if spec.greater_is_better else min)(trials, key=lambda t: t["score"])
-            pipeline = build(spec, candidate, best["params"]).fit(X, _labels(spec, y))
+            pipeline = _fitted(spec, candidate, best["params"], X, y)
     except (ValueError, TypeError, FloatingPointError) as error:
         raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
     return Fitted(pipeline, {**candidate.params, **best["params"]}, best["score"], best["folds"], trials)
@@ -127,8 +127,16 @@ def _fold_score(
             f"{spec.name}: a fold of {len(train)} training and {len(test)} test rows has one class only; "
             "use fewer folds (training.search.folds) or a longer training window"
         )
-    pipeline = build(spec, candidate, params).fit(X.iloc[train], _labels(spec, y[train]))
+    pipeline = _fitted(spec, candidate, params, X.iloc[train], y[train])
     return metrics.compute(spec.judgement.metric, y[test], score(pipeline, X.iloc[test], spec))
+
+
+def _fitted(
+    spec: ModelSpec, candidate: Candidate, params: dict[str, Any], X: pd.DataFrame, y: metrics.Array
+) -> Pipeline:
+    """A number that no row has yet is fitted as a constant: it says nothing, and some trees fail on such a column."""
+    empty = [c for c in spec.columns.numeric if X[c].isna().all()]
+    return build(spec, candidate, params).fit(X.assign(**dict.fromkeys(empty, 0.0)), _labels(spec, y))
 
 
 def _labels(spec: ModelSpec, y: metrics.Array) -> NDArray[Any]:
@@ -173,8 +181,10 @@ def _encoding(candidate: Candidate, estimator: Any) -> Encoding:
         return candidate.encoding
     try:
         return "tree" if get_tags(estimator).input_tags.allow_nan else "linear"
-    except AttributeError:  # a class of the team's own that says nothing about itself
-        return "linear"
+    except AttributeError:
+        raise SpecError(
+            f"{candidate.estimator} is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator"
+        ) from None
 
 
 def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
@@ -192,7 +202,7 @@ def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
             SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
         )
         one_hot = make_pipeline(
-            SimpleImputer(strategy="constant", fill_value=MISSING),
+            SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True),
             OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20, sparse_output=False),
         )
         steps = [("numeric", scale, numeric), ("categorical", one_hot, categorical)]
@@ -203,7 +213,9 @@ def _estimator(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) ->
     cls = import_estimator(candidate.estimator)
     accepted = _accepted(cls)
     given = {**candidate.params, **params}
-    fixed: dict[str, Any] = {"random_state": spec.training.seed, "n_jobs": 1}
+    fixed: dict[str, Any] = {"random_state": spec.training.seed}
+    if not cls.__module__.startswith("sklearn."):
+        fixed["n_jobs"] = 1  # scikit-learn's own default; elsewhere the default is often every core
     given = {**{k: v for k, v in fixed.items() if k in accepted}, **given}
     numeric, categorical = spec.columns.numeric, spec.columns.categorical
     one_column_each = candidate.encoding != "linear"

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from titleholder import ledger
 from titleholder.ledger import Decision, Entry
+from titleholder.migrations import migrate
 from titleholder.settings import Settings
 from titleholder.verdict import Verdict
 from titleholder.windows import Intervals
@@ -116,5 +117,7 @@ def test_who_reigned_on_a_date(settings: Settings) -> None:
 
 
 def test_migrating_twice_is_migrating_once(env: dict[str, str]) -> None:
-    ledger.migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
-    ledger.migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
+    before = ledger.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates")
+    migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
+    migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
+    assert ledger.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates") == before

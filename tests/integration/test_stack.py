@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from titleholder.local import postgres, processes, services, stack, start
 from titleholder.local.keys import ensure_keys
 from titleholder.local.ports import choose_ports
 from titleholder.local.settings import database_url
-from titleholder.local.state import Record, State
+from titleholder.local.state import PROJECT, Record, State
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +186,31 @@ def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path) -> None:
         assert not stack.down(state)
     finally:
         stack.clean(state)
+
+
+FORKED = """
+import os, sys, threading
+sys.argv = ["airflow", "scheduler"]
+import airflow_local_settings
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert {"mlflow", "skops.io", "sklearn.ensemble", "pyarrow.parquet"} <= set(sys.modules)
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+import numpy, pyarrow, pyarrow.parquet
+from sklearn.ensemble import HistGradientBoostingClassifier
+X = numpy.random.default_rng(1).normal(size=(20_000, 10))
+X @ X.T[:, :500]
+HistGradientBoostingClassifier(max_iter=5).fit(X, X[:, 0] > 0)
+pyarrow.parquet.write_table(pyarrow.table({"x": X[:, 0]}), os.environ["TARGET"])
+assert pyarrow.parquet.read_table(os.environ["TARGET"]).num_rows == 20_000
+os._exit(0)
+"""
+
+
+def test_a_task_forked_from_the_preloaded_scheduler_can_compute(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(PROJECT / "config"), str(PROJECT / "include")])
+    env = {**os.environ, "PYTHONPATH": path, "TARGET": str(tmp_path / "x.parquet"), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    subprocess.run([sys.executable, "-c", FORKED], env=env, check=True, timeout=300)
 
 
 def wait_until_gone(pid: int) -> None:

@@ -51,7 +51,7 @@ training:
       search: {C: {low: 0.01, high: 10, log: true}}
     trees:
       estimator: sklearn.ensemble.HistGradientBoostingClassifier
-      params: {max_iter: 10, min_samples_leaf: 5}
+      params: {max_iter: 5, min_samples_leaf: 5}
 judgement:
   metric: roc_auc
   minimum_events: 5

@@ -78,7 +78,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
         (at("bad", None), "bad: is missing (null) (1 row, e.g. nan, loan_id 4)"),
         (at("bad", 2), "bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"),
         (at("bad", 0.5), "bad: is neither 0 nor 1 (1 row, e.g. 0.5, loan_id 4)"),
-        (lambda f: f.assign(bad="yes"), "bad: has the wrong type; it must be a number"),
+        (lambda f: f.assign(bad=f["bad"].astype("str")), "bad: has the wrong type; it must be a number"),
         (at("loan_id", 0), "loan_id: is not unique (2 rows, e.g. 0, loan_id 0)"),
         (at("loan_id", None), "loan_id: is missing (null) (1 row, e.g. nan, loan_id nan)"),
         (
@@ -155,8 +155,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
     ],
 )
 def test_each_violation_is_one_sentence(bend: Bend, said: str) -> None:
-    told = found(bend(rows()))
-    assert [s for s in told if not s.startswith("bad: one class")] == [said] or told == [said]
+    assert found(bend(rows())) == [said]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,13 @@ def test_everything_wrong_is_told_at_once_columns_first() -> None:
     assert told.startswith("small: the snapshot as of 2024-07-01 breaks its contract (6 violations)")
     assert "nothing was trained" in told
     assert told.endswith("Mend small.sql or the columns in small.yaml.")
-    wanted = ["columns differ", "loan_id: is not unique", "issued_at: is outside", "bad: is neither", "known_at: is after"]
+    wanted = [
+        "columns differ",
+        "loan_id: is not unique",
+        "issued_at: is outside",
+        "bad: is neither",
+        "known_at: is after",
+    ]
     places = [told.index(part) for part in [*wanted, "purpose: has the wrong type"]]
     assert places == sorted(places)
 

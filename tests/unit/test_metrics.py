@@ -30,7 +30,9 @@ def sample(n: int = 200, seed: int = 0, rate: float = 0.3) -> tuple[Array, Array
     return y, better, worse
 
 
-def won(name: str, y: Array, a: Array, b: Array, *, confidence: float = 0.95, resamples: int = 200, seed: int = 1) -> Gain:
+def won(
+    name: str, y: Array, a: Array, b: Array, *, confidence: float = 0.95, resamples: int = 30, seed: int = 1
+) -> Gain:
     return metrics.gain(name, y, a, b, confidence=confidence, resamples=resamples, seed=seed)
 
 
@@ -238,9 +240,9 @@ def test_the_bootstraps_spread_is_that_of_the_mean_difference() -> None:
     rng = np.random.default_rng(2)
     y, a, b = rng.normal(size=(3, 400))
     difference = np.abs(y - b) - np.abs(y - a)
-    found = won("mae", y, a, b, resamples=2000)
+    found = won("mae", y, a, b, resamples=1000)
     reach = 1.96 * difference.std() / math.sqrt(400)
-    assert (found.upper - found.lower) / 2 == pytest.approx(reach, rel=0.08)
+    assert (found.upper - found.lower) / 2 == pytest.approx(reach, rel=0.1)
 
 
 def test_stratified_resamples_keep_both_classes_in_their_numbers() -> None:

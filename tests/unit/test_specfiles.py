@@ -50,7 +50,7 @@ def test_a_file_gives_what_the_same_words_in_memory_give(tmp_path: Path) -> None
 
 VALID_DURATION = "a duration is plain words such as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
 VALID_METRICS = "valid: roc_auc, gini, ks, pr_auc, brier, log_loss"
-TREES = "params: {max_iter: 10, min_samples_leaf: 5}"
+TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
 
 
 @pytest.mark.parametrize(

@@ -104,13 +104,9 @@ def clean(
 
 def migrate_ledger(values: Mapping[str, str]) -> None:
     """Bring the ledger's tables up to date (called by `up` once PostgreSQL answers)."""
-    try:
-        from titleholder import ledger
-    except ModuleNotFoundError as error:
-        if error.name != "titleholder.ledger":
-            raise
-        return
-    ledger.migrate(values["TITLEHOLDER_LEDGER_OWNER_URL"])
+    from titleholder.migrations import migrate
+
+    migrate(values["TITLEHOLDER_LEDGER_OWNER_URL"])
 
 
 @contextmanager

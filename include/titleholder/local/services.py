@@ -38,7 +38,7 @@ class Service:
     extra: Mapping[str, str] = field(default_factory=dict)
     user: SystemUser | None = None
     migration: str | None = None
-    patience: float = 240
+    patience: float = 420
 
 
 def executable(name: str) -> str:

@@ -1,0 +1,104 @@
+"""What is done about a verdict, branch by branch."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from factories import a_spec, a_verdict, result
+
+from titleholder.policy import Ruling, rule
+from titleholder.verdict import Reign, Verdict
+
+AS_OF = date(2024, 7, 1)
+ASKING: dict[str, Any] = {"promotion__approval": {"by": ["risk-lead", "cfo"], "within": "3 days"}}
+
+
+def ruled(verdict: Verdict, *, lane: str = "live", newest: date | None = None, **spec: Any) -> Ruling:
+    return rule(a_spec(**spec), verdict, as_of=AS_OF, lane=lane, newest=newest)
+
+
+def better() -> Verdict:
+    return a_verdict(result("TH101"), result("TH201"), result("TH301"))
+
+
+def not_better() -> Verdict:
+    return a_verdict(result("TH101"), result("TH301", "fail"))
+
+
+def useless() -> Verdict:
+    return a_verdict(result("TH101", "fail"), result("TH201", "fail"), result("TH301", "fail"))
+
+
+def first() -> Verdict:
+    return a_verdict(result("TH101"), result("TH301", "not_applicable"), champion=None)
+
+
+LANES = pytest.mark.parametrize("lane", ["live", "backtest"])
+
+
+@LANES
+def test_a_better_challenger_is_promoted(lane: str) -> None:
+    assert ruled(better(), lane=lane) == ("promote", "Shown to be better. TH301 said.")
+
+
+@LANES
+def test_the_first_one_to_pass_the_absolute_checks_is_promoted(lane: str) -> None:
+    found = ruled(first(), lane=lane)
+    assert found == ("promote", "The first champion: nobody reigned and every absolute check passed.")
+
+
+@LANES
+def test_one_not_shown_to_be_better_leaves_the_champion(lane: str) -> None:
+    assert ruled(not_better(), lane=lane) == ("keep", "Not shown to be better. TH301 said.")
+
+
+@LANES
+@pytest.mark.parametrize("champion", [True, False])
+def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lane: str, champion: bool) -> None:
+    verdict = useless() if champion else a_verdict(result("TH101", "fail"), result("TH201", "fail"), champion=None)
+    assert ruled(verdict, lane=lane) == ("reject", "TH101 said. TH201 said.")
+
+
+def test_one_that_fails_a_warning_only_is_promoted() -> None:
+    assert ruled(a_verdict(result("TH900", "fail", "warn"), result("TH301"))).kind == "promote"
+
+
+OLDER = date(2024, 7, 2)
+
+
+def test_in_the_live_lane_the_past_is_settled() -> None:
+    found = ruled(better(), newest=OLDER)
+    assert found == ("keep", "Older than the newest live decision, of 2024-07-02: recorded, never promoted.")
+    assert ruled(first(), newest=OLDER).kind == "keep"
+    assert ruled(better(), newest=OLDER, **ASKING).kind == "keep"
+    assert ruled(useless(), newest=OLDER).kind == "reject"
+
+
+@pytest.mark.parametrize("newest", [AS_OF, date(2024, 6, 30), None])
+def test_the_same_date_or_a_newer_one_may_be_promoted(newest: date | None) -> None:
+    assert ruled(better(), newest=newest).kind == "promote"
+
+
+def test_elsewhere_a_late_month_may_be_promoted() -> None:
+    assert ruled(better(), lane="backtest", newest=OLDER).kind == "promote"
+
+
+@pytest.mark.parametrize("verdict", [better(), first()], ids=["better", "first"])
+def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict: Verdict) -> None:
+    asked = ruled(verdict, **ASKING)
+    assert asked.kind == "ask"
+    assert asked.reason.endswith("risk-lead, cfo must approve.")
+    assert asked.reason.startswith(ruled(verdict).reason)
+    assert ruled(verdict, lane="backtest", **ASKING) == ruled(verdict, lane="backtest")
+
+
+@pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
+def test_nobody_is_bothered_with_a_challenger_that_lost(verdict: Verdict) -> None:
+    assert ruled(verdict, **ASKING) == ruled(verdict)
+
+
+def test_it_does_not_matter_who_reigns_only_that_somebody_does() -> None:
+    other = Reign(version=1, as_of=date(2019, 1, 1), trained_through=date(2018, 1, 1))
+    assert ruled(better().model_copy(update={"champion": other})) == ruled(better())

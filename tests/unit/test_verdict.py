@@ -1,0 +1,151 @@
+"""Judging: what is measured, against whom, and what happens where there is nothing to measure."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import REIGN, a_regression, a_spec, a_verdict, result
+
+from titleholder import policy
+from titleholder.metrics import Array
+from titleholder.spec import ModelSpec
+from titleholder.verdict import Verdict, judge
+
+HOLDOUT = (date(2023, 10, 1), date(2024, 1, 1))
+
+
+@pytest.fixture(autouse=True)
+def no_warnings() -> Iterator[None]:
+    """A judge who computes what cannot be computed is warned by NumPy or scikit-learn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error", UserWarning)
+        yield
+
+
+def verdict_on(y: Array, better: Array, worse: Array | None = None, spec: ModelSpec | None = None, **kw: Any) -> Verdict:
+    return judge(
+        spec or a_spec(),
+        y=y,
+        challenger=better,
+        champion=worse,
+        reign=REIGN if worse is not None else None,
+        holdout=HOLDOUT,
+        **kw,
+    )
+
+
+def rows(n: int = 300, seed: int = 0) -> tuple[Array, Array, Array]:
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.3).astype(float)
+    return y, 1 / (1 + np.exp(-y * 2 - rng.normal(size=n))), rng.random(n)
+
+
+def statuses(verdict: Verdict) -> dict[str, str]:
+    return {c.code: c.status for c in verdict.checks}
+
+
+def test_a_better_challenger_passes_every_check() -> None:
+    y, good, poor = rows()
+    found = verdict_on(y, good, poor, note="Only later rows are judged.")
+    assert set(statuses(found).values()) == {"pass"}
+    assert found.failed() == ()
+    assert found.champion == REIGN
+    assert (found.holdout_start, found.holdout_end, found.rows) == (*HOLDOUT, 300)
+    assert found.events == y.sum()
+    assert found.note == "Only later rows are judged."
+    assert set(found.challenger_metrics) == {"roc_auc", "gini", "ks", "pr_auc", "brier", "log_loss"}
+    assert found.gain is not None
+    difference = found.challenger_metrics["roc_auc"] - found.champion_metrics["roc_auc"]
+    assert found.gain.estimate == pytest.approx(difference, abs=1e-12)
+
+
+def test_a_worse_challenger_fails_the_gain_and_a_useless_one_its_floor_too() -> None:
+    y, good, poor = rows()
+    assert [c.code for c in verdict_on(y, poor, good).failed()] == ["TH201", "TH301"]
+    assert [c.code for c in verdict_on(y, good - 0.2 * y, good).failed()] == ["TH301"]
+
+
+def test_without_a_champion_there_is_no_gain_and_none_is_needed() -> None:
+    y, good, _ = rows()
+    found = verdict_on(y, good)
+    assert (found.champion, found.gain, found.champion_metrics) == (None, None, {})
+    assert statuses(found) == {"TH101": "pass", "TH201": "pass", "TH301": "not_applicable"}
+    assert found.failed() == ()
+
+
+@pytest.mark.parametrize("reigning", [True, False])
+@pytest.mark.parametrize("y", [np.empty(0), np.ones(1), np.zeros(30), np.ones(30)], ids=["empty", "one", "good", "bad"])
+@pytest.mark.parametrize("floors", [{}, {"roc_auc": 0.5}], ids=["no floor", "floor"])
+def test_nothing_to_measure_is_never_a_promotion(y: Array, reigning: bool, floors: dict[str, float]) -> None:
+    spec = a_spec(judgement__minimum_events=1, judgement__floors=floors)
+    p = np.linspace(0.1, 0.9, len(y))
+    found = verdict_on(y, p, p[::-1] if reigning else None, spec)
+    assert (found.challenger_metrics, found.champion_metrics, found.gain) == ({}, {}, None)
+    assert statuses(found)["TH101"] == "fail"
+    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "reject"
+
+
+@pytest.mark.parametrize("rare", [0.0, 1.0])
+def test_one_event_is_too_few_to_compare_by(rare: float) -> None:
+    """One row of a class has an area but no variance; even a spec that is content with one event promotes nobody."""
+    y = np.full(40, 1 - rare)
+    y[7] = rare
+    p = np.where(y == 1, 0.9, 0.1)
+    spec = a_spec(judgement__minimum_events=1)
+    found = verdict_on(y, p, 1 - p, spec)
+    assert found.challenger_metrics["roc_auc"] == 1.0
+    assert found.gain is None
+    assert statuses(found) == {"TH101": "pass", "TH201": "pass", "TH301": "fail"}
+    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "keep"
+    assert Verdict.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_regression_is_judged_by_its_own_metrics() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=200)
+    found = verdict_on(y, y + rng.normal(size=200) * 0.1, y + rng.normal(size=200), a_regression())
+    assert set(found.challenger_metrics) == {"rmse", "mae", "r2"}
+    assert found.events == 200
+    assert statuses(found) == {"TH101": "pass", "TH201": "not_applicable", "TH301": "pass"}
+    assert found.gain is not None
+    assert found.gain.lower > 0
+    assert found.gain.method == "paired bootstrap"
+
+
+def test_a_regression_of_one_row_is_kept_from_promotion() -> None:
+    spec = a_regression(judgement__minimum_events=1)
+    one = np.ones(1)
+    found = verdict_on(one, one, one * 2, spec)
+    assert (found.gain, found.challenger_metrics) == (None, {})
+    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "keep"
+
+
+def test_the_same_rows_give_the_same_verdict() -> None:
+    y, good, poor = rows()
+    spec = a_spec(judgement__metric="brier")
+    assert verdict_on(y, good, poor, spec) == verdict_on(y, good, poor, spec)
+
+
+def test_a_verdict_survives_xcom_and_the_ledger() -> None:
+    y, good, poor = rows()
+    for found in (verdict_on(y, good, poor), verdict_on(y, good), verdict_on(np.empty(0), np.empty(0), np.empty(0))):
+        assert Verdict.model_validate(found.model_dump(mode="json")) == found
+        assert Verdict.model_validate_json(found.model_dump_json()) == found
+
+
+def test_scores_that_are_no_numbers_stop_the_judging() -> None:
+    y, good, poor = rows()
+    good[3] = np.nan
+    with pytest.raises(ValueError, match="1 of 300 scores are not finite"):
+        verdict_on(y, good, poor)
+
+
+def test_warnings_do_not_block() -> None:
+    found = a_verdict(result("A", "fail", "warn"), result("B", "fail"), result("C"), result("D", "not_applicable"))
+    assert [c.code for c in found.failed()] == ["B"]
