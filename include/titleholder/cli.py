@@ -83,7 +83,7 @@ def models(as_json: AsJson = False) -> None:
     if as_json:
         _print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
     else:
-        _print_table("Models", rows)
+        _print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
         for error in specs.errors.values():
             err.print(f"[red]Error:[/red] {_plain(str(error))}")
     if specs.errors:

@@ -47,6 +47,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         self.uri = tracking_uri
+        self._seen_by_people = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or tracking_uri
         mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
 
@@ -232,11 +233,11 @@ class Registry:
         """Where a person sees a run."""
         with self._reachable():
             experiment = self.client.get_run(run_id).info.experiment_id
-        return f"{self.uri}/#/experiments/{experiment}/runs/{run_id}"
+        return f"{self._seen_by_people}/#/experiments/{experiment}/runs/{run_id}"
 
     def version_url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
-        return f"{self.uri}/#/models/{model}/versions/{version}"
+        return f"{self._seen_by_people}/#/models/{model}/versions/{version}"
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:

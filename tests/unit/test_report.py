@@ -64,7 +64,11 @@ def test_the_search_marks_the_chosen_trial() -> None:
 
 
 def page(**parts: Any) -> list[str]:
-    checks = (result("TH101"), result("TH201", "fail", explanation="On the holdout: too low."), result("TH301", "not_applicable"))
+    checks = (
+        result("TH101"),
+        result("TH201", "fail", explanation="On the holdout: too low."),
+        result("TH301", "not_applicable"),
+    )
     return report.markdown(a_spec(), a_verdict(*checks, **parts), "challenger version 4").splitlines()
 
 

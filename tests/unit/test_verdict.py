@@ -28,7 +28,9 @@ def no_warnings() -> Iterator[None]:
         yield
 
 
-def verdict_on(y: Array, better: Array, worse: Array | None = None, spec: ModelSpec | None = None, **kw: Any) -> Verdict:
+def verdict_on(
+    y: Array, better: Array, worse: Array | None = None, spec: ModelSpec | None = None, **kw: Any
+) -> Verdict:
     return judge(
         spec or a_spec(),
         y=y,

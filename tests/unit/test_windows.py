@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -43,7 +44,7 @@ def test_windows_by_the_calendar(
 def test_runs_of_following_months_hold_out_every_day_once() -> None:
     spec = spec_with("6 months", "1 month", "12 months")
     monthly = [intervals(spec, date(2023 + m // 12, m % 12 + 1, 1)) for m in range(24)]
-    assert all(a.matured == b.holdout_start for a, b in zip(monthly, monthly[1:], strict=False))
+    assert all(a.matured == b.holdout_start for a, b in itertools.pairwise(monthly))
 
 
 @pytest.mark.parametrize("as_of", [date(1901, 6, 1), date(1, 2, 1)])
