@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -255,6 +256,15 @@ def test_stratified_resamples_keep_both_classes_in_their_numbers() -> None:
 
     metrics.paired_bootstrap(count, y, y, y, resamples=50, seed=0, stratify=True)
     assert set(seen) == {2}
+
+
+@pytest.mark.parametrize("name", ["ks", "pr_auc", "brier", "log_loss"])
+def test_two_events_are_enough_for_every_resample(name: str) -> None:
+    _, a, b = sample(60)
+    y = np.r_[np.ones(2), np.zeros(58)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(won(name, y, a, b, resamples=100)[:3]).all()
 
 
 def test_both_models_are_resampled_on_the_same_rows() -> None:

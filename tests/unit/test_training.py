@@ -208,6 +208,14 @@ def test_whole_numbers_are_the_same_categories_with_and_without_gaps() -> None:
     np.testing.assert_array_equal(scores(pipeline, fresh, spec), scores(pipeline, gaps, spec)[:10])
 
 
+def test_a_tree_sees_an_unseen_category_as_a_gap() -> None:
+    spec = with_candidate(**TREE)
+    prepare = fitted(spec, rows()).pipeline.named_steps["prepare"]
+    fresh = rows(n=3).assign(purpose=["car", "never seen", None])
+    codes = prepare.transform(training.design_matrix(fresh, spec))[:, 2]
+    assert np.isnan(codes).tolist() == [False, True, True]
+
+
 def test_more_categories_than_a_tree_has_bins_for() -> None:
     spec = with_candidate(**TREE)
     frame = rows(n=1200).assign(purpose=[f"p{i % 400}" for i in range(1200)])
