@@ -67,7 +67,7 @@ def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.Data
     happened = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(month * 30.4 + rng.uniform(0, 30, size), unit="D")
     signal, noise = rng.normal(size=(2, size))
     kind = rng.choice(["red", "green", "blue"], size)
-    lean = 1.2 * np.cos(month / 8) * signal + 1.2 * np.sin(month / 8) * noise + 0.8 * (kind == "red")
+    lean = 1.2 * np.cos(month / 16) * signal + 1.2 * np.sin(month / 16) * noise + 0.8 * (kind == "red")
     bad = rng.uniform(size=size) < 1 / (1 + np.exp(1.5 - lean))
     frame = pd.DataFrame({"id": np.arange(size), "happened_at": happened, "bad": bad.astype(int)})
     frame["known_at"] = frame["happened_at"] + pd.to_timedelta(bad * rng.uniform(1, 40, size), unit="D")

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import mlflow.sklearn
 import pandas as pd
 import skops.io
 from mlflow import MlflowClient
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -46,6 +48,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self.uri = tracking_uri
         self._seen_by_people = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or tracking_uri
         mlflow.set_tracking_uri(tracking_uri)
@@ -139,9 +142,11 @@ class Registry:
 
     def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
         """Log the snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
-        dataset = mlflow.data.from_pandas(frame.head(1000), source=uri, targets=target, name=name, digest=sha256[:32])  # type: ignore[attr-defined]
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # advice about schemas, which is not ours
+            dataset = from_pandas(frame.head(1000), source=uri, targets=target, name=name, digest=sha256[:32])
+            described = dataset._to_mlflow_entity()
         tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
-        entity = DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag(k, v) for k, v in tags.items()])
+        entity = DatasetInput(described, tags=[InputTag(k, v) for k, v in tags.items()])
         with self._reachable():
             self.client.log_inputs(run_id, [entity])
 
@@ -184,6 +189,7 @@ class Registry:
                 tags={**tags, KEY: key},
                 description=note,
                 model_id=source.rpartition("/")[2],
+                await_creation_for=0,
             )
             first, *twins = self._versions_with(model, key)
             for twin in twins:  # the client repeated its POST
@@ -260,6 +266,6 @@ def requirements(estimator: str) -> list[str]:
     """What a consumer must install to load the model: exactly what it was trained with."""
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
     package = estimator.partition(".")[0]
-    if package not in sys.stdlib_module_names:
+    if package != "sklearn" and package not in sys.stdlib_module_names:  # the look-up reads every distribution's files
         names += [d for d in importlib.metadata.packages_distributions().get(package, []) if d not in names]
     return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]
