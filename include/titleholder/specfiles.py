@@ -113,12 +113,14 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...],
     try:
         root = yaml.compose(text, Loader=_Loader)
         data = _Loader(text).get_single_data()
+        lines: dict[tuple[str, ...], int] = {}
+        _note_lines(root, (), lines, path.name)
     except (yaml.YAMLError, ValueError) as error:
         raise SpecError(f"{path.name} is not valid YAML: {error}") from None
+    except RecursionError:
+        raise SpecError(f"{path.name}: an alias (*name) contains itself") from None
     if not isinstance(root, yaml.MappingNode) or not isinstance(data, dict):
         raise SpecError(f"{path.name}: a spec is a mapping of keys such as name, source, columns, training")
-    lines: dict[tuple[str, ...], int] = {}
-    _note_lines(root, (), lines, path.name)
     return data, lines
 
 
@@ -135,7 +137,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _note_lines(node: yaml.Node, at: tuple[str, ...], lines: dict[tuple[str, ...], int], file: str) -> None:
+def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], file: str) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*at, str(key.value))

@@ -21,7 +21,7 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from titleholder import metrics
-from titleholder.errors import SpecError, TrainingError
+from titleholder.errors import SpecError, TitleholderError, TrainingError
 from titleholder.spec import Candidate, ModelSpec, Range
 
 MISSING = "(missing)"
@@ -108,7 +108,9 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
             _search(candidate, spec, n_trials, evaluate)
             best = (max if spec.greater_is_better else min)(trials, key=lambda t: t["score"])
             pipeline = _fitted(spec, candidate, best["params"], X, y)
-    except (ValueError, TypeError, FloatingPointError) as error:
+    except TitleholderError:
+        raise
+    except Exception as error:  # an estimator may be anybody's, and so may its exceptions
         raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
     return Fitted(pipeline, {**candidate.params, **best["params"]}, best["score"], best["folds"], trials)
 

@@ -250,3 +250,9 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
     assert models_folder() == tmp_path
     monkeypatch.setenv("TITLEHOLDER_MODELS", "")
     assert models_folder() == DEFAULT_FOLDER
+
+
+def test_an_alias_that_contains_itself_is_an_error_of_its_file_only(tmp_path: Path) -> None:
+    (tmp_path / "loop.yaml").write_text("name: loop\ncolumns: &c\n  inner: *c\n")
+    specs = load_specs(tmp_path)
+    assert "an alias (*name) contains itself" in str(specs.errors["loop"])
