@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_context, get_parsing_context
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowSkipException
 
 from lifecycle_ui.links import step
 from titleholder.specfiles import load_specs
@@ -58,7 +57,7 @@ def build(spec: ModelSpec) -> DAG:
     )
     def retrain() -> None:
         snapshot = extract(spec.name)
-        candidates = train.partial(snapshot=snapshot).expand(name=list(spec.training.candidates))
+        candidates = train.expand_kwargs(snapshot)
         challenger = nominate(candidates)
         judged = validate(challenger)
         ruled = decide(judged)
@@ -68,8 +67,11 @@ def build(spec: ModelSpec) -> DAG:
 
 
 @step
-def extract(model: str) -> Reference:
-    """Read what was known at as_of, and no later, into an immutable snapshot that keeps its contract."""
+def extract(model: str) -> list[Reference]:
+    """Read what was known at as_of, and no later, into an immutable snapshot that keeps its contract.
+
+    Gives the snapshot once for each candidate that the form chose: what `train` is mapped over.
+    """
     from titleholder import steps
     from titleholder.snapshots import Origin
     from titleholder.windows import resolve_as_of
@@ -77,7 +79,7 @@ def extract(model: str) -> Reference:
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
     spec = load_specs(only=model)[model]
-    return steps.extract(
+    snapshot = steps.extract(
         model,
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
         form["lane"] or ("backtest" if run.run_type == "backfill" else "live"),
@@ -89,7 +91,8 @@ def extract(model: str) -> Reference:
             reason=form["reason"] or "",
         ),
         settings=_settings(),
-    ).model_dump(mode="json")
+    )
+    return [{"snapshot": snapshot.model_dump(mode="json"), "name": name} for name in snapshot.candidates]
 
 
 @step(map_index_template="{{ task.op_kwargs['name'] }}")
@@ -98,10 +101,7 @@ def train(snapshot: Reference, name: str) -> Reference:
     from titleholder import steps
     from titleholder.snapshots import Snapshot
 
-    taken = Snapshot.model_validate(snapshot)
-    if name not in taken.candidates:
-        raise AirflowSkipException(f"{name} was not chosen in the form")
-    return steps.train(taken, name, settings=_settings()).model_dump(mode="json")
+    return steps.train(Snapshot.model_validate(snapshot), name, settings=_settings()).model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)

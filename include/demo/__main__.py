@@ -113,7 +113,9 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 
 def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
     for lane in ("backtest", ledger.LIVE):
-        out.print(decisions(f"{spec.name}, lane {lane}", ledger.standing(ledger.read(url, MODEL, lane), lane)))
+        out.print(
+            decisions(f"{spec.name}, lane {lane}", ledger.standing(ledger.read(url, MODEL, lane), lane), out.width), ""
+        )
     command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120
     out.print(
         f"\nDone in {seconds:.0f} s.\n"

@@ -277,7 +277,7 @@ def _show(title: str, decisions: list[Decision], as_json: bool) -> None:
     if as_json:
         _print_json([json.loads(d.model_dump_json(exclude={"spec"})) for d in decisions])
     else:
-        out.print(tables.decisions(title, decisions))
+        out.print(tables.decisions(title, decisions, out.width))
 
 
 def _print_json(data: Any) -> None:

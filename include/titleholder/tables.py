@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from titleholder.ledger import Decision
 
 STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow", "retire": "red"}
+WIDE = 120
 
 
-def decisions(title: str, rows: Sequence[Decision]) -> Table:
-    """One line a decision: as-of date, challenger, champion, metric, gain with its interval, decision, reason."""
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    for name in ("as of", "challenger", "champion", "metric", "gain [interval]", "decision"):
+def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableType:
+    """One line a decision: as-of date, challenger, champion, metric, gain with its interval, decision, reason.
+
+    On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
+    """
+    metric = rows[-1].verdict.metric if rows else "metric"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("as of", "new", "champion", metric, "gain [interval]", "decision"):
         table.add_column(name, no_wrap=True)
-    table.add_column("reason", ratio=1, min_width=30)
+    if width >= WIDE:
+        table.add_column("reason", ratio=1)
     for row in rows:
-        table.add_row(*_cells(row), style=STYLES[row.kind])
-    return table
+        cells = _cells(row)
+        table.add_row(*(cells if width >= WIDE else cells[:-1]), style=STYLES[row.kind])
+    if width >= WIDE:
+        return table
+    reasons = [Text(f"{row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows]
+    return Group(table, Text(), *reasons)
 
 
 def _cells(row: Decision) -> tuple[str, ...]:
@@ -29,12 +42,17 @@ def _cells(row: Decision) -> tuple[str, ...]:
     return (
         str(row.as_of),
         f"v{row.challenger_version}",
-        f"v{reign.version} of {reign.as_of}" if reign else "nobody",
-        f"{verdict.metric} {metric:.4f}" if metric is not None else "not measurable",
+        f"v{reign.version} ({reign.as_of:%Y-%m})" if reign else "nobody",
+        f"{metric:.4f}" if metric is not None else "none",
         gain(row),
         row.kind,
-        row.reason.partition(". ")[0],
+        _reason(row),
     )
+
+
+def _reason(row: Decision) -> str:
+    """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
+    return row.reason.partition(". ")[0].rstrip(".")
 
 
 def gain(row: Decision) -> str:

@@ -55,6 +55,8 @@ def step(function: Any = None, **options: Any) -> Any:
 
 def _result(ti_key: Any) -> dict[str, Any]:
     found = BaseXCom.get_value(ti_key=ti_key, key="return_value")
+    if isinstance(found, list) and found:
+        found = found[0]  # extract's: the snapshot once for each candidate
     return found if isinstance(found, dict) else {}
 
 

@@ -34,6 +34,7 @@ def test_run_then_history_then_champion() -> None:
     table = invoke("history", "tiny", "--lane", "cli").stdout
     assert "2024-01-01" in table
     assert "no champion yet" in table
+    assert "The first champion: nobody reigned" in table
 
 
 def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
@@ -62,7 +63,10 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
     assert "is there already; use --replace" in str(again.exception)
     assert invoke("load", str(file), "--table", table, "--replace").exit_code == 0
     with create_engine(env["AIRFLOW_CONN_WAREHOUSE"].replace("://", "+psycopg2://", 1)).connect() as reader:
-        assert reader.exec_driver_sql(f"select count(*), sum(bad) from {table}").one() == (400, frame["bad"].sum())
+        assert reader.exec_driver_sql(f"select count(*), sum(bad) from {table}").one()._tuple() == (
+            400,
+            int(frame["bad"].sum()),
+        )
 
 
 @pytest.mark.parametrize(
