@@ -81,14 +81,14 @@ def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int
         progress.update(bar, completed=len(wanted) * TASKS)
         airflow.pause(DAG, False)
         return
-    backfill = airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
+    airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
     airflow.pause(DAG, False)
     done = (len(wanted) - len(missing)) * TASKS
 
     def look() -> bool:
-        runs = [r for r in airflow.runs(DAG, "backfill") if r["state"] in DONE]
-        progress.update(bar, completed=done + min(len(runs), len(missing)) * TASKS)
-        return airflow.backfill_is_done(backfill)
+        runs = [r["state"] in DONE for r in airflow.runs(DAG, "backfill")]
+        progress.update(bar, completed=done + min(sum(runs), len(missing)) * TASKS)
+        return len(runs) >= len(missing) and all(runs)  # Airflow itself marks a backfill complete half a minute later
 
     _until(look)
     progress.update(bar, completed=len(wanted) * TASKS)
@@ -124,6 +124,7 @@ def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: flo
         f"  History   {command} history {MODEL} --lane backtest\n"
         f"  Stop      make down        (data stays; make clean deletes it)",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -43,7 +43,11 @@ def up() -> None:
         statuses = stack.up(state, after_postgres=[migrate_ledger], watch=board.hear)
     _out.print(_table(statuses))
     _out.print(f"Up in {time.monotonic() - began:.0f} s.", highlight=False)
-    _out.print(f"Airflow's user is {ADMIN}; `titleholder stack status --password` shows the password.", highlight=False)
+    _out.print(
+        f"Airflow's user is {ADMIN}; `titleholder stack status --password` shows the password.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
