@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +20,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
     """
     metric = rows[-1].verdict.metric if rows else "metric"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("as of", "new", "champion", metric, "gain [interval]", "decision"):
         table.add_column(name, no_wrap=True)
     if width >= WIDE:
