@@ -1,0 +1,74 @@
+"""The Lending Club example on the real file, against a plain reading of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from titleholder import snapshots, steps
+from titleholder.cli import app
+from titleholder.settings import Settings, connection_url
+from titleholder.snapshots import Origin, Snapshot
+from titleholder.specfiles import DEFAULT_FOLDER
+
+ROOT = Path(__file__).parents[2]
+LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not LOANS.exists(), reason="the real loans (../shared/data/lending_club.parquet) are not here"),
+]
+
+
+@pytest.fixture
+def loans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The services, with the file in the warehouse and the shipped specs."""
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(DEFAULT_FOLDER))
+    done = CliRunner().invoke(app, ["load", str(LOANS), "--table", "lending_club", "--replace"])
+    assert "42,535 rows in lending_club" in done.output
+    return settings
+
+
+def extract(settings: Settings, as_of: date) -> Snapshot:
+    return steps.extract(
+        "lending_club_default",
+        as_of,
+        "loans",
+        url=connection_url("warehouse"),
+        origin=Origin(actor="t"),
+        settings=settings,
+    )
+
+
+def labels_as_known(as_of: str, start: str, end: str) -> dict[int, int]:
+    """The label of every loan issued in [start, end), row by row, with what was known at `as_of`."""
+    found = {}
+    for row in pd.read_parquet(LOANS).itertuples():
+        if not pd.Timestamp(start) <= row.issue_d < pd.Timestamp(end):
+            continue
+        last = row.issue_d if pd.isna(row.last_pymnt_d) else row.last_pymnt_d
+        known = last + pd.Timedelta(days=150)
+        within = known < row.issue_d + pd.DateOffset(months=18)
+        charged_off = row.loan_status.endswith("Charged Off") and known <= pd.Timestamp(as_of) and within
+        found[row.src_row] = int(charged_off)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("as_of", "start", "end"), [("2010-10-01", "2007-01-01", "2009-04-01"), ("2012-03-01", "2008-06-01", "2010-09-01")]
+)
+def test_labels_are_those_known_at_as_of(loans: Settings, as_of: str, start: str, end: str) -> None:
+    frame = snapshots.read(extract(loans, date.fromisoformat(as_of)))
+    assert dict(zip(frame["loan_id"], frame["charged_off"], strict=True)) == labels_as_known(as_of, start, end)
+    assert (frame["known_at"] <= pd.Timestamp(as_of, tz="UTC")).all()
+
+
+def test_a_month_with_too_few_charge_offs_crowns_nobody(loans: Settings) -> None:
+    done = CliRunner().invoke(app, ["run", "lending_club_default", "--as-of", "2010-07-01", "--lane", "loans"])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in said
