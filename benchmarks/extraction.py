@@ -73,16 +73,16 @@ def fill(url: str, rows: int) -> None:
     with create_engine(url).begin() as connection:
         connection.exec_driver_sql("drop table if exists bench_events")
         connection.exec_driver_sql(
-            f"create table bench_events as select i as id, timestamptz '2021-10-01 UTC' + (i % 700) * interval '1 day'"
-            f" as happened_at, (i % 10 = 0)::int as bad, {columns} from generate_series(0, {rows} - 1) i"
+            f"create table bench_events as select i as id, timestamptz '2021-10-01 UTC' + (i %% 700) * interval '1 day'"
+            f" as happened_at, (i %% 10 = 0)::int as bad, {columns} from generate_series(0, {rows} - 1) i"
         )
 
 
 def main() -> None:
     """Fill, measure each way at each size three times, print medians and ratios."""
-    from titleholder.cli import _find_local_stack
+    from titleholder.cli import find_local_stack
 
-    _find_local_stack()
+    find_local_stack()
     fill(os.environ["TITLEHOLDER_LOADER_URL"], max(SIZES))
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for rows in SIZES:

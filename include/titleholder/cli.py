@@ -37,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 
 def main() -> None:
     """Run the command; an error of this package ends it with its message and exit code, without a traceback."""
-    _find_local_stack()
+    find_local_stack()
     try:
         app()
     except TitleholderError as error:
@@ -49,7 +49,7 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def _find_local_stack() -> None:
+def find_local_stack() -> None:
     """Where a local stack exists, its addresses stand in for whatever the environment does not set."""
     from titleholder.errors import ServiceError
     from titleholder.local.settings import environment

@@ -26,16 +26,23 @@ def parameters(sql: str) -> list[str]:
     return list(dict.fromkeys(m["name"] for m in _TOKEN.finditer(sql) if m["name"]))
 
 
-def positional(sql: str) -> str:
-    """`sql` with each `:name` replaced by a typed `$n`, n being the name's place in `PARAMETERS`.
+def setting(name: str) -> str:
+    """The name of the transaction's setting that carries a parameter's value."""
+    return f"titleholder.{name}"
 
-    A semicolon at the end goes, so that the query can stand in parentheses.
+
+def from_settings(sql: str) -> str:
+    """`sql` with each `:name` replaced by a timestamptz read from the transaction's setting of that name.
+
+    PostgreSQL streams a result (COPY) only of a query without parameters, so the values are bound to settings first;
+    the inner SELECT lets it read a setting once a query, not once a row. A semicolon at the end goes, so that the query
+    can stand in parentheses.
     """
 
     def place(match: re.Match[str]) -> str:
         if match["end"]:
             return ""
         name = match["name"]
-        return match[0] if name is None else f"${PARAMETERS.index(name) + 1}::timestamptz"
+        return match[0] if name is None else f"(SELECT current_setting('{setting(name)}')::timestamptz)"
 
     return _TOKEN.sub(place, sql).strip()

@@ -35,16 +35,18 @@ def stream(
     """
     columns = spec.columns
     sql = (
-        f"SELECT * FROM (\n{query.positional(spec.sql)}\n) AS extract "  # noqa: S608  (values are bound)
+        f"SELECT * FROM (\n{query.from_settings(spec.sql)}\n) AS extract "  # noqa: S608  (values are bound)
         f"ORDER BY {_quoted(columns.event_time)}, {_quoted(columns.entity)}"
     )
     moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
-    values = [midnight(moments[name]) for name in query.PARAMETERS]
     with _connect(url, spec) as connection, connection.cursor() as cursor:
         with _explained(spec):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL TIME ZONE 'UTC'")
-            cursor.execute(sql, values)
+            for name, moment in moments.items():
+                cursor.execute("SELECT set_config($1, $2, true)", (query.setting(name), midnight(moment).isoformat()))
+                cursor.fetchall()
+            cursor.execute(sql)
             reader = cursor.fetch_record_batch()
         schema = pa.schema([pa.field(f.name, _plain_type(f)) for f in reader.schema])
         yield schema, _batches(reader, schema, spec)

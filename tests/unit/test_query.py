@@ -37,10 +37,16 @@ def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: 
 @pytest.mark.parametrize(
     ("sql", "sent"),
     [
-        ("select :as_of", "select $1::timestamptz"),
-        ("select :window_start, :window_end", "select $2::timestamptz, $3::timestamptz"),
-        ("select :as_of, :as_of", "select $1::timestamptz, $1::timestamptz"),
-        ("select :as_of::date", "select $1::timestamptz::date"),
+        ("select :as_of", "select (SELECT current_setting('titleholder.as_of')::timestamptz)"),
+        (
+            "select :window_start, :window_end",
+            "select (SELECT current_setting('titleholder.window_start')::timestamptz), (SELECT current_setting('titleholder.window_end')::timestamptz)",
+        ),
+        (
+            "select :as_of, :as_of",
+            "select (SELECT current_setting('titleholder.as_of')::timestamptz), (SELECT current_setting('titleholder.as_of')::timestamptz)",
+        ),
+        ("select :as_of::date", "select (SELECT current_setting('titleholder.as_of')::timestamptz)::date"),
         ("select 'a:as_of', \":as_of\" -- :as_of", "select 'a:as_of', \":as_of\" -- :as_of"),
         ("select /* :as_of */ $x$:as_of$x$", "select /* :as_of */ $x$:as_of$x$"),
         ("  select 1 ;\n", "select 1"),
@@ -50,7 +56,7 @@ def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: 
     ],
 )
 def test_replaces_the_names_by_places_and_leaves_the_rest_as_written(sql: str, sent: str) -> None:
-    assert query.positional(sql) == sent
+    assert query.from_settings(sql) == sent
 
 
 @pytest.mark.parametrize(
@@ -62,8 +68,8 @@ def test_replaces_the_names_by_places_and_leaves_the_rest_as_written(sql: str, s
     ],
 )
 def test_a_semicolon_goes_even_with_comments_behind_it(sql: str, sent: str) -> None:
-    assert query.positional(sql) == sent
+    assert query.from_settings(sql) == sent
 
 
 def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:
-    assert query.positional("select 1; /* a */ select 2 /* b */") == "select 1; /* a */ select 2 /* b */"
+    assert query.from_settings("select 1; /* a */ select 2 /* b */") == "select 1; /* a */ select 2 /* b */"
