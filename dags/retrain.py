@@ -73,16 +73,22 @@ def extract(model: str) -> list[Reference]:
     Gives the snapshot once for each candidate that the form chose: what `train` is mapped over.
     """
     from titleholder import steps
+    from titleholder.errors import UsageError
     from titleholder.snapshots import Origin
     from titleholder.windows import resolve_as_of
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
     spec = load_specs(only=model)[model]
+    backfill = run.run_type == "backfill"
+    if backfill and (form["lane"] == "live" or form["as_of"]):
+        raise UsageError(
+            "a backfill takes each tick's own date as as_of, and any lane but live; leave both fields empty"
+        )
     snapshot = steps.extract(
         model,
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
-        form["lane"] or ("backtest" if run.run_type == "backfill" else "live"),
+        form["lane"] or ("backtest" if backfill else "live"),
         url=BaseHook.get_connection(spec.source.connection).get_uri(),
         candidates=form["candidates"] or (),
         origin=Origin(
@@ -172,7 +178,7 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
         "lane": Param(
             None, type=["null", "string"], pattern="^[a-z][a-z0-9_-]{0,39}$", title="Lane",
             description_md="`live` can move the champion; any other lane has a history of its own and cannot. "
-            "Empty: `live`, or `backtest` in a backfill.", examples=["live", "backtest"],
+            "Empty: `live`, or `backtest` in a backfill, which may not be `live`.", examples=["live", "backtest"],
         ),
         "candidates": Param(
             names, type="array", items={"type": "string", "enum": names}, examples=names, title="Candidates",

@@ -24,6 +24,7 @@ from titleholder.windows import Intervals
 LIVE = "live"
 Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
 KINDS = get_args(Kind)
+LARGE = 1e16
 _UNHASHED = {"id", "hash"}
 
 
@@ -53,6 +54,7 @@ class Entry(BaseModel):
     airflow_run: str
     actor: str
     reason: str
+    asked_because: str = ""
 
 
 class Decision(Entry):
@@ -165,12 +167,14 @@ def digest(decision: Decision) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """JSON that PostgreSQL's jsonb gives back unchanged: it knows no negative zero."""
+    """JSON that PostgreSQL's jsonb gives back unchanged: it knows no negative zero, and writes 1e20 out in full."""
     if isinstance(value, dict):
         return {k: _canonical(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_canonical(v) for v in value]
-    return value + 0.0 if isinstance(value, float) else value
+    if isinstance(value, float):
+        return int(value) if abs(value) >= LARGE else value + 0.0
+    return value
 
 
 def _select(connection: Connection, table: Table, model: str, lane: str) -> list[Decision]:

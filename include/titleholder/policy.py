@@ -24,12 +24,12 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
 
     `newest` is the as-of date of the lane's newest decision; only the live lane cares: there the past is settled.
     """
+    if lane == "live" and newest is not None and as_of < newest:
+        return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
     failed = verdict.failed()
     absolute = [c for c in failed if c.code != gain.CODE]
     if absolute:
         return Ruling("reject", " ".join(c.explanation for c in absolute))
-    if lane == "live" and newest is not None and as_of < newest:
-        return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
     if failed:
         return Ruling("keep", f"Not shown to be better. {failed[0].explanation}")
     if verdict.champion is None:

@@ -96,7 +96,8 @@ def _key(*parts: object) -> str:
 
 
 def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
-    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **origin.model_dump()}
+    asked = {"actor": origin.actor, "airflow_run": origin.airflow_run, "asked_because": origin.reason}
+    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **asked}
     return {f"titleholder.{name}": str(value) for name, value in facts.items() if value}
 
 
@@ -199,12 +200,17 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
     if decided := already(rows, challenger.version, spec):
         return Judged(challenger=challenger, verdict=decided.verdict)
     reign = ledger.reign_before(rows, snapshot.lane, snapshot.as_of)
-    scored = score(Contest.of(challenger, spec), reign, rows, registry)
-    verdict = scored.judge()
-    page = report.markdown(spec, verdict, f"challenger version {challenger.version} as of {snapshot.as_of}")
-    registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict), note=page)
-    figures = report.holdout_figures(scored.y, scored.challenger, scored.champion, spec.task) if verdict.events else {}
-    registry.attach(snapshot.run_id, figures, {"verdict.md": page, "verdict.json": verdict.model_dump_json(indent=2)})
+    with registry.work_on(snapshot.run_id):
+        scored = score(Contest.of(challenger, spec), reign, rows, registry)
+        verdict = scored.judge()
+        page = report.markdown(spec, verdict, f"challenger version {challenger.version} as of {snapshot.as_of}")
+        registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict), note=page)
+        figures = (
+            report.holdout_figures(scored.y, scored.challenger, scored.champion, spec.task) if verdict.events else {}
+        )
+        registry.attach(
+            snapshot.run_id, figures, {"verdict.md": page, "verdict.json": verdict.model_dump_json(indent=2)}
+        )
     return Judged(challenger=challenger, verdict=verdict)
 
 
@@ -234,18 +240,28 @@ def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -
     snapshot = challenger.snapshot
     spec = _spec(snapshot)
     registry = Registry(settings.tracking_uri)
-    with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
-        align(line, registry, snapshot.model)
-        decision = already(line.rows, challenger.version, spec) or settle(line, ruled, spec, answer, registry)
-    if snapshot.lane == LIVE:
-        reconcile(snapshot.model, settings=settings)
-    outcome = {"verdict": decision.kind, "decision": str(decision.id), "reason": decision.reason}
-    tags = {f"titleholder.{k}": v for k, v in outcome.items()}
-    registry.tag_version(snapshot.model, challenger.version, tags)
-    registry.annotate(snapshot.run_id, tags=tags)
+    with registry.work_on(snapshot.run_id):
+        with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
+            align(line, registry, snapshot.model)
+            decided = already(line.rows, challenger.version, spec)
+            written = [decided] if decided else settle(line, ruled, spec, answer, registry)
+        if snapshot.lane == LIVE:
+            reconcile(snapshot.model, settings=settings)
+        for row in written:
+            _tell(row, registry)
     registry.finish(snapshot.run_id)
+    decision = written[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
     return decision
+
+
+def _tell(row: Decision, registry: Registry) -> None:
+    """Let a decision's run and version say what was decided about them."""
+    outcome = {"verdict": row.kind, "decision": str(row.id), "reason": row.reason}
+    tags = {f"titleholder.{k}": v for k, v in outcome.items()}
+    if row.challenger_version is not None:
+        registry.tag_version(row.model, row.challenger_version, tags)
+    registry.annotate(row.mlflow_run_id, tags=tags)
 
 
 def reconcile(model: str, *, settings: Settings) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from titleholder import ledger, policy
@@ -30,8 +30,8 @@ def align(line: Line, registry: Registry, model: str) -> bool:
 def already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
     """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
     row = ledger.row_of(rows, version)
-    if row is None or row != next((r for r in reversed(rows) if r.as_of == row.as_of), None):
-        return None
+    if row is None or (row.lane != LIVE and row != next(r for r in reversed(rows) if r.as_of == row.as_of)):
+        return None  # elsewhere than live a later challenger of the same as-of date has replaced it
     same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
     return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
 
@@ -41,8 +41,11 @@ def rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequen
     return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
 
 
-def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, registry: Registry) -> Decision:
-    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order."""
+def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, registry: Registry) -> list[Decision]:
+    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order.
+
+    Returns the rows that were written, the decision first.
+    """
     challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
     reign = line.reign(snapshot.as_of)
     verdict = ruled.verdict
@@ -74,11 +77,10 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, reg
             airflow_run=snapshot.origin.airflow_run,
             actor=answer.by if answer and ruled.kind == "ask" else snapshot.origin.actor,
             reason=ruling.reason,
+            asked_because=snapshot.origin.reason,
         )
     )
-    if line.lane != LIVE:
-        _judge_anew(line, decision, registry)
-    return decision
+    return [decision, *(_judge_anew(line, decision, registry) if line.lane != LIVE else ())]
 
 
 def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
@@ -93,7 +95,7 @@ def _answered(ruling: policy.Ruling, answer: Answer | None) -> policy.Ruling:
     return policy.Ruling("keep", f"{answer.by} said no. {ruling.reason}")
 
 
-def _judge_anew(line: Line, cause: Decision, registry: Registry) -> None:
+def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:
     """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
         reign = line.reign(later.as_of)
@@ -108,6 +110,10 @@ def _judge_anew(line: Line, cause: Decision, registry: Registry) -> None:
             "verdict": verdict,
             "champion_after": _after(ruling.kind, later.challenger_version, reign),
             "reason": ruling.reason,
+            "asked_because": f"judged anew after {cause.as_of}",
+            "actor": cause.actor,
+            "airflow_run": cause.airflow_run,
+            "code_version": code_version(),
         }
-        line.append(Entry.model_validate(entry))
+        yield line.append(Entry.model_validate(entry))
         log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, ruling.kind)

@@ -119,7 +119,7 @@ def _libpq(url: str) -> str:
 
 def _message(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines)[:600]
+    return " ".join(lines).split(" Query was:")[0].split(" Query:")[0][:600]
 
 
 def _first_line(error: BaseException) -> str:

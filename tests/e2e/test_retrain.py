@@ -51,6 +51,7 @@ def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, s
     row = next(r for r in ledger.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
     assert row.as_of == date(2024, 2, 1)
     assert row.actor == "admin"
+    assert row.asked_because == "end to end"
     head = ledger.read(settings.ledger_url, "tiny", "live")[-1]
     assert Registry(settings.tracking_uri).champion("tiny") == head.champion_after
     told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
@@ -150,6 +151,17 @@ def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Air
     assert states["promote"][0] == "upstream_failed"
     assert "too few rows to train on: 0 in [2021-08-01, 2022-02-01)" in failed_log(airflow, run_id, "extract")
     assert Registry(settings.tracking_uri).champion("tiny") == champion
+
+
+def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Settings) -> None:
+    before = ledger.read(settings.ledger_url, "tiny", "live")
+    airflow.backfill(DAG, "2024-04-01", "2024-04-01", at_once=1, conf={"lane": "live"})
+    (run,) = airflow.runs(DAG, "backfill")
+    assert airflow.wait_for_run(DAG, run["dag_run_id"]) == "failed"
+    assert "a backfill takes each tick's own date as as_of, and any lane but live" in failed_log(
+        airflow, run["dag_run_id"], "extract"
+    )
+    assert ledger.read(settings.ledger_url, "tiny", "live") == before
 
 
 def test_the_form_refuses_what_is_no_date(airflow: Airflow) -> None:

@@ -74,6 +74,7 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
     [
         (("load", "{file}", "--table", "Robert'); drop"), "a name is lower-case letters"),
         (("load", "{file}", "--table", "fine"), "ends in .parquet or .csv"),
+        (("load", "{file}", "--table", "pg_catalog.loans"), "schema pg_catalog is PostgreSQL's own"),
         (("run", "tiny", "--as-of", "soon"), "is not a date; write it as YYYY-MM-DD"),
     ],
 )

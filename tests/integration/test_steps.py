@@ -121,6 +121,31 @@ def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(se
     assert old.champion_after == champion == Registry(settings.tracking_uri).champion("tiny_amount")
 
 
+def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
+    """Two challengers of one date take turns: each run again finds its own decision, and no row is added."""
+    month = MONTHS[4]
+    snapshots_of = {
+        name: extract("tiny", month, "live", settings, candidates=(name,)) for name in ("scorecard", "boosting")
+    }
+    trained = {n: steps.train(s, n, settings=settings) for n, s in snapshots_of.items()}
+    challengers = [steps.nominate([t], settings=settings) for t in trained.values()]
+    first = [settle(c, settings) for c in challengers]
+    rows = len(ledger.read(settings.ledger_url, "tiny", "live"))
+    assert [settle(c, settings) for c in challengers] == first
+    assert len(ledger.read(settings.ledger_url, "tiny", "live")) == rows
+
+
+def test_a_decision_judged_anew_is_told_in_mlflow_too(settings: Settings) -> None:
+    late = sentence("tiny", MONTHS[2], "anew", settings)
+    sentence("tiny", MONTHS[1], "anew", settings)
+    (again,) = [r for r in standing("tiny", "anew", settings) if r.as_of == MONTHS[2]]
+    assert again.id != late.id
+    assert again.asked_because == "judged anew after 2024-02-01"
+    client = MlflowClient(settings.tracking_uri)
+    assert client.get_model_version("tiny", str(late.challenger_version)).tags["titleholder.decision"] == str(again.id)
+    assert client.get_run(late.mlflow_run_id).data.tags["titleholder.reason"] == again.reason
+
+
 def test_a_regression_is_judged_by_a_paired_bootstrap(settings: Settings) -> None:
     sentence("tiny_amount", MONTHS[0], "regress", settings)
     decision = sentence("tiny_amount", MONTHS[1], "regress", settings)

@@ -52,7 +52,9 @@ def _names(table: str) -> tuple[str, str]:
         raise UsageError(
             f"--table {table!r}: a name is lower-case letters, digits and _, such as loans or lender.loans"
         )
-    return match[1] or "public", match[2]
+    if (schema := match[1] or "public").startswith("pg_") or schema == "information_schema":
+        raise UsageError(f"--table {table!r}: schema {schema} is PostgreSQL's own; take public or one of yours")
+    return schema, match[2]
 
 
 def _open(file: Path) -> tuple[pa.RecordBatchReader, int | None]:

@@ -32,6 +32,7 @@ CREATE TABLE titleholder.decisions (
     airflow_run        text        NOT NULL,
     actor              text        NOT NULL,
     reason             text        NOT NULL,
+    asked_because      text        NOT NULL,
     created_at         timestamptz NOT NULL,
     previous_hash      text        NOT NULL,
     hash               text        NOT NULL UNIQUE,
