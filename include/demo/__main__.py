@@ -106,8 +106,8 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
     progress.update(bar, completed=TASKS)
     if len([day for day in live if day >= this_month]) < 2 and today not in live:
         run_id = airflow.trigger(DAG, {"reason": "make demo"})
-        airflow.wait_for_run(DAG, run_id)
-        _refuse_failures(airflow, "manual")
+        if airflow.wait_for_run(DAG, run_id) == "failed":
+            _refuse("manual", [run_id], airflow)
     progress.update(bar, completed=2 * TASKS)
 
 
@@ -131,10 +131,14 @@ def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: flo
 def _refuse_failures(airflow: Airflow, run_type: str) -> None:
     failed = [r["dag_run_id"] for r in airflow.runs(DAG, run_type) if r["state"] == "failed"]
     if failed:
-        raise TitleholderError(
-            f"{len(failed)} {run_type} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. "
-            f"See the red task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
-        )
+        _refuse(run_type, failed, airflow)
+
+
+def _refuse(run_type: str, failed: list[str], airflow: Airflow) -> None:
+    raise TitleholderError(
+        f"{len(failed)} {run_type} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. "
+        f"See the red task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
+    )
 
 
 def _until(done: Callable[[], bool], timeout: float = 3000) -> None:
