@@ -100,7 +100,7 @@ def test_the_finished_example_rests(shipped: dict) -> None:
 
 def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) -> None:
     found = read_dags(ROOT / "tests" / "models", tmp_path)
-    assert set(found["dags"]) == {"tiny.retrain", "tiny_amount.retrain"}
+    assert set(found["dags"]) == {"tiny.retrain", "tiny_amount.retrain", "tiny_crown.retrain"}
     ((file, message),) = found["errors"].items()
     assert file.endswith("broken_specs.py")
     assert "line 11: judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in message

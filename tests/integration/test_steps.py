@@ -55,12 +55,12 @@ def outcome(row: Decision) -> tuple[object, ...]:
 
 
 def test_the_first_champion_is_crowned_and_the_alias_follows(settings: Settings) -> None:
-    decision = sentence("tiny", MONTHS[0], "live", settings)
+    decision = sentence("tiny_crown", MONTHS[0], "live", settings)
     assert decision.kind == "promote"
     assert decision.champion_before is None
     assert decision.reason.startswith("The first champion")
     client = MlflowClient(settings.tracking_uri)
-    version = client.get_model_version_by_alias("tiny", "champion")
+    version = client.get_model_version_by_alias("tiny_crown", "champion")
     assert int(version.version) == decision.champion_after == decision.challenger_version
     assert version.tags["titleholder.as_of"] == "2024-01-01"
     assert version.tags["titleholder.trained_through"] == "2023-09-01"
