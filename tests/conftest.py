@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,16 +29,15 @@ def pytest_configure() -> None:
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     """A running stack whose models are those in tests/models, with the table `tiny` in its warehouse."""
     state = State(tmp_path_factory.mktemp("stack"))
-    os.environ["TITLEHOLDER_MODELS"] = str(MODELS)
-    os.environ["TITLEHOLDER_RETRY_SECONDS"] = "1"
     try:
-        local.up(state, after_postgres=[migrate_ledger])
-        env = environment(state)
-        fill_tiny(env["TITLEHOLDER_LOADER_URL"])
+        with pytest.MonkeyPatch.context() as patch:  # for the services only: unit tests read the shipped models
+            patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
+            patch.setenv("TITLEHOLDER_RETRY_SECONDS", "1")
+            local.up(state, after_postgres=[migrate_ledger])
+        fill_tiny(environment(state)["TITLEHOLDER_LOADER_URL"])
         yield state
     finally:
         local.clean(state)
-        del os.environ["TITLEHOLDER_MODELS"], os.environ["TITLEHOLDER_RETRY_SECONDS"]
 
 
 @pytest.fixture
