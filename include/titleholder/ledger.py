@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, MetaData, Table, insert, select, text
@@ -23,7 +23,6 @@ from titleholder.windows import Intervals
 
 LIVE = "live"
 Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
-KINDS = get_args(Kind)
 LARGE = 1e16
 _UNHASHED = {"id", "hash"}
 

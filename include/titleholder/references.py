@@ -51,10 +51,3 @@ class Ruled(Reference):
     verdict: Verdict
     kind: Kind
     reason: str
-
-
-class Answer(Reference):
-    """What a person said when asked. Silence is a no."""
-
-    approved: bool
-    by: str

@@ -23,7 +23,7 @@ from titleholder import contract, ledger, report, snapshots, training, warehouse
 from titleholder.contest import Contest, score
 from titleholder.errors import UsageError
 from titleholder.ledger import LIVE, Decision
-from titleholder.references import Answer, Challenger, Judged, Ruled, Trained
+from titleholder.references import Challenger, Judged, Ruled, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.snapshots import Origin, Snapshot
@@ -230,7 +230,7 @@ def decide(judged: Judged, *, settings: Settings) -> Ruled:
     return Ruled(challenger=judged.challenger, verdict=judged.verdict, kind=ruling.kind, reason=ruling.reason)
 
 
-def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -> Decision:
+def promote(ruled: Ruled, *, settings: Settings) -> Decision:
     """Write the decision to the ledger against the head it was judged against, then let the alias follow.
 
     Under the line's lock: when another run has moved the head meanwhile, the challenger is judged anew against it. A
@@ -244,7 +244,7 @@ def promote(ruled: Ruled, *, settings: Settings, answer: Answer | None = None) -
         with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
             align(line, registry, snapshot.model)
             decided = already(line.rows, challenger.version, spec)
-            written = [decided] if decided else settle(line, ruled, spec, answer, registry)
+            written = [decided] if decided else settle(line, ruled, spec, registry)
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
         for row in written:

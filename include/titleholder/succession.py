@@ -9,7 +9,7 @@ from datetime import date
 from titleholder import ledger, policy
 from titleholder.contest import Contest, score
 from titleholder.ledger import LIVE, Decision, Entry, Line
-from titleholder.references import Answer, Ruled
+from titleholder.references import Ruled
 from titleholder.registry import Registry
 from titleholder.settings import code_version
 from titleholder.spec import ModelSpec
@@ -41,7 +41,7 @@ def rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequen
     return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
 
 
-def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, registry: Registry) -> list[Decision]:
+def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> list[Decision]:
     """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order.
 
     Returns the rows that were written, the decision first.
@@ -53,7 +53,7 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, reg
         verdict = score(Contest.of(challenger, spec), reign, line.rows, registry).judge()
     ruling = rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
     if ruling.kind == "ask":
-        ruling = _answered(ruling, answer)
+        ruling = policy.Ruling("keep", f"Nobody could be asked. {ruling.reason}")
     decision = line.append(
         Entry(
             model=snapshot.model,
@@ -75,7 +75,7 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, reg
             seed=spec.training.seed,
             mlflow_run_id=snapshot.run_id,
             airflow_run=snapshot.origin.airflow_run,
-            actor=answer.by if answer and ruled.kind == "ask" else snapshot.origin.actor,
+            actor=snapshot.origin.actor,
             reason=ruling.reason,
             asked_because=snapshot.origin.reason,
         )
@@ -85,14 +85,6 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, answer: Answer | None, reg
 
 def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
     return challenger if kind == "promote" else (reign.version if reign else None)
-
-
-def _answered(ruling: policy.Ruling, answer: Answer | None) -> policy.Ruling:
-    if answer is None:
-        return policy.Ruling("keep", f"Nobody approved. {ruling.reason}")
-    if answer.approved:
-        return policy.Ruling("promote", f"Approved by {answer.by}. {ruling.reason}")
-    return policy.Ruling("keep", f"{answer.by} said no. {ruling.reason}")
 
 
 def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:

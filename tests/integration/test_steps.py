@@ -121,6 +121,21 @@ def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(se
     assert old.champion_after == champion == Registry(settings.tracking_uri).champion("tiny_amount")
 
 
+def test_a_winner_that_people_must_approve_is_kept_back(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = Path(__file__).parents[1] / "models"
+    asked = (models / "tiny.yaml").read_text().replace("name: tiny", "name: tiny_asked")
+    (tmp_path / "tiny_asked.yaml").write_text(asked + "promotion: {approval: {by: [risk-lead], within: 3 days}}\n")
+    (tmp_path / "tiny.sql").write_text((models / "tiny.sql").read_text())
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    decision = sentence("tiny_asked", MONTHS[0], "live", settings)
+    assert decision.kind == "keep"
+    assert decision.reason.startswith("Nobody could be asked. The first champion")
+    assert "risk-lead must approve" in decision.reason
+    assert Registry(settings.tracking_uri).champion("tiny_asked") is None
+
+
 def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
     """Two challengers of one date take turns: each run again finds its own decision, and no row is added."""
     month = MONTHS[4]

@@ -99,10 +99,6 @@ class Airflow:
         """A run's task instances."""
         return list(self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"])
 
-    def finished_tasks(self, dag: str, state: str = "success") -> int:
-        """How many task instances of a DAG are in a state, over all its runs."""
-        return int(self.get(f"/dags/{dag}/dagRuns/~/taskInstances?limit=1&state={state}")["total_entries"])
-
     def wait_for_run(self, dag: str, run_id: str, timeout: float = 600) -> str:
         """The state in which a run ended; ServiceError when it has not by then."""
         deadline = time.monotonic() + timeout
