@@ -1,16 +1,18 @@
-"""A challenger and a champion scored on the same rows, which neither has seen."""
+"""A challenger and a champion on the same rows, which neither has seen: everything that a verdict rests on."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import ledger, snapshots, training, windows
+from titleholder.checks.base import Evidence, Seen
 from titleholder.errors import DataError
 from titleholder.ledger import Decision
 from titleholder.metrics import Array
@@ -19,12 +21,23 @@ from titleholder.registry import Registry
 from titleholder.spec import ModelSpec
 from titleholder.verdict import Reign, Verdict, judge
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+SEEN_ROWS = 20_000
+"""At most so many of the training rows are scored again, spread evenly over them."""
+RECORDED_ROWS = 50
+"""The scores of so many training rows are recorded when a model is trained, and compared when it is read back."""
+SCORES_TAG = "titleholder.scores"
+
 
 class Contest(Reference):
     """What is needed to judge a challenger, now or again later: no training, only predictions."""
 
     spec: ModelSpec
+    as_of: date
     version: int
+    candidate: str
     uri: str
     sha256: str
     spans: windows.Intervals
@@ -33,7 +46,15 @@ class Contest(Reference):
     def of(cls, challenger: Challenger, spec: ModelSpec) -> Self:
         """The contest of a challenger that a run has just nominated."""
         taken = challenger.snapshot
-        return cls(spec=spec, version=challenger.version, uri=taken.uri, sha256=taken.sha256, spans=taken.spans)
+        return cls(
+            spec=spec,
+            as_of=taken.as_of,
+            version=challenger.version,
+            candidate=challenger.name,
+            uri=taken.uri,
+            sha256=taken.sha256,
+            spans=taken.spans,
+        )
 
     @classmethod
     def again(cls, row: Decision) -> Self:
@@ -42,72 +63,102 @@ class Contest(Reference):
             raise DataError(f"decision {row.id} has no challenger to judge anew")
         return cls(
             spec=ModelSpec.restore(row.spec),
+            as_of=row.as_of,
             version=row.challenger_version,
+            candidate=row.verdict.candidate,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.spans,
         )
 
 
-class Scored(BaseModel):
-    """Outcomes and both models' scores on the rows that neither has seen."""
+class Case(BaseModel):
+    """A contest with both models' scores, ready to be judged or drawn."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True)
 
-    spec: ModelSpec
-    y: Array
-    challenger: Array
-    champion: Array | None
+    as_of: date
+    evidence: Evidence
     reign: Reign | None
     holdout: tuple[date, date]
     note: str
 
     def judge(self) -> Verdict:
-        """The verdict on these scores."""
-        return judge(
-            self.spec,
-            y=self.y,
-            challenger=self.challenger,
-            champion=self.champion,
-            reign=self.reign,
-            holdout=self.holdout,
-            note=self.note,
-        )
+        """The verdict on this evidence."""
+        return judge(self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note)
 
 
-def score(contest: Contest, reign: Reign | None, rows: Sequence[Decision], registry: Registry) -> Scored:
-    """Both models' scores on the holdout rows that came after both models' training rows.
+def prepare(contest: Contest, reign: Reign | None, rows: Sequence[Decision], registry: Registry) -> Case:
+    """Score both models on the holdout rows that came after both models' training rows.
 
     `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained.
     """
-    spec, time = contest.spec, contest.spec.columns.event_time
-    frame = snapshots.part(snapshots.frame(contest.uri, contest.sha256), contest.spans, time, "holdout")
-    start, note = contest.spans.holdout_start, ""
-    if reign and reign.trained_through > start:
-        start = min(reign.trained_through, contest.spans.matured)
-        frame = frame[frame[time] >= windows.midnight(start)].reset_index(drop=True)
-        note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
-    champion = None
-    if reign:
-        crowned = ledger.row_of(rows, reign.version)
-        champion = _predict(reign.version, ModelSpec.restore(crowned.spec) if crowned else spec, frame, registry)
-    return Scored(
+    spec, columns = contest.spec, contest.spec.columns
+    whole = snapshots.frame(contest.uri, contest.sha256)
+    training_rows = snapshots.part(whole, contest.spans, columns.event_time, "training")
+    start, note = _judged_from(contest, reign)
+    frame = whole[whole[columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
+    model = registry.load(spec.name, contest.version)
+    recorded = registry.origin_tags(spec.name, contest.version).get(SCORES_TAG)
+    crowned = _crowned(reign, rows, spec)
+    evidence = Evidence(
         spec=spec,
-        y=frame[spec.columns.target].to_numpy(dtype="float64"),
-        challenger=_predict(contest.version, spec, frame, registry),
-        champion=champion,
-        reign=reign,
-        holdout=(start, contest.spans.matured),
-        note=note,
+        candidate=contest.candidate,
+        frame=frame,
+        y=frame[columns.target].to_numpy(dtype="float64"),
+        challenger=_scores(model, frame, spec),
+        champion=_champion(reign, crowned, frame, registry),
+        weights=training.weights(frame, spec),
+        clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
+        seen=_seen(model, training_rows, spec),
+        predict=lambda others: _scores(model, others, spec),
+        inputs=columns.inputs,
+        champion_inputs=crowned.columns.inputs if crowned else None,
+        recorded=np.array(json.loads(recorded)) if recorded else None,
+        reloaded=recorded_scores(model, training_rows, spec),
     )
+    return Case(as_of=contest.as_of, evidence=evidence, reign=reign, holdout=(start, contest.spans.matured), note=note)
 
 
-def _predict(version: int, spec: ModelSpec, frame: pd.DataFrame, registry: Registry) -> Array:
-    if missing := [c for c in spec.columns.features if c not in frame]:
+def recorded_scores(model: Pipeline, training_rows: pd.DataFrame, spec: ModelSpec) -> Array:
+    """The model's scores of the first training rows: recorded when it is trained, compared when it is read back."""
+    return _scores(model, training_rows.head(RECORDED_ROWS), spec)
+
+
+def _judged_from(contest: Contest, reign: Reign | None) -> tuple[date, str]:
+    start = contest.spans.holdout_start
+    if reign is None or reign.trained_through <= start:
+        return start, ""
+    note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
+    return min(reign.trained_through, contest.spans.matured), note
+
+
+def _seen(model: Pipeline, training_rows: pd.DataFrame, spec: ModelSpec) -> Seen:
+    n = len(training_rows)
+    some = training_rows.iloc[np.unique(np.linspace(0, n - 1, min(n, SEEN_ROWS)).astype(int))].reset_index(drop=True)
+    y = some[spec.columns.target].to_numpy(dtype="float64")
+    return Seen(frame=some, y=y, scores=_scores(model, some, spec))
+
+
+def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> ModelSpec | None:
+    """The spec with which the champion was trained."""
+    row = ledger.row_of(rows, reign.version) if reign else None
+    return ModelSpec.restore(row.spec) if row else (spec if reign else None)
+
+
+def _champion(
+    reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, registry: Registry
+) -> Array | None:
+    if reign is None or crowned is None:
+        return None
+    if missing := [c for c in crowned.columns.features if c not in frame]:
         raise DataError(
-            f"{spec.name}: version {version} needs columns that the query no longer returns: {', '.join(missing)}. "
-            "Keep them in the query (and in the spec, as segments) until that version no longer reigns."
+            f"{crowned.name}: version {reign.version} needs columns that the query no longer returns: "
+            f"{', '.join(missing)}. Keep them in the query (and in the spec, as segments) until that version no longer "
+            "reigns."
         )
-    if frame.empty:
-        return np.empty(0)
-    return training.score(registry.load(spec.name, version), training.design_matrix(frame, spec), spec)
+    return _scores(registry.load(crowned.name, reign.version), frame, crowned)
+
+
+def _scores(model: Pipeline, frame: pd.DataFrame, spec: ModelSpec) -> Array:
+    return training.score(model, training.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)

@@ -87,6 +87,14 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
         ),
         names.target: Column(nullable=False, checks=_target_checks(spec)),
     }
+    if names.weight:
+        positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
+        schema[names.weight] = Column(
+            nullable=False,
+            checks=[_typed(types.is_numeric_dtype, "a number"), Check(positive, error="is no positive, finite weight")],
+        )
+    if names.cluster:
+        schema.setdefault(names.cluster, Column(nullable=False))
     if names.known_at:
         late = Check(known, error=f"is after as_of {as_of}: the query lets the future in")
         schema[names.known_at] = Column(nullable=False, checks=[time_type, late])

@@ -109,9 +109,18 @@ def standing(rows: Sequence[Decision], lane: str) -> list[Decision]:
 
 
 def reign_before(rows: Sequence[Decision], lane: str, as_of: date) -> Reign | None:
-    """Whoever reigned before the challenger of `as_of`: in the live lane the head, elsewhere by as-of order."""
+    """Whoever reigned before the challenger of `as_of`, with the looks of its reign so far.
+
+    In the live lane that is the head, elsewhere it goes by as-of order.
+    """
     earlier = [r for r in standing(rows, lane) if lane == LIVE or r.as_of < as_of]
-    return _reign(rows, earlier[-1].champion_after) if earlier else None
+    if not earlier or not (reign := _reign(rows, earlier[-1].champion_after)):
+        return None
+    last = earlier[-1]
+    if last.champion_after != last.champion_before or last.verdict.champion is None:
+        return reign
+    gathered = (*last.verdict.champion.looks, *([last.verdict.look] if last.verdict.look else []))
+    return reign.model_copy(update={"looks": gathered})
 
 
 def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:
@@ -129,7 +138,12 @@ def _reign(rows: Sequence[Decision], version: int | None) -> Reign | None:
     crowned = row_of(rows, version)
     if crowned is None or crowned.trained_through is None or version is None:
         return None
-    return Reign(version=version, as_of=crowned.as_of, trained_through=crowned.trained_through)
+    return Reign(
+        version=version,
+        as_of=crowned.as_of,
+        trained_through=crowned.trained_through,
+        judged_through=crowned.spans.matured,
+    )
 
 
 @contextmanager

@@ -1,15 +1,16 @@
-"""What to do about a verdict: promote, keep, reject or ask a person (pure)."""
+"""What to do about a verdict: promote, keep, reject, ask a person, or advise to retire (pure)."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Literal, NamedTuple
 
-from titleholder.checks import gain
+from titleholder.checks import above_floors, champion_above_floors, gain_shown
+from titleholder.checks.base import COMPARISON, Result
 from titleholder.spec import ModelSpec
 from titleholder.verdict import Verdict
 
-Kind = Literal["promote", "keep", "reject", "ask"]
+Kind = Literal["promote", "keep", "reject", "retire", "ask"]
 
 
 class Ruling(NamedTuple):
@@ -23,19 +24,42 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     """Rule on a challenger of `as_of`.
 
     `newest` is the as-of date of the lane's newest decision; only the live lane cares: there the past is settled.
+    `retire` advises people that the model no longer makes sense: the champion is shown to lie beyond its floors and the
+    challenger does not rise above them. It stays champion until somebody acts.
     """
     if lane == "live" and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
     failed = verdict.failed()
-    absolute = [c for c in failed if c.code != gain.CODE]
-    if absolute:
-        return Ruling("reject", " ".join(c.explanation for c in absolute))
+    in_itself = [c for c in failed if not c.code.startswith(COMPARISON)]
+    fallen = [c for c in verdict.checks if c.code == champion_above_floors.code and c.status == "fail"]
+    if fallen and any(c.code == above_floors.code for c in in_itself):
+        return Ruling("retire", f"The model no longer makes sense. {_said(fallen)} The challenger: {_said(in_itself)}")
+    if in_itself:
+        return Ruling("reject", _said(in_itself))
     if failed:
-        return Ruling("keep", f"Not shown to be better. {failed[0].explanation}")
+        why = "Not shown to be better." if any(c.code == gain_shown.code for c in failed) else "Shown to do harm."
+        return Ruling("keep", f"{why} {_said(failed)}")
+    if resting := _cooldown(spec, verdict, as_of):
+        return Ruling("keep", resting)
+    return _won(spec, verdict, lane)
+
+
+def _said(results: list[Result] | tuple[Result, ...]) -> str:
+    return " ".join(c.explanation for c in results)
+
+
+def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str | None:
+    rest, reign = spec.promotion.cooldown, verdict.champion
+    if rest is None or reign is None or as_of >= (until := reign.as_of + rest):
+        return None
+    return f"Shown to be better, but the champion of {reign.as_of} may not be replaced before {until} (cooldown {rest})."
+
+
+def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
         why = "The first champion: nobody reigned and every absolute check passed."
     else:
-        why = "Shown to be better. " + next(c.explanation for c in verdict.checks if c.code == gain.CODE)
+        why = f"Shown to be better. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
     if spec.promotion.approval != "automatic" and lane == "live":
         return Ruling("ask", f"{why} {', '.join(spec.promotion.approval.by)} must approve.")
     return Ruling("promote", why)

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ class Registry:
         self._seen_by_people = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or tracking_uri
         mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
+        self._read = lru_cache(maxsize=8)(mlflow.sklearn.load_model)  # a version never changes
 
     # runs
 
@@ -130,10 +132,12 @@ class Registry:
                 tags=[RunTag(k, str(v)) for k, v in every.items()],
             )
 
-    def attach(self, run_id: str, figures: Mapping[str, Figure], texts: Mapping[str, str] | None = None) -> None:
+    def attach(
+        self, run_id: str, *, figures: Mapping[str, Figure] | None = None, texts: Mapping[str, str] | None = None
+    ) -> None:
         """Log pictures and texts as artifacts of a run, by file name, in one upload."""
         with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
-            for name, figure in figures.items():
+            for name, figure in (figures or {}).items():
                 figure.savefig(Path(folder) / name, dpi=110, bbox_inches="tight")
             for name, text in (texts or {}).items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
@@ -210,7 +214,12 @@ class Registry:
     def load(self, model: str, version: int) -> Pipeline:
         """The pipeline of a version, read back from the registry."""
         with self._reachable():
-            return mlflow.sklearn.load_model(f"models:/{model}/{version}")
+            return self._read(f"models:/{model}/{version}")
+
+    def origin_tags(self, model: str, version: int) -> dict[str, str]:
+        """Tags of the run that a version came from."""
+        with self._reachable():
+            return self.tags(self.client.get_model_version(model, str(version)).run_id)
 
     def tag_version(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""
@@ -241,6 +250,10 @@ class Registry:
             experiment = self.client.get_run(run_id).info.experiment_id
         return f"{self._seen_by_people}/#/experiments/{experiment}/runs/{run_id}"
 
+    def artifact_url(self, run_id: str, path: str) -> str:
+        """Where a person sees a file of a run."""
+        return f"{self.run_url(run_id)}/artifacts/{path}"
+
     def version_url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
         return f"{self._seen_by_people}/#/models/{model}/versions/{version}"
@@ -257,9 +270,8 @@ class Registry:
 
 def signature(spec: ModelSpec) -> ModelSignature:
     """Numbers as double, categories as string; the answer is one probability per class, or one value."""
-    numbers = [ColSpec("double", c) for c in spec.columns.numeric]
-    texts = [ColSpec("string", c) for c in spec.columns.categorical]
-    return ModelSignature(inputs=Schema([*numbers, *texts]), outputs=Schema([ColSpec("double")]))
+    inputs = [ColSpec(kind, column) for column, kind in spec.columns.inputs.items()]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
 
 
 def requirements(estimator: str) -> list[str]:

@@ -9,93 +9,19 @@ import hashlib
 import json
 import re
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from croniter import croniter
-from dateutil.relativedelta import relativedelta
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, field_validator, model_validator
 
 from titleholder import query
+from titleholder.judgement import METRICS, Judgement, Task
+from titleholder.words import ClassPath, Column, Duration, Name, Part
 
-Task = Literal["classification", "regression"]
-
-
-class MetricInfo(NamedTuple):
-    """What a metric's name promises; `titleholder.metrics` computes it."""
-
-    task: Task
-    greater_is_better: bool
-
-
-METRICS: dict[str, MetricInfo] = {
-    "roc_auc": MetricInfo("classification", greater_is_better=True),
-    "gini": MetricInfo("classification", greater_is_better=True),
-    "ks": MetricInfo("classification", greater_is_better=True),
-    "pr_auc": MetricInfo("classification", greater_is_better=True),
-    "brier": MetricInfo("classification", greater_is_better=False),
-    "log_loss": MetricInfo("classification", greater_is_better=False),
-    "rmse": MetricInfo("regression", greater_is_better=False),
-    "mae": MetricInfo("regression", greater_is_better=False),
-    "r2": MetricInfo("regression", greater_is_better=True),
-}
-
-
-def metrics_of(task: Task) -> list[str]:
-    """Names of the metrics that a model of this task can be judged by."""
-    return [name for name, info in METRICS.items() if info.task == task]
-
-
-class Duration(relativedelta):
-    """A length of calendar time in plain words: `90 days`, `18 months`, `1 year 6 months`."""
-
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (day|week|month|year)s?")
-
-    @classmethod
-    def parse(cls, text: object) -> Self:
-        """Read `text`; a ValueError says what a duration looks like."""
-        written = text if isinstance(text, str) else ""
-        found = cls._PART.findall(written)
-        if not found or " ".join(written.split()) != " ".join(m[0] for m in cls._PART.finditer(written)):
-            raise ValueError(
-                "a duration is plain words such as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
-            )
-        units: dict[str, int] = {}
-        for number, unit in found:
-            units[f"{unit}s"] = units.get(f"{unit}s", 0) + int(number)
-        duration = cls(**units)  # type: ignore[arg-type]
-        if not duration:
-            raise ValueError("a duration must be longer than nothing")
-        return duration
-
-    def __str__(self) -> str:
-        parts = ((getattr(self, unit), unit[:-1]) for unit in ("years", "months", "days"))
-        return " ".join(f"{n} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls.parse, serialization=core_schema.to_string_ser_schema())
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
-ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Source(_Part):
+class Source(Part):
     """Where the rows come from."""
 
     connection: Name
@@ -109,13 +35,15 @@ class Source(_Part):
         return value
 
 
-class Columns(_Part):
+class Columns(Part):
     """What each column of the query means. The query returns these columns and no others."""
 
     entity: Column
     event_time: Column
     known_at: Column | None = None
     target: Column
+    weight: Column | None = None
+    cluster: Column | None = None
     numeric: tuple[Column, ...] = ()
     categorical: tuple[Column, ...] = ()
     segments: tuple[Column, ...] = ()
@@ -127,16 +55,21 @@ class Columns(_Part):
         return [*self.numeric, *self.categorical]
 
     @property
+    def inputs(self) -> dict[str, str]:
+        """What a consumer of a model sends, column to type, in the order of its signature."""
+        return {**dict.fromkeys(self.numeric, "double"), **dict.fromkeys(self.categorical, "string")}
+
+    @property
     def all(self) -> list[str]:
         """Every column that the query must return, each once."""
-        keys = [self.entity, self.event_time, *([self.known_at] if self.known_at else []), self.target]
-        return list(dict.fromkeys([*keys, *self.features, *self.segments, *self.protected]))
+        keys = [self.entity, self.event_time, self.known_at, self.target, self.weight, self.cluster]
+        return list(dict.fromkeys([*filter(None, keys), *self.features, *self.segments, *self.protected]))
 
     @model_validator(mode="after")
     def _roles_do_not_clash(self) -> Self:
         if not self.features:
             raise ValueError("name at least one feature under numeric or categorical")
-        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target) if c]
+        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight) if c]
         once = [*keys, *self.numeric, *self.categorical]
         if twice := sorted({c for c in once if once.count(c) > 1}):
             raise ValueError(f"columns with two roles: {', '.join(twice)}")
@@ -145,7 +78,7 @@ class Columns(_Part):
         return self
 
 
-class Windows(_Part):
+class Windows(Part):
     """How much of the past a run looks at; see `titleholder.windows`."""
 
     label_maturity: Duration
@@ -153,7 +86,7 @@ class Windows(_Part):
     holdout: Duration
 
 
-class Range(_Part):
+class Range(Part):
     """An interval to search in; whole numbers when both ends are."""
 
     low: int | float
@@ -173,7 +106,7 @@ Choice = str | int | float | bool | None
 Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 
 
-class Candidate(_Part):
+class Candidate(Part):
     """One way to make a model: any importable class that follows scikit-learn's estimator interface."""
 
     estimator: ClassPath
@@ -192,14 +125,14 @@ class Candidate(_Part):
         return self
 
 
-class Search(_Part):
+class Search(Part):
     """How hard to look for good hyper-parameters."""
 
     trials: int = Field(default=20, ge=1, le=1000)
     folds: int = Field(default=4, ge=2, le=20)
 
 
-class Training(_Part):
+class Training(Part):
     """How candidates are made."""
 
     seed: int = Field(default=0, ge=0)
@@ -208,31 +141,22 @@ class Training(_Part):
     candidates: dict[Name, Candidate] = Field(min_length=1)
 
 
-class Judgement(_Part):
-    """What a challenger must show."""
-
-    metric: str
-    minimum_gain: float = 0.0
-    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
-    minimum_events: int = Field(default=50, ge=1)
-    resamples: int = Field(default=1000, ge=100, le=100_000)
-    floors: dict[str, float] = {}
-
-
-class Approval(_Part):
+class Approval(Part):
     """Who must say yes, and how long they have. Silence means no."""
 
     by: Annotated[tuple[str, ...], Field(min_length=1)]
     within: Duration
 
 
-class Promotion(_Part):
+class Promotion(Part):
     """How a winner takes over."""
 
     approval: Literal["automatic"] | Approval = "automatic"
+    cooldown: Duration | None = None
+    """How long after a change of champion nobody may take over, by as-of dates."""
 
 
-class ModelSpec(_Part):
+class ModelSpec(Part):
     """Everything Titleholder knows about one model. Frozen; equal files give equal specs and fingerprints."""
 
     name: Name
@@ -275,10 +199,12 @@ class ModelSpec(_Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        known = metrics_of(self.task)
-        for where, name in [("metric", self.judgement.metric), *(("floors", f) for f in self.judgement.floors)]:
-            if name not in known:
-                raise ValueError(f"judgement.{where}: {name!r} is no {self.task} metric; valid: {', '.join(known)}")
+        judgement, valid = self.judgement, self.judgement.metrics(self.task)
+        for where, name in [("metric", judgement.metric), *(("floors", f) for f in judgement.floors)]:
+            if name not in valid:
+                lacks = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
+                why = f"needs judgement.{lacks}" if lacks else f"is no {self.task} metric"
+                raise ValueError(f"judgement.{where}: {name!r} {why}; valid: {', '.join(valid)}")
         for name, candidate in self.training.candidates.items():
             if strangers := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
                 raise ValueError(
@@ -294,11 +220,6 @@ class ModelSpec(_Part):
         """A spec from what `model_dump(mode="json")` gave, as the ledger keeps it."""
         return cls.model_validate_json(json.dumps(data))
 
-    @property
-    def greater_is_better(self) -> bool:
-        """Direction of the metric that decides."""
-        return METRICS[self.judgement.metric].greater_is_better
-
     def fingerprint(self) -> str:
         """Twelve hex digits that change with any part of the spec or its SQL."""
         return _digest(self.model_dump(mode="json"))
@@ -306,8 +227,10 @@ class ModelSpec(_Part):
     def training_fingerprint(self) -> str:
         """Twelve hex digits that change with anything that could change a trained model, and with nothing else."""
         parts = {"name", "source", "columns", "task", "windows", "training", "sql"}
-        metric = self.judgement.metric  # the search and the nomination go by it
-        return _digest({**self.model_dump(mode="json", include=parts), "metric": metric})
+        needs = METRICS[self.judgement.metric].needs  # the search and the nomination go by the metric
+        by = {"metric", *([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
+        judged_by = self.judgement.model_dump(mode="json", include=by)
+        return _digest({**self.model_dump(mode="json", include=parts), "metric": judged_by})
 
     def judgement_fingerprint(self) -> str:
         """Twelve hex digits that change with what a challenger is held to."""

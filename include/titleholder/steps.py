@@ -13,14 +13,15 @@ Each verb takes and returns a small frozen reference and is safe to repeat: a se
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from titleholder import contract, ledger, report, snapshots, training, warehouse, windows
-from titleholder.contest import Contest, score
+from titleholder import cards, contract, ledger, report, snapshots, training, warehouse, windows
+from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.errors import UsageError
 from titleholder.ledger import LIVE, Decision
 from titleholder.references import Challenger, Judged, Ruled, Trained
@@ -147,9 +148,10 @@ def _train_and_log(
         params={**fitted.params, "estimator": spec.training.candidates[name].estimator, "rows": len(rows)},
         metrics={f"folds_{metric}": fitted.score, **folds},
     )
-    registry.attach(run_id, {"search.png": report.search_figure(fitted, metric)})
+    registry.attach(run_id, figures={"search.png": report.search_figure(fitted, metric)})
     uri = registry.log_model(run_id, fitted.pipeline, spec, spec.training.candidates[name].estimator)
-    done = {"titleholder.score": repr(fitted.score), "titleholder.model_uri": uri}
+    recorded = json.dumps(recorded_scores(fitted.pipeline, rows, spec).tolist())
+    done = {"titleholder.score": repr(fitted.score), "titleholder.model_uri": uri, SCORES_TAG: recorded}
     registry.annotate(run_id, tags=done)
     return done
 
@@ -161,7 +163,7 @@ def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger
     snapshot = candidates[0].snapshot
     spec = _spec(snapshot)
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
-    best = (max if spec.greater_is_better else min)(ordered, key=lambda c: c.score)
+    best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
     registry = Registry(settings.tracking_uri)
     key = _key(snapshot.key, *(c.name for c in ordered))
     tags = {
@@ -201,25 +203,19 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
         return Judged(challenger=challenger, verdict=decided.verdict)
     reign = ledger.reign_before(rows, snapshot.lane, snapshot.as_of)
     with registry.work_on(snapshot.run_id):
-        scored = score(Contest.of(challenger, spec), reign, rows, registry)
-        verdict = scored.judge()
-        page = report.markdown(spec, verdict, f"challenger version {challenger.version} as of {snapshot.as_of}")
-        registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict), note=page)
-        figures = (
-            report.holdout_figures(scored.y, scored.challenger, scored.champion, spec.task) if verdict.events else {}
-        )
-        registry.attach(
-            snapshot.run_id, figures, {"verdict.md": page, "verdict.json": verdict.model_dump_json(indent=2)}
-        )
+        verdict = prepare(Contest.of(challenger, spec), reign, rows, registry).judge()
+        registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
+        registry.attach(snapshot.run_id, texts={"verdict.json": verdict.model_dump_json(indent=2)})
     return Judged(challenger=challenger, verdict=verdict)
 
 
 def _holdout_metrics(verdict: Verdict) -> dict[str, float]:
     own = {f"holdout_{k}": v for k, v in verdict.challenger_metrics.items()}
     theirs = {f"champion_holdout_{k}": v for k, v in verdict.champion_metrics.items()}
-    gain = verdict.gain
+    gain, reign = verdict.gain, verdict.accumulated()
     won = {"gain": gain.estimate, "gain_lower": gain.lower, "gain_upper": gain.upper} if gain else {}
-    return {**own, **theirs, **won}
+    so_far = {"looks": reign.looks, "gain": reign.gain, "gain_lower": reign.lower} if reign else {}
+    return {**own, **theirs, **won, **{f"reign_{k}": v for k, v in so_far.items()}}
 
 
 def decide(judged: Judged, *, settings: Settings) -> Ruled:
@@ -245,23 +241,30 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
             align(line, registry, snapshot.model)
             decided = already(line.rows, challenger.version, spec)
             written = [decided] if decided else settle(line, ruled, spec, registry)
+            rows = list(line.rows)
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
         for row in written:
-            _tell(row, registry)
+            _tell(row, rows, registry)
     registry.finish(snapshot.run_id)
     decision = written[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
     return decision
 
 
-def _tell(row: Decision, registry: Registry) -> None:
-    """Let a decision's run and version say what was decided about them."""
+def _tell(row: Decision, rows: Sequence[Decision], registry: Registry) -> None:
+    """Let a decision's run and version say what was decided about them, and hang the model card beside them."""
     outcome = {"verdict": row.kind, "decision": str(row.id), "reason": row.reason}
     tags = {f"titleholder.{k}": v for k, v in outcome.items()}
     if row.challenger_version is not None:
         registry.tag_version(row.model, row.challenger_version, tags)
-    registry.annotate(row.mlflow_run_id, tags=tags)
+    page = f"[Model card]({registry.artifact_url(row.mlflow_run_id, cards.FILE)})\n\n{_markdown(row, registry)}"
+    registry.attach(row.mlflow_run_id, texts={cards.FILE: cards.draw(row, rows, registry), "decision.md": page})
+    registry.annotate(row.mlflow_run_id, tags=tags, note=page)
+
+
+def _markdown(row: Decision, registry: Registry) -> str:
+    return report.markdown(cards.facts(row, registry), row.verdict)
 
 
 def reconcile(model: str, *, settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from titleholder import ledger, policy
-from titleholder.contest import Contest, score
+from titleholder.contest import Contest, prepare
 from titleholder.ledger import LIVE, Decision, Entry, Line
 from titleholder.references import Ruled
 from titleholder.registry import Registry
@@ -50,7 +50,7 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
     reign = line.reign(snapshot.as_of)
     verdict = ruled.verdict
     if reign != verdict.champion:
-        verdict = score(Contest.of(challenger, spec), reign, line.rows, registry).judge()
+        verdict = prepare(Contest.of(challenger, spec), reign, line.rows, registry).judge()
     ruling = rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
     if ruling.kind == "ask":
         ruling = policy.Ruling("keep", f"Nobody could be asked. {ruling.reason}")
@@ -91,10 +91,10 @@ def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Dec
     """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
         reign = line.reign(later.as_of)
-        if (reign.version if reign else None) == later.champion_before:
+        if reign == later.verdict.champion:
             continue
         again = Contest.again(later)
-        verdict = score(again, reign, line.rows, registry).judge()
+        verdict = prepare(again, reign, line.rows, registry).judge()
         ruling = rule(again.spec, verdict, later.as_of, line.lane, line.rows)
         entry = later.model_dump(include=set(Entry.model_fields)) | {
             "kind": ruling.kind,

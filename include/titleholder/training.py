@@ -18,6 +18,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from titleholder import metrics
@@ -51,6 +52,11 @@ def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
         values = values.astype(object)
         columns[c] = values.where(values.isna(), values.astype(str)).fillna(np.nan)
     return pd.DataFrame(columns, index=frame.index)
+
+
+def weights(frame: pd.DataFrame, spec: ModelSpec) -> metrics.Array | None:
+    """The rows' weights, where the spec names a column of them."""
+    return frame[spec.columns.weight].to_numpy(dtype=np.float64) if spec.columns.weight else None
 
 
 def score(pipeline: Pipeline, X: pd.DataFrame, spec: ModelSpec) -> metrics.Array:
@@ -92,11 +98,12 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
     """
     candidate = spec.training.candidates[name]
     X, y = design_matrix(frame, spec), frame[spec.columns.target].to_numpy(dtype=np.float64)
+    w = weights(frame, spec)
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
     trials: list[dict[str, Any]] = []
 
     def evaluate(params: dict[str, Any]) -> float:
-        scores = [_fold_score(spec, candidate, params, X, y, fold) for fold in folds]
+        scores = [_fold_score(spec, candidate, params, X, y, w, fold) for fold in folds]
         trials.append({"params": params, "score": float(np.mean(scores)), "folds": scores})
         if on_trial:
             on_trial(len(trials), n_trials)
@@ -106,8 +113,8 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
     try:
         with threadpool_limits(1):
             _search(candidate, spec, n_trials, evaluate)
-            best = (max if spec.greater_is_better else min)(trials, key=lambda t: t["score"])
-            pipeline = _fitted(spec, candidate, best["params"], X, y)
+            best = (max if spec.judgement.greater_is_better else min)(trials, key=lambda t: t["score"])
+            pipeline = _fitted(spec, candidate, best["params"], X, y, w)
     except TitleholderError:
         raise
     except Exception as error:  # an estimator may be anybody's, and so may its exceptions
@@ -121,6 +128,7 @@ def _fold_score(
     params: dict[str, Any],
     X: pd.DataFrame,
     y: metrics.Array,
+    w: metrics.Array | None,
     fold: tuple[Rows, Rows],
 ) -> float:
     train, test = fold
@@ -129,16 +137,28 @@ def _fold_score(
             f"{spec.name}: a fold of {len(train)} training and {len(test)} test rows has one class only; "
             "use fewer folds (training.search.folds) or a longer training window"
         )
-    pipeline = _fitted(spec, candidate, params, X.iloc[train], y[train])
-    return metrics.compute(spec.judgement.metric, y[test], score(pipeline, X.iloc[test], spec))
+    pipeline = _fitted(spec, candidate, params, X.iloc[train], y[train], None if w is None else w[train])
+    scores, judgement = score(pipeline, X.iloc[test], spec), spec.judgement
+    return metrics.compute(
+        judgement.metric, y[test], scores, judgement=judgement, weights=None if w is None else w[test]
+    )
 
 
 def _fitted(
-    spec: ModelSpec, candidate: Candidate, params: dict[str, Any], X: pd.DataFrame, y: metrics.Array
+    spec: ModelSpec,
+    candidate: Candidate,
+    params: dict[str, Any],
+    X: pd.DataFrame,
+    y: metrics.Array,
+    w: metrics.Array | None,
 ) -> Pipeline:
     """A number that no row has yet is fitted as a constant: it says nothing, and some trees fail on such a column."""
     empty = [c for c in spec.columns.numeric if X[c].isna().all()]
-    return build(spec, candidate, params).fit(X.assign(**dict.fromkeys(empty, 0.0)), _labels(spec, y))
+    pipeline = build(spec, candidate, params)
+    weighing = {} if w is None else {"model__sample_weight": w}
+    if weighing and not has_fit_parameter(pipeline.named_steps["model"], "sample_weight"):
+        raise SpecError(f"{spec.name}: columns.weight: {candidate.estimator} cannot be fitted with weights")
+    return pipeline.fit(X.assign(**dict.fromkeys(empty, 0.0)), _labels(spec, y), **weighing)
 
 
 def _labels(spec: ModelSpec, y: metrics.Array) -> NDArray[Any]:
@@ -150,7 +170,7 @@ def _search(candidate: Candidate, spec: ModelSpec, trials: int, evaluate: Callab
         evaluate({})
         return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction: Literal["maximize", "minimize"] = "maximize" if spec.greater_is_better else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if spec.judgement.greater_is_better else "minimize"
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
     study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
 

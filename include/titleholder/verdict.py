@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import checks, metrics
-from titleholder.checks.base import Evidence, Result
-from titleholder.spec import ModelSpec
-
-Scores = NDArray[np.float64]
+from titleholder.checks.base import Evidence, Result, events, measurable
+from titleholder.sequential import Accumulated, Look, accumulate
+from titleholder.windows import midnight
 
 
 class Reign(BaseModel):
-    """Whoever reigned when a challenger was judged: the champion's version, and the ledger row that crowned it."""
+    """Whoever reigned when a challenger was judged, and the evidence that earlier challengers gathered against it.
+
+    `trained_through` and `judged_through` end the rows that it was trained on and those that it was crowned by.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     version: int
     as_of: date
     trained_through: date
+    judged_through: date = date.min
+    looks: tuple[Look, ...] = ()
 
 
 class Verdict(BaseModel):
@@ -31,6 +35,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     champion: Reign | None
+    candidate: str = ""
     holdout_start: date
     holdout_end: date
     rows: int
@@ -39,6 +44,8 @@ class Verdict(BaseModel):
     challenger_metrics: dict[str, float]
     champion_metrics: dict[str, float]
     gain: metrics.Gain | None
+    look: Look | None = None
+    minimum_gain: float = 0.0
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
@@ -47,50 +54,103 @@ class Verdict(BaseModel):
         """The blocking checks that failed."""
         return tuple(c for c in self.checks if c.status == "fail" and c.severity == "block")
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """The reign's looks by the metric of this verdict, this challenger's the last if it had one."""
+        return _looks(self.champion, self.metric, self.look)
+
+    def accumulated(self) -> Accumulated | None:
+        """What the looks show together."""
+        return accumulate(self.looks, minimum_gain=self.minimum_gain, confidence=self.confidence)
+
 
 def judge(
-    spec: ModelSpec,
-    *,
-    y: Scores,
-    challenger: Scores,
-    champion: Scores | None,
-    reign: Reign | None,
-    holdout: tuple[date, date],
-    note: str = "",
+    evidence: Evidence, *, as_of: date, reign: Reign | None, holdout: tuple[date, date], note: str = ""
 ) -> Verdict:
-    """Compute every metric, the gain with its interval, and every check.
+    """Compute every metric, the gain with its interval, this challenge's look, and every check.
 
     Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out and the
     check for enough outcomes fails. The gain also needs two rows of each class, or it has no variance.
     """
-    measurable = len(y) > 1 and (spec.task == "regression" or 0 < y.sum() < len(y))
-    own = metrics.compute_all(spec.task, y, challenger) if measurable else {}
-    theirs = metrics.compute_all(spec.task, y, champion) if measurable and champion is not None else {}
-    won = None
-    enough_to_compare = spec.task == "regression" or 2 <= y.sum() <= len(y) - 2
-    if measurable and champion is not None and enough_to_compare:
-        judgement = spec.judgement
-        won = metrics.gain(
-            judgement.metric,
-            y,
-            challenger,
-            champion,
-            confidence=judgement.confidence,
-            resamples=judgement.resamples,
-            seed=spec.training.seed,
-        )
-    evidence = Evidence(spec=spec, y=y, challenger=challenger, champion=champion, metrics=own, gain=won)
+    spec, champion = evidence.spec, evidence.champion
+    judged = {"judgement": spec.judgement, "weights": evidence.weights}
+    own = theirs = {}
+    if evidence.measurable:
+        own = metrics.compute_all(spec.task, evidence.y, evidence.challenger, **judged)
+    if evidence.measurable and champion is not None:
+        theirs = metrics.compute_all(spec.task, evidence.y, champion, **judged)
+    look = _look(evidence, as_of, reign, holdout) if reign else None
+    facts: dict[str, Any] = {"champion_metrics": theirs, "gain": _gain(evidence)}
+    complete = evidence.model_copy(
+        update={**facts, "metrics": own, "looks": _looks(reign, spec.judgement.metric, look)}
+    )
     return Verdict(
+        **facts,
         champion=reign,
+        candidate=evidence.candidate,
         holdout_start=holdout[0],
         holdout_end=holdout[1],
-        rows=len(y),
+        rows=len(evidence.y),
         events=evidence.events,
         metric=spec.judgement.metric,
         challenger_metrics=own,
-        champion_metrics=theirs,
-        gain=won,
+        look=look,
+        minimum_gain=spec.judgement.minimum_gain,
         confidence=spec.judgement.confidence,
-        checks=checks.run(evidence),
+        checks=checks.run(complete),
         note=note,
+    )
+
+
+def _looks(reign: Reign | None, metric: str, look: Look | None) -> tuple[Look, ...]:
+    """Looks by another metric, from before the spec was changed, say nothing about this one."""
+    earlier = (e for e in (reign.looks if reign else ()) if e.metric == metric)
+    return (*earlier, *([look] if look else []))
+
+
+def _gain(evidence: Evidence, rows: Any = slice(None)) -> metrics.Gain | None:
+    """The gain on these rows, or None where it has no variance: fewer than two rows of a class, or two clusters."""
+    spec, y = evidence.spec, evidence.y[rows]
+    enough = measurable(spec, y) and events(spec, y) > 1
+    if evidence.champion is None or not enough:
+        return None
+    gain = metrics.gain(
+        spec.judgement.metric,
+        y,
+        evidence.challenger[rows],
+        evidence.champion[rows],
+        confidence=spec.judgement.confidence,
+        resamples=spec.judgement.resamples,
+        seed=spec.training.seed,
+        judgement=spec.judgement,
+        weights=None if evidence.weights is None else evidence.weights[rows],
+        clusters=None if evidence.clusters is None else evidence.clusters[rows],
+    )
+    return gain if np.isfinite(gain.error) else None
+
+
+def _look(evidence: Evidence, as_of: date, reign: Reign, holdout: tuple[date, date]) -> Look | None:
+    """The gain on the cohorts that no earlier challenge of this reign was judged on.
+
+    None where they have too few events: a later challenge then takes them too. None as well where both models score
+    alike, which says nothing.
+    """
+    spec = evidence.spec
+    start = max(holdout[0], reign.judged_through, *(look.end for look in reign.looks))
+    new = (evidence.frame[spec.columns.event_time] >= midnight(start)).to_numpy()
+    y = evidence.y[new]
+    if events(spec, y) < spec.judgement.minimum_new_events:
+        return None
+    gain = _gain(evidence, new)
+    if gain is None or gain.error == 0:
+        return None
+    return Look(
+        as_of=as_of,
+        start=start,
+        end=holdout[1],
+        rows=len(y),
+        events=events(spec, y),
+        metric=spec.judgement.metric,
+        gain=gain.estimate,
+        error=gain.error,
     )

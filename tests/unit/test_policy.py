@@ -65,6 +65,56 @@ def test_one_that_fails_a_warning_only_is_promoted() -> None:
     assert ruled(a_verdict(result("TH900", "fail", "warn"), result("TH301"))).kind == "promote"
 
 
+def fallen(*more: Any) -> Verdict:
+    return a_verdict(result("TH101"), result("TH205", "fail", "warn"), *more)
+
+
+@LANES
+def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_above_its_floors(lane: str) -> None:
+    verdict = fallen(result("TH201", "fail"), result("TH301", "fail"))
+    assert ruled(verdict, lane=lane) == (
+        "retire", "The model no longer makes sense. TH205 said. The challenger: TH201 said."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        (fallen(result("TH201"), result("TH301")), "promote"),
+        (fallen(result("TH201"), result("TH301", "fail")), "keep"),
+        (fallen(result("TH203", "fail"), result("TH301")), "reject"),
+        (a_verdict(result("TH205"), result("TH201", "fail"), result("TH301", "fail")), "reject"),
+    ],
+    ids=["the challenger is shown better", "it is above the floors", "it lacks something else", "the champion stands"],
+)
+def test_it_is_not_retired_otherwise(verdict: Verdict, kind: str) -> None:
+    assert ruled(verdict).kind == kind
+
+
+def test_one_that_is_better_and_does_harm_elsewhere_leaves_the_champion() -> None:
+    verdict = a_verdict(result("TH101"), result("TH301"), result("TH302", "fail"))
+    assert ruled(verdict) == ("keep", "Shown to do harm. TH302 said.")
+    both = a_verdict(result("TH301", "fail"), result("TH302", "fail"))
+    assert ruled(both) == ("keep", "Not shown to be better. TH301 said. TH302 said.")
+
+
+@LANES
+@pytest.mark.parametrize(("cooldown", "kind"), [("1 month", "promote"), ("2 months", "keep"), (None, "promote")])
+def test_a_young_champion_is_left_in_peace(cooldown: str | None, kind: str, lane: str) -> None:
+    """It was crowned as of 2024-06-01; this is 2024-07-01."""
+    found = ruled(better(), lane=lane, promotion__cooldown=cooldown)
+    assert found.kind == kind
+    if kind == "keep":
+        assert found.reason == (
+            "Shown to be better, but the champion of 2024-06-01 may not be replaced before 2024-08-01 "
+            "(cooldown 2 months)."
+        )
+
+
+def test_a_cooldown_does_not_hold_up_the_first_champion() -> None:
+    assert ruled(first(), promotion__cooldown="1 year").kind == "promote"
+
+
 OLDER = date(2024, 7, 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from titleholder.spec import METRICS, Duration, ModelSpec, metrics_of
+from titleholder.judgement import METRICS
+from titleholder.spec import ModelSpec
 from titleholder.specfiles import DEFAULT_FOLDER, load_specs
+from titleholder.words import Duration
 
 SHIPPED = sorted(path.stem for path in DEFAULT_FOLDER.glob("*.yaml"))
 
@@ -63,6 +66,7 @@ TRAINED_BY: list[tuple[str, Any]] = [
     ("training__candidates__trees__params", {"max_iter": 11}),
     ("training__candidates__trees__increasing", ["debt"]),
     ("columns__numeric", ["income"]),
+    ("columns__weight", "exposure"),
     ("windows__train", "13 months"),
     ("windows__label_maturity", "7 months"),
     ("sql", SQL + " and true"),
@@ -73,6 +77,10 @@ JUDGED_BY: list[tuple[str, Any]] = [
     ("judgement__minimum_gain", -0.01),
     ("judgement__confidence", 0.9),
     ("judgement__minimum_events", 6),
+    ("judgement__rule", "single"),
+    ("judgement__cut_off", {"accept": "below", "share": 0.8}),
+    ("judgement__checks", {"segments": {"tolerance": 0.05}}),
+    ("promotion__cooldown", "3 months"),
     ("judgement__metric", "brier"),
     ("promotion__approval", {"by": ["risk-lead"], "within": "3 days"}),
 ]
@@ -148,22 +156,70 @@ def test_columns_tell_features_from_the_rest() -> None:
     assert columns.all == [
         "loan_id", "issued_at", "known_at", "bad", "income", "debt", "purpose", "region", "age_band",
     ]  # fmt: skip
+    assert columns.inputs == {"income": "double", "debt": "double", "purpose": "string"}
+    weighted = a_spec(columns__weight="exposure", columns__cluster="customer").columns
+    assert weighted.all[4:6] == ["exposure", "customer"]
 
 
 def test_known_at_is_optional() -> None:
     assert "known_at" not in a_spec(columns__known_at=None).columns.all
 
 
+NEEDS: dict[str, Any] = {
+    "profit": {"cut_off": {"accept": "below", "share": 0.8}, "profit": {"accepted_1": -8.0, "accepted_0": 1.0}},
+    "emp": {"emp": {}},
+    "pinball": {"quantile": 0.9},
+}
+
+
+def judged_by(metric: str) -> ModelSpec:
+    make = a_spec if METRICS[metric].task == "classification" else a_regression
+    more = {f"judgement__{key}": value for key, value in NEEDS.get(metric, {}).items()}
+    return make(judgement__metric=metric, **more)
+
+
 @pytest.mark.parametrize(("metric", "better"), [(name, info.greater_is_better) for name, info in METRICS.items()])
 def test_the_direction_of_the_deciding_metric(metric: str, better: bool) -> None:
-    make = a_spec if METRICS[metric].task == "classification" else a_regression
-    assert make(judgement__metric=metric).greater_is_better is better
+    assert judged_by(metric).judgement.greater_is_better is better
 
 
 def test_lower_is_better_for_errors_only() -> None:
-    assert [m for m, info in METRICS.items() if not info.greater_is_better] == ["brier", "log_loss", "rmse", "mae"]
+    lower = [m for m, info in METRICS.items() if not info.greater_is_better]
+    assert lower == ["brier", "log_loss", "rmse", "mae", "pinball"]
 
 
-def test_every_metric_belongs_to_one_task() -> None:
-    assert {*metrics_of("classification"), *metrics_of("regression")} == set(METRICS)
-    assert not set(metrics_of("classification")) & set(metrics_of("regression"))
+@pytest.mark.parametrize(("metric", "key"), [("profit", "profit"), ("emp", "emp")])
+def test_a_metric_names_what_it_needs(metric: str, key: str) -> None:
+    with pytest.raises(ValidationError, match=f"judgement.metric: '{metric}' needs judgement.{key}; valid: roc_auc"):
+        a_spec(judgement__metric=metric)
+
+
+def test_what_the_deciding_metric_is_made_of_is_part_of_the_training() -> None:
+    one, other = judged_by("profit"), judged_by("profit")
+    assert one.training_fingerprint() == other.training_fingerprint()
+    dearer = one.model_copy(update={"judgement": one.judgement.model_copy(update={"cut_off": None})})
+    assert dearer.training_fingerprint() != one.training_fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"judgement__profit": {"accepted_1": -8.0, "accepted_0": 1.0}}, "profit needs a cut_off"),
+        ({"judgement__cut_off": {"accept": "below"}}, "give either score or share"),
+        ({"judgement__cut_off": {"accept": "below", "score": 0.1, "share": 0.5}}, "give either score or share"),
+        ({"judgement__emp": {"p0": 0.8, "p1": 0.3}}, "add up to more than 1: 0.8 and 0.3"),
+        ({"judgement__checks": {"too_good": {"ceilings": {"auc": 0.9}}}}, "no metric 'auc'; valid: roc_auc, gini"),
+        ({"judgement__checks": {"calibration": {"severity": "blok"}}}, "'block', 'warn' or 'off'"),
+        ({"judgement__rule": "monthly"}, "'sequential' or 'single'"),
+    ],
+)
+def test_a_judgement_that_makes_no_sense_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        a_spec(**change)
+
+
+def test_a_spec_that_says_nothing_about_checks_has_all_of_them() -> None:
+    checks = a_spec().judgement.checks
+    assert {name for name in type(checks).model_fields if getattr(checks, name).severity == "warn"} == {
+        "cohorts", "champion_floors", "drift", "shift", "fairness",
+    }  # fmt: skip

@@ -8,13 +8,17 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from factories import REIGN, a_regression, a_spec, a_verdict, result
+from factories import rows as rows_of
 
 from titleholder import policy
+from titleholder.checks.base import Evidence
 from titleholder.metrics import Array
+from titleholder.sequential import Look
 from titleholder.spec import ModelSpec
-from titleholder.verdict import Verdict, judge
+from titleholder.verdict import Reign, Verdict, judge
 
 HOLDOUT = (date(2023, 10, 1), date(2024, 1, 1))
 
@@ -28,18 +32,19 @@ def no_warnings() -> Iterator[None]:
         yield
 
 
+AS_OF = date(2024, 7, 1)
+
+
 def verdict_on(
-    y: Array, better: Array, worse: Array | None = None, spec: ModelSpec | None = None, **kw: Any
+    y: Array, better: Array, worse: Array | None = None, spec: ModelSpec | None = None, reign: Reign = REIGN, **kw: Any
 ) -> Verdict:
-    return judge(
-        spec or a_spec(),
-        y=y,
-        challenger=better,
-        champion=worse,
-        reign=REIGN if worse is not None else None,
-        holdout=HOLDOUT,
-        **kw,
+    """Rows spread evenly over the holdout."""
+    time = pd.date_range(*HOLDOUT, periods=len(y) + 1, tz="UTC", inclusive="left", unit="us")[: len(y)]
+    frame = rows_of(spec or a_spec(), n=len(y)).assign(issued_at=time, bad=y) if len(y) else rows_of().head(0)
+    case = Evidence(
+        spec=spec or a_spec(), candidate="line", frame=frame, y=y, challenger=better, champion=worse, **kw.pop("parts", {})
     )
+    return judge(case, as_of=AS_OF, reign=reign if worse is not None else None, holdout=HOLDOUT, **kw)
 
 
 def rows(n: int = 300, seed: int = 0) -> tuple[Array, Array, Array]:

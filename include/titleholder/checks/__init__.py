@@ -5,16 +5,44 @@ A check is a function of the `Evidence` that returns a `Result`; `CHECKS` is the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from titleholder.checks.base import Check, Evidence, Result
+from titleholder.checks.baseline import beats_baseline
+from titleholder.checks.calibration import calibrated, calibrated_in_cohorts
+from titleholder.checks.engineering import asks_for_no_more, directions_hold, reloads_alike
+from titleholder.checks.fairness import accepted_alike
+from titleholder.checks.floors import above_floors, champion_above_floors
+from titleholder.checks.gain import gain_shown
+from titleholder.checks.outcomes import enough_outcomes
+from titleholder.checks.profit import profit_holds
+from titleholder.checks.segments import no_segment_loses
+from titleholder.checks.stability import stable_over_succession, stable_over_time
+from titleholder.checks.suspicion import no_feature_alone, not_too_good
+from titleholder.checks.swap import swap_set
 
-from titleholder.checks import floors, gain, outcomes
-from titleholder.checks.base import Evidence, Result
-
-CHECKS: dict[str, Callable[[Evidence], Result]] = {
-    outcomes.CODE: outcomes.enough_outcomes,
-    floors.CODE: floors.above_floors,
-    gain.CODE: gain.gain_shown,
+CHECKS: dict[str, Check] = {
+    check.code: check
+    for check in (
+        enough_outcomes,
+        above_floors,
+        beats_baseline,
+        calibrated,
+        calibrated_in_cohorts,
+        champion_above_floors,
+        gain_shown,
+        no_segment_loses,
+        profit_holds,
+        swap_set,
+        stable_over_time,
+        stable_over_succession,
+        not_too_good,
+        no_feature_alone,
+        accepted_alike,
+        directions_hold,
+        asks_for_no_more,
+        reloads_alike,
+    )
 }
+FLOORS, CHAMPION_FLOORS, GAIN = above_floors.code, champion_above_floors.code, gain_shown.code
 
 
 def run(evidence: Evidence) -> tuple[Result, ...]:

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from titleholder.checks.base import Evidence, Result
+from titleholder.checks.base import Check, Evidence, Finding, not_applicable
+from titleholder.metrics import Gain
+from titleholder.sequential import Accumulated, accumulate
+from titleholder.spec import ModelSpec
 
-CODE = "TH301"
 
+def _gain_shown(evidence: Evidence) -> Finding:
+    """Fails unless the gain is shown to exceed `judgement.minimum_gain`, by the rule of the spec.
 
-def gain_shown(evidence: Evidence) -> Result:
-    """Fails unless the lower bound of the gain exceeds `judgement.minimum_gain`; does not apply without a champion."""
+    `single`: the lower bound of the gain on this holdout does. `sequential`: the evidence of the whole reign does, and
+    the challenger itself is ahead of it on this holdout. Does not apply without a champion.
+    """
     judgement = evidence.spec.judgement
-    common = {"code": CODE, "title": "Gain shown", "severity": "block"}
+    if evidence.champion is None:
+        return not_applicable("Nobody reigns yet.")
     if evidence.gain is None:
-        nobody = evidence.champion is None
-        why = "Nobody reigns yet." if nobody else "The gain could not be computed on the holdout."
-        status = "not_applicable" if nobody else "fail"
-        return Result.model_validate({**common, "status": status, "numbers": {}, "explanation": why})
+        return Finding("fail", "The gain could not be computed on the holdout.")
     gain = evidence.gain
-    shown = gain.lower > judgement.minimum_gain
+    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
-    sentence = (
+    if reign:
+        together = {"looks": reign.looks, "gain": reign.gain, "lower": reign.lower, "log_evidence": reign.log_evidence}
+        numbers |= {f"reign_{name}": value for name, value in together.items()}
+    if judgement.rule == "single":
+        shown = gain.lower > judgement.minimum_gain
+        return Finding("pass" if shown else "fail", _single(evidence.spec, gain), numbers)
+    shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
+    return Finding("pass" if shown else "fail", _sequential(evidence.spec, gain, reign), numbers)
+
+
+def _single(spec: ModelSpec, gain: Gain) -> str:
+    judgement = spec.judgement
+    return (
         f"{judgement.metric}: gain {gain.estimate:+.4f}, {judgement.confidence:.0%} interval "
         f"[{gain.lower:+.4f}, {gain.upper:+.4f}] ({gain.method}); "
         f"the lower bound must exceed {judgement.minimum_gain:+g}."
     )
-    return Result.model_validate(
-        {**common, "status": "pass" if shown else "fail", "numbers": numbers, "explanation": sentence}
+
+
+def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
+    judgement = spec.judgement
+    here = f"{judgement.metric}: gain {gain.estimate:+.4f} on this holdout"
+    if reign is None:
+        return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} events yet."
+    behind = "" if gain.estimate > judgement.minimum_gain else f", which must exceed {judgement.minimum_gain:+g} too"
+    return (
+        f"{here}{behind}; over {reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts "
+        f"{reign.gain:+.4f}, shown to be above {reign.lower:+.4f} ({judgement.confidence:.0%} always-valid bound), "
+        f"which must reach {judgement.minimum_gain:+g}."
     )
+
+
+gain_shown = Check("TH301", "Gain shown", _gain_shown)

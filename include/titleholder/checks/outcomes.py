@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from titleholder.checks.base import Evidence, Result
-
-CODE = "TH101"
+from titleholder.checks.base import Check, Evidence, Finding, found
 
 
-def enough_outcomes(evidence: Evidence) -> Result:
+def _enough_outcomes(evidence: Evidence) -> Finding:
     """Blocks when the holdout has fewer events than `judgement.minimum_events`."""
     need, have = evidence.spec.judgement.minimum_events, evidence.events
-    what = "rows" if evidence.spec.task == "regression" else "outcomes of the rarer class"
-    return Result(
-        code=CODE,
-        title="Enough outcomes",
-        severity="block",
-        status="pass" if have >= need else "fail",
-        numbers={"events": have, "minimum": need, "rows": len(evidence.y)},
-        explanation=f"The holdout has {have} {what}; at least {need} are needed.",
+    what = "outcomes of the rarer class" if evidence.classification else "rows"
+    return found(
+        have < need,
+        f"The holdout has {have} {what}; at least {need} are needed.",
+        {"events": have, "minimum": need, "rows": len(evidence.y)},
     )
+
+
+enough_outcomes = Check("TH101", "Enough outcomes", _enough_outcomes)

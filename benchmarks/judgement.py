@@ -1,0 +1,203 @@
+"""How often the judgement is right, by simulation: interval coverage, false promotions, power, and whole reigns.
+
+Two models score the same rows: y is 1 with a given rate, each score is d * y + noise, the noises correlated 0.9, as
+between a model and its retrained successor. The true ROC AUC of such a score is Phi(d / sqrt 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from titleholder import metrics
+from titleholder.judgement import Judgement
+from titleholder.sequential import Look, accumulate
+
+AUC = 0.70
+ALIKE = 0.9
+KEPT = 0.8  # of what sets a challenger apart from the champion, so much is shared with the next challenger
+CONFIDENCE = 0.95
+DAY = date(2024, 1, 1)
+
+
+class Rows(NamedTuple):
+    """Outcomes, the champion's scores, and the challengers' (one row each)."""
+
+    y: np.ndarray
+    champion: np.ndarray
+    challengers: np.ndarray
+
+
+def simulate(rng: np.random.Generator, n: int, rate: float, gains: np.ndarray) -> Rows:
+    """`n` rows and as many challengers as `gains`, whose true AUC is the champion's plus the gain."""
+    y = (rng.random(n) < rate).astype(float)
+    noise, shared = rng.standard_normal((2, n))
+    own = np.sqrt(KEPT) * shared + np.sqrt(1 - KEPT) * rng.standard_normal((len(gains), n))
+    d = np.sqrt(2) * stats.norm.ppf(AUC + gains)
+    others = d[:, None] * y + ALIKE * noise + np.sqrt(1 - ALIKE**2) * own
+    return Rows(y, np.sqrt(2) * stats.norm.ppf(AUC) * y + noise, others)
+
+
+def probability(score: np.ndarray, rate: float) -> np.ndarray:
+    """The score as a calibrated probability, for metrics that want one."""
+    d = np.sqrt(2) * stats.norm.ppf(AUC)
+    return 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + d * score - d**2 / 2)))
+
+
+def gain(name: str, rows: Rows, k: int = 0, resamples: int = 500, seed: int = 0) -> metrics.Gain:
+    return metrics.gain(
+        name, rows.y, rows.challengers[k], rows.champion, confidence=CONFIDENCE, resamples=resamples, seed=seed
+    )
+
+
+def table(title: str, head: list[str], lines: Iterator[list[object]]) -> None:
+    print(f"\n### {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
+    for line in lines:
+        print(f"| {' | '.join(map(str, line))} |", flush=True)
+
+
+def coverage() -> Iterator[list[object]]:
+    """The share of 95 % intervals that hold the true gain."""
+    for rate in (0.01, 0.05, 0.20):
+        for n, repeats, few in ((2_000, 2000, 400), (10_000, 1000, 300), (100_000, 300, 50)):
+            rng = np.random.default_rng(int(rate * 1000) + n)
+            hits = {"DeLong": [], "bootstrap": [], "brier": []}
+            truth = _true_brier_gain(rate)
+            for r in range(repeats):
+                rows = simulate(rng, n, rate, np.array([0.01]))
+                hits["DeLong"].append(_holds(gain("roc_auc", rows), 0.01))
+                if r < few:
+                    draws = metrics.paired_bootstrap(
+                        "roc_auc", rows.y, rows.challengers[0], rows.champion, resamples=500, seed=r, stratify=True
+                    )
+                    low, high = np.quantile(draws, [0.025, 0.975])
+                    hits["bootstrap"].append(low <= 0.01 <= high)
+                    likely = Rows(rows.y, probability(rows.champion, rate), probability(rows.challengers, rate))
+                    hits["brier"].append(_holds(gain("brier", likely, seed=r), truth))
+            shown = [f"{np.mean(h):.1%} ± {100 * np.sqrt(0.95 * 0.05 / len(h)):.1f}" for h in hits.values()]
+            yield [f"{rate:.0%}", f"{n:,}", *shown]
+
+
+def _true_brier_gain(rate: float) -> float:
+    rng = np.random.default_rng(99)
+    parts = []
+    for _ in range(20):
+        rows = simulate(rng, 500_000, rate, np.array([0.01]))
+        champion, challenger = probability(rows.champion, rate), probability(rows.challengers[0], rate)
+        parts.append(np.mean((champion - rows.y) ** 2 - (challenger - rows.y) ** 2))
+    return float(np.mean(parts))
+
+
+def _holds(found: metrics.Gain, truth: float) -> bool:
+    return found.lower <= truth <= found.upper
+
+
+def single_look() -> Iterator[list[object]]:
+    """How often one comparison promotes, by the true gain."""
+    for n in (2_000, 10_000, 50_000):
+        for rate in (0.05,):
+            rng = np.random.default_rng(n)
+            bare, shown = [], []
+            gains = np.array([-0.01, 0.0, 0.01, 0.02])
+            for _ in range(1000 if n < 50_000 else 400):
+                rows = simulate(rng, n, rate, gains)
+                found = [gain("roc_auc", rows, k) for k in range(len(gains))]
+                bare.append([g.estimate > 0 for g in found])
+                shown.append([g.lower > 0 for g in found])
+            for rule, hits in (("bare >", bare), ("interval", shown)):
+                yield [f"{n:,}", f"{n * rate:,.0f}", rule, *(f"{share:.1%}" for share in np.mean(hits, axis=0))]
+
+
+class Reigns(NamedTuple):
+    """One kind of reign: what the challengers of each month truly gain."""
+
+    name: str
+    gains: np.ndarray
+
+
+MONTHS, HOLDOUT = 36, 3
+KINDS = (
+    Reigns("equal", np.zeros(MONTHS)),
+    Reigns("worse by 0.005", np.full(MONTHS, -0.005)),
+    Reigns("better by 0.01", np.full(MONTHS, 0.01)),
+    Reigns("better by 0.02", np.full(MONTHS, 0.02)),
+    Reigns("champion decays, 0 to 0.03", np.linspace(0, 0.03, MONTHS)),
+)
+
+
+def first_month(hit: Callable[[int], bool]) -> float:
+    """The first month (from 1) at which a rule promotes; infinity where it never does."""
+    return next((t + 1.0 for t in range(MONTHS) if hit(t)), np.inf)
+
+
+def reign(rng: np.random.Generator, monthly: int, rate: float, gains: np.ndarray) -> list[float]:
+    """When bare >, the single interval and the sequential rule first promote, in one reign.
+
+    Month t's challenger is judged on the newest three monthly cohorts; the sequential rule's look is the newest one.
+    """
+    cohorts = [simulate(rng, monthly, rate, _for_cohort(gains, c)) for c in range(MONTHS + HOLDOUT - 1)]
+    whole, looks = [], []
+    for t in range(MONTHS):
+        parts = [_challenge(cohorts[c], c - t) for c in range(t, t + HOLDOUT)]
+        y, champion, challenger = (np.concatenate(p) for p in zip(*parts, strict=True))
+        whole.append(gain("roc_auc", Rows(y, champion, challenger[None])))
+        y, champion, challenger = parts[-1]
+        new = gain("roc_auc", Rows(y, champion, challenger[None]))
+        look = Look(
+            as_of=DAY, start=DAY, end=DAY, rows=monthly, events=int(y.sum()), metric="roc_auc", gain=new.estimate,
+            error=new.error,
+        )  # fmt: skip
+        looks.append(look)
+    together = [accumulate(looks[: t + 1], minimum_gain=0.0, confidence=CONFIDENCE) for t in range(MONTHS)]
+    return [
+        first_month(lambda t: whole[t].estimate > 0),
+        first_month(lambda t: whole[t].lower > 0),
+        first_month(lambda t: together[t].shown and whole[t].estimate > 0),
+    ]
+
+
+def _for_cohort(gains: np.ndarray, cohort: int) -> np.ndarray:
+    """True gains of the challengers that are judged on a cohort: those of three successive months, the newest first."""
+    months = [cohort - HOLDOUT + 1 + k for k in range(HOLDOUT)][::-1]
+    return np.array([gains[min(max(m, 0), MONTHS - 1)] for m in months])
+
+
+def _challenge(rows: Rows, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return rows.y, rows.champion, rows.challengers[age]
+
+
+def reigns() -> Iterator[list[object]]:
+    rate = 0.06
+    for monthly, repeats in ((1_000, 400), (5_000, 200)):
+        for kind in KINDS:
+            rng = np.random.default_rng(monthly)
+            found = np.array([reign(rng, monthly, rate, kind.gains) for _ in range(repeats)])
+            for k, rule in enumerate(("bare >", "single", "sequential")):
+                when = found[:, k]
+                median = np.median(when)
+                yield [
+                    f"{monthly:,}", kind.name, rule, f"{np.isfinite(when).mean():.1%}",
+                    f"{median:.0f}" if np.isfinite(median) else "never",
+                ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(f"Simulated at ROC AUC {AUC}, noises correlated {ALIKE}; 95 % nominal. {Judgement(metric='roc_auc').rule = }")
+    table(
+        "Coverage of a true gain of 0.01 (± one standard error)",
+        ["event rate", "rows", "DeLong, ROC AUC", "bootstrap, ROC AUC", "bootstrap, Brier"],
+        coverage(),
+    )
+    table(
+        "One comparison: how often the challenger is promoted, by its true gain (5 % events)",
+        ["rows", "events", "rule", "-0.01", "0", "+0.01", "+0.02"],
+        single_look(),
+    )
+    table(
+        f"A reign of {MONTHS} monthly looks, 6 % events, holdout of {HOLDOUT} months",
+        ["rows a month", "challengers are", "rule", "dethroned within 36 months", "median month"],
+        reigns(),
+    )

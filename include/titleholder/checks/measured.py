@@ -1,0 +1,53 @@
+"""Metrics with their intervals on the judged rows or some of them, as the spec would have them measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from titleholder import metrics
+from titleholder.checks.base import Array, Evidence
+from titleholder.metrics import Gain, Interval
+
+Rows = NDArray[np.intp]
+"""Positions of judged rows."""
+
+
+def interval(evidence: Evidence, metric: str, scores: Array, *, confidence: float | None = None) -> Interval:
+    """A metric of any scores of all judged rows, shape (n,)."""
+    return metrics.interval(metric, evidence.y, scores, **_how(evidence, confidence))
+
+
+def gain(
+    evidence: Evidence, metric: str, against: Array, *, rows: Rows | None = None, confidence: float | None = None
+) -> Gain:
+    """The challenger's gain over other scores of all judged rows, shape (n,); on some of the rows if they are given."""
+    how = _how(evidence, confidence)
+    if rows is None:
+        return metrics.gain(metric, evidence.y, evidence.challenger, against, **how)
+    some = {name: None if how[name] is None else how[name][rows] for name in ("weights", "clusters")}
+    return metrics.gain(metric, evidence.y[rows], evidence.challenger[rows], against[rows], **{**how, **some})
+
+
+def _how(evidence: Evidence, confidence: float | None) -> dict[str, Any]:
+    judgement = evidence.spec.judgement
+    return {
+        "confidence": judgement.confidence if confidence is None else confidence,
+        "resamples": judgement.resamples,
+        "seed": evidence.spec.training.seed,
+        "judgement": judgement,
+        "weights": evidence.weights,
+        "clusters": evidence.clusters,
+    }
+
+
+def numbered(name: str, value: Interval | Gain) -> dict[str, float]:
+    """An interval as three numbers of a result."""
+    return {name: value.estimate, f"{name}_lower": value.lower, f"{name}_upper": value.upper}
+
+
+def said(value: Interval | Gain, form: str = ".4f") -> str:
+    """An interval as people write it: `0.1 [0.0, 0.2]`."""
+    return f"{value.estimate:{form}} [{value.lower:{form}}, {value.upper:{form}}]"

@@ -1,0 +1,77 @@
+"""Is it too good to be true?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from titleholder import metrics
+from titleholder.checks import measured
+from titleholder.checks.base import NOTHING, Array, Check, Evidence, Finding, found, not_applicable
+from titleholder.checks.features import alone
+from titleholder.checks.groups import adjusted, listed, worst
+from titleholder.checks.measured import numbered, said
+from titleholder.judgement import METRICS
+from titleholder.metrics import Interval
+
+
+def _not_too_good(evidence: Evidence) -> Finding:
+    """Fails when a metric is shown to lie beyond its ceiling: its whole interval does."""
+    judgement, task = evidence.spec.judgement, evidence.spec.task
+    ceilings = {n: c for n, c in judgement.checks.too_good.ceilings.items() if n in judgement.metrics(task)}
+    if not ceilings:
+        return not_applicable(f"The spec sets no ceiling for a metric of a {task}.")
+    if not evidence.measurable:
+        return NOTHING
+    values = {name: measured.interval(evidence, name, evidence.challenger) for name in ceilings}
+    numbers: dict[str, float] = {}
+    for name, value in values.items():
+        numbers |= {**numbered(name, value), f"{name}_ceiling": ceilings[name]}
+    told = ", ".join(f"{name} {said(value)} (ceiling {ceilings[name]:g})" for name, value in values.items())
+    beyond = any(_beyond(name, value, ceilings[name]) for name, value in values.items())
+    return found(beyond, f"On the holdout: {told}{', more likely a leak than a success' if beyond else ''}.", numbers)
+
+
+def _beyond(name: str, value: Interval, ceiling: float) -> bool:
+    return value.lower > ceiling if METRICS[name].greater_is_better else value.upper < ceiling
+
+
+def _no_feature_alone(evidence: Evidence) -> Finding:
+    """Fails when one feature alone is shown to reach the threshold on the judged rows.
+
+    In ROC AUC in whichever direction, or in the share of variance that a straight line explains. A feature below the
+    threshold needs no interval; the confidence of the others is adjusted for the number of all.
+    """
+    if not evidence.measurable or np.ptp(evidence.y) == 0:
+        return NOTHING
+    rule, judgement = evidence.spec.judgement.checks.single_feature, evidence.spec.judgement
+    metric, threshold = ("roc_auc", rule.roc_auc) if evidence.classification else ("r2", rule.r2)
+    values, suspects = _screened(evidence, metric, threshold)
+    if not values:
+        return not_applicable("Categories cannot be judged without training rows, and there is no other feature.")
+    each = adjusted(judgement.confidence, len(values))
+    shown = {f: measured.interval(evidence, metric, scores, confidence=each) for f, scores in suspects.items()}
+    alike = [feature for feature, value in shown.items() if value.lower >= threshold]
+    ordered = worst(values, key=lambda feature: -values[feature])
+    numbers: dict[str, float] = {"judged": len(values), "threshold": threshold}
+    for feature in ordered:
+        name = f"{feature}:{metric}"
+        numbers |= numbered(name, shown[feature]) if feature in shown else {name: values[feature]}
+    nearest = f"{metric} {values[ordered[0]]:.4f} of {ordered[0]}"
+    if not alike:
+        return found(False, f"No feature of {len(values)} alone reaches {threshold:g}; nearest is {nearest}.", numbers)
+    told = listed([f"{feature} with {said(shown[feature])}" for feature in alike])
+    return found(True, f"One feature alone reaches {metric} {threshold:g}, more likely a leak: {told}.", numbers)
+
+
+def _screened(evidence: Evidence, metric: str, threshold: float) -> tuple[dict[str, float], dict[str, Array]]:
+    """The metric of each feature alone, and the scores of those that reach the threshold."""
+    values, suspects = {}, {}
+    for feature, scores in alone(evidence):
+        values[feature] = metrics.compute(metric, evidence.y, scores, weights=evidence.weights)
+        if values[feature] >= threshold:
+            suspects[feature] = scores
+    return values, suspects
+
+
+not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good")
+no_feature_alone = Check("TH502", "No feature alone explains it", _no_feature_alone, "single_feature")
