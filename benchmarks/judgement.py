@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+
 from titleholder import metrics
 from titleholder.judgement import Judgement
 from titleholder.sequential import Look, accumulate

@@ -24,8 +24,7 @@ DOC = """
 ### {name}: {description}
 
 Trains {candidates}, nominates the best, and lets it reign only when it beats the champion on rows that neither has
-seen: {metric}, lower {confidence:.0%} bound of the gain above {minimum_gain:g}, on the newest {holdout} of matured
-outcomes (final after {label_maturity}).
+seen: {metric}, on the newest {holdout} of matured outcomes (final after {label_maturity}). {rule}
 
 **What it promises.** Whatever fails, the champion stays. A run that is repeated finds what it made before: no second
 model version, no second decision. A backfill goes to the lane `backtest` and cannot move the live champion.
@@ -37,6 +36,13 @@ Mend the cause, clear the task, and the run goes on where it was. "Not better" i
 
 Owner: {owner}. Spec: `include/models/{name}.yaml`.
 """
+
+
+RULES = {
+    "single": "The lower {confidence:.0%} bound of the gain must exceed {minimum_gain:g}.",
+    "sequential": "Over the new cohorts of the champion's reign together, the challengers must be shown to gain more than "
+    "{minimum_gain:g} ({confidence:.0%}, whenever one looks).",
+}
 
 
 def build(spec: ModelSpec) -> DAG:
@@ -192,7 +198,7 @@ def _doc(spec: ModelSpec) -> str:
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
-        **spec.judgement.model_dump(include={"metric", "confidence", "minimum_gain"}),
+        metric=spec.judgement.metric, rule=RULES[spec.judgement.rule].format(**spec.judgement.model_dump()),
     )  # fmt: skip
 
 

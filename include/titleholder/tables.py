@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -15,18 +15,23 @@ WIDE = 120
 
 
 def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableType:
-    """One line a decision: as-of date, challenger, champion, metric, gain with its interval, decision, reason.
+    """One line a decision: as-of date, challenger, champion, metric, gain, decision, reason.
+
+    The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
+    mean over the reign's looks, above its always-valid lower bound (`sequential`).
 
     On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
     """
     metric = rows[-1].verdict.metric if rows else "metric"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in ("as of", "new", "champion", metric, "gain [interval]", "decision"):
+    together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
+    gained = "reign's gain > bound (looks)" if together else "gain [interval]"
+    for name in ("as of", "new", "champion", metric, gained, "decision"):
         table.add_column(name, no_wrap=True)
     if width >= WIDE:
         table.add_column("reason", ratio=1)
     for row in rows:
-        cells = _cells(row)
+        cells = _cells(row, reign_gain if together else gain)
         table.add_row(*(cells if width >= WIDE else cells[:-1]), style=STYLES[row.kind])
     if width >= WIDE:
         return table
@@ -34,7 +39,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     return Group(table, Text(), *reasons)
 
 
-def _cells(row: Decision) -> tuple[str, ...]:
+def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
     verdict = row.verdict
     reign = verdict.champion
     metric = verdict.challenger_metrics.get(verdict.metric)
@@ -43,7 +48,7 @@ def _cells(row: Decision) -> tuple[str, ...]:
         f"v{row.challenger_version}",
         f"v{reign.version} ({reign.as_of:%Y-%m})" if reign else "nobody",
         f"{metric:.4f}" if metric is not None else "none",
-        gain(row),
+        gained(row),
         row.kind,
         _reason(row),
     )
@@ -60,3 +65,11 @@ def gain(row: Decision) -> str:
         return "no champion yet" if row.verdict.champion is None else "not measurable"
     won = row.verdict.gain
     return f"{won.estimate:+.4f} [{won.lower:+.4f}, {won.upper:+.4f}]"
+
+
+def reign_gain(row: Decision) -> str:
+    """What the looks of the reign show together, or why they show nothing."""
+    if row.verdict.champion is None:
+        return "no champion yet"
+    together = row.verdict.accumulated()
+    return f"{together.gain:+.4f} > {together.lower:+.4f} ({together.looks})" if together else "no new cohort yet"

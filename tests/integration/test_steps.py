@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import random
 from datetime import date
 from pathlib import Path
@@ -12,6 +14,7 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
 from titleholder import ledger, snapshots, steps
+from titleholder.contest import SCORES_TAG
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.ledger import Decision
 from titleholder.references import Challenger, Trained
@@ -51,7 +54,8 @@ def outcome(row: Decision) -> tuple[object, ...]:
     """What must not depend on the order of runs: everything but version numbers."""
     verdict = row.verdict
     reign = verdict.champion.as_of if verdict.champion else None
-    return row.as_of, row.kind, reign, verdict.gain, verdict.challenger_metrics, verdict.champion_metrics, verdict.rows
+    judged = verdict.gain, verdict.looks, verdict.checks, verdict.challenger_metrics, verdict.champion_metrics, verdict.rows
+    return row.as_of, row.kind, reign, *judged
 
 
 def test_the_first_champion_is_crowned_and_the_alias_follows(settings: Settings) -> None:
@@ -200,6 +204,36 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
     assert runs[0].data.tags["mlflow.parentRunId"] == snapshot.run_id
 
 
+def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tmp_path: Path) -> None:
+    for month in MONTHS[:2]:
+        decision = sentence("tiny", month, "carded", settings)
+        path = MlflowClient(settings.tracking_uri).download_artifacts(decision.mlflow_run_id, "card.html", str(tmp_path))
+        card = html.unescape(Path(path).read_text())
+        assert decision.reason in card
+        assert decision.hash in card
+        for check in decision.verdict.checks:
+            assert check.code in card
+            assert check.explanation in card
+    assert decision.verdict.champion is not None
+
+
+def test_the_model_read_back_scores_as_it_did_when_it_was_trained(settings: Settings) -> None:
+    decision = sentence("tiny", MONTHS[0], "reloaded", settings)
+    (check,) = [c for c in decision.verdict.checks if c.code == "TH703"]
+    assert check.status == "pass", check.explanation
+
+
+def test_a_model_that_is_not_what_was_trained_is_rejected(settings: Settings) -> None:
+    """Somebody swaps the scores on record: as bad as somebody swapping the model."""
+    challenger = challenge("tiny", MONTHS[0], "swapped", settings)
+    client = MlflowClient(settings.tracking_uri)
+    before = client.get_run(challenger.run_id).data.tags[SCORES_TAG]
+    client.set_tag(challenger.run_id, SCORES_TAG, json.dumps([s + 0.001 for s in json.loads(before)]))
+    decision = settle(challenger, settings)
+    assert decision.kind == "reject"
+    assert [c.code for c in decision.verdict.failed()] == ["TH703"]
+
+
 def test_the_run_says_what_it_did(settings: Settings) -> None:
     challenger = challenge("tiny", MONTHS[0], "told", settings)
     settle(challenger, settings)
@@ -210,7 +244,9 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert {t.key: t.value for t in run.inputs.dataset_inputs[0].tags}["sha256"] == challenger.snapshot.sha256
     assert "holdout_roc_auc" in run.data.metrics
     names = {a.path for a in client.list_artifacts(run.info.run_id)}
-    assert {"verdict.md", "verdict.json", "holdout_roc.png", "holdout_calibration.png"} <= names
+    assert {"verdict.json", "decision.md", "card.html"} <= names
+    assert "reign_gain" not in run.data.metrics, "nobody reigned"
+    assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
     child = client.get_run(challenger.run_id)
     assert {"estimator", "rows"} <= set(child.data.params)
     assert "search.png" in {a.path for a in client.list_artifacts(child.info.run_id)}

@@ -128,10 +128,21 @@ REIGN = Reign(
 
 
 def evidence(spec: ModelSpec | None = None, *, events: int = 20, **parts: Any) -> Evidence:
-    """Evidence over 50 rows with `events` positives; no champion unless given."""
-    y = np.r_[np.ones(events), np.zeros(50 - events)]
-    whole: dict[str, Any] = {"y": y, "challenger": np.full(50, 0.5), "champion": None, "metrics": {}, "gain": None}
-    return Evidence(spec=spec or a_spec(), **{**whole, **parts})
+    """Evidence over 50 rows of the holdout with `events` positives, or over as many as `y` has; all scores are 0.5.
+
+    The rows are those of `rows`, whose features know nothing of `y`; no champion and nothing optional unless given.
+    """
+    spec = spec or a_spec()
+    y = parts.pop("y", np.r_[np.ones(events), np.zeros(50 - events)])
+    spans = spans_of(spec)
+    time = pd.date_range(spans.holdout_start, spans.matured, periods=len(y) + 1, tz="UTC", inclusive="left", unit="us")
+    whole: dict[str, Any] = {
+        "candidate": next(iter(spec.training.candidates)),
+        "frame": rows(spec, n=max(len(y), 1)).head(len(y)).assign(issued_at=time[: len(y)], bad=y),
+        "y": y,
+        "challenger": np.full(len(y), 0.5),
+    }
+    return Evidence(spec=spec, **{**whole, **parts})
 
 
 def result(code: str, status: Status = "pass", severity: Severity = "block", explanation: str | None = None) -> Result:

@@ -249,3 +249,29 @@ def test_the_frame_is_left_as_it_was() -> None:
     found(at("bad", 2)(frame))
     found(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+WEIGHTED = a_spec(columns__weight="exposure", columns__cluster="customer")
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (0.0, "exposure: is no positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
+        (-1.0, "exposure: is no positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
+        (np.inf, "exposure: is no positive, finite weight (1 row, e.g. inf, loan_id 4)"),
+        (np.nan, "exposure: is missing (null) (1 row, e.g. nan, loan_id 4)"),
+    ],
+)
+def test_a_weight_is_positive_and_finite(weight: float, said: str) -> None:
+    frame = rows(WEIGHTED).assign(exposure=2.0, customer="c")
+    frame.loc[4, "exposure"] = weight
+    assert found(frame, WEIGHTED) == [said]
+
+
+def test_every_row_belongs_to_a_cluster() -> None:
+    frame = rows(WEIGHTED).assign(exposure=2.0, customer="c")
+    assert found(frame, WEIGHTED) == []
+    frame.loc[4, "customer"] = None
+    (said,) = found(frame, WEIGHTED)
+    assert said.startswith("customer: is missing (null) (1 row")

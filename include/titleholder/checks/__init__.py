@@ -42,7 +42,7 @@ CHECKS: dict[str, Check] = {
         reloads_alike,
     )
 }
-FLOORS, CHAMPION_FLOORS, GAIN = above_floors.code, champion_above_floors.code, gain_shown.code
+__all__ = ["CHECKS", "above_floors", "champion_above_floors", "gain_shown", "run"]
 
 
 def run(evidence: Evidence) -> tuple[Result, ...]:

@@ -98,7 +98,7 @@ class Finding(NamedTuple):
 
     status: Status
     explanation: str
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float]
 
 
 def found(harm: bool, explanation: str, numbers: dict[str, float]) -> Finding:

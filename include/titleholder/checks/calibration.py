@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from titleholder import metrics
 from titleholder.checks import means
 from titleholder.checks.base import NOTHING, Array, Check, Evidence, Finding, found, not_applicable
-from titleholder.checks.groups import Group, adjusted, groups, listed, worst
-from titleholder.checks.measured import numbered, said
+from titleholder.checks.groups import Group, adjusted, groups, listed, numbered_groups, worst
+from titleholder.checks.measured import Rows, numbered, said
 from titleholder.metrics import Interval
 
+Bounds = tuple[float, float]
 RATIO, SLOPE = "observed_expected", "slope"
 WORDS = {RATIO: "observed over expected", SLOPE: "slope"}
 
@@ -24,35 +27,34 @@ def _calibrated(evidence: Evidence) -> Finding:
     """
     rule = evidence.spec.judgement.checks.calibration
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
-    own = _measures(evidence, evidence.challenger) if evidence.measurable else {}
+    own = _measures(evidence, evidence.challenger)
     if not own:
         return NOTHING
     theirs = {} if evidence.champion is None else _measures(evidence, evidence.champion)
     beyond = [name for name in own if _beyond(own[name], bounds[name])]
     excused = [name for name in beyond if name in theirs and _off(theirs[name]) > _off(own[name])]
-    excuse = ", ".join(f"{WORDS[name]} {theirs[name].estimate:.3f}" for name in excused)
-    numbers = {}
-    for name, value in own.items():
+    numbers: dict[str, float] = {}
+    for name, value in {**own, **{f"champion_{name}": value for name, value in theirs.items()}}.items():
         numbers |= numbered(name, value)
-    for name, value in theirs.items():
-        numbers |= numbered(f"champion_{name}", value)
     told = ", ".join(f"{WORDS[n]} {said(v, '.3f')} (bounds {_range(bounds[n])})" for n, v in own.items())
-    excuse = f"; the champion is further off: {excuse}" if excuse else ""
-    return found(len(beyond) > len(excused), f"On the holdout: {told}{excuse}.", numbers)
+    excuse = ", ".join(f"{WORDS[n]} {theirs[n].estimate:.3f}" for n in excused)
+    further = f"; the champion is further off: {excuse}" if excuse else ""
+    return found(len(beyond) > len(excused), f"On the holdout: {told}{further}.", numbers)
 
 
 def _measures(evidence: Evidence, p: Array) -> dict[str, Interval]:
-    """Observed over expected and the slope, as far as they mean anything for these scores."""
-    confidence, weights, clusters = evidence.spec.judgement.confidence, evidence.weights, evidence.clusters
+    """Observed over expected and the slope, as far as these scores have them."""
+    if not evidence.measurable:
+        return {}
+    y, w, confidence = evidence.y, evidence.weights, evidence.spec.judgement.confidence
     if evidence.classification:
-        fitted = metrics.calibration(evidence.y, p, confidence=confidence, weights=weights)
-        return {RATIO: fitted.observed_expected, SLOPE: fitted.slope}
-    measures = {}
-    if _has_ratio(evidence):
-        measures[RATIO] = means.ratio_of_means(evidence.y, p, confidence=confidence, weights=weights, clusters=clusters)
-    if np.ptp(p) > 0:
-        measures[SLOPE] = means.slope(evidence.y, p, confidence=confidence, weights=weights, clusters=clusters)
-    return measures
+        fitted = metrics.calibration(y, p, confidence=confidence, weights=w)
+        measures = {RATIO: fitted.observed_expected, SLOPE: fitted.slope}
+    else:
+        measures = {RATIO: _ratio(evidence, p, None, confidence)} if _has_ratio(evidence) else {}
+        if np.ptp(p) > 0:
+            measures[SLOPE] = means.slope(y, p, confidence=confidence, weights=w, clusters=evidence.clusters)
+    return {name: value for name, value in measures.items() if math.isfinite(value.estimate)}
 
 
 def _has_ratio(evidence: Evidence) -> bool:
@@ -60,36 +62,47 @@ def _has_ratio(evidence: Evidence) -> bool:
     return evidence.classification or bool(evidence.y.min() >= 0 or evidence.y.max() <= 0)
 
 
+def _ratio(evidence: Evidence, p: Array, rows: Rows | None, confidence: float) -> Interval:
+    """Observed over expected of all judged rows or of some."""
+    some = slice(None) if rows is None else rows
+    y, p, given, clusters = evidence.y[some], p[some], evidence.weights, evidence.clusters
+    weights = None if given is None else given[some]
+    if evidence.classification:
+        return metrics.observed_expected(y, p, confidence=confidence, weights=weights)
+    within = None if clusters is None else clusters[some]
+    return means.ratio_of_means(y, p, confidence=confidence, weights=weights, clusters=within)
+
+
 def _calibrated_in_cohorts(evidence: Evidence) -> Finding:
     """Fails when some cohort's interval of observed over expected lies wholly beyond its bounds.
 
-    A cohort is judged when its events, observed or expected, reach `minimum_events` (rows of a regression): to go by
-    the observed alone would pass over those with far too few. The confidence is adjusted for the cohorts judged.
+    A cohort is judged when its events, observed or expected, reach `minimum_events` (its rows, of a regression): to go
+    by the observed alone would pass over those with far too few.
     """
-    rule, confidence = evidence.spec.judgement.checks.cohorts, evidence.spec.judgement.confidence
+    rule = evidence.spec.judgement.checks.cohorts
     if not evidence.measurable:
         return NOTHING
     if not _has_ratio(evidence):
-        return not_applicable("Outcomes differ in sign, so that observed over expected means nothing.")
+        return not_applicable("Outcomes differ in sign: observed over expected means nothing.")
     cohorts = _cohorts(evidence)
     judged = [c for c in cohorts if _events(evidence, c) >= rule.minimum_events]
     counts: dict[str, float] = {"judged": len(judged), "too_few": len(cohorts) - len(judged)}
     if not judged:
         return not_applicable(f"No {rule.period} has {rule.minimum_events} events.", counts)
-    each = adjusted(confidence, len(judged))
-    ratios = {c.value: _ratio(evidence, c, each) for c in judged}
-    bounds = _around_one(rule.observed_expected)
+    ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
-    for name in worst(ratios, key=lambda n: -_off(ratios[n])):
-        counts |= numbered(f"{name}:{RATIO}", ratios[name])
-    furthest = max(ratios, key=lambda n: _off(ratios[n]))
-    told = listed([f"{n} {said(ratios[n], '.3f')}" for n in beyond or [furthest]])
-    return found(
-        bool(beyond),
-        f"Observed over expected {'lies beyond' if beyond else 'is not shown to lie beyond'} {_range(bounds)} in "
-        f"{len(beyond) or 'any'} of {len(judged)} {rule.period}s judged; {'these' if beyond else 'furthest off'}: {told}.",
-        counts,
-    )
+    told = listed([f"{name} {said(ratios[name], '.3f')}" for name in beyond or list(ratios)[:1]])
+    head = f"{len(beyond)} shown" if beyond else "none shown"
+    told = f"{head} to be beyond {_range(bounds)}{'' if beyond else ', furthest off'}: {told}"
+    numbers = {**counts, **numbered_groups(ratios, RATIO)}
+    return found(bool(beyond), f"Observed over expected in {len(judged)} {rule.period}s: {told}.", numbers)
+
+
+def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:
+    """Observed over expected of each cohort, the furthest off first, at a confidence adjusted for their number."""
+    confidence = adjusted(evidence.spec.judgement.confidence, len(judged))
+    ratios = {c.value: _ratio(evidence, evidence.challenger, c.rows, confidence) for c in judged}
+    return worst(ratios, key=lambda ratio: -_off(ratio))
 
 
 def _cohorts(evidence: Evidence) -> list[Group]:
@@ -105,30 +118,20 @@ def _events(evidence: Evidence, cohort: Group) -> float:
     return max(float(evidence.y[cohort.rows].sum()), float(evidence.challenger[cohort.rows].sum()))
 
 
-def _ratio(evidence: Evidence, cohort: Group, confidence: float) -> Interval:
-    rows = cohort.rows
-    y, p = evidence.y[rows], evidence.challenger[rows]
-    weights = None if evidence.weights is None else evidence.weights[rows]
-    if evidence.classification:
-        return metrics.observed_expected(y, p, confidence=confidence, weights=weights)
-    clusters = None if evidence.clusters is None else evidence.clusters[rows]
-    return means.ratio_of_means(y, p, confidence=confidence, weights=weights, clusters=clusters)
-
-
-def _around_one(tolerance: float) -> tuple[float, float]:
+def _around_one(tolerance: float) -> Bounds:
     return 1 / (1 + tolerance), 1 + tolerance
 
 
-def _beyond(value: Interval, bounds: tuple[float, float]) -> bool:
+def _beyond(value: Interval, bounds: Bounds) -> bool:
     return value.upper < bounds[0] or value.lower > bounds[1]
 
 
 def _off(value: Interval) -> float:
-    """How far from one, the same for a half as for two."""
-    return abs(float(np.log(value.estimate))) if value.estimate > 0 else np.inf
+    """How far from one, as far for a half as for two."""
+    return abs(math.log(value.estimate)) if value.estimate > 0 else math.inf
 
 
-def _range(bounds: tuple[float, float]) -> str:
+def _range(bounds: Bounds) -> str:
     return f"{bounds[0]:.3g} to {bounds[1]:.3g}"
 
 

@@ -44,14 +44,14 @@ def _declared(evidence: Evidence) -> dict[str, int]:
 
 
 def _furthest_wrong(evidence: Evidence, some: pd.DataFrame, column: str, sign: int) -> Array:
-    """How far each row's scores fall below an earlier one along the column, in its declared direction; shape (rows,)."""
+    """How far each row's scores fall back along the column, in its declared direction; shape (rows,)."""
     observed = evidence.frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
     observed = observed[np.isfinite(observed)]
     points = evidence.spec.judgement.checks.monotone.points
     if evidence.predict is None or not len(observed):
         return np.zeros(len(some))
     values = np.unique(np.quantile(observed, np.linspace(0, 1, points), method="inverted_cdf"))
-    grid = some.loc[some.index.repeat(len(values))].reset_index(drop=True)
+    grid = some.iloc[np.repeat(np.arange(len(some)), len(values))].reset_index(drop=True)
     grid[column] = np.tile(values, len(some))
     scores = sign * evidence.predict(grid).reshape(len(some), len(values))
     return np.asarray((np.maximum.accumulate(scores, axis=1) - scores).max(axis=1))
@@ -60,8 +60,10 @@ def _furthest_wrong(evidence: Evidence, some: pd.DataFrame, column: str, sign: i
 def _asks_for_no_more(evidence: Evidence) -> Finding:
     """Fails when a consumer that serves the champion could not serve the challenger: a new column, or another type."""
     asked, before = evidence.inputs, evidence.champion_inputs
-    if before is None:
+    if evidence.champion is None:
         return NOBODY
+    if before is None:
+        return not_applicable("What the champion asks for is not known.")
     new = [f"{column} ({kind})" for column, kind in asked.items() if column not in before]
     other = [f"{c} ({kind}, was {before[c]})" for c, kind in asked.items() if c in before and before[c] != kind]
     numbers: dict[str, float] = {"asked": len(asked), "new": len(new), "of_another_type": len(other)}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from titleholder import metrics
 from titleholder.checks.base import NOTHING, Check, Evidence, Finding, found, not_applicable
-from titleholder.checks.groups import adjusted, groups, listed, worst
+from titleholder.checks.groups import MOST, adjusted, groups, listed
 from titleholder.checks.measured import numbered, said
 from titleholder.metrics import Interval
 
@@ -46,8 +46,8 @@ class Pair(NamedTuple):
 def _accepted_alike(evidence: Evidence) -> Finding:
     """Fails when a group's acceptance rate over that of another group of the column is shown to be below `ratio`.
 
-    A comparison of rates at the cut-off and no more: whether a difference is right is for people to say. The confidence
-    is adjusted for all pairs of groups with `minimum_rows` rows, as the lowest and the highest are picked from them.
+    Rates at the cut-off and no more: whether a difference is right is for people to say. The confidence is adjusted for
+    all pairs of groups with `minimum_rows` rows, as the most unlike are picked from them.
     """
     columns, rule = evidence.spec.columns.protected, evidence.spec.judgement.checks.fairness
     if evidence.spec.judgement.cut_off is None or not columns:
@@ -56,39 +56,33 @@ def _accepted_alike(evidence: Evidence) -> Finding:
         return NOTHING
     every = _accepted(evidence)
     judged = [group for group in every if group.rows >= rule.minimum_rows]
-    numbers: dict[str, float] = {"judged": len(judged), "too_few": len(every) - len(judged), "minimum": rule.ratio}
-    for group in worst(judged, key=lambda group: group.rate):
-        numbers |= {f"{group.name}:rate": group.rate, f"{group.name}:rows": group.rows}
+    counts = {"judged": len(judged), "too_few": len(every) - len(judged), "minimum": rule.ratio}
+    numbers = {**counts, **{f"{group.name}:rate": group.rate for group in judged[:MOST]}}
     if not (pairs := _pairs(judged)):
-        return not_applicable(
-            f"No two groups of a column have {rule.minimum_rows} rows and are accepted at all.", numbers
-        )
-    each = adjusted(evidence.spec.judgement.confidence, len(pairs))
-    suspects = [(pair, pair.interval(each)) for pair in pairs if pair.ratio < rule.ratio]
-    apart = [(pair, ratio) for pair, ratio in suspects if ratio.upper < rule.ratio]
-    told = apart or suspects[:1] or [(pairs[0], pairs[0].interval(each))]
-    head = "Shown to be" if apart else "None is shown to be"
-    return found(
-        bool(apart),
-        f"One group's acceptance rate over another's: {head} below {rule.ratio:g}{'' if apart else ', the lowest'}: "
-        f"{listed([f'{p.lower.name} over {p.higher.name} {said(ratio, ".3f")}' for p, ratio in told])}.",
-        numbers | numbered("lowest", told[0][1]),
-    )
+        return not_applicable(f"No two groups of a column have {rule.minimum_rows} rows and any accepted.", numbers)
+    confidence = adjusted(evidence.spec.judgement.confidence, len(pairs))
+    ratios = [(p, p.interval(confidence)) for p in pairs if p is pairs[0] or p.ratio < rule.ratio]
+    apart = [(p, ratio) for p, ratio in ratios if ratio.upper < rule.ratio]
+    told = listed([f"{p.lower.name} over {p.higher.name} {said(ratio)}" for p, ratio in apart or ratios[:1]])
+    head = f"shown to be below {rule.ratio:g}" if apart else f"none shown to be below {rule.ratio:g}, the lowest"
+    numbers |= numbered("lowest", ratios[0][1])
+    return found(bool(apart), f"One group's acceptance rate over another's, {head}: {told}.", numbers)
 
 
 def _accepted(evidence: Evidence) -> list[Accepted]:
+    """Every protected group, the least accepted first."""
     cut_off = evidence.spec.judgement.cut_off
     if cut_off is None:
         return []
     accepted = metrics.accepted(cut_off, evidence.challenger)
     every = groups(evidence.frame, evidence.spec.columns.protected)
-    return [Accepted(g.column, g.name, len(g.rows), int(accepted[g.rows].sum())) for g in every]
+    found = [Accepted(g.column, g.name, len(g.rows), int(accepted[g.rows].sum())) for g in every]
+    return sorted(found, key=lambda group: group.rate)
 
 
 def _pairs(judged: list[Accepted]) -> list[Pair]:
     """All pairs of groups of one column of which at least one is accepted at all, the most unlike first."""
-    ordered = sorted(judged, key=lambda group: group.rate)
-    pairs = [Pair(a, b) for a, b in combinations(ordered, 2) if a.column == b.column and b.accepted]
+    pairs = [Pair(a, b) for a, b in combinations(judged, 2) if a.column == b.column and b.accepted]
     return sorted(pairs, key=lambda pair: pair.ratio)
 
 

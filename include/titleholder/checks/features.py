@@ -14,7 +14,7 @@ from titleholder.checks.groups import as_text
 
 
 def alone(evidence: Evidence) -> Iterator[tuple[str, Array]]:
-    """Each feature with scores of the judged rows, shape (n,), made of it alone; more of them means more of the outcome.
+    """Each feature with scores of the judged rows made of it alone, shape (n,), higher where outcomes are.
 
     A number stands for itself, a category for the mean outcome of its training rows (all of them, where it has none):
     without training rows categories are left out. Missing numbers are the lowest, of a regression a value of their own.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from titleholder import metrics
-from titleholder.checks.base import Check, Evidence, Finding, found, not_applicable
+from titleholder.checks import measured
+from titleholder.checks.base import NOBODY, NOTHING, Check, Evidence, Finding, found, not_applicable
+from titleholder.checks.measured import numbered, said
 from titleholder.judgement import METRICS
+
+NO_FLOOR = not_applicable("The spec sets no floor.")
 
 
 def _beyond(name: str, value: float, floor: float) -> bool:
@@ -17,38 +20,32 @@ def _above_floors(evidence: Evidence) -> Finding:
     judged = {name: evidence.metrics[name] for name in floors if name in evidence.metrics}
     numbers = {**judged, **{f"{n}_floor": v for n, v in floors.items()}}
     if not floors:
-        return not_applicable("The spec sets no floor.")
+        return NO_FLOOR
     if not judged:
         return Finding("fail", "No metric could be computed on the holdout.", numbers)
-    said = ", ".join(f"{n} {v:.4f} (floor {floors[n]:g})" for n, v in judged.items())
-    return found(any(_beyond(n, v, floors[n]) for n, v in judged.items()), f"On the holdout: {said}.", numbers)
+    told = ", ".join(f"{n} {v:.4f} (floor {floors[n]:g})" for n, v in judged.items())
+    return found(any(_beyond(n, v, floors[n]) for n, v in judged.items()), f"On the holdout: {told}.", numbers)
 
 
 def _champion_above_floors(evidence: Evidence) -> Finding:
     """Fails when the champion is *shown* to lie beyond a floor: its whole interval does."""
-    judgement, champion = evidence.spec.judgement, evidence.champion
+    floors, champion = evidence.spec.judgement.floors, evidence.champion
     if champion is None:
-        return not_applicable("Nobody reigns yet.")
-    if not judgement.floors or not evidence.measurable:
-        return not_applicable("The spec sets no floor." if not judgement.floors else "Nothing can be measured.")
+        return NOBODY
+    if not floors:
+        return NO_FLOOR
+    if not evidence.measurable:
+        return NOTHING
+    values = {name: measured.interval(evidence, name, champion) for name in floors}
     numbers: dict[str, float] = {}
-    said, harm = [], False
-    for name, floor in judgement.floors.items():
-        value, lower, upper = metrics.interval(
-            name,
-            evidence.y,
-            champion,
-            confidence=judgement.confidence,
-            resamples=judgement.resamples,
-            seed=evidence.spec.training.seed,
-            judgement=judgement,
-            weights=evidence.weights,
-            clusters=evidence.clusters,
-        )
-        numbers |= {name: value, f"{name}_lower": lower, f"{name}_upper": upper, f"{name}_floor": floor}
-        harm |= _beyond(name, upper if METRICS[name].greater_is_better else lower, floor)
-        said.append(f"{name} {value:.4f} [{lower:.4f}, {upper:.4f}] (floor {floor:g})")
-    return found(harm, f"The champion on the holdout: {', '.join(said)}.", numbers)
+    for name, value in values.items():
+        numbers |= {**numbered(name, value), f"{name}_floor": floors[name]}
+    harm = any(
+        _beyond(name, value.upper if METRICS[name].greater_is_better else value.lower, floors[name])
+        for name, value in values.items()
+    )
+    told = ", ".join(f"{name} {said(value)} (floor {floors[name]:g})" for name, value in values.items())
+    return found(harm, f"The champion on the holdout: {told}.", numbers)
 
 
 above_floors = Check("TH201", "Above its floors", _above_floors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from titleholder.checks.base import Check, Evidence, Finding, not_applicable
+from titleholder.checks.base import NOBODY, Check, Evidence, Finding
 from titleholder.metrics import Gain
 from titleholder.sequential import Accumulated, accumulate
 from titleholder.spec import ModelSpec
@@ -16,9 +16,9 @@ def _gain_shown(evidence: Evidence) -> Finding:
     """
     judgement = evidence.spec.judgement
     if evidence.champion is None:
-        return not_applicable("Nobody reigns yet.")
+        return NOBODY
     if evidence.gain is None:
-        return Finding("fail", "The gain could not be computed on the holdout.")
+        return Finding("fail", "The gain could not be computed on the holdout.", {})
     gain = evidence.gain
     reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}

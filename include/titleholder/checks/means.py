@@ -72,10 +72,10 @@ def _weights(y: Array, weights: Array | None) -> Array:
 
 def _variance(pulls: Array, clusters: Clusters | None = None) -> tuple[float, float]:
     """Variance of the sum of the pulls, which add up to zero, and its degrees of freedom."""
-    if clusters is not None:
-        pulls = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=pulls)
-    n = len(pulls)
-    return (float((pulls**2).sum()) * n / (n - 1), n - 1) if n > 1 else (np.inf, 1)
+    codes = np.arange(len(pulls)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    sums = np.bincount(codes, weights=pulls)
+    n = len(sums)
+    return (float((sums**2).sum()) * n / (n - 1), n - 1) if n > 1 else (np.inf, 1)
 
 
 def _interval(estimate: float, variance: float, freedom: float, confidence: float) -> Interval:

@@ -24,7 +24,7 @@ def _profit_holds(evidence: Evidence) -> Finding:
     return found(
         gain.upper < -tolerance,
         f"Profit a row is {challenger:.4f}, the champion's {before:.4f}: a gain of {said(gain, '+.4f')}, whose upper "
-        f"bound must reach {-tolerance:g}.",
+        f"bound must not lie below {0 - tolerance:g}.",
         {"challenger": challenger, "champion": before, **numbered("gain", gain), "tolerance": tolerance},
     )
 

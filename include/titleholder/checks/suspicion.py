@@ -8,7 +8,7 @@ from titleholder import metrics
 from titleholder.checks import measured
 from titleholder.checks.base import NOTHING, Array, Check, Evidence, Finding, found, not_applicable
 from titleholder.checks.features import alone
-from titleholder.checks.groups import adjusted, listed, worst
+from titleholder.checks.groups import MOST, adjusted, listed, numbered_groups
 from titleholder.checks.measured import numbered, said
 from titleholder.judgement import METRICS
 from titleholder.metrics import Interval
@@ -43,34 +43,31 @@ def _no_feature_alone(evidence: Evidence) -> Finding:
     """
     if not evidence.measurable or np.ptp(evidence.y) == 0:
         return NOTHING
-    rule, judgement = evidence.spec.judgement.checks.single_feature, evidence.spec.judgement
+    judgement = evidence.spec.judgement
+    rule = judgement.checks.single_feature
     metric, threshold = ("roc_auc", rule.roc_auc) if evidence.classification else ("r2", rule.r2)
     values, suspects = _screened(evidence, metric, threshold)
     if not values:
         return not_applicable("Categories cannot be judged without training rows, and there is no other feature.")
-    each = adjusted(judgement.confidence, len(values))
-    shown = {f: measured.interval(evidence, metric, scores, confidence=each) for f, scores in suspects.items()}
+    confidence = adjusted(judgement.confidence, len(values))
+    shown = {f: measured.interval(evidence, metric, scores, confidence=confidence) for f, scores in suspects.items()}
     alike = [feature for feature, value in shown.items() if value.lower >= threshold]
-    ordered = worst(values, key=lambda feature: -values[feature])
-    numbers: dict[str, float] = {"judged": len(values), "threshold": threshold}
-    for feature in ordered:
-        name = f"{feature}:{metric}"
-        numbers |= numbered(name, shown[feature]) if feature in shown else {name: values[feature]}
-    nearest = f"{metric} {values[ordered[0]]:.4f} of {ordered[0]}"
-    if not alike:
-        return found(False, f"No feature of {len(values)} alone reaches {threshold:g}; nearest is {nearest}.", numbers)
-    told = listed([f"{feature} with {said(shown[feature])}" for feature in alike])
-    return found(True, f"One feature alone reaches {metric} {threshold:g}, more likely a leak: {told}.", numbers)
+    first = dict(list(values.items())[:MOST])
+    numbers = {"judged": len(values), "threshold": threshold, **{f"{f}:{metric}": v for f, v in first.items()}}
+    told = listed([f"{f} {said(shown[f])}, more likely a leak than a cause" for f in alike])
+    none = listed([f"none, nearest {f} {value:.4f}" for f, value in first.items()][:1])
+    sentence = f"Of {len(values)} features alone, shown to reach {metric} {threshold:g}: {told or none}."
+    return found(bool(alike), sentence, {**numbers, **numbered_groups(shown, metric)})
 
 
 def _screened(evidence: Evidence, metric: str, threshold: float) -> tuple[dict[str, float], dict[str, Array]]:
-    """The metric of each feature alone, and the scores of those that reach the threshold."""
+    """The metric of each feature alone, the largest first, and the scores of those that reach the threshold."""
     values, suspects = {}, {}
     for feature, scores in alone(evidence):
         values[feature] = metrics.compute(metric, evidence.y, scores, weights=evidence.weights)
         if values[feature] >= threshold:
             suspects[feature] = scores
-    return values, suspects
+    return dict(sorted(values.items(), key=lambda item: -item[1])), suspects
 
 
 not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good")

@@ -1,25 +1,27 @@
-"""What every metric is given, and what it refuses."""
+"""What every metric is given, what it refuses, and the interval it may come with."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Labels = NDArray[np.object_] | NDArray[np.int64] | NDArray[np.str_]
+Rows = NDArray[np.intp]
+Labels = NDArray[Any]
 
 
 class Interval(NamedTuple):
-    """An estimate with a two-sided confidence interval; bounds are -inf and inf where nothing is known of it."""
+    """An estimate with a two-sided confidence interval; a bound is infinite where the data do not give one."""
 
     estimate: float
     lower: float
     upper: float
 
 
-def checked(y: Array, *scores: Array, weights: Array | None = None) -> None:
+def check(y: Array, *scores: Array, weights: Array | None = None) -> None:
     """Refuse what no metric can be computed from.
 
     Raises:
@@ -36,3 +38,29 @@ def checked(y: Array, *scores: Array, weights: Array | None = None) -> None:
         raise ValueError(f"unequal lengths: {len(y)} outcomes, {len(weights)} weights")
     if bad := int((~(np.isfinite(weights) & (weights > 0))).sum()):
         raise ValueError(f"{bad} of {len(weights)} weights are not finite numbers above 0")
+
+
+def check_probabilities(name: str, p: Array) -> None:
+    """Refuse scores that are no probabilities, for what means nothing otherwise.
+
+    Raises:
+        ValueError: when a score is outside [0, 1].
+    """
+    if bad := int(((p < 0) | (p > 1)).sum()):
+        raise ValueError(f"{name} needs probabilities; {bad} of {len(p)} scores are outside [0, 1]")
+
+
+def cluster_codes(clusters: Labels) -> Rows:
+    """Clusters numbered from 0, shape (n,). A row without a label (None, NaN) is a cluster of its own."""
+    codes, found = pd.factorize(pd.array(clusters) if clusters.dtype == object else clusters)
+    alone = codes == -1
+    codes[alone] = len(found) + np.arange(alone.sum())
+    return codes
+
+
+def effective_size(weights: Array) -> float:
+    """How many equally weighted rows tell as much: (sum w)^2 / sum w^2.
+
+    Source: Kish (1965), Survey Sampling, section 11.7.
+    """
+    return float(weights.sum() ** 2 / (weights @ weights))

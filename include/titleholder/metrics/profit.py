@@ -28,39 +28,42 @@ def accepted(cut_off: CutOff, p: Array) -> NDArray[np.bool_]:
 
 
 def amounts(terms: Profit, cut_off: CutOff, y: Array, p: Array) -> Array:
-    """What each row is worth, by what was answered and what happened; shape (n,)."""
+    """What each row is worth, by what is answered and what happened, in the unit of `terms`; shape (n,)."""
     if_accepted = np.where(y == 1, terms.accepted_1, terms.accepted_0)
     if_declined = np.where(y == 1, terms.declined_1, terms.declined_0)
     return np.where(accepted(cut_off, p), if_accepted, if_declined)
 
 
 def expected_maximum(terms: Emp, counts: Counts) -> Array:
-    """Expected maximum profit per row, as a share of the amount lent; shape (B,).
+    """Expected maximum profit over accepting everybody, as a share of the amount of an average row; shape (B,).
 
-    A higher score means likelier an event, so rows are declined from the highest score down. On the convex hull of the
-    ROC curve every edge is declined when the loss given an event exceeds its own price, so that the expectation is a
-    sum over edges; the hull is found by pooling adjacent violators.
+    The higher the score the likelier an event, so rows are declined from the highest score down. Each edge of the ROC
+    curve's convex hull is worth declining once the loss given an event exceeds what its other rows earn, whatever is
+    done about the others: the expectation is a sum over edges. NaN where there are no rows.
 
     Source: Verbraken, Bravo, Weber & Baesens (2014), Development and application of consumer credit scoring models
-    using profit-based classification measures, European Journal of Operational Research 238(2), equations 10 to 13.
+    using profit-based classification measures, European Journal of Operational Research 238(2), section 4. The hull by
+    pooling adjacent violators: Fawcett & Niculescu-Mizil (2007), PAV and the ROC convex hull, Machine Learning 68(1).
     """
-    return np.array([_one(terms, *row) for row in zip(*counts, strict=True)])
+    return np.array([_over_edges(terms, *_edges(*row)) for row in zip(*counts, strict=True)])
 
 
-def _one(terms: Emp, events: Array, below: Array, through: Array, others: float) -> float:
-    ends = np.stack([through, np.append(below[1:], others)], axis=1)
-    starts = np.stack([below, through], axis=1)
-    bad = np.stack([events, np.zeros_like(events)], axis=1).ravel()
-    good = np.append(below[:1], (ends - starts).ravel())
-    bad = np.append(0, bad)
-    total = bad + good
-    bad, good, total = (v[total > 0] for v in (bad, good, total))
-    edges = isotonic_regression(bad / total, weights=total).blocks[:-1]
-    size = total.sum()
-    e, g = np.add.reduceat(bad, edges) / size, np.add.reduceat(good, edges) / size
+def _edges(events: Array, below: Array, through: Array, others: Array) -> tuple[Array, Array]:
+    """Shares of all rows that are events, and that are not, by edge of the convex hull; each of shape (edges,)."""
+    passed = np.append(np.stack([below, through], axis=1).ravel(), others)
+    good = np.diff(passed, prepend=0)
+    bad = np.append(np.stack([np.zeros_like(events), events], axis=1).ravel(), 0)
+    size = bad + good
+    bad, good, size = (values[size > 0] for values in (bad, good, size))
+    if not len(size):
+        return np.array([np.nan]), np.array([np.nan])
+    starts = isotonic_regression(bad / size, weights=size).blocks[:-1]
+    return np.add.reduceat(bad, starts) / size.sum(), np.add.reduceat(good, starts) / size.sum()
+
+
+def _over_edges(terms: Emp, bad: Array, good: Array) -> float:
     with np.errstate(divide="ignore"):
-        price = terms.roi * g / e
-    worth = price < 1
-    e, g, price = e[worth], g[worth], price[worth]
-    middling = (1 - terms.p0 - terms.p1) * (e * (1 - price**2) / 2 - terms.roi * g * (1 - price))
-    return float((middling + terms.p1 * (e - terms.roi * g)).sum())
+        price = np.minimum(terms.roi * good / bad, 1.0)
+    uniform = bad * (1 - price**2) / 2 - terms.roi * good * (1 - price)
+    total = np.maximum(bad - terms.roi * good, 0.0)
+    return float(((1 - terms.p0 - terms.p1) * uniform + terms.p1 * total).sum())

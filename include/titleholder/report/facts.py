@@ -1,0 +1,100 @@
+"""What the ledger knows of a decision beside its verdict, and how a decision is told in two lines."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from titleholder.verdict import Verdict
+from titleholder.windows import Intervals
+
+PROPOSED = "proposed "
+"""A kind that begins so has not been decided yet."""
+
+_DECIDED = {
+    "promote": ("{new} promoted over {old}", "{new} promoted, the first champion"),
+    "keep": ("{old} kept, {new} not promoted", "{new} not promoted, nobody reigns"),
+    "reject": ("{new} rejected, {old} stays champion", "{new} rejected, nobody reigns"),
+    "retire": (
+        "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
+        "retirement of the model advised, {new} not promoted",
+    ),
+    "ask": ("approval asked to promote {new} over {old}", "approval asked to promote {new}, the first champion"),
+    "rollback": ("rolled back to {new}", "rolled back to {new}"),
+}
+_PROPOSED = {
+    "promote": ("proposed to promote {new} over {old}", "proposed to promote {new}, the first champion"),
+    "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, nobody reigns"),
+    "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, nobody reigns"),
+    "retire": ("proposed to retire the model: {old} no longer makes sense", "proposed to retire the model"),
+    "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
+}
+
+
+class Facts(BaseModel):
+    """What the ledger knows of a decision and the verdict does not.
+
+    `kind` is what was decided, or `proposed ` and what may be. `lineage` maps labels to values, `links` labels to
+    addresses (only http and https become links), `environment` packages to versions.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    description: str
+    owner: str
+    as_of: date
+    lane: str
+    kind: str
+    reason: str
+    actor: str
+    asked_because: str = ""
+    decision_id: int | None = None
+    sequence: int | None = None
+    decided_at: datetime | None = None
+    challenger_version: int
+    spans: Intervals
+    lineage: dict[str, str] = {}
+    links: dict[str, str] = {}
+    environment: dict[str, str] = {}
+
+    @property
+    def proposed(self) -> bool:
+        """Whether nothing has been decided yet."""
+        return self.kind == "ask" or self.kind.startswith(PROPOSED)
+
+    @property
+    def action(self) -> str:
+        """The kind without `proposed `."""
+        return self.kind.removeprefix(PROPOSED)
+
+
+def what(facts: Facts, verdict: Verdict) -> str:
+    """What was decided, or is proposed, in one line."""
+    return f"{facts.model} as of {facts.as_of} (lane {facts.lane}): {outcome(facts, verdict)}"
+
+
+def outcome(facts: Facts, verdict: Verdict) -> str:
+    """What becomes of the challenger and of whoever reigns."""
+    new = f"version {facts.challenger_version}"
+    old = f"version {verdict.champion.version}" if verdict.champion else ""
+    table = _PROPOSED if facts.kind.startswith(PROPOSED) else _DECIDED
+    if facts.action not in table:
+        return f"{facts.kind}, challenger {new}, champion {old or 'nobody'}"
+    with_champion, without = table[facts.action]
+    return (with_champion if old else without).format(new=new, old=old)
+
+
+def addresses(facts: Facts) -> dict[str, str]:
+    """The links that may be followed: http and https only."""
+    return {label: url for label, url in facts.links.items() if _followed(url)}
+
+
+def _followed(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

@@ -1,0 +1,104 @@
+"""How numbers, dates and names are written on a card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+
+NAMES = {
+    "roc_auc": "ROC AUC",
+    "gini": "Gini",
+    "ks": "KS",
+    "pr_auc": "PR AUC",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "profit": "Profit a row",
+    "emp": "Expected maximum profit",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "pinball": "Pinball loss",
+}
+NOTHING = "–"
+LONGEST = 28
+"""Labels in pictures are cut to so many characters."""
+
+
+def metric(name: str) -> str:
+    """`ROC AUC` for `roc_auc`; a name that is not known stands for itself."""
+    return NAMES.get(name, name)
+
+
+def scale(values: Iterable[float | None]) -> float:
+    """The largest size among finite numbers, 0 where there is none: numbers of one column share their places."""
+    return max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0)
+
+
+def number(value: float | None, like: float | None = None, sign: str = "") -> str:
+    """Grouped by thousands, with as many places as a number of the size of `like` needs; `sign="+"` writes a plus."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    places = _places(abs(value if like is None else like))
+    return f"{round(value, places) + 0.0:{sign},.{places}f}".replace("-", "−")
+
+
+def signed(value: float | None, like: float | None = None) -> str:
+    """A number with its sign."""
+    return number(value, like, "+")
+
+
+def between(lower: float | None, upper: float | None, like: float | None = None, sign: str = "") -> str:
+    """`0.12 to 0.34`; a dash where nothing is known."""
+    if lower is None or upper is None or not (math.isfinite(lower) or math.isfinite(upper)):
+        return NOTHING
+    return f"{number(lower, like, sign)} to {number(upper, like, sign)}"
+
+
+def exact(value: float) -> str:
+    """Up to six significant digits, whole numbers in full."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def count(value: int) -> str:
+    """Grouped by thousands."""
+    return f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """`6.5%`."""
+    return NOTHING if share is None or not math.isfinite(share) else f"{share:.1%}"
+
+
+def confidence(level: float) -> str:
+    """`95%`, `99.5%`."""
+    return f"{100 * level:g}%"
+
+
+def evidence(logarithm: float) -> str:
+    """The evidence whose natural logarithm this is, to three digits."""
+    return f"{math.exp(logarithm):.3g}" if logarithm < 50 else f"10^{logarithm / math.log(10):.0f}"
+
+
+def stretch(start: date, end: date) -> str:
+    """A half-open interval of dates."""
+    return f"{start} to before {end}"
+
+
+def stamp(moment: datetime | None) -> str:
+    """`2026-03-01 06:12 UTC`; nothing where there is none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def short(label: str) -> str:
+    """One line of printable characters, cut where it is too long for a picture."""
+    line = "".join(c if c.isprintable() else " " for c in " ".join(label.split()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def _places(size: float) -> int:
+    if size == 0 or 0.001 <= size < 10:
+        return 4
+    return 6 if size < 0.001 else 2 if size < 1000 else 0

@@ -1,0 +1,113 @@
+"""The model card of a decision: one HTML file that needs nothing else, neither the network nor a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+
+from titleholder.checks.base import Evidence
+from titleholder.judgement import METRICS
+from titleholder.report import calibration, formats, groups, importance, looks, ranking, spread, swaps, thresholds, timeline
+from titleholder.report.drawing import Picture, models
+from titleholder.report.facts import Facts, addresses, outcome
+from titleholder.report.outcomes import counted, grouped
+from titleholder.verdict import Verdict
+
+Content = dict[str, Any]
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("titleholder.report"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.filters |= {
+    name: getattr(formats, name)
+    for name in ("between", "confidence", "count", "evidence", "exact", "metric", "number", "percent", "signed", "stretch")
+}
+
+
+def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
+    """The card as HTML: what was decided and why, every check, and the numbers and pictures that they rest on.
+
+    `evidence` is what the verdict was found on. No script, no address but the given links; a section that does not
+    apply says so. Some seconds for 200,000 rows.
+    """
+    return _TEMPLATES.get_template("card.html.j2").render(
+        facts=facts,
+        verdict=verdict,
+        spec=evidence.spec,
+        evidence=evidence,
+        judgement=evidence.spec.judgement,
+        outcome=outcome(facts, verdict),
+        decided_at=formats.stamp(facts.decided_at),
+        checks=grouped(verdict.checks),
+        counted=counted(verdict.checks),
+        reign=verdict.accumulated(),
+        looks=_looks(verdict),
+        curves=_curves(facts, verdict, evidence),
+        splits=groups.splits(evidence),
+        most=groups.MOST,
+        swaps=_swaps(evidence),
+        importance=_importance(evidence),
+        metrics=_metrics(verdict),
+        windows=timeline.windows(facts, verdict),
+        timeline=timeline.drawn(facts, verdict),
+        links=addresses(facts),
+        settings=thresholds.settings(evidence.spec.judgement),
+        held=thresholds.held_to(evidence.spec.judgement),
+        scale=formats.scale,
+    )
+
+
+def _looks(verdict: Verdict) -> Content | None:
+    steps = looks.steps(verdict)
+    return {"steps": steps, "picture": looks.drawn(verdict, steps)} if steps else None
+
+
+def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | None:
+    if not evidence.measurable:
+        return None
+    both = models(evidence, verdict, facts.challenger_version)
+    two = len(both) > 1
+    pictures: list[Picture] = []
+    if evidence.classification:
+        pictures += ranking.pictures(evidence, verdict, both)
+    pictures.append(calibration.drawn(evidence, both))
+    pictures += [spread.scores_by_outcome(evidence, both)] if evidence.classification else spread.residuals(evidence, both)
+    pictures += [spread.agreement(evidence, both)] if two else []
+    return {"pictures": pictures, "calibration": calibration.summaries(evidence, both)}
+
+
+def _swaps(evidence: Evidence) -> Content | None:
+    found = swaps.swaps(evidence)
+    cut_off = evidence.spec.judgement.cut_off
+    if not found or cut_off is None:
+        return None
+    return {"sets": found, "rule": swaps.rule(cut_off), "picture": swaps.drawn(evidence, found)}
+
+
+def _importance(evidence: Evidence) -> Content | None:
+    found = importance.importances(evidence)
+    if not found:
+        return None
+    return {
+        "features": found,
+        "shown": importance.SHOWN,
+        "rows": len(importance.sample(evidence)),
+        "repeats": importance.REPEATS,
+        "picture": importance.drawn(evidence, found),
+    }
+
+
+def _metrics(verdict: Verdict) -> list[Content]:
+    """Each metric of both models; `better` is the challenger's lead, positive where it is ahead."""
+    rows = []
+    for name, value in verdict.challenger_metrics.items():
+        other, info = verdict.champion_metrics.get(name), METRICS.get(name)
+        more = info is None or info.greater_is_better
+        lead = None if other is None else (value - other if more else other - value)
+        rows.append({"name": name, "challenger": value, "champion": other, "more": more, "lead": lead})
+    return rows

@@ -1,0 +1,87 @@
+"""The stretches of time behind a decision, as a picture."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+
+from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
+from titleholder.report.facts import Facts
+from titleholder.report.formats import stretch
+from titleholder.verdict import Verdict
+from titleholder.windows import BEGINNING
+
+LONGEST = 4
+"""Training is drawn at most so many times as long as all that comes after it."""
+
+
+class Window(NamedTuple):
+    """A half-open stretch of time; `start` is None where it is not known or reaches back to the first row."""
+
+    name: str
+    start: date | None
+    end: date
+    color: str
+
+    @property
+    def said(self) -> str:
+        """Its dates in words."""
+        return stretch(self.start, self.end) if self.start else f"all before {self.end}"
+
+
+def windows(facts: Facts, verdict: Verdict) -> list[Window]:
+    """Both models' training rows, the judged rows and the time that outcomes need to mature, in this order."""
+    spans = facts.spans
+    start = None if spans.train_start <= BEGINNING else spans.train_start
+    champion = [Window("Champion's training", None, verdict.champion.trained_through, CHAMPION)] if verdict.champion else []
+    return [
+        *champion,
+        Window("Challenger's training", start, spans.holdout_start, CHALLENGER),
+        Window("Judged rows", verdict.holdout_start, verdict.holdout_end, INK),
+        Window("Outcomes mature", spans.matured, facts.as_of, MUTED),
+    ]
+
+
+def drawn(facts: Facts, verdict: Verdict) -> Picture:
+    """One bar a window, and the as-of date as a line."""
+    found = windows(facts, verdict)
+    left = _left(facts)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for row, window in enumerate(found):
+            _bar(axes, row, window, left)
+        axes.axvline(date2num(facts.as_of), color=INK, linewidth=1, linestyle=":")  # type: ignore[no-untyped-call]
+        axes.set_yticks(range(len(found)), [f"{w.name}\n{w.said}" for w in found], linespacing=1.3)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(left, facts.as_of + (facts.as_of - left) / 40)  # type: ignore[arg-type]
+        locator = AutoDateLocator(maxticks=5)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.spines["left"].set_visible(False)
+
+    said = "; ".join(f"{w.name.lower()}: {w.said}" for w in found)
+    caption = f"The dotted line is the as-of date, {facts.as_of}. A white arrow: it began before what is drawn."
+    return picture("windows", f"Time windows: {said}.", caption, draw, height=0.9 + 0.5 * len(found))
+
+
+def _left(facts: Facts) -> date:
+    """Where the picture begins: with the training rows, unless they reach back very far."""
+    spans, after = facts.spans, facts.as_of - facts.spans.holdout_start
+    if spans.train_start <= BEGINNING:
+        return spans.holdout_start - 2 * after
+    return max(spans.train_start, spans.holdout_start - LONGEST * after)
+
+
+def _bar(axes: Axes, row: int, window: Window, left: date) -> None:
+    start = max(window.start, left) if window.start else left
+    at, width = date2num(start), date2num(max(window.end, start)) - date2num(start)  # type: ignore[no-untyped-call]
+    axes.barh(row, width, left=at, height=0.42, color=window.color)
+    if window.start is None or window.start < left:
+        axes.plot([left + timedelta(days=4)], [row], "<", color="white", markersize=4)  # type: ignore[list-item]
