@@ -7,7 +7,6 @@ between a model and its retrained successor. The true ROC AUC of such a score is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +14,12 @@ from scipy import stats
 
 from titleholder import metrics
 from titleholder.judgement import Judgement
-from titleholder.sequential import Look, accumulate
+from titleholder.sequential import log_evidence
 
 AUC = 0.70
 ALIKE = 0.9
 KEPT = 0.8  # of what sets a challenger apart from the champion, so much is shared with the next challenger
 CONFIDENCE = 0.95
-DAY = date(2024, 1, 1)
 
 
 class Rows(NamedTuple):
@@ -147,16 +145,15 @@ def reign(rng: np.random.Generator, monthly: int, rate: float, gains: np.ndarray
         whole.append(gain("roc_auc", Rows(y, champion, challenger[None])))
         y, champion, challenger = parts[-1]
         new = gain("roc_auc", Rows(y, champion, challenger[None]))
-        look = Look(
-            as_of=DAY, start=DAY, end=DAY, rows=monthly, events=int(y.sum()), metric="roc_auc", gain=new.estimate,
-            error=new.error,
-        )  # fmt: skip
-        looks.append(look)
-    together = [accumulate(looks[: t + 1], minimum_gain=0.0, confidence=CONFIDENCE) for t in range(MONTHS)]
+        looks.append((new.estimate, new.error))
+    gains, errors = np.array(looks).T
+    together = [
+        log_evidence(gains[: t + 1], errors[: t + 1], minimum_gain=0.0, confidence=CONFIDENCE) for t in range(MONTHS)
+    ]
     return [
         first_month(lambda t: whole[t].estimate > 0),
         first_month(lambda t: whole[t].lower > 0),
-        first_month(lambda t: together[t].shown and whole[t].estimate > 0),
+        first_month(lambda t: together[t] >= -np.log(1 - CONFIDENCE) and whole[t].estimate > 0),
     ]
 
 

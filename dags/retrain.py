@@ -40,8 +40,8 @@ Owner: {owner}. Spec: `include/models/{name}.yaml`.
 
 RULES = {
     "single": "The lower {confidence:.0%} bound of the gain must exceed {minimum_gain:g}.",
-    "sequential": "Over the new cohorts of the champion's reign together, the challengers must be shown to gain more than "
-    "{minimum_gain:g} ({confidence:.0%}, whenever one looks).",
+    "sequential": "Over the new cohorts of the champion's reign together, the challengers must be shown to gain more "
+    "than {minimum_gain:g} ({confidence:.0%}, whenever one looks).",
 }
 
 

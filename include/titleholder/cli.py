@@ -200,7 +200,8 @@ def champion(
     rows = ledger.read(Settings.from_environment().ledger_url, model, lane)
     reign = ledger.reign_on(rows, lane, day)
     if as_json:
-        _print_json({"model": model, "lane": lane, "on": day, "champion": reign.model_dump(exclude={"looks"}) if reign else None})
+        champion = reign.model_dump(exclude={"looks"}) if reign else None
+        _print_json({"model": model, "lane": lane, "on": day, "champion": champion})
     elif reign:
         out.print(
             f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})"

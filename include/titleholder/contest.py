@@ -146,9 +146,7 @@ def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> 
     return ModelSpec.restore(row.spec) if row else (spec if reign else None)
 
 
-def _champion(
-    reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, registry: Registry
-) -> Array | None:
+def _champion(reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, registry: Registry) -> Array | None:
     if reign is None or crowned is None:
         return None
     if missing := [c for c in crowned.columns.features if c not in frame]:

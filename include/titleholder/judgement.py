@@ -153,7 +153,7 @@ class Stability(Rule):
 class TooGood(Rule):
     """A metric shown to exceed its ceiling is more likely a leak than a success. Only the task's own metrics count."""
 
-    ceilings: dict[str, float] = {"roc_auc": 0.97, "r2": 0.98}
+    ceilings: dict[str, float] = Field(default={"roc_auc": 0.97, "r2": 0.98})
 
     @field_validator("ceilings")
     @classmethod
@@ -171,7 +171,7 @@ class SingleFeature(Rule):
 
 
 class Fairness(Rule):
-    """In each protected column, the lowest acceptance rate of a group over the highest is not shown to be below this."""
+    """In each protected column, the lowest acceptance rate of a group over the highest is not shown below this."""
 
     severity: Severity = "warn"
     ratio: float = Field(default=0.8, gt=0.0, le=1.0)
@@ -226,7 +226,7 @@ class Judgement(Part):
     minimum_events: int = Field(default=50, ge=1)
     minimum_new_events: int = Field(default=20, ge=5)
     resamples: int = Field(default=1000, ge=100, le=100_000)
-    floors: dict[str, float] = {}
+    floors: dict[str, float] = Field(default={})
     cut_off: CutOff | None = None
     profit: Profit | None = None
     emp: Emp | None = None
@@ -241,9 +241,8 @@ class Judgement(Part):
 
     def metrics(self, task: Task) -> list[str]:
         """Names of the metrics that a model of this task can be judged by under this part of the spec."""
-        return [
-            name for name, info in METRICS.items() if info.task == task and (not info.needs or getattr(self, info.needs))
-        ]
+        own = {name: info.needs for name, info in METRICS.items() if info.task == task}
+        return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
 
     @property
     def greater_is_better(self) -> bool:

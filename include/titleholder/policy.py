@@ -52,7 +52,8 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str | None:
     rest, reign = spec.promotion.cooldown, verdict.champion
     if rest is None or reign is None or as_of >= (until := reign.as_of + rest):
         return None
-    return f"Shown to be better, but the champion of {reign.as_of} may not be replaced before {until} (cooldown {rest})."
+    crowned = f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {rest})"
+    return f"Shown to be better, but {crowned}."
 
 
 def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:

@@ -28,7 +28,7 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from titleholder.errors import ServiceError
@@ -219,7 +219,8 @@ class Registry:
     def origin_tags(self, model: str, version: int) -> dict[str, str]:
         """Tags of the run that a version came from."""
         with self._reachable():
-            return self.tags(self.client.get_model_version(model, str(version)).run_id)
+            run_id = self.client.get_model_version(model, str(version)).run_id
+        return self.tags(run_id) if run_id else {}
 
     def tag_version(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""
@@ -270,7 +271,7 @@ class Registry:
 
 def signature(spec: ModelSpec) -> ModelSignature:
     """Numbers as double, categories as string; the answer is one probability per class, or one value."""
-    inputs = [ColSpec(kind, column) for column, kind in spec.columns.inputs.items()]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(kind, column) for column, kind in spec.columns.inputs.items()]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
 
 

@@ -1,37 +1,46 @@
 """Evidence that accumulates over a reign: is the line of challengers shown to be better than the champion?
 
-Each challenge brings a *look*: the gain on the cohorts that matured since the look before it, so that no outcome counts
-twice, and its standard error. Under the null hypothesis (no challenger gains more than `minimum_gain`) the standardised
-looks z_i = (gain_i - minimum_gain) / error_i add up to S_t with variance t at most, and
+Each challenge brings a *look*: the gain on the cohorts that matured since the look before it, so that no outcome
+counts twice, and its standard error. Under the null hypothesis (no challenger gains more than `minimum_gain`) the
+standardised looks z_i = (gain_i - minimum_gain) / error_i from look j on add up to S with variance t at most, t their
+number, and
 
-    M_t = 2 / sqrt(1 + k t) * exp(k S_t^2 / (2 (1 + k t))) * Phi(S_t sqrt(k / (1 + k t)))
+    M_j = 2 / sqrt(1 + k t) * exp(k S^2 / (2 (1 + k t))) * Phi(S sqrt(k / (1 + k t)))
 
 is a non-negative supermartingale that starts at one: the likelihood ratio mixed over better challengers with a
-half-normal weight of variance k. By Ville's inequality the chance that it ever reaches 1 / alpha is at most alpha, however
-often one looks and whenever one stops. Looks count alike (Stouffer's weights): a challenger that hardly differs from the
-champion has a tiny error, and weights by information would let it drown the others.
+half-normal weight of variance k. A champion ages: challengers may be no better at first and better later. So the M_j
+are mixed over j, when they began to be better: half the weight on the first look, half spread over the later ones (a
+twelfth of what is left on each). What has not begun counts as one. By Ville's inequality the chance that the mixture
+ever reaches 1 / alpha is at most alpha, however often one looks and whenever one stops. Looks count alike (Stouffer's
+weights): a challenger that hardly differs from the champion has a tiny error, and weights by information would let it
+drown the rest.
 
 Sources: Robbins (1970), Statistical methods related to the law of the iterated logarithm, Ann. Math. Statist. 41(5);
-Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence sequences, Ann. Statist.
-49(2), one-sided normal mixture. Errors are estimated and gains only approximately normal, so the guarantee is
+Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence sequences, Ann.
+Statist. 49(2), one-sided normal mixture; Shin, Ramdas & Rinaldo (2024), E-detectors, New England J. Stat. Data Sci.
+2(2), for mixing over the beginning. Errors are estimated and gains only approximately normal, so the guarantee is
 asymptotic in the events of a look: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Ann. Statist. 52(6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy import optimize, special
 
+Array = NDArray[np.float64]
 PLANNED = 3
 """The bound is at its tightest after this many looks, and but a tenth wider in standard errors after 36."""
+LATER = 12
+"""Challengers that become better later are expected to do so after about this many looks."""
 
 
 class Look(BaseModel):
-    """What one challenge added: the gain on cohorts [start, end) that no earlier challenge of the reign was judged on."""
+    """What one challenge added: the gain on cohorts [start, end) that no earlier look of the reign took."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,11 +55,13 @@ class Look(BaseModel):
 
 
 class Accumulated(BaseModel):
-    """All looks of a reign together: the mean gain, its always-valid lower bound, and the evidence."""
+    """All looks of a reign together: since when the challengers are ahead, by how much, and how sure that is."""
 
     model_config = ConfigDict(frozen=True)
 
     looks: int
+    since: date
+    counted: int
     events: int
     gain: float
     lower: float
@@ -66,8 +77,9 @@ class Accumulated(BaseModel):
 def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float) -> Accumulated | None:
     """What all looks of a reign show together; None where there is none.
 
-    `gain` is the mean weighted by 1 / error, `lower` the largest minimum that the evidence excludes, `log_evidence` the
-    natural logarithm of M_t, `needed` that of 1 / (1 - confidence).
+    `lower` is the largest minimum that the evidence excludes, `since` the look from which on it speaks loudest, with
+    the `counted` looks from there on, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is the
+    natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
 
     Raises:
         ValueError: when a look's error is not a positive number.
@@ -76,21 +88,33 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
         return None
     if bad := [look for look in looks if not 0 < look.error < np.inf]:
         raise ValueError(f"the look of {bad[0].as_of} has the error {bad[0].error}; it must be positive and finite")
-    weights = np.array([1 / look.error for look in looks])
-    mean = float(np.average([look.gain for look in looks], weights=weights))
-    t, k, needed = len(looks), _mixing_variance(confidence), float(-np.log1p(-confidence))
+    gains, errors = np.array([look.gain for look in looks]), np.array([look.error for look in looks])
+    k, needed = _mixing_variance(confidence), float(-np.log1p(-confidence))
+
+    def evidence(minimum: float) -> Array:
+        return _log_evidence((gains - minimum) / errors, k)
+
+    lower = _root(lambda minimum: _mixed(evidence(minimum)) - needed, gains, errors)
+    first = int(np.argmax(evidence(lower)))
     return Accumulated(
-        looks=t,
-        events=sum(look.events for look in looks),
-        gain=mean,
-        lower=mean - _reach(t, k, needed) / float(weights.sum()),
-        log_evidence=_log_evidence(float(weights.sum()) * (mean - minimum_gain), t, k),
+        looks=len(looks),
+        since=looks[first].as_of,
+        counted=len(looks) - first,
+        events=sum(look.events for look in looks[first:]),
+        gain=float(np.average(gains[first:], weights=1 / errors[first:])),
+        lower=lower,
+        log_evidence=log_evidence(gains, errors, minimum_gain=minimum_gain, confidence=confidence),
         needed=needed,
     )
 
 
+def log_evidence(gains: Array, errors: Array, *, minimum_gain: float, confidence: float) -> float:
+    """The logarithm of the mixture at `minimum_gain`; the gain is shown when it reaches -log(1 - confidence)."""
+    return _mixed(_log_evidence((gains - minimum_gain) / errors, _mixing_variance(confidence)))
+
+
 def _mixing_variance(confidence: float) -> float:
-    """The variance of the mixture that makes the bound tightest at `PLANNED` looks.
+    """The variance of the half-normal weight that makes the bound tightest at `PLANNED` looks.
 
     Howard et al. (2021), proposition 3: V / rho = -W_-1(-alpha^2 / e) - 1, where k = 1 / rho.
     """
@@ -98,12 +122,22 @@ def _mixing_variance(confidence: float) -> float:
     return (-float(special.lambertw(-(alpha**2) / np.e, k=-1).real) - 1) / PLANNED
 
 
-def _log_evidence(score: float, t: int, k: float) -> float:
-    z = score * np.sqrt(k / (1 + k * t))
-    return float(np.log(2) - np.log1p(k * t) / 2 + z**2 / 2 + special.log_ndtr(z))
+def _log_evidence(z: Array, k: float) -> Array:
+    """log M_j for every look j at which the challengers may have begun to be better; shape (looks,)."""
+    scores, t = np.cumsum(z[::-1])[::-1], np.arange(len(z), 0, -1)
+    standard = scores * np.sqrt(k / (1 + k * t))
+    return np.asarray(np.log(2) - np.log1p(k * t) / 2 + standard**2 / 2 + special.log_ndtr(standard))
 
 
-def _reach(t: int, k: float, needed: float) -> float:
-    """The sum of standardised looks at which the evidence is just enough: it grows with that sum."""
-    far = np.sqrt((1 + k * t) / k) * (np.sqrt(2 * needed + np.log1p(k * t)) + 2)
-    return float(optimize.brentq(lambda score: _log_evidence(score, t, k) - needed, -far, far, xtol=1e-12))
+def _mixed(log_evidence: Array) -> float:
+    """The logarithm of the mixture over j."""
+    n = len(log_evidence)
+    hazard = 1 / LATER
+    weights = np.concatenate([[0.5], 0.5 * hazard * (1 - hazard) ** np.arange(n - 1)])
+    return float(special.logsumexp(np.append(log_evidence, 0.0), b=np.append(weights, 1 - weights.sum())))
+
+
+def _root(excess: Callable[[float], float], gains: Array, errors: Array) -> float:
+    """Where the evidence is just enough: it falls as the minimum rises."""
+    far = 20 * float(errors.max())
+    return float(optimize.brentq(excess, float(gains.min()) - far, float(gains.max()) + far, xtol=1e-12))

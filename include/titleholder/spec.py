@@ -110,8 +110,8 @@ class Candidate(Part):
     """One way to make a model: any importable class that follows scikit-learn's estimator interface."""
 
     estimator: ClassPath
-    params: dict[str, Choice | tuple[Choice, ...]] = {}
-    search: dict[str, Range | Choices] = {}
+    params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
+    search: dict[str, Range | Choices] = Field(default={})
     encoding: Literal["auto", "linear", "tree"] = "auto"
     increasing: tuple[Column, ...] = ()
     decreasing: tuple[Column, ...] = ()

@@ -18,7 +18,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     """One line a decision: as-of date, challenger, champion, metric, gain, decision, reason.
 
     The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
-    mean over the reign's looks, above its always-valid lower bound (`sequential`).
+    mean over the looks of the reign that speak loudest, above its always-valid lower bound (`sequential`).
 
     On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
     """
@@ -72,4 +72,6 @@ def reign_gain(row: Decision) -> str:
     if row.verdict.champion is None:
         return "no champion yet"
     together = row.verdict.accumulated()
-    return f"{together.gain:+.4f} > {together.lower:+.4f} ({together.looks})" if together else "no new cohort yet"
+    if together is None:
+        return "no new cohort yet"
+    return f"{together.gain:+.4f} > {together.lower:+.4f} ({together.counted}/{together.looks})"

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import checks, metrics
-from titleholder.checks.base import Evidence, Result, events, measurable
+from titleholder.checks.base import Array, Evidence, Result, events, measurable
 from titleholder.sequential import Accumulated, Look, accumulate
 from titleholder.windows import midnight
 
@@ -72,13 +72,8 @@ def judge(
     Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out and the
     check for enough outcomes fails. The gain also needs two rows of each class, or it has no variance.
     """
-    spec, champion = evidence.spec, evidence.champion
-    judged = {"judgement": spec.judgement, "weights": evidence.weights}
-    own = theirs = {}
-    if evidence.measurable:
-        own = metrics.compute_all(spec.task, evidence.y, evidence.challenger, **judged)
-    if evidence.measurable and champion is not None:
-        theirs = metrics.compute_all(spec.task, evidence.y, champion, **judged)
+    spec = evidence.spec
+    own, theirs = _metrics(evidence, evidence.challenger), _metrics(evidence, evidence.champion)
     look = _look(evidence, as_of, reign, holdout) if reign else None
     facts: dict[str, Any] = {"champion_metrics": theirs, "gain": _gain(evidence)}
     complete = evidence.model_copy(
@@ -100,6 +95,13 @@ def judge(
         checks=checks.run(complete),
         note=note,
     )
+
+
+def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
+    if scores is None or not evidence.measurable:
+        return {}
+    spec = evidence.spec
+    return metrics.compute_all(spec.task, evidence.y, scores, judgement=spec.judgement, weights=evidence.weights)
 
 
 def _looks(reign: Reign | None, metric: str, look: Look | None) -> tuple[Look, ...]:

@@ -54,7 +54,14 @@ def outcome(row: Decision) -> tuple[object, ...]:
     """What must not depend on the order of runs: everything but version numbers."""
     verdict = row.verdict
     reign = verdict.champion.as_of if verdict.champion else None
-    judged = verdict.gain, verdict.looks, verdict.checks, verdict.challenger_metrics, verdict.champion_metrics, verdict.rows
+    judged = (
+        verdict.gain,
+        verdict.looks,
+        verdict.checks,
+        verdict.challenger_metrics,
+        verdict.champion_metrics,
+        verdict.rows,
+    )
     return row.as_of, row.kind, reign, *judged
 
 
@@ -207,7 +214,9 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
 def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tmp_path: Path) -> None:
     for month in MONTHS[:2]:
         decision = sentence("tiny", month, "carded", settings)
-        path = MlflowClient(settings.tracking_uri).download_artifacts(decision.mlflow_run_id, "card.html", str(tmp_path))
+        path = MlflowClient(settings.tracking_uri).download_artifacts(
+            decision.mlflow_run_id, "card.html", str(tmp_path)
+        )
         card = html.unescape(Path(path).read_text())
         assert decision.reason in card
         assert decision.hash in card

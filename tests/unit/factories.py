@@ -122,9 +122,7 @@ def rows(spec: ModelSpec | None = None, n: int = 120, seed: int = 0) -> pd.DataF
     )
 
 
-REIGN = Reign(
-    version=3, as_of=date(2024, 6, 1), trained_through=date(2023, 9, 1), judged_through=date(2023, 12, 1)
-)
+REIGN = Reign(version=3, as_of=date(2024, 6, 1), trained_through=date(2023, 9, 1), judged_through=date(2023, 12, 1))
 
 
 def evidence(spec: ModelSpec | None = None, *, events: int = 20, **parts: Any) -> Evidence:

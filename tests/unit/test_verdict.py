@@ -42,7 +42,13 @@ def verdict_on(
     time = pd.date_range(*HOLDOUT, periods=len(y) + 1, tz="UTC", inclusive="left", unit="us")[: len(y)]
     frame = rows_of(spec or a_spec(), n=len(y)).assign(issued_at=time, bad=y) if len(y) else rows_of().head(0)
     case = Evidence(
-        spec=spec or a_spec(), candidate="line", frame=frame, y=y, challenger=better, champion=worse, **kw.pop("parts", {})
+        spec=spec or a_spec(),
+        candidate="line",
+        frame=frame,
+        y=y,
+        challenger=better,
+        champion=worse,
+        **kw.pop("parts", {}),
     )
     return judge(case, as_of=AS_OF, reign=reign if worse is not None else None, holdout=HOLDOUT, **kw)
 

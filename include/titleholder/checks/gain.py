@@ -23,8 +23,7 @@ def _gain_shown(evidence: Evidence) -> Finding:
     reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
-        together = {"looks": reign.looks, "gain": reign.gain, "lower": reign.lower, "log_evidence": reign.log_evidence}
-        numbers |= {f"reign_{name}": value for name, value in together.items()}
+        numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "single":
         shown = gain.lower > judgement.minimum_gain
         return Finding("pass" if shown else "fail", _single(evidence.spec, gain), numbers)
@@ -47,10 +46,12 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
     if reign is None:
         return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} events yet."
     behind = "" if gain.estimate > judgement.minimum_gain else f", which must exceed {judgement.minimum_gain:+g} too"
+    number = f"{reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts"
+    if reign.counted < reign.looks:
+        number = f"the last {reign.counted} of {number} (since {reign.since})"
     return (
-        f"{here}{behind}; over {reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts "
-        f"{reign.gain:+.4f}, shown to be above {reign.lower:+.4f} ({judgement.confidence:.0%} always-valid bound), "
-        f"which must reach {judgement.minimum_gain:+g}."
+        f"{here}{behind}; over {number} {reign.gain:+.4f}, shown to be above {reign.lower:+.4f} "
+        f"({judgement.confidence:.0%} always-valid bound), which must reach {judgement.minimum_gain:+g}."
     )
 
 

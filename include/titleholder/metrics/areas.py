@@ -16,7 +16,7 @@ def delong(
     """Areas under the ROC curve and their covariance, in O(n log n): one sort for each model.
 
     Args:
-        y: outcomes 0 or 1, shape (n,), both present.
+        y: outcomes 0 or 1, shape (n,); where one is missing, the areas are NaN.
         scores: one row per model, shape (k, n).
         weights: sample weights, shape (n,): placement values are weighted shares then, and the variance is that of the
             ratio estimator (linearised), which for equal weights is DeLong's.
@@ -45,14 +45,15 @@ def _placed(event: Mask, p: Array, weights: Array | None) -> tuple[float, Array]
     order = np.argsort(p)
     own, ties = event[order], _ties(p[order])
     events, others = (mask.astype(np.float64) if weights is None else mask * weights[order] for mask in (own, ~own))
-    all_events, all_others = float(events.sum()), float(others.sum())
-    placement = np.where(own, _passed(others, ties) / all_others, 1.0 - _passed(events, ties) / all_events)
-    area = float(events @ placement) / all_events
-    placement -= area
-    placement /= np.where(own, all_events, all_others)
+    all_events, all_others = events.sum(), others.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        placement = np.where(own, _passed(others, ties) / all_others, 1.0 - _passed(events, ties) / all_events)
+        area = events @ placement / all_events
+        placement -= area
+        placement /= np.where(own, all_events, all_others)
     influence = np.empty(len(p))
     influence[order] = placement
-    return area, influence if weights is None else influence * weights
+    return float(area), influence if weights is None else influence * weights
 
 
 def _ties(ordered: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:

@@ -32,9 +32,7 @@ class Gain(NamedTuple):
     """Standard error of the estimate."""
 
 
-def compute(
-    name: str, y: Array, p: Array, judgement: Judgement | None = None, weights: Array | None = None
-) -> float:
+def compute(name: str, y: Array, p: Array, judgement: Judgement | None = None, weights: Array | None = None) -> float:
     """One metric of one model; NaN where it has no value, such as an area under the curve of one class.
 
     Raises:
@@ -42,6 +40,8 @@ def compute(
             unknown, needs what `judgement` lacks, or needs probabilities.
     """
     check(y, p, weights=weights)
+    if not len(y):
+        return math.nan
     given = np.ones(len(y), dtype=np.int64) if weights is None else weights
     return float(prepare(name, y, p, judgement)(given[None, :])[0])
 
@@ -104,7 +104,10 @@ def interval(
 ) -> Interval:
     """One model's metric, in its own direction, and within which bounds it lies; everything else as in `gain`."""
     how = _How(confidence, resamples, seed, judgement, weights, clusters)
-    return _contrast(name, y, [p], np.array([1.0]), how)[0]
+    found, error = _contrast(name, y, [p], np.array([1.0]), how)
+    if name not in AREAS or math.isinf(error):
+        return found
+    return Interval(found.estimate, max(found.lower, 1 - AREAS[name]), min(found.upper, 1.0))
 
 
 AREAS = {"roc_auc": 1.0, "gini": 2.0}

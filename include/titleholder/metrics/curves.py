@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from titleholder.metrics.inputs import Array
 
-Weights = NDArray[np.float64] | NDArray[np.int64]
+Weights = NDArray[Any]
+"""Of rows: floats, or integers for how often each came up."""
 
 
 class Counts(NamedTuple):
@@ -27,7 +28,7 @@ class Counts(NamedTuple):
     @property
     def total(self) -> Weights:
         """Of all events, shape (B, 1)."""
-        return self.events.sum(axis=1, keepdims=True)
+        return np.asarray(self.events.sum(axis=1, keepdims=True))
 
 
 class Curve:
@@ -50,10 +51,9 @@ class Curve:
         events = np.take(weights, self._events, axis=1)
         if len(self._starts) < len(self._events):
             events = np.add.reduceat(events, self._starts, axis=1)
-        passed = np.empty((len(weights), len(self._others) + 1), dtype=weights.dtype)
-        passed[:, 0] = 0
-        np.take(weights, self._others, axis=1, out=passed[:, 1:], mode="clip")
-        np.cumsum(passed[:, 1:], axis=1, out=passed[:, 1:])
+        others = np.take(weights, self._others, axis=1, mode="clip")
+        passed = np.zeros((len(weights), len(self._others) + 1), dtype=np.result_type(weights, np.int64))
+        np.cumsum(others, axis=1, out=passed[:, 1:])
         below = np.take(passed, self._below, axis=1)
         through = np.take(passed, self._through, axis=1) if self._tied else below
         return Counts(events, below, through, passed[:, -1:])
@@ -63,7 +63,7 @@ def roc_auc(counts: Counts) -> Array:
     """Area under the ROC curve, ties counted half, shape (B,); NaN where a class is missing."""
     won = (counts.events * (counts.below + counts.through)).sum(axis=1, keepdims=True) / 2
     with np.errstate(invalid="ignore"):
-        return (won / (counts.total * counts.others))[:, 0]
+        return np.asarray((won / (counts.total * counts.others))[:, 0])
 
 
 def gini(counts: Counts) -> Array:
@@ -90,4 +90,5 @@ def pr_auc(counts: Counts) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = caught / (caught + counts.others - counts.below)
         gained = counts.events / counts.total
-    return np.where(counts.events > 0, precision * gained, np.where(counts.total > 0, 0.0, np.nan)).sum(axis=1)
+    found = np.where(counts.events > 0, precision * gained, 0.0).sum(axis=1)
+    return np.where(counts.total[:, 0] > 0, found, np.nan)

@@ -52,10 +52,10 @@ def check_probabilities(name: str, p: Array) -> None:
 
 def cluster_codes(clusters: Labels) -> Rows:
     """Clusters numbered from 0, shape (n,). A row without a label (None, NaN) is a cluster of its own."""
-    codes, found = pd.factorize(pd.array(clusters) if clusters.dtype == object else clusters)
+    codes, found = pd.factorize(pd.Series(clusters))
     alone = codes == -1
     codes[alone] = len(found) + np.arange(alone.sum())
-    return codes
+    return np.asarray(codes, dtype=np.intp)
 
 
 def effective_size(weights: Array) -> float:

@@ -1,7 +1,7 @@
 """Whether predicted probabilities mean what they say.
 
-`y` are outcomes 0 or 1, `p` the predicted probabilities of 1, `weights` sample weights; all of shape (n,). Weights count
-for their effective number of rows (see `effective_size`), so that equal weights, of any size, are no weights.
+`y` are outcomes 0 or 1, `p` the predicted probabilities of 1, `weights` sample weights; all of shape (n,). Weights
+count for their effective number of rows (see `effective_size`), so that equal weights, of any size, are no weights.
 """
 
 from __future__ import annotations

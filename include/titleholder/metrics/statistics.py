@@ -37,7 +37,7 @@ def prepare(
         name: a key of `titleholder.judgement.METRICS`.
         y: outcomes, shape (n,).
         p: scores, shape (n,): the probability of class 1, or the predicted value.
-        judgement: has what `profit` (with `cut_off`), `emp` and `pinball` (`quantile`) need. A share to accept is of
+        judgement: has what `profit` (with a `cut_off`), `emp` and `pinball` (`quantile`) need. A share to accept is of
             the rows as they are: who is accepted does not change with the weights.
         order: the order of rows in which weights will come.
 
@@ -46,19 +46,18 @@ def prepare(
     """
     if name not in METRICS:
         raise ValueError(f"{name!r} is no metric; valid: {', '.join(METRICS)}")
-    if METRICS[name].needs and judgement is None:
-        raise ValueError(f"{name} needs judgement.{METRICS[name].needs}")
+    given = judgement or Judgement(metric=name)
     if name in RANKING:
         return _of_curve(RANKING[name], y[order], p[order])
     if name == "emp":
-        terms = _needed(judgement and judgement.emp, "emp", "emp")
+        terms = _needed(given.emp, name, "emp")
         return _of_curve(lambda counts: profit.expected_maximum(terms, counts), y[order], p[order])
     if name == "rmse":
         squared = _mean(((y - p) ** 2)[order])
         return lambda weights: np.sqrt(squared(weights))
     if name == "r2":
         return _r2(y[order], p[order])
-    return _mean(_values(name, y, p, judgement)[order])
+    return _mean(_values(name, y, p, given)[order])
 
 
 def _of_curve(metric: Callable[[Counts], Array], y: Array, p: Array) -> Statistic:
@@ -67,21 +66,21 @@ def _of_curve(metric: Callable[[Counts], Array], y: Array, p: Array) -> Statisti
 
 
 def _mean(values: Array) -> Statistic:
-    return lambda weights: _sums(weights, values) / weights.sum(axis=1)
+    return lambda weights: np.asarray(_sums(weights, values) / weights.sum(axis=1))
 
 
 def _sums(weights: Weights, values: Array) -> Array:
-    """As `weights @ values`, but in one thread and one order of summation: no faster, and the same everywhere."""
+    """As `weights @ values`, but in one thread and one order of summation: the same on every machine."""
     return np.asarray(np.einsum("bn,n->b", weights, values))
 
 
-def _values(name: str, y: Array, p: Array, judgement: Judgement | None) -> Array:
+def _values(name: str, y: Array, p: Array, given: Judgement) -> Array:
     """What the metric is the mean of, shape (n,)."""
     if name == "profit":
-        terms = _needed(judgement and judgement.profit, name, "profit")
-        return profit.amounts(terms, _needed(judgement and judgement.cut_off, name, "cut_off"), y, p)
+        terms, cut_off = _needed(given.profit, name, "profit"), _needed(given.cut_off, name, "cut_off")
+        return profit.amounts(terms, cut_off, y, p)
     if name == "pinball":
-        quantile = _needed(judgement and judgement.quantile, name, "quantile")
+        quantile = _needed(given.quantile, name, "quantile")
         return np.maximum(quantile * (y - p), (quantile - 1) * (y - p))
     if name == "mae":
         return np.abs(y - p)
@@ -93,7 +92,7 @@ def _surprise(y: Array, p: Array) -> Array:
     """Negative log likelihood; a probability of 0 or 1 counts as one rounding error off, as in scikit-learn."""
     off = np.finfo(np.float64).eps
     given = np.clip(np.where(y == 1, p, 1 - p), off, 1 - off)
-    return -np.log(given)
+    return np.asarray(-np.log(given))
 
 
 def _r2(y: Array, p: Array) -> Statistic:

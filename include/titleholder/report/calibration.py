@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from titleholder import metrics
 from titleholder.checks import means
 from titleholder.checks.base import Array, Evidence
 from titleholder.metrics import Interval
-from titleholder.report.drawing import MUTED, Model, Picture, picture, whiskers
+from titleholder.report.drawing import MUTED, Model, Picture, as_percentages, picture, whiskers
 from titleholder.report.formats import confidence
 from titleholder.report.rates import average, bins, mean
 
@@ -47,15 +46,21 @@ def drawn(evidence: Evidence, models: Sequence[Model]) -> Picture:
         axes = figure.add_subplot()
         for model, each in zip(models, found, strict=True):
             how = {"fmt": model.marker, "linestyle": model.line, "linewidth": 1.1}
-            whiskers(axes, [b.predicted for b in each], [b.observed for b in each], color=model.color, label=model.name, **how)
+            whiskers(
+                axes,
+                [b.predicted for b in each],
+                [b.observed for b in each],
+                color=model.color,
+                label=model.name,
+                **how,
+            )
         lowest, highest = min(b.predicted for e in found for b in e), max(b.predicted for e in found for b in e)
         axes.plot([lowest, highest], [lowest, highest], ":", color=MUTED, linewidth=1)
         if shares:
-            axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            as_percentages(axes.xaxis, axes.yaxis)
         what = ("mean predicted probability", "observed event rate") if shares else ("mean prediction", "mean outcome")
         axes.set(xlabel=what[0], ylabel=what[1])
-        axes.legend(loc="upper left")
+        figure.legend(loc="outside upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     bars = "event rates" if shares else "means"
@@ -73,7 +78,7 @@ def _summary(evidence: Evidence, model: Model) -> Summary:
     if evidence.classification:
         found = metrics.calibration(evidence.y, model.scores, confidence=level, weights=weights)
         return Summary(model.name, found.observed_expected, found.intercept, found.slope)
-    how = {"confidence": level, "weights": weights, "clusters": evidence.clusters}
+    how: dict[str, Any] = {"confidence": level, "weights": weights, "clusters": evidence.clusters}
     return Summary(
         model.name,
         means.ratio_of_means(evidence.y, model.scores, **how),

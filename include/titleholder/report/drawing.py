@@ -12,17 +12,20 @@ import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike
 
 from titleholder.checks.base import Evidence
 from titleholder.metrics import Array, Interval
 from titleholder.verdict import Verdict
 
 CHALLENGER, CHAMPION = "#c2410c", "#1d4ed8"
-INK, MUTED, FAINT = "#1f2328", "#6b7280", "#d1d5db"
+INK, MUTED, PALE, FAINT = "#1f2328", "#6b7280", "#9aa1ab", "#d1d5db"
 WIDTH, HEIGHT = 5.0, 3.5
 """Inches; a picture is as wide as half a page."""
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
     "axes.grid": True,
@@ -93,16 +96,23 @@ def picture(
     return Picture(_inline(file.getvalue(), name, alt), alt, caption)
 
 
-def whiskers(axes: Axes, along: Sequence[float] | Array, found: Sequence[Interval], *, flat: bool = False, **how: Any) -> None:
+def whiskers(axes: Axes, along: ArrayLike, found: Sequence[Interval], *, flat: bool = False, **how: Any) -> None:
     """Estimates with their intervals at places `along` the other axis; a bound that is not finite is left out."""
     values = np.array([f.estimate for f in found], dtype=np.float64)
     bounds = np.array([[f.estimate - f.lower, f.upper - f.estimate] for f in found], dtype=np.float64).T.reshape(2, -1)
     reach = np.clip(np.where(np.isfinite(bounds), bounds, 0.0), 0.0, None)
     how = {"fmt": "o", "capsize": 2.5, "elinewidth": 1.2, "capthick": 1.2, **how}
+    at = np.asarray(along, dtype=np.float64)
     if flat:
-        axes.errorbar(values, along, xerr=reach, **how)
+        axes.errorbar(values, at, xerr=reach, **how)
     else:
-        axes.errorbar(along, values, yerr=reach, **how)
+        axes.errorbar(at, values, yerr=reach, **how)
+
+
+def as_percentages(*axes: Axis) -> None:
+    """Shares as `5%`, without needless places."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
 
 
 def thin(*curves: Array, most: int = 300) -> list[Array]:
@@ -122,9 +132,11 @@ def _inline(text: str, name: str, alt: str) -> Markup:
     svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r' (d|x|y|transform|points)="[^"]*"', lambda m: _rounded(m[0]), svg)
-    width, height, box = re.search(r'width="(\S+)pt" height="(\S+)pt" viewBox="([^"]*)"', svg).groups()  # type: ignore[union-attr]
-    head = f'<svg role="img" aria-label="{escape(alt)}" viewBox="{box}" width="{_pixels(width)}" height="{_pixels(height)}">'
-    return Markup(re.sub(r"\s*\n\s*", "\n", head + svg[svg.index(">") + 1 :]).strip())
+    head, drawing = svg.split(">", 1)
+    left, top, width, height = re.findall(r"[\d.]+", head[head.index("viewBox=") :])[:4]
+    size = f'viewBox="{left} {top} {width} {height}" width="{_pixels(width)}" height="{_pixels(height)}"'
+    whole = f'<svg role="img" aria-label="{escape(alt)}" {size}>{drawing}'
+    return Markup(re.sub(r"\s*\n\s*", "\n", whole).strip())  # noqa: S704 - matplotlib has escaped every text in it
 
 
 def _rounded(attribute: str) -> str:

@@ -20,7 +20,7 @@ NAMES = {
     "r2": "R²",
     "pinball": "Pinball loss",
 }
-NOTHING = "–"
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 LONGEST = 28
 """Labels in pictures are cut to so many characters."""
 
@@ -40,9 +40,9 @@ def number(value: float | None, like: float | None = None, sign: str = "") -> st
     if value is None or math.isnan(value):
         return NOTHING
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return "∞" if value > 0 else f"{MINUS}∞"
     places = _places(abs(value if like is None else like))
-    return f"{round(value, places) + 0.0:{sign},.{places}f}".replace("-", "−")
+    return f"{round(value, places) + 0.0:{sign},.{places}f}".replace("-", MINUS)
 
 
 def signed(value: float | None, like: float | None = None) -> str:
@@ -78,8 +78,11 @@ def confidence(level: float) -> str:
 
 
 def evidence(logarithm: float) -> str:
-    """The evidence whose natural logarithm this is, to three digits."""
-    return f"{math.exp(logarithm):.3g}" if logarithm < 50 else f"10^{logarithm / math.log(10):.0f}"
+    """The evidence whose natural logarithm this is, to three digits; as a power of ten where it is large."""
+    power = logarithm / math.log(10)
+    if power < 3:
+        return f"{10**power:.3g}"
+    return f"{10**power:,.0f}" if power < 6 else f"10^{power:.1f}"
 
 
 def stretch(start: date, end: date) -> str:

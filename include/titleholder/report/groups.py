@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from titleholder import metrics
-from titleholder.checks.base import Evidence, events, measurable
+from titleholder.checks.base import Evidence, events
 from titleholder.checks.groups import Group, groups
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
@@ -33,52 +33,66 @@ class Effect(NamedTuple):
 
 
 class Split(NamedTuple):
-    """All judged rows and the groups of one column. `left_out` groups are not shown."""
+    """All judged rows and the groups of one column; measured are those with `least` events, `left_out` not shown."""
 
     title: str
     whole: Effect
     effects: tuple[Effect, ...]
+    least: int
     left_out: int
     picture: Picture | None
 
 
 def splits(evidence: Evidence) -> list[Split]:
-    """By calendar month of the event, then by each segment and protected column; none where nothing is measurable."""
+    """By calendar month of the event, then by each segment and protected column; none where nothing is measurable.
+
+    A group needs as many events as the checks of cohorts and segments ask for.
+    """
     if not evidence.measurable:
         return []
-    columns, whole = evidence.spec.columns, _effect(evidence, "all judged rows", np.arange(len(evidence.y)))
-    months = groups(evidence.frame[[columns.event_time]].apply(lambda times: times.dt.strftime("%Y-%m")), [columns.event_time])
-    found = [_split(evidence, "Calendar month", whole, months[-MOST:], len(months))]
+    columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
+    whole = _effect(evidence, "all judged rows", np.arange(len(evidence.y)), 2)
+    months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
+    every = groups(months, ["month"])
+    found = [_split(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
     for column in dict.fromkeys([*columns.segments, *columns.protected]):
         every = groups(evidence.frame, [column])
-        largest = sorted(every, key=lambda g: (-events(evidence.spec, evidence.y[g.rows]), -len(g.rows)))[:MOST]
-        shown = [g for g in every if any(g is one for one in largest)]
         title = f"{column} (protected)" if column in columns.protected else column
-        found.append(_split(evidence, title, whole, shown, len(every)))
+        shown = _largest(evidence, every)
+        found.append(_split(evidence, title, whole, shown, len(every), rules.segments.minimum_events))
     return found
 
 
-def _split(evidence: Evidence, title: str, whole: Effect, shown: Sequence[Group], of: int) -> Split:
-    effects = tuple(_effect(evidence, group.value, group.rows) for group in shown)
+def _largest(evidence: Evidence, every: Sequence[Group]) -> list[Group]:
+    """The groups with the most events, in the order of their values: by number where all are numbers."""
+    spec = evidence.spec
+    ordered = sorted(every, key=lambda g: (-events(spec, evidence.y[g.rows]), -len(g.rows), g.value))[:MOST]
+    try:
+        return sorted(ordered, key=lambda g: float(g.value))
+    except ValueError:
+        return sorted(ordered, key=lambda g: g.value)
+
+
+def _split(evidence: Evidence, title: str, whole: Effect, shown: Sequence[Group], of: int, least: int) -> Split:
+    effects = tuple(_effect(evidence, group.value, group.rows, least) for group in shown)
     drawn = [e for e in effects if e.found is not None]
-    return Split(title, whole, effects, of - len(shown), _forest(evidence, title, [whole, *drawn]) if drawn else None)
+    picture = _forest(evidence, title, [whole, *drawn]) if drawn and whole.found else None
+    return Split(title, whole, effects, least, of - len(shown), picture)
 
 
-def _effect(evidence: Evidence, name: str, rows: Rows) -> Effect:
+def _effect(evidence: Evidence, name: str, rows: Rows, least: int) -> Effect:
     y = evidence.y[rows]
-    return Effect(name, len(y), events(evidence.spec, y), _measured(evidence, rows))
+    has = events(evidence.spec, y)
+    return Effect(name, len(y), has, _measured(evidence, rows) if has >= least and len(y) > 1 else None)
 
 
 def _measured(evidence: Evidence, rows: Rows) -> Interval | None:
-    """The gain on these rows, or the challenger's metric; None with fewer than two events, or an endless interval."""
-    spec, y = evidence.spec, evidence.y[rows]
-    if not measurable(spec, y) or events(spec, y) < 2:
-        return None
-    judgement, challenger = spec.judgement, evidence.challenger[rows]
+    """The gain on these rows, or the challenger's metric; None where its interval is endless."""
+    judgement, y, challenger = evidence.spec.judgement, evidence.y[rows], evidence.challenger[rows]
     how: dict[str, Any] = {
         "confidence": judgement.confidence,
         "resamples": min(judgement.resamples, RESAMPLES),
-        "seed": spec.training.seed,
+        "seed": evidence.spec.training.seed,
         "judgement": judgement,
         "weights": None if evidence.weights is None else evidence.weights[rows],
         "clusters": None if evidence.clusters is None else evidence.clusters[rows],
@@ -94,7 +108,7 @@ def _forest(evidence: Evidence, title: str, effects: Sequence[Effect]) -> Pictur
     at = np.arange(len(effects))
     found = [e.found for e in effects if e.found is not None]
     judgement, gain = evidence.spec.judgement, evidence.champion is not None
-    what = f"gain, {metric(judgement.metric)}" if gain else metric(judgement.metric)
+    said = f"Gain in {metric(judgement.metric)}" if gain else metric(judgement.metric)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -103,14 +117,14 @@ def _forest(evidence: Evidence, title: str, effects: Sequence[Effect]) -> Pictur
         whiskers(axes, at[:1], found[:1], flat=True, color=INK, fmt="D")
         whiskers(axes, at[1:], found[1:], flat=True, color=CHALLENGER)
         axes.set_yticks(at, [short(e.name) for e in effects])
-        axes.set(xlabel=what, ylim=(len(effects) - 0.5, -0.5))
+        axes.set(xlabel=said, ylim=(len(effects) - 0.5, -0.5))
         axes.tick_params(axis="y", length=0)
         axes.locator_params(axis="x", nbins=6)
         axes.grid(visible=False, axis="y")
 
     line = "no gain" if gain else "all judged rows"
-    caption = f"{what[0].upper()}{what[1:]} by {title}, each with its own {confidence(judgement.confidence)} interval; dotted: {line}."
-    alt = f"{what} by {title}, {len(effects) - 1} groups; the numbers stand in the table."
+    caption = f"{said} by {title} with {confidence(judgement.confidence)} intervals. Dotted: {line}."
+    alt = f"{said} by {title}, {len(effects) - 1} groups; the numbers stand in the table."
     return picture(f"groups-{_identifier(title)}", alt, caption, draw, height=0.75 + 0.27 * len(effects))
 
 

@@ -1,7 +1,7 @@
 """Which features the challenger leans on: how much worse its metric becomes when one of them is shuffled.
 
-Sources: Breiman (2001), Random forests, Machine Learning 45, section 10; Fisher, Rudin & Dominici (2019), All models are
-wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
+Sources: Breiman (2001), Random forests, Machine Learning 45, section 10; Fisher, Rudin & Dominici (2019), All models
+are wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from titleholder.metrics import Interval
-from titleholder.report.drawing import CHALLENGER, INK, MUTED, Picture, picture, whiskers
-from titleholder.report.formats import confidence, metric
+from titleholder.report.drawing import CHALLENGER, INK, PALE, Picture, picture, whiskers
+from titleholder.report.formats import confidence, metric, signed
 from titleholder.sequential import Accumulated, Look, accumulate
 from titleholder.verdict import Verdict
 
@@ -39,6 +39,15 @@ def steps(verdict: Verdict) -> list[Step]:
     return found
 
 
+def counted(verdict: Verdict) -> str:
+    """How many of the reign's looks the evidence speaks of: `3 looks`, `the last 3 of 8 looks`."""
+    reign = verdict.accumulated()
+    if reign is None:
+        return "no look"
+    every = f"{reign.looks} look{'s' if reign.looks > 1 else ''}"
+    return every if reign.counted == reign.looks else f"the last {reign.counted} of {every}"
+
+
 def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
     """Each look's gain, the mean so far with its always-valid lower bound, and the gain that must be exceeded."""
     at = np.arange(1, len(found) + 1)
@@ -47,13 +56,20 @@ def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        whiskers(axes, at, [s.gain for s in found], color=MUTED, markerfacecolor="white", label="each look")
-        axes.plot(at, [s.so_far.gain for s in found], "o-", color=CHALLENGER, label="mean so far")
+        whiskers(
+            axes,
+            at - min(0.12, 0.02 * len(found)),
+            [s.gain for s in found],
+            color=PALE,
+            markerfacecolor="white",
+            label="each look",
+        )
+        axes.plot(at, [s.so_far.gain for s in found], "o-", color=CHALLENGER, label="mean of those that count")
         axes.plot(at, bounds, "v", linestyle=(0, (4, 1.5)), color=CHALLENGER, label="its lower bound", linewidth=1.2)
         axes.fill_between(at, bounds, [s.so_far.gain for s in found], color=CHALLENGER, alpha=0.1, linewidth=0)
         axes.axhline(verdict.minimum_gain, color=INK, linewidth=1, linestyle=":", label="to be exceeded")
-        named = np.unique(np.linspace(0, len(found) - 1, min(len(found), LABELS)).astype(int))
-        axes.set_xticks(at[named], [f"{found[i].look.as_of:%Y-%m}" for i in named], rotation=30, ha="right")
+        every = slice(None, None, -(-len(found) // LABELS))
+        axes.set_xticks(at[every], [f"{s.look.as_of:%Y-%m}" for s in found[every]], rotation=30, ha="right")
         axes.set(xlabel="look, by the as-of date of its challenger", ylabel=f"gain, {metric(verdict.metric)}")
         axes.set(ylim=(low, high), xlim=(0.5, len(found) + 0.5))
         figure.legend(loc="outside upper left", ncols=2)
@@ -61,9 +77,9 @@ def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
     below = sum(bound < low for bound in bounds)
     outside = f" {below} lower bound{'s lie' if below > 1 else ' lies'} below the picture." if below else ""
     level = confidence(verdict.confidence)
-    caption = f"Gain of each look with its {level} interval, the mean so far and its always-valid {level} lower bound.{outside}"
+    caption = f"Each look with its {level} interval; the mean of those that count and its always-valid bound.{outside}"
     last = found[-1].so_far
-    alt = f"After {last.looks} looks the mean gain is {last.gain:+.4f} and its lower bound {last.lower:+.4f}."
+    alt = f"After {last.looks} looks the mean gain is {signed(last.gain)} and its lower bound {signed(last.lower)}."
     return picture("looks", alt, caption, draw, height=3.7)
 
 

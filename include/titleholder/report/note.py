@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from titleholder.judgement import METRICS
+from titleholder.report import outcomes
 from titleholder.report.facts import Facts, addresses, what
-from titleholder.report.formats import NOTHING, between, confidence, evidence, number, scale, signed, stretch
-from titleholder.report.looks import steps
-from titleholder.report.outcomes import counted, grouped
+from titleholder.report.formats import NOTHING, between, confidence, evidence, exact, number, scale, signed, stretch
+from titleholder.report.looks import counted, steps
 from titleholder.report.timeline import windows
 from titleholder.verdict import Verdict
 
@@ -19,7 +19,8 @@ def markdown(facts: Facts, verdict: Verdict) -> str:
 
     Everything that people or data named is escaped: it cannot break a table or become markup.
     """
-    return "\n".join([*_head(facts, verdict), *_checks(verdict), *_evidence(verdict), *_metrics(verdict), *_origin(facts, verdict)]) + "\n"
+    parts = (_head(facts, verdict), _checks(verdict), _evidence(verdict), _metrics(verdict), _origin(facts, verdict))
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def text(value: object) -> str:
@@ -48,10 +49,14 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
 
 
 def _checks(verdict: Verdict) -> Iterator[str]:
-    yield from ("", f"### Checks: {counted(verdict.checks)}", "")
+    yield from ("", f"### Checks: {outcomes.counted(verdict.checks)}", "")
     rows = (
-        [f"**{told.word.upper()}**" if told.tone in ("bad", "warn") else told.word, text(f"{r.code} {r.title}"), text(r.explanation)]
-        for told in grouped(verdict.checks)
+        [
+            f"**{told.word.upper()}**" if told.tone in ("bad", "warn") else told.word,
+            text(f"{r.code} {r.title}"),
+            text(r.explanation),
+        ]
+        for told in outcomes.grouped(verdict.checks)
         for r in told.results
     )
     yield from _table(["result", "check", "finding"], rows)
@@ -64,14 +69,20 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     like = scale([reign.gain, reign.lower])
     yield from ("", "### Evidence of the reign", "")
     yield text(
-        f"{reign.looks} look{'s' if reign.looks > 1 else ''} with {reign.events:,} events: mean gain "
-        f"{signed(reign.gain, like)}, shown to be above {signed(reign.lower, like)} ({confidence(verdict.confidence)} "
-        f"always-valid bound; {signed(verdict.minimum_gain, like)} must be exceeded). Evidence {evidence(reign.log_evidence)}, "
-        f"needed {evidence(reign.needed)}."
+        f"Over {counted(verdict)} (since {reign.since}) the mean gain is {signed(reign.gain, like)}, shown to be above "
+        f"{signed(reign.lower, like)} ({confidence(verdict.confidence)} always-valid bound; "
+        f"{exact(verdict.minimum_gain)} must be exceeded). "
+        f"Evidence {evidence(reign.log_evidence)}, needed {evidence(reign.needed)}."
     )
     yield ""
     rows = (
-        [str(s.look.as_of), stretch(s.look.start, s.look.end), f"{s.look.events:,}", signed(s.look.gain, like), between(s.gain.lower, s.gain.upper, like, "+")]
+        [
+            str(s.look.as_of),
+            stretch(s.look.start, s.look.end),
+            f"{s.look.events:,}",
+            signed(s.look.gain, like),
+            between(s.gain.lower, s.gain.upper, like, "+"),
+        ]
         for s in found
     )
     yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
@@ -83,7 +94,12 @@ def _metrics(verdict: Verdict) -> Iterator[str]:
         yield "Nothing could be measured."
         return
     rows = (
-        [f"**{name}**" if name == verdict.metric else text(name), number(value), _other(verdict, name), "more" if METRICS[name].greater_is_better else "less"]
+        [
+            f"**{name}**" if name == verdict.metric else text(name),
+            number(value),
+            _other(verdict, name),
+            "more" if METRICS[name].greater_is_better else "less",
+        ]
         for name, value in verdict.challenger_metrics.items()
     )
     yield from _table(["metric", "challenger", "champion", "better is"], rows)

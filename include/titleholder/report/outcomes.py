@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from titleholder.checks.base import Result
+from titleholder.report.formats import NOTHING
 
 
 class Told(NamedTuple):
@@ -22,7 +23,7 @@ _OUTCOMES = (
     ("Failed, and keeps the challenger from winning", "fail", "✕", "bad"),
     ("Failed, as a warning", "warning", "!", "warn"),
     ("Passed", "pass", "✓", "good"),
-    ("Not applicable", "not applicable", "–", "none"),
+    ("Not applicable", "not applicable", NOTHING, "none"),
 )
 
 

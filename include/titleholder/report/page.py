@@ -8,7 +8,18 @@ import jinja2
 
 from titleholder.checks.base import Evidence
 from titleholder.judgement import METRICS
-from titleholder.report import calibration, formats, groups, importance, looks, ranking, spread, swaps, thresholds, timeline
+from titleholder.report import (
+    calibration,
+    formats,
+    groups,
+    importance,
+    looks,
+    ranking,
+    spread,
+    swaps,
+    thresholds,
+    timeline,
+)
 from titleholder.report.drawing import Picture, models
 from titleholder.report.facts import Facts, addresses, outcome
 from titleholder.report.outcomes import counted, grouped
@@ -25,7 +36,18 @@ _TEMPLATES = jinja2.Environment(
 )
 _TEMPLATES.filters |= {
     name: getattr(formats, name)
-    for name in ("between", "confidence", "count", "evidence", "exact", "metric", "number", "percent", "signed", "stretch")
+    for name in (
+        "between",
+        "confidence",
+        "count",
+        "evidence",
+        "exact",
+        "metric",
+        "number",
+        "percent",
+        "signed",
+        "stretch",
+    )
 }
 
 
@@ -46,6 +68,7 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         checks=grouped(verdict.checks),
         counted=counted(verdict.checks),
         reign=verdict.accumulated(),
+        counted_looks=looks.counted(verdict),
         looks=_looks(verdict),
         curves=_curves(facts, verdict, evidence),
         splits=groups.splits(evidence),
@@ -76,7 +99,9 @@ def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | Non
     if evidence.classification:
         pictures += ranking.pictures(evidence, verdict, both)
     pictures.append(calibration.drawn(evidence, both))
-    pictures += [spread.scores_by_outcome(evidence, both)] if evidence.classification else spread.residuals(evidence, both)
+    pictures += (
+        [spread.scores_by_outcome(evidence, both)] if evidence.classification else spread.residuals(evidence, both)
+    )
     pictures += [spread.agreement(evidence, both)] if two else []
     return {"pictures": pictures, "calibration": calibration.summaries(evidence, both)}
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.checks.base import Array, Evidence
-from titleholder.report.drawing import INK, MUTED, Model, Picture, picture, thin
+from titleholder.report.drawing import INK, MUTED, Model, Picture, as_percentages, picture, thin
 from titleholder.report.formats import metric, number
 from titleholder.verdict import Verdict
 
@@ -33,7 +31,7 @@ def _roc(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) -> Pictu
             false, true, _ = roc_curve(evidence.y, model.scores, sample_weight=evidence.weights)
             axes.plot(*thin(false, true), label=label, color=model.color, linestyle=model.line)
         axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
-        _percentages(axes)
+        as_percentages(axes.xaxis, axes.yaxis)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
         axes.legend(loc="lower right")
 
@@ -55,11 +53,13 @@ def _precision(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) ->
             top = max(top, float(y.max()))
             axes.plot(x, y, label=label, color=model.color, linestyle=model.line)
         axes.axhline(base, color=MUTED, linestyle=":", linewidth=1)
-        _percentages(axes)
+        as_percentages(axes.xaxis, axes.yaxis)
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, min(1.01, 1.1 * top)))
         axes.legend(loc="upper right")
 
-    caption = f"Precision and recall. The dotted line is the event rate, {base:.1%}; recall below {START:.0%} is left out."
+    caption = (
+        f"Precision and recall. The dotted line is the event rate, {base:.1%}; recall below {START:.0%} is left out."
+    )
     return picture("precision", f"Precision-recall curves: {'; '.join(labels)}.", caption, draw)
 
 
@@ -76,10 +76,10 @@ def _accepted(evidence: Evidence, models: Sequence[Model]) -> Picture:
             axes.plot(share, rate, label=model.name, color=model.color, linestyle=model.line)
         if cut_off and cut_off.share:
             axes.axvline(cut_off.share, color=INK, linestyle=":", linewidth=1)
-        _percentages(axes)
+        as_percentages(axes.xaxis, axes.yaxis)
         axes.set(xlabel=f"share of rows accepted, {way} scores first", ylabel="event rate among them", xlim=(0, 1))
         axes.set_ylim(bottom=0)
-        axes.legend(loc="best")
+        figure.legend(loc="outside upper left", ncols=2)
 
     marked = " The dotted line is the cut-off of the spec." if cut_off and cut_off.share else ""
     caption = f"Event rate among the accepted, by how many are.{marked}"
@@ -100,8 +100,3 @@ def _labelled(verdict: Verdict, models: Sequence[Model], name: str) -> list[str]
         f"{model.name}: {metric(name)} {number(values[name])}" if name in values else model.name
         for model, values in zip(models, found, strict=False)
     ]
-
-
-def _percentages(axes: Axes) -> None:
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))

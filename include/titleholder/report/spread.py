@@ -8,15 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from titleholder.checks.base import Array, Evidence
-from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Model, Picture, picture
+from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Model, Picture, as_percentages, picture
 from titleholder.report.formats import count
 from titleholder.report.rates import bins
 
 BINS = 40
-TAIL = 0.005
+TAIL = 0.001
 """This share of the rows at an open end of a picture is drawn at its edge."""
 
 
@@ -38,9 +38,9 @@ def scores_by_outcome(evidence: Evidence, models: Sequence[Model]) -> Picture:
             axes.set_ylabel("density")
         panels[0].legend(loc="upper right")
         panels[-1].set_xlabel("score")
-        panels[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
+        as_percentages(panels[-1].xaxis)
 
-    caption = "Scores by outcome, each of area one. The extreme half percent of all scores is drawn at the edges."
+    caption = "Scores by outcome, each of area one. The outermost 0.1% at either end are drawn at the edges."
     return picture("scores", "Distribution of the scores of rows with and without the event.", caption, draw)
 
 
@@ -54,13 +54,14 @@ def agreement(evidence: Evidence, models: Sequence[Model]) -> Picture:
         axes = figure.add_subplot()
         counts = np.histogram2d(np.clip(x, edges[0], edges[-1]), np.clip(y, edges[0], edges[-1]), bins=edges)[0].T
         shown = np.ma.masked_equal(counts, 0)
-        mesh = axes.pcolormesh(edges, edges, shown, cmap="Greys", norm=LogNorm(0.4, max(counts.max(), 2)), rasterized=True)
+        mesh = axes.pcolormesh(
+            edges, edges, shown, cmap="Greys", norm=LogNorm(0.4, max(counts.max(), 2)), rasterized=True
+        )
         axes.plot(edges[[0, -1]], edges[[0, -1]], ":", color=INK, linewidth=1)
-        bar = figure.colorbar(mesh, ax=axes, label="rows", pad=0.02)
+        bar = figure.colorbar(mesh, ax=axes, label="rows", pad=0.02, format=FuncFormatter(lambda n, _: f"{n:,.0f}"))
         bar.minorticks_off()
         if shares:
-            axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            as_percentages(axes.xaxis, axes.yaxis)
         axes.xaxis.label.set_color(CHAMPION)
         axes.yaxis.label.set_color(CHALLENGER)
         axes.set(xlabel=f"{models[1].name}", ylabel=f"{models[0].name}")
@@ -82,7 +83,7 @@ def residuals(evidence: Evidence, models: Sequence[Model]) -> list[Picture]:
             _histogram(axes, error, edges, weights=evidence.weights, label=model.name, **how)
         axes.axvline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="observed minus predicted", ylabel="density", yticks=[])
-        axes.legend(loc="upper left")
+        figure.legend(loc="outside upper left", ncols=2)
 
     def against(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -90,9 +91,9 @@ def residuals(evidence: Evidence, models: Sequence[Model]) -> list[Picture]:
             _band(axes, model, error)
         axes.axhline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="mean prediction", ylabel="observed minus predicted")
-        axes.legend(loc="upper left")
+        figure.legend(loc="outside upper left", ncols=2)
 
-    first = "Residuals. The extreme half percent at either end is drawn at the edges."
+    first = "Residuals. The outermost 0.1% at either end are drawn at the edges."
     second = "Residuals by prediction, in bins of equal size: the median, and the middle 80% of the rows."
     return [
         picture("residuals", "Distribution of observed minus predicted.", first, spread),

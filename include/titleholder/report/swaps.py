@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from titleholder import metrics
 from titleholder.checks.base import Evidence
 from titleholder.judgement import CutOff
 from titleholder.metrics import Interval
-from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture, whiskers
-from titleholder.report.formats import confidence, count, percent
+from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, as_percentages, picture, whiskers
+from titleholder.report.formats import confidence, percent
 from titleholder.report.rates import mean
 
 
@@ -62,18 +61,17 @@ def drawn(evidence: Evidence, found: Sequence[Swap]) -> Picture:
         axes = figure.add_subplot()
         for place, swap in enumerate(shown):
             whiskers(axes, [place], [swap.mean], flat=True, color=COLORS.get(swap.name, CHALLENGER))
-        names = [f"{s.name}\n{count(s.rows)} rows" for s in shown]
-        axes.set_yticks(range(len(shown)), names, linespacing=1.3)
+        axes.set_yticks(range(len(shown)), [s.name for s in shown])
         axes.set(xlabel=what, ylim=(len(shown) - 0.5, -0.5))
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         if evidence.classification:
-            axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+            as_percentages(axes.xaxis)
             axes.set_xlim(left=0)
 
     level = confidence(evidence.spec.judgement.confidence)
     caption = f"{what.capitalize()} by who accepts the rows, with {level} intervals."
-    return picture("swaps", f"{caption} The numbers stand in the table.", caption, draw, height=0.8 + 0.48 * len(shown))
+    return picture("swaps", f"{caption} The numbers stand in the table.", caption, draw, height=0.8 + 0.36 * len(shown))
 
 
 def _swap(evidence: Evidence, name: str, chosen: np.ndarray) -> Swap:

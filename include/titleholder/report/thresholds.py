@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from titleholder.judgement import Judgement
+from titleholder.report.formats import NOTHING
 
 
 class Held(NamedTuple):
@@ -36,9 +37,9 @@ def held_to(judgement: Judgement) -> list[Held]:
 
 def _written(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_written(each)}" for key, each in value.items()) or "–"
+        return ", ".join(f"{key}: {_written(each)}" for key, each in value.items()) or NOTHING
     if value is None:
-        return "–"
+        return NOTHING
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
@@ -37,7 +37,9 @@ def windows(facts: Facts, verdict: Verdict) -> list[Window]:
     """Both models' training rows, the judged rows and the time that outcomes need to mature, in this order."""
     spans = facts.spans
     start = None if spans.train_start <= BEGINNING else spans.train_start
-    champion = [Window("Champion's training", None, verdict.champion.trained_through, CHAMPION)] if verdict.champion else []
+    champion = (
+        [Window("Champion's training", None, verdict.champion.trained_through, CHAMPION)] if verdict.champion else []
+    )
     return [
         *champion,
         Window("Challenger's training", start, spans.holdout_start, CHALLENGER),
@@ -55,20 +57,19 @@ def drawn(facts: Facts, verdict: Verdict) -> Picture:
         axes = figure.add_subplot()
         for row, window in enumerate(found):
             _bar(axes, row, window, left)
-        axes.axvline(date2num(facts.as_of), color=INK, linewidth=1, linestyle=":")  # type: ignore[no-untyped-call]
-        axes.set_yticks(range(len(found)), [f"{w.name}\n{w.said}" for w in found], linespacing=1.3)
+        axes.axvline(_at(facts.as_of), color=INK, linewidth=1, linestyle=":")
+        axes.set_yticks(range(len(found)), [w.name for w in found])
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.set_xlim(left, facts.as_of + (facts.as_of - left) / 40)  # type: ignore[arg-type]
-        locator = AutoDateLocator(maxticks=5)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.set_xlim(_at(left), _at(facts.as_of + (facts.as_of - left) / 40))
+        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(DateFormatter("%Y-%m"))  # type: ignore[no-untyped-call]
         axes.spines["left"].set_visible(False)
 
     said = "; ".join(f"{w.name.lower()}: {w.said}" for w in found)
-    caption = f"The dotted line is the as-of date, {facts.as_of}. A white arrow: it began before what is drawn."
-    return picture("windows", f"Time windows: {said}.", caption, draw, height=0.9 + 0.5 * len(found))
+    caption = "The dotted line is the as-of date. A white arrow: it began earlier than is drawn."
+    return picture("windows", f"Time windows: {said}.", caption, draw, height=0.7 + 0.36 * len(found))
 
 
 def _left(facts: Facts) -> date:
@@ -81,7 +82,11 @@ def _left(facts: Facts) -> date:
 
 def _bar(axes: Axes, row: int, window: Window, left: date) -> None:
     start = max(window.start, left) if window.start else left
-    at, width = date2num(start), date2num(max(window.end, start)) - date2num(start)  # type: ignore[no-untyped-call]
-    axes.barh(row, width, left=at, height=0.42, color=window.color)
+    axes.barh(row, _at(max(window.end, start)) - _at(start), left=_at(start), height=0.42, color=window.color)
     if window.start is None or window.start < left:
-        axes.plot([left + timedelta(days=4)], [row], "<", color="white", markersize=4)  # type: ignore[list-item]
+        axes.plot(_at(left) + 4, row, "<", color="white", markersize=4)
+
+
+def _at(day: date) -> float:
+    """Where a day lies on the axis, in days."""
+    return float(date2num(day))  # type: ignore[no-untyped-call]

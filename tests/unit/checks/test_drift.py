@@ -35,7 +35,7 @@ def test_stays_quiet_when_they_have_not() -> None:
 
 
 def test_stays_quiet_when_few_rows_seem_to_have_moved() -> None:
-    found = check(30, 0.4)
+    found = check(30, 0.6)
     assert found.numbers["psi"] > 0.25
     assert found.status == "pass"
 
