@@ -61,7 +61,7 @@ def table(title: str, head: list[str], lines: Iterator[list[object]]) -> None:
 def coverage() -> Iterator[list[object]]:
     """The share of 95 % intervals that hold the true gain."""
     for rate in (0.01, 0.05, 0.20):
-        for n, repeats, few in ((2_000, 2000, 400), (10_000, 1000, 300), (100_000, 300, 50)):
+        for n, repeats, few in ((2_000, 1000, 250), (10_000, 500, 150), (100_000, 200, 30)):
             rng = np.random.default_rng(int(rate * 1000) + n)
             hits = {"DeLong": [], "bootstrap": [], "brier": []}
             truth = _true_brier_gain(rate)
@@ -83,7 +83,7 @@ def coverage() -> Iterator[list[object]]:
 def _true_brier_gain(rate: float) -> float:
     rng = np.random.default_rng(99)
     parts = []
-    for _ in range(20):
+    for _ in range(8):
         rows = simulate(rng, 500_000, rate, np.array([0.01]))
         champion, challenger = probability(rows.champion, rate), probability(rows.challengers[0], rate)
         parts.append(np.mean((champion - rows.y) ** 2 - (challenger - rows.y) ** 2))
@@ -101,7 +101,7 @@ def single_look() -> Iterator[list[object]]:
             rng = np.random.default_rng(n)
             bare, shown = [], []
             gains = np.array([-0.01, 0.0, 0.01, 0.02])
-            for _ in range(1000 if n < 50_000 else 400):
+            for _ in range(600 if n < 50_000 else 200):
                 rows = simulate(rng, n, rate, gains)
                 found = [gain("roc_auc", rows, k) for k in range(len(gains))]
                 bare.append([g.estimate > 0 for g in found])
@@ -169,7 +169,7 @@ def _challenge(rows: Rows, age: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def reigns() -> Iterator[list[object]]:
     rate = 0.06
-    for monthly, repeats in ((1_000, 400), (5_000, 200)):
+    for monthly, repeats in ((1_000, 300), (5_000, 100)):
         for kind in KINDS:
             rng = np.random.default_rng(monthly)
             found = np.array([reign(rng, monthly, rate, kind.gains) for _ in range(repeats)])

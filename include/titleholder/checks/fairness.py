@@ -27,7 +27,7 @@ class Accepted(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two groups of one column; nobody of the lower one is accepted more often."""
+    """Two groups of one column, the less accepted one first."""
 
     lower: Accepted
     higher: Accepted

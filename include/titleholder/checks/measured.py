@@ -30,12 +30,17 @@ def interval(evidence: Evidence, metric: str, scores: Array, *, confidence: floa
 
 
 def _on_logits(found: Interval, least: float, most: float) -> Interval:
-    """The same symmetric interval on the logit scale between `least` and `most`; as it is where it has no width."""
-    share, reach = (found.estimate - least) / (most - least), (found.upper - found.lower) / 2 / (most - least)
+    """The same interval on the logit scale between `least` and `most`; as it is where the estimate is either of them.
+
+    It is symmetric but for the ends that were cut off at `least` or `most`: the longer side is as long as it was.
+    """
+    span = most - least
+    share = (found.estimate - least) / span
+    reach = max(found.upper - found.estimate, found.estimate - found.lower) / span
     if not 0 < share < 1 or not np.isfinite(reach):
         return found
     ends = special.expit(special.logit(share) + np.array([-1, 1]) * reach / (share * (1 - share)))
-    lower, upper = (least + (most - least) * ends).tolist()
+    lower, upper = (least + span * ends).tolist()
     return Interval(found.estimate, lower, upper)
 
 

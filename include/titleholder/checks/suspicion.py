@@ -54,9 +54,10 @@ def _no_feature_alone(evidence: Evidence) -> Finding:
     alike = [feature for feature, value in shown.items() if value.lower >= threshold]
     first = dict(list(values.items())[:MOST])
     numbers = {"judged": len(values), "threshold": threshold, **{f"{f}:{metric}": v for f, v in first.items()}}
-    told = listed([f"{f} {said(shown[f])}, more likely a leak than a cause" for f in alike])
-    none = listed([f"none, nearest {f} {value:.4f}" for f, value in first.items()][:1])
-    sentence = f"Of {len(values)} features alone, shown to reach {metric} {threshold:g}: {told or none}."
+    told = listed([f"{f} {said(shown[f])}" for f in alike]) + ", more likely a leak than a cause"
+    nearest, value = next(iter(first.items()))
+    none = f"none, nearest {nearest} {value:.4f}"
+    sentence = f"Of {len(values)} features alone, shown to reach {metric} {threshold:g}: {told if alike else none}."
     return found(bool(alike), sentence, {**numbers, **numbered_groups(shown, metric)})
 
 
@@ -64,9 +65,11 @@ def _screened(evidence: Evidence, metric: str, threshold: float) -> tuple[dict[s
     """The metric of each feature alone, the largest first, and the scores of those that reach the threshold."""
     values, suspects = {}, {}
     for feature, scores in alone(evidence):
-        values[feature] = metrics.compute(metric, evidence.y, scores, weights=evidence.weights)
+        value = metrics.compute(metric, evidence.y, scores, weights=evidence.weights)
+        backwards = evidence.classification and value < 1 - value
+        values[feature] = 1 - value if backwards else value
         if values[feature] >= threshold:
-            suspects[feature] = scores
+            suspects[feature] = 1 - scores if backwards else scores
     return dict(sorted(values.items(), key=lambda item: -item[1])), suspects
 
 

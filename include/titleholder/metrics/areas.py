@@ -30,7 +30,7 @@ def delong(
     Source: DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating
     characteristic curves, Biometrics 44(3), by way of Sun & Xu (2014), Fast implementation of DeLong's algorithm, IEEE
     Signal Processing Letters 21(11). Clusters: Obuchowski (1997), Nonparametric analysis of clustered ROC curve data,
-    Biometrics 53(2), equation 5.
+    Biometrics 53(2).
     """
     event = y == 1
     placed = [_placed(event, p, weights) for p in scores]

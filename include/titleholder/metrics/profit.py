@@ -42,7 +42,7 @@ def expected_maximum(terms: Emp, counts: Counts) -> Array:
     done about the others: the expectation is a sum over edges. NaN where there are no rows.
 
     Source: Verbraken, Bravo, Weber & Baesens (2014), Development and application of consumer credit scoring models
-    using profit-based classification measures, European Journal of Operational Research 238(2), section 4. The hull by
+    using profit-based classification measures, European Journal of Operational Research 238(2). The hull by
     pooling adjacent violators: Fawcett & Niculescu-Mizil (2007), PAV and the ROC convex hull, Machine Learning 68(1).
     """
     return np.array([_over_edges(terms, *_edges(*row)) for row in zip(*counts, strict=True)])

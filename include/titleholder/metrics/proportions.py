@@ -1,4 +1,4 @@
-"""Two groups' rates compared."""
+"""Two groups' event rates compared; events and rows are counts, or sums of weights taken for counts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from titleholder.metrics.inputs import Interval
 def difference_of_rates(
     events_a: float, rows_a: float, events_b: float, rows_b: float, *, confidence: float
 ) -> Interval:
-    """Rate a minus rate b.
+    """Rate a minus rate b; NaN between -1 and 1 where a group has no rows.
 
-    Source: Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in
-    Medicine 17, method 10: the hybrid of two Wilson score intervals.
+    Source: Newcombe (1998), Interval estimation for the difference between independent proportions: comparison of
+    eleven methods, Statistics in Medicine 17(8), method 10: the hybrid of two Wilson score intervals.
     """
     if not rows_a or not rows_b:
         return Interval(math.nan, -1.0, 1.0)
@@ -37,18 +37,19 @@ def _wilson(events: float, rows: float, confidence: float) -> tuple[float, float
 def ratio_of_rates(events_a: float, rows_a: float, events_b: float, rows_b: float, *, confidence: float) -> Interval:
     """Rate a over rate b.
 
+    Where a group has no event, or neither has anything else, half a row is added to each of the four counts for the
+    bounds (Haldane, Anscombe); a bound that is 0 or inf by itself stays so. Without rows or events at all: 0 to inf.
+
     Source: Katz, Baptista, Azen & Pike (1978), Obtaining confidence intervals for the risk ratio in cohort studies,
-    Biometrics 34(3): the logarithm's normal interval; half an event is added to each group where one has none.
+    Biometrics 34(3): the logarithm's normal interval.
     """
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
-    if not rows_a or not rows_b or (not events_a and not events_b):
+    if not rows_a or not rows_b or not (events_a or events_b):
         return Interval(math.nan, 0.0, math.inf)
-    estimate = math.inf if not events_b else (events_a / rows_a) / (events_b / rows_b)
-    degenerate = not events_a or not events_b or (events_a == rows_a and events_b == rows_b)
-    extra = 0.5 if degenerate else 0.0
-    ea, na, eb, nb = events_a + extra, rows_a + extra, events_b + extra, rows_b + extra
-    centre = math.log((ea / na) / (eb / nb))
-    reach = z * math.sqrt(1 / ea - 1 / na + 1 / eb - 1 / nb)
-    lower = 0.0 if not events_a else math.exp(centre - reach)
-    upper = math.inf if not events_b else math.exp(centre + reach)
-    return Interval(estimate, lower, upper)
+    estimate = (events_a / rows_a) / (events_b / rows_b) if events_b else math.inf
+    extreme = not events_a or not events_b or (events_a == rows_a and events_b == rows_b)
+    half = 0.5 if extreme else 0.0
+    a, n, b, m = events_a + half, rows_a + 2 * half, events_b + half, rows_b + 2 * half
+    middle = math.log((a / n) / (b / m))
+    reach = float(stats.norm.ppf(0.5 + confidence / 2)) * math.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    lower = math.exp(middle - reach) if events_a else 0.0
+    return Interval(estimate, lower, math.exp(middle + reach) if events_b else math.inf)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import special
 
 from titleholder.metrics.inputs import Array
 
@@ -73,16 +73,9 @@ def psi(reference: NDArray[Any], actual: NDArray[Any], *, bins: int, confidence:
 
 def _noncentrality(statistic: float, freedom: int, level: float) -> float:
     """The noncentrality under which the statistic is its distribution's `level` quantile, or 0."""
-
-    def excess(noncentrality: float) -> float:
-        return float(stats.ncx2.cdf(statistic, freedom, noncentrality)) - level
-
-    if stats.chi2.cdf(statistic, freedom) <= level:
+    if special.chdtr(freedom, statistic) <= level:
         return 0.0
-    high = statistic + 1.0
-    while excess(high) > 0:
-        high *= 2
-    return float(optimize.brentq(excess, 1e-12, high))
+    return float(special.chndtrinc(statistic, freedom, level))
 
 
 def _quantiles(reference: NDArray[Any], actual: NDArray[Any], bins: int) -> _Binned:

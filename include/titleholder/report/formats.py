@@ -91,8 +91,11 @@ def stretch(start: date, end: date) -> str:
 
 
 def stamp(moment: datetime | None) -> str:
-    """`2026-03-01 06:12 UTC`; nothing where there is none."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+    """`2026-03-01 06:12 UTC`; nothing where there is none. A moment without a zone is taken for UTC."""
+    if moment is None:
+        return ""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def short(label: str) -> str:

@@ -23,16 +23,16 @@ TAIL = 0.001
 def scores_by_outcome(evidence: Evidence, models: Sequence[Model]) -> Picture:
     """One panel a model: the scores of rows with and without the event, each of area one."""
     edges = _edges(np.concatenate([m.scores for m in models]))
-    sizes = [int((evidence.y == outcome).sum()) for outcome in (0, 1)]
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(len(models), sharex=True, squeeze=False)[:, 0]
         for axes, model in zip(panels, models, strict=True):
-            for outcome, how in ((0, {"color": MUTED, "alpha": 0.35}), (1, {"color": model.color, "histtype": "step"})):
+            without = {"color": MUTED, "alpha": 0.35, "histtype": "stepfilled"}
+            for outcome, how in enumerate((without, {"color": model.color, "histtype": "step", "linewidth": 1.5})):
                 rows = evidence.y == outcome
                 weights = None if evidence.weights is None else evidence.weights[rows]
-                label = f"outcome {outcome} ({count(sizes[outcome])} rows)"
-                _histogram(axes, model.scores[rows], edges, weights=weights, label=label, linewidth=1.5, **how)
+                label = f"outcome {outcome} ({count(int(rows.sum()))} rows)"
+                _histogram(axes, model.scores[rows], edges, weights=weights, label=label, **how)
             axes.set_title(model.name, loc="left")
             axes.set_yticks([])
             axes.set_ylabel("density")

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
@@ -17,6 +17,11 @@ from titleholder.windows import BEGINNING
 
 LONGEST = 4
 """Training is drawn at most so many times as long as all that comes after it."""
+
+
+STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 600)
+"""Months from one mark of the axis to the next."""
+TICKS = 5
 
 
 class Window(NamedTuple):
@@ -63,8 +68,8 @@ def drawn(facts: Facts, verdict: Verdict) -> Picture:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(_at(left), _at(facts.as_of + (facts.as_of - left) / 40))
-        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=5))  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(DateFormatter("%Y-%m"))  # type: ignore[no-untyped-call]
+        months = _months(left, facts.as_of)
+        axes.set_xticks([_at(month) for month in months], [f"{month:%Y-%m}" for month in months])
         axes.spines["left"].set_visible(False)
 
     said = "; ".join(f"{w.name.lower()}: {w.said}" for w in found)
@@ -78,6 +83,13 @@ def _left(facts: Facts) -> date:
     if spans.train_start <= BEGINNING:
         return spans.holdout_start - 2 * after
     return max(spans.train_start, spans.holdout_start - LONGEST * after)
+
+
+def _months(start: date, end: date) -> list[date]:
+    """First days of months after `start`, evenly spread, few enough to be read side by side."""
+    every = range(start.year * 12 + start.month, end.year * 12 + end.month)
+    step = next((months for months in STEPS if len(every) <= TICKS * months), STEPS[-1])
+    return [date(month // 12, month % 12 + 1, 1) for month in every if month % step == 0]
 
 
 def _bar(axes: Axes, row: int, window: Window, left: date) -> None:

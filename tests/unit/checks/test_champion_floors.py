@@ -24,9 +24,12 @@ def test_fires_as_a_warning_when_the_champion_is_shown_beyond_a_floor(floors: di
     assert (found.code, found.status, found.severity) == ("TH205", "fail", "warn")
 
 
-def test_stays_quiet_when_it_may_be_chance() -> None:
-    found = check(40, signal=0.3, roc_auc=0.7)
-    assert found.numbers["roc_auc"] < 0.7 < found.numbers["roc_auc_upper"]
+@pytest.mark.parametrize(("metric", "floor"), [("roc_auc", 0.7), ("brier", 0.22)])
+def test_stays_quiet_when_it_may_be_chance(metric: str, floor: float) -> None:
+    found = check(40, signal=0.3, **{metric: floor})
+    lower, upper = found.numbers[f"{metric}_lower"], found.numbers[f"{metric}_upper"]
+    assert lower < floor < upper
+    assert (found.numbers[metric] < floor) == (metric == "roc_auc")
     assert found.status == "pass"
 
 

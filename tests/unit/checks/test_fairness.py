@@ -92,6 +92,13 @@ def test_each_column_is_compared_within_itself() -> None:
     assert "sex=b over sex=a 0.0000" in apart.explanation
 
 
+def test_groups_of_different_columns_are_not_compared() -> None:
+    spec = cutting(columns__protected=["age_band", "sex"])
+    found = check({"old": (60, 60), "young": (0, 40), "newborn": (0, 40)}, spec, sex=np.repeat("any", 140))
+    assert (found.numbers["age_band=old:rate"], found.numbers["sex=any:rate"]) == (1.0, 60 / 140)
+    assert (found.status, found.numbers["judged"]) == ("not_applicable", 2)
+
+
 def test_missing_values_are_a_group() -> None:
     found = check({"old": (160, 200), None: (40, 200)})
     assert found.status == "fail"

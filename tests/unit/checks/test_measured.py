@@ -9,36 +9,34 @@ from scipy import stats
 
 from titleholder import metrics
 from titleholder.checks import measured
-from titleholder.checks.base import Evidence
+from titleholder.metrics import Array
 
 AREA = 0.97
 
 
-def separated(seed: int, metric: str = "roc_auc") -> Evidence:
-    """Fifty events and fifty others, whose scores have a true ROC AUC of `AREA`."""
-    y = np.repeat([1.0, 0.0], 50)
-    apart = float(stats.norm.ppf(AREA)) * np.sqrt(2) * y
-    scores = np.random.default_rng(seed).normal(apart)
-    return evidence(a_spec(judgement__metric=metric), y=y, challenger=scores)
+Y = np.repeat([1.0, 0.0], 50)
+
+
+def scores(seed: int) -> Array:
+    """Scores of fifty events and fifty others whose true ROC AUC is `AREA`."""
+    return np.random.default_rng(seed).normal(float(stats.norm.ppf(AREA)) * np.sqrt(2) * Y)
 
 
 def test_an_area_near_one_is_seldom_shown_to_be_what_it_is_not() -> None:
     """At 95 % one bound should be beyond the truth in 2.5 of 100; DeLong's own is in 13."""
-    given = [separated(seed) for seed in range(400)]
-    lower = [measured.interval(e, "roc_auc", e.challenger).lower for e in given]
+    given = evidence(y=Y)
+    lower = [measured.interval(given, "roc_auc", scores(seed)).lower for seed in range(400)]
     assert np.mean(np.array(lower) > AREA) <= 0.06
 
 
 def test_gini_is_the_same_interval_on_its_own_scale() -> None:
-    given = separated(0)
-    area, gini = (measured.interval(given, name, given.challenger) for name in ("roc_auc", "gini"))
+    area, gini = (measured.interval(evidence(y=Y), name, scores(0)) for name in ("roc_auc", "gini"))
     assert gini == pytest.approx([2 * bound - 1 for bound in area])
     assert gini.upper < 1
 
 
 def test_perfect_scores_are_surely_perfect() -> None:
-    given = separated(0)
-    assert measured.interval(given, "roc_auc", given.y) == (1.0, 1.0, 1.0)
+    assert measured.interval(evidence(y=Y), "roc_auc", Y) == (1.0, 1.0, 1.0)
 
 
 def test_the_bounds_of_many_tests_are_no_narrower_than_the_normal_ones() -> None:

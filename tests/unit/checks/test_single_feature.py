@@ -72,8 +72,9 @@ def test_training_rates_are_weighted() -> None:
     assert found.numbers["purpose:roc_auc"] == 1.0
 
 
-def test_without_training_rows_only_numbers_are_judged() -> None:
-    found = no_feature_alone(judged(purpose=np.where(Y == 1, "b", "a")))
+@pytest.mark.parametrize("seen", [None, trained(np.empty(0))], ids=["none at hand", "empty"])
+def test_without_training_rows_only_numbers_are_judged(seen: Seen | None) -> None:
+    found = no_feature_alone(judged(seen=seen, purpose=np.where(Y == 1, "b", "a")))
     assert (found.status, found.numbers["judged"]) == ("pass", 2)
     assert "purpose:roc_auc" not in found.numbers
 
