@@ -45,15 +45,8 @@ def drawn(evidence: Evidence, models: Sequence[Model]) -> Picture:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for model, each in zip(models, found, strict=True):
-            how = {"fmt": model.marker, "linestyle": model.line, "linewidth": 1.1}
-            whiskers(
-                axes,
-                [b.predicted for b in each],
-                [b.observed for b in each],
-                color=model.color,
-                label=model.name,
-                **how,
-            )
+            how = {"fmt": model.marker, "linestyle": model.line, "color": model.color, "label": model.name}
+            whiskers(axes, [b.predicted for b in each], [b.observed for b in each], linewidth=1.1, **how)
         lowest, highest = min(b.predicted for e in found for b in e), max(b.predicted for e in found for b in e)
         axes.plot([lowest, highest], [lowest, highest], ":", color=MUTED, linewidth=1)
         if shares:

@@ -43,15 +43,16 @@ class Split(NamedTuple):
     picture: Picture | None
 
 
-def splits(evidence: Evidence) -> list[Split]:
+def splits(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Split]:
     """By calendar month of the event, then by each segment and protected column; none where nothing is measurable.
 
-    A group needs as many events as the checks of cohorts and segments ask for.
+    A group needs as many events as the checks of cohorts and segments ask for. `gain` is the verdict's, on all rows.
     """
     if not evidence.measurable:
         return []
     columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
-    whole = _effect(evidence, "all judged rows", np.arange(len(evidence.y)), 2)
+    known = Interval(*gain[:3]) if gain else _measured(evidence, np.arange(len(evidence.y)))
+    whole = Effect("all judged rows", len(evidence.y), evidence.events, known)
     months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
     every = groups(months, ["month"])
     found = [_split(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]

@@ -51,22 +51,16 @@ def counted(verdict: Verdict) -> str:
 def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
     """Each look's gain, the mean so far with its always-valid lower bound, and the gain that must be exceeded."""
     at = np.arange(1, len(found) + 1)
-    bounds = [s.so_far.lower for s in found]
+    means, bounds = [s.so_far.gain for s in found], [s.so_far.lower for s in found]
     low, high = _limits(verdict, found)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        whiskers(
-            axes,
-            at - min(0.12, 0.02 * len(found)),
-            [s.gain for s in found],
-            color=PALE,
-            markerfacecolor="white",
-            label="each look",
-        )
-        axes.plot(at, [s.so_far.gain for s in found], "o-", color=CHALLENGER, label="mean of those that count")
+        beside, own = at - min(0.12, 0.02 * len(found)), [s.gain for s in found]
+        whiskers(axes, beside, own, color=PALE, markerfacecolor="white", label="each look")
+        axes.plot(at, means, "o-", color=CHALLENGER, label="mean of those that count")
         axes.plot(at, bounds, "v", linestyle=(0, (4, 1.5)), color=CHALLENGER, label="its lower bound", linewidth=1.2)
-        axes.fill_between(at, bounds, [s.so_far.gain for s in found], color=CHALLENGER, alpha=0.1, linewidth=0)
+        axes.fill_between(at, bounds, means, color=CHALLENGER, alpha=0.1, linewidth=0)
         axes.axhline(verdict.minimum_gain, color=INK, linewidth=1, linestyle=":", label="to be exceeded")
         every = slice(None, None, -(-len(found) // LABELS))
         axes.set_xticks(at[every], [f"{s.look.as_of:%Y-%m}" for s in found[every]], rotation=30, ha="right")
@@ -74,13 +68,15 @@ def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
         axes.set(ylim=(low, high), xlim=(0.5, len(found) + 0.5))
         figure.legend(loc="outside upper left", ncols=2)
 
-    below = sum(bound < low for bound in bounds)
-    outside = f" {below} lower bound{'s lie' if below > 1 else ' lies'} below the picture." if below else ""
-    level = confidence(verdict.confidence)
-    caption = f"Each look with its {level} interval; the mean of those that count and its always-valid bound.{outside}"
     last = found[-1].so_far
     alt = f"After {last.looks} looks the mean gain is {signed(last.gain)} and its lower bound {signed(last.lower)}."
-    return picture("looks", alt, caption, draw, height=3.7)
+    return picture("looks", alt, _caption(verdict, sum(bound < low for bound in bounds)), draw, height=3.7)
+
+
+def _caption(verdict: Verdict, below: int) -> str:
+    outside = f" {below} lower bound{'s lie' if below > 1 else ' lies'} below the picture." if below else ""
+    level = confidence(verdict.confidence)
+    return f"Each look with its {level} interval; the mean of those that count and its always-valid bound.{outside}"
 
 
 def _limits(verdict: Verdict, found: Sequence[Step]) -> tuple[float, float]:

@@ -63,26 +63,41 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         spec=evidence.spec,
         evidence=evidence,
         judgement=evidence.spec.judgement,
-        outcome=outcome(facts, verdict),
-        decided_at=formats.stamp(facts.decided_at),
-        checks=grouped(verdict.checks),
-        counted=counted(verdict.checks),
-        reign=verdict.accumulated(),
-        counted_looks=looks.counted(verdict),
-        looks=_looks(verdict),
-        curves=_curves(facts, verdict, evidence),
-        splits=groups.splits(evidence),
-        most=groups.MOST,
-        swaps=_swaps(evidence),
-        importance=_importance(evidence),
-        metrics=_metrics(verdict),
-        windows=timeline.windows(facts, verdict),
-        timeline=timeline.drawn(facts, verdict),
-        links=addresses(facts),
-        settings=thresholds.settings(evidence.spec.judgement),
-        held=thresholds.held_to(evidence.spec.judgement),
         scale=formats.scale,
+        **_decided(facts, verdict),
+        **_measured(facts, verdict, evidence),
     )
+
+
+def _decided(facts: Facts, verdict: Verdict) -> Content:
+    """What the ledger knows."""
+    return {
+        "outcome": outcome(facts, verdict),
+        "decided_at": formats.stamp(facts.decided_at),
+        "checks": grouped(verdict.checks),
+        "counted": counted(verdict.checks),
+        "reign": verdict.accumulated(),
+        "counted_looks": looks.counted(verdict),
+        "looks": _looks(verdict),
+        "metrics": _metrics(verdict),
+        "windows": timeline.windows(facts, verdict),
+        "timeline": timeline.drawn(facts, verdict),
+        "links": addresses(facts),
+    }
+
+
+def _measured(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
+    """What only the judged rows can tell, and the rules that they were judged by."""
+    return {
+        "curves": _curves(facts, verdict, evidence),
+        "splits": groups.splits(evidence, verdict.gain),
+        "most": groups.MOST,
+        "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
+        "swaps": _swaps(evidence),
+        "importance": _importance(evidence),
+        "settings": thresholds.settings(evidence.spec.judgement),
+        "held": thresholds.held_to(evidence.spec.judgement),
+    }
 
 
 def _looks(verdict: Verdict) -> Content | None:

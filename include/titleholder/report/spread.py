@@ -73,10 +73,14 @@ def agreement(evidence: Evidence, models: Sequence[Model]) -> Picture:
 
 def residuals(evidence: Evidence, models: Sequence[Model]) -> list[Picture]:
     """Of a regression: how errors are spread, and how they depend on the prediction."""
+    return [_errors(evidence, models), _errors_by_prediction(evidence, models)]
+
+
+def _errors(evidence: Evidence, models: Sequence[Model]) -> Picture:
     errors = [evidence.y - m.scores for m in models]
     edges = _edges(np.concatenate(errors))
 
-    def spread(figure: Figure) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for model, error in zip(models, errors, strict=True):
             how = {"color": model.color, "linestyle": model.line, "histtype": "step", "linewidth": 1.5}
@@ -85,20 +89,21 @@ def residuals(evidence: Evidence, models: Sequence[Model]) -> list[Picture]:
         axes.set(xlabel="observed minus predicted", ylabel="density", yticks=[])
         figure.legend(loc="outside upper left", ncols=2)
 
-    def against(figure: Figure) -> None:
+    caption = "Residuals. The outermost 0.1% at either end are drawn at the edges."
+    return picture("residuals", "Distribution of observed minus predicted.", caption, draw)
+
+
+def _errors_by_prediction(evidence: Evidence, models: Sequence[Model]) -> Picture:
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for model, error in zip(models, errors, strict=True):
-            _band(axes, model, error)
+        for model in models:
+            _band(axes, model, evidence.y - model.scores)
         axes.axhline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="mean prediction", ylabel="observed minus predicted")
         figure.legend(loc="outside upper left", ncols=2)
 
-    first = "Residuals. The outermost 0.1% at either end are drawn at the edges."
-    second = "Residuals by prediction, in bins of equal size: the median, and the middle 80% of the rows."
-    return [
-        picture("residuals", "Distribution of observed minus predicted.", first, spread),
-        picture("residuals-by-prediction", "Observed minus predicted, by the prediction.", second, against),
-    ]
+    caption = "Residuals by prediction, in bins of equal size: the median, and the middle 80% of the rows."
+    return picture("residuals-by-prediction", "Observed minus predicted, by the prediction.", caption, draw)
 
 
 def _band(axes: Axes, model: Model, error: Array) -> None:

@@ -13,7 +13,7 @@ from titleholder.checks.base import Evidence
 from titleholder.judgement import CutOff
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, as_percentages, picture, whiskers
-from titleholder.report.formats import confidence, percent
+from titleholder.report.formats import confidence
 from titleholder.report.rates import mean
 
 
@@ -47,7 +47,7 @@ def rule(cut_off: CutOff) -> str:
     """Who is accepted, in words."""
     if cut_off.share is not None:
         way = "lowest" if cut_off.accept == "below" else "highest"
-        return f"Each model accepts the {percent(cut_off.share)} of the judged rows with its {way} scores."
+        return f"Each model accepts the {confidence(cut_off.share)} of the judged rows with its {way} scores."
     way = "below" if cut_off.accept == "below" else "of at least"
     return f"Each model accepts scores {way} {cut_off.score:g}."
 

@@ -55,6 +55,8 @@ def test_only_web_addresses_are_followed() -> None:
         "script": "javascript:alert(1)",
         "upper": "JAVASCRIPT:alert(1)",
         "file": "file:///etc/passwd",
+        "host": "javascript://a.example/%0aalert(1)",
+        "other": "ftp://a.example/x",
         "relative": "//a.example",
         "nowhere": "http:",
         "broken": "http://[",

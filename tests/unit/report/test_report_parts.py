@@ -53,6 +53,14 @@ def test_a_group_has_the_gain_of_its_own_rows() -> None:
     )
     assert north.found == pytest.approx(gain[:3])
     assert split.whole.rows == 600
+    everyone = metrics.gain("roc_auc", found.y, found.challenger, found.champion, **how)
+    assert split.whole.found == pytest.approx(everyone[:3])
+
+
+def test_the_gain_on_all_rows_is_the_verdicts() -> None:
+    found = simulated(SPEC)
+    verdict = verdict_on(found)
+    assert all(split.whole.found == (0.0123, 0.0011, 0.0235) for split in groups.splits(found, verdict.gain))
 
 
 def test_months_segments_and_protected_columns_are_told() -> None:
