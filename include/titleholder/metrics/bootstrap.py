@@ -20,7 +20,7 @@ BATCH = 2**18
 """Bytes of counts that are evaluated at once, so that they stay in the processor's cache; at least one resample."""
 BLOCK = 256
 """Rows that one random byte can choose from."""
-FEW = 4096
+FEW = 8192
 """Rows up to which it is quicker to draw for many resamples at once."""
 
 

@@ -61,9 +61,9 @@ class Curve:
 
 def roc_auc(counts: Counts) -> Array:
     """Area under the ROC curve, ties counted half, shape (B,); NaN where a class is missing."""
-    won = (counts.events * (counts.below + counts.through)).sum(axis=1, keepdims=True) / 2
+    won = np.einsum("bq,bq->b", counts.events, counts.below + counts.through) / 2
     with np.errstate(invalid="ignore"):
-        return np.asarray((won / (counts.total * counts.others))[:, 0])
+        return np.asarray(won / (counts.total * counts.others)[:, 0])
 
 
 def gini(counts: Counts) -> Array:

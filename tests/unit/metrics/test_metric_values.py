@@ -160,6 +160,13 @@ def test_many_weight_vectors_at_once_give_what_each_gives(name: str) -> None:
         assert found == pytest.approx(metrics.compute(name, y[again], np.round(p, 2)[again], JUDGEMENT), abs=1e-12)
 
 
+@pytest.mark.parametrize("name", CLASSIFICATION)
+def test_an_event_on_top_that_no_resample_drew_leaves_the_others_metric(name: str) -> None:
+    counts = np.array([[1, 1, 1, 1, 1, 1, 1, 0]])
+    found = prepare(name, FEW, P, JUDGEMENT)(counts)[0]
+    assert found == pytest.approx(metrics.compute(name, FEW[:-1], P[:-1], JUDGEMENT), abs=1e-12)
+
+
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
 def test_with_one_class_there_is_no_ranking_and_no_warning(outcome: float) -> None:
     with warnings.catch_warnings():
