@@ -27,7 +27,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
     gained = "reign's gain > bound (looks)" if together else "gain [interval]"
     for name in ("as of", "new", "champion", metric, gained, "decision"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(Text(name), no_wrap=True)
     if width >= WIDE:
         table.add_column("reason", ratio=1)
     for row in rows:

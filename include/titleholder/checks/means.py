@@ -47,9 +47,14 @@ def difference_of_means(
 def ratio_of_means(
     y: Array, p: Array, *, confidence: float, weights: Array | None, clusters: Clusters | None
 ) -> Interval:
-    """Mean outcome over mean prediction, the predictions taken as given: 1 + mean(y - p) / mean(p)."""
+    """Mean outcome over mean prediction, the predictions taken as given: 1 + mean(y - p) / mean(p).
+
+    NaN where the mean prediction is nought.
+    """
     w, residual = _weights(y, weights), y - p
     expected, excess = np.average(p, weights=w), np.average(residual, weights=w)
+    if expected == 0:
+        return Interval(np.nan, -np.inf, np.inf)
     pull = w * (residual - excess) / w.sum() / expected
     return _interval(float(1 + excess / expected), *_variance(pull, clusters), confidence)
 
@@ -57,11 +62,15 @@ def ratio_of_means(
 def slope(y: Array, p: Array, *, confidence: float, weights: Array | None, clusters: Clusters | None) -> Interval:
     """Slope of the outcomes on the predictions by least squares; 1 where they are as wide as they should be.
 
+    NaN where all predictions are the same.
+
     Source: Mincer & Zarnowitz (1969), The evaluation of economic forecasts; robust to unequal variance.
     """
     w = _weights(y, weights)
     x, z = p - np.average(p, weights=w), y - np.average(y, weights=w)
     spread = (w * x**2).sum()
+    if spread == 0:
+        return Interval(np.nan, -np.inf, np.inf)
     estimate = float((w * x * z).sum() / spread)
     return _interval(estimate, *_variance(w * x * (z - estimate * x) / spread, clusters), confidence)
 

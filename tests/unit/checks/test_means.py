@@ -85,3 +85,10 @@ def test_one_cluster_shows_nothing() -> None:
     y, p = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50)
     found = means.ratio_of_means(y, p, confidence=0.95, weights=None, clusters=np.zeros(50, dtype=int))
     assert (found.lower, found.upper) == (-np.inf, np.inf)
+
+
+def test_predictions_that_are_all_alike_have_no_slope_and_those_of_nought_no_ratio() -> None:
+    y = RNG.normal(10, 1, 50)
+    for found in (means.slope(y, np.full(50, 3.0), **PLAIN), means.ratio_of_means(y, np.zeros(50), **PLAIN)):
+        assert np.isnan(found.estimate)
+        assert (found.lower, found.upper) == (-np.inf, np.inf)

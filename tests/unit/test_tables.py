@@ -1,0 +1,62 @@
+"""A decision as a line of a table: the gain is shown as the rule in force looks at it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from factories import REIGN, a_spec, a_verdict, spans_of
+from rich.console import Console
+
+from titleholder.ledger import Decision
+from titleholder.sequential import Look
+from titleholder.tables import decisions
+from titleholder.verdict import Verdict
+
+DAY = date(2024, 7, 1)
+LOOK = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc", gain=0.05, error=0.01)
+
+
+def row(verdict: Verdict, rule: str) -> Decision:
+    spec = a_spec(judgement__rule=rule)
+    facts: dict[str, Any] = dict.fromkeys(
+        ("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint", "code_version", "mlflow_run_id",
+         "airflow_run", "actor", "previous_hash", "hash"), "x",
+    )  # fmt: skip
+    return Decision(
+        **facts, model="small", lane="live", as_of=DAY, kind="keep", challenger_version=4, champion_before=3,
+        champion_after=3, trained_through=DAY, spec=spec.model_dump(mode="json"), verdict=verdict,
+        spans=spans_of(spec), seed=7, reason="Because. And so on.", id=1, sequence=1, created_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def printed(verdict: Verdict, rule: str) -> str:
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(decisions("small", [row(verdict, rule)], 80))
+    return console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict", "said"),
+    [
+        ("single", a_verdict(), "+0.0100 [+0.0010, +0.0190]"),
+        ("single", a_verdict(gain=None), "not measurable"),
+        ("single", a_verdict(champion=None), "no champion yet"),
+        ("sequential", a_verdict(champion=None), "no champion yet"),
+        ("sequential", a_verdict(), "no new cohort yet"),
+        ("sequential", a_verdict(look=LOOK), "+0.0500 > +0.01"),
+    ],
+)
+def test_the_gain_is_shown_as_the_rule_looks_at_it(rule: str, verdict: Verdict, said: str) -> None:
+    found = printed(verdict, rule)
+    assert said in found
+    assert ("gain [interval]" in found) == (rule == "single")
+    assert "2024-07-01 keep: Because" in found
+
+
+def test_the_looks_that_count_are_told_from_all_looks() -> None:
+    earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
+    reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
+    assert "(3/9)" in printed(a_verdict(champion=reign, look=LOOK), "sequential")
