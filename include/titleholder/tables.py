@@ -25,7 +25,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     metric = rows[-1].verdict.metric if rows else "metric"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
-    gained = "reign's gain > bound (looks)" if together else "gain [interval]"
+    gained = "reign's gain > bound" if together else "gain [interval]"
     for name in ("as of", "new", "champion", metric, gained, "decision"):
         table.add_column(Text(name), no_wrap=True)
     if width >= WIDE:
