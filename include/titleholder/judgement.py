@@ -89,6 +89,11 @@ class Rule(Part):
 
     severity: Severity = "block"
 
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _off_without_quotes(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
+
 
 class Baseline(Rule):
     """Better than a constant, by more than this (in the metric's units, shown by its interval)."""

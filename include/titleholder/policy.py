@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from titleholder.checks import above_floors, champion_above_floors, gain_shown
-from titleholder.checks.base import COMPARISON, Result
+from titleholder.checks.base import Result, comparative
 from titleholder.spec import ModelSpec
 from titleholder.verdict import Verdict
 
@@ -29,15 +29,16 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     """
     if lane == "live" and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    failed = verdict.failed()
-    in_itself = [c for c in failed if not c.code.startswith(COMPARISON)]
+    failed = [c for c in verdict.failed() if c.code != champion_above_floors.code]  # no fault of the challenger's
+    in_itself = [c for c in failed if not comparative(c.code)]
     fallen = [c for c in verdict.checks if c.code == champion_above_floors.code and c.status == "fail"]
     if fallen and any(c.code == above_floors.code for c in in_itself):
         return Ruling("retire", f"The model no longer makes sense. {_said(fallen)} The challenger: {_said(in_itself)}")
     if in_itself:
         return Ruling("reject", _said(in_itself))
     if failed:
-        why = "Not shown to be better." if any(c.code == gain_shown.code for c in failed) else "Shown to do harm."
+        unshown = any(c.code == gain_shown.code for c in failed)
+        why = f"Not s{_shown(spec)[1:]}." if unshown else "Not fit to replace the champion."
         return Ruling("keep", f"{why} {_said(failed)}")
     if resting := _cooldown(spec, verdict, as_of):
         return Ruling("keep", resting)
@@ -53,14 +54,20 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str | None:
     if rest is None or reign is None or as_of >= (until := reign.as_of + rest):
         return None
     crowned = f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {rest})"
-    return f"Shown to be better, but {crowned}."
+    return f"{_shown(spec)}, but {crowned}."
+
+
+def _shown(spec: ModelSpec) -> str:
+    """What passing the gain means: with a negative minimum it is no gain."""
+    margin = spec.judgement.minimum_gain
+    return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
 
 
 def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
         why = "The first champion: nobody reigned and every absolute check passed."
     else:
-        why = f"Shown to be better. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
+        why = f"{_shown(spec)}. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
     if spec.promotion.approval != "automatic" and lane == "live":
         return Ruling("ask", f"{why} {', '.join(spec.promotion.approval.by)} must approve.")
     return Ruling("promote", why)

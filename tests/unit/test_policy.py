@@ -93,9 +93,26 @@ def test_it_is_not_retired_otherwise(verdict: Verdict, kind: str) -> None:
 
 def test_one_that_is_better_and_does_harm_elsewhere_leaves_the_champion() -> None:
     verdict = a_verdict(result("TH101"), result("TH301"), result("TH302", "fail"))
-    assert ruled(verdict) == ("keep", "Shown to do harm. TH302 said.")
+    assert ruled(verdict) == ("keep", "Not fit to replace the champion. TH302 said.")
     both = a_verdict(result("TH301", "fail"), result("TH302", "fail"))
     assert ruled(both) == ("keep", "Not shown to be better. TH301 said. TH302 said.")
+
+
+@pytest.mark.parametrize("code", ["TH304", "TH402", "TH702"])
+def test_what_compares_with_the_champion_keeps_and_does_not_reject(code: str) -> None:
+    assert ruled(a_verdict(result("TH301"), result(code, "fail"))).kind == "keep"
+
+
+def test_a_fallen_champion_never_blocks_its_own_replacement() -> None:
+    assert ruled(a_verdict(result("TH205", "fail", "block"), result("TH301"))).kind == "promote"
+
+
+def test_with_a_negative_minimum_nothing_is_called_better() -> None:
+    margin = {"judgement__minimum_gain": -0.005}
+    assert ruled(better(), **margin).reason == "Shown not to be worse by more than 0.005. TH301 said."
+    assert ruled(not_better(), **margin).reason == "Not shown not to be worse by more than 0.005. TH301 said."
+    resting = ruled(better(), promotion__cooldown="2 months", **margin).reason
+    assert resting.startswith("Shown not to be worse by more than 0.005, but the champion")
 
 
 @LANES

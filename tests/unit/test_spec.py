@@ -8,13 +8,15 @@ from datetime import date
 from typing import Any
 
 import pytest
+import yaml
 from dateutil.relativedelta import relativedelta
 from factories import SQL, a_regression, a_spec
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from titleholder.judgement import METRICS
+from titleholder import specfiles
+from titleholder.judgement import METRICS, Judgement
 from titleholder.spec import ModelSpec
 from titleholder.specfiles import DEFAULT_FOLDER, load_specs
 from titleholder.words import Duration
@@ -223,3 +225,17 @@ def test_a_spec_that_says_nothing_about_checks_has_all_of_them() -> None:
     assert {name for name in type(checks).model_fields if getattr(checks, name).severity == "warn"} == {
         "cohorts", "champion_floors", "drift", "shift", "fairness",
     }  # fmt: skip
+
+
+def test_off_needs_no_quotes_in_yaml() -> None:
+    spec = a_spec(judgement__checks={"fairness": yaml.safe_load("severity: off")})
+    assert spec.judgement.checks.fairness.severity == "off"
+
+
+def test_the_documentation_tells_the_defaults() -> None:
+    page = (DEFAULT_FOLDER.parents[1] / "docs" / "judgement.md").read_text(encoding="utf-8")
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "checks:" in b)
+    told = specfiles._Loader(block).get_single_data()["judgement"]
+    assert Judgement.model_validate_json(json.dumps(told)) == Judgement(metric="roc_auc", floors={"roc_auc": 0.6})
+    known = {name: set(type(rule).model_fields) for name, rule in Judgement(metric="roc_auc").checks}
+    assert {name: set(rule) for name, rule in told["checks"].items()} == known, "every threshold is told"

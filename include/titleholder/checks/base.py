@@ -20,8 +20,6 @@ from titleholder.spec import ModelSpec
 Array = NDArray[np.float64]
 Status = Literal["pass", "fail", "not_applicable"]
 Severity = Literal["block", "warn"]
-COMPARISON = "TH3"
-"""Codes that begin so compare with the champion; the others judge the challenger in itself, whoever reigns."""
 
 
 class Seen(BaseModel):
@@ -126,6 +124,11 @@ class Result(BaseModel):
     status: Status
     numbers: dict[str, float]
     explanation: str
+
+
+def comparative(code: str) -> bool:
+    """Whether a check compares with the champion; the others judge the challenger in itself, whoever reigns."""
+    return code.startswith("TH3") or code in ("TH205", "TH402", "TH702")
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ WORDS = {RATIO: "observed over expected", SLOPE: "slope"}
 def _calibrated(evidence: Evidence) -> Finding:
     """Fails when the interval of observed over expected, or of the slope, lies wholly beyond its bounds.
 
-    Not where the champion is further off by that measure on the same rows: to replace it does no harm. Of a regression
-    the ratio is that of the means, left out where outcomes differ in sign, and the slope that of least squares.
+    It does not apply where the champion is further off by that measure on the same rows: to replace it does no harm.
+    Of a regression the ratio is that of the means, left out where outcomes differ in sign, and the slope that of least
+    squares.
     """
     rule = evidence.spec.judgement.checks.calibration
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
@@ -39,6 +40,8 @@ def _calibrated(evidence: Evidence) -> Finding:
     told = ", ".join(f"{WORDS[n]} {said(v, '.3f')} (bounds {_range(bounds[n])})" for n, v in own.items())
     excuse = ", ".join(f"{WORDS[n]} {theirs[n].estimate:.3f}" for n in excused)
     further = f"; the champion is further off: {excuse}" if excuse else ""
+    if excused and len(beyond) == len(excused):
+        return not_applicable(f"Beyond its bounds, but to replace the champion does no harm: {told}{further}.", numbers)
     return found(len(beyond) > len(excused), f"On the holdout: {told}{further}.", numbers)
 
 

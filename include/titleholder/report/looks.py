@@ -49,7 +49,7 @@ def counted(verdict: Verdict) -> str:
 
 
 def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
-    """Each look's gain, the mean so far with its always-valid lower bound, and the gain that must be exceeded."""
+    """Each look's gain, the mean so far with its always-valid lower bound, and the gain that must be reached."""
     at = np.arange(1, len(found) + 1)
     means, bounds = [s.so_far.gain for s in found], [s.so_far.lower for s in found]
     low, high = _limits(verdict, found)
@@ -61,7 +61,7 @@ def drawn(verdict: Verdict, found: Sequence[Step]) -> Picture:
         axes.plot(at, means, "o-", color=CHALLENGER, label="mean of those that count")
         axes.plot(at, bounds, "v", linestyle=(0, (4, 1.5)), color=CHALLENGER, label="its lower bound", linewidth=1.2)
         axes.fill_between(at, bounds, means, color=CHALLENGER, alpha=0.1, linewidth=0)
-        axes.axhline(verdict.minimum_gain, color=INK, linewidth=1, linestyle=":", label="to be exceeded")
+        axes.axhline(verdict.minimum_gain, color=INK, linewidth=1, linestyle=":", label="to be reached")
         every = slice(None, None, -(-len(found) // LABELS))
         axes.set_xticks(at[every], [f"{s.look.as_of:%Y-%m}" for s in found[every]], rotation=30, ha="right")
         axes.set(xlabel="look, by the as-of date of its challenger", ylabel=f"gain, {metric(verdict.metric)}")

@@ -71,7 +71,7 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     yield text(
         f"Over {counted(verdict)} (since {reign.since}) the mean gain is {signed(reign.gain, like)}, shown to be above "
         f"{signed(reign.lower, like)} ({confidence(verdict.confidence)} always-valid bound; "
-        f"{exact(verdict.minimum_gain)} must be exceeded). "
+        f"{exact(verdict.minimum_gain)} must be reached). "
         f"Evidence {evidence(reign.log_evidence)}, needed {evidence(reign.needed)}."
     )
     yield ""
