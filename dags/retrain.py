@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_context, get_parsing_context
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from lifecycle_ui.links import step
+from lifecycle_ui.approval import Approve
+from lifecycle_ui.tasks import may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 Reference = dict[str, Any]
 """A frozen reference of titleholder.steps as JSON: what travels through XCom."""
-
-NO_USE_TRYING_AGAIN = ["SpecError", "UsageError", "DataError", "TrainingError"]
 
 DOC = """
 ### {name}: {description}
@@ -59,7 +56,7 @@ def build(spec: ModelSpec) -> DAG:
         max_active_runs=4,
         params=_form(spec),
         tags=["titleholder", spec.task],
-        default_args={"owner": spec.owner, **_retries()},
+        default_args={"owner": spec.owner, **retries()},
     )
     def retrain() -> None:
         snapshot = extract(spec.name)
@@ -67,7 +64,9 @@ def build(spec: ModelSpec) -> DAG:
         challenger = nominate(candidates)
         judged = validate(challenger)
         ruled = decide(judged)
-        promote(ruled)
+        if (approval := spec.promotion.approval) != "automatic":
+            ruled = Approve(task_id="approve", ruled=ruled, approval=approval).output
+        promote.override(outlets=[may_crown(spec.name)])(ruled)
 
     return retrain()
 
@@ -102,7 +101,7 @@ def extract(model: str) -> list[Reference]:
             airflow_run=f"{run.dag_id}/{run.run_id}",
             reason=form["reason"] or "",
         ),
-        settings=_settings(),
+        settings=settings(),
     )
     return [{"snapshot": snapshot.model_dump(mode="json"), "name": name} for name in snapshot.candidates]
 
@@ -113,7 +112,7 @@ def train(snapshot: Reference, name: str) -> Reference:
     from titleholder import steps
     from titleholder.snapshots import Snapshot
 
-    return steps.train(Snapshot.model_validate(snapshot), name, settings=_settings()).model_dump(mode="json")
+    return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
@@ -123,7 +122,7 @@ def nominate(candidates: list[Reference]) -> Reference:
     from titleholder.references import Trained
 
     trained = [Trained.model_validate(c) for c in candidates if c]
-    return steps.nominate(trained, settings=_settings()).model_dump(mode="json")
+    return steps.nominate(trained, settings=settings()).model_dump(mode="json")
 
 
 @step
@@ -132,7 +131,7 @@ def validate(challenger: Reference) -> Reference:
     from titleholder import steps
     from titleholder.references import Challenger
 
-    return steps.validate(Challenger.model_validate(challenger), settings=_settings()).model_dump(mode="json")
+    return steps.validate(Challenger.model_validate(challenger), settings=settings()).model_dump(mode="json")
 
 
 @step
@@ -141,7 +140,7 @@ def decide(judged: Reference) -> Reference:
     from titleholder import steps
     from titleholder.references import Judged
 
-    return steps.decide(Judged.model_validate(judged), settings=_settings()).model_dump(mode="json")
+    return steps.decide(Judged.model_validate(judged), settings=settings()).model_dump(mode="json")
 
 
 @step
@@ -150,26 +149,7 @@ def promote(ruled: Reference) -> Reference:
     from titleholder import steps
     from titleholder.references import Ruled
 
-    decision = steps.promote(Ruled.model_validate(ruled), settings=_settings())
-    told = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "challenger_version", "champion_after"}
-    return decision.model_dump(mode="json", include={*told, "mlflow_run_id"})
-
-
-def _settings() -> Any:
-    from titleholder.settings import Settings
-
-    return Settings.from_environment()
-
-
-def _retries() -> dict[str, Any]:
-    """Broken services are tried again; a bad spec or bad data fails at once, with its message."""
-    hopeless = [f"titleholder.errors.{name}" for name in NO_USE_TRYING_AGAIN]
-    return {
-        "retries": 2,
-        "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
-        "retry_exponential_backoff": True,
-        "retry_policy": ExceptionRetryPolicy([RetryRule(hopeless, RetryAction.FAIL, reason="no use trying again")]),
-    }
+    return tell(steps.promote(Ruled.model_validate(ruled), settings=settings()))
 
 
 def _form(spec: ModelSpec) -> dict[str, Param]:

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from demo.lender import fingerprint, simulate
 from demo.load import load, loaded
-from titleholder import ledger
+from titleholder import ledger, lineage
+from titleholder.decision import LIVE
 from titleholder.errors import TitleholderError
 from titleholder.local import cli as stack
 from titleholder.local.airflow import DONE, Airflow
@@ -99,7 +100,7 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
     """The month's own tick, which Airflow starts by itself, then a run by the REST API, as the form would start it."""
     bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2 * TASKS)
     today = datetime.now(UTC).date()
-    live = {row.as_of for row in ledger.read(url, MODEL, ledger.LIVE)}
+    live = {row.as_of for row in ledger.read(url, MODEL, LIVE)}
     if not any(day >= this_month for day in live):
         _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
         _refuse_failures(airflow, "scheduled")
@@ -112,9 +113,9 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 
 
 def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
-    for lane in ("backtest", ledger.LIVE):
+    for lane in ("backtest", LIVE):
         out.print(
-            decisions(f"{spec.name}, lane {lane}", ledger.standing(ledger.read(url, MODEL, lane), lane), out.width), ""
+            decisions(f"{spec.name}, lane {lane}", lineage.standing(ledger.read(url, MODEL, lane), lane), out.width), ""
         )
     command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120
     out.print(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from titleholder import report
 from titleholder.contest import Contest, prepare
-from titleholder.errors import DataError
-from titleholder.ledger import Decision
+from titleholder.decision import Decision
+from titleholder.references import Ruled
 from titleholder.registry import Registry, requirements
+from titleholder.settings import code_version
 from titleholder.spec import ModelSpec
 
 FILE = "card.html"
@@ -16,16 +18,12 @@ FILE = "card.html"
 
 def draw(row: Decision, rows: Sequence[Decision], registry: Registry) -> str:
     """The card as HTML; both models are scored anew. `rows` are those of the decision's lane."""
-    evidence = prepare(Contest.again(row), row.verdict.champion, rows, registry).evidence
-    return report.card(facts(row, registry), row.verdict, evidence)
+    evidence = prepare(Contest.again(row), row.judged.champion, rows, registry).evidence
+    return report.card(facts(row, registry), row.judged, evidence)
 
 
 def facts(row: Decision, registry: Registry) -> report.Facts:
     """What the ledger knows of a decision beside its verdict."""
-    if row.challenger_version is None:
-        raise DataError(f"decision {row.id} has no challenger: there is no card to draw")
-    spec = ModelSpec.restore(row.spec)
-    candidate = spec.training.candidates.get(row.verdict.candidate)
     lineage = {
         "Snapshot": row.snapshot_uri,
         "Snapshot SHA-256": row.snapshot_sha256,
@@ -37,9 +35,7 @@ def facts(row: Decision, registry: Registry) -> report.Facts:
         "Ledger row hash": row.hash,
     }
     return report.Facts(
-        model=row.model,
-        description=spec.description,
-        owner=spec.owner,
+        **_common(ModelSpec.restore(row.spec), row.judged.candidate, row.challenger, row.mlflow_run_id, registry),
         as_of=row.as_of,
         lane=row.lane,
         kind=row.kind,
@@ -49,12 +45,43 @@ def facts(row: Decision, registry: Registry) -> report.Facts:
         decision_id=row.id,
         sequence=row.sequence,
         decided_at=row.created_at,
-        challenger_version=row.challenger_version,
-        spans=row.spans,
+        spans=row.windows,
         lineage={name: value for name, value in lineage.items() if value},
-        links={
-            "MLflow run": registry.run_url(row.mlflow_run_id),
-            "Model version": registry.version_url(row.model, row.challenger_version),
-        },
-        environment=dict(r.split("==") for r in requirements(candidate.estimator)) if candidate else {},
     )
+
+
+def proposed(ruled: Ruled, spec: ModelSpec, registry: Registry) -> report.Facts:
+    """The same of a challenger about which nothing has been decided yet."""
+    challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
+    lineage = {
+        "Snapshot": snapshot.uri,
+        "Snapshot SHA-256": snapshot.sha256,
+        "Spec fingerprint": snapshot.spec_fingerprint,
+        "Code version": code_version(),
+        "Seed": str(spec.training.seed),
+        "MLflow run": snapshot.run_id,
+        "Airflow run": snapshot.origin.airflow_run,
+    }
+    return report.Facts(
+        **_common(spec, challenger.name, challenger.version, snapshot.run_id, registry),
+        as_of=snapshot.as_of,
+        lane=snapshot.lane,
+        kind=ruled.kind,
+        reason=ruled.reason,
+        actor=snapshot.origin.actor,
+        asked_because=snapshot.origin.reason,
+        spans=snapshot.spans,
+        lineage={name: value for name, value in lineage.items() if value},
+    )
+
+
+def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry: Registry) -> dict[str, Any]:
+    chosen = spec.training.candidates.get(candidate)
+    return {
+        "model": spec.name,
+        "description": spec.description,
+        "owner": spec.owner,
+        "challenger_version": version,
+        "links": {"MLflow run": registry.run_url(run_id), "Model version": registry.version_url(spec.name, version)},
+        "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},
+    }

@@ -20,7 +20,7 @@ from titleholder.local import cli as stack_cli
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
-    from titleholder.ledger import Decision
+    from titleholder.decision import Decision
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -171,7 +171,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show a model's decisions in a lane: challenger, champion, gain with its interval, what was decided and why."""
-    from titleholder import ledger
+    from titleholder import ledger, lineage
     from titleholder.settings import Settings
 
     _known(model)
@@ -180,7 +180,7 @@ def history(
     if not rows:
         others = ", ".join(ledger.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
-    _show(f"{model}, lane {lane}", rows if everything else ledger.standing(rows, lane), as_json)
+    _show(f"{model}, lane {lane}", rows if everything else lineage.standing(rows, lane), as_json)
 
 
 @app.command()
@@ -191,14 +191,14 @@ def champion(
     as_json: AsJson = False,
 ) -> None:
     """Say who reigns, or reigned on a date: by the clock in the live lane, by as-of date in others."""
-    from titleholder import ledger
+    from titleholder import ledger, lineage
     from titleholder.settings import Settings
     from titleholder.windows import resolve_as_of
 
     _known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = ledger.read(Settings.from_environment().ledger_url, model, lane)
-    reign = ledger.reign_on(rows, lane, day)
+    reign = lineage.reign_on(rows, lane, day)
     if as_json:
         champion = reign.model_dump(exclude={"looks"}) if reign else None
         _print_json({"model": model, "lane": lane, "on": day, "champion": champion})
@@ -208,6 +208,33 @@ def champion(
         )
     else:
         out.print(f"{model}: nobody reigned in lane {lane} on {day}")
+
+
+@app.command()
+def rollback(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")],
+    to: Annotated[
+        int | None,
+        typer.Option(help="A version that was champion before; default: the predecessor of the reigning one."),
+    ] = None,
+    leaving: Annotated[int | None, typer.Option(help="Do nothing unless this version reigns.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also bring back a version that was rolled back itself.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give an earlier champion its place back in the live lane. Nothing is trained or judged.
+
+    The version that goes is barred: no challenger wins that was trained on nothing newer.
+    """
+    from titleholder import steps
+    from titleholder.references import Rollback
+    from titleholder.settings import Settings
+
+    _known(model)
+    order = Rollback(reason=reason, actor=f"cli:{_user()}", to=to, leaving=leaving, force=force)
+    _show(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
 
 
 @app.command()

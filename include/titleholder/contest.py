@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from titleholder import ledger, snapshots, training, windows
+from titleholder import lineage, snapshots, training, windows
 from titleholder.checks.base import Evidence, Seen
+from titleholder.decision import Decision
 from titleholder.errors import DataError
-from titleholder.ledger import Decision
 from titleholder.metrics import Array
 from titleholder.references import Challenger, Reference
 from titleholder.registry import Registry
@@ -59,16 +59,14 @@ class Contest(Reference):
     @classmethod
     def again(cls, row: Decision) -> Self:
         """The contest behind a decision, under the spec of that time."""
-        if row.challenger_version is None:
-            raise DataError(f"decision {row.id} has no challenger to judge anew")
         return cls(
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
-            version=row.challenger_version,
-            candidate=row.verdict.candidate,
+            version=row.challenger,
+            candidate=row.judged.candidate,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
-            spans=row.spans,
+            spans=row.windows,
         )
 
 
@@ -88,17 +86,24 @@ class Case(BaseModel):
         return judge(self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note)
 
 
-def prepare(contest: Contest, reign: Reign | None, rows: Sequence[Decision], registry: Registry) -> Case:
+def prepare(
+    contest: Contest,
+    reign: Reign | None,
+    rows: Sequence[Decision],
+    registry: Registry,
+    challenger: Pipeline | None = None,
+) -> Case:
     """Score both models on the holdout rows that came after both models' training rows.
 
-    `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained.
+    `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained. `challenger`,
+    where given, takes the place of the registered model.
     """
     spec, columns = contest.spec, contest.spec.columns
     whole = snapshots.frame(contest.uri, contest.sha256)
     training_rows = snapshots.part(whole, contest.spans, columns.event_time, "training")
     start, note = _judged_from(contest, reign)
     frame = whole[whole[columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
-    model = registry.load(spec.name, contest.version)
+    model = challenger or registry.load(spec.name, contest.version)
     recorded = registry.origin_tags(spec.name, contest.version).get(SCORES_TAG)
     crowned = _crowned(reign, rows, spec)
     evidence = Evidence(
@@ -142,7 +147,7 @@ def _seen(model: Pipeline, training_rows: pd.DataFrame, spec: ModelSpec) -> Seen
 
 def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> ModelSpec | None:
     """The spec with which the champion was trained."""
-    row = ledger.row_of(rows, reign.version) if reign else None
+    row = lineage.row_of(rows, reign.version) if reign else None
     return ModelSpec.restore(row.spec) if row else (spec if reign else None)
 
 

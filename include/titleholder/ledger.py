@@ -1,69 +1,43 @@
-"""The append-only table of decisions, in PostgreSQL. It is the truth; the registry's alias follows it.
-
-The live lane is a list: its last row says who reigns. Any other lane is a fold over its challengers in as-of order: the
-latest row of each as-of date stands, and a month that arrives late or again makes its successors be judged anew.
-"""
+"""The append-only table of decisions, in PostgreSQL. It is the truth; the registry's alias follows it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, MetaData, Table, insert, select, text
+from sqlalchemy import Connection, Engine, MetaData, Row, Table, insert, select, text
 
+from titleholder import lineage
 from titleholder.database import engine, reachable
-from titleholder.verdict import Reign, Verdict
-from titleholder.windows import Intervals
+from titleholder.decision import Decision, Entry, content, digest
+from titleholder.errors import UsageError
+from titleholder.verdict import Reign
 
-LIVE = "live"
-Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
-LARGE = 1e16
-_UNHASHED = {"id", "hash"}
+PATIENCE = "10min"
+"""How long a writer waits for the line's lock before it gives up; then nothing was written, and it may try again."""
 
-
-class Entry(BaseModel):
-    """What a decision says, before it has a place in a line of succession."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    lane: str
-    as_of: date
-    kind: Kind
-    challenger_version: int | None
-    champion_before: int | None
-    champion_after: int | None
-    trained_through: date | None
-    run_key: str
-    snapshot_uri: str
-    snapshot_sha256: str
-    spec: dict[str, Any]
-    spec_fingerprint: str
-    verdict: Verdict
-    spans: Intervals
-    code_version: str
-    seed: int
-    mlflow_run_id: str
-    airflow_run: str
-    actor: str
-    reason: str
-    asked_because: str = ""
-
-
-class Decision(Entry):
-    """A row of the ledger."""
-
-    id: int
-    sequence: int
-    created_at: datetime
-    previous_hash: str
-    hash: str
+GUARDS = {
+    "no_change": "CREATE TRIGGER no_change BEFORE DELETE OR UPDATE ON titleholder.decisions FOR EACH ROW "
+    "EXECUTE FUNCTION titleholder.refuse_change()",
+    "no_truncate": "CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.decisions FOR EACH STATEMENT "
+    "EXECUTE FUNCTION titleholder.refuse_change()",
+}
+"""The triggers that refuse every change, as PostgreSQL writes out what the migrations made."""
+REFUSAL = "BEGIN RAISE EXCEPTION 'the ledger is append-only: % on titleholder.decisions is refused', TG_OP; END"
+_TRIGGERS = """
+SELECT tgname, tgenabled::text AS enabled, pg_get_triggerdef(pg_trigger.oid) AS made, prosrc AS does
+FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE tgrelid = 'titleholder.decisions'::regclass AND NOT tgisinternal
+"""
+_ALLOWED = """
+SELECT verb FROM (VALUES ('UPDATE', has_any_column_privilege('titleholder.decisions', 'UPDATE')),
+                         ('DELETE', has_table_privilege('titleholder.decisions', 'DELETE')),
+                         ('TRUNCATE', has_table_privilege('titleholder.decisions', 'TRUNCATE'))) AS known (verb, may)
+WHERE may
+"""
 
 
 class Line:
@@ -74,82 +48,43 @@ class Line:
         self.lane = lane
         self.rows = _select(connection, self._table, model, lane)
 
+    @property
+    def head(self) -> int:
+        """The sequence number of the last row; 0 where there is none."""
+        return self.rows[-1].sequence if self.rows else 0
+
     def standing(self) -> list[Decision]:
-        """The decisions in force, in their order; see `standing`."""
-        return standing(self.rows, self.lane)
+        """The decisions in force, in their order; see `lineage.standing`."""
+        return lineage.standing(self.rows, self.lane)
 
     def reign(self, as_of: date) -> Reign | None:
-        """Whoever reigns when a challenger of `as_of` is judged; see `reign_before`."""
-        return reign_before(self.rows, self.lane, as_of)
+        """Whoever reigns when a challenger of `as_of` is judged; see `lineage.reign_before`."""
+        return lineage.reign_before(self.rows, self.lane, as_of)
 
     def append(self, entry: Entry) -> Decision:
-        """Write one row after the last one."""
-        last = self.rows[-1] if self.rows else None
+        """Write one row after the last one, at the database's time: one clock for all writers."""
         draft = Decision(
-            **entry.model_dump(),
+            **dict(entry),
             id=0,
-            sequence=last.sequence + 1 if last else 1,
-            created_at=datetime.now(UTC),
-            previous_hash=last.hash if last else "",
+            sequence=self.head + 1,
+            created_at=self._connection.scalar(text("SELECT clock_timestamp()")),
+            previous_hash=self.rows[-1].hash if self.rows else "",
             hash="",
         )
-        row = content(draft)
-        row["hash"] = digest(draft)
-        stored = self._connection.execute(insert(self._table).values(row).returning(self._table.c.id)).scalar_one()
+        row = content(draft.model_dump(mode="json"))
+        row["hash"] = digest(row)
+        written = {name: value for name, value in row.items() if value is not None}
+        stored = self._connection.execute(insert(self._table).values(written).returning(self._table.c.id)).scalar_one()
         decision = draft.model_copy(update={"id": stored, "hash": row["hash"]})
         self.rows.append(decision)
         return decision
-
-
-def standing(rows: Sequence[Decision], lane: str) -> list[Decision]:
-    """The decisions in force: all rows of the live lane; elsewhere the latest row of each as-of date, in that order."""
-    if lane == LIVE:
-        return list(rows)
-    return [latest for _, latest in sorted({row.as_of: row for row in rows}.items())]
-
-
-def reign_before(rows: Sequence[Decision], lane: str, as_of: date) -> Reign | None:
-    """Whoever reigned before the challenger of `as_of`, with the looks of its reign so far.
-
-    In the live lane that is the head, elsewhere it goes by as-of order.
-    """
-    earlier = [r for r in standing(rows, lane) if lane == LIVE or r.as_of < as_of]
-    if not earlier or not (reign := _reign(rows, earlier[-1].champion_after)):
-        return None
-    last = earlier[-1]
-    if last.champion_after != last.champion_before or last.verdict.champion is None:
-        return reign
-    gathered = (*last.verdict.champion.looks, *([last.verdict.look] if last.verdict.look else []))
-    return reign.model_copy(update={"looks": gathered})
-
-
-def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:
-    """Whoever reigned at the end of `day`: in the live lane by the clock, elsewhere by as-of date."""
-    past = [r for r in standing(rows, lane) if (r.created_at.date() if lane == LIVE else r.as_of) <= day]
-    return _reign(rows, past[-1].champion_after) if past else None
-
-
-def row_of(rows: Sequence[Decision], version: int | None) -> Decision | None:
-    """The newest row in which this version was the challenger: it tells what the version was trained on."""
-    return next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)
-
-
-def _reign(rows: Sequence[Decision], version: int | None) -> Reign | None:
-    crowned = row_of(rows, version)
-    if crowned is None or crowned.trained_through is None or version is None:
-        return None
-    return Reign(
-        version=version,
-        as_of=crowned.as_of,
-        trained_through=crowned.trained_through,
-        judged_through=crowned.spans.matured,
-    )
 
 
 @contextmanager
 def line(url: str, model: str, lane: str) -> Iterator[Line]:
     """A line of succession to append to: locked against every other writer, committed whole or not at all."""
     with reachable(), engine(url).begin() as connection:
+        connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": PATIENCE})
         connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:line, 0))"), {"line": f"titleholder:{model}:{lane}"}
         )
@@ -162,6 +97,29 @@ def read(url: str, model: str, lane: str) -> list[Decision]:
         return _select(connection, _table(connection), model, lane)
 
 
+def stored(url: str, model: str, lane: str) -> list[dict[str, Any]]:
+    """Every row of a lane just as the database has it, in the order of writing: what hashes are checked against."""
+    with reachable(), engine(url).connect() as connection:
+        return _rows(connection, _table(connection), model, lane)
+
+
+def decision(url: str, number: int) -> Decision:
+    """The decision with this id; UsageError where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        table = _table(connection)
+        row = connection.execute(select(table).where(table.c.id == number)).mappings().one_or_none()
+    if row is None:
+        raise UsageError(f"no decision {number} in the ledger; `titleholder history MODEL --json` shows each one's id")
+    return Decision.model_validate(dict(row))
+
+
+def models(url: str) -> list[str]:
+    """The models that have decisions."""
+    with reachable(), engine(url).connect() as connection:
+        table = _table(connection)
+        return list(connection.scalars(select(table.c.model).distinct().order_by("model")))
+
+
 def lanes(url: str, model: str) -> list[str]:
     """The lanes in which a model has decisions."""
     with reachable(), engine(url).connect() as connection:
@@ -169,30 +127,32 @@ def lanes(url: str, model: str) -> list[str]:
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
 
 
-def content(decision: Decision) -> dict[str, Any]:
-    """What a decision's hash covers, as JSON: everything but its id and its own hash."""
-    return dict(_canonical(decision.model_dump(mode="json", exclude=_UNHASHED)))
+def guards(url: str) -> list[str]:
+    """What is wrong with the guards that keep the table append-only, a sentence each; empty where they stand."""
+    with reachable(), engine(url).connect() as connection:
+        standing = {row.tgname: row for row in connection.execute(text(_TRIGGERS))}
+        allowed = list(connection.scalars(text(_ALLOWED)))
+        role = connection.scalar(text("SELECT current_user"))
+    weak = (f"The trigger {name} {fault}" for name in GUARDS if (fault := _weakness(name, standing.get(name))))
+    return [*weak, *(f"The role {role} has the right to {verb} rows of titleholder.decisions" for verb in allowed)]
 
 
-def digest(decision: Decision) -> str:
-    """SHA-256 of a decision's content; it covers the previous row's hash, which makes the rows a chain."""
-    return hashlib.sha256(json.dumps(content(decision), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    """JSON that PostgreSQL's jsonb gives back unchanged: it knows no negative zero, and writes 1e20 out in full."""
-    if isinstance(value, dict):
-        return {k: _canonical(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_canonical(v) for v in value]
-    if isinstance(value, float):
-        return int(value) if abs(value) >= LARGE else value + 0.0
-    return value
+def _weakness(name: str, trigger: Row[Any] | None) -> str:
+    if trigger is None:
+        return "on titleholder.decisions is gone"
+    if trigger.enabled not in ("O", "A"):
+        return "on titleholder.decisions is switched off"
+    as_made = trigger.made == GUARDS[name] and " ".join(trigger.does.split()) == REFUSAL
+    return "" if as_made else "on titleholder.decisions is not the one that the migrations made"
 
 
 def _select(connection: Connection, table: Table, model: str, lane: str) -> list[Decision]:
+    return [Decision.model_validate(row) for row in _rows(connection, table, model, lane)]
+
+
+def _rows(connection: Connection, table: Table, model: str, lane: str) -> list[dict[str, Any]]:
     wanted = select(table).where(table.c.model == model, table.c.lane == lane).order_by(table.c.sequence)
-    return [Decision.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
+    return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def _table(connection: Connection) -> Table:

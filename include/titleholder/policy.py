@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 from titleholder.checks import above_floors, champion_above_floors, gain_shown
 from titleholder.checks.base import Result, comparative
-from titleholder.spec import ModelSpec
+from titleholder.decision import Answer
+from titleholder.spec import Approval, ModelSpec, Person
 from titleholder.verdict import Verdict
 
 Kind = Literal["promote", "keep", "reject", "retire", "ask"]
@@ -20,10 +21,11 @@ class Ruling(NamedTuple):
     reason: str
 
 
-def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: date | None) -> Ruling:
+def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: date | None, barred: str = "") -> Ruling:
     """Rule on a challenger of `as_of`.
 
     `newest` is the as-of date of the lane's newest decision; only the live lane cares: there the past is settled.
+    `barred` says why the challenger may not win although it is better: see `lineage.bar`.
     `retire` advises people that the model no longer makes sense: the champion is shown to lie beyond its floors and the
     challenger does not rise above them. It stays champion until somebody acts.
     """
@@ -42,6 +44,8 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
         return Ruling("keep", f"{why} {_said(failed)}")
     if resting := _cooldown(spec, verdict, as_of):
         return Ruling("keep", resting)
+    if barred:
+        return Ruling("keep", f"{_shown(spec)}, but {barred}.")
     return _won(spec, verdict, lane)
 
 
@@ -69,5 +73,35 @@ def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     else:
         why = f"{_shown(spec)}. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
     if spec.promotion.approval != "automatic" and lane == "live":
-        return Ruling("ask", f"{why} {', '.join(spec.promotion.approval.by)} must approve.")
+        return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
     return Ruling("promote", why)
+
+
+def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
+    """Who may approve the challenger of a run that `requester` asked for."""
+    return tuple(p for p in approval.people if approval.own_runs or requester not in (p.id, p.name))
+
+
+def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "") -> Ruling:
+    """What becomes of a ruling that asks for people: only the yes of somebody who was asked promotes.
+
+    `decided_meanwhile` tells of a decision that came after the question; the answer was to another question then.
+    """
+    if answer is None:
+        return Ruling("keep", f"Nobody could be asked. {ruling.reason}")
+    if not answer.asked:
+        return Ruling("keep", f"Nobody may approve: the run was asked for by whoever would have to. {ruling.reason}")
+    if answer.answer == "none":
+        return Ruling("keep", f"Nobody answered in time, and silence means no. {ruling.reason}")
+    said = f' ("{answer.comment}")' if answer.comment else ""
+    if answer.answer == "reject":
+        return Ruling("keep", f"{answer.by} said no{said}. {ruling.reason}")
+    if answer.by not in answer.asked:
+        return Ruling("keep", f"{answer.by} approved, but was not asked{said}. {ruling.reason}")
+    if decided_meanwhile:
+        return Ruling("keep", f"{answer.by} approved{said}, but too late: {decided_meanwhile}. {ruling.reason}")
+    return Ruling("promote", f"{answer.by} approved{said}. {ruling.reason}")
+
+
+def _names(people: tuple[Person, ...]) -> str:
+    return ", ".join(p.name for p in people)

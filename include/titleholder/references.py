@@ -6,8 +6,10 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
+from titleholder.decision import Answer
 from titleholder.policy import Kind
 from titleholder.snapshots import Snapshot
+from titleholder.spec import Person
 from titleholder.verdict import Verdict
 
 
@@ -45,9 +47,37 @@ class Judged(Reference):
 
 
 class Ruled(Reference):
-    """A judged challenger and what is to be done about it."""
+    """A judged challenger and what is to be done about it.
+
+    `head` is the sequence number of the lane's last decision when it was ruled: what an approval is good for.
+    """
 
     challenger: Challenger
     verdict: Verdict
     kind: Kind
     reason: str
+    head: int = 0
+    answer: Answer | None = None
+
+
+class Question(Reference):
+    """What people are asked about a challenger: who may answer, and the report as Markdown."""
+
+    subject: str
+    body: str
+    asked: tuple[Person, ...]
+
+
+class Rollback(Reference):
+    """Who wants which version back, and why.
+
+    `to` is None for the predecessor; `leaving`, where given, must be the version that reigns, or nothing is done;
+    `force` allows a version that was rolled back itself.
+    """
+
+    reason: str
+    actor: str
+    to: int | None = None
+    leaving: int | None = None
+    force: bool = False
+    run: str = ""

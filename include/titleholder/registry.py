@@ -24,7 +24,7 @@ import pandas as pd
 import skops.io
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunData, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -216,11 +216,35 @@ class Registry:
         with self._reachable():
             return self._read(f"models:/{model}/{version}")
 
-    def origin_tags(self, model: str, version: int) -> dict[str, str]:
-        """Tags of the run that a version came from."""
+    def origin(self, model: str, version: int) -> RunData | None:
+        """Params, metrics and tags of the run that a version came from; None where it names none."""
         with self._reachable():
             run_id = self.client.get_model_version(model, str(version)).run_id
-        return self.tags(run_id) if run_id else {}
+            return self.client.get_run(run_id).data if run_id else None
+
+    def origin_tags(self, model: str, version: int) -> dict[str, str]:
+        """Tags of the run that a version came from."""
+        data = self.origin(model, version)
+        return dict(data.tags) if data else {}
+
+    def libraries(self, model: str, version: int) -> dict[str, str]:
+        """What a version was trained with, as it says itself: Python, and each library to its version."""
+        source = f"models:/{model}/{version}"
+        with self._reachable():
+            python = mlflow.models.get_model_info(source).flavors["python_function"]["python_version"]
+            lines = mlflow.artifacts.load_text(f"{source}/requirements.txt").splitlines()
+        pinned = (line.split("==") for line in lines if "==" in line)
+        return {"python": python, **{name.strip(): number.strip() for name, number in pinned}}
+
+    def tagged(self, tag: str) -> list[ModelVersion]:
+        """Every version, of whatever model, that carries a tag."""
+        found: list[ModelVersion] = []
+        token: str | None = ""
+        with self._reachable():
+            while token is not None:
+                page = self.client.search_model_versions(f"tags.`{tag}` != ''", page_token=token or None)
+                found, token = [*found, *page], page.token or None
+        return found
 
     def tag_version(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""

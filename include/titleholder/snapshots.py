@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -119,17 +120,37 @@ def frame(uri: str, sha256: str) -> pd.DataFrame:
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
     """
-    store, path = _store(uri)
-    try:
-        with store.open_input_stream(path) as file:
-            content = file.read()
-    except OSError as error:
-        raise DataError(f"snapshot {uri} cannot be read: {error}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sha256:
-        raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
+    with _opened(uri) as file:
+        content = file.read()
+    _hold(uri, hashlib.sha256(content).hexdigest(), sha256)
     rows: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
     return rows
+
+
+def verify(uri: str, sha256: str) -> None:
+    """Hold an extract to its hash without keeping it in memory.
+
+    Raises:
+        DataError: when the file is gone, or no longer hashes to `sha256`.
+    """
+    with _opened(uri) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _hold(uri, digest, sha256)
+
+
+@contextmanager
+def _opened(uri: str) -> Iterator[Any]:
+    try:
+        store, path = _store(uri)
+        with store.open_input_stream(path) as file:
+            yield file
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"snapshot {uri} cannot be read: {error}") from error
+
+
+def _hold(uri: str, digest: str, sha256: str) -> None:
+    if digest != sha256:
+        raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
 
 
 Part = Literal["training", "holdout"]

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder import query
 from titleholder.judgement import METRICS, Judgement, Task
-from titleholder.words import ClassPath, Column, Duration, Name, Part
+from titleholder.words import Address, ClassPath, Column, Duration, Name, Part, Span
 
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 
@@ -141,11 +141,25 @@ class Training(Part):
     candidates: dict[Name, Candidate] = Field(min_length=1)
 
 
+class Person(Part):
+    """A user of Airflow whose id is not its name, as with the FAB auth manager, whose ids are numbers."""
+
+    id: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+
+
 class Approval(Part):
     """Who must say yes, and how long they have. Silence means no."""
 
-    by: Annotated[tuple[str, ...], Field(min_length=1)]
-    within: Duration
+    by: Annotated[tuple[str | Person, ...], Field(min_length=1)]
+    within: Span
+    own_runs: bool = False
+    """Whether somebody may approve the challenger of a run that they asked for themselves."""
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Who may approve."""
+        return tuple(p if isinstance(p, Person) else Person(id=p, name=p) for p in self.by)
 
 
 class Promotion(Part):
@@ -154,6 +168,28 @@ class Promotion(Part):
     approval: Literal["automatic"] | Approval = "automatic"
     cooldown: Duration | None = None
     """How long after a change of champion nobody may take over, by as-of dates."""
+
+
+class Email(Part):
+    """Who is told by e-mail, and the Airflow connection (SMTP) that sends it."""
+
+    to: Annotated[tuple[Address, ...], Field(min_length=1)]
+    connection: Name = "smtp_default"
+
+
+class Slack(Part):
+    """The Airflow connection (Slack Incoming Webhook) that posts; the webhook knows its channel."""
+
+    connection: Name = "slack_webhook_default"
+
+
+class Notices(Part):
+    """Who is told what became of a live run, and when a run is late; see `titleholder.notices`."""
+
+    deadline: Span | None = None
+    """How long after its start a run must have decided."""
+    email: Email | None = None
+    slack: Slack | None = None
 
 
 class ModelSpec(Part):
@@ -172,6 +208,7 @@ class ModelSpec(Part):
     training: Training
     judgement: Judgement
     promotion: Promotion = Promotion()
+    notices: Notices = Notices()
     sql: str
 
     @field_validator("schedule")

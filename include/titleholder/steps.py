@@ -20,17 +20,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from titleholder import cards, contract, ledger, report, snapshots, training, warehouse, windows
+from titleholder import cards, contract, ledger, lineage, policy, report, snapshots, training, warehouse, windows
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
+from titleholder.decision import LIVE, Decision
 from titleholder.errors import UsageError
-from titleholder.ledger import LIVE, Decision
-from titleholder.references import Challenger, Judged, Ruled, Trained
+from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.snapshots import Origin, Snapshot
 from titleholder.spec import ModelSpec
 from titleholder.specfiles import load_specs
-from titleholder.succession import align, already, rule, settle
+from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -200,8 +200,8 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
     registry = Registry(settings.tracking_uri)
     rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
     if decided := already(rows, challenger.version, spec):
-        return Judged(challenger=challenger, verdict=decided.verdict)
-    reign = ledger.reign_before(rows, snapshot.lane, snapshot.as_of)
+        return Judged(challenger=challenger, verdict=decided.judged)
+    reign = lineage.reign_before(rows, snapshot.lane, snapshot.as_of)
     with registry.work_on(snapshot.run_id):
         verdict = prepare(Contest.of(challenger, spec), reign, rows, registry).judge()
         registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
@@ -222,8 +222,27 @@ def decide(judged: Judged, *, settings: Settings) -> Ruled:
     """Rule on a verdict: promote, keep, reject or ask."""
     snapshot = judged.challenger.snapshot
     rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    ruling = rule(_spec(snapshot), judged.verdict, snapshot.as_of, snapshot.lane, rows)
-    return Ruled(challenger=judged.challenger, verdict=judged.verdict, kind=ruling.kind, reason=ruling.reason)
+    through = judged.challenger.trained_through
+    ruling = rule(_spec(snapshot), judged.verdict, snapshot.as_of, through, snapshot.lane, rows)
+    head = rows[-1].sequence if rows else 0
+    return Ruled(**dict(judged), kind=ruling.kind, reason=ruling.reason, head=head)
+
+
+def ask(ruled: Ruled, *, settings: Settings) -> Question | None:
+    """What people are to be asked about a challenger; None where nobody needs to be."""
+    snapshot = ruled.challenger.snapshot
+    spec = _spec(snapshot)
+    approval = spec.promotion.approval
+    rows = ledger.read(settings.ledger_url, snapshot.model, snapshot.lane)
+    decided = already(rows, ruled.challenger.version, spec)
+    if ruled.kind != "ask" or approval == "automatic" or (decided and decided.kind == "promote"):
+        return None
+    facts = cards.proposed(ruled, spec, Registry(settings.tracking_uri))
+    return Question(
+        subject=report.what(facts, ruled.verdict),
+        body=report.markdown(facts, ruled.verdict),
+        asked=policy.approvers(approval, snapshot.origin.actor),
+    )
 
 
 def promote(ruled: Ruled, *, settings: Settings) -> Decision:
@@ -240,6 +259,8 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
         with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
             align(line, registry, snapshot.model)
             decided = already(line.rows, challenger.version, spec)
+            if decided and decided.kind != "promote" and ruled.answer and ruled.answer != decided.approval:
+                decided = None  # people were asked again
             written = [decided] if decided else settle(line, ruled, spec, registry)
             rows = list(line.rows)
         if snapshot.lane == LIVE:
@@ -252,10 +273,46 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
     return decision
 
 
+def rollback(model: str, order: Rollback, *, settings: Settings) -> Decision:
+    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
+
+    Raises:
+        UsageError: for a version that cannot come back, naming those that can; nothing was changed then.
+    """
+    registry = Registry(settings.tracking_uri)
+    with ledger.line(settings.ledger_url, model, LIVE) as line:
+        align(line, registry, model)
+        decision = roll_back(line, order, model)
+    reconcile(model, settings=settings)
+    for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
+        if version is not None:
+            registry.tag_version(model, version, _outcome(decision, verdict))
+    log.info("%s: %s", model, decision.reason)
+    return decision
+
+
+def _outcome(row: Decision, verdict: str) -> dict[str, str]:
+    """A decision as tags; the hash makes MLflow a witness of the ledger, see `titleholder.audit`."""
+    told = {"verdict": verdict, "decision": str(row.id), "decision_hash": row.hash, "reason": row.reason}
+    return {f"titleholder.{name}": value for name, value in told.items()}
+
+
+def told(row: Decision, *, settings: Settings) -> dict[str, Any]:
+    """A decision as the notices tell it and the links of a task need it: small, without verdict and spec."""
+    fields = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "actor", "mlflow_run_id"}
+    versions = {"challenger_version", "champion_before", "champion_after"}
+    registry = Registry(settings.tracking_uri)
+    version = row.challenger_version or row.champion_after
+    links = {"Model version": registry.version_url(row.model, version)} if version else {}
+    if row.mlflow_run_id:
+        links["Model card"] = registry.artifact_url(row.mlflow_run_id, cards.FILE)
+    more = {"owner": row.spec["owner"], "approved_by": row.approval.by if row.approval else "", "links": links}
+    return {**row.model_dump(mode="json", include=fields | versions), **more}
+
+
 def _tell(row: Decision, rows: Sequence[Decision], registry: Registry) -> None:
     """Let a decision's run and version say what was decided about them, and hang the model card beside them."""
-    outcome = {"verdict": row.kind, "decision": str(row.id), "reason": row.reason}
-    tags = {f"titleholder.{k}": v for k, v in outcome.items()}
+    tags = _outcome(row, row.kind)
     if row.challenger_version is not None:
         registry.tag_version(row.model, row.challenger_version, tags)
     page = f"[Model card]({registry.artifact_url(row.mlflow_run_id, cards.FILE)})\n\n{_markdown(row, registry)}"
@@ -264,7 +321,7 @@ def _tell(row: Decision, rows: Sequence[Decision], registry: Registry) -> None:
 
 
 def _markdown(row: Decision, registry: Registry) -> str:
-    return report.markdown(cards.facts(row, registry), row.verdict)
+    return report.markdown(cards.facts(row, registry), row.judged)
 
 
 def reconcile(model: str, *, settings: Settings) -> bool:

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from titleholder import ledger, policy
+from titleholder import lineage, policy
 from titleholder.contest import Contest, prepare
-from titleholder.ledger import LIVE, Decision, Entry, Line
-from titleholder.references import Ruled
+from titleholder.decision import LIVE, Decision, Entry
+from titleholder.errors import UsageError
+from titleholder.ledger import Line
+from titleholder.references import Rollback, Ruled
 from titleholder.registry import Registry
 from titleholder.settings import code_version
 from titleholder.spec import ModelSpec
@@ -29,16 +31,89 @@ def align(line: Line, registry: Registry, model: str) -> bool:
 
 def already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
     """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
-    row = ledger.row_of(rows, version)
+    row = lineage.row_of(rows, version)
     if row is None or (row.lane != LIVE and row != next(r for r in reversed(rows) if r.as_of == row.as_of)):
         return None  # elsewhere than live a later challenger of the same as-of date has replaced it
     same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
     return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
 
 
-def rule(spec: ModelSpec, verdict: Verdict, as_of: date, lane: str, rows: Sequence[Decision]) -> policy.Ruling:
+def roll_back(line: Line, order: Rollback, model: str) -> Decision:
+    """Give the live line back to a version that once was champion: its head's predecessor, or the one ordered.
+
+    The version rolled back is barred from then on; see `lineage.bar`. A second try of one Airflow run finds what the
+    first one wrote.
+
+    Raises:
+        UsageError: naming what does not fit and what would; nothing was written then.
+    """
+    rows = line.rows
+    if done := next((r for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run), None):
+        return done
+    head = rows[-1].champion_after if rows else None
+    if head is None:
+        raise UsageError(f"{model}: nobody reigns in lane {line.lane}, so there is nothing to roll back")
+    to = _target(rows, order, model, head)
+    crowned = lineage.row_of(rows, to)
+    if crowned is None:
+        raise UsageError(f"{model}: version {to} has no decision of its own in lane {line.lane}")
+    forced = " by force" if to in lineage.barred(rows) else ""
+    return line.append(
+        Entry(
+            model=model,
+            lane=line.lane,
+            as_of=max(r.as_of for r in rows),
+            kind="rollback",
+            challenger_version=None,
+            champion_before=head,
+            champion_after=to,
+            trained_through=crowned.trained_through,
+            run_key="",
+            snapshot_uri="",
+            snapshot_sha256="",
+            spec=crowned.spec,
+            spec_fingerprint=crowned.spec_fingerprint,
+            verdict=None,
+            spans=None,
+            code_version=code_version(),
+            seed=crowned.seed,
+            mlflow_run_id="",
+            airflow_run=order.run,
+            actor=order.actor,
+            reason=f"Version {head} gave way to version {to}{forced}. {order.reason}",
+            asked_because=order.reason,
+        )
+    )
+
+
+def _target(rows: Sequence[Decision], order: Rollback, model: str, head: int) -> int:
+    if not order.reason.strip():
+        raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
+    if order.leaving not in (None, head):
+        raise UsageError(f"{model}: version {head} reigns, not version {order.leaving}; nothing was rolled back")
+    ever, gone = [v for v in lineage.reigned(rows) if v != head], lineage.barred(rows)
+    valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in ever) or "none"
+    to = order.to if order.to is not None else lineage.predecessor(rows, head)
+    if to is None:
+        raise UsageError(f"{model}: version {head} has no predecessor left; versions that once reigned: {valid}")
+    if to not in ever:
+        why = "reigns already" if to == head else "never was champion in the live lane"
+        raise UsageError(f"{model}: version {to} {why}; versions that once reigned: {valid}")
+    if to in gone and not order.force:
+        raise UsageError(
+            f"{model}: version {to} was itself rolled back ({gone[to].asked_because}); reinstate it with force if you "
+            f"mean it; versions that once reigned: {valid}"
+        )
+    return to
+
+
+def rule(
+    spec: ModelSpec, verdict: Verdict, as_of: date, trained_through: date | None, lane: str, rows: Sequence[Decision]
+) -> policy.Ruling:
     """The policy's ruling in a lane with these rows."""
-    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=max((r.as_of for r in rows), default=None))
+    newest = max((r.as_of for r in rows), default=None)
+    barred = lineage.bar(rows, trained_through) if trained_through else ""
+    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
 
 
 def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> list[Decision]:
@@ -51,9 +126,9 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
     verdict = ruled.verdict
     if reign != verdict.champion:
         verdict = prepare(Contest.of(challenger, spec), reign, line.rows, registry).judge()
-    ruling = rule(spec, verdict, snapshot.as_of, line.lane, line.rows)
+    ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, line.lane, line.rows)
     if ruling.kind == "ask":
-        ruling = policy.Ruling("keep", f"Nobody could be asked. {ruling.reason}")
+        ruling = policy.answered(ruling, ruled.answer, _since(line.rows, ruled.head))
     decision = line.append(
         Entry(
             model=snapshot.model,
@@ -78,9 +153,17 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
             actor=snapshot.origin.actor,
             reason=ruling.reason,
             asked_because=snapshot.origin.reason,
+            approval=ruled.answer,
         )
     )
     return [decision, *(_judge_anew(line, decision, registry) if line.lane != LIVE else ())]
+
+
+def _since(rows: Sequence[Decision], head: int) -> str:
+    """What was decided after the row with this sequence number, the newest first; empty if nothing was."""
+    later = [r for r in rows if r.sequence > head]
+    about = f"version {later[-1].challenger_version}, as of {later[-1].as_of}," if later else ""
+    return f"{about} was decided since ({later[-1].kind})" if later else ""
 
 
 def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
@@ -91,11 +174,11 @@ def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Dec
     """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
         reign = line.reign(later.as_of)
-        if reign == later.verdict.champion:
+        if reign == later.judged.champion:
             continue
         again = Contest.again(later)
         verdict = prepare(again, reign, line.rows, registry).judge()
-        ruling = rule(again.spec, verdict, later.as_of, line.lane, line.rows)
+        ruling = rule(again.spec, verdict, later.as_of, later.trained_through, line.lane, line.rows)
         entry = later.model_dump(include=set(Entry.model_fields)) | {
             "kind": ruling.kind,
             "champion_before": reign.version if reign else None,

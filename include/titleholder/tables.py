@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from titleholder.ledger import Decision
+from titleholder.decision import Decision
 
 STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow", "retire": "red"}
 WIDE = 120
@@ -22,7 +22,7 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
 
     On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
     """
-    metric = rows[-1].verdict.metric if rows else "metric"
+    metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
     gained = "reign's gain > bound" if together else "gain [interval]"
@@ -41,6 +41,9 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
 
 def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
     verdict = row.verdict
+    if verdict is None:
+        before, after = f"v{row.champion_before}", f"v{row.champion_after}"
+        return str(row.as_of), after, before, "", "", row.kind, _reason(row)
     reign = verdict.champion
     metric = verdict.challenger_metrics.get(verdict.metric)
     return (
@@ -56,22 +59,24 @@ def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
 
 def _reason(row: Decision) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
+    if row.kind == "rollback":
+        return row.reason  # there is no page about it
     return row.reason.partition(". ")[0].rstrip(".")
 
 
 def gain(row: Decision) -> str:
     """The gain with its interval, or why there is none."""
-    if row.verdict.gain is None:
-        return "no champion yet" if row.verdict.champion is None else "not measurable"
-    won = row.verdict.gain
+    won = row.judged.gain
+    if won is None:
+        return "no champion yet" if row.judged.champion is None else "not measurable"
     return f"{won.estimate:+.4f} [{won.lower:+.4f}, {won.upper:+.4f}]"
 
 
 def reign_gain(row: Decision) -> str:
     """What the looks of the reign show together, or why they show nothing."""
-    if row.verdict.champion is None:
+    if row.judged.champion is None:
         return "no champion yet"
-    together = row.verdict.accumulated()
+    together = row.judged.accumulated()
     if together is None:
         return "no new cohort yet"
     return f"{together.gain:+.4f} > {together.lower:+.4f} ({together.counted}/{together.looks})"

@@ -1,14 +1,10 @@
-"""Buttons on a task that lead to its MLflow run and its model version, and the task decorator that has them."""
+"""Buttons on a task that lead to its MLflow run and its model version."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from typing import Any
 
-from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.bases.xcom import BaseXCom
 
 
@@ -33,24 +29,9 @@ class ModelVersionLink(BaseOperatorLink):
         """The version's address, or nothing where there is none yet. Called on the worker when the task ends."""
         reference = _result(ti_key)
         challenger = reference.get("challenger", reference)
-        version = challenger.get("version") or reference.get("challenger_version")
+        version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
         model = _snapshot(reference).get("model") or reference.get("model")
         return _registry().version_url(model, version) if version else ""
-
-
-class StepOperator(_PythonDecoratedOperator):
-    """A Python task with links to what it did in MLflow."""
-
-    custom_operator_name = "@step"
-    operator_extra_links = (MlflowRunLink(), ModelVersionLink())
-
-
-def step(function: Any = None, **options: Any) -> Any:
-    """Like `airflow.sdk.task`, for one verb of titleholder.steps: its docstring is the task's documentation."""
-    if function is None:
-        return functools.partial(step, **options)
-    options = {"doc_md": inspect.getdoc(function), "multiple_outputs": False, **options}
-    return task_decorator_factory(function, decorated_operator_class=StepOperator, **options)
 
 
 def _result(ti_key: Any) -> dict[str, Any]:

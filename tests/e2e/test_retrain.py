@@ -11,7 +11,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from titleholder import ledger
+from titleholder import ledger, lineage
 from titleholder.local.airflow import Airflow
 from titleholder.local.state import State
 from titleholder.registry import Registry
@@ -91,7 +91,8 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
     done = CliRunner().invoke(app, ["run", "tiny_amount", "--as-of", first, "--until", last, "--lane", "by-hand"])
     assert done.exit_code == 0, done.output
     lanes = [
-        ledger.standing(ledger.read(settings.ledger_url, "tiny_amount", lane), lane) for lane in ("backtest", "by-hand")
+        lineage.standing(ledger.read(settings.ledger_url, "tiny_amount", lane), lane)
+        for lane in ("backtest", "by-hand")
     ]
     by_airflow, by_hand = (
         [(r.as_of, r.kind, r.verdict.gain, r.verdict.challenger_metrics, r.snapshot_sha256) for r in rows]

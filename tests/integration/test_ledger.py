@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from titleholder import ledger
-from titleholder.ledger import Decision, Entry
+from titleholder import ledger, lineage
+from titleholder.decision import Decision, Entry, digest
 from titleholder.migrations import migrate
 from titleholder.settings import Settings
 from titleholder.verdict import Verdict
@@ -46,7 +46,7 @@ def test_a_row_reads_back_as_it_was_written_and_its_hash_holds(settings: Setting
     written = append(settings, entry("roundtrip"))
     read = ledger.read(settings.ledger_url, "paper", "roundtrip")[-1]
     assert read == written
-    assert ledger.digest(read) == read.hash
+    assert digest(ledger.stored(settings.ledger_url, "paper", "roundtrip")[-1]) == read.hash
 
 
 def test_rows_are_chained_by_hash(settings: Settings) -> None:
@@ -97,11 +97,11 @@ def test_a_fold_stands_by_as_of_order_whatever_the_order_of_writing(settings: Se
     append(settings, entry("fold", march, version=3))
     append(settings, entry("fold", january, version=1))
     rows = ledger.read(settings.ledger_url, "paper", "fold")
-    assert [r.as_of for r in ledger.standing(rows, "fold")] == [january, march]
-    reign = ledger.reign_before(rows, "fold", march)
+    assert [r.as_of for r in lineage.standing(rows, "fold")] == [january, march]
+    reign = lineage.reign_before(rows, "fold", march)
     assert reign is not None
     assert reign.version == 1
-    assert ledger.reign_before(rows, "fold", january) is None
+    assert lineage.reign_before(rows, "fold", january) is None
 
 
 def test_who_reigned_on_a_date(settings: Settings) -> None:
@@ -110,7 +110,7 @@ def test_who_reigned_on_a_date(settings: Settings) -> None:
     append(settings, entry("dates", date(2024, 3, 1), version=3, before=1))
     rows = ledger.read(settings.ledger_url, "paper", "dates")
     found = {
-        day: ledger.reign_on(rows, "dates", day) for day in (date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 1))
+        day: lineage.reign_on(rows, "dates", day) for day in (date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 1))
     }
     assert [r.version if r else None for r in found.values()] == [None, 1, 3]
     assert "dates" in ledger.lanes(settings.ledger_url, "paper")

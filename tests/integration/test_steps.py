@@ -13,10 +13,10 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
-from titleholder import ledger, snapshots, steps
+from titleholder import ledger, lineage, snapshots, steps
 from titleholder.contest import SCORES_TAG
+from titleholder.decision import Decision
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
-from titleholder.ledger import Decision
 from titleholder.references import Challenger, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, connection_url
@@ -47,7 +47,7 @@ def sentence(model: str, as_of: date, lane: str, settings: Settings) -> Decision
 
 
 def standing(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return ledger.standing(ledger.read(settings.ledger_url, model, lane), lane)
+    return lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
 
 
 def outcome(row: Decision) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import pytest
 from factories import REIGN, a_spec, a_verdict, spans_of
 from rich.console import Console
 
-from titleholder.ledger import Decision
+from titleholder.decision import Decision
 from titleholder.sequential import Look
 from titleholder.tables import decisions
 from titleholder.verdict import Verdict

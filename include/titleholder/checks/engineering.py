@@ -83,9 +83,13 @@ def _reloads_alike(evidence: Evidence) -> Finding:
     As a share of the recorded score where that is beyond one; a score that is no number differs from any.
     """
     recorded, reloaded = evidence.recorded, evidence.reloaded
-    tolerance = evidence.spec.judgement.checks.reload.tolerance
     if recorded is None or reloaded is None:
         return not_applicable("No scores were recorded when the model was trained.")
+    return scores_alike(recorded, reloaded, evidence.spec.judgement.checks.reload.tolerance)
+
+
+def scores_alike(recorded: Array, reloaded: Array, tolerance: float) -> Finding:
+    """What TH703 finds about these scores; an audit asks the same of a model that reigns."""
     if len(recorded) != len(reloaded):
         told = f"{len(recorded)} scores were recorded, the model read back gives {len(reloaded)}."
         return found(True, told, {"recorded": len(recorded), "reloaded": len(reloaded)})

@@ -9,8 +9,9 @@ from typing import Any, Self
 import requests
 
 from titleholder.errors import ServiceError
-from titleholder.local.keys import ADMIN, load_keys
+from titleholder.local.keys import ADMIN
 from titleholder.local.ports import HOST
+from titleholder.local.settings import passwords
 from titleholder.local.state import State
 
 DONE = ("success", "failed")
@@ -26,9 +27,9 @@ class Airflow:
         self._log_in()
 
     @classmethod
-    def of(cls, state: State) -> Self:
-        """The admin of a local stack."""
-        return cls(f"http://{HOST}:{state.read().ports['airflow']}", ADMIN, load_keys(state).admin)
+    def of(cls, state: State, user: str = ADMIN) -> Self:
+        """A user of a local stack."""
+        return cls(f"http://{HOST}:{state.read().ports['airflow']}", user, passwords(state)[user])
 
     def _log_in(self) -> None:
         answer = self._send("POST", "/auth/token", self._login)

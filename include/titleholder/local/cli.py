@@ -19,11 +19,11 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
-from titleholder.errors import TitleholderError
+from titleholder.errors import ServiceError, TitleholderError
 from titleholder.local import stack
-from titleholder.local.keys import ADMIN, load_keys
+from titleholder.local.keys import ADMIN
 from titleholder.local.services import ORDER
-from titleholder.local.settings import environment
+from titleholder.local.settings import environment, passwords
 from titleholder.local.state import State
 
 app = typer.Typer(
@@ -64,12 +64,16 @@ def status(
     password: Annotated[
         bool, typer.Option("--password", help="Print the Airflow user's password, and that only.")
     ] = False,
+    user: Annotated[str, typer.Option(help="With --password: whose, of the admin and TITLEHOLDER_USERS.")] = ADMIN,
 ) -> None:
     """Show each service: up or down, process id, address, log file. Exit code 3 unless all are up."""
     state = State.locate()
     with _reporting():
         if password:
-            sys.stdout.write(load_keys(state).admin + "\n")
+            known = passwords(state)
+            if user not in known:
+                raise ServiceError(f"Airflow has no user {user!r} here; it has {', '.join(known)}.")
+            sys.stdout.write(known[user] + "\n")
             return
         statuses = stack.status(state)
     if as_json:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from titleholder.local import postgres
-from titleholder.local.keys import ADMIN, Keys, ensure_keys, load_keys
+from titleholder.local.keys import Keys, ensure_keys, load_keys
 from titleholder.local.ports import choose_ports
 from titleholder.local.processes import find, is_alive, recorded, stop
 from titleholder.local.services import AIRFLOW, MIGRATIONS, ORDER, PORT_OF, Service, address, installed, services
-from titleholder.local.settings import PASSWORDS_FILE, environment
+from titleholder.local.settings import PASSWORDS_FILE, environment, passwords, users
 from titleholder.local.start import Starter, Watch, ignore
 from titleholder.local.state import Record, Running, State, write_private
 
@@ -44,7 +45,7 @@ def up(state: State, *, after_postgres: Sequence[Hook] = (), watch: Watch = igno
     with state.lock(lambda: watch("stack", "waiting for another command")):
         keys = ensure_keys(state)
         record = _settle(state, keys)
-        _write_admin(state, keys)
+        _write_passwords(state)
         known = services(state, keys, record.ports)
         starter = Starter(state, keys, record, watch)
         starter.run([starter.postgres(known["postgres"])])
@@ -164,6 +165,8 @@ def _stop_group(state: State, record: Record, names: Sequence[str], watch: Watch
     return bool(processes)
 
 
-def _write_admin(state: State, keys: Keys) -> None:
-    """Airflow would make a password of its own, and print it into a log."""
-    write_private(state.airflow / PASSWORDS_FILE, json.dumps({ADMIN: keys.admin}) + "\n")
+def _write_passwords(state: State) -> None:
+    """Airflow would make passwords of its own, and print them into a log."""
+    known = passwords(state)
+    made = {user: known.get(user) or secrets.token_urlsafe(16) for user in users()}
+    write_private(state.airflow / PASSWORDS_FILE, json.dumps(made) + "\n")

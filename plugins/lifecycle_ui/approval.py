@@ -1,0 +1,90 @@
+"""The task that asks people whether a challenger may take over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import Param, timezone
+
+if TYPE_CHECKING:
+    from titleholder.references import Question, Ruled
+    from titleholder.spec import Approval
+
+DOC = """Asks the people whom the spec names whether the challenger may take over. Not needed, it passes the ruling on.
+
+Answer under *Required Actions*. Silence means no. The answer is void when another challenger was decided since. Red:
+PostgreSQL or MLflow is away; clear the task and people are asked again."""
+
+
+class Approve(ApprovalOperator):
+    """Passes a ruling on; where it asks for people, with their answer.
+
+    Unlike its parent it never skips what comes after it: a no, or silence, is a decision that the ledger records.
+    """
+
+    template_fields = ("ruled",)  # the report is no template
+
+    def __init__(self, *, ruled: Any, approval: Approval, **options: Any) -> None:
+        comment = Param("", type="string", maxLength=500, title="Comment", description_md="Kept in the ledger.")
+        super().__init__(
+            subject="May the challenger take over?",
+            defaults=self.REJECT,
+            response_timeout=approval.within,
+            params={"comment": comment},
+            doc_md=DOC,
+            **options,
+        )
+        self.ruled, self._approval = ruled, approval
+
+    def execute(self, context: Any) -> Any:
+        """Ask, and wait; the ruling itself where nobody has to be asked."""
+        from titleholder import steps
+        from titleholder.references import Ruled
+        from titleholder.settings import Settings
+
+        ruled = Ruled.model_validate(self.ruled)
+        question = steps.ask(ruled, settings=Settings.from_environment())
+        if question is None:
+            return self.ruled
+        if not question.asked:
+            return _with_answer(ruled, {"asked": (), "answer": "none"})
+        self._put(question, ruled)
+        return super().execute(context)
+
+    def _put(self, question: Question, ruled: Ruled) -> None:
+        until = timezone.utcnow() + self.response_timeout
+        self.subject, self.body = question.subject, question.body
+        self.assigned_users = [{"id": p.id, "name": p.name} for p in question.asked]
+        self.notice_facts = {
+            "as_of": ruled.challenger.snapshot.as_of,
+            "challenger_version": ruled.challenger.version,
+            "by": [p.name for p in question.asked],
+            "until": f"{until:%Y-%m-%d %H:%M} UTC",
+        }
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """The ruling with what was answered, by whom, or with the silence."""
+        from titleholder import policy
+        from titleholder.references import Ruled
+
+        said = HITLOperator.execute_complete(self, context, event)
+        ruled = Ruled.model_validate(self.ruled)
+        asked = policy.approvers(self._approval, ruled.challenger.snapshot.origin.actor)
+        who = said["responded_by_user"]
+        return _with_answer(
+            ruled,
+            {
+                "asked": tuple(p.name for p in asked),
+                "answer": ("approve" if self.APPROVE in said["chosen_options"] else "reject") if who else "none",
+                "by": who["name"] if who else "",
+                "at": said["responded_at"],
+                "comment": said["params_input"].get("comment") or "",
+            },
+        )
+
+
+def _with_answer(ruled: Ruled, answer: dict[str, Any]) -> dict[str, Any]:
+    from titleholder.decision import Answer
+
+    return ruled.model_copy(update={"answer": Answer.model_validate(answer)}).model_dump(mode="json")
