@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_context, get_parsing_context
 
 from lifecycle_ui.approval import Approve
+from lifecycle_ui.notices import announcing, asking, deadline_of
 from lifecycle_ui.tasks import may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
@@ -55,6 +56,7 @@ def build(spec: ModelSpec) -> DAG:
         catchup=False,
         max_active_runs=4,
         params=_form(spec),
+        deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args={"owner": spec.owner, **retries()},
     )
@@ -65,8 +67,8 @@ def build(spec: ModelSpec) -> DAG:
         judged = validate(challenger)
         ruled = decide(judged)
         if (approval := spec.promotion.approval) != "automatic":
-            ruled = Approve(task_id="approve", ruled=ruled, approval=approval).output
-        promote.override(outlets=[may_crown(spec.name)])(ruled)
+            ruled = Approve(task_id="approve", ruled=ruled, approval=approval, notifiers=asking(spec)).output
+        promote.override(outlets=[may_crown(spec.name)], on_success_callback=announcing(spec))(ruled)
 
     return retrain()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, dag, get_current_context, get_parsing_context
 
+from lifecycle_ui.notices import announcing
 from lifecycle_ui.tasks import may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
@@ -44,7 +45,7 @@ def build(spec: ModelSpec) -> DAG:
         is_paused_upon_creation=False,
     )
     def rollback() -> None:
-        roll_back.override(outlets=[may_crown(spec.name)])(spec.name)
+        roll_back.override(outlets=[may_crown(spec.name)], on_success_callback=announcing(spec))(spec.name)
 
     return rollback()
 

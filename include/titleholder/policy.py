@@ -83,24 +83,32 @@ def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
 
 
 def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "") -> Ruling:
-    """What becomes of a ruling that asks for people: only the yes of somebody who was asked promotes.
+    """What becomes of a ruling that asked for people: only a timely yes of somebody who was asked promotes.
 
-    `decided_meanwhile` tells of a decision that came after the question; the answer was to another question then.
+    `decided_meanwhile` tells of a decision that came after the question; the answer was to another question then. Where
+    the ruling asks no longer, it stands.
     """
+    said, yes = _answer(answer, decided_meanwhile)
+    kind: Kind = ("promote" if yes else "keep") if ruling.kind == "ask" else ruling.kind
+    return Ruling(kind, f"{said}. {ruling.reason}")
+
+
+def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
+    """An answer in words, and whether it is a yes that counts."""
     if answer is None:
-        return Ruling("keep", f"Nobody could be asked. {ruling.reason}")
+        return "Nobody could be asked", False
     if not answer.asked:
-        return Ruling("keep", f"Nobody may approve: the run was asked for by whoever would have to. {ruling.reason}")
+        return "Nobody may approve: the run was asked for by whoever would have to", False
     if answer.answer == "none":
-        return Ruling("keep", f"Nobody answered in time, and silence means no. {ruling.reason}")
-    said = f' ("{answer.comment}")' if answer.comment else ""
+        return "Nobody answered in time, and silence means no", False
+    comment = f' ("{answer.comment}")' if answer.comment else ""
     if answer.answer == "reject":
-        return Ruling("keep", f"{answer.by} said no{said}. {ruling.reason}")
+        return f"{answer.by} said no{comment}", False
     if answer.by not in answer.asked:
-        return Ruling("keep", f"{answer.by} approved, but was not asked{said}. {ruling.reason}")
+        return f"{answer.by} approved{comment}, but was not asked", False
     if decided_meanwhile:
-        return Ruling("keep", f"{answer.by} approved{said}, but too late: {decided_meanwhile}. {ruling.reason}")
-    return Ruling("promote", f"{answer.by} approved{said}. {ruling.reason}")
+        return f"{answer.by} approved{comment}, but too late: {decided_meanwhile}", False
+    return f"{answer.by} approved{comment}", True
 
 
 def _names(people: tuple[Person, ...]) -> str:

@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,7 @@ class Registry:
         try:
             yield
         except BaseException:
-            with self._reachable():
+            with suppress(ServiceError), self._reachable():  # what went wrong is told, not that this went wrong too
                 self.client.set_terminated(run_id, "FAILED")
             raise
 

@@ -127,8 +127,8 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
     if reign != verdict.champion:
         verdict = prepare(Contest.of(challenger, spec), reign, line.rows, registry).judge()
     ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, line.lane, line.rows)
-    if ruling.kind == "ask":
-        ruling = policy.answered(ruling, ruled.answer, _since(line.rows, ruled.head))
+    if ruling.kind == "ask" or ruled.answer:
+        ruling = policy.answered(ruling, ruled.answer, _since(line.rows, ruled))
     decision = line.append(
         Entry(
             model=snapshot.model,
@@ -159,11 +159,16 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
     return [decision, *(_judge_anew(line, decision, registry) if line.lane != LIVE else ())]
 
 
-def _since(rows: Sequence[Decision], head: int) -> str:
-    """What was decided after the row with this sequence number, the newest first; empty if nothing was."""
-    later = [r for r in rows if r.sequence > head]
-    about = f"version {later[-1].challenger_version}, as of {later[-1].as_of}," if later else ""
-    return f"{about} was decided since ({later[-1].kind})" if later else ""
+def _since(rows: Sequence[Decision], ruled: Ruled) -> str:
+    """What voids an answer: a change of champion, or a challenger no older, decided after the question was made."""
+    as_of = ruled.challenger.snapshot.as_of
+    later = [r for r in rows if r.sequence > ruled.head and (r.as_of >= as_of or r.changed)]
+    if not later:
+        return ""
+    last = later[-1]
+    if last.kind == "rollback":
+        return f"version {last.champion_before} was rolled back to version {last.champion_after} since"
+    return f"version {last.challenger_version}, as of {last.as_of}, was decided since ({last.kind})"
 
 
 def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:

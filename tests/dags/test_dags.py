@@ -26,7 +26,7 @@ dags = {
             for t in d.tasks},
         "params": {k: d.params.get_param(k).schema for k in d.params},
         "doc": d.doc_md or "", "owner": d.owner, "catchup": d.catchup, "tags": sorted(d.tags),
-        "end": str(d.end_date),
+        "end": str(d.end_date), "schedule": getattr(d, "schedule", None),
     } for d in bag.dags.values()}
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "scipy", "optuna"} & set(sys.modules))
 print("ANSWER" + json.dumps({"dags": dags, "errors": bag.import_errors, "heavy": heavy}))
@@ -59,15 +59,26 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 def test_every_shipped_spec_becomes_a_dag_without_import_errors(shipped: dict) -> None:
     assert shipped["errors"] == {}
     stems = {p.stem for p in (ROOT / "include" / "models").glob("*.yaml")}
-    assert set(shipped["dags"]) == {f"{stem}.retrain" for stem in stems}
+    assert set(shipped["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
+
+
+def reads_like(dag: dict, order: list[str]) -> None:
+    assert list(dag["tasks"]) == order
+    for task, following in itertools.pairwise(order):
+        assert following in dag["tasks"][task]["down"]
 
 
 def test_a_dag_reads_like_the_sentence(shipped: dict) -> None:
-    for dag in shipped["dags"].values():
-        order = ["extract", "train", "nominate", "validate", "decide", "promote"]
-        assert list(dag["tasks"]) == order
-        for task, following in itertools.pairwise(order):
-            assert following in dag["tasks"][task]["down"]
+    for name, dag in shipped["dags"].items():
+        sentence = ["extract", "train", "nominate", "validate", "decide", "promote"]
+        reads_like(dag, sentence if name.endswith("retrain") else ["rollback"])
+
+
+def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
+    dag = shipped["dags"]["demo_default.rollback"]
+    assert dag["schedule"] is None
+    assert set(dag["params"]) == {"reason", "to", "leaving", "force"}
+    assert dag["params"]["reason"]["minLength"] == 3
 
 
 def test_house_rules(shipped: dict) -> None:
@@ -100,7 +111,13 @@ def test_the_finished_example_rests(shipped: dict) -> None:
 
 def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) -> None:
     found = read_dags(ROOT / "tests" / "models", tmp_path)
-    assert set(found["dags"]) == {"tiny.retrain", "tiny_amount.retrain", "tiny_crown.retrain"}
+    stems = {p.stem for p in (ROOT / "tests" / "models").glob("*.yaml")} - {"broken"}
+    assert set(found["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
+    reads_like(
+        found["dags"]["tiny_asked.retrain"],
+        ["extract", "train", "nominate", "validate", "decide", "approve", "promote"],
+    )
+    assert found["dags"]["tiny_asked.retrain"]["tasks"]["approve"]["doc"]
     ((file, message),) = found["errors"].items()
     assert file.endswith("broken_specs.py")
     assert "line 11: judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in message

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
+from dateutil.relativedelta import relativedelta
 
 from titleholder.checks.base import Evidence, Result, Severity, Status
+from titleholder.decision import Decision
 from titleholder.metrics import Gain
 from titleholder.spec import ModelSpec
 from titleholder.verdict import Reign, Verdict
@@ -162,3 +164,36 @@ def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> 
         "confidence": 0.95,
     }
     return Verdict(champion=champion, checks=checks, **{**whole, **parts})
+
+
+def a_decision(sequence: int = 1, **parts: Any) -> Decision:
+    """A row of the live lane: by default a promotion of version `sequence` as of the first of the `sequence`-th month."""
+    as_of = parts.pop("as_of", date(2024, sequence, 1))
+    spec = a_spec()
+    whole: dict[str, Any] = {
+        **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint", "code_version"), "x"),
+        **dict.fromkeys(("mlflow_run_id", "airflow_run", "actor", "previous_hash", "hash"), "x"),
+        "model": "small",
+        "lane": "live",
+        "kind": "promote",
+        "challenger_version": sequence,
+        "champion_before": None,
+        "champion_after": sequence,
+        "trained_through": as_of - relativedelta(months=9),
+        "spec": spec.model_dump(mode="json"),
+        "verdict": a_verdict(),
+        "spans": spans_of(spec, as_of),
+        "seed": 7,
+        "reason": "Because. And so on.",
+        "created_at": datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),
+    }
+    return Decision(**{**whole, **parts}, as_of=as_of, id=100 + sequence, sequence=sequence)
+
+
+def a_rollback(sequence: int, before: int, after: int, **parts: Any) -> Decision:
+    """A row that gives `after` the place of `before` back."""
+    judged: dict[str, Any] = {"challenger_version": None, "verdict": None, "spans": None}
+    return a_decision(
+        sequence, kind="rollback", champion_before=before, champion_after=after, asked_because="it is bad", **judged,
+        **parts,
+    )  # fmt: skip

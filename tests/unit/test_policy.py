@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from factories import a_spec, a_verdict, result
 
-from titleholder.policy import Ruling, rule
+from titleholder.decision import Answer
+from titleholder.policy import Ruling, answered, approvers, rule
 from titleholder.verdict import Reign, Verdict
 
 AS_OF = date(2024, 7, 1)
@@ -169,3 +170,60 @@ def test_nobody_is_bothered_with_a_challenger_that_lost(verdict: Verdict) -> Non
 def test_it_does_not_matter_who_reigns_only_that_somebody_does() -> None:
     other = Reign(version=1, as_of=date(2019, 1, 1), trained_through=date(2018, 1, 1))
     assert ruled(better().model_copy(update={"champion": other})) == ruled(better())
+
+
+ASKED = Ruling("ask", "Shown to be better. risk-lead, cfo must approve.")
+
+
+def said(answer: str, by: str = "risk-lead", **more: Any) -> Answer:
+    return Answer(asked=("risk-lead", "cfo"), answer=answer, by=by if answer != "none" else "", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "meanwhile", "kind", "begins"),
+    [
+        (said("approve"), "", "promote", "risk-lead approved. Shown to be better."),
+        (said("approve", comment="fine"), "", "promote", 'risk-lead approved ("fine"). Shown'),
+        (said("reject", comment="too new"), "", "keep", 'risk-lead said no ("too new"). Shown'),
+        (said("none"), "", "keep", "Nobody answered in time, and silence means no."),
+        (said("approve", by="intern"), "", "keep", "intern approved, but was not asked."),
+        (said("approve"), "version 9 was decided since", "keep", "risk-lead approved, but too late: version 9 was"),
+        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the run was asked for by"),
+        (None, "", "keep", "Nobody could be asked. Shown to be better."),
+    ],
+)
+def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(
+    answer: Answer | None, meanwhile: str, kind: str, begins: str
+) -> None:
+    ruling = answered(ASKED, answer, meanwhile)
+    assert ruling.kind == kind
+    assert ruling.reason.startswith(begins)
+
+
+def test_nobody_approves_the_run_they_asked_for_unless_the_spec_allows_it() -> None:
+    by: list[Any] = ["risk-lead", {"id": "3", "name": "cfo"}]
+    approval = a_spec(promotion__approval={"by": by, "within": "12 hours"}).promotion.approval
+    assert approval != "automatic"
+    assert [p.name for p in approvers(approval, "airflow:scheduled")] == ["risk-lead", "cfo"]
+    assert [p.id for p in approvers(approval, "risk-lead")] == ["3"]
+    assert [p.id for p in approvers(approval, "cfo")] == ["risk-lead"]
+    own = approval.model_copy(update={"own_runs": True})
+    assert len(approvers(own, "cfo")) == 2
+
+
+def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
+    ruling = rule(a_spec(), better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
+    assert ruling == Ruling("keep", "Shown to be better, but it saw nothing newer.")
+    worse = rule(a_spec(), not_better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
+    assert worse.reason.startswith("Not shown to be better")
+
+
+def test_an_answer_changes_nothing_about_a_ruling_that_asks_no_longer() -> None:
+    older = Ruling("keep", "Older than the newest live decision.")
+    assert answered(older, said("approve")) == Ruling(
+        "keep", "risk-lead approved. Older than the newest live decision."
+    )
+    assert answered(older, said("approve"), "version 9 was decided since").reason.startswith(
+        "risk-lead approved, but too"
+    )
+    assert answered(Ruling("reject", "It has fallen."), said("none")).kind == "reject"

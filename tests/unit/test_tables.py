@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from io import StringIO
-from typing import Any
 
 import pytest
-from factories import REIGN, a_spec, a_verdict, spans_of
+from factories import REIGN, a_decision, a_rollback, a_spec, a_verdict
 from rich.console import Console
 
 from titleholder.decision import Decision
@@ -20,16 +19,9 @@ LOOK = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc",
 
 
 def row(verdict: Verdict, rule: str) -> Decision:
-    spec = a_spec(judgement__rule=rule)
-    facts: dict[str, Any] = dict.fromkeys(
-        ("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint", "code_version", "mlflow_run_id",
-         "airflow_run", "actor", "previous_hash", "hash"), "x",
-    )  # fmt: skip
-    return Decision(
-        **facts, model="small", lane="live", as_of=DAY, kind="keep", challenger_version=4, champion_before=3,
-        champion_after=3, trained_through=DAY, spec=spec.model_dump(mode="json"), verdict=verdict,
-        spans=spans_of(spec), seed=7, reason="Because. And so on.", id=1, sequence=1, created_at=datetime.now(UTC),
-    )  # fmt: skip
+    spec = a_spec(judgement__rule=rule).model_dump(mode="json")
+    versions = {"challenger_version": 4, "champion_before": 3, "champion_after": 3}
+    return a_decision(kind="keep", as_of=DAY, spec=spec, verdict=verdict, **versions)
 
 
 def printed(verdict: Verdict, rule: str) -> str:
@@ -60,3 +52,13 @@ def test_the_looks_that_count_are_told_from_all_looks() -> None:
     earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
     reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
     assert "(3/9)" in printed(a_verdict(champion=reign, look=LOOK), "sequential")
+
+
+def test_a_rollback_is_told_with_its_reason() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    back = a_rollback(2, 3, 1, reason="Version 3 gave way to version 1. It saw the future.")
+    console.print(decisions("small", [a_decision(), back], 80))
+    found = console.export_text()
+    assert "v1   v3" in found
+    assert "2024-02-01 rollback: Version 3 gave way to version 1. It saw the future." in found
+    assert "roc_auc" in found, "the metric's name is taken from the newest verdict"

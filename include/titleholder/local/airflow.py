@@ -100,6 +100,26 @@ class Airflow:
         """A run's task instances."""
         return list(self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"])
 
+    def clear(self, dag: str, run_id: str) -> None:
+        """Let a run's failed tasks, and what comes after them, be tried again."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
+        self._send("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
+
+    def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
+        """What a task asks people, once it waits for an answer; ServiceError when it does not by then."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and self.run(dag, run_id)["state"] not in DONE:
+            states = {t["task_id"]: t["state"] for t in self.tasks(dag, run_id)}
+            if states.get(task) == "awaiting_input":
+                return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
+            time.sleep(0.5)
+        raise ServiceError(f"{dag} {run_id}: {task} asked nobody within {timeout:.0f} s; see {self.address}")
+
+    def answer(self, dag: str, run_id: str, task: str, chosen: str, comment: str = "") -> None:
+        """Answer a task's question, as this user."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
+        self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
+
     def wait_for_run(self, dag: str, run_id: str, timeout: float = 600) -> str:
         """The state in which a run ended; ServiceError when it has not by then."""
         deadline = time.monotonic() + timeout

@@ -1,0 +1,183 @@
+"""Approval, rollback and overlapping live runs from the real Airflow scheduler, asked and answered by its REST API."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from titleholder import ledger
+from titleholder.decision import Decision
+from titleholder.errors import ServiceError
+from titleholder.local import processes
+from titleholder.local import stack as local
+from titleholder.local.airflow import Airflow
+from titleholder.local.cli import migrate_ledger
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+DAG, HASTY, AMOUNT = "tiny_asked.retrain", "tiny_hasty.retrain", "tiny_amount.retrain"
+USERS = ("admin", "risk-lead", "cfo", "intern")
+
+
+@pytest.fixture(scope="module")
+def users(state: State) -> dict[str, Airflow]:
+    found = {name: Airflow.of(state, name) for name in USERS}
+    for dag in (DAG, HASTY, AMOUNT, "tiny_asked.rollback"):
+        found["admin"].wait_for_dag(dag)
+        found["admin"].pause(dag, False)
+    return found
+
+
+def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
+    rows = ledger.read(settings.ledger_url, dag.partition(".")[0], "live")
+    (row,) = [r for r in rows if r.airflow_run == f"{dag}/{run_id}"]
+    return row
+
+
+def champion(settings: Settings, model: str = "tiny_asked") -> int | None:
+    return Registry(settings.tracking_uri).champion(model)
+
+
+def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str, dict]:
+    run_id = users[by].trigger(DAG, {"as_of": as_of})
+    return run_id, users["admin"].wait_for_question(DAG, run_id, "approve")
+
+
+def ended(users: dict[str, Airflow], settings: Settings, run_id: str, dag: str = DAG) -> Decision:
+    assert users["admin"].wait_for_run(dag, run_id) == "success"
+    return row_of(settings, dag, run_id)
+
+
+def events(users: dict[str, Airflow]) -> list[dict]:
+    found = users["admin"].get("/assets/events?limit=100")["asset_events"]
+    return [e["extra"] for e in found if e["uri"] == "titleholder://tiny_asked/champion"]
+
+
+def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], settings: Settings) -> None:
+    run_id, question = asked(users, "2024-01-01")
+    assert "approval asked to promote version" in question["subject"]
+    assert "### Checks" in question["body"]
+    assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
+    assert champion(settings) is None
+    for stranger in ("intern", "admin"):
+        with pytest.raises(ServiceError, match=r"\(403\).*is not a respondent"):
+            users[stranger].answer(DAG, run_id, "approve", "Approve")
+    users["risk-lead"].answer(DAG, run_id, "approve", "Approve", "as discussed")
+    row = ended(users, settings, run_id)
+    assert row.kind == "promote"
+    assert row.approval is not None
+    assert (row.approval.by, row.approval.answer, row.approval.comment) == ("risk-lead", "approve", "as discussed")
+    assert row.approval.asked == ("risk-lead", "cfo")
+    assert row.reason.startswith('risk-lead approved ("as discussed"). The first champion')
+    assert row.actor == "admin"
+    assert champion(settings) == row.challenger_version
+    assert events(users) == [{"version": row.challenger_version, "before": None, "decision": row.id}]
+
+
+def test_a_no_keeps_the_champion_and_the_run_is_green(users: dict[str, Airflow], settings: Settings) -> None:
+    before = champion(settings)
+    run_id, _ = asked(users, "2024-02-01")
+    users["cfo"].answer(DAG, run_id, "approve", "Reject", "not this month")
+    row = ended(users, settings, run_id)
+    assert (row.kind, row.champion_after) == ("keep", before)
+    assert row.reason.startswith('cfo said no ("not this month").')
+    assert champion(settings) == before
+    assert len(events(users)) == 1, "nothing changed, nothing is told to downstream DAGs"
+
+
+def test_nobody_approves_the_run_they_asked_for(users: dict[str, Airflow], settings: Settings) -> None:
+    run_id, question = asked(users, "2024-02-02", by="risk-lead")
+    assert [u["id"] for u in question["assigned_users"]] == ["cfo"]
+    with pytest.raises(ServiceError, match=r"\(403\)"):
+        users["risk-lead"].answer(DAG, run_id, "approve", "Approve")
+    users["cfo"].answer(DAG, run_id, "approve", "Approve")
+    row = ended(users, settings, run_id)
+    assert (row.kind, row.actor) == ("promote", "risk-lead")
+    assert row.approval is not None
+    assert row.approval.by == "cfo"
+
+
+def test_an_approval_is_void_once_a_newer_challenger_was_decided(users: dict[str, Airflow], settings: Settings) -> None:
+    before = champion(settings)
+    older, _ = asked(users, "2024-03-01")
+    newer, _ = asked(users, "2024-03-02")
+    users["cfo"].answer(DAG, newer, "approve", "Reject")
+    ended(users, settings, newer)
+    users["risk-lead"].answer(DAG, older, "approve", "Approve")
+    row = ended(users, settings, older)
+    assert (row.kind, row.champion_after) == ("keep", before)
+    assert "risk-lead approved, but too late: version" in row.reason
+    assert "as of 2024-03-02, was decided since (keep)" in row.reason
+    assert champion(settings) == before
+
+
+def test_silence_means_no(users: dict[str, Airflow], settings: Settings) -> None:
+    run_id = users["admin"].trigger(HASTY, {"as_of": "2024-01-01"})
+    row = ended(users, settings, run_id, HASTY)
+    assert (row.kind, row.champion_after) == ("keep", None)
+    assert row.reason.startswith("Nobody answered in time, and silence means no.")
+    assert row.approval is not None
+    assert (row.approval.answer, row.approval.by) == ("none", "")
+    assert champion(settings, "tiny_hasty") is None
+
+
+def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -> None:
+    rows = ledger.read(settings.ledger_url, "tiny_asked", "live")
+    reigning = champion(settings)
+    with pytest.raises(ServiceError, match="reason"):
+        users["admin"].trigger("tiny_asked.rollback", {})
+    run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": reigning})
+    assert users["admin"].wait_for_run("tiny_asked.rollback", run_id) == "success"
+    row = row_of(settings, "tiny_asked.rollback", run_id)
+    first = next(r for r in rows if r.kind == "promote")
+    assert (row.kind, row.champion_before, row.champion_after) == ("rollback", reigning, first.challenger_version)
+    assert (row.actor, row.asked_because) == ("risk-lead", "it saw the future")
+    assert champion(settings) == first.challenger_version
+    assert {"version": row.champion_after, "before": reigning, "decision": row.id} in events(users)
+    wrong = users["admin"].trigger("tiny_asked.rollback", {"reason": "again", "leaving": reigning})
+    assert users["admin"].wait_for_run("tiny_asked.rollback", wrong) == "failed"
+    log = users["admin"].get(f"/dags/tiny_asked.rollback/dagRuns/{wrong}/taskInstances/rollback/logs/1")
+    assert f"version {row.champion_after} reigns, not version {reigning}; nothing was rolled back" in str(log)
+
+
+def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, Airflow], settings: Settings) -> None:
+    admin = users["admin"]
+    before = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    runs = [admin.trigger(AMOUNT, {"as_of": f"2024-0{m}-03", "lane": "live"}) for m in (1, 2, 3, 4, 5)]
+    assert [admin.wait_for_run(AMOUNT, run) for run in runs] == ["success"] * 5
+    rows = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    assert {r.airflow_run for r in rows[len(before) :]} == {f"{AMOUNT}/{run}" for run in runs}
+    assert [r.sequence for r in rows] == list(range(1, len(before) + 6))
+    assert all(b.previous_hash == a.hash and b.champion_before == a.champion_after for a, b in itertools.pairwise(rows))
+    assert champion(settings, "tiny_amount") == rows[-1].champion_after
+
+
+def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settings: Settings, state: State) -> None:
+    """The run fails with MLflow's name, the champion stays; mended and cleared, it goes on where it was."""
+    admin, before = users["admin"], champion(settings, "tiny_amount")
+    rows = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    run_id = admin.trigger(AMOUNT, {"as_of": "2024-05-20", "lane": "live"})
+    deadline = time.monotonic() + 120
+    while not any(t["task_id"] == "train" and t["state"] == "running" for t in admin.tasks(AMOUNT, run_id)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    processes.stop(processes.find(str(state.root))["mlflow"])
+    try:
+        assert admin.wait_for_run(AMOUNT, run_id) == "failed"
+        logs = [
+            str(admin.get(f"/dags/{AMOUNT}/dagRuns/{run_id}/taskInstances/{t['task_id']}/logs/{t['try_number']}"
+                          f"?map_index={t['map_index']}"))
+            for t in admin.tasks(AMOUNT, run_id) if t["state"] == "failed"
+        ]  # fmt: skip
+        assert any("does not answer" in log and "MLflow at" in log for log in logs)
+        assert ledger.read(settings.ledger_url, "tiny_amount", "live") == rows
+    finally:
+        local.up(state, after_postgres=[migrate_ledger])
+    assert champion(settings, "tiny_amount") == before
+    admin.clear(AMOUNT, run_id)
+    assert admin.wait_for_run(AMOUNT, run_id) == "success"
+    assert len(ledger.read(settings.ledger_url, "tiny_amount", "live")) == len(rows) + 1
