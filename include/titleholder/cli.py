@@ -6,18 +6,17 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from titleholder import checkup
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.local import cli as stack_cli
 from titleholder.specfiles import load_specs
+from titleholder.terminal import AsJson, Model, err, out, plain, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from titleholder.decision import Decision
@@ -28,11 +27,10 @@ app = typer.Typer(
     help="Retrain models on a schedule; a new one takes over only after it has beaten the champion, fairly.",
 )
 app.add_typer(stack_cli.app, name="stack")
-out, err = Console(), Console(stderr=True)
+app.command()(checkup.audit)
+app.command()(checkup.reproduce)
 
-Model = Annotated[str, typer.Argument(help="A model's name: its file in include/models without .yaml.")]
 Lane = Annotated[str, typer.Option(help="The line of succession, such as live or backtest.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
 def main() -> None:
@@ -41,12 +39,8 @@ def main() -> None:
     try:
         app()
     except TitleholderError as error:
-        err.print(f"[red]Error:[/red] {_plain(str(error))}")
+        err.print(f"[red]Error:[/red] {plain(str(error))}")
         sys.exit(error.exit_code)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def find_local_stack() -> None:
@@ -81,11 +75,11 @@ def models(as_json: AsJson = False) -> None:
         for s in specs.models.values()
     ]
     if as_json:
-        _print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
+        print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
     else:
-        _print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
+        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
         for error in specs.errors.values():
-            err.print(f"[red]Error:[/red] {_plain(str(error))}")
+            err.print(f"[red]Error:[/red] {plain(str(error))}")
     if specs.errors:
         raise typer.Exit(2)
 
@@ -108,19 +102,19 @@ def run(
     spec = load_specs(only=model)[model]
     first = resolve_as_of(as_of, None, None)
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
-    with _progress() as progress:
-        done = [_run_once(model, day, lane, tuple(candidate or ()), reason, progress) for day in dates]
+    with progress() as shown:
+        done = [_run_once(model, day, lane, tuple(candidate or ()), reason, shown) for day in dates]
     _show(f"{model}, lane {lane}", done, as_json)
 
 
-def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], reason: str, progress: Any) -> Decision:
+def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any) -> Decision:
     from titleholder import steps
     from titleholder.settings import Settings, connection_url
     from titleholder.snapshots import Origin
 
     spec = load_specs(only=model)[model]
     settings = Settings.from_environment()
-    bar = progress.add_task(f"{model} {day}", total=len(candidates or spec.training.candidates) + 4, step="extract")
+    bar = shown.add_task(f"{model} {day}", total=len(candidates or spec.training.candidates) + 4, step="extract")
     snapshot = steps.extract(
         model,
         day,
@@ -132,19 +126,19 @@ def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], rea
     )
     trained = []
     for name in snapshot.candidates:
-        progress.update(bar, advance=1, step=f"train {name}")
+        shown.update(bar, advance=1, step=f"train {name}")
 
         def on_trial(n: int, total: int, name: str = name) -> None:
-            progress.update(bar, step=f"train {name} {n}/{total}")
+            shown.update(bar, step=f"train {name} {n}/{total}")
 
         trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
-    progress.update(bar, advance=1, step="nominate")
+    shown.update(bar, advance=1, step="nominate")
     challenger = steps.nominate(trained, settings=settings)
-    progress.update(bar, advance=1, step="validate")
+    shown.update(bar, advance=1, step="validate")
     judged = steps.validate(challenger, settings=settings)
-    progress.update(bar, advance=1, step="decide")
+    shown.update(bar, advance=1, step="decide")
     decision = steps.promote(steps.decide(judged, settings=settings), settings=settings)
-    progress.update(bar, advance=1, step=decision.kind)
+    shown.update(bar, advance=1, step=decision.kind)
     return decision
 
 
@@ -201,7 +195,7 @@ def champion(
     reign = lineage.reign_on(rows, lane, day)
     if as_json:
         champion = reign.model_dump(exclude={"looks"}) if reign else None
-        _print_json({"model": model, "lane": lane, "on": day, "champion": champion})
+        print_json({"model": model, "lane": lane, "on": day, "champion": champion})
     elif reign:
         out.print(
             f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})"
@@ -246,13 +240,13 @@ def load(
     """Load a file into a new table of the local warehouse, with the file's own columns and types."""
     from titleholder.local import loading
 
-    with _progress() as progress:
-        bar = progress.add_task(f"{file.name} → {table}", total=None, step="reading")
+    with progress() as shown:
+        bar = shown.add_task(f"{file.name} → {table}", total=None, step="reading")
         rows = loading.load(
             file,
             table,
             replace=replace,
-            on_rows=lambda n, total: progress.update(bar, completed=n, total=total, step="rows"),
+            on_rows=lambda n, total: shown.update(bar, completed=n, total=total, step="rows"),
         )
     out.print(f"{rows:,} rows in {table}")
 
@@ -285,40 +279,13 @@ def _user() -> str:
         return str(os.getuid())
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    from rich import progress as p
-
-    columns = (
-        p.TextColumn("{task.description}"),
-        p.BarColumn(),
-        p.TextColumn("{task.fields[step]}"),
-        p.TimeElapsedColumn(),
-    )
-    with p.Progress(*columns, console=err) as shown:
-        yield shown
-
-
 def _show(title: str, decisions: list[Decision], as_json: bool) -> None:
     from titleholder import tables
 
     if as_json:
-        _print_json([json.loads(d.model_dump_json(exclude={"spec"})) for d in decisions])
+        print_json([json.loads(d.model_dump_json(exclude={"spec"})) for d in decisions])
     else:
         out.print(tables.decisions(title, decisions, out.width))
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
-
-
-def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ["(none)"]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
-    out.print(table)
 
 
 if __name__ == "__main__":

@@ -96,15 +96,18 @@ def prepare(
     """Score both models on the holdout rows that came after both models' training rows.
 
     `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained. `challenger`,
-    where given, takes the place of the registered model.
+    where given, was trained anew: it takes the place of the registered model, and is held to its own scores.
     """
     spec, columns = contest.spec, contest.spec.columns
     whole = snapshots.frame(contest.uri, contest.sha256)
     training_rows = snapshots.part(whole, contest.spans, columns.event_time, "training")
     start, note = _judged_from(contest, reign)
     frame = whole[whole[columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
-    model = challenger or registry.load(spec.name, contest.version)
+    model = registry.load(spec.name, contest.version) if challenger is None else challenger
+    scores = recorded_scores(model, training_rows, spec)
     recorded = registry.origin_tags(spec.name, contest.version).get(SCORES_TAG)
+    if recorded and challenger is not None:
+        recorded = json.dumps(scores.tolist())
     crowned = _crowned(reign, rows, spec)
     evidence = Evidence(
         spec=spec,
@@ -120,7 +123,7 @@ def prepare(
         inputs=columns.inputs,
         champion_inputs=crowned.columns.inputs if crowned else None,
         recorded=np.array(json.loads(recorded)) if recorded else None,
-        reloaded=recorded_scores(model, training_rows, spec),
+        reloaded=scores,
     )
     return Case(as_of=contest.as_of, evidence=evidence, reign=reign, holdout=(start, contest.spans.matured), note=note)
 

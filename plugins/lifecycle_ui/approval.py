@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
@@ -30,10 +31,9 @@ class Approve(ApprovalOperator):
         super().__init__(
             subject="May the challenger take over?",
             defaults=self.REJECT,
-            response_timeout=approval.within,
-            params={"comment": comment},
+            response_timeout=timedelta(seconds=approval.within.total_seconds()),  # Airflow sends no subclass
             doc_md=DOC,
-            **options,
+            **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form in here
         )
         self.ruled, self._approval = ruled, approval
 

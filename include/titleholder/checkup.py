@@ -1,0 +1,103 @@
+"""The commands that look back: `titleholder audit` and `titleholder reproduce`. Exit code 1 where anything is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from titleholder.terminal import AsJson, out, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from titleholder.audit import Report
+    from titleholder.reproduction import Comparison
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(help="A model with decisions in the ledger; default: all of them.", show_default=False)
+    ] = "",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set an alias that was moved to what the ledger says. Nothing else.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that ledger, registry and snapshots still say what was decided; print each finding."""
+    from titleholder import audit as auditing
+    from titleholder.settings import Settings
+
+    settings = Settings.from_environment()
+    with progress() as shown:
+        bar = shown.add_task("audit", total=None, step="reading")
+        report = auditing.audit(
+            (model,) if model else (),
+            settings=settings,
+            repair=repair,
+            on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=what),
+        )
+        shown.update(bar, total=1, completed=1, step="done")
+    print_json(report.model_dump(mode="json")) if as_json else _tell(report)
+    if report.findings:
+        raise typer.Exit(1)
+
+
+def _tell(report: Report) -> None:
+    for finding in report.findings:
+        where = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
+        out.print(Text(f"{finding.check}  {where}", style="bold red"))
+        out.print(Text(f"  {finding.explanation}"))
+    for repaired in report.repaired:
+        out.print(Text(f"Repaired. {repaired}.", style="green"))
+    looked = (
+        f"{report.rows} decisions in {report.lanes} lanes of {len(report.models)} models, {report.witnesses} versions "
+        f"that were told, {report.snapshots} snapshots, {report.champions} live champions"
+    )
+    told = f"{len(report.findings)} findings" if report.findings else "No findings"
+    out.print(Text(f"{told}. Looked at {looked}.", style="bold red" if report.findings else "green"))
+
+
+def reproduce(
+    decision: Annotated[int, typer.Argument(help="A decision's id; `titleholder history MODEL --json` shows it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train, judge and rule again on a decision from what was kept of it, and compare every number."""
+    from titleholder import reproduction
+    from titleholder.settings import Settings
+
+    settings = Settings.from_environment()
+    with progress() as shown:
+        bar = shown.add_task(f"decision {decision}", total=None, step="train")
+        comparison = reproduction.reproduce(
+            decision,
+            settings=settings,
+            on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
+        )
+        shown.update(bar, total=1, completed=1, step="compared")
+    print_json(_as_json(comparison)) if as_json else _compare(comparison)
+    if not comparison.same:
+        raise typer.Exit(1)
+
+
+def _as_json(comparison: Comparison) -> dict[str, Any]:
+    return {"same": comparison.same, **comparison.model_dump(mode="json")}
+
+
+def _compare(comparison: Comparison) -> None:
+    c = comparison
+    parts = [
+        {"part": p.name, "compared": p.compared, "equal": p.equal, "within 1e-9": p.within, "different": p.different}
+        for p in c.parts
+    ]
+    print_table(f"Decision {c.decision}: {c.model} as of {c.as_of}, lane {c.lane}, {c.kind}", parts)
+    for d in c.differences:
+        apart = "" if d.difference is None else f" ({d.difference:+.3g})"
+        out.print(Text(d.path, style="bold red"))
+        out.print(Text(f"  recorded {d.recorded!r}, reproduced {d.reproduced!r}{apart}"))
+    if c.not_recorded:
+        out.print(Text(f"Not recorded then, so not compared: {', '.join(c.not_recorded)}"))
+    if c.code_then != c.code_now:
+        out.print(Text(f"Code: {c.code_then} then, {c.code_now} now"))
+    for library in c.libraries:
+        out.print(Text(f"{library.name}: {library.then} then, {library.now} now"))
+    out.print(Text("The same." if c.same else "Not the same.", style="green" if c.same else "bold red"))

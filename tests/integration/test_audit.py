@@ -1,0 +1,283 @@
+"""The audit on the real stack: a sound ledger is quiet, and each way to tamper is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from audit_world import World, build, models_in
+from mlflow import MlflowClient
+from typer.testing import CliRunner, Result
+
+from titleholder import ledger, steps
+from titleholder.audit import Finding, Report, audit
+from titleholder.cli import app
+from titleholder.contest import SCORES_TAG
+from titleholder.errors import ServiceError, UsageError
+from titleholder.local.state import State
+from titleholder.references import Rollback
+from titleholder.registry import Registry
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+MODEL = "tiny_audited"
+
+
+@pytest.fixture(scope="module")
+def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("models")
+    with models_in(folder, state) as settings:
+        yield build(state, folder, settings, MODEL)
+
+
+def looked(world: World, **options: bool) -> Report:
+    return audit([MODEL], settings=world.settings, **options)
+
+
+def checks(report: Report) -> list[tuple[str, int | None]]:
+    return [(f.check, f.decision) for f in report.findings]
+
+
+def the_one(report: Report) -> Finding:
+    (finding,) = report.findings
+    return finding
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["audit", MODEL, *words])
+
+
+@contextmanager
+def alias_at(world: World, version: int | None) -> Iterator[None]:
+    client = MlflowClient(world.settings.tracking_uri)
+    if version is None:
+        client.delete_registered_model_alias(MODEL, "champion")
+    else:
+        client.set_registered_model_alias(MODEL, "champion", str(version))
+    try:
+        yield
+    finally:
+        client.set_registered_model_alias(MODEL, "champion", str(world.rows[-1].challenger))
+
+
+@contextmanager
+def replaced(path: Path, content: bytes | None) -> Iterator[None]:
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_sound_ledger_gives_no_finding_and_says_what_was_looked_at(world: World) -> None:
+    told: list[tuple[str, int, int]] = []
+    report = audit([MODEL], settings=world.settings, on_step=lambda *step: told.append(step))
+    assert report.model_dump() == {
+        "findings": (), "models": (MODEL,), "lanes": 1, "rows": 3, "witnesses": 3, "snapshots": 3, "champions": 1,
+        "repaired": (),
+    }  # fmt: skip
+    assert [n for _, n, _ in told] == list(range(told[0][2]))
+    done = invoke("--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == report.model_dump(mode="json")
+    assert "No findings. Looked at 3 decisions in 1 lanes" in invoke().stdout
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "reason = 'He is the better one'",
+        "verdict = jsonb_set(verdict, '{challenger_metrics,roc_auc}', '0.99')",
+        "verdict = '{}'::jsonb",
+        "created_at = created_at + interval '1 day'",
+        'spec = spec || \'{"owner": "somebody else"}\'',
+    ],
+)
+def test_with_the_trigger_removed_and_a_row_changed_the_audit_names_the_row(world: World, change: str) -> None:
+    row = world.rows[1]
+    with world.forged(f"UPDATE titleholder.decisions SET {change} WHERE id = {row.id}"):
+        found = the_one(looked(world))
+        done = invoke("--json")
+    assert (found.check, found.model, found.lane, found.decision) == ("chain", MODEL, "live", row.id)
+    assert f"Decision {row.id} (lane live, sequence 2): Its content was changed" in found.explanation
+    assert done.exit_code == 1
+    assert [f["decision"] for f in json.loads(done.stdout)["findings"]] == [row.id]
+
+
+def test_a_row_that_is_gone_is_missed_by_the_next_row_and_by_its_version(world: World) -> None:
+    _, gone, last = world.rows
+    with world.forged(f"DELETE FROM titleholder.decisions WHERE id = {gone.id}"):
+        report = looked(world)
+    assert checks(report) == [("chain", last.id), ("witness", gone.id)]
+    assert "the row with 2 is gone" in report.findings[0].explanation
+    assert f"Version {gone.challenger} was told of decision {gone.id}, which the ledger does not have" in (
+        report.findings[1].explanation
+    )
+    assert report.findings[1].lane == "live"
+
+
+def test_the_last_row_is_missed_by_its_version_and_the_alias_does_not_follow_the_rest(world: World) -> None:
+    last = world.rows[-1]
+    with world.forged(f"DELETE FROM titleholder.decisions WHERE id = {last.id}"):
+        report = looked(world, repair=True)
+        assert Registry(world.settings.tracking_uri).champion(MODEL) == last.challenger
+    assert checks(report) == [("witness", last.id), ("alias", None)]
+    assert "not repaired, because the ledger is itself in doubt" in report.findings[1].explanation
+    assert report.repaired == ()
+
+
+def test_without_any_row_the_versions_still_tell_of_the_model(world: World) -> None:
+    with world.forged(f"DELETE FROM titleholder.decisions WHERE model = '{MODEL}'"):
+        report = looked(world)
+    assert {f.decision for f in report.findings if f.check == "witness"} == {r.id for r in world.rows}
+    assert report.rows == 0
+
+
+def test_a_chain_made_to_fit_again_contradicts_its_versions(world: World) -> None:
+    with world.forged(*world.rewritten(1, "forged")):
+        report = looked(world)
+    assert checks(report) == [("witness", world.rows[2].id), ("witness", world.rows[1].id)]
+    assert "with the hash" in report.findings[0].explanation
+
+
+def test_a_champion_out_of_nowhere_is_named_even_where_every_hash_fits(world: World) -> None:
+    row = world.rows[1]
+    with world.forged(
+        f"UPDATE titleholder.decisions SET champion_after = {world.rows[0].challenger} WHERE id = {row.id}"
+    ):
+        report = looked(world)
+    assert checks(report) == [("chain", row.id), ("succession", row.id), ("succession", world.rows[2].id)]
+
+
+@pytest.mark.parametrize("to", ["another", "nobody"])
+def test_an_alias_moved_by_hand_is_found_and_only_repaired_on_request(world: World, to: str) -> None:
+    before = ledger.read(world.settings.ledger_url, MODEL, "live")
+    head, moved = world.rows[-1].challenger, world.rows[0].challenger if to == "another" else None
+    registry = Registry(world.settings.tracking_uri)
+    with alias_at(world, moved):
+        found = the_one(looked(world))
+        assert found.check == "alias"
+        assert f"in the ledger version {head} reigns" in found.explanation
+        assert registry.champion(MODEL) == moved
+        done = invoke("--repair", "--json")
+        assert registry.champion(MODEL) == head
+    assert done.exit_code == 0
+    (repaired,) = json.loads(done.stdout)["repaired"]
+    assert repaired.endswith(f"now at version {head}")
+    assert ledger.read(world.settings.ledger_url, MODEL, "live") == before
+
+
+@pytest.mark.parametrize("how", ["changed", "missing"])
+def test_a_snapshot_that_is_not_what_it_was(world: World, how: str, tmp_path: Path) -> None:
+    row = world.rows[0]
+    path = Path(row.snapshot_uri)
+    pq.write_table(pq.read_table(path).slice(1), tmp_path / "other.parquet")
+    with replaced(path, (tmp_path / "other.parquet").read_bytes() if how == "changed" else None):
+        found = the_one(looked(world))
+    assert (found.check, found.decision) == ("snapshot", row.id)
+    assert ("its SHA-256 is" if how == "changed" else "cannot be read") in found.explanation
+    assert row.snapshot_uri in found.explanation
+
+
+def test_the_champions_own_snapshot_is_one_finding_not_two(world: World) -> None:
+    with replaced(Path(world.rows[-1].snapshot_uri), None):
+        assert checks(looked(world)) == [("snapshot", world.rows[-1].id)]
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+def test_a_champion_that_cannot_be_loaded(world: World, content: bytes | None) -> None:
+    row = world.rows[-1]
+    source = MlflowClient(world.settings.tracking_uri).get_model_version(MODEL, str(row.challenger)).source
+    (file,) = world.state.artifacts.glob(f"*/models/{source.rpartition('/')[2]}/artifacts/model.skops")
+    with replaced(file, content):
+        found = the_one(looked(world))
+    assert (found.check, found.decision) == ("model", row.id)
+    assert f"Version {row.challenger} reigns, but it cannot be loaded and asked: " in found.explanation
+
+
+@pytest.mark.parametrize("how", ["other", "garbage", "gone"])
+def test_a_champion_that_does_not_predict_what_was_recorded(world: World, how: str) -> None:
+    row = world.rows[-1]
+    client = MlflowClient(world.settings.tracking_uri)
+    run = client.get_model_version(MODEL, str(row.challenger)).run_id
+    whole = client.get_run(run).data.tags[SCORES_TAG]
+    scores = json.loads(whole)
+    scores[7] += 1e-6
+    if how == "gone":
+        client.delete_tag(run, SCORES_TAG)
+    else:
+        client.set_tag(run, SCORES_TAG, json.dumps(scores) if how == "other" else "[0.5, ?")
+    try:
+        found = the_one(looked(world))
+    finally:
+        client.set_tag(run, SCORES_TAG, whole)
+    assert (found.check, found.decision) == ("model", row.id)
+    said = {"other": "1 of 50 recorded scores differ", "garbage": "JSONDecodeError", "gone": "are gone"}
+    assert said[how] in found.explanation
+
+
+@pytest.mark.parametrize(
+    ("harm", "cure", "message"),
+    [
+        ("ALTER TABLE {t} DISABLE TRIGGER no_change", "ALTER TABLE {t} ENABLE TRIGGER no_change", "no_change on titleholder.decisions is switched off"),
+        ("ALTER TABLE {t} ENABLE REPLICA TRIGGER no_truncate", "ALTER TABLE {t} ENABLE TRIGGER no_truncate", "no_truncate on titleholder.decisions is switched off"),
+        ("DROP TRIGGER no_truncate ON {t}", ledger.GUARDS["no_truncate"], "no_truncate on titleholder.decisions is gone"),
+        ("DROP TRIGGER no_change ON {t}; " + ledger.GUARDS["no_change"].replace("DELETE OR UPDATE", "DELETE"), "DROP TRIGGER no_change ON {t}; " + ledger.GUARDS["no_change"], "no_change on titleholder.decisions is not the one that the migrations made"),
+        ("GRANT UPDATE (reason) ON {t} TO ledger", "REVOKE UPDATE (reason) ON {t} FROM ledger", "The role ledger has the right to UPDATE rows"),
+        ("GRANT TRUNCATE ON {t} TO ledger", "REVOKE TRUNCATE ON {t} FROM ledger", "The role ledger has the right to TRUNCATE rows"),
+    ],
+)  # fmt: skip
+def test_a_guard_that_is_down_is_found(world: World, harm: str, cure: str, message: str) -> None:
+    with world.superuser() as cursor:
+        cursor.execute(harm.format(t="titleholder.decisions"))
+        try:
+            found = the_one(looked(world))
+        finally:
+            cursor.execute(cure.format(t="titleholder.decisions"))
+    assert (found.check, found.model, found.decision) == ("guard", None, None)
+    assert message in found.explanation
+    assert looked(world).findings == ()
+
+
+def test_a_guard_that_no_longer_refuses_is_found(world: World) -> None:
+    make = "CREATE OR REPLACE FUNCTION titleholder.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$\n{}\n$$"
+    with world.superuser() as cursor:
+        cursor.execute(make.format("BEGIN RETURN NEW; END"))
+        try:
+            report = looked(world)
+        finally:
+            cursor.execute(make.format(ledger.REFUSAL))
+    assert [f.check for f in report.findings] == ["guard", "guard"]
+    assert looked(world).findings == ()
+
+
+def test_a_model_without_decisions_is_a_usage_error_that_names_those_with(world: World) -> None:
+    result = CliRunner().invoke(app, ["audit", "tiny_audite"])
+    assert isinstance(result.exception, UsageError)
+    assert MODEL in str(result.exception)
+
+
+def test_a_service_that_is_down_is_no_finding(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    ours = world.settings
+    for gone in (
+        Settings(ours.ledger_url, "http://127.0.0.1:9", ours.snapshots),
+        Settings("postgresql+psycopg2://ledger:geheim@127.0.0.1:9/titleholder", ours.tracking_uri, ours.snapshots),
+    ):
+        with pytest.raises(ServiceError):
+            audit([MODEL], settings=gone)
+
+
+def test_a_rollback_is_sound_and_missed_by_both_its_versions_when_it_is_gone(world: World) -> None:
+    """The last test: the line has a fourth row from here on."""
+    row = steps.rollback(MODEL, Rollback(reason="It declines too many", actor="tester"), settings=world.settings)
+    report = looked(world)
+    assert report.findings == ()
+    assert report.rows == 4
+    with world.forged(f"DELETE FROM titleholder.decisions WHERE id = {row.id}"):
+        assert checks(looked(world)) == [("witness", row.id), ("witness", row.id), ("alias", None)]

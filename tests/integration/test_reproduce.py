@@ -1,0 +1,154 @@
+"""A decision made again on the real stack: the same to the last digit, and where it is not, exactly what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from audit_world import MONTHS, World, build, models_in, sentence
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+from titleholder import steps
+from titleholder.cli import app
+from titleholder.contest import SCORES_TAG
+from titleholder.decision import Decision
+from titleholder.errors import DataError, UsageError
+from titleholder.local.state import State
+from titleholder.references import Rollback
+from titleholder.reproduction import Comparison, reproduce
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+MODEL = "tiny_rerun"
+
+
+@pytest.fixture(scope="module")
+def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("models")
+    with models_in(folder, state) as settings:
+        yield build(state, folder, settings, MODEL)
+
+
+def assert_the_same(comparison: Comparison) -> None:
+    assert comparison.differences == ()
+    assert comparison.not_recorded == ()
+    assert comparison.same
+    for part in comparison.parts:
+        assert part.equal == part.compared > 0, part
+    assert comparison.libraries == ()
+
+
+@pytest.mark.parametrize(("model", "months"), [("tiny", MONTHS[:2]), ("tiny_amount", [MONTHS[0], MONTHS[1]])])
+def test_a_promotion_and_a_challenge_are_the_same_to_the_last_digit(
+    settings: Settings, model: str, months: list[date]
+) -> None:
+    """With every candidate, so that whichever was nominated is the one trained again."""
+    rows = [sentence(model, month, "rerun", settings) for month in months]
+    assert rows[0].kind == "promote"
+    assert rows[1].verdict is not None
+    assert rows[1].verdict.champion is not None
+    for row in rows:
+        trials: list[int] = []
+        comparison = reproduce(row.id, settings=settings, on_trial=lambda n, _, seen=trials: seen.append(n))
+        assert_the_same(comparison)
+        assert (comparison.kind, comparison.version) == (row.kind, row.challenger_version)
+        assert trials == [1, 2]
+
+
+def test_the_live_line_is_the_same_and_the_command_says_so(world: World) -> None:
+    row = world.rows[-1]
+    assert_the_same(reproduce(row.id, settings=world.settings))
+    done = CliRunner().invoke(app, ["reproduce", str(row.id), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["same"] is True
+    assert told["decision"] == row.id
+    assert {p["name"] for p in told["parts"]} >= {"hyper-parameters", "registered model", "verdict", "decision"}
+    table = CliRunner().invoke(app, ["reproduce", str(row.id)])
+    assert "The same." in table.stdout
+
+
+@contextmanager
+def scores_changed(world: World, row: Decision, at: int, by: float) -> Iterator[None]:
+    client = MlflowClient(world.settings.tracking_uri)
+    run = client.get_model_version(MODEL, str(row.challenger)).run_id
+    whole = client.get_run(run).data.tags[SCORES_TAG]
+    scores = json.loads(whole)
+    scores[at] += by
+    client.set_tag(run, SCORES_TAG, json.dumps(scores))
+    try:
+        yield
+    finally:
+        client.set_tag(run, SCORES_TAG, whole)
+
+
+def test_a_changed_recorded_score_is_exactly_that_difference(world: World) -> None:
+    row = world.rows[1]
+    with scores_changed(world, row, at=3, by=0.001):
+        comparison = reproduce(row.id, settings=world.settings)
+        done = CliRunner().invoke(app, ["reproduce", str(row.id)])
+    (difference,) = comparison.differences
+    assert difference.path == "training.scores[3]"
+    assert difference.difference == pytest.approx(-0.001)
+    assert not comparison.same
+    assert done.exit_code == 1
+    assert "training.scores[3]" in done.stdout
+    assert "Not the same." in done.stdout
+
+
+def test_a_difference_in_the_last_digits_is_within_tolerance(world: World) -> None:
+    row = world.rows[1]
+    with scores_changed(world, row, at=3, by=1e-14):
+        comparison = reproduce(row.id, settings=world.settings)
+    assert comparison.same
+    (part,) = [p for p in comparison.parts if p.name == "recorded scores"]
+    assert (part.equal, part.within) == (49, 1)
+
+
+def test_a_number_changed_in_the_ledger_is_exactly_that_difference(world: World) -> None:
+    row = world.rows[1]
+    path = "{challenger_metrics,roc_auc}"
+    with world.forged(
+        f"UPDATE titleholder.decisions SET verdict = jsonb_set(verdict, '{path}', '0.99') WHERE id = {row.id}"
+    ):
+        comparison = reproduce(row.id, settings=world.settings)
+    (difference,) = comparison.differences
+    assert (difference.path, difference.recorded) == ("verdict.challenger_metrics.roc_auc", 0.99)
+    assert difference.reproduced == row.judged.challenger_metrics["roc_auc"]
+
+
+def test_fields_that_an_older_version_did_not_record_are_listed_as_such(world: World) -> None:
+    row = world.rows[1]
+    with world.forged(f"UPDATE titleholder.decisions SET verdict = verdict - 'look' - 'note' WHERE id = {row.id}"):
+        comparison = reproduce(row.id, settings=world.settings)
+    assert comparison.same
+    assert set(comparison.not_recorded) == {"verdict.look", "verdict.note"}
+
+
+def test_a_decision_that_is_not_there(world: World) -> None:
+    with pytest.raises(UsageError, match="no decision 999999 in the ledger"):
+        reproduce(999_999, settings=world.settings)
+
+
+def test_a_snapshot_that_is_gone(world: World) -> None:
+    path = Path(world.rows[0].snapshot_uri)
+    whole = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises(DataError, match="cannot be read"):
+            reproduce(world.rows[0].id, settings=world.settings)
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_rollback_cannot_be_reproduced_and_what_came_before_it_still_can(world: World) -> None:
+    order = Rollback(reason="It declines too many", actor="tester")
+    row = steps.rollback(MODEL, order, settings=world.settings)
+    with pytest.raises(UsageError, match=f"decision {row.id} is a rollback: nothing was trained or judged"):
+        reproduce(row.id, settings=world.settings)
+    assert_the_same(reproduce(world.rows[-1].id, settings=world.settings))
