@@ -43,8 +43,8 @@ check: dev ## Lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev ## All tests, those on the real stack included
-	$(BIN)/python -m pytest
+test: dev ## All tests, those on the real stack included, two at a time
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: dev ## The tests that need no server
 	$(BIN)/python -m pytest -m "not slow"

@@ -1,9 +1,10 @@
-"""The real stack for the slow tests: PostgreSQL, MLflow and Airflow, started once, in a state folder of their own."""
+"""The real services for the slow tests: PostgreSQL and MLflow, started once, in a state folder of their own."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,34 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-@pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (`-n 2 --dist loadgroup`), what shares a stack stays together: Airflow's tests, and the others."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group("airflow" if "e2e" in item.path.parts else "services"))
+
+
+@contextmanager
+def a_stack(folder: Path, *, airflow: bool) -> Iterator[State]:
     """A running stack whose models are those in tests/models, with the table `tiny` in its warehouse."""
-    state = State(tmp_path_factory.mktemp("stack"))
+    state = State(folder)
     try:
         with pytest.MonkeyPatch.context() as patch:  # for the services only: unit tests read the shipped models
             patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
             patch.setenv("TITLEHOLDER_RETRY_SECONDS", "1")
             patch.setenv("TITLEHOLDER_USERS", "risk-lead:op,cfo:op,intern:op")
-            local.up(state, after_postgres=[migrate_ledger])
+            local.up(state, airflow=airflow, after_postgres=[migrate_ledger])
         fill_tiny(environment(state)["TITLEHOLDER_LOADER_URL"])
         yield state
     finally:
         local.clean(state)
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """PostgreSQL and MLflow; tests/e2e/conftest.py has Airflow too."""
+    with a_stack(tmp_path_factory.mktemp("services"), airflow=False) as state:
+        yield state
 
 
 @pytest.fixture

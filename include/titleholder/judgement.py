@@ -238,6 +238,12 @@ class Judgement(Part):
     quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
     checks: Checks = Checks()
 
+    @field_validator("floors")
+    @classmethod
+    def _in_one_order(cls, value: dict[str, float]) -> dict[str, float]:
+        """Checks tell of floors in their order, which the ledger does not keep."""
+        return dict(sorted(value.items()))
+
     @model_validator(mode="after")
     def _what_profit_needs(self) -> Self:
         if self.profit and not self.cut_off:

@@ -27,7 +27,6 @@ from titleholder.metrics import Array
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import ModelSpec
-from titleholder.specfiles import load_specs
 from titleholder.succession import rule
 from titleholder.training import Fitted
 from titleholder.verdict import Verdict
@@ -84,7 +83,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     """
     row, before, stored = _read(number, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
-    spec = _as_written(row)
+    spec = ModelSpec.restore(row.spec)
     run = registry.origin(row.model, row.challenger) or RunData()
     candidate = row.judged.candidate or run.tags.get("titleholder.candidate", "")
     if candidate not in spec.training.candidates:
@@ -130,16 +129,6 @@ def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, An
         raise DataError(f"decision {number} cannot be read; `titleholder audit` says more: {error}") from error
     (stored,) = [r for r in ledger.stored(url, row.model, row.lane) if r["id"] == number]
     return row, before, stored
-
-
-def _as_written(row: Decision) -> ModelSpec:
-    """The spec of that time; in the words of today's file where that says the same.
-
-    The ledger does not keep the order of keys, by which a search goes and floors are told.
-    """
-    spec = ModelSpec.restore(row.spec)
-    today = load_specs(only=row.model).models.get(row.model)
-    return today if today is not None and today.fingerprint() == spec.fingerprint() else spec
 
 
 def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally:

@@ -116,6 +116,12 @@ class Candidate(Part):
     increasing: tuple[Column, ...] = ()
     decreasing: tuple[Column, ...] = ()
 
+    @field_validator("search")
+    @classmethod
+    def _in_one_order(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """A search goes by the order of its parameters, which the ledger does not keep."""
+        return dict(sorted(value.items()))
+
     @model_validator(mode="after")
     def _fixed_or_searched(self) -> Self:
         if both := sorted(set(self.params) & set(self.search)):

@@ -20,7 +20,19 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from titleholder import cards, contract, ledger, lineage, policy, report, snapshots, training, warehouse, windows
+from titleholder import (
+    cards,
+    contract,
+    ledger,
+    lineage,
+    policy,
+    report,
+    snapshots,
+    telling,
+    training,
+    warehouse,
+    windows,
+)
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import LIVE, Decision
 from titleholder.errors import UsageError
@@ -266,7 +278,7 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
         for row in written:
-            _tell(row, rows, registry)
+            telling.tell(row, rows, registry)
     registry.finish(snapshot.run_id)
     decision = written[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
@@ -286,42 +298,9 @@ def rollback(model: str, order: Rollback, *, settings: Settings) -> Decision:
     reconcile(model, settings=settings)
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
-            registry.tag_version(model, version, _outcome(decision, verdict))
+            registry.tag_version(model, version, telling.tags(decision, verdict))
     log.info("%s: %s", model, decision.reason)
     return decision
-
-
-def _outcome(row: Decision, verdict: str) -> dict[str, str]:
-    """A decision as tags; the hash makes MLflow a witness of the ledger, see `titleholder.audit`."""
-    told = {"verdict": verdict, "decision": str(row.id), "decision_hash": row.hash, "reason": row.reason}
-    return {f"titleholder.{name}": value for name, value in told.items()}
-
-
-def told(row: Decision, *, settings: Settings) -> dict[str, Any]:
-    """A decision as the notices tell it and the links of a task need it: small, without verdict and spec."""
-    fields = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "actor", "mlflow_run_id"}
-    versions = {"challenger_version", "champion_before", "champion_after"}
-    registry = Registry(settings.tracking_uri)
-    version = row.challenger_version or row.champion_after
-    links = {"Model version": registry.version_url(row.model, version)} if version else {}
-    if row.mlflow_run_id:
-        links["Model card"] = registry.artifact_url(row.mlflow_run_id, cards.FILE)
-    more = {"owner": row.spec["owner"], "approved_by": row.approval.by if row.approval else "", "links": links}
-    return {**row.model_dump(mode="json", include=fields | versions), **more}
-
-
-def _tell(row: Decision, rows: Sequence[Decision], registry: Registry) -> None:
-    """Let a decision's run and version say what was decided about them, and hang the model card beside them."""
-    tags = _outcome(row, row.kind)
-    if row.challenger_version is not None:
-        registry.tag_version(row.model, row.challenger_version, tags)
-    page = f"[Model card]({registry.artifact_url(row.mlflow_run_id, cards.FILE)})\n\n{_markdown(row, registry)}"
-    registry.attach(row.mlflow_run_id, texts={cards.FILE: cards.draw(row, rows, registry), "decision.md": page})
-    registry.annotate(row.mlflow_run_id, tags=tags, note=page)
-
-
-def _markdown(row: Decision, registry: Registry) -> str:
-    return report.markdown(cards.facts(row, registry), row.judged)
 
 
 def reconcile(model: str, *, settings: Settings) -> bool:

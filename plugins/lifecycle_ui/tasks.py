@@ -60,10 +60,11 @@ def may_crown(model: str) -> AssetAlias:
 
 def tell(decision: Decision) -> dict[str, Any]:
     """What a task returns about a decision; a change of the live champion also updates its asset."""
-    from titleholder import steps
     from titleholder.decision import LIVE
+    from titleholder.registry import Registry
+    from titleholder.telling import summary
 
-    told = steps.told(decision, settings=settings())
+    told = summary(decision, Registry(settings().tracking_uri))
     if decision.changed and decision.lane == LIVE:
         what = {"version": decision.champion_after, "before": decision.champion_before, "decision": decision.id}
         events = get_current_context()["outlet_events"]

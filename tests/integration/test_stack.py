@@ -30,7 +30,7 @@ def start_postgres(state: State, ports: dict[str, int] | None = None) -> start.S
     """PostgreSQL alone, as `up` starts it."""
     state.prepare()
     keys = ensure_keys(state)
-    record = Record(ports=ports or choose_ports({}, ()))
+    record = Record(ports=ports or choose_ports({}, (), str(state.root)))
     state.write(record)
     starter = start.Starter(state, keys, record, start.ignore)
     starter.run([starter.postgres(services.services(state, keys, record.ports)["postgres"])])

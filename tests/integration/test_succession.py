@@ -111,7 +111,7 @@ def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(models: Path, 
 @pytest.fixture
 def outages(state: State) -> Iterator[State]:
     yield state
-    local.up(state, after_postgres=[migrate_ledger])
+    local.up(state, airflow=False, after_postgres=[migrate_ledger])
 
 
 def test_postgres_restarted_in_the_middle_of_a_decision(
@@ -133,7 +133,7 @@ def test_postgres_restarted_in_the_middle_of_a_decision(
             world.promote(ruled, settings)
     with pytest.raises(ServiceError, match="does not answer"):
         arena.rows()
-    local.up(outages, after_postgres=[migrate_ledger])
+    local.up(outages, airflow=False, after_postgres=[migrate_ledger])
     assert arena.rows() == [first]
     assert arena.champion() == first.champion_after
     assert world.promote(ruled, settings).champion_after == ruled.challenger.version == arena.champion()
@@ -150,7 +150,7 @@ def test_mlflow_stopped_in_the_middle_of_a_decision(
     with pytest.raises(ServiceError, match=r"MLflow at .* does not answer"):
         world.promote(ruled, settings)
     assert arena.rows() == [first]
-    local.up(outages, after_postgres=[migrate_ledger])
+    local.up(outages, airflow=False, after_postgres=[migrate_ledger])
     assert arena.champion() == first.champion_after
     assert world.promote(ruled, settings).champion_after == arena.champion()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from dateutil.relativedelta import relativedelta
-from factories import SQL, a_regression, a_spec
+from factories import SQL, a_regression, a_spec, with_candidate
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -239,3 +239,15 @@ def test_the_documentation_tells_the_defaults() -> None:
     assert Judgement.model_validate_json(json.dumps(told)) == Judgement(metric="roc_auc", floors={"roc_auc": 0.6})
     known = {name: set(type(rule).model_fields) for name, rule in Judgement(metric="roc_auc").checks}
     assert {name: set(rule) for name, rule in told["checks"].items()} == known, "every threshold is told"
+
+
+def test_the_order_in_which_a_search_and_floors_are_written_does_not_matter() -> None:
+    """The ledger keeps a spec as jsonb, which has an order of its own; a search goes by the order of its parameters."""
+    wide = {"max_leaf_nodes": [4, 8], "learning_rate": {"low": 0.1, "high": 0.2}, "l2_regularization": [0.0, 1.0]}
+    trees = "sklearn.ensemble.HistGradientBoostingClassifier"
+    specs = [
+        with_candidate(estimator=trees, search=dict(sorted(wide.items(), key=lambda item: order * len(item[0]))))
+        for order in (1, -1)
+    ]
+    assert [list(s.training.candidates["it"].search) for s in specs] == [sorted(wide)] * 2
+    assert list(a_spec(judgement__floors={"roc_auc": 0.6, "brier": 0.2}).judgement.floors) == ["brier", "roc_auc"]

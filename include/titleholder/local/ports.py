@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import socket
-from collections.abc import Collection, Mapping
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from titleholder.errors import ServiceError
 
 HOST = "127.0.0.1"
 PREFERRED = {"postgres": 5432, "mlflow": 5000, "airflow": 8080}
 _TRIES = 200
+_STARTING = 120.0
+"""Seconds within which a service listens on the port that was chosen for it."""
 
 
-def choose_ports(recorded: Mapping[str, int], running: Collection[str]) -> dict[str, int]:
+def choose_ports(recorded: Mapping[str, int], running: Collection[str], owner: str = "") -> dict[str, int]:
     """A port per service. `running` names those that listen already and keep theirs.
+
+    What another owner has just chosen counts as taken, although nothing listens there yet.
 
     Raises:
         ServiceError: no port is free in reach of the preferred one.
     """
     chosen = {name: recorded[name] for name in PREFERRED if name in running and name in recorded}
-    for name, preferred in PREFERRED.items():
-        if name not in chosen:
-            wanted = [recorded[name]] if name in recorded else []
-            candidates = [*wanted, *range(preferred, preferred + _TRIES)]
-            chosen[name] = _first_free(name, candidates, taken=set(chosen.values()))
+    with _chosen_lately(owner) as (others, mine):
+        for name, preferred in PREFERRED.items():
+            if name not in chosen:
+                wanted = [recorded[name]] if name in recorded else []
+                candidates = [*wanted, *range(preferred, preferred + _TRIES)]
+                chosen[name] = _first_free(name, candidates, taken={*chosen.values(), *others})
+        mine.extend(chosen.values())
     return chosen
+
+
+@contextmanager
+def _chosen_lately(owner: str) -> Iterator[tuple[set[int], list[int]]]:
+    """The ports that other stacks of this user have chosen in the last two minutes, and a list to add ours to."""
+    path = Path(tempfile.gettempdir()) / f"titleholder-ports-{os.getuid()}.json"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            known = [(port, who, when) for port, who, when in json.load(file) if time.time() - when < _STARTING]
+        except (ValueError, TypeError):
+            known = []  # new, or cut short by a crash
+        mine: list[int] = []
+        yield {port for port, who, _ in known if who != owner}, mine
+        kept = [entry for entry in known if entry[1] != owner]
+        file.seek(0)
+        file.truncate()
+        json.dump([*kept, *((port, owner, time.time()) for port in mine)], file)
 
 
 def is_free(port: int) -> bool:

@@ -32,8 +32,10 @@ class Status:
     log: str
 
 
-def up(state: State, *, after_postgres: Sequence[Hook] = (), watch: Watch = ignore) -> list[Status]:
-    """Start what is not running, and return when everything answers.
+def up(
+    state: State, *, airflow: bool = True, after_postgres: Sequence[Hook] = (), watch: Watch = ignore
+) -> list[Status]:
+    """Start what is not running, and return when everything answers. Without `airflow`: PostgreSQL and MLflow only.
 
     Each hook of `after_postgres` is called with the stack's environment as soon as PostgreSQL answers, on every
     `up`, so it must be safe to repeat. `watch(service, step)` hears of progress.
@@ -50,7 +52,7 @@ def up(state: State, *, after_postgres: Sequence[Hook] = (), watch: Watch = igno
         starter = Starter(state, keys, record, watch)
         starter.run([starter.postgres(known["postgres"])])
         starter.run(
-            [starter.chain([known["mlflow"]]), starter.chain([known[name] for name in AIRFLOW])],
+            [starter.chain([known["mlflow"]]), *([starter.chain([known[n] for n in AIRFLOW])] if airflow else [])],
             meanwhile=[partial(hook, environment(state)) for hook in after_postgres],
         )
     return status(state)
@@ -103,11 +105,11 @@ def _settle(state: State, keys: Keys) -> Record:
     if "postgres" not in keep:
         keep = set()  # whatever outlived its database is in a state nobody knows
     _stop(state, record, ignore, keep=keep)
-    ports = choose_ports(record.ports, {PORT_OF[name] for name in keep if name in PORT_OF})
+    ports = choose_ports(record.ports, {PORT_OF[name] for name in keep if name in PORT_OF}, str(state.root))
     if keep and ports != record.ports:
         keep = set()  # they were told the old addresses
         _stop(state, record, ignore)
-        ports = choose_ports(record.ports, ())
+        ports = choose_ports(record.ports, (), str(state.root))
     kept = {name: running for name, running in record.services.items() if name in keep}
     settled = Record(ports=ports, services=kept, migrated=record.migrated)
     state.write(settled)

@@ -21,7 +21,7 @@ def floored(**floors: float) -> ModelSpec:
         (
             {"roc_auc": 0.6, "brier": 0.2},
             {"roc_auc": 0.7, "brier": 0.3},
-            "On the holdout: roc_auc 0.7000 (floor 0.6), brier 0.3000 (floor 0.2).",
+            "On the holdout: brier 0.3000 (floor 0.2), roc_auc 0.7000 (floor 0.6).",
         ),
     ],
 )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from titleholder.errors import ServiceError
 from titleholder.local import ports
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No other stack of this machine has chosen a port."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
@@ -65,3 +73,19 @@ def test_says_so_when_nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_free", lambda port: False)
     with pytest.raises(ServiceError, match="No free port for postgres: 5432 to 5631"):
         ports.choose_ports({}, ())
+
+
+def test_two_stacks_that_start_in_one_minute_choose_different_ports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    busy(monkeypatch)
+    first, second = (ports.choose_ports({}, (), owner) for owner in ("one", "two"))
+    assert first == ports.PREFERRED
+    assert not set(first.values()) & set(second.values())
+    assert ports.choose_ports({}, (), "one") == first, "its own choice does not stand in its way"
+    (kept,) = tmp_path.glob("titleholder-ports-*.json")
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text("[[5432, cut sh")
+    assert ports.choose_ports({}, (), "three") == ports.PREFERRED, "a file cut short says nothing"
+    monkeypatch.setattr(ports, "_STARTING", -1.0)
+    assert ports.choose_ports({}, (), "four") == ports.PREFERRED, "whoever started long ago listens by now, or is gone"

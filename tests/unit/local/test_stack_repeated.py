@@ -35,7 +35,7 @@ class World:
         monkeypatch.setattr(stack, "services", lambda *_: {n: self._fake(s) for n, s in real.items()})
         monkeypatch.setattr(stack, "is_alive", lambda running: running not in [runnings[name] for name in self.dead])
         monkeypatch.setattr(stack, "_stop", lambda *_, keep=(): self.stopped.append(set(ORDER) - set(keep)))
-        monkeypatch.setattr(stack, "choose_ports", lambda recorded, running: dict(PORTS))
+        monkeypatch.setattr(stack, "choose_ports", lambda recorded, running, owner: dict(PORTS))
         monkeypatch.setattr(stack.time, "sleep", lambda _: None)
 
     def _fake(self, service: services.Service) -> services.Service:
@@ -88,7 +88,7 @@ def test_another_version_migrates_and_restarts_its_own_services(world: World) ->
 
 def test_a_changed_port_reaches_everybody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.dead = {"mlflow"}
-    monkeypatch.setattr(stack, "choose_ports", lambda recorded, running: PORTS | {"mlflow": 15001})
+    monkeypatch.setattr(stack, "choose_ports", lambda recorded, running, owner: PORTS | {"mlflow": 15001})
     assert world.restarted() == set(ORDER)
     assert world.state.read().ports["mlflow"] == 15001
 

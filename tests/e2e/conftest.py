@@ -1,0 +1,17 @@
+"""The whole stack for the tests that need Airflow, started once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import a_stack
+from titleholder.local.state import State
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """PostgreSQL, MLflow and Airflow."""
+    with a_stack(tmp_path_factory.mktemp("stack"), airflow=True) as state:
+        yield state
