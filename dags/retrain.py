@@ -177,11 +177,20 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
 
 
 def _doc(spec: ModelSpec) -> str:
+    rule = RULES[spec.judgement.rule].format(**spec.judgement.model_dump())
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
-        metric=spec.judgement.metric, rule=RULES[spec.judgement.rule].format(**spec.judgement.model_dump()),
+        metric=spec.judgement.metric, rule=rule + _asked(spec),
     )  # fmt: skip
+
+
+def _asked(spec: ModelSpec) -> str:
+    approval = spec.promotion.approval
+    if approval == "automatic":
+        return ""
+    people = ", ".join(p.name for p in approval.people)
+    return f" Then one of {people} must approve within {approval.within}; silence means no."
 
 
 def _wanted() -> str | None:

@@ -123,6 +123,7 @@ def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: flo
         f"  Airflow   {airflow.address}   user admin, password: {command} stack status --password\n"
         f"  MLflow    {mlflow}\n"
         f"  History   {command} history {MODEL} --lane backtest\n"
+        f"  Audit     {command} audit {MODEL}          (everything still fits together)\n"
         f"  Stop      make down        (data stays; make clean deletes it)",
         highlight=False,
         soft_wrap=True,

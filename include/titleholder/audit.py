@@ -171,7 +171,7 @@ def _decisions(book: _Book) -> Iterator[Finding]:
 
 
 def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[Finding]:
-    """A version was told which decision was made about it; versions from before 0.2 do not know its hash."""
+    """A version was told which decision was made about it; some were told before there was a hash."""
     number, told = version.tags[DECISION_TAG], version.tags.get(HASH_TAG)
     written = f"Version {version.version} was told of decision {number}"
     about: dict[str, Any] = {

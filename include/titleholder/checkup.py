@@ -58,7 +58,7 @@ def _tell(report: Report) -> None:
 
 
 def reproduce(
-    decision: Annotated[int, typer.Argument(help="A decision's id; `titleholder history MODEL --json` shows it.")],
+    decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
     as_json: AsJson = False,
 ) -> None:
     """Train, judge and rule again on a decision from what was kept of it, and compare every number."""

@@ -109,7 +109,7 @@ def decision(url: str, number: int) -> Decision:
         table = _table(connection)
         row = connection.execute(select(table).where(table.c.id == number)).mappings().one_or_none()
     if row is None:
-        raise UsageError(f"no decision {number} in the ledger; `titleholder history MODEL --json` shows each one's id")
+        raise UsageError(f"no decision {number} in the ledger; `titleholder history MODEL` shows each one's id")
     return Decision.model_validate(dict(row))
 
 

@@ -15,27 +15,28 @@ WIDE = 120
 
 
 def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableType:
-    """One line a decision: as-of date, challenger, champion, metric, gain, decision, reason.
+    """One line a decision: id, as-of date, challenger, champion, metric, gain, decision, reason.
 
     The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
     mean over the looks of the reign that speak loudest, above its always-valid lower bound (`sequential`).
 
-    On a terminal narrower than `WIDE` columns the reasons stand below the table, which then fits into 80.
+    On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
     gained = "reign's gain > bound" if together else "gain [interval]"
-    for name in ("as of", "new", "champion", metric, gained, "decision"):
+    wide = width >= WIDE
+    for name in (*(["id"] if wide else []), "as of", "new", "champion", metric, gained, "decision"):
         table.add_column(Text(name), no_wrap=True)
-    if width >= WIDE:
+    if wide:
         table.add_column("reason", ratio=1)
     for row in rows:
         cells = _cells(row, reign_gain if together else gain)
-        table.add_row(*(cells if width >= WIDE else cells[:-1]), style=STYLES[row.kind])
-    if width >= WIDE:
+        table.add_row(*((str(row.id), *cells) if wide else cells[:-1]), style=STYLES[row.kind])
+    if wide:
         return table
-    reasons = [Text(f"{row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows]
+    reasons = [Text(f"{row.id}: {row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows]
     return Group(table, Text(), *reasons)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import a_stack
+from stacks import a_stack
 from titleholder.local.state import State
 
 

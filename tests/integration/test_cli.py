@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
-from conftest import tiny_rows
+from stacks import tiny_rows
 from titleholder.cli import app
 from titleholder.errors import UsageError
 
