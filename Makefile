@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-fast check format lock bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast check format lock bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -43,8 +43,14 @@ check: dev ## Lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev ## All tests, those on the real stack included, two at a time
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: dev ## All tests, those on the real stack included: two sets side by side
+	$(MAKE) --no-print-directory -j 2 test-airflow test-services
+
+test-airflow: dev ## The tests with Airflow, and those without any server
+	$(BIN)/python -m pytest tests/e2e tests/dags tests/plugins tests/unit
+
+test-services: dev ## The tests with PostgreSQL and MLflow
+	$(BIN)/python -m pytest tests/integration
 
 test-fast: dev ## The tests that need no server
 	$(BIN)/python -m pytest -m "not slow"

@@ -18,13 +18,6 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`), what shares a stack stays together: Airflow's tests, and the others."""
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("airflow" if "e2e" in item.path.parts else "services"))
-
-
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     """PostgreSQL and MLflow; tests/e2e/conftest.py has Airflow too."""
