@@ -9,7 +9,7 @@ from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_cont
 
 from lifecycle_ui.approval import Approve
 from lifecycle_ui.notices import announcing, asking, deadline_of
-from lifecycle_ui.tasks import may_crown, retries, settings, step, tell
+from lifecycle_ui.tasks import actor, may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def extract(model: str) -> list[Reference]:
         url=BaseHook.get_connection(spec.source.connection).get_uri(),
         candidates=form["candidates"] or (),
         origin=Origin(
-            actor=run.triggering_user_name or f"airflow:{run.run_type}",
+            actor=actor(run),
             airflow_run=f"{run.dag_id}/{run.run_id}",
             reason=form["reason"] or "",
         ),

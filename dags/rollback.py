@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Param, dag, get_current_context, get_parsing_context
 
 from lifecycle_ui.notices import announcing
-from lifecycle_ui.tasks import may_crown, retries, settings, step, tell
+from lifecycle_ui.tasks import actor, may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def build(spec: ModelSpec) -> DAG:
     return rollback()
 
 
-@step(task_id="rollback")
+@step(task_id="rollback", priority_weight=1000)  # before any training that waits for a slot
 def roll_back(model: str) -> dict[str, Any]:
     """Write the rollback: the ledger first, under the line's lock, then the registry's alias."""
     from titleholder import steps
@@ -60,7 +60,7 @@ def roll_back(model: str) -> dict[str, Any]:
     run, form = context["dag_run"], context["params"]
     order = Rollback(
         reason=form["reason"],
-        actor=run.triggering_user_name or f"airflow:{run.run_type}",
+        actor=actor(run),
         to=form["to"],
         leaving=form["leaving"],
         force=form["force"],
@@ -82,7 +82,7 @@ def _form() -> dict[str, Param]:
         ),
         "leaving": Param(
             None, type=["null", "integer"], minimum=1, title="Only if this version reigns",
-            description_md="Nothing happens if another one has taken over meanwhile. Empty: whichever reigns.",
+            description_md="The run fails and changes nothing if another one has taken over. Empty: whichever reigns.",
         ),
         "force": Param(
             False, type="boolean", title="Force",

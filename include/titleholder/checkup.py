@@ -54,6 +54,8 @@ def _tell(report: Report) -> None:
         f"that were told, {report.snapshots} snapshots, {report.champions} live champions"
     )
     told = f"{len(report.findings)} findings" if report.findings else "No findings"
+    if not report.rows:
+        told = "The ledger is empty: nothing was ever decided here"
     out.print(Text(f"{told}. Looked at {looked}.", style="bold red" if report.findings else "green"))
 
 

@@ -186,22 +186,29 @@ def champion(
 ) -> None:
     """Say who reigns, or reigned on a date: by the clock in the live lane, by as-of date in others."""
     from titleholder import ledger, lineage
+    from titleholder.decision import LIVE
     from titleholder.settings import Settings
     from titleholder.windows import resolve_as_of
 
     _known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = ledger.read(Settings.from_environment().ledger_url, model, lane)
-    reign = lineage.reign_on(rows, lane, day)
+    reign, taken = lineage.reign_on(rows, lane, day), lineage.taken_on(rows, lane, day)
     if as_json:
         champion = reign.model_dump(exclude={"looks"}) if reign else None
-        print_json({"model": model, "lane": lane, "on": day, "champion": champion})
-    elif reign:
+        fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
+        by = taken.model_dump(mode="json", include=fields) if taken else None
+        print_json({"model": model, "lane": lane, "on": day, "champion": champion, "by": by})
+    elif reign and taken:
+        approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
         out.print(
-            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})"
+            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})\n"
+            f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
+            highlight=False,
         )
     else:
-        out.print(f"{model}: nobody reigned in lane {lane} on {day}")
+        first = f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
+        out.print(f"{model}: nobody reigned in lane {lane} on {day}{first}")
 
 
 @app.command()

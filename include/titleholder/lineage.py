@@ -41,6 +41,12 @@ def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:
     return _reign(rows, past[-1].champion_after) if past else None
 
 
+def taken_on(rows: Sequence[Decision], lane: str, day: date) -> Decision | None:
+    """The decision by which whoever reigned at the end of `day` came to reign."""
+    past = [r for r in standing(rows, lane) if (r.created_at.date() if lane == LIVE else r.as_of) <= day]
+    return next((r for r in reversed(past) if r.changed and r.champion_after == past[-1].champion_after), None)
+
+
 def row_of(rows: Sequence[Decision], version: int | None) -> Decision | None:
     """The newest row in which this version was the challenger: it tells what the version was trained on."""
     return next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)

@@ -93,16 +93,17 @@ def _target(rows: Sequence[Decision], order: Rollback, model: str, head: int) ->
         raise UsageError(f"{model}: version {head} reigns, not version {order.leaving}; nothing was rolled back")
     ever, gone = [v for v in lineage.reigned(rows) if v != head], lineage.barred(rows)
     valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in ever) or "none"
+    valid = f"other versions that once reigned: {valid}"
     to = order.to if order.to is not None else lineage.predecessor(rows, head)
     if to is None:
-        raise UsageError(f"{model}: version {head} has no predecessor left; versions that once reigned: {valid}")
+        raise UsageError(f"{model}: nobody to go back to from version {head}; nothing was changed; {valid}")
     if to not in ever:
         why = "reigns already" if to == head else "never was champion in the live lane"
-        raise UsageError(f"{model}: version {to} {why}; versions that once reigned: {valid}")
+        raise UsageError(f"{model}: version {to} {why}; {valid}")
     if to in gone and not order.force:
         raise UsageError(
             f"{model}: version {to} was itself rolled back ({gone[to].asked_because}); reinstate it with force if you "
-            f"mean it; versions that once reigned: {valid}"
+            f"mean it; {valid}"
         )
     return to
 

@@ -15,7 +15,7 @@ WIDE = 120
 
 
 def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableType:
-    """One line a decision: id, as-of date, challenger, champion, metric, gain, decision, reason.
+    """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
     The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
     mean over the looks of the reign that speak loudest, above its always-valid lower bound (`sequential`).
@@ -27,16 +27,20 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
     gained = "reign's gain > bound" if together else "gain [interval]"
     wide = width >= WIDE
-    for name in (*(["id"] if wide else []), "as of", "new", "champion", metric, gained, "decision"):
+    for name in (*(["id", "decided"] if wide else []), "as of", "new", "champion", metric, gained, "decision"):
         table.add_column(Text(name), no_wrap=True)
     if wide:
         table.add_column("reason", ratio=1)
     for row in rows:
         cells = _cells(row, reign_gain if together else gain)
-        table.add_row(*((str(row.id), *cells) if wide else cells[:-1]), style=STYLES[row.kind])
+        table.add_row(
+            *((str(row.id), f"{row.created_at:%Y-%m-%d}", *cells) if wide else cells[:-1]), style=STYLES[row.kind]
+        )
     if wide:
         return table
-    reasons = [Text(f"{row.id}: {row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows]
+    reasons = [
+        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows
+    ]
     return Group(table, Text(), *reasons)
 
 

@@ -72,6 +72,11 @@ def tell(decision: Decision) -> dict[str, Any]:
     return told
 
 
+def actor(run: Any) -> str:
+    """Who asked for a run: a person, or what kind of run Airflow started by itself."""
+    return run.triggering_user_name or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
+
+
 def settings() -> Settings:
     """Where the services are."""
     from titleholder.settings import Settings

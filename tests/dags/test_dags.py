@@ -129,3 +129,18 @@ def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
         "import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = 'tiny.retrain'\nbag = DagBag",
     )
     assert set(read_dags(ROOT / "tests" / "models", tmp_path, asked)["dags"]) == {"tiny.retrain"}
+
+
+def test_who_asked_for_a_run_is_told_in_words(tmp_path: Path) -> None:
+    """It goes into the ledger, which nobody can correct."""
+    probe = """
+import json
+from types import SimpleNamespace as Of
+from airflow.utils.types import DagRunType
+from lifecycle_ui.tasks import actor
+runs = [Of(triggering_user_name=who, run_type=kind) for who, kind in
+        ((None, DagRunType.SCHEDULED), (None, "backfill"), ("ann", DagRunType.MANUAL))]
+print("ANSWER" + json.dumps({"actors": [actor(run) for run in runs]}))
+"""
+    found = read_dags(ROOT / "tests" / "models", tmp_path, probe)
+    assert found["actors"] == ["airflow:scheduled", "airflow:backfill", "ann"]

@@ -64,6 +64,10 @@ def test_who_reigned_is_answered_for_every_day_between() -> None:
     days = [date(2023, 12, 31), *(date(2024, m, d) for m in range(1, 7) for d in (1, 15))]
     found = [version(lineage.reign_on(rows, "live", day)) for day in days]
     assert found == [None, 1, 1, 2, 2, 3, 3, 2, 2, 1, 1, 3, 3]
+    taken = [lineage.taken_on(rows, "live", day) for day in days]
+    assert [row.sequence if row else None for row in taken] == [None, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    kept = a_decision(7, kind="keep", champion_before=3, champion_after=3)
+    assert lineage.taken_on([*rows, kept], "live", date(2024, 7, 2)) == rows[-1]
 
 
 def test_the_versions_that_once_reigned() -> None:

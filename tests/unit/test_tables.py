@@ -60,5 +60,6 @@ def test_a_rollback_is_told_with_its_reason() -> None:
     console.print(decisions("small", [a_decision(), back], 80))
     found = console.export_text()
     assert "v1   v3" in found
-    assert "2024-02-01 rollback: Version 3 gave way to version 1. It saw the future." in found
+    assert "Decision 102, 2024-02-01 rollback: Version 3 gave way to version 1. It saw the" in found
+    assert "\nfuture." in found
     assert "roc_auc" in found, "the metric's name is taken from the newest verdict"

@@ -15,6 +15,7 @@ from titleholder.local.state import PROJECT, State
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
 # A shell may carry the settings of another Airflow, MLflow or PostgreSQL: these never reach ours.
+USERS_VARIABLE, AIRFLOWS_USERS = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 ROLES_OF_USERS = ("viewer", "user", "op", "admin")
 _OURS = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # what a person may set for the services of any stack
 _FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "PYTHONHOME")
@@ -104,7 +105,7 @@ def _airflow(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
         # The default asks the name service for a full name, which takes seconds on a machine that is off line.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users().items()),
+        AIRFLOWS_USERS: airflows_users(),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(state.airflow / PASSWORDS_FILE),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(keys, "airflow", "airflow", ports["postgres"]),
         "AIRFLOW__API__HOST": HOST,
@@ -124,13 +125,18 @@ def users() -> dict[str, str]:
         ServiceError: a user without a role that Airflow knows.
     """
     found = {}
-    for user in filter(None, os.environ.get("TITLEHOLDER_USERS", "").split(",")):
+    for user in filter(None, os.environ.get(USERS_VARIABLE, "").split(",")):
         name, _, role = user.strip().partition(":")
         if not name or role not in ROLES_OF_USERS:
             valid = ", ".join(ROLES_OF_USERS)
             raise ServiceError(f"TITLEHOLDER_USERS: {user!r} is not NAME:ROLE, such as 'risk-lead:op'; roles: {valid}")
         found[name] = role
     return {**found, ADMIN: "admin"}
+
+
+def airflows_users() -> str:
+    """The same as SimpleAuthManager wants it."""
+    return ",".join(f"{user}:{role}" for user, role in users().items())
 
 
 def passwords(state: State) -> dict[str, str]:

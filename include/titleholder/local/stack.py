@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import psutil
+
 from titleholder.local import postgres
 from titleholder.local.keys import Keys, ensure_keys, load_keys
 from titleholder.local.ports import choose_ports
 from titleholder.local.processes import find, is_alive, recorded, stop
 from titleholder.local.services import AIRFLOW, MIGRATIONS, ORDER, PORT_OF, Service, address, installed, services
-from titleholder.local.settings import PASSWORDS_FILE, environment, passwords, users
+from titleholder.local.settings import (
+    AIRFLOWS_USERS,
+    PASSWORDS_FILE,
+    USERS_VARIABLE,
+    airflows_users,
+    environment,
+    passwords,
+    users,
+)
 from titleholder.local.start import Starter, Watch, ignore
 from titleholder.local.state import Record, Running, State, write_private
 
@@ -102,6 +113,8 @@ def _settle(state: State, keys: Keys) -> Record:
     """Stop what is broken or left over, and choose ports for what has to start."""
     record = state.read()
     keep = _sound(state, keys, record)
+    if _other_users_wanted(record):
+        keep -= set(AIRFLOW)
     if "postgres" not in keep:
         keep = set()  # whatever outlived its database is in a state nobody knows
     _stop(state, record, ignore, keep=keep)
@@ -132,6 +145,18 @@ def _sound(state: State, keys: Keys, record: Record) -> set[str]:
         if young or unknown or _answers(service, running):
             sound.add(name)
     return sound
+
+
+def _other_users_wanted(record: Record) -> bool:
+    """Whether TITLEHOLDER_USERS names others than those whom the running Airflow was started with."""
+    running = record.services.get("api-server")
+    if USERS_VARIABLE not in os.environ or running is None:
+        return False
+    try:
+        known = psutil.Process(running.pid).environ().get(AIRFLOWS_USERS)
+    except psutil.Error:
+        return False  # it is gone, or not ours: whoever starts it next tells it
+    return known != airflows_users()
 
 
 def _answers(service: Service, running: Running, tries: int = 3) -> bool:
@@ -171,4 +196,4 @@ def _write_passwords(state: State) -> None:
     """Airflow would make passwords of its own, and print them into a log."""
     known = passwords(state)
     made = {user: known.get(user) or secrets.token_urlsafe(16) for user in users()}
-    write_private(state.airflow / PASSWORDS_FILE, json.dumps(made) + "\n")
+    write_private(state.airflow / PASSWORDS_FILE, json.dumps({**known, **made}) + "\n")

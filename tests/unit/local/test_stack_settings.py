@@ -93,3 +93,18 @@ def test_more_slots_than_cores_but_never_airflows_32(monkeypatch: pytest.MonkeyP
     assert settings.parallelism() == 4
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert settings.parallelism() == 10
+
+
+def test_more_users_of_airflow_have_roles_and_passwords(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.users() == {"admin": "admin"}
+    monkeypatch.setenv("TITLEHOLDER_USERS", "risk-lead:op, auditor:viewer")
+    assert settings.airflows_users() == "risk-lead:op,auditor:viewer,admin:admin"
+    assert settings.environment(state)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == settings.airflows_users()
+    assert set(settings.passwords(state)) == {"admin"}, "the stack makes the others when it starts"
+
+
+@pytest.mark.parametrize("wrong", ["risk-lead", "risk-lead:king", ":op"])
+def test_a_user_without_a_role_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("TITLEHOLDER_USERS", wrong)
+    with pytest.raises(ServiceError, match="is not NAME:ROLE, such as 'risk-lead:op'; roles: viewer, user, op, admin"):
+        settings.users()
