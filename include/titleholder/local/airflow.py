@@ -106,11 +106,16 @@ class Airflow:
         self._send("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
 
     def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
-        """What a task asks people, once it waits for an answer; ServiceError when it does not by then."""
-        deadline = time.monotonic() + timeout
+        """What a task asks people, once it waits for an answer; ServiceError when it does not by then.
+
+        An answer in the very second in which the task parks can be lost: Airflow then tries the task again, and asks
+        again. So the question must have stood for a few seconds.
+        """
+        deadline, seen = time.monotonic() + timeout, 0
         while time.monotonic() < deadline and self.run(dag, run_id)["state"] not in DONE:
             states = {t["task_id"]: t["state"] for t in self.tasks(dag, run_id)}
-            if states.get(task) == "awaiting_input":
+            seen = seen + 1 if states.get(task) == "awaiting_input" else 0
+            if seen > 8:
                 return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
             time.sleep(0.5)
         raise ServiceError(f"{dag} {run_id}: {task} asked nobody within {timeout:.0f} s; see {self.address}")
