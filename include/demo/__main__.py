@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from demo.lender import fingerprint, simulate
 from demo.load import load, loaded
 from titleholder import ledger, lineage
-from titleholder.decision import LIVE
 from titleholder.errors import TitleholderError
 from titleholder.local import cli as stack
 from titleholder.local.airflow import DONE, Airflow
@@ -26,6 +25,7 @@ from titleholder.local.state import State
 from titleholder.spec import ModelSpec
 from titleholder.specfiles import load_specs
 from titleholder.tables import decisions
+from titleholder.words import BACKTEST, LIVE
 
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"
@@ -113,7 +113,7 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 
 
 def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
-    for lane in ("backtest", LIVE):
+    for lane in (BACKTEST, LIVE):
         out.print(
             decisions(f"{spec.name}, lane {lane}", lineage.standing(ledger.read(url, MODEL, lane), lane), out.width), ""
         )

@@ -20,12 +20,12 @@ from titleholder import chain, ledger, snapshots, steps
 from titleholder.chain import Row
 from titleholder.checks.engineering import reloads_alike, scores_alike
 from titleholder.contest import SCORES_TAG, recorded_scores
-from titleholder.decision import LIVE
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.registry import ALIAS, Registry
 from titleholder.settings import Settings
 from titleholder.spec import ModelSpec
 from titleholder.windows import Intervals
+from titleholder.words import LIVE
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

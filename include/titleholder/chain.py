@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from titleholder.decision import LIVE, Decision, digest
+from titleholder.decision import Decision, digest
+from titleholder.words import LIVE
 
 Row = Mapping[str, Any]
 

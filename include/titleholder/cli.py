@@ -186,9 +186,9 @@ def champion(
 ) -> None:
     """Say who reigns, or reigned on a date: by the clock in the live lane, by as-of date in others."""
     from titleholder import ledger, lineage
-    from titleholder.decision import LIVE
     from titleholder.settings import Settings
     from titleholder.windows import resolve_as_of
+    from titleholder.words import LIVE
 
     _known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))

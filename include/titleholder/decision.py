@@ -14,7 +14,6 @@ from titleholder.errors import DataError
 from titleholder.verdict import Verdict
 from titleholder.windows import Intervals
 
-LIVE = "live"
 Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
 LARGE = 1e16
 T = TypeVar("T")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from titleholder.decision import LIVE, Decision
+from titleholder.decision import Decision
 from titleholder.verdict import Reign
+from titleholder.words import LIVE
 
 
 def standing(rows: Sequence[Decision], lane: str) -> list[Decision]:

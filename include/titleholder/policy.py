@@ -10,6 +10,7 @@ from titleholder.checks.base import Result, comparative
 from titleholder.decision import Answer
 from titleholder.spec import Approval, ModelSpec, Person
 from titleholder.verdict import Verdict
+from titleholder.words import LIVE
 
 Kind = Literal["promote", "keep", "reject", "retire", "ask"]
 
@@ -29,7 +30,7 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     `retire` advises people that the model no longer makes sense: the champion is shown to lie beyond its floors and the
     challenger does not rise above them. It stays champion until somebody acts.
     """
-    if lane == "live" and newest is not None and as_of < newest:
+    if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
     failed = [c for c in verdict.failed() if c.code != champion_above_floors.code]  # no fault of the challenger's
     in_itself = [c for c in failed if not comparative(c.code)]
@@ -72,7 +73,7 @@ def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
         why = "The first champion: nobody reigned and every absolute check passed."
     else:
         why = f"{_shown(spec)}. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
-    if spec.promotion.approval != "automatic" and lane == "live":
+    if spec.promotion.approval != "automatic" and lane == LIVE:
         return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
     return Ruling("promote", why)
 

@@ -34,7 +34,7 @@ from titleholder import (
     windows,
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
-from titleholder.decision import LIVE, Decision
+from titleholder.decision import Decision
 from titleholder.errors import UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry
@@ -44,6 +44,7 @@ from titleholder.spec import ModelSpec
 from titleholder.specfiles import load_specs
 from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
+from titleholder.words import LIVE
 
 log = logging.getLogger(__name__)
 
@@ -270,9 +271,7 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
     with registry.work_on(snapshot.run_id):
         with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
             align(line, registry, snapshot.model)
-            decided = already(line.rows, challenger.version, spec)
-            if decided and decided.kind != "promote" and ruled.answer and ruled.answer != decided.approval:
-                decided = None  # people were asked again
+            decided = already(line.rows, challenger.version, spec, ruled.answer)
             written = [decided] if decided else settle(line, ruled, spec, registry)
             rows = list(line.rows)
         if snapshot.lane == LIVE:

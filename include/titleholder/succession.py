@@ -8,7 +8,7 @@ from datetime import date
 
 from titleholder import lineage, policy
 from titleholder.contest import Contest, prepare
-from titleholder.decision import LIVE, Decision, Entry
+from titleholder.decision import Answer, Decision, Entry
 from titleholder.errors import UsageError
 from titleholder.ledger import Line
 from titleholder.references import Rollback, Ruled
@@ -16,6 +16,7 @@ from titleholder.registry import Registry
 from titleholder.settings import code_version
 from titleholder.spec import ModelSpec
 from titleholder.verdict import Reign, Verdict
+from titleholder.words import LIVE
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,15 @@ def align(line: Line, registry: Registry, model: str) -> bool:
     return True
 
 
-def already(rows: Sequence[Decision], version: int, spec: ModelSpec) -> Decision | None:
-    """The decision that stands about this version, if it was held to the same rules, or if it has reigned."""
+def already(rows: Sequence[Decision], version: int, spec: ModelSpec, answer: Answer | None = None) -> Decision | None:
+    """The decision that stands about this version: held to the same rules, with no newer answer, or a reign begun."""
     row = lineage.row_of(rows, version)
     if row is None or (row.lane != LIVE and row != next(r for r in reversed(rows) if r.as_of == row.as_of)):
         return None  # elsewhere than live a later challenger of the same as-of date has replaced it
     same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
-    return row if same_rules or (row.lane == LIVE and row.kind == "promote") else None
+    asked_again = answer is not None and answer != row.approval
+    crowned = row.lane == LIVE and row.kind == "promote"
+    return row if crowned or (same_rules and not asked_again) else None
 
 
 def roll_back(line: Line, order: Rollback, model: str) -> Decision:

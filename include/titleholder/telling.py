@@ -34,5 +34,5 @@ def summary(row: Decision, registry: Registry) -> dict[str, Any]:
     links = {"Model version": registry.version_url(row.model, version)} if version else {}
     if row.mlflow_run_id:
         links["Model card"] = registry.artifact_url(row.mlflow_run_id, cards.FILE)
-    more = {"owner": row.spec["owner"], "approved_by": row.approval.by if row.approval else "", "links": links}
+    more = {"approved_by": row.approval.by if row.approval else "", "links": links}
     return {**row.model_dump(mode="json", include=fields | versions), **more}

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstrai
 from pydantic_core import CoreSchema, core_schema
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+LIVE, BACKTEST = "live", "backtest"
+"""The lane whose champion the registry's alias follows, and the lane of backfills."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """Where e-mail goes."""

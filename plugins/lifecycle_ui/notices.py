@@ -21,6 +21,7 @@ from airflow.sdk.configuration import conf
 from titleholder import notices
 from titleholder.errors import ServiceError
 from titleholder.spec import Notices
+from titleholder.words import BACKTEST, LIVE
 
 if TYPE_CHECKING:
     from titleholder.spec import ModelSpec
@@ -99,8 +100,8 @@ async def tell_late(model: str, owner: str, told: Mapping[str, Any], context: Ma
         ServiceError: a channel failed; Airflow, too, then marks the callback as failed.
     """
     run = context["dag_run"]
-    lane = (run.get("conf") or {}).get("lane") or ("backtest" if run["run_type"] == "backfill" else notices.LIVE)
-    if lane != notices.LIVE or run["state"] == "success":
+    lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
+    if lane != LIVE or run["state"] == "success":
         return f"nobody told: the run is {run['state']}, in lane {lane}"
     notice = notices.late(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),

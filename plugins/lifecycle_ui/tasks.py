@@ -60,9 +60,9 @@ def may_crown(model: str) -> AssetAlias:
 
 def tell(decision: Decision) -> dict[str, Any]:
     """What a task returns about a decision; a change of the live champion also updates its asset."""
-    from titleholder.decision import LIVE
     from titleholder.registry import Registry
     from titleholder.telling import summary
+    from titleholder.words import LIVE
 
     told = summary(decision, Registry(settings().tracking_uri))
     if decision.changed and decision.lane == LIVE:

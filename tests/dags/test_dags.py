@@ -62,16 +62,17 @@ def test_every_shipped_spec_becomes_a_dag_without_import_errors(shipped: dict) -
     assert set(shipped["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
 
 
-def reads_like(dag: dict, order: list[str]) -> None:
-    assert list(dag["tasks"]) == order
-    for task, following in itertools.pairwise(order):
-        assert following in dag["tasks"][task]["down"]
+def sentence(dag: dict) -> list[str]:
+    """The tasks in the order in which they follow one another; empty when they are no chain."""
+    order = list(dag["tasks"])
+    follow = all(following in dag["tasks"][task]["down"] for task, following in itertools.pairwise(order))
+    return order if follow else []
 
 
 def test_a_dag_reads_like_the_sentence(shipped: dict) -> None:
+    retrain = ["extract", "train", "nominate", "validate", "decide", "promote"]
     for name, dag in shipped["dags"].items():
-        sentence = ["extract", "train", "nominate", "validate", "decide", "promote"]
-        reads_like(dag, sentence if name.endswith("retrain") else ["rollback"])
+        assert sentence(dag) == (retrain if name.endswith("retrain") else ["rollback"])
 
 
 def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
@@ -113,10 +114,8 @@ def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) 
     found = read_dags(ROOT / "tests" / "models", tmp_path)
     stems = {p.stem for p in (ROOT / "tests" / "models").glob("*.yaml")} - {"broken"}
     assert set(found["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
-    reads_like(
-        found["dags"]["tiny_asked.retrain"],
-        ["extract", "train", "nominate", "validate", "decide", "approve", "promote"],
-    )
+    asking = ["extract", "train", "nominate", "validate", "decide", "approve", "promote"]
+    assert sentence(found["dags"]["tiny_asked.retrain"]) == asking
     assert found["dags"]["tiny_asked.retrain"]["tasks"]["approve"]["doc"]
     ((file, message),) = found["errors"].items()
     assert file.endswith("broken_specs.py")

@@ -15,6 +15,7 @@ from titleholder.local.settings import passwords
 from titleholder.local.state import State
 
 DONE = ("success", "failed")
+TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
 
 
 class Airflow:
@@ -106,24 +107,31 @@ class Airflow:
         self._send("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
 
     def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
-        """What a task asks people, once it waits for an answer; ServiceError when it does not by then.
+        """What a task asks people, once it waits for an answer; ServiceError when it does not by then."""
+        state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+        if state != "awaiting_input":
+            raise ServiceError(f"{dag} {run_id}: {task} asked nobody and is {state}; see {self.address}")
+        return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
 
-        An answer in the very second in which the task parks can be lost: Airflow then tries the task again, and asks
-        again. So the question must have stood for a few seconds.
+    def answer(self, dag: str, run_id: str, task: str, chosen: str, comment: str = "", timeout: float = 300) -> None:
+        """Answer a task's question, as this user, until the answer is taken.
+
+        An answer given before the process that asked has ended can be lost: the LocalExecutor of Airflow 3.3.2 takes
+        the end of that process for the end of the resumed one, tries the task again, and it asks again.
         """
-        deadline, seen = time.monotonic() + timeout, 0
-        while time.monotonic() < deadline and self.run(dag, run_id)["state"] not in DONE:
-            states = {t["task_id"]: t["state"] for t in self.tasks(dag, run_id)}
-            seen = seen + 1 if states.get(task) == "awaiting_input" else 0
-            if seen > 8:
-                return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
-            time.sleep(0.5)
-        raise ServiceError(f"{dag} {run_id}: {task} asked nobody within {timeout:.0f} s; see {self.address}")
-
-    def answer(self, dag: str, run_id: str, task: str, chosen: str, comment: str = "") -> None:
-        """Answer a task's question, as this user."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
-        self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
+        state = "awaiting_input"
+        while state == "awaiting_input":
+            self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
+            state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+
+    def _wait_for_task(self, dag: str, run_id: str, task: str, states: set[str], timeout: float) -> str:
+        deadline = time.monotonic() + timeout
+        while (state := self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")["state"]) not in states:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{dag} {run_id}: {task} is still {state} after {timeout:.0f} s; see {self.address}")
+            time.sleep(0.5)
+        return str(state)
 
     def wait_for_run(self, dag: str, run_id: str, timeout: float = 600) -> str:
         """The state in which a run ended; ServiceError when it has not by then."""
