@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
