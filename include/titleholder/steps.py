@@ -23,6 +23,7 @@ from typing import Any
 from titleholder import (
     cards,
     contract,
+    extraction,
     ledger,
     lineage,
     policy,
@@ -30,7 +31,6 @@ from titleholder import (
     snapshots,
     telling,
     training,
-    warehouse,
     windows,
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
@@ -72,8 +72,8 @@ def extract(
     if as_of > (today := datetime.now(UTC).date()):
         raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
     spans = windows.intervals(spec, as_of)
-    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
-        uri, sha256, rows = snapshots.write(settings.snapshots, f"{model}/{as_of}", schema, batches)
+    taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
+    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
     contract.enforce(frame, spec, spans, as_of)
     key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
@@ -81,7 +81,7 @@ def extract(
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
     with registry.work_on(run_id):
         registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
-        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows))
+        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows), metrics=taken.costs)
     return Snapshot(
         model=model,
         lane=lane,
