@@ -1,4 +1,4 @@
-"""A model's SQL: finding and replacing its bound parameters, without touching strings, comments or casts."""
+"""A model's SQL: its bound parameters, found without touching strings, comments or casts, and what is put around it."""
 
 from __future__ import annotations
 
@@ -46,3 +46,19 @@ def from_settings(sql: str) -> str:
         return match[0] if name is None else f"(SELECT current_setting('{setting(name)}')::timestamptz)"
 
     return _TOKEN.sub(place, sql).strip()
+
+
+def ordered(sql: str, event_time: str, entity: str) -> str:
+    """The rows of `sql` in the order of a snapshot."""
+    return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract ORDER BY {quoted(event_time)}, {quoted(entity)}"  # noqa: S608  (values are bound)
+
+
+def by_day(sql: str, event_time: str) -> str:
+    """How many rows of `sql` there are by the day of their event."""
+    day = f"date_trunc('day', {quoted(event_time)}::timestamptz)"
+    return f"SELECT {day} AS day, count(*) AS events FROM (\n{from_settings(sql)}\n) AS extract GROUP BY 1"  # noqa: S608  (values are bound)
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as SQL writes it."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -61,25 +61,26 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         ServiceError: when the place cannot be written.
     """
     try:
-        store, base = _store(root)
+        store, base = store_of(root)
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
             rows = 0
             with pq.ParquetWriter(local, schema, compression="zstd") as writer:
-                for table in _even(schema, batches):
+                for chunked in _even(schema, batches):
+                    table = chunked.combine_chunks()  # Parquet's pages end where chunks do
                     writer.write_table(table, row_group_size=ROW_GROUP)
                     rows += table.num_rows
             with local.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             target = f"{base}/{folder}/{digest}.parquet"
             if store.get_file_info(target).type == fs.FileType.NotFound:
-                _place(local, store, target)
+                place(local, store, target)
     except (OSError, pa.ArrowInvalid) as error:
         raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
     return f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, rows
 
 
-def _store(root: str) -> tuple[fs.FileSystem, str]:
+def store_of(root: str) -> tuple[fs.FileSystem, str]:
     """The file system and base path of a folder or of a URL such as s3://bucket/prefix."""
     if "://" in root:
         store, base = fs.FileSystem.from_uri(root)
@@ -87,7 +88,8 @@ def _store(root: str) -> tuple[fs.FileSystem, str]:
     return fs.LocalFileSystem(), str(Path(root).absolute())
 
 
-def _place(local: Path, store: fs.FileSystem, target: str) -> None:
+def place(local: Path, store: fs.FileSystem, target: str) -> None:
+    """Copy a file of a scratch folder to `target`, which appears, or is replaced, whole or not at all."""
     store.create_dir(target.rpartition("/")[0], recursive=True)
     part = f"{target}.{local.parent.name}.part"
     fs.copy_files(str(local), part, source_filesystem=fs.LocalFileSystem(), destination_filesystem=store)
@@ -141,7 +143,7 @@ def verify(uri: str, sha256: str) -> None:
 @contextmanager
 def _opened(uri: str) -> Iterator[Any]:
     try:
-        store, path = _store(uri)
+        store, path = store_of(uri)
         with store.open_input_stream(path) as file:
             yield file
     except (OSError, pa.ArrowInvalid) as error:

@@ -16,13 +16,15 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titleholder import (
     cards,
     contract,
+    extraction,
     ledger,
     lineage,
     policy,
@@ -30,12 +32,11 @@ from titleholder import (
     snapshots,
     telling,
     training,
-    warehouse,
     windows,
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
-from titleholder.errors import UsageError
+from titleholder.errors import ContractError, UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
@@ -45,6 +46,9 @@ from titleholder.specfiles import load_specs
 from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
 from titleholder.words import LIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -72,16 +76,17 @@ def extract(
     if as_of > (today := datetime.now(UTC).date()):
         raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
     spans = windows.intervals(spec, as_of)
-    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
-        uri, sha256, rows = snapshots.write(settings.snapshots, f"{model}/{as_of}", schema, batches)
+    taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
+    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
-    contract.enforce(frame, spec, spans, as_of)
+    with _first_date_told(url, spec, frame, spans):
+        contract.enforce(frame, spec, spans, as_of)
     key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
     with registry.work_on(run_id):
         registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
-        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows))
+        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows), metrics=taken.costs)
     return Snapshot(
         model=model,
         lane=lane,
@@ -96,6 +101,20 @@ def extract(
         run_id=run_id,
         origin=origin,
     )
+
+
+@contextmanager
+def _first_date_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals) -> Iterator[None]:
+    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough."""
+    try:
+        yield
+    except ContractError as error:
+        if not contract.too_few(frame, spec, spans):
+            raise
+        today = datetime.now(UTC).date()
+        first = windows.first_as_of(spec, extraction.events(url, spec, today), today)
+        when = f"The first as_of that leaves enough is {first}." if first else "No as_of up to today leaves enough."
+        raise ContractError(f"{error}\n{when}") from None
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -218,7 +237,9 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
     with registry.work_on(snapshot.run_id):
         verdict = prepare(Contest.of(challenger, spec), reign, rows, registry).judge()
         registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
-        registry.attach(snapshot.run_id, texts={"verdict.json": verdict.model_dump_json(indent=2)})
+        about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
+        told = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)
+        registry.attach(snapshot.run_id, texts={"verdict.json": told})
     return Judged(challenger=challenger, verdict=verdict)
 
 

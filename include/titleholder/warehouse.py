@@ -20,36 +20,68 @@ from titleholder.windows import Intervals, midnight
 UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
+class Session:
+    """One read-only transaction on one snapshot of the database, for the query of one spec at one as-of date.
+
+    Every method raises DataError when the query fails, with PostgreSQL's own message.
+    """
+
+    def __init__(self, cursor: Any, spec: ModelSpec) -> None:
+        self._cursor = cursor
+        self._spec = spec
+
+    def bind(self, name: str, value: str) -> None:
+        """Let statements read `value` as the transaction's setting `titleholder.<name>`."""
+        with _explained(self._spec):
+            self._cursor.execute("SELECT set_config($1, $2, true)", (query.setting(name), value))
+            self._cursor.fetchall()
+
+    def describe(self, sql: str) -> pa.Schema:
+        """The columns that `sql` would give; nothing is read."""
+        with _explained(self._spec):
+            return _plain_schema(self._cursor.adbc_execute_schema(sql))
+
+    def read(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """What `sql` gives, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
+        with _explained(self._spec):
+            self._cursor.execute(sql)
+            reader = self._cursor.fetch_record_batch()
+        schema = _plain_schema(reader.schema)
+        return schema, _batches(reader, schema, self._spec)
+
+
+@contextmanager
+def opened(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[Session]:
+    """A session at `as_of`, whose transaction is REPEATABLE READ, READ ONLY, in UTC, with the query's values bound.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+    """
+    moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
+    with _connect(url, spec) as connection, connection.cursor() as cursor:
+        with _explained(spec):
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        session = Session(cursor, spec)
+        for name, moment in moments.items():
+            session.bind(name, midnight(moment).isoformat())
+        yield session
+
+
 @contextmanager
 def stream(
     url: str, spec: ModelSpec, spans: Intervals, as_of: date
 ) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """The rows of the spec's query at `as_of`, ordered by event time and entity, as (schema, batches).
 
-    NUMERIC arrives as float64, dates and timestamps as UTC microseconds. Memory is bounded by one batch of the driver
-    (16 MB). The transaction is REPEATABLE READ, READ ONLY.
+    NUMERIC arrives as float64, dates and timestamps as UTC microseconds. Memory is bounded by one batch of the driver.
 
     Raises:
         ServiceError: when the warehouse cannot be reached.
         DataError: when the query fails, with PostgreSQL's own message.
     """
-    columns = spec.columns
-    sql = (
-        f"SELECT * FROM (\n{query.from_settings(spec.sql)}\n) AS extract "  # noqa: S608  (values are bound)
-        f"ORDER BY {_quoted(columns.event_time)}, {_quoted(columns.entity)}"
-    )
-    moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
-    with _connect(url, spec) as connection, connection.cursor() as cursor:
-        with _explained(spec):
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
-            for name, moment in moments.items():
-                cursor.execute("SELECT set_config($1, $2, true)", (query.setting(name), midnight(moment).isoformat()))
-                cursor.fetchall()
-            cursor.execute(sql)
-            reader = cursor.fetch_record_batch()
-        schema = pa.schema([pa.field(f.name, _plain_type(f)) for f in reader.schema])
-        yield schema, _batches(reader, schema, spec)
+    with opened(url, spec, spans, as_of) as session:
+        yield session.read(query.ordered(spec.sql, spec.columns.event_time, spec.columns.entity))
 
 
 @contextmanager
@@ -87,6 +119,10 @@ def _explained(spec: ModelSpec) -> Iterator[None]:
         raise DataError(f"{spec.name}: {spec.source.query} failed in the warehouse: {_message(error)}") from None
 
 
+def _plain_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f.name, _plain_type(f)) for f in schema])
+
+
 def _plain_type(field: pa.Field) -> pa.DataType:
     kind = field.type
     if isinstance(kind, pa.OpaqueType):
@@ -106,10 +142,6 @@ def _plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if kind == UTC_TIME and pa.types.is_timestamp(array.type) and array.type.tz is None:
         array = array.cast(pa.timestamp("us"))  # a timestamp without a zone is read as UTC
     return array.cast(kind)
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def libpq(url: str) -> str:

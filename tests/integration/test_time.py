@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -89,17 +90,17 @@ def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings)
         extract(first - timedelta(days=1), settings)
 
 
-def test_a_model_without_data_is_told_so(settings: Settings, env: dict[str, str]) -> None:
+def test_too_late_is_too_early_as_well(settings: Settings) -> None:
     with pytest.raises(ContractError, match="too few rows") as error:
         extract(date(2026, 6, 1), settings)
     assert "The first as_of that leaves enough is 2023-" in str(error.value)
 
 
 def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(
-    settings: Settings, models: Path, env: dict[str, str]
+    settings: Settings, models: Path
 ) -> None:
     """The labels of the first months were entered wrongly; put right, the first month is run again."""
-    loader, model, lane = env["TITLEHOLDER_LOADER_URL"], "tiny_late", "backtest"
+    loader, model, lane = os.environ["TITLEHOLDER_LOADER_URL"], "tiny_late", "backtest"
     execute(
         loader,
         "drop table if exists tiny_late",
@@ -130,7 +131,9 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
     assert told.exit_code == 0, told.output
     for row, old in zip(after[1:], before[1:], strict=True):
         if row in anew:
-            why = f"(judged anew after 2024-01-01 (decision {after[0].id}): version {row.judged.champion.version} reigned"
+            why = (
+                f"(judged anew after 2024-01-01 (decision {after[0].id}): version {row.judged.champion.version} reigned"
+            )
             assert why in told.output
             assert f"it was {old.kind})" in told.output
     everything = CliRunner().invoke(app, ["history", model, "--lane", lane, "--all"], env={"COLUMNS": "260"})
