@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder import query
 from titleholder.judgement import METRICS, Judgement, Task
-from titleholder.words import Address, AssetUri, ClassPath, Column, Duration, Name, Part, Span
+from titleholder.words import Address, AssetName, ClassPath, Column, Duration, Name, Part, Span
 
 LONGEST = 63
 """The length of a name in PostgreSQL."""
@@ -230,8 +230,8 @@ class ModelSpec(Part):
     schedule: str | None = None
     start_date: date
     end_date: date | None = None
-    assets: tuple[AssetUri, ...] = ()
-    """Airflow assets; once all of them were updated, a run starts, beside those of the schedule."""
+    assets: tuple[AssetName, ...] = ()
+    """Airflow assets by name; once all of them were updated, a run starts, beside those of the schedule."""
     source: Source
     columns: Columns
     task: Task
@@ -247,13 +247,6 @@ class ModelSpec(Part):
     def _a_cron(cls, value: str | None) -> str | None:
         if value is not None and not croniter.is_valid(value):
             raise ValueError("schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null")
-        return value
-
-    @field_validator("assets")
-    @classmethod
-    def _not_airflows_own(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if own := [uri for uri in value if uri.startswith("airflow:")]:
-            raise ValueError(f"{', '.join(own)}: Airflow keeps airflow: for itself; another scheme is free to choose")
         return value
 
     @field_validator("sql")

@@ -17,8 +17,8 @@ LIVE, BACKTEST = "live", "backtest"
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """Where e-mail goes."""
-AssetUri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*://\S+$", max_length=1500)]
-"""What an Airflow asset is called, such as `postgres://warehouse/lender/outcomes`."""
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
+"""What an Airflow asset is called, as in `Asset("loans_loaded")`."""
 ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 

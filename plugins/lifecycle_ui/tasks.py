@@ -40,7 +40,7 @@ def step(function: Any = None, **options: Any) -> Any:
 
 def schedule_of(spec: ModelSpec) -> Any:
     """When a model's runs start: by the clock, once all its assets were updated, or both."""
-    assets = [Asset(uri) for uri in spec.assets]
+    assets = [Asset(name) for name in spec.assets]
     if not assets:
         return spec.schedule
     if spec.schedule is None:
