@@ -70,6 +70,10 @@ class Airflow:
         run = self._send("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
         return str(run["dag_run_id"])
 
+    def update_asset(self, asset: int) -> None:
+        """Say that an asset was updated."""
+        self._send("POST", "/api/v2/assets/events", {"asset_id": asset})
+
     def backfill(
         self, dag: str, first: str, last: str, *, at_once: int, reprocess: str = "failed", conf: Any = None
     ) -> int:

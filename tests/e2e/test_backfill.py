@@ -1,0 +1,111 @@
+"""Native backfills on the real scheduler: in another order, at once, reprocessed, and with the scheduler killed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, date, datetime
+
+import pytest
+from mlflow import MlflowClient
+
+from titleholder import ledger, lineage
+from titleholder.decision import Decision
+from titleholder.local import processes
+from titleholder.local import stack as local
+from titleholder.local.airflow import Airflow
+from titleholder.local.cli import migrate_ledger
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+MODEL, FED = "tiny_crown", "tiny_fed"
+DAG = f"{MODEL}.retrain"
+FIRST, LAST, MONTHS = "2023-11-01", "2024-04-01", 6
+
+
+@pytest.fixture(scope="module")
+def airflow(state: State) -> Airflow:
+    found = Airflow.of(state)
+    for dag in (DAG, f"{FED}.retrain"):
+        found.wait_for_dag(dag)
+        found.pause(dag, False)
+    return found
+
+
+def wait_for(airflow: Airflow, backfill: int, seconds: float = 420) -> None:
+    deadline = time.monotonic() + seconds
+    while not airflow.backfill_is_done(backfill):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def standing(settings: Settings, lane: str) -> list[Decision]:
+    return lineage.standing(ledger.read(settings.ledger_url, MODEL, lane), lane)
+
+
+def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
+    """What must not depend on order or failures: everything but numbers that are given out as they come."""
+    as_of = {r.challenger_version: r.as_of for r in rows}
+    return [
+        (r.as_of, r.kind, as_of.get(r.champion_after), r.snapshot_sha256, r.judged.challenger_metrics, r.judged.gain)
+        for r in rows
+    ]
+
+
+def test_a_run_that_an_asset_started_has_the_day_of_its_start(airflow: Airflow, settings: Settings) -> None:
+    (asset,) = [a for a in airflow.get("/assets")["assets"] if a["name"] == "tiny_loaded"]
+    before = datetime.now(UTC).date()
+    airflow.update_asset(asset["id"])
+    deadline = time.monotonic() + 120
+    while not (runs := airflow.runs(f"{FED}.retrain", "asset_triggered")):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert airflow.wait_for_run(f"{FED}.retrain", runs[0]["dag_run_id"]) == "success"
+    rows = ledger.read(settings.ledger_url, FED, "live")
+    (row,) = [r for r in rows if r.airflow_run == f"{FED}.retrain/{runs[0]['dag_run_id']}"]
+    assert row.as_of in (before, datetime.now(UTC).date())
+
+
+def test_a_scheduler_killed_in_the_middle_of_a_backfill(airflow: Airflow, settings: Settings, state: State) -> None:
+    """It is started again and goes on: every month is decided once, and no model was registered twice."""
+    champion = Registry(settings.tracking_uri).champion(MODEL)
+    backfill = airflow.backfill(DAG, FIRST, LAST, at_once=4, conf={"lane": "killed"})
+    deadline = time.monotonic() + 300
+    while not standing(settings, "killed"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    killed = processes.find(str(state.root))["scheduler"]
+    for process in killed:
+        process.kill()
+    assert len(standing(settings, "killed")) < MONTHS, "it was in the middle"
+    assert not airflow.backfill_is_done(backfill)
+    local.up(state, after_postgres=[migrate_ledger])
+    wait_for(airflow, backfill)
+    rows = ledger.read(settings.ledger_url, MODEL, "killed")
+    assert {r["state"] for r in airflow.runs(DAG, "backfill")} == {"success"}
+    assert [r.as_of for r in standing(settings, "killed")] == [
+        date(2023 + (10 + m) // 12, (10 + m) % 12 + 1, 1) for m in range(MONTHS)
+    ]
+    asked = Counter(r.as_of for r in rows if not r.asked_because.startswith(lineage.ANEW))
+    assert set(asked.values()) == {1}
+    client = MlflowClient(settings.tracking_uri)
+    versions = client.search_model_versions(f"name = '{MODEL}' and tags.`titleholder.lane` = 'killed'")
+    assert Counter(v.tags["titleholder.as_of"] for v in versions) == {str(day): 1 for day in asked}
+    assert Registry(settings.tracking_uri).champion(MODEL) == champion
+
+
+def test_a_month_reprocessed_is_decided_again_and_the_others_agree_with_any_order(
+    airflow: Airflow, settings: Settings
+) -> None:
+    """The same months again, started by hand in another order; then one of theirs is reprocessed."""
+    live = ledger.read(settings.ledger_url, MODEL, "live")
+    shuffled = ("2024-04", "2024-01", "2023-11", "2024-03", "2023-12", "2024-02")
+    runs = [airflow.trigger(DAG, {"as_of": f"{month}-01", "lane": "shuffled"}) for month in shuffled]
+    assert {airflow.wait_for_run(DAG, run) for run in runs} == {"success"}
+    assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
+    again = airflow.backfill(DAG, "2024-01-01", "2024-01-01", at_once=1, reprocess="completed", conf={"lane": "killed"})
+    wait_for(airflow, again)
+    assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
+    assert ledger.read(settings.ledger_url, MODEL, "live") == live
