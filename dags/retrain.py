@@ -9,7 +9,7 @@ from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_cont
 
 from lifecycle_ui.approval import Approve
 from lifecycle_ui.notices import announcing, asking, deadline_of
-from lifecycle_ui.tasks import actor, may_crown, retries, settings, step, tell
+from lifecycle_ui.tasks import actor, may_crown, retries, schedule_of, settings, step, tell
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def build(spec: ModelSpec) -> DAG:
         dag_id=f"{spec.name}.retrain",
         description=spec.description,
         doc_md=_doc(spec),
-        schedule=spec.schedule,
+        schedule=schedule_of(spec),
         start_date=datetime.combine(spec.start_date, time(), tzinfo=UTC),
         end_date=datetime.combine(spec.end_date, time(), tzinfo=UTC) if spec.end_date else None,
         catchup=False,

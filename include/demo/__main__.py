@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -60,11 +61,11 @@ def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
     end = this_month + relativedelta(months=1)
     if loaded(url) != fingerprint(end, MONTHS, PER_MONTH, SEED):
         lender = simulate(end, MONTHS, PER_MONTH, SEED)
-        total = len(lender.applications) + len(lender.instalments) + len(lender.outcomes)
-        before = {"applications": 0, "instalments": len(lender.applications)}
+        sizes = {name: len(table) for name, table in lender.tables.items()}
+        total, before = sum(sizes.values()), dict(zip(sizes, itertools.accumulate([0, *sizes.values()]), strict=False))
 
-        def hear(table: str, done: int, rows: int) -> None:
-            progress.update(bar, total=total, completed=before.get(table, total - rows) + done)
+        def hear(table: str, done: int, _rows: int) -> None:
+            progress.update(bar, total=total, completed=before[table] + done)
 
         load(url, lender, progress=hear)
         progress.update(bar, completed=total)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from titleholder.errors import UsageError
 
-VERSION = 1  # raise it when the same arguments would give other rows
+VERSION = 2  # raise it when the same arguments would give other rows
 AGE_BANDS = ["18-24", "25-34", "35-49", "50-64", "65+"]
 CHANNELS = ["branch", "web", "app", "partner"]
 EMPLOYMENTS = ["salaried", "self_employed", "student", "retired", "unemployed"]
@@ -28,6 +28,7 @@ TERMS = np.array([3, 4, 5, 6])
 STATUSES = ["repaid", "defaulted", "recovered", "reversed"]
 NEVER = 99  # the number of an instalment that no loan reaches
 DAY = 86_400  # seconds
+LAG = 4  # months of unemployment rates before the first loan: they come out late
 GRACE_DAYS, DEFAULT_DAYS = 6, 45  # past due: noted as missed; called in
 
 Array = npt.NDArray[Any]
@@ -36,16 +37,25 @@ Random = np.random.Generator
 
 @dataclass(frozen=True)
 class Lender:
-    """Three append-only tables of facts, ordered by `recorded_at`; nothing in them was recorded at `end` or later.
+    """Tables of facts; nothing in them was recorded at `end` or later.
 
-    `applications`: one row per loan granted, as it looked that day. `instalments` and `outcomes`: what the lender
-    believed from `recorded_at` until the next row of the same instalment or loan.
+    Append-only and ordered by `recorded_at`: `applications`, one row per loan granted, as it looked that day;
+    `instalments` and `outcomes`, what the lender believed from `recorded_at` until the next row of the same instalment
+    or loan. `unemployment` has versions: a region's rate of one month, as it was published from `recorded_from` until
+    it was revised at `recorded_to` (empty as long as it stands).
     """
 
     applications: pd.DataFrame
     instalments: pd.DataFrame
     outcomes: pd.DataFrame
+    unemployment: pd.DataFrame
     fingerprint: str
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables by name, each after those that it refers to."""
+        names = ("applications", "instalments", "outcomes", "unemployment")
+        return {name: getattr(self, name) for name in names}
 
 
 def simulate(end: date, months: int = 48, per_month: int = 2000, seed: int = 7) -> Lender:
@@ -57,7 +67,8 @@ def simulate(end: date, months: int = 48, per_month: int = 2000, seed: int = 7) 
     last = end.year * 12 + end.month - 1
     cohorts = [_cohort(month, per_month, seed) for month in range(last - months, last)]
     applications, instalments, outcomes = (_known_before(end, tables) for tables in zip(*cohorts, strict=True))
-    return Lender(applications, instalments, outcomes, fingerprint(end, months, per_month, seed))
+    rates = _unemployment(end, range(last - months - LAG, last), seed)
+    return Lender(applications, instalments, outcomes, rates, fingerprint(end, months, per_month, seed))
 
 
 def fingerprint(end: date, months: int, per_month: int, seed: int) -> str:
@@ -299,6 +310,30 @@ def _outcomes(rng: Random, loans: _Loans) -> pd.DataFrame:
         (mistaken, fact("reversed", called_on, 0.0, righted_at)),
     )
     return table.assign(status=_named(table["status"].to_numpy(), STATUSES))
+
+
+def _unemployment(end: date, months: range, seed: int) -> pd.DataFrame:
+    """A first estimate some weeks after each month, and its revision two months later."""
+    tables = []
+    for month in months:
+        rng = np.random.default_rng([seed, month, 1])
+        count = len(REGIONS)
+        rate = 5.0 + 3.0 * _stress(month) + _fashions(month, count, 60, 0.8) + rng.normal(0, 0.1, count)
+        starts, ends = ((np.datetime64("1970-01", "M") + (m - 1970 * 12)).astype("M8[s]") for m in (month, month + 1))
+        first = ends.astype(int) + 20 * DAY + rng.integers(0, 5 * DAY)
+        revised = first + 60 * DAY + rng.integers(0, 5 * DAY)
+        for known, until, value in ((first, revised, rate + rng.normal(0, 0.4, count)), (revised, np.nan, rate)):
+            rates = value.clip(0.5).round(1)
+            of = {"region": _named(np.arange(count), REGIONS), "valid_from": starts, "valid_to": ends, "rate": rates}
+            tables.append(pd.DataFrame({**of, "recorded_from": known, "recorded_to": until}))
+    table = pd.concat(tables, ignore_index=True)
+    now = pd.Timestamp(end, tz="UTC").timestamp()
+    known = table[table["recorded_from"] < now].sort_values("recorded_from", kind="stable", ignore_index=True)
+    until = known["recorded_to"].where(known["recorded_to"] < now)
+    return known.assign(
+        recorded_from=pd.to_datetime(known["recorded_from"], unit="s", utc=True).astype("datetime64[us, UTC]"),
+        recorded_to=pd.to_datetime(until, unit="s", utc=True).astype("datetime64[us, UTC]"),
+    )
 
 
 def _facts(*parts: tuple[Array, dict[str, Any]]) -> pd.DataFrame:

@@ -52,12 +52,21 @@ TABLES: dict[str, dict[str, str]] = {
         "loss": "numeric(12, 2) not null",
         "recorded_at": "timestamptz not null",
     },
+    "unemployment": {
+        "region": "text not null",
+        "valid_from": "date not null",
+        "valid_to": "date not null",
+        "rate": "numeric(4, 1) not null",
+        "recorded_from": "timestamptz not null",
+        "recorded_to": "timestamptz",
+    },
 }
 
 FINISH = """
 alter table {s}.applications add primary key (application_id);
 alter table {s}.instalments add primary key (application_id, number, recorded_at);
 alter table {s}.outcomes add primary key (application_id, recorded_at);
+alter table {s}.unemployment add primary key (region, valid_from, recorded_from);
 alter table {s}.instalments add foreign key (application_id) references {s}.applications;
 alter table {s}.outcomes add foreign key (application_id) references {s}.applications;
 create index on {s}.applications (applied_at);
@@ -72,10 +81,14 @@ comment on column {s}.outcomes.status is
     'repaid; defaulted; recovered: defaulted, part of it came back; reversed: the default was entered by mistake';
 comment on column {s}.outcomes.occurred_on is 'Day of the default, or of the last payment';
 comment on column {s}.outcomes.loss is 'Money lost as far as known';
+comment on table {s}.unemployment is
+    'Versions: the rate of a region in a month, as published from recorded_from until it was revised at recorded_to';
+comment on column {s}.unemployment.recorded_to is 'Empty as long as the version stands';
 comment on schema {s} is {mark};
 analyze {s}.applications;
 analyze {s}.instalments;
 analyze {s}.outcomes;
+analyze {s}.unemployment;
 """
 
 
@@ -88,7 +101,7 @@ def load(url: str, lender: Lender, schema: str = "lender", progress: Progress | 
     Raises:
         DataError: when the schema exists and was not made by this function.
     """
-    frames = {"applications": lender.applications, "instalments": lender.instalments, "outcomes": lender.outcomes}
+    frames = lender.tables
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
     connection = engine.raw_connection()
     try:

@@ -31,9 +31,27 @@ shares as (
         cast(coalesce(sum(amount) filter (where not paid), 0) / sum(amount) as double precision) as unpaid_share
     from payments
     group by application_id
+),
+
+-- 4. the region's unemployment as the applicant's day knew it: the newest month published by then, as it stood then;
+--    a later revision is of no use to whoever decides about an application
+rates as (
+    select
+        loans.application_id,
+        published.rate
+    from loans
+    cross join lateral (
+        select unemployment.rate
+        from lender.unemployment
+        where unemployment.region = loans.region
+          and unemployment.recorded_from <= loans.applied_at
+          and (unemployment.recorded_to > loans.applied_at or unemployment.recorded_to is null)
+        order by unemployment.valid_from desc
+        limit 1
+    ) as published
 )
 
--- 4. with what was known at application
+-- 5. with what was known at application
 select
     loans.application_id,
     loans.applied_at,
@@ -49,6 +67,8 @@ select
     loans.channel,
     loans.purpose,
     loans.region,
+    rates.rate as unemployment,
     loans.age_band
 from loans
 join shares on shares.application_id = loans.application_id
+left join rates on rates.application_id = loans.application_id

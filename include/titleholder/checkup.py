@@ -1,4 +1,4 @@
-"""The commands that look back: `titleholder audit` and `titleholder reproduce`. Exit code 1 where anything is wrong."""
+"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 where they find any."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from titleholder.terminal import AsJson, out, print_json, print_table, progress
+from titleholder.terminal import AsJson, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from titleholder.audit import Report
+    from titleholder.leaktest import Leak, Trap
     from titleholder.reproduction import Comparison
 
 
@@ -103,3 +104,45 @@ def _compare(comparison: Comparison) -> None:
     for library in c.libraries:
         out.print(Text(f"{library.name}: {library.then} then, {library.now} now"))
     out.print(Text("The same." if c.same else "Not the same.", style="green" if c.same else "bold red"))
+
+
+def leaktest(
+    model: Model,
+    as_of: Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")],
+    as_json: AsJson = False,
+) -> None:
+    """Plant facts that became known after a date, and see whether any of them reaches what the query extracts."""
+    from titleholder import leaktest as trap
+    from titleholder.settings import connection_url
+    from titleholder.specfiles import load_specs
+    from titleholder.windows import resolve_as_of
+
+    spec = load_specs(only=model)[model]
+    day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
+    with progress() as shown:
+        bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
+        found = trap.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
+        shown.update(bar, total=1, completed=1, step="done")
+    print_json({"tight": found.tight, **found.model_dump(mode="json")}) if as_json else _trapped(found)
+    if not found.tight:
+        raise typer.Exit(1)
+
+
+def _trapped(found: Trap) -> None:
+    print_table(
+        f"{found.model} as of {found.as_of}: {found.rows:,} rows",
+        [{"table": t.table, "known later": f"{t.known_later:,}", "planted": f"{t.planted:,}"} for t in found.tables],
+    )
+    for leak in found.leaks:
+        out.print(Text(f"{leak.column}  through {leak.through}", style="bold red"))
+        out.print(Text(f"  {_in_words(leak)}"))
+    for warning in found.warnings:
+        out.print(Text(f"Warning: {warning}.", style="yellow"))
+    worlds = f"{len(found.hashes)} worlds that differ only in what became known after {found.as_of}"
+    told = f"No leak: the same rows from {worlds}." if found.tight else f"The future leaks: {worlds} give other rows."
+    out.print(Text(told, style="green" if found.tight else "bold red"))
+
+
+def _in_words(leak: Leak) -> str:
+    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}"
+    return f"{rows}; such as {leak.entity}: {leak.without} without the future, {leak.with_future} with it"

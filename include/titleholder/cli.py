@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(stack_cli.app, name="stack")
 app.command()(checkup.audit)
 app.command()(checkup.reproduce)
+app.command()(checkup.leaktest)
 
 Lane = Annotated[str, typer.Option(help="The line of succession, such as live or backtest.")]
 

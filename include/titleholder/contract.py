@@ -144,17 +144,27 @@ def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Seri
     return lambda s: rule(s) if applies(s.dtype) else True
 
 
+def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> bool:
+    """Whether there are fewer rows to train on than `training.minimum_rows`."""
+    return len(_training(frame, spec, spans)) < spec.training.minimum_rows
+
+
+def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.DataFrame:
+    time = spec.columns.event_time
+    readable = len(frame) and time in frame and _is_moment(frame[time].dtype)
+    return frame[frame[time] < midnight(spans.holdout_start)] if readable else frame
+
+
 def _row_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
     """Faults of the training rows as a whole."""
     names = spec.columns
     if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
         return
-    training = frame[frame[names.event_time] < midnight(spans.holdout_start)] if len(frame) else frame
-    need = spec.training.minimum_rows
-    if len(training) < need:
+    training = _training(frame, spec, spans)
+    if too_few(frame, spec, spans):
         yield (
             f"too few rows to train on: {len(training)} in [{spans.train_start}, {spans.holdout_start}), "
-            f"at least {need} are needed (training.minimum_rows)"
+            f"at least {spec.training.minimum_rows} are needed (training.minimum_rows)"
         )
     if names.target in training and len(training) and training[names.target].dropna().nunique() == 1:
         only = training[names.target].dropna().iloc[0]

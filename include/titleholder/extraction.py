@@ -25,7 +25,7 @@ from titleholder import query, sharing, snapshots, warehouse
 from titleholder.cohorts import Shelf, Sums, Version, amended, bounds, spool
 from titleholder.errors import DataError
 from titleholder.spec import ModelSpec
-from titleholder.windows import Intervals, midnight
+from titleholder.windows import BEGINNING, Intervals, midnight
 
 log = logging.getLogger(__name__)
 
@@ -200,3 +200,17 @@ def _month(moment: int, spans: Intervals) -> date | None:
     except (ValueError, OverflowError, OSError):
         return None
     return cohort if spans.train_start < cohort + relativedelta(months=1) and cohort < spans.matured else None
+
+
+def events(url: str, spec: ModelSpec, today: date) -> dict[date, int]:
+    """How many rows the spec's query gives by the day of their event, over all of the past, as known today.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when the query fails, with PostgreSQL's own message.
+    """
+    spans = Intervals(train_start=BEGINNING, holdout_start=BEGINNING, matured=today)
+    with warehouse.opened(url, spec, spans, today) as session:
+        _, batches = session.read(query.by_day(spec.sql, spec.columns.event_time))
+        rows = [row for batch in batches for row in batch.to_pylist()]
+    return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}

@@ -13,6 +13,9 @@ from titleholder.decision import Decision
 from titleholder.verdict import Reign
 from titleholder.words import LIVE
 
+ANEW = "judged anew"
+"""How the reason begins for which a month of a fold was judged once more."""
+
 
 def standing(rows: Sequence[Decision], lane: str) -> list[Decision]:
     """The decisions in force: all rows of the live lane; elsewhere the latest row of each as-of date, in that order."""

@@ -53,6 +53,12 @@ def ordered(sql: str, event_time: str, entity: str) -> str:
     return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract ORDER BY {quoted(event_time)}, {quoted(entity)}"  # noqa: S608  (values are bound)
 
 
+def by_day(sql: str, event_time: str) -> str:
+    """How many rows of `sql` there are by the day of their event."""
+    day = f"date_trunc('day', {quoted(event_time)}::timestamptz)"
+    return f"SELECT {day} AS day, count(*) AS events FROM (\n{from_settings(sql)}\n) AS extract GROUP BY 1"  # noqa: S608  (values are bound)
+
+
 def quoted(identifier: str) -> str:
     """An identifier as SQL writes it."""
     return '"' + identifier.replace('"', '""') + '"'

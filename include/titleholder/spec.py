@@ -16,9 +16,30 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder import query
 from titleholder.judgement import METRICS, Judgement, Task
-from titleholder.words import Address, ClassPath, Column, Duration, Name, Part, Span
+from titleholder.words import Address, AssetName, ClassPath, Column, Duration, Name, Part, Span
 
+LONGEST = 63
+"""The length of a name in PostgreSQL."""
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
+
+
+class Facts(Part):
+    """When the rows of a table became known: what the leak trap plants a future by; see `titleholder.leaktest`."""
+
+    known_at: Annotated[str, Field(min_length=1)]
+    """The column that says it; with `changes`, any SQL expression over the row."""
+    until: Column | None = None
+    """Where a row is a version: the column that says when a newer version took its place."""
+    changes: tuple[Column, ...] = ()
+    """Where rows are overwritten in place: the columns that are, once the fact is known."""
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if self.until and self.changes:
+            raise ValueError("until is for rows that are versions, changes for rows overwritten in place: give one")
+        if not self.changes and len(self.known_at) > LONGEST:
+            raise ValueError(f"known_at is a column's name (at most {LONGEST} characters); an expression needs changes")
+        return self
 
 
 class Source(Part):
@@ -26,6 +47,8 @@ class Source(Part):
 
     connection: Name
     query: str
+    tables: dict[str, Facts | Literal["static"]] = Field(default={})
+    """When the rows of each table that the query reads became known; `static` for one that never changes."""
 
     @field_validator("query")
     @classmethod
@@ -207,6 +230,8 @@ class ModelSpec(Part):
     schedule: str | None = None
     start_date: date
     end_date: date | None = None
+    assets: tuple[AssetName, ...] = ()
+    """Airflow assets by name; once all of them were updated, a run starts, beside those of the schedule."""
     source: Source
     columns: Columns
     task: Task
@@ -269,7 +294,8 @@ class ModelSpec(Part):
 
     def training_fingerprint(self) -> str:
         """Twelve hex digits that change with anything that could change a trained model, and with nothing else."""
-        parts = {"name", "source", "columns", "task", "windows", "training", "sql"}
+        parts: dict[str, Any] = dict.fromkeys(("name", "columns", "task", "windows", "training", "sql"), True)
+        parts["source"] = {"connection", "query"}
         needs = METRICS[self.judgement.metric].needs  # the search and the nomination go by the metric
         by = {"metric", *([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
         judged_by = self.judgement.model_dump(mode="json", include=by)

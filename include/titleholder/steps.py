@@ -16,9 +16,10 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titleholder import (
     cards,
@@ -35,7 +36,7 @@ from titleholder import (
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
-from titleholder.errors import UsageError
+from titleholder.errors import ContractError, UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry
 from titleholder.settings import Settings, code_version
@@ -45,6 +46,9 @@ from titleholder.specfiles import load_specs
 from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
 from titleholder.words import LIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +79,8 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
-    contract.enforce(frame, spec, spans, as_of)
+    with _first_date_told(url, spec, frame, spans):
+        contract.enforce(frame, spec, spans, as_of)
     key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
@@ -96,6 +101,20 @@ def extract(
         run_id=run_id,
         origin=origin,
     )
+
+
+@contextmanager
+def _first_date_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals) -> Iterator[None]:
+    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough."""
+    try:
+        yield
+    except ContractError as error:
+        if not contract.too_few(frame, spec, spans):
+            raise
+        today = datetime.now(UTC).date()
+        first = windows.first_as_of(spec, extraction.events(url, spec, today), today)
+        when = f"The first as_of that leaves enough is {first}." if first else "No as_of up to today leaves enough."
+        raise ContractError(f"{error}\n{when}") from None
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -218,7 +237,9 @@ def validate(challenger: Challenger, *, settings: Settings) -> Judged:
     with registry.work_on(snapshot.run_id):
         verdict = prepare(Contest.of(challenger, spec), reign, rows, registry).judge()
         registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
-        registry.attach(snapshot.run_id, texts={"verdict.json": verdict.model_dump_json(indent=2)})
+        about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
+        told = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)
+        registry.attach(snapshot.run_id, texts={"verdict.json": told})
     return Judged(challenger=challenger, verdict=verdict)
 
 

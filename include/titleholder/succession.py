@@ -179,6 +179,17 @@ def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None
     return challenger if kind == "promote" else (reign.version if reign else None)
 
 
+def _again(cause: Decision, later: Decision, reign: Reign | None) -> str:
+    """Why a month is judged anew, and what it was before."""
+    before = later.judged.champion
+    if (before and before.version) == (reign and reign.version):
+        what = "the reign has other evidence"
+    else:
+        now, then = (f"version {r.version}" if r else "nobody" for r in (reign, before))
+        what = f"{now} reigned then, not {then}"
+    return f"{lineage.ANEW} after {cause.as_of} (decision {cause.id}): {what}; it was {later.kind}"
+
+
 def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:
     """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
@@ -194,7 +205,7 @@ def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Dec
             "verdict": verdict,
             "champion_after": _after(ruling.kind, later.challenger_version, reign),
             "reason": ruling.reason,
-            "asked_because": f"judged anew after {cause.as_of}",
+            "asked_because": _again(cause, later, reign),
             "actor": cause.actor,
             "airflow_run": cause.airflow_run,
             "code_version": code_version(),

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from titleholder import lineage
 from titleholder.decision import Decision
 
 STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow", "retire": "red"}
@@ -66,7 +67,8 @@ def _reason(row: Decision) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
     if row.kind == "rollback":
         return row.reason  # there is no page about it
-    return row.reason.partition(". ")[0].rstrip(".")
+    said = row.reason.partition(". ")[0].rstrip(".")
+    return f"{said} ({row.asked_because})" if row.asked_because.startswith(lineage.ANEW) else said
 
 
 def gain(row: Decision) -> str:

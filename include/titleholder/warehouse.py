@@ -87,7 +87,7 @@ def stream(
 @contextmanager
 def _connect(url: str, spec: ModelSpec) -> Iterator[Any]:
     try:
-        connection = dbapi.connect(_libpq(url))
+        connection = dbapi.connect(libpq(url))
     except adbc_driver_manager.Error as error:
         raise ServiceError(
             f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: "
@@ -144,7 +144,7 @@ def _plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
-def _libpq(url: str) -> str:
+def libpq(url: str) -> str:
     """A libpq address from a SQLAlchemy or Airflow one."""
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+import bisect
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
@@ -52,6 +55,22 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
             f"{BEGINNING}"
         )
     return Intervals(train_start=train_start, holdout_start=holdout_start, matured=matured)
+
+
+def first_as_of(spec: ModelSpec, events: Mapping[date, int], latest: date) -> date | None:
+    """The first as-of date, `latest` at most, that leaves `training.minimum_rows` events to train on; None without one.
+
+    `events` counts them by the day on which they happened.
+    """
+    days = sorted(events)
+    so_far = [0, *itertools.accumulate(events[day] for day in days)]
+    as_of = days[0] if days else latest
+    while (as_of := as_of + timedelta(days=1)) <= latest:
+        spans = intervals(spec, as_of)
+        before, inside = (bisect.bisect_left(days, day) for day in (spans.train_start, spans.holdout_start))
+        if so_far[inside] - so_far[before] >= spec.training.minimum_rows:
+            return as_of
+    return None
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:

@@ -17,6 +17,8 @@ LIVE, BACKTEST = "live", "backtest"
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """Where e-mail goes."""
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
+"""What an Airflow asset is called, as in `Asset("loans_loaded")`."""
 ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 

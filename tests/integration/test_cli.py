@@ -41,7 +41,7 @@ def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
     found = invoke("models", "--json")
     assert found.exit_code == 2
     told = json.loads(found.stdout)
-    assert {m["model"] for m in told["models"]} == {"tiny", "tiny_amount", "tiny_asked", "tiny_crown", "tiny_hasty"}
+    assert {m["model"] for m in told["models"]} == {"tiny", "tiny_amount", "tiny_asked", "tiny_crown", "tiny_fed", "tiny_hasty"}
     assert "minimun_gain" in told["errors"]["broken"]
 
 

@@ -1,0 +1,150 @@
+"""The future of a table, in its scratch copy: taken out, and planted anew in another form.
+
+Each planted row is a real one whose moment was moved past `as_of` and some of whose values come from another real row:
+one column at a time, all but one, and none (a mere repetition). So whatever a query lets in, something of it shows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from psycopg2.extensions import quote_ident
+
+from titleholder import query
+from titleholder.errors import UsageError
+from titleholder.scratch import Relation, Scratch
+from titleholder.spec import Facts
+
+ROWS = 2_000
+"""At most so many rows of a table are patterns; each gives about two plants a column."""
+AFTER = ("1 microsecond", "1 second", "1 hour", "1 day", "8 days", "32 days", "100 days", "400 days")
+"""How long after `as_of` planted facts become known: some at once, for cut-offs that are a little too late."""
+NOW = f"current_setting('{query.setting('as_of')}')::timestamptz"
+_COUNTED = "(SELECT max({c}) FROM {t}) + n"
+FRESH = {
+    **dict.fromkeys(("int2", "int4", "int8", "numeric"), _COUNTED),
+    **dict.fromkeys(("text", "varchar"), "'planted ' || n"),
+    "uuid": "gen_random_uuid()",
+}
+"""A new value for a key, by type."""
+
+_COLUMNS = """
+SELECT quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), t.typname,
+       coalesce(a.attnum = ANY(i.indkey), false)
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+
+class Column(NamedTuple):
+    """A column: its name as SQL writes it, its type in full and by its plain name, and whether it is a key's part."""
+
+    name: str
+    kind: str
+    plain: str
+    in_key: bool
+
+
+class Bed:
+    """A table's copy, and what the spec says of its facts."""
+
+    def __init__(self, scratch: Scratch, table: Relation, facts: Facts) -> None:
+        self.scratch, self.table, self.facts = scratch, table, facts
+        self.columns = [Column(*row) for row in scratch.rows(_COLUMNS, (table.copy,))]
+        named = [*([] if facts.changes else [facts.known_at]), *filter(None, [facts.until]), *facts.changes]
+        valid = [c.name for c in self.columns]
+        if unknown := [n for n in named if self._quoted(n) not in valid]:
+            raise UsageError(
+                f"source.tables: {table.name} has no column {', '.join(unknown)}; it has {', '.join(valid)}"
+            )
+        self.known = f"({facts.known_at})" if facts.changes else self._quoted(facts.known_at)
+        self.until = self._quoted(facts.until) if facts.until else ""
+
+    def _quoted(self, name: str) -> str:
+        return quote_ident(name, self.scratch.cursor) if not name.isidentifier() or name != name.lower() else name
+
+    def harvest(self) -> int:
+        """Take out what became known after `as_of`; returns the number of such facts.
+
+        A version that was superseded later is in force again. Rows overwritten in place stay as they are: what they
+        said before is not known.
+        """
+        t, k, u = self.table.copy, self.known, self.until
+        if self.facts.changes:
+            return int(self.scratch.rows(f"SELECT count(*) FROM {t} WHERE {k} > {NOW}")[0][0])
+        gone = self.scratch.run(f"DELETE FROM {t} WHERE {k} > {NOW}")
+        if u:
+            in_force = f"(SELECT CASE WHEN bool_or({u} IS NULL) THEN NULL ELSE max({u}) END FROM {t})"
+            gone += self.scratch.run(f"UPDATE {t} SET {u} = {in_force} WHERE {u} > {NOW}")
+        return gone
+
+    def plant(self) -> int:
+        """Plant another future; returns the number of facts planted."""
+        if self.facts.changes:
+            return self._overwrite()
+        self._patterns(f"{self.known} <= {NOW}", limit=ROWS)
+        return self._insert() + (self._supersede() if self.until else 0)
+
+    def _patterns(self, condition: str, limit: int | None = None) -> None:
+        """Rows of the copy in an order that is as good as random, each with the one after it: s.*, o.*."""
+        self.scratch.run("DROP TABLE IF EXISTS pg_temp.pattern")
+        self.scratch.run(
+            "CREATE TEMP TABLE pattern AS SELECT p.*, row_number() OVER () AS pattern_n FROM ("
+            f"SELECT t.*, t.ctid AS pattern_row FROM {self.table.copy} t WHERE {condition} "
+            f"ORDER BY hashtextextended(t::text, 1) LIMIT {'ALL' if limit is None else limit}) p"
+        )
+
+    def _insert(self) -> int:
+        """Variant v of a pattern: 0 changes nothing, i > 0 column i only, i < 0 every column but i."""
+        others = [c for c in self.columns if c.name != self.known]
+        values = [self._mixed(n, c) for n, c in enumerate(others, start=1)]
+        (known,) = (c for c in self.columns if c.name == self.known)
+        last = len(others)
+        delays = ", ".join(f"interval '{after}'" for after in AFTER)
+        delay = f"(ARRAY[{delays}])[1 + (s.pattern_n + v + {last}) % {len(AFTER)}]"
+        moment = f"({NOW} + {delay} + (v + {last}) * interval '1 microsecond')::{known.kind}"
+        return self.scratch.run(
+            f"INSERT INTO {self.table.copy} ({', '.join(c.name for c in others)}, {known.name}) "
+            f"SELECT {', '.join(values)}, moment FROM ("
+            f"SELECT s.pattern_n, v, {moment} AS moment, row_number() OVER () AS n "
+            f"FROM pattern s CROSS JOIN generate_series(-{last}, {last}) v) d "
+            "JOIN pattern s USING (pattern_n) "
+            "JOIN pattern o ON o.pattern_n = s.pattern_n % (SELECT count(*) FROM pattern) + 1 "
+            f"WHERE moment > {NOW} ON CONFLICT DO NOTHING"
+        )
+
+    def _mixed(self, n: int, column: Column) -> str:
+        """A planted row's value; a new one where the primary key would not let the row stand beside its pattern."""
+        key = [c for c in self.columns if c.in_key]
+        if not any(c.name == self.known for c in key):
+            fresh = next((c for c in reversed(key) if c.plain in FRESH), None)
+            if column == fresh:
+                value = FRESH[column.plain].format(c=column.name, t=self.table.copy)
+                return f"({value})::{column.kind}"
+        return f"CASE WHEN v = {n} OR (v < 0 AND v <> -{n}) THEN o.{column.name} ELSE s.{column.name} END"
+
+    def _supersede(self) -> int:
+        """Close half of the versions in force: a newer one took their place, later."""
+        return self.scratch.run(
+            f"UPDATE {self.table.copy} SET {self.until} = {NOW} + interval '1 day' WHERE ctid IN ("
+            "SELECT pattern_row FROM pattern "
+            f"WHERE pattern_n % 2 = 0 AND ({self.until} IS NULL OR {self.until} > {NOW}))"
+        )
+
+    def _overwrite(self) -> int:
+        """Give rows whose fact was not known yet the facts of others that were not known yet either."""
+        self._patterns(f"{self.known} > {NOW}")
+        changed = [self._quoted(c) for c in self.facts.changes]
+        names, values = ", ".join(changed), ", ".join(f"later.{c}" for c in changed)
+        mixed = ", ".join(f"{'o' if c.name in changed else 's'}.{c.name}" for c in self.columns)
+        self.scratch.run("DROP TABLE IF EXISTS pg_temp.later")
+        self.scratch.run(
+            f"CREATE TEMP TABLE later AS SELECT * FROM (SELECT s.pattern_row, {mixed} FROM pattern s "
+            "JOIN pattern o ON o.pattern_n = s.pattern_n % (SELECT count(*) FROM pattern) + 1) mixed "
+            f"WHERE {self.known} > {NOW}"
+        )
+        return self.scratch.run(
+            f"UPDATE {self.table.copy} AS t SET ({names}) = ROW({values}) FROM pg_temp.later "
+            "WHERE t.ctid = later.pattern_row"
+        )

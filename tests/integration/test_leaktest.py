@@ -1,0 +1,250 @@
+"""The leak trap on the real PostgreSQL: quiet on every model of this repository, and it finds each kind of leak."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
+from typer.testing import CliRunner
+
+from stacks import MODELS
+from titleholder.cli import app
+from titleholder.errors import DataError, ServiceError, UsageError
+from titleholder.leaktest import Trap, leaktest
+from titleholder.settings import connection_url
+from titleholder.spec import Facts, ModelSpec
+from titleholder.specfiles import DEFAULT_FOLDER, load_specs
+
+pytestmark = pytest.mark.slow
+AS_OF = date(2023, 6, 1)
+OURS = sorted(load_specs(DEFAULT_FOLDER).models.values(), key=lambda s: s.name)
+TINY = sorted(load_specs(MODELS).models.values(), key=lambda s: s.name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books(state: object) -> None:
+    from titleholder.local.settings import environment
+
+    a_lender(environment(state)["TITLEHOLDER_LOADER_URL"])  # type: ignore[arg-type]
+
+
+def trap(spec: ModelSpec, as_of: date = AS_OF) -> Trap:
+    return leaktest(spec, as_of, url=connection_url("warehouse"))
+
+
+def columns(found: Trap) -> set[str]:
+    return {leak.column for leak in found.leaks}
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("spec", [*OURS, *TINY], ids=lambda s: s.name)
+def test_every_model_of_the_repository_is_tight(spec: ModelSpec) -> None:
+    dates = {"lending": date(2011, 7, 1), "tiny": date(2024, 3, 1)}
+    if spec.name.startswith("lending"):
+        if not LOANS.exists():
+            pytest.skip("the real loans (../shared/data/lending_club.parquet) are not here")
+        load_loans()
+    found = trap(spec, dates.get(spec.name.partition("_")[0], AS_OF))
+    assert found.leaks == ()
+    assert found.warnings == ()
+    assert found.rows > 100
+    assert len(set(found.hashes.values())) == 1
+    assert all(table.known_later > 0 and table.planted > 100 for table in found.tables)
+
+
+LEAKY = {
+    "rows recorded later": ("demo_default", [("and recorded_at <= :as_of\n", "\n")], "rows"),
+    "the newest outcome, whenever it was recorded": (
+        "demo_default",
+        [("    where outcomes.recorded_at <= :as_of\n", "")],
+        "defaulted",
+    ),
+    "the day it happened for the day it was known": (
+        "demo_default",
+        [("where outcomes.recorded_at <= :as_of", "where outcomes.occurred_on <= :as_of")],
+        "defaulted",
+    ),
+    "a cut-off a day too late": (
+        "demo_default",
+        [("outcomes.recorded_at <= :as_of", "outcomes.recorded_at <= :as_of + interval '1 day'")],
+        "defaulted",
+    ),
+    "the clock for as_of": (
+        "demo_default",
+        [("outcomes.recorded_at <= :as_of", "outcomes.recorded_at <= now()")],
+        "defaulted",
+    ),
+    "an average over everything": (
+        "demo_default",
+        [
+            (
+                "    loans.amount,\n",
+                "    loans.amount / (select avg(a.amount) from lender.applications a where a.channel = loans.channel)"
+                " as amount,\n",
+            )
+        ],
+        "amount",
+    ),
+    "the version in force now": (
+        "demo_loss",
+        [
+            ("          and unemployment.recorded_from <= loans.applied_at\n", "          and unemployment.valid_from <= loans.applied_at\n"),
+            ("(unemployment.recorded_to > loans.applied_at or unemployment.recorded_to is null)", "unemployment.recorded_to is null"),
+        ],
+        "unemployment",
+    ),
+    "a payment noted later": (
+        "demo_loss",
+        [("    where instalments.recorded_at <= :as_of\n      and", "    where")],
+        "unpaid_share",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("env")
+@pytest.mark.parametrize("what", LEAKY)
+def test_a_leak_is_found_and_names_its_column_and_a_row(what: str) -> None:
+    model, edits, column = LEAKY[what]
+    found = trap(changed(shipped(model), *edits))
+    assert column in columns(found)
+    leak = next(leak for leak in found.leaks if leak.column == column)
+    assert leak.rows > 0
+    assert leak.entity.isdigit()
+    assert leak.without != leak.with_future
+    assert not found.tight
+
+
+@needs_loans
+@pytest.mark.usefixtures("env")
+def test_an_outcome_overwritten_in_place_is_found() -> None:
+    load_loans()
+    leaky = changed(
+        shipped("lending_club_default"),
+        ("<= :as_of\n            and charged_off_at < issued_at + interval '18 months'", "is not null"),
+    )
+    found = trap(leaky, date(2011, 7, 1))
+    assert columns(found) >= {"charged_off"}
+
+
+@pytest.mark.usefixtures("env")
+def test_a_leak_behind_views_is_found(env: dict[str, str]) -> None:
+    """Views over views, quoted names, a table called twice, and one that only a view reads."""
+    loader = env["TITLEHOLDER_LOADER_URL"]
+    execute(
+        loader,
+        'drop schema if exists "odd Mart" cascade',
+        'create schema "odd Mart"',
+        'create view "odd Mart"."Known Outcomes" as select * from lender.outcomes',
+        'create view "odd Mart".endings as select o.* from "odd Mart"."Known Outcomes" o '
+        "where not exists (select from lender.outcomes l where l.application_id = o.application_id "
+        "and l.recorded_at > o.recorded_at)",
+    )
+    spec = shipped("demo_default")
+    through = ("    from lender.outcomes\n", '    from "odd Mart".{} as outcomes\n')
+    tight = changed(spec, (through[0], through[1].format('"Known Outcomes"')))
+    assert trap(tight).leaks == ()
+    leaky = changed(spec, (through[0], through[1].format("endings")))
+    assert columns(trap(leaky)) >= {"defaulted"}
+    execute(loader, 'drop schema "odd Mart" cascade')
+
+
+@pytest.mark.usefixtures("env")
+def test_rows_that_are_repeated_are_found() -> None:
+    """Later facts that only make a row appear twice: the values are right, the number of rows is not."""
+    leaky = changed(
+        shipped("demo_default"),
+        (
+            "left join endings on",
+            "left join lender.outcomes o on o.application_id = loans.application_id\nleft join endings on",
+        ),
+    )
+    assert columns(trap(leaky)) == {"rows"}
+
+
+def with_tables(spec: ModelSpec, tables: dict[str, object]) -> ModelSpec:
+    return spec.model_copy(update={"source": spec.source.model_copy(update={"tables": tables})})
+
+
+@pytest.mark.usefixtures("env")
+def test_every_table_must_be_declared_and_all_faults_come_at_once() -> None:
+    spec = with_tables(
+        shipped("demo_default"), {"lender.outcomes": Facts(known_at="recorded_at"), "lender.nix": "static"}
+    )
+    with pytest.raises(UsageError) as error:
+        trap(spec)
+    assert "the query reads lender.applications, of which source.tables says nothing" in str(error.value)
+    assert "source.tables names lender.nix, which the query does not read" in str(error.value)
+    static = with_tables(spec, dict.fromkeys(["lender.applications", "lender.outcomes"], "static"))
+    with pytest.raises(UsageError, match="every table is static"):
+        trap(static)
+    with pytest.raises(UsageError, match="no column known; it has application_id, status"):
+        trap(with_tables(spec, {"lender.applications": "static", "lender.outcomes": Facts(known_at="known")}))
+
+
+@pytest.mark.usefixtures("env")
+def test_a_static_table_is_not_planted_in() -> None:
+    """Declared so by mistake, it hides the leak: the declaration is what the trap goes by."""
+    leaky = changed(shipped("demo_default"), ("    where outcomes.recorded_at <= :as_of\n", ""))
+    hidden = with_tables(leaky, {"lender.applications": Facts(known_at="recorded_at"), "lender.outcomes": "static"})
+    assert [t.table for t in trap(hidden).tables] == ["lender.applications"]
+
+
+@pytest.mark.usefixtures("env")
+def test_trouble_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = shipped("demo_default")
+    with pytest.raises(UsageError, match="no rows as of 2012-01-01"):
+        trap(spec, date(2012, 1, 1))
+    with pytest.raises(DataError, match=r"demo_default.sql failed in the warehouse: relation .*nowhere"):
+        trap(changed(spec, ("from lender.outcomes", "from lender.nowhere")))
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        leaktest(spec, AS_OF, url="postgresql://reader:secret@127.0.0.1:1/warehouse")
+
+
+def test_nothing_is_left_in_the_warehouse(env: dict[str, str]) -> None:
+    def content() -> list[tuple[object, ...]]:
+        engine = create_engine(env["TITLEHOLDER_LOADER_URL"])
+        with engine.connect() as connection:
+            found = connection.execute(
+                text(
+                    "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+                    "where n.nspname !~ '^pg_t' order by 1, 2"
+                )
+            ).all()
+            found += connection.execute(text("select * from lender.outcomes order by 1, 5")).all()
+        engine.dispose()
+        return [tuple(row) for row in found]
+
+    before = content()
+    assert trap(shipped("demo_default")).tight
+    assert content() == before
+
+
+def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(DEFAULT_FOLDER))
+    done = CliRunner().invoke(app, ["leaktest", "demo_default", "--as-of", "2023-06-01", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["tight"] is True
+    assert {t["table"] for t in told["tables"]} == {"lender.applications", "lender.outcomes"}
+    sql = (DEFAULT_FOLDER / "demo_default.sql").read_text().replace("    where outcomes.recorded_at <= :as_of\n", "")
+    (tmp_path / "demo_default.sql").write_text(sql)
+    (tmp_path / "demo_default.yaml").write_text((DEFAULT_FOLDER / "demo_default.yaml").read_text())
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    done = CliRunner().invoke(app, ["leaktest", "demo_default", "--as-of", "2023-06-01"])
+    assert done.exit_code == 1, done.output
+    assert "defaulted" in done.output
+    assert "lender.outcomes" in done.output
+
+
+def test_a_role_that_may_not_make_temporary_tables_is_told_how(env: dict[str, str]) -> None:
+    loader = env["TITLEHOLDER_LOADER_URL"]
+    execute(loader, "revoke temporary on database warehouse from reader")
+    try:
+        with pytest.raises(DataError, match=r"temporary tables.*GRANT TEMPORARY ON DATABASE"):
+            trap(shipped("demo_default"))
+    finally:
+        execute(loader, "grant temporary on database warehouse to reader")

@@ -1,0 +1,141 @@
+"""Time on the real stack: one as-of date on everything a run leaves, dates that make no sense, months run again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from audit_world import models_in, sentence
+from mlflow import MlflowClient
+from succession_world import write_model
+from time_world import execute
+from typer.testing import CliRunner
+
+from stacks import tiny_rows
+from titleholder import ledger, lineage, steps
+from titleholder.cli import app
+from titleholder.errors import ContractError, UsageError
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.settings import Settings, connection_url
+from titleholder.snapshots import Origin, Snapshot
+from titleholder.spec import ModelSpec
+from titleholder.specfiles import load_specs
+
+pytestmark = pytest.mark.slow
+MODEL = "tiny_time"
+MONTHS = [date(2024, m, 1) for m in (1, 2, 3, 4)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder, MODEL)
+    return folder
+
+
+@pytest.fixture
+def settings(models: Path, state: State) -> Iterator[Settings]:
+    with models_in(models, state) as found:
+        yield found
+
+
+def extract(as_of: date, settings: Settings, lane: str = "dates") -> Snapshot:
+    return steps.extract(
+        MODEL, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="t"), settings=settings
+    )
+
+
+def spec() -> ModelSpec:
+    return load_specs(only=MODEL)[MODEL]
+
+
+def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> None:
+    row = sentence(MODEL, MONTHS[1], "marked", settings, "scorecard")
+    client, said = MlflowClient(settings.tracking_uri), "2024-02-01"
+    version = client.get_model_version(MODEL, str(row.challenger_version))
+    parent, trained = client.get_run(row.mlflow_run_id), client.get_run(version.run_id)
+    assert str(row.as_of) == said
+    assert f"/{said}/" in row.snapshot_uri
+    assert parent.data.params["as_of"] == parent.data.tags["titleholder.as_of"] == said
+    assert trained.data.tags["titleholder.as_of"] == version.tags["titleholder.as_of"] == said
+    assert said in parent.info.run_name
+    assert f"as of {said}" in version.description
+    assert said in Path(client.download_artifacts(row.mlflow_run_id, "card.html")).read_text()
+    assert said in Path(client.download_artifacts(row.mlflow_run_id, "verdict.json")).read_text()
+
+
+def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: Settings) -> None:
+    today = datetime.now(UTC).date()
+    with pytest.raises(UsageError, match=f"lies in the future; the latest that makes sense is today, {today}"):
+        extract(today + timedelta(days=1), settings)
+
+
+def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings) -> None:
+    with pytest.raises(ContractError, match="too few rows to train on: 0 in") as error:
+        extract(date(2022, 6, 1), settings)
+    happened = sorted(day.date() for day in tiny_rows()["happened_at"])
+    enough = happened[spec().training.minimum_rows - 1] + timedelta(days=1)  # the first holdout_start that leaves 200
+    first = next(
+        day
+        for day in (enough + timedelta(days=n) for n in range(400))
+        if day - spec().windows.label_maturity - spec().windows.holdout >= enough
+    )
+    assert f"The first as_of that leaves enough is {first}" in str(error.value)
+    assert extract(first, settings).rows >= spec().training.minimum_rows
+    with pytest.raises(ContractError, match=f"The first as_of that leaves enough is {first}"):
+        extract(first - timedelta(days=1), settings)
+
+
+def test_too_late_is_too_early_as_well(settings: Settings) -> None:
+    with pytest.raises(ContractError, match="too few rows") as error:
+        extract(date(2026, 6, 1), settings)
+    assert "The first as_of that leaves enough is 2023-" in str(error.value)
+
+
+def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(
+    settings: Settings, models: Path
+) -> None:
+    """The labels of the first months were entered wrongly; put right, the first month is run again."""
+    loader, model, lane = os.environ["TITLEHOLDER_LOADER_URL"], "tiny_late", "backtest"
+    execute(
+        loader,
+        "drop table if exists tiny_late",
+        "create table tiny_late as select * from tiny",
+        "update tiny_late set bad = (id % 5 = 0)::int where happened_at < '2023-11-01'",
+    )
+    write_model(models, model)
+    sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_late")
+    (models / "tiny_late.sql").write_text(sql)
+    yaml = (models / f"{model}.yaml").read_text()
+    (models / f"{model}.yaml").write_text(
+        yaml.replace("query: tiny.sql", "query: tiny_late.sql").replace("{tiny: {", "{tiny_late: {")
+    )
+    for month in MONTHS:
+        sentence(model, month, lane, settings, "scorecard")
+    before = lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
+    execute(loader, "update tiny_late set bad = tiny.bad from tiny where tiny.id = tiny_late.id")
+    sentence(model, MONTHS[0], lane, settings, "scorecard")
+    rows = ledger.read(settings.ledger_url, model, lane)
+    after = lineage.standing(rows, lane)
+    assert [r.as_of for r in after] == MONTHS
+    assert before[0].kind == "reject"
+    assert after[0].kind == "promote"
+    assert after[0].snapshot_sha256 != before[0].snapshot_sha256
+    anew = [r for r in after[1:] if r.asked_because.startswith("judged anew after 2024-01-01")]
+    assert anew, "a champion that was not there before is met by the later months"
+    told = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
+    assert told.exit_code == 0, told.output
+    for row, old in zip(after[1:], before[1:], strict=True):
+        if row in anew:
+            why = (
+                f"(judged anew after 2024-01-01 (decision {after[0].id}): version {row.judged.champion.version} reigned"
+            )
+            assert why in told.output
+            assert f"it was {old.kind})" in told.output
+    everything = CliRunner().invoke(app, ["history", model, "--lane", lane, "--all"], env={"COLUMNS": "260"})
+    assert everything.output.count("2024-01-01") >= 2
+    assert Registry(settings.tracking_uri).champion(model) is None
