@@ -1,12 +1,14 @@
 """The SQL by which PostgreSQL says which cohorts are as they were, and sends only what is not (pure text).
 
 A cohort is a calendar month (UTC) of event time. PostgreSQL runs a spec's query once, over its whole window, and sums
-up each cohort as four numbers: its rows, two sums of 64-bit hashes over them, and one sum that goes by their order. A
-row is hashed as `record_send` gives it: byte for byte what COPY would send, whatever the session's settings and the
-types' own ideas of equality (0.0 and -0.0, 1.0 and 1.00, accents) are. Equal sums therefore mean equal rows, unless
-hashes collide: for rows that changed by themselves both sums agree with a chance of about 2^-128, and the order of equal
-rows is right but for about 2^-32 (it can change only with the database's collation). The hashes keep accidents out,
-not somebody who may write to the warehouse and looks for a collision.
+each cohort up in four numbers: its rows, two sums of independent 64-bit hashes over them, and one sum that goes by
+their order. A row is hashed as `record_send` gives it: byte for byte what COPY would send, whatever the session's
+settings and the types' own ideas of equality are (0.0 and -0.0, 1.0 and 1.00).
+
+Equal sums mean equal rows unless hashes collide: with rows that changed by accident both sums agree by a chance of
+about 2^-128. Rows that stay while their order changes (the database's collation did) agree by one of about 2^-32.
+Hashes keep accidents out, not somebody who may write to the warehouse and searches for a collision: they are not
+cryptographic.
 """
 
 from __future__ import annotations
