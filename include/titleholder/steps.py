@@ -12,13 +12,12 @@ Each verb takes and returns a small frozen reference and is safe to repeat: a se
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titleholder import (
     cards,
@@ -37,7 +36,7 @@ from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
 from titleholder.errors import UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
-from titleholder.registry import Registry
+from titleholder.registry import Registry, key_of
 from titleholder.settings import Settings, code_version
 from titleholder.snapshots import Origin, Snapshot
 from titleholder.spec import ModelSpec
@@ -45,6 +44,9 @@ from titleholder.specfiles import load_specs
 from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
 from titleholder.words import LIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -72,16 +74,14 @@ def extract(
     if as_of > (today := datetime.now(UTC).date()):
         raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
     spans = windows.intervals(spec, as_of)
-    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
-        uri, sha256, rows = snapshots.write(settings.snapshots, f"{model}/{as_of}", schema, batches)
-    frame = snapshots.frame(uri, sha256)
+    uri, sha256, frame = written(spec, spans, as_of, f"{model}/{as_of}", url=url, settings=settings)
     contract.enforce(frame, spec, spans, as_of)
-    key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
+    key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
     with registry.work_on(run_id):
         registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
-        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows))
+        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, len(frame)))
     return Snapshot(
         model=model,
         lane=lane,
@@ -91,11 +91,20 @@ def extract(
         spec_fingerprint=spec.fingerprint(),
         uri=uri,
         sha256=sha256,
-        rows=rows,
+        rows=len(frame),
         key=key,
         run_id=run_id,
         origin=origin,
     )
+
+
+def written(
+    spec: ModelSpec, spans: windows.Intervals, as_of: date, folder: str, *, url: str, settings: Settings
+) -> tuple[str, str, pd.DataFrame]:
+    """What the spec's query returns for these windows at `as_of`, written and read back: (uri, sha256, rows)."""
+    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
+        uri, sha256, _ = snapshots.write(settings.snapshots, folder, schema, batches)
+    return uri, sha256, snapshots.frame(uri, sha256)
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -103,10 +112,6 @@ def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
     if unknown := [c for c in wanted if c not in valid]:
         raise UsageError(f"{spec.name}: candidates: no {', '.join(unknown)}; valid: {', '.join(valid)}")
     return tuple(c for c in valid if c in wanted) or valid
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
@@ -178,7 +183,7 @@ def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
     registry = Registry(settings.tracking_uri)
-    key = _key(snapshot.key, *(c.name for c in ordered))
+    key = key_of(snapshot.key, *(c.name for c in ordered))
     tags = {
         "as_of": snapshot.as_of,
         "lane": snapshot.lane,

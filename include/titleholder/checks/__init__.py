@@ -5,6 +5,8 @@ A check is a function of the `Evidence` that returns a `Result`; `CHECKS` is the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from titleholder.checks.base import Check, Evidence, Result
 from titleholder.checks.baseline import beats_baseline
 from titleholder.checks.calibration import calibrated, calibrated_in_cohorts
@@ -45,6 +47,11 @@ CHECKS: dict[str, Check] = {
 __all__ = ["CHECKS", "above_floors", "champion_above_floors", "gain_shown", "run"]
 
 
-def run(evidence: Evidence) -> tuple[Result, ...]:
-    """Every check's result, in the registry's order."""
-    return tuple(check(evidence) for check in CHECKS.values())
+def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
+    """Every check's result, in the registry's order.
+
+    `known` are results on the same rows, models and confidence, whatever the reign's looks and the minimum gain: only
+    the one check that these concern is run again.
+    """
+    had = {result.code: result for result in known if result.code != gain_shown.code}
+    return tuple(had.get(code) or check(evidence) for code, check in CHECKS.items())

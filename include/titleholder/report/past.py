@@ -1,0 +1,4 @@
+"""A backtest's page (stub)."""
+from titleholder.walkforward import Backtest
+def page(result: Backtest, url: str) -> str:
+    return ""
