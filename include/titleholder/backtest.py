@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from titleholder import contract, ledger, lineage, report, steps, training, walkforward
+from titleholder import contract, hindsight, ledger, lineage, report, steps, training, walkforward
 from titleholder.contest import demand
 from titleholder.decision import Decision
 from titleholder.errors import UsageError
+from titleholder.hindsight import Backtest, Setting
+from titleholder.metrics import Array
 from titleholder.predictions import Predictions, Recalled
 from titleholder.registry import Registry, key_of
 from titleholder.replay import grid, replay
 from titleholder.settings import Settings, code_version
 from titleholder.spec import ModelSpec
-from titleholder.walkforward import Backtest, Measured, Month, Rows, Setting
+from titleholder.walkforward import Measured, Month, Rows
 from titleholder.windows import Intervals, midnight
 
 PAGE, DATA, PREDICTIONS = "backtest.html", "backtest.json", "predictions.parquet"
@@ -106,7 +109,9 @@ def _taken(wish: Wish, settings: Settings) -> list[Decision]:
         raise UsageError(f"{wish.model} has no decision in lane {wish.lane!r}; lanes with decisions: {lanes}")
     if taken := walkforward.decisions(rows, wish.lane, wish.until):
         return taken
-    raise UsageError(f"{wish.model}: no decision in lane {wish.lane} until {wish.until}; the first is of {rows[0].as_of}")
+    raise UsageError(
+        f"{wish.model}: no decision in lane {wish.lane} until {wish.until}; the first is of {rows[0].as_of}"
+    )
 
 
 def _outcomes(
@@ -173,9 +178,9 @@ def _scored(
     scorer: Recalled,
     predictions: Predictions,
     on_step: Progress,
-) -> list[dict[int, walkforward.Array]]:
+) -> list[dict[int, Array]]:
     """For each month every version's scores that there was by then; version by version, so that each is read once."""
-    scores: list[dict[int, walkforward.Array]] = [{} for _ in months]
+    scores: list[dict[int, Array]] = [{} for _ in months]
     versions = months[-1].versions
     for n, version in enumerate(versions, start=1):
         own = _spec_of(version, taken)
@@ -183,7 +188,7 @@ def _scored(
         for month, part, said in zip(months, parts, scores, strict=True):
             if version in month.versions:
                 said[version] = predictions.said(
-                    "used", month.as_of, version, part, spec, lambda some, v=version, s=own: scorer.ask(v, s, some)
+                    "used", month.as_of, version, part, spec, partial(scorer.ask, version, own)
                 )
         on_step("score", n, len(versions))
     return scores
@@ -230,9 +235,9 @@ def _result(
         actor=actor,
         run_id=run_id,
         months=tuple(found),
-        overall=walkforward.overall(found, confidence=judgement.confidence, together=together),
-        what_if=tuple(walkforward.what_if(s, line, found, own=s == own) for s, line in lines.items()),
-        reproduced=walkforward.same_line(lines[own], taken),
+        overall=hindsight.overall(found, confidence=judgement.confidence, together=together),
+        what_if=tuple(hindsight.what_if(s, line, found, own=s == own) for s, line in lines.items()),
+        reproduced=hindsight.same_line(lines[own], taken),
     )
 
 

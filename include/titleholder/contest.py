@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import lineage, snapshots, training, windows
-from titleholder.checks.base import Evidence, Seen
+from titleholder.checks.base import Evidence, Result, Seen
 from titleholder.decision import Decision
 from titleholder.errors import DataError
 from titleholder.metrics import Array
@@ -81,10 +81,16 @@ class Case(BaseModel):
     holdout: tuple[date, date]
     note: str
 
-    def judge(self, known: Verdict | None = None) -> Verdict:
-        """The verdict on this evidence; `known` saves work, see `verdict.judge`."""
+    def judge(self, known: Verdict | None = None, results: Sequence[Result] = ()) -> Verdict:
+        """The verdict on this evidence; `known` and `results` save work, see `verdict.judge`."""
         return judge(
-            self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note, known=known
+            self.evidence,
+            as_of=self.as_of,
+            reign=self.reign,
+            holdout=self.holdout,
+            note=self.note,
+            known=known,
+            results=results,
         )
 
     def under(self, spec: ModelSpec, reign: Reign | None) -> Case:
@@ -102,8 +108,8 @@ class Scorer:
         """What a version that was trained under this spec says of any rows, shape (rows,)."""
         return _scores(self._anew.get(version) or self.registry.load(spec.name, version), rows, spec)
 
-    def scores(self, contest: Contest, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:
-        """The same of rows as the contest's snapshot has them: what was said of them once may be remembered."""
+    def scores(self, contest: Contest, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:  # noqa: ARG002
+        """The same of rows as the contest's snapshot has them: whoever knows the contest may remember."""
         return self.ask(version, spec, rows)
 
 

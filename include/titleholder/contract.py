@@ -17,9 +17,7 @@ from titleholder.spec import ModelSpec
 from titleholder.windows import Intervals, midnight
 
 
-def enforce(
-    frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True
-) -> None:
+def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True) -> None:
     """Raise a ContractError that lists everything wrong with `frame`, or return quietly.
 
     Rows that nothing is trained on (`to_train` False) may be few, or of one class.

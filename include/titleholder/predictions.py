@@ -1,11 +1,11 @@
-"""What versions said of rows: asked once, kept with the outcomes as one Parquet table, read back instead of asked again."""
+"""What versions said of rows: asked once, kept with the outcomes as one Parquet table, read back from then on."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,8 @@ class Predictions:
         self._known: dict[tuple[str, date, int], pd.DataFrame] = {}
         if stored:
             table = pd.read_parquet(io.BytesIO(stored))
-            for (part, as_of, version), rows in table.groupby(KEYS, sort=False, observed=True):
+            groups: Any = table.groupby(KEYS, sort=False, observed=True)
+            for (part, as_of, version), rows in groups:
                 self._known[part, as_of, int(version)] = rows.set_index("entity")[["outcome", "score"]]
 
     def said(
@@ -47,12 +48,13 @@ class Predictions:
         Raises:
             DataError: when an outcome that is kept is not that of the row: the rows are not those asked about then.
         """
-        entities, outcomes = rows[spec.columns.entity], rows[spec.columns.target].to_numpy(dtype=np.float64)
+        entities, outcomes = pd.Index(rows[spec.columns.entity]), rows[spec.columns.target].to_numpy(dtype=np.float64)
         known = self._known.get((part, month, version))
         at = np.full(len(rows), -1) if known is None else known.index.get_indexer(entities)
         if (new := at < 0).any():
             more = pd.DataFrame(
-                {"outcome": outcomes[new], "score": ask(rows[new].reset_index(drop=True))}, index=pd.Index(entities[new])
+                {"outcome": outcomes[new], "score": ask(rows[new].reset_index(drop=True))},
+                index=entities[new],
             )
             known = more if known is None else pd.concat([known, more])
             self._known[part, month, version] = known

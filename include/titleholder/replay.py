@@ -10,15 +10,17 @@ from itertools import product
 
 from pydantic import ValidationError
 
+from titleholder import checks
+from titleholder.checks.base import Result
 from titleholder.contest import Case, Contest, Scorer, prepare
 from titleholder.decision import Decision
 from titleholder.errors import UsageError
+from titleholder.hindsight import Setting
 from titleholder.judgement import Judgement
 from titleholder.registry import Registry
 from titleholder.spec import ModelSpec
 from titleholder.succession import judged_anew
 from titleholder.verdict import Reign, Verdict
-from titleholder.walkforward import Setting
 from titleholder.words import BACKTEST
 
 STEP, LARGER = 0.005, 0.01
@@ -62,7 +64,7 @@ def replay(
     last = {row.as_of: row for row in taken if row.challenger_version is not None}
     lines: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
     for n, row in enumerate(last.values(), start=1):
-        judge = _Judge(registry, scorer)
+        judge = _Judge(row.judged, registry, scorer)
         for setting, line in lines.items():
             contest = _under(Contest.again(row), setting)
             line.append(row.model_copy(update=judged_anew(row, contest, line, BACKTEST, judge)))
@@ -76,18 +78,31 @@ def _under(contest: Contest, setting: Setting) -> Contest:
 
 
 class _Judge:
-    """Judges one challenger under many settings: rows are read once a champion, checks run once a confidence too."""
+    """Judges one challenger under many settings; a check is run again only where its answer can differ.
 
-    def __init__(self, registry: Registry, scorer: Scorer) -> None:
-        self._registry, self._scorer = registry, scorer
+    What concerns the judged rows and the model alone is taken from the verdict of the ledger.
+    """
+
+    def __init__(self, decided: Verdict, registry: Registry, scorer: Scorer) -> None:
+        self._decided, self._registry, self._scorer = decided, registry, scorer
         self._cases: dict[int | None, Case] = {}
-        self._verdicts: dict[tuple[int | None, float], Verdict] = {}
+        self._verdicts: dict[tuple[float, int | None], Verdict] = {}
 
     def __call__(self, contest: Contest, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
-        champion = reign.version if reign else None
+        champion, confidence = reign.version if reign else None, contest.spec.judgement.confidence
         if champion not in self._cases:
             self._cases[champion] = prepare(contest, reign, rows, self._registry, scorer=self._scorer)
-        key = (champion, contest.spec.judgement.confidence)
-        verdict = self._cases[champion].under(contest.spec, reign).judge(self._verdicts.get(key))
-        self._verdicts.setdefault(key, verdict)
+        case = self._cases[champion].under(contest.spec, reign)
+        verdict = case.judge(self._verdicts.get((confidence, champion)), self._results(case, confidence))
+        self._verdicts.setdefault((confidence, champion), verdict)
         return verdict
+
+    def _results(self, case: Case, confidence: float) -> tuple[Result, ...]:
+        """What is known of a challenger whoever reigns, as long as the same rows are judged."""
+        alike = [v for (level, _), v in self._verdicts.items() if level == confidence and _on_rows_of(case, v)]
+        by_rows = checks.heeding(self._decided.checks, "rows") if _on_rows_of(case, self._decided) else ()
+        return (*by_rows, *(checks.heeding(alike[0].checks, "confidence") if alike else ()))
+
+
+def _on_rows_of(case: Case, verdict: Verdict) -> bool:
+    return (verdict.holdout_start, verdict.holdout_end) == case.holdout

@@ -16,7 +16,7 @@ from titleholder.terminal import AsJson, Model, out, print_json, progress, user
 if TYPE_CHECKING:
     from datetime import date
 
-    from titleholder.walkforward import Backtest
+    from titleholder.hindsight import Backtest
 
 
 def backtest(
@@ -97,7 +97,13 @@ def _months(result: Backtest) -> Table:
             for policy in ("gate", "newest", "never", "hindsight")
         ]
         table.add_row(
-            str(m.month.as_of), m.month.kind, str(m.rows), str(m.events), *cells, m.why, style="" if m.compared else "dim"
+            str(m.month.as_of),
+            m.month.kind,
+            str(m.rows),
+            str(m.events),
+            *cells,
+            m.why,
+            style="" if m.compared else "dim",
         )
     means = [f"{s.mean:.4f}" for s in result.overall.policies.values()]
     if means:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from titleholder.hindsight import Backtest
 from titleholder.report.formats import between, confidence, metric, number, scale, signed
-from titleholder.walkforward import Backtest, Difference
+from titleholder.walkforward import Difference
 
 
 def answer(result: Backtest) -> str:
@@ -23,8 +24,8 @@ def answer(result: Backtest) -> str:
             f"{named} was {number(never, like)}; {unjudged}."
         )
     return (
-        f"{verdict(gain)}: {over} the models that came through the gate had a mean {named} of {number(gate, like)}, the "
-        f"first champion alone would have had {number(never, like)}, a difference of {signed(gain.estimate, like)} "
+        f"{verdict(gain)}: {over} the models that came through the gate had a mean {named} of {number(gate, like)}, "
+        f"the first champion alone would have had {number(never, like)}, a difference of {signed(gain.estimate, like)} "
         f"({level}; positive is better); {unjudged}."
     )
 
@@ -39,9 +40,7 @@ def verdict(gain: Difference) -> str:
 def _by_newest(result: Backtest, like: float) -> str:
     found = result.overall.contrasts["newest-never"].metric
     against = "the first champion" if not result.overall.policies["gate"].changes_compared else "no retraining"
-    return (
-        f", {signed(found.estimate, like)} against {against} ({between(found.lower, found.upper, like, '+')})"
-    )
+    return f", {signed(found.estimate, like)} against {against} ({between(found.lower, found.upper, like, '+')})"
 
 
 def _nothing(result: Backtest) -> str:

@@ -1,4 +1,0 @@
-"""A backtest's page (stub)."""
-from titleholder.walkforward import Backtest
-def page(result: Backtest, url: str) -> str:
-    return ""
