@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 from scipy import stats
 
 from titleholder.decision import Decision
@@ -38,8 +39,8 @@ class Overall(Part):
     of: int
     rows: int
     together: bool
-    policies: dict[Policy, Summary] = {}
-    contrasts: dict[str, Contrast] = {}
+    policies: dict[Policy, Summary] = Field(default={})
+    contrasts: dict[str, Contrast] = Field(default={})
 
 
 def overall(found: Sequence[Measured], *, confidence: float, together: bool = False) -> Overall:

@@ -163,7 +163,7 @@ def measure(month: Month, rows: Rows, spec: ModelSpec, end: date) -> Measured:
     }
     best = (max if judgement.greater_is_better else min)(estimates, key=lambda v: estimates[v])
     used = {**{p: month.used(p) for p in COMPARED}, "hindsight": best}
-    figures = {p: _figure(v, rows, spec) for p in POLICIES if (v := used[p]) is not None}
+    figures = {p: _figure(v, estimates[v], rows, spec) for p in POLICIES if (v := used[p]) is not None}
     contrasts = {
         named((a, b)): _contrast(figures[a].version, figures[b].version, rows, spec)
         for a, b in CONTRASTS
@@ -201,14 +201,14 @@ def _how(spec: ModelSpec, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _figure(version: int, rows: Rows, spec: ModelSpec) -> Figure:
+def _figure(version: int, estimate: float, rows: Rows, spec: ModelSpec) -> Figure:
     scores, metric = rows.scores[version], spec.judgement.metric
     found = metrics.interval(metric, rows.y, scores, **_how(spec, rows))
     profit = None
     if with_profit(spec):
         a_row = metrics.compute("profit", rows.y, scores, spec.judgement, rows.weights)
         profit = a_row * _weight(rows)
-    return Figure(version=version, metric=found.estimate, lower=found.lower, upper=found.upper, profit=profit)
+    return Figure(version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit)
 
 
 def _contrast(a: int, b: int, rows: Rows, spec: ModelSpec) -> Contrast:

@@ -18,7 +18,7 @@ def answer(result: Backtest) -> str:
     over = f"over the {whole.months} month{'s' if whole.months > 1 else ''} that can be compared"
     level = f"{confidence(result.confidence)} interval {between(gain.lower, gain.upper, like, '+')}"
     unjudged = f"taking every new model unjudged would have given {number(newest, like)}{_by_newest(result, like)}"
-    if not whole.policies["gate"].changes_compared:
+    if _never_changed(result):
         return (
             f"It made no difference: {over} the gate let no new model take over from the first champion, whose mean "
             f"{named} was {number(never, like)}; {unjudged}."
@@ -37,9 +37,14 @@ def verdict(gain: Difference) -> str:
     return "No, it did harm" if gain.upper < 0 else "Not shown to have been worth it"
 
 
+def _never_changed(result: Backtest) -> bool:
+    """Whether the first champion reigned in every month compared."""
+    return all(m.figures["gate"].version == m.figures["never"].version for m in result.months if m.compared)
+
+
 def _by_newest(result: Backtest, like: float) -> str:
     found = result.overall.contrasts["newest-never"].metric
-    against = "the first champion" if not result.overall.policies["gate"].changes_compared else "no retraining"
+    against = "the first champion" if _never_changed(result) else "no retraining"
     return f", {signed(found.estimate, like)} against {against} ({between(found.lower, found.upper, like, '+')})"
 
 
