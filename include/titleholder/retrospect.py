@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,8 +73,12 @@ def _day(text: str) -> date | None:
 
 def _show(result: Backtest, reports: list[str]) -> None:
     from titleholder import report
+    from titleholder.tables import WIDE
 
-    out.print(_months(result))
+    out.print(_months(result, wide=out.width >= WIDE))
+    if left_out := Counter(m.why for m in result.months if m.why):
+        reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
+        out.print(Text(f"Dim months are not compared: {reasons}."))
     out.print()
     out.print(_what_if(result))
     out.print()
@@ -82,48 +87,47 @@ def _show(result: Backtest, reports: list[str]) -> None:
         out.print(Text(f"Report: {where}"), soft_wrap=True)
 
 
-def _months(result: Backtest) -> Table:
+def _months(result: Backtest, *, wide: bool) -> Table:
+    """One line a month, its rows and each policy's metric; on a wide terminal with the version that was used."""
     from titleholder.report import formats
+    from titleholder.walkforward import POLICIES
 
-    table = Table(
-        title=f"{formats.metric(result.metric)} on the rows that followed, outcomes as finally known "
-        f"({result.labels_as_of})", title_justify="left", box=None, padding=(0, 2, 0, 0),
-    )  # fmt: skip
-    for name in ("as of", "decision", "rows", "events", "gate", "newest", "never", "hindsight", ""):
-        table.add_column(name, no_wrap=name != "")
+    title = f"{formats.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
+    table = _table(title, "as of", "decision", "rows", "events", *POLICIES)
     for m in result.months:
+        figures = [m.figures.get(policy) for policy in POLICIES]
         cells = [
-            f"{f.metric:.4f} v{f.version}" if (f := m.figures.get(policy)) else formats.NOTHING
-            for policy in ("gate", "newest", "never", "hindsight")
+            f"{formats.number(f.metric)}{f' v{f.version}' if wide else ''}" if f else formats.NOTHING for f in figures
         ]
-        table.add_row(
-            str(m.month.as_of),
-            m.month.kind,
-            str(m.rows),
-            str(m.events),
-            *cells,
-            m.why,
-            style="" if m.compared else "dim",
-        )
-    means = [f"{s.mean:.4f}" for s in result.overall.policies.values()]
-    if means:
+        counts = (f"{m.rows:,}", f"{m.events:,}")
+        table.add_row(str(m.month.as_of), m.month.kind, *counts, *cells, style="" if m.compared else "dim")
+    if whole := result.overall.policies:
         table.add_section()
+        means = (formats.number(whole[policy].mean) for policy in POLICIES)
         table.add_row(f"mean of {result.overall.months}", "", "", "", *means, style="bold")
     return table
 
 
 def _what_if(result: Backtest) -> Table:
-    table = Table(title="What if the spec had said", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in ("minimum_gain", "confidence", "promotions", "mean", "months", "another version took over in"):
-        table.add_column(name)
+    from titleholder.report import formats
+
+    named = ("minimum_gain", "confidence", "promotions", "mean", "of months", "another version took over in")
+    table = _table("What if the spec had said (bold: as it does)", *named)
     for tried in result.what_if:
         table.add_row(
-            f"{tried.setting.minimum_gain:+g}",
-            f"{tried.setting.confidence:g}",
+            formats.exact(tried.setting.minimum_gain),
+            formats.exact(tried.setting.confidence),
             str(tried.promotions),
-            f"{tried.mean:.4f}" if tried.mean is not None else "",
+            formats.number(tried.mean),
             str(tried.months),
             ", ".join(f"{day:%Y-%m}" for day in tried.changed),
             style="bold" if tried.own else "",
         )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name)
     return table
