@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from titleholder import checkup
+from titleholder import checkup, retrospect
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.local import cli as stack_cli
-from titleholder.specfiles import load_specs
-from titleholder.terminal import AsJson, Model, err, out, plain, print_json, print_table, progress
+from titleholder.specfiles import demand_known, load_specs
+from titleholder.terminal import AsJson, Model, err, out, plain, print_json, print_table, progress, user
 
 if TYPE_CHECKING:
     from titleholder.decision import Decision
@@ -30,6 +29,7 @@ app.add_typer(stack_cli.app, name="stack")
 app.command()(checkup.audit)
 app.command()(checkup.reproduce)
 app.command()(checkup.leaktest)
+app.command()(retrospect.backtest)
 
 Lane = Annotated[str, typer.Option(help="The line of succession, such as live or backtest.")]
 
@@ -123,7 +123,7 @@ def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], rea
         url=connection_url(spec.source.connection),
         settings=settings,
         candidates=candidates,
-        origin=Origin(actor=f"cli:{_user()}", reason=reason),
+        origin=Origin(actor=f"cli:{user()}", reason=reason),
     )
     trained = []
     for name in snapshot.candidates:
@@ -144,16 +144,14 @@ def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], rea
 
 
 def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
-    from croniter import croniter
+    from titleholder.windows import next_tick
 
     if schedule is None:
         raise UsageError("--until needs a model with a schedule; this one has none")
-    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    later: Iterator[datetime] = croniter(schedule, start).all_next(datetime)
     days = [first]
-    while (tick := next(later).date()) <= last:
+    while (tick := next_tick(schedule, days[-1])) <= last:
         days.append(tick)
-    return list(dict.fromkeys(days))
+    return days
 
 
 @app.command()
@@ -169,7 +167,7 @@ def history(
     from titleholder import ledger, lineage
     from titleholder.settings import Settings
 
-    _known(model)
+    demand_known(model)
     url = Settings.from_environment().ledger_url
     rows = ledger.read(url, model, lane)
     if not rows:
@@ -191,7 +189,7 @@ def champion(
     from titleholder.windows import resolve_as_of
     from titleholder.words import LIVE
 
-    _known(model)
+    demand_known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = ledger.read(Settings.from_environment().ledger_url, model, lane)
     reign, taken = lineage.reign_on(rows, lane, day), lineage.taken_on(rows, lane, day)
@@ -234,8 +232,8 @@ def rollback(
     from titleholder.references import Rollback
     from titleholder.settings import Settings
 
-    _known(model)
-    order = Rollback(reason=reason, actor=f"cli:{_user()}", to=to, leaving=leaving, force=force)
+    demand_known(model)
+    order = Rollback(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
     _show(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
 
 
@@ -269,22 +267,6 @@ def migrate(
 
     migrations.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), app_role)
     out.print("The ledger's schema is up to date.")
-
-
-def _known(model: str) -> None:
-    """Refuse a model that nobody specified; a broken spec does not hide its history."""
-    specs = load_specs()
-    if model not in specs.errors:
-        specs[model]
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())
 
 
 def _show(title: str, decisions: list[Decision], as_json: bool) -> None:

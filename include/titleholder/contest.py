@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import lineage, snapshots, training, windows
-from titleholder.checks.base import Evidence, Seen
+from titleholder.checks.base import Evidence, Result, Seen
 from titleholder.decision import Decision
 from titleholder.errors import DataError
 from titleholder.metrics import Array
@@ -81,9 +81,36 @@ class Case(BaseModel):
     holdout: tuple[date, date]
     note: str
 
-    def judge(self) -> Verdict:
-        """The verdict on this evidence."""
-        return judge(self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note)
+    def judge(self, known: Verdict | None = None, results: Sequence[Result] = ()) -> Verdict:
+        """The verdict on this evidence; `known` and `results` save work, see `verdict.judge`."""
+        return judge(
+            self.evidence,
+            as_of=self.as_of,
+            reign=self.reign,
+            holdout=self.holdout,
+            note=self.note,
+            known=known,
+            results=results,
+        )
+
+    def under(self, spec: ModelSpec, reign: Reign | None) -> Case:
+        """The same rows and scores under another judgement, or with other looks of the same champion's reign."""
+        return self.model_copy(update={"evidence": self.evidence.model_copy(update={"spec": spec}), "reign": reign})
+
+
+class Scorer:
+    """Asks registered versions. `anew`, where given, is the model trained anew that stands in for one of them."""
+
+    def __init__(self, registry: Registry, anew: Mapping[int, Pipeline] | None = None) -> None:
+        self.registry, self._anew = registry, anew or {}
+
+    def ask(self, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:
+        """What a version that was trained under this spec says of any rows, shape (rows,)."""
+        return _scores(self._anew.get(version) or self.registry.load(spec.name, version), rows, spec)
+
+    def scores(self, contest: Contest, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:  # noqa: ARG002
+        """The same of rows as the contest's snapshot has them: whoever knows the contest may remember."""
+        return self.ask(version, spec, rows)
 
 
 def prepare(
@@ -92,19 +119,25 @@ def prepare(
     rows: Sequence[Decision],
     registry: Registry,
     challenger: Pipeline | None = None,
+    scorer: Scorer | None = None,
 ) -> Case:
     """Score both models on the holdout rows that came after both models' training rows.
 
     `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained. `challenger`,
-    where given, was trained anew: it takes the place of the registered model, and is held to its own scores.
+    where given, was trained anew: it takes the place of the registered model, and is held to its own scores. `scorer`
+    takes the place of asking the registered models.
     """
     spec, columns = contest.spec, contest.spec.columns
     whole = snapshots.frame(contest.uri, contest.sha256)
     training_rows = snapshots.part(whole, contest.spans, columns.event_time, "training")
     start, note = _judged_from(contest, reign)
     frame = whole[whole[columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
-    model = registry.load(spec.name, contest.version) if challenger is None else challenger
-    scores = recorded_scores(model, training_rows, spec)
+    asked = scorer or Scorer(registry, None if challenger is None else {contest.version: challenger})
+
+    def own(others: pd.DataFrame) -> Array:
+        return asked.scores(contest, contest.version, spec, others)
+
+    scores = own(training_rows.head(RECORDED_ROWS))
     recorded = registry.origin_tags(spec.name, contest.version).get(SCORES_TAG)
     if recorded and challenger is not None:
         recorded = json.dumps(scores.tolist())
@@ -114,12 +147,12 @@ def prepare(
         candidate=contest.candidate,
         frame=frame,
         y=frame[columns.target].to_numpy(dtype="float64"),
-        challenger=_scores(model, frame, spec),
-        champion=_champion(reign, crowned, frame, registry),
+        challenger=own(frame),
+        champion=_champion(contest, reign, crowned, frame, asked),
         weights=training.weights(frame, spec),
         clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
-        seen=_seen(model, training_rows, spec),
-        predict=lambda others: _scores(model, others, spec),
+        seen=_seen(own, training_rows, spec),
+        predict=lambda others: asked.ask(contest.version, spec, others),
         inputs=columns.inputs,
         champion_inputs=crowned.columns.inputs if crowned else None,
         recorded=np.array(json.loads(recorded)) if recorded else None,
@@ -141,11 +174,11 @@ def _judged_from(contest: Contest, reign: Reign | None) -> tuple[date, str]:
     return min(reign.trained_through, contest.spans.matured), note
 
 
-def _seen(model: Pipeline, training_rows: pd.DataFrame, spec: ModelSpec) -> Seen:
+def _seen(own: Callable[[pd.DataFrame], Array], training_rows: pd.DataFrame, spec: ModelSpec) -> Seen:
     n = len(training_rows)
     some = training_rows.iloc[np.unique(np.linspace(0, n - 1, min(n, SEEN_ROWS)).astype(int))].reset_index(drop=True)
     y = some[spec.columns.target].to_numpy(dtype="float64")
-    return Seen(frame=some, y=y, scores=_scores(model, some, spec))
+    return Seen(frame=some, y=y, scores=own(some))
 
 
 def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> ModelSpec | None:
@@ -154,16 +187,26 @@ def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> 
     return ModelSpec.restore(row.spec) if row else (spec if reign else None)
 
 
-def _champion(reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, registry: Registry) -> Array | None:
+def _champion(
+    contest: Contest, reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, asked: Scorer
+) -> Array | None:
     if reign is None or crowned is None:
         return None
-    if missing := [c for c in crowned.columns.features if c not in frame]:
+    demand(crowned, reign.version, frame)
+    return asked.scores(contest, reign.version, crowned, frame)
+
+
+def demand(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
+    """Refuse rows that lack what a version, trained under this spec, needs.
+
+    Raises:
+        DataError: naming the columns.
+    """
+    if missing := [c for c in spec.columns.features if c not in frame]:
         raise DataError(
-            f"{crowned.name}: version {reign.version} needs columns that the query no longer returns: "
-            f"{', '.join(missing)}. Keep them in the query (and in the spec, as segments) until that version no longer "
-            "reigns."
+            f"{spec.name}: version {version} needs columns that the query no longer returns: {', '.join(missing)}. "
+            "Keep them in the query (and in the spec, as segments) until that version no longer reigns."
         )
-    return _scores(registry.load(crowned.name, reign.version), frame, crowned)
 
 
 def _scores(model: Pipeline, frame: pd.DataFrame, spec: ModelSpec) -> Array:

@@ -17,9 +17,12 @@ from titleholder.spec import ModelSpec
 from titleholder.windows import Intervals, midnight
 
 
-def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> None:
-    """Raise a ContractError that lists everything wrong with `frame`, or return quietly."""
-    if found := violations(frame, spec, spans, as_of):
+def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True) -> None:
+    """Raise a ContractError that lists everything wrong with `frame`, or return quietly.
+
+    Rows that nothing is trained on (`to_train` False) may be few, or of one class.
+    """
+    if found := violations(frame, spec, spans, as_of, to_train=to_train):
         lines = "\n".join(f"  - {v}" for v in found)
         raise ContractError(
             f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
@@ -28,11 +31,14 @@ def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date)
         )
 
 
-def violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> list[str]:
+def violations(
+    frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True
+) -> list[str]:
     """Every way in which `frame` breaks the contract of `spec`, one sentence each, columns first."""
     frame = frame.reset_index(drop=True)
     single = frame.loc[:, ~frame.columns.duplicated()]
-    return [*_column_diff(frame, spec), *_cell_faults(single, spec, spans, as_of), *_row_faults(single, spec, spans)]
+    rows = _row_faults(single, spec, spans) if to_train else ()
+    return [*_column_diff(frame, spec), *_cell_faults(single, spec, spans, as_of), *rows]
 
 
 def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:

@@ -6,6 +6,7 @@ lost, and a killed task is started again.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import sys
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
 
 KEY = "titleholder.key"
 ALIAS = "champion"
+
+
+def key_of(*parts: object) -> str:
+    """The key of what these parts make, and nothing else does."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 class Registry:
@@ -133,16 +139,31 @@ class Registry:
             )
 
     def attach(
-        self, run_id: str, *, figures: Mapping[str, Figure] | None = None, texts: Mapping[str, str] | None = None
+        self,
+        run_id: str,
+        *,
+        figures: Mapping[str, Figure] | None = None,
+        texts: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Log pictures and texts as artifacts of a run, by file name, in one upload."""
+        """Log pictures, texts and other files as artifacts of a run, by file name, in one upload."""
         with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
             for name, figure in (figures or {}).items():
                 figure.savefig(Path(folder) / name, dpi=110, bbox_inches="tight")
             for name, text in (texts or {}).items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
+            for name, content in (files or {}).items():
+                (Path(folder) / name).write_bytes(content)
             with self._reachable():
                 self.client.log_artifacts(run_id, folder)
+
+    def attached(self, run_id: str, name: str, sha256: str) -> bytes | None:
+        """An artifact of a run with this SHA-256; None where there is none, or another one."""
+        with tempfile.TemporaryDirectory(prefix="titleholder-") as folder, self._reachable():
+            if name not in [item.path for item in self.client.list_artifacts(run_id)]:
+                return None
+            content = Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()
+        return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
     def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
         """Log the snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""

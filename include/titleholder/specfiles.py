@@ -62,6 +62,13 @@ def load_specs(folder: Path | None = None, only: str | None = None) -> Specs:
     return Specs(models, errors, tuple(path.stem for path in paths))
 
 
+def demand_known(model: str) -> None:
+    """Refuse a model that nobody specified; a broken spec does not hide its history."""
+    specs = load_specs()
+    if model not in specs.errors:
+        specs[model]
+
+
 def load_spec(path: Path) -> ModelSpec:
     """Read one spec and the SQL beside it.
 

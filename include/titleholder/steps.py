@@ -12,7 +12,6 @@ Each verb takes and returns a small frozen reference and is safe to repeat: a se
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -38,7 +37,7 @@ from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
 from titleholder.errors import ContractError, UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
-from titleholder.registry import Registry
+from titleholder.registry import Registry, key_of
 from titleholder.settings import Settings, code_version
 from titleholder.snapshots import Origin, Snapshot
 from titleholder.spec import ModelSpec
@@ -81,7 +80,7 @@ def extract(
     frame = snapshots.frame(uri, sha256)
     with _first_date_told(url, spec, frame, spans):
         contract.enforce(frame, spec, spans, as_of)
-    key = _key(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
+    key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
     with registry.work_on(run_id):
@@ -96,7 +95,7 @@ def extract(
         spec_fingerprint=spec.fingerprint(),
         uri=uri,
         sha256=sha256,
-        rows=rows,
+        rows=len(frame),
         key=key,
         run_id=run_id,
         origin=origin,
@@ -122,10 +121,6 @@ def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
     if unknown := [c for c in wanted if c not in valid]:
         raise UsageError(f"{spec.name}: candidates: no {', '.join(unknown)}; valid: {', '.join(valid)}")
     return tuple(c for c in valid if c in wanted) or valid
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
@@ -197,7 +192,7 @@ def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
     registry = Registry(settings.tracking_uri)
-    key = _key(snapshot.key, *(c.name for c in ordered))
+    key = key_of(snapshot.key, *(c.name for c in ordered))
     tags = {
         "as_of": snapshot.as_of,
         "lane": snapshot.lane,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from typing import Any
 
 from titleholder import lineage, policy
 from titleholder.contest import Contest, prepare
@@ -190,25 +191,43 @@ def _again(cause: Decision, later: Decision, reign: Reign | None) -> str:
     return f"{lineage.ANEW} after {cause.as_of} (decision {cause.id}): {what}; it was {later.kind}"
 
 
+Judge = Callable[[Contest, Reign | None, Sequence[Decision]], Verdict]
+"""Gives the verdict on a contest against whoever reigns, in a lane with these rows."""
+
+
+def judged_anew(row: Decision, contest: Contest, rows: Sequence[Decision], lane: str, judge: Judge) -> dict[str, Any]:
+    """One step of a lane's fold: what a decision becomes after these rows, under the spec of this contest.
+
+    Returns what changes of the row.
+    """
+    reign = lineage.reign_before(rows, lane, row.as_of)
+    verdict = judge(contest, reign, rows)
+    ruling = rule(contest.spec, verdict, row.as_of, row.trained_through, lane, rows)
+    return {
+        "kind": ruling.kind,
+        "champion_before": reign.version if reign else None,
+        "verdict": verdict,
+        "champion_after": _after(ruling.kind, row.challenger_version, reign),
+        "reason": ruling.reason,
+    }
+
+
 def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:
     """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
+
+    def judge(contest: Contest, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
+        return prepare(contest, reign, rows, registry).judge()
+
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
-        reign = line.reign(later.as_of)
-        if reign == later.judged.champion:
+        if (reign := line.reign(later.as_of)) == later.judged.champion:
             continue
-        again = Contest.again(later)
-        verdict = prepare(again, reign, line.rows, registry).judge()
-        ruling = rule(again.spec, verdict, later.as_of, later.trained_through, line.lane, line.rows)
+        anew = judged_anew(later, Contest.again(later), line.rows, line.lane, judge)
         entry = later.model_dump(include=set(Entry.model_fields)) | {
-            "kind": ruling.kind,
-            "champion_before": reign.version if reign else None,
-            "verdict": verdict,
-            "champion_after": _after(ruling.kind, later.challenger_version, reign),
-            "reason": ruling.reason,
+            **anew,
             "asked_because": _again(cause, later, reign),
             "actor": cause.actor,
             "airflow_run": cause.airflow_run,
             "code_version": code_version(),
         }
         yield line.append(Entry.model_validate(entry))
-        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, ruling.kind)
+        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, anew["kind"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -65,17 +66,26 @@ class Verdict(BaseModel):
 
 
 def judge(
-    evidence: Evidence, *, as_of: date, reign: Reign | None, holdout: tuple[date, date], note: str = ""
+    evidence: Evidence,
+    *,
+    as_of: date,
+    reign: Reign | None,
+    holdout: tuple[date, date],
+    note: str = "",
+    known: Verdict | None = None,
+    results: Sequence[Result] = (),
 ) -> Verdict:
     """Compute every metric, the gain with its interval, this challenge's look, and every check.
 
     Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out and the
     check for enough outcomes fails. The gain also needs two rows of each class, or it has no variance.
+
+    Two ways to save work. `known` is a verdict on the same rows, models and confidence: what neither the looks of the
+    reign nor the minimum gain can change is taken from it. `results` are those of checks that are known to hold here.
     """
     spec = evidence.spec
-    own, theirs = _metrics(evidence, evidence.challenger), _metrics(evidence, evidence.champion)
     look = _look(evidence, as_of, reign, holdout) if reign else None
-    facts: dict[str, Any] = {"champion_metrics": theirs, "gain": _gain(evidence)}
+    own, facts = (known.challenger_metrics, _compared(known)) if known else _measured(evidence)
     complete = evidence.model_copy(
         update={**facts, "metrics": own, "looks": _looks(reign, spec.judgement.metric, look)}
     )
@@ -92,9 +102,19 @@ def judge(
         look=look,
         minimum_gain=spec.judgement.minimum_gain,
         confidence=spec.judgement.confidence,
-        checks=checks.run(complete),
+        checks=checks.run(complete, checks.heeding(known.checks, "champion") if known else results),
         note=note,
     )
+
+
+def _measured(evidence: Evidence) -> tuple[dict[str, float], dict[str, Any]]:
+    """The challenger's metrics, and what there is of the champion: its metrics and the gain over it."""
+    theirs = _metrics(evidence, evidence.champion)
+    return _metrics(evidence, evidence.challenger), {"champion_metrics": theirs, "gain": _gain(evidence)}
+
+
+def _compared(known: Verdict) -> dict[str, Any]:
+    return {"champion_metrics": known.champion_metrics, "gain": known.gain}
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from croniter import croniter
+from dateutil.relativedelta import relativedelta
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import UsageError
@@ -90,3 +92,11 @@ def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: da
     if moment is None:
         raise UsageError("as_of: not given, and the run has neither a data interval nor a due time")
     return moment.astimezone(UTC).date()
+
+
+def next_tick(schedule: str | None, day: date) -> date:
+    """The day of the schedule's first tick after `day`; one calendar month later where there is no schedule."""
+    if schedule is None:
+        return day + relativedelta(months=1)
+    later = croniter(schedule, midnight(day)).all_next(datetime)
+    return next(found for tick in later if (found := tick.date()) > day)

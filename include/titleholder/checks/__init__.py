@@ -5,7 +5,9 @@ A check is a function of the `Evidence` that returns a `Result`; `CHECKS` is the
 
 from __future__ import annotations
 
-from titleholder.checks.base import Check, Evidence, Result
+from collections.abc import Sequence
+
+from titleholder.checks.base import HEEDED, Check, Evidence, Heeded, Result
 from titleholder.checks.baseline import beats_baseline
 from titleholder.checks.calibration import calibrated, calibrated_in_cohorts
 from titleholder.checks.engineering import asks_for_no_more, directions_hold, reloads_alike
@@ -42,9 +44,16 @@ CHECKS: dict[str, Check] = {
         reloads_alike,
     )
 }
-__all__ = ["CHECKS", "above_floors", "champion_above_floors", "gain_shown", "run"]
+__all__ = ["CHECKS", "above_floors", "champion_above_floors", "gain_shown", "heeding", "run"]
 
 
-def run(evidence: Evidence) -> tuple[Result, ...]:
-    """Every check's result, in the registry's order."""
-    return tuple(check(evidence) for check in CHECKS.values())
+def heeding(results: Sequence[Result], most: Heeded) -> tuple[Result, ...]:
+    """The results of those checks that heed no more than this: they hold wherever that is the same."""
+    allowed = HEEDED[: HEEDED.index(most) + 1]
+    return tuple(r for r in results if r.code in CHECKS and CHECKS[r.code].heeds in allowed)
+
+
+def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
+    """Every check's result, in the registry's order; a check whose result is `known` is not run again."""
+    had = {result.code: result for result in known}
+    return tuple(had.get(code) or check(evidence) for code, check in CHECKS.items())

@@ -20,6 +20,10 @@ from titleholder.spec import ModelSpec
 Array = NDArray[np.float64]
 Status = Literal["pass", "fail", "not_applicable"]
 Severity = Literal["block", "warn"]
+Heeded = Literal["rows", "confidence", "champion", "reign"]
+HEEDED: tuple[Heeded, ...] = ("rows", "confidence", "champion", "reign")
+"""What can change a check's answer beside the challenger, each with those before it: the judged rows alone, the
+confidence, the champion, and the looks of its reign with the minimum gain."""
 
 
 class Seen(BaseModel):
@@ -133,12 +137,14 @@ def comparative(code: str) -> bool:
 
 @dataclass(frozen=True)
 class Check:
-    """One rule: a stable code, a title, what finds it out, and its key under `judgement.checks` if it has one."""
+    """One rule: a stable code, a title, what finds it out, its key under `judgement.checks` if it has one, and what it
+    heeds at most."""
 
     code: str
     title: str
     find: Callable[[Evidence], Finding]
     rule: str | None = None
+    heeds: Heeded = "champion"
 
     def __call__(self, evidence: Evidence) -> Result:
         """The check's answer; a rule that the spec switched off does not apply. Only finite numbers are kept."""

@@ -103,6 +103,6 @@ def scores_alike(recorded: Array, reloaded: Array, tolerance: float) -> Finding:
     )
 
 
-directions_hold = Check("TH701", "Declared directions hold", _directions_hold, "monotone")
+directions_hold = Check("TH701", "Declared directions hold", _directions_hold, "monotone", heeds="rows")
 asks_for_no_more = Check("TH702", "Signature compatible", _asks_for_no_more, "signature")
-reloads_alike = Check("TH703", "Reloaded model predicts the same", _reloads_alike, "reload")
+reloads_alike = Check("TH703", "Reloaded model predicts the same", _reloads_alike, "reload", heeds="rows")

@@ -55,4 +55,4 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
     )
 
 
-gain_shown = Check("TH301", "Gain shown", _gain_shown)
+gain_shown = Check("TH301", "Gain shown", _gain_shown, heeds="reign")

@@ -34,5 +34,7 @@ def _stable(evidence: Evidence, reference: Array, rule: Stability, way: str) -> 
     )
 
 
-stable_over_time = Check("TH401", "Scores stable from training to holdout", _stable_over_time, "drift")
+stable_over_time = Check(
+    "TH401", "Scores stable from training to holdout", _stable_over_time, "drift", heeds="confidence"
+)
 stable_over_succession = Check("TH402", "Scores stable from champion to challenger", _stable_over_succession, "shift")

@@ -73,5 +73,7 @@ def _screened(evidence: Evidence, metric: str, threshold: float) -> tuple[dict[s
     return dict(sorted(values.items(), key=lambda item: -item[1])), suspects
 
 
-not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good")
-no_feature_alone = Check("TH502", "No feature alone explains it", _no_feature_alone, "single_feature")
+not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good", heeds="confidence")
+no_feature_alone = Check(
+    "TH502", "No feature alone explains it", _no_feature_alone, "single_feature", heeds="confidence"
+)

@@ -89,10 +89,11 @@ def outcome(facts: Facts, verdict: Verdict) -> str:
 
 def addresses(facts: Facts) -> dict[str, str]:
     """The links that may be followed: http and https only."""
-    return {label: url for label, url in facts.links.items() if _followed(url)}
+    return {label: url for label, url in facts.links.items() if followed(url)}
 
 
-def _followed(url: str) -> bool:
+def followed(url: str) -> bool:
+    """Whether an address becomes a link: http and https only."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jinja2
-
 from titleholder.checks.base import Evidence
 from titleholder.judgement import METRICS
 from titleholder.report import (
@@ -23,32 +21,10 @@ from titleholder.report import (
 from titleholder.report.drawing import Picture, models
 from titleholder.report.facts import Facts, addresses, outcome
 from titleholder.report.outcomes import counted, grouped
+from titleholder.report.rendering import render
 from titleholder.verdict import Verdict
 
 Content = dict[str, Any]
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("titleholder.report"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-_TEMPLATES.filters |= {
-    name: getattr(formats, name)
-    for name in (
-        "between",
-        "confidence",
-        "count",
-        "evidence",
-        "exact",
-        "metric",
-        "number",
-        "percent",
-        "signed",
-        "stretch",
-    )
-}
 
 
 def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
@@ -57,7 +33,8 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
     `evidence` is what the verdict was found on. No script, no address but the given links; a section that does not
     apply says so. Some seconds for 200,000 rows.
     """
-    return _TEMPLATES.get_template("card.html.j2").render(
+    return render(
+        "card.html.j2",
         facts=facts,
         verdict=verdict,
         spec=evidence.spec,

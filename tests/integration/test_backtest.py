@@ -1,0 +1,307 @@
+"""A lane of several months walked through on the real stack, against plain readings of the same rows and models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from audit_world import models_in, sentence
+from mlflow import MlflowClient
+from sklearn.metrics import mean_squared_error, roc_auc_score
+from succession_world import MODELS, without_cards, write_model
+from typer.testing import CliRunner, Result
+
+from stacks import tiny_rows
+from titleholder import ledger, lineage
+from titleholder.cli import app
+from titleholder.contest import Scorer
+from titleholder.decision import Decision
+from titleholder.errors import ServiceError, UsageError
+from titleholder.hindsight import Setting
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.replay import replay
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+LANE = "walked"
+MONTHS = [date(2023, 12, 1), *(date(2024, m, 1) for m in (1, 2, 3, 4, 5))]
+RULES = (
+    "judgement: {{metric: roc_auc, rule: {rule}, minimum_gain: {gain}, minimum_events: 30, floors: {{roc_auc: 0.55}}, "
+    "cut_off: {{accept: below, score: 0.3}}, profit: {{accepted_0: 1.0, accepted_1: -4.0}}}}"
+)
+PAID = {(0, True): 1.0, (1, True): -4.0, (0, False): 0.0, (1, False): 0.0}
+OWN, OTHER = -0.02, 0.05
+
+
+class World(NamedTuple):
+    """Three models that differ in their rules only, each with the same months in a lane of its own."""
+
+    settings: Settings
+    rows: dict[str, list[Decision]]
+
+
+@pytest.fixture(scope="module")
+def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("models")
+    for name, rule, gain in (
+        ("tiny_walk", "single", OWN),
+        ("tiny_walk_other", "single", OTHER),
+        ("tiny_patient", "sequential", OWN),
+    ):
+        write_model(folder, name, judgement=RULES.format(rule=rule, gain=gain))
+    for name in ("tiny_amount.yaml", "tiny_amount.sql"):
+        (folder / name).write_text((MODELS / name).read_text())
+    with models_in(folder, state) as settings, without_cards():
+        rows = {
+            name: [sentence(name, month, LANE, settings, "scorecard") for month in MONTHS]
+            for name in ("tiny_walk", "tiny_walk_other", "tiny_patient")
+        }
+        rows["tiny_amount"] = [sentence("tiny_amount", month, LANE, settings, "scorecard") for month in MONTHS[:3]]
+        yield World(settings, rows)
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["backtest", *words])
+
+
+def told(model: str, *words: str) -> dict[str, Any]:
+    done = invoke(model, "--lane", LANE, "--json", *words)
+    assert done.exit_code == 0, done.output + str(done.exception)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def followed(month: date, end: date) -> pd.DataFrame:
+    """The rows that happened in a month, whatever was decided."""
+    frame = tiny_rows()
+    inside = (frame["happened_at"] >= pd.Timestamp(month, tz="UTC")) & (
+        frame["happened_at"] < pd.Timestamp(end, tz="UTC")
+    )
+    return frame[inside]
+
+
+def scores(model: str, version: int, frame: pd.DataFrame) -> Any:
+    X = frame[["signal", "noise", "price", "kind"]].astype({"kind": object})
+    pipeline = mlflow.sklearn.load_model(f"models:/{model}/{version}")
+    return pipeline.predict_proba(X)[:, 1] if hasattr(pipeline, "predict_proba") else pipeline.predict(X)
+
+
+def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
+    rows = world.rows["tiny_walk"]
+    found, ends = told("tiny_walk"), [*MONTHS[1:], date(2024, 6, 1)]
+    assert [m["month"]["as_of"] for m in found["months"]] == [str(m) for m in MONTHS]
+    first = next(r.champion_after for r in rows if r.champion_after)
+    means: dict[str, list[float]] = {}
+    profits: dict[str, list[float]] = {}
+    for row, end, month in zip(rows, ends, found["months"], strict=True):
+        frame = followed(row.as_of, end)
+        assert (month["rows"], month["events"]) == (len(frame), min(frame["bad"].sum(), (1 - frame["bad"]).sum()))
+        versions = [r.challenger for r in rows if r.as_of <= row.as_of]
+        by_version = {v: scores("tiny_walk", v, frame) for v in versions}
+        area = {v: roc_auc_score(frame["bad"], p) for v, p in by_version.items()}
+        used = {
+            "gate": row.champion_after,
+            "newest": row.challenger,
+            "never": first,
+            "hindsight": max(area, key=lambda v: area[v]),
+        }
+        for policy, version in used.items():
+            assert version is not None
+            figure = month["figures"][policy]
+            assert figure["version"] == version
+            assert figure["metric"] == pytest.approx(area[version], abs=1e-12)
+            assert figure["lower"] < figure["metric"] < figure["upper"]
+            worth = sum(PAID[y, p < 0.3] for y, p in zip(frame["bad"], by_version[version], strict=True))
+            assert figure["profit"] == pytest.approx(worth)
+            means.setdefault(policy, []).append(area[version])
+            profits.setdefault(policy, []).append(worth)
+    whole = found["overall"]
+    assert (whole["months"], whole["of"]) == (6, 6)
+    for policy, values in means.items():
+        assert whole["policies"][policy]["mean"] == pytest.approx(np.mean(values))
+        assert whole["policies"][policy]["profit"] == pytest.approx(sum(profits[policy]))
+    for name in ("gate-never", "newest-never", "gate-newest"):
+        a, b = name.split("-")
+        difference = whole["contrasts"][name]
+        assert difference["metric"]["estimate"] == pytest.approx(np.mean(means[a]) - np.mean(means[b]))
+        assert difference["profit"]["estimate"] == pytest.approx(sum(profits[a]) - sum(profits[b]))
+    assert whole["policies"]["gate"]["changes"] == sum(r.changed for r in rows) - 1
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap(world: World) -> None:
+    """Rows of each month drawn again, both models on the same rows."""
+    rows, rng = world.rows["tiny_walk"], np.random.default_rng(0)
+    found = told("tiny_walk")["overall"]["contrasts"]["newest-never"]["metric"]
+    draws = []
+    for row, end in zip(rows, [*MONTHS[1:], date(2024, 6, 1)], strict=True):
+        frame = followed(row.as_of, end)
+        y = frame["bad"].to_numpy()
+        a, b = (scores("tiny_walk", v, frame) for v in (row.challenger, rows[0].challenger))
+        picks = rng.integers(0, len(y), (300, len(y)))
+        draws.append([roc_auc_score(y[p], a[p]) - roc_auc_score(y[p], b[p]) for p in picks])
+    error = np.mean(draws, axis=0).std()
+    assert found["error"] == pytest.approx(error, rel=0.2)
+
+
+def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
+    """Or the tests of the replay could not fail."""
+    kinds = {name: [r.kind for r in rows] for name, rows in world.rows.items()}
+    assert kinds["tiny_walk"].count("promote") > 1
+    assert kinds["tiny_walk"] != kinds["tiny_walk_other"]
+    assert "keep" in kinds["tiny_walk_other"]
+
+
+@pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])
+def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, model: str) -> None:
+    rows = lineage.standing(ledger.read(world.settings.ledger_url, model, LANE), LANE)
+    own = rows[0].spec["judgement"]
+    setting = Setting(minimum_gain=own["minimum_gain"], confidence=own["confidence"])
+    others = [Setting(minimum_gain=g, confidence=c) for g in (own["minimum_gain"], 0.3) for c in (0.95, 0.8)]
+    registry = Registry(world.settings.tracking_uri)
+    line = replay(rows, [*others, setting], registry, Scorer(registry))[setting]
+    assert line == rows, "whole rows, their verdicts and looks included"
+
+
+def test_another_minimum_gain_gives_what_a_lane_under_it_decided(world: World) -> None:
+    rows = world.rows["tiny_walk_other"]
+    found = told("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95")
+    assert found["reproduced"] is True
+    (tried,) = [w for w in found["what_if"] if w["setting"] == {"minimum_gain": OTHER, "confidence": 0.95}]
+    assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
+    assert tried["promotions"] == sum(r.kind == "promote" for r in rows)
+    assert tried["mean"] == pytest.approx(told("tiny_walk_other")["overall"]["policies"]["gate"]["mean"])
+    (own,) = [w for w in found["what_if"] if w["own"]]
+    assert own["setting"] == {"minimum_gain": OWN, "confidence": 0.95}
+    assert own["mean"] == pytest.approx(found["overall"]["policies"]["gate"]["mean"])
+
+
+def test_a_second_run_asks_no_model_and_keeps_one_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = told("tiny_walk")
+
+    def gone(*_: object) -> None:
+        raise AssertionError("a model was read")
+
+    monkeypatch.setattr(Registry, "load", gone)
+    again = told("tiny_walk")
+    assert again["asked"] == 0
+    assert again == {**first, "asked": 0}
+    client = MlflowClient(world.settings.tracking_uri)
+    run = client.get_run(first["run_id"])
+    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {
+        "backtest.html",
+        "backtest.json",
+        "predictions.parquet",
+    }
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["titleholder.lane"] == LANE
+    assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
+    assert run.data.metrics["gate_over_never_lower"] <= run.data.metrics["gate_over_never_estimate"]
+
+
+def test_predictions_that_were_tampered_with_are_asked_anew(world: World) -> None:
+    first = told("tiny_walk")
+    client = MlflowClient(world.settings.tracking_uri)
+    client.set_tag(first["run_id"], "titleholder.predictions_sha256", "0" * 64)
+    again = told("tiny_walk")
+    assert again["asked"] > 0
+    assert again["months"] == first["months"]
+
+
+def test_predictions_are_kept_by_month_version_and_entity(world: World, tmp_path: Path) -> None:
+    found = told("tiny_walk")
+    file = MlflowClient(world.settings.tracking_uri).download_artifacts(
+        found["run_id"], "predictions.parquet", str(tmp_path)
+    )
+    kept = pd.read_parquet(file)
+    used = kept[kept["part"] == "used"]
+    version = world.rows["tiny_walk"][1].challenger
+    one = used[(used["as_of"] == MONTHS[2]) & (used["version"] == version)].set_index("entity")
+    frame = followed(MONTHS[2], MONTHS[3]).set_index("id")
+    assert set(one.index) == set(frame.index)
+    np.testing.assert_array_equal(one["outcome"], frame["bad"].loc[one.index])
+    assert roc_auc_score(one["outcome"], one["score"]) == pytest.approx(found["months"][2]["estimates"][str(version)])
+
+
+def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
+    rows, found = world.rows["tiny_amount"], told("tiny_amount")
+    assert found["greater_is_better"] is False
+    frame = followed(MONTHS[1], MONTHS[2])
+    month = found["months"][1]
+    error = {
+        v: mean_squared_error(frame["amount"], scores("tiny_amount", v, frame)) ** 0.5
+        for v in (rows[0].challenger, rows[1].challenger)
+    }
+    assert month["estimates"] == {str(v): pytest.approx(e) for v, e in error.items()}
+    assert month["figures"]["hindsight"]["metric"] == min(month["estimates"].values())
+    lead = error[rows[0].challenger] - error[rows[1].challenger]
+    assert month["contrasts"]["newest-never"]["metric"]["estimate"] == pytest.approx(lead)
+
+
+def test_only_matured_outcomes_count_and_the_others_are_shown_as_unknown(world: World) -> None:
+    """Outcomes mature in two months: of those known in mid May, events up to mid March count."""
+    found = told("tiny_walk", "--labels-as-of", "2024-05-15")
+    assert found["matured"] == "2024-03-15"
+    months = found["months"]
+    assert [bool(m["why"]) for m in months] == [False, False, False, False, True, True]
+    assert months[4]["why"] == "no rows with a known outcome"
+    assert (months[3]["end"], months[3]["rows"]) == ("2024-03-15", len(followed(MONTHS[3], date(2024, 3, 15))))
+    assert (found["overall"]["months"], found["overall"]["of"]) == (4, 6)
+    early = told("tiny_walk", "--labels-as-of", "2024-01-15")
+    assert early["overall"]["months"] == 0
+    assert len(early["months"]) == 6
+
+
+def test_until_leaves_out_what_came_after(world: World) -> None:
+    found = told("tiny_walk", "--until", "2024-02-10")
+    assert [m["month"]["as_of"] for m in found["months"]] == ["2023-12-01", "2024-01-01", "2024-02-01"]
+    assert found["months"][-1]["end"] == "2024-03-01"
+
+
+def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["backtest", "tiny_walk", "--lane", LANE, "--html", str(file)])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stdout.split())
+    assert "over the 6 months that can be compared" in said
+    assert "What if the spec had said" in said
+    assert all(str(month) in said for month in MONTHS)
+    assert f"Report: {file}" in done.stdout
+    text = file.read_text()
+    assert "<script" not in text
+    assert "would retraining have been worth it?" in text
+    addresses = {a for a in text.split('"') if a.startswith("http")}
+    assert all(a.startswith(world.settings.tracking_uri) for a in addresses)
+
+
+def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> None:
+    for words, said in (
+        (("tiny_walk", "--lane", "nowhere"), "no decision in lane 'nowhere'; lanes with decisions: walked"),
+        (("tiny_walk", "--lane", LANE, "--until", "2020-01-01"), "the first is of 2023-12-01"),
+        (("tiny_wlk",), "Did you mean 'tiny_walk'"),
+        (("tiny_walk", "--lane", LANE, "--confidence", "0.2"), "confidence: 0.2 makes no sense"),
+        (("tiny_walk", "--lane", LANE, "--labels-as-of", str(date.today() + timedelta(days=9))), "are not known yet"),
+    ):
+        error = invoke(*words).exception
+        assert isinstance(error, UsageError)
+        assert error.exit_code == 2
+        assert said in str(error)
+
+
+def test_a_service_that_is_down_is_told_with_exit_code_3(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TITLEHOLDER_LEDGER_URL", "postgresql://nobody@127.0.0.1:9/none")
+    error = invoke("tiny_walk", "--lane", LANE).exception
+    assert isinstance(error, ServiceError)
+    assert error.exit_code == 3
+
+
+def test_the_ledger_is_as_it_was(world: World) -> None:
+    for model, rows in world.rows.items():
+        assert ledger.read(world.settings.ledger_url, model, LANE) == rows
