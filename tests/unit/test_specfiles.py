@@ -56,7 +56,7 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
 @pytest.mark.parametrize(
     ("old", "new", "at", "said"),
     [
-        ("owner:", "ownr:", "ownr", "ownr: unknown key; did you mean 'owner'? Valid here: columns,"),
+        ("owner:", "ownr:", "ownr", "ownr: unknown key; did you mean 'owner'? Valid here: assets,"),
         ("  seed: 7", "  sed: 7", "sed", "training.sed: unknown key; did you mean 'seed'? Valid here: candidates,"),
         ("log: true", "logg: true", "logg", "training.candidates.line.search.C.logg: unknown key; did you mean 'log'?"),
         ("  holdout:", "  zzz: 1\n  holdout:", "zzz", "windows.zzz: unknown key; valid here: holdout, label_maturity, train"),
@@ -92,7 +92,7 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         (TREES, "params: {a: 1}\n      search: {a: [1, 2]}", "trees:", "training.candidates.trees: both fixed under params and searched: a"),
         ("start_date: 2020-01-01", "start_date: 2020-01-01\nend_date: 2019-12-31", "end_date", "end_date: 2019-12-31 is not after start_date 2020-01-01"),
         ("start_date: 2020-01-01", "start_date: 2020-02-30", "start_date", "start_date: Input should be a valid date in the format YYYY-MM-DD"),
-        ("owner:", "2020-01-01: x\nowner:", "2020-01-01: x", "2020-01-01: unknown key; valid here: columns"),
+        ("owner:", "2020-01-01: x\nowner:", "2020-01-01: x", "2020-01-01: unknown key; valid here: assets, columns"),
         ("name: small", "name: Small One", "name", "name: String should match pattern '^[a-z][a-z0-9_]{0,59}$' (got 'Small One')"),
         ("task: classification", "task: ranking", "task", "task: Input should be 'classification' or 'regression' (got 'ranking')"),
         ("minimum_events: 5", "confidence: 95", "confidence", "judgement.confidence: Input should be less than 1 (got 95)"),

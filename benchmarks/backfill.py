@@ -1,0 +1,119 @@
+"""Native backfills of the same months, so many at a time: wall time, tasks a second, rows read; and the same decisions.
+
+    python benchmarks/backfill.py demo_default 2023-12-01 2026-11-01 --at-once 8 4 1 --shuffled
+
+Each goes to a lane of its own, on the running stack with Airflow (`make up`, then `make demo` or `titleholder load` for
+the rows). `--shuffled` starts the months by the REST API in another order too. The yardstick of a run is the first one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import time
+from datetime import UTC, date, datetime
+
+from dateutil.relativedelta import relativedelta
+from mlflow import MlflowClient
+
+from titleholder import ledger, lineage
+from titleholder.cli import find_local_stack
+from titleholder.decision import Decision
+from titleholder.local.airflow import DONE, Airflow
+from titleholder.local.state import State
+from titleholder.registry import Registry
+from titleholder.settings import Settings
+
+
+def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
+    """What must be the same in every lane: all but version numbers."""
+    as_of = {r.challenger_version: r.as_of for r in rows}
+    return [
+        (r.as_of, r.kind, as_of.get(r.champion_after), r.snapshot_sha256, r.judged.challenger_metrics, r.judged.gain)
+        for r in rows
+    ]
+
+
+def run(airflow: Airflow, model: str, months: list[date], at_once: int, lane: str) -> float:
+    """A native backfill into a lane; seconds until its last run ended."""
+    dag, before = f"{model}.retrain", len(months)
+    began = time.monotonic()
+    backfill = airflow.backfill(
+        dag, str(months[0]), str(months[-1]), at_once=at_once, reprocess="completed", conf={"lane": lane}
+    )
+    while True:
+        time.sleep(1)
+        runs = airflow.runs(dag, "backfill")
+        mine = [r for r in runs if (r.get("conf") or {}).get("lane") == lane]
+        if len(mine) >= before and all(r["state"] in DONE for r in mine):
+            assert all(r["state"] == "success" for r in mine)
+            seconds = time.monotonic() - began
+            while not airflow.backfill_is_done(backfill):  # Airflow itself marks it half a minute later
+                time.sleep(1)
+            return seconds
+
+
+def shuffled(airflow: Airflow, model: str, months: list[date], lane: str) -> float:
+    """The same months, each started by hand, in another order; seconds until the last ended."""
+    order = random.Random(5).sample(months, len(months))
+    began = time.monotonic()
+    runs = [airflow.trigger(f"{model}.retrain", {"as_of": str(day), "lane": lane}) for day in order]
+    for run_id in runs:
+        assert airflow.wait_for_run(f"{model}.retrain", run_id, timeout=7200) == "success"
+    return time.monotonic() - began
+
+
+def read(settings: Settings, rows: list[Decision]) -> tuple[int, int]:
+    """Rows read from PostgreSQL and shared, over the runs behind these decisions."""
+    client = MlflowClient(settings.tracking_uri)
+    found = [client.get_run(row.mlflow_run_id).data.metrics for row in rows]
+    return tuple(int(sum(metrics[name] for metrics in found)) for name in ("rows_read", "rows_shared"))
+
+
+def main() -> None:
+    """Run, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="demo_default")
+    parser.add_argument(
+        "first",
+        nargs="?",
+        type=date.fromisoformat,
+        default=datetime.now(UTC).date().replace(day=1) - relativedelta(months=6),
+    )
+    parser.add_argument("last", nargs="?", type=date.fromisoformat, default=datetime.now(UTC).date().replace(day=1))
+    parser.add_argument("--at-once", type=int, nargs="*", default=[4])
+    parser.add_argument("--shuffled", action="store_true")
+    asked = parser.parse_args()
+    find_local_stack()
+    settings, airflow = Settings.from_environment(), Airflow.of(State.locate())
+    airflow.wait_for_dag(f"{asked.model}.retrain")
+    airflow.pause(f"{asked.model}.retrain", False)
+    months = list(
+        itertools.takewhile(
+            lambda d: d <= asked.last, (asked.first + relativedelta(months=n) for n in itertools.count())
+        )
+    )
+    champion, stamp, first = Registry(settings.tracking_uri).champion(asked.model), f"{time.time():.0f}", None
+    print(f"{asked.model}, {len(months)} months")
+    print(f"{'how':>10} {'seconds':>8} {'tasks/s':>8} {'rows read':>10} {'shared':>10}  decisions", flush=True)
+    for how in [*map(str, asked.at_once), *(["shuffled"] if asked.shuffled else [])]:
+        lane = f"bench-{how}-{stamp}"
+        seconds = (
+            shuffled(airflow, asked.model, months, lane)
+            if how == "shuffled"
+            else run(airflow, asked.model, months, int(how), lane)
+        )
+        rows = lineage.standing(ledger.read(settings.ledger_url, asked.model, lane), lane)
+        first = first or outcome(rows)
+        assert [r.as_of for r in rows] == months
+        tasks = len(months) * (5 + len(rows[-1].spec["training"]["candidates"]))
+        same = "the same" if outcome(rows) == first else "OTHERS"
+        got, shared = read(settings, rows)
+        print(f"{how:>10} {seconds:>8.0f} {tasks / seconds:>8.2f} {got:>10,} {shared:>10,}  {same}", flush=True)
+    moved = Registry(settings.tracking_uri).champion(asked.model) != champion
+    print(f"The live alias was {'MOVED' if moved else 'not moved'}.")
+
+
+if __name__ == "__main__":
+    main()
