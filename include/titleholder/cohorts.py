@@ -28,7 +28,7 @@ from titleholder.windows import Intervals
 log = logging.getLogger(__name__)
 
 FOLDER = "_cohorts"  # beside the models' folders; no model's name starts with an underscore
-FORMAT = 1  # raise it when files written before must not be used any more
+FORMAT = 2  # raise it when files written before must not be used any more
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Sums:
         return f"{self.n} {self.sum_1} {self.sum_2} {self.sum_3}"
 
     @classmethod
-    def of(cls, rows: pa.Table) -> Sums:
+    def of(cls, rows: pa.Table, *, collated: bool) -> Sums:
         """Of a cohort's rows in their order, from the hashes that came with them."""
         first, second = (rows[name].to_numpy() for name in HASHES)
-        ranked = (second >> 32) * np.arange(1, rows.num_rows + 1)
+        ranked = (second >> 32) * np.arange(1, rows.num_rows + 1) * collated
         return cls(rows.num_rows, _total(first), _total(second), _total(ranked))
 
 
@@ -92,6 +92,7 @@ class Shelf:
         parts = [FORMAT, spec.sql, names.event_time, names.entity, names.known_at, schema.to_string()]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         self._base = f"{base}/{FOLDER}/{spec.name}/{key}"
+        self.collated = collated(schema.field(names.entity).type)
         self.schema = pa.schema([*schema, *(pa.field(name, pa.int64()) for name in HASHES)])
 
     def versions(self, spans: Intervals) -> list[Version]:
@@ -128,7 +129,7 @@ class Shelf:
         except (OSError, pa.ArrowException) as error:
             log.warning("%s is read from the warehouse again: %s", version.path, error)
             return None
-        if rows is None or rows.schema != self.schema or Sums.of(rows) != version.sums:
+        if rows is None or rows.schema != self.schema or Sums.of(rows, collated=self.collated) != version.sums:
             log.warning("%s is read from the warehouse again: it is not what was kept", version.path)
             return None
         return rows
@@ -142,6 +143,11 @@ class Shelf:
             snapshots.place(file, self._store, target)
         except (OSError, pa.ArrowException) as error:
             log.warning("the cohort %s cannot be kept: %s", target, error)
+
+
+def collated(kind: pa.DataType) -> bool:
+    """Whether the database's collation may decide the order of entities: it can change under rows that do not."""
+    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_temporal(kind))
 
 
 def spool(rows: pa.Table, file: Path) -> None:
@@ -169,4 +175,4 @@ def amended(kept: pa.Table, news: pa.Table, entity: str, sums: Sums) -> pa.Table
     places[new] = stays.num_rows + np.arange(news.num_rows)  # they came by rank
     places[~new] = np.arange(stays.num_rows)
     rows = pa.concat_tables([stays, news.select(stays.column_names)]).take(places)
-    return rows if Sums.of(rows) == sums else None
+    return rows if Sums.of(rows, collated=collated(rows.schema.field(entity).type)) == sums else None

@@ -30,13 +30,12 @@ from titleholder.windows import BEGINNING, Intervals, midnight
 log = logging.getLogger(__name__)
 
 COSTS = ("rows_read", "rows_shared", "cohorts_read", "cohorts_amended", "cohorts_shared")
-NEVER = 2**63 - 1  # where rows without an event time stand: last, as in PostgreSQL
 
 
 class Extraction(BaseModel):
     """Where a run's rows are, and what they cost: rows that PostgreSQL sent, and rows that an earlier run had read.
 
-    `cohorts_read` were read whole, `cohorts_amended` in part, `cohorts_shared` not at all but for one row each.
+    `cohorts_read` were read whole, `cohorts_amended` in part, `cohorts_shared` not at all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,8 +81,9 @@ def _shared(url: str, spec: ModelSpec, spans: Intervals, as_of: date, root: str)
     with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
         with warehouse.opened(url, spec, spans, as_of) as session:
             schema = session.describe(query.ordered(spec.sql, *roles[:2]))
-            reading = _Reading(session, Shelf(root, spec, schema), spec, spans, as_of, Path(scratch))
-            reading.run(sharing.statement(spec.sql, schema.names, *roles))
+            shelf = Shelf(root, spec, schema)
+            reading = _Reading(session, shelf, spec, spans, as_of, Path(scratch))
+            reading.run(sharing.statement(spec.sql, schema.names, *roles, collated=shelf.collated))
         uri, sha256, rows = snapshots.write(root, f"{spec.name}/{as_of}", schema, reading.batches(schema))
     log.info("%s as of %s: %s", spec.name, as_of, ", ".join(f"{name} {n}" for name, n in reading.costs.items()))
     return Extraction(uri=uri, sha256=sha256, rows=rows, **reading.costs)
@@ -126,17 +126,16 @@ class _Reading:
         """One reading; whether every cohort is settled after it."""
         self._session.bind(sharing.HELD, kept.told())
         settled = True
-        for rows in _by_cohort(self._session.read(sql)[1]):
+        for sums, moment, rows in _by_cohort(self._session.read(sql)[1]):
             self.costs["rows_read"] += rows.num_rows
-            moment = rows[sharing.COHORT][0].cast(pa.int64()).as_py()
-            if (moment := NEVER if moment is None else moment) not in self._files:
-                settled &= self._settle(moment, rows, kept)
+            if moment not in self._files:
+                settled &= self._settle(moment, sums, rows, kept)
         return settled
 
-    def _settle(self, moment: int, news: pa.Table, kept: Kept) -> bool:
+    def _settle(self, moment: int, sums: Sums, news: pa.Table, kept: Kept) -> bool:
         """Make a cohort's file from what was sent and what is kept; False where that cannot be shown to be right."""
         file = self._scratch / f"{len(self._files)}.arrow"
-        sums, cohort = Sums.read(news[sharing.SUMS][0].as_py()), _month(moment, self._spans)
+        cohort = _month(moment, self._spans)
         how, rows = self._put_together(cohort, sums, news, kept, file)
         if rows is None:
             return False
@@ -179,18 +178,23 @@ class Kept:
         return json.dumps({"whole": whole, "since": since})
 
 
-def _by_cohort(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows of one cohort after the other; each begins with the row of rank 1."""
+def _by_cohort(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Sums, int, pa.Table]]:
+    """The sums, the moment and the rows that were sent of one cohort after the other; each begins with a rank of 0."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
-        first = np.flatnonzero(batch.column(sharing.RANK).to_numpy() == 1).tolist()
+        first = np.flatnonzero(batch.column(sharing.RANK).to_numpy() == 0).tolist()
         for start, end in pairwise(sorted({0, *first, batch.num_rows})):
             if held and start in first:
-                yield pa.Table.from_batches(held)
+                yield _cohort(pa.Table.from_batches(held))
                 held = []
             held.append(batch.slice(start, end - start))
     if held:
-        yield pa.Table.from_batches(held)
+        yield _cohort(pa.Table.from_batches(held))
+
+
+def _cohort(rows: pa.Table) -> tuple[Sums, int, pa.Table]:
+    sums, moment = rows[sharing.SUMS][0].as_py(), rows[sharing.COHORT][0].cast(pa.int64()).as_py()
+    return Sums.read(sums), moment, rows.slice(1)
 
 
 def _month(moment: int, spans: Intervals) -> date | None:
