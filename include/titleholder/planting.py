@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from psycopg2.extensions import quote_ident
-
 from titleholder import query
 from titleholder.errors import UsageError
+from titleholder.query import quoted
 from titleholder.scratch import Relation, Scratch
 from titleholder.spec import Facts
 
@@ -29,7 +28,7 @@ FRESH = {
 """A new value for a key, by type."""
 
 _COLUMNS = """
-SELECT quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), t.typname,
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname,
        coalesce(a.attnum = ANY(i.indkey), false)
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
@@ -51,18 +50,16 @@ class Bed:
 
     def __init__(self, scratch: Scratch, table: Relation, facts: Facts) -> None:
         self.scratch, self.table, self.facts = scratch, table, facts
-        self.columns = [Column(*row) for row in scratch.rows(_COLUMNS, (table.copy,))]
+        found = scratch.rows(_COLUMNS, (table.copy,))
+        self.columns = [Column(quoted(name), *more) for name, *more in found]
         named = [*([] if facts.changes else [facts.known_at]), *filter(None, [facts.until]), *facts.changes]
-        valid = [c.name for c in self.columns]
-        if unknown := [n for n in named if self._quoted(n) not in valid]:
+        valid = [name for name, *_ in found]
+        if unknown := [n for n in named if n not in valid]:
             raise UsageError(
                 f"source.tables: {table.name} has no column {', '.join(unknown)}; it has {', '.join(valid)}"
             )
-        self.known = f"({facts.known_at})" if facts.changes else self._quoted(facts.known_at)
-        self.until = self._quoted(facts.until) if facts.until else ""
-
-    def _quoted(self, name: str) -> str:
-        return quote_ident(name, self.scratch.cursor) if not name.isidentifier() or name != name.lower() else name
+        self.known = f"({facts.known_at})" if facts.changes else quoted(facts.known_at)
+        self.until = quoted(facts.until) if facts.until else ""
 
     def harvest(self) -> int:
         """Take out what became known after `as_of`; returns the number of such facts.
@@ -135,7 +132,7 @@ class Bed:
     def _overwrite(self) -> int:
         """Give rows whose fact was not known yet the facts of others that were not known yet either."""
         self._patterns(f"{self.known} > {NOW}")
-        changed = [self._quoted(c) for c in self.facts.changes]
+        changed = [quoted(c) for c in self.facts.changes]
         names, values = ", ".join(changed), ", ".join(f"later.{c}" for c in changed)
         mixed = ", ".join(f"{'o' if c.name in changed else 's'}.{c.name}" for c in self.columns)
         self.scratch.run("DROP TABLE IF EXISTS pg_temp.later")
