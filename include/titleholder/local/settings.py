@@ -114,8 +114,6 @@ def _airflow(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": keys.api,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
-        # On one machine a task that was killed is noticed, and tried again, after a minute and a half instead of five.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
         "PYTHONPATH": os.pathsep.join([str(PROJECT / "config"), str(PROJECT / "include")]),
     }
 
