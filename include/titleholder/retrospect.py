@@ -89,7 +89,7 @@ def _show(result: Backtest, reports: list[str]) -> None:
 
 def _months(result: Backtest, *, wide: bool) -> Table:
     """One line a month, its rows and each policy's metric; on a wide terminal with the version that was used."""
-    from titleholder.report import formats
+    from titleholder import formats
     from titleholder.walkforward import POLICIES
 
     title = f"{formats.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
@@ -109,7 +109,7 @@ def _months(result: Backtest, *, wide: bool) -> Table:
 
 
 def _what_if(result: Backtest) -> Table:
-    from titleholder.report import formats
+    from titleholder import formats
 
     named = ("minimum_gain", "confidence", "promotions", "mean", "of months", "another version took over in")
     table = _table("What if the spec had said (bold: as it does)", *named)

@@ -10,9 +10,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import checks, metrics
+from titleholder.checks import measured
 from titleholder.checks.base import Array, Evidence, Result, events, measurable
 from titleholder.sequential import Accumulated, Look, accumulate
 from titleholder.windows import midnight
+
+COMPARED = ("champion_metrics", "challenger_interval", "champion_interval", "gain")
+"""What a verdict says of both models that neither looks nor the minimum gain can change."""
 
 
 class Reign(BaseModel):
@@ -44,6 +48,8 @@ class Verdict(BaseModel):
     metric: str
     challenger_metrics: dict[str, float]
     champion_metrics: dict[str, float]
+    challenger_interval: metrics.Interval | None = None
+    champion_interval: metrics.Interval | None = None
     gain: metrics.Gain | None
     look: Look | None = None
     minimum_gain: float = 0.0
@@ -109,12 +115,17 @@ def judge(
 
 def _measured(evidence: Evidence) -> tuple[dict[str, float], dict[str, Any]]:
     """The challenger's metrics, and what there is of the champion: its metrics and the gain over it."""
-    theirs = _metrics(evidence, evidence.champion)
-    return _metrics(evidence, evidence.challenger), {"champion_metrics": theirs, "gain": _gain(evidence)}
+    facts = {
+        "champion_metrics": _metrics(evidence, evidence.champion),
+        "challenger_interval": _interval(evidence, evidence.challenger),
+        "champion_interval": _interval(evidence, evidence.champion),
+        "gain": _gain(evidence),
+    }
+    return _metrics(evidence, evidence.challenger), facts
 
 
 def _compared(known: Verdict) -> dict[str, Any]:
-    return {"champion_metrics": known.champion_metrics, "gain": known.gain}
+    return {name: getattr(known, name) for name in COMPARED}
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
@@ -122,6 +133,14 @@ def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
         return {}
     spec = evidence.spec
     return metrics.compute_all(spec.task, evidence.y, scores, judgement=spec.judgement, weights=evidence.weights)
+
+
+def _interval(evidence: Evidence, scores: Array | None) -> metrics.Interval | None:
+    """The judged metric with its interval; None where a bound is not finite: JSON has no word for it."""
+    if scores is None or not evidence.measurable:
+        return None
+    found = measured.interval(evidence, evidence.spec.judgement.metric, scores)
+    return found if np.isfinite(found).all() else None
 
 
 def _looks(reign: Reign | None, metric: str, look: Look | None) -> tuple[Look, ...]:

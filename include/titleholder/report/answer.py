@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from titleholder.formats import between, confidence, metric, number, scale, signed
 from titleholder.hindsight import Backtest
-from titleholder.report.formats import between, confidence, metric, number, scale, signed
 from titleholder.walkforward import Difference
 
 

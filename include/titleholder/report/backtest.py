@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from titleholder import formats
 from titleholder.hindsight import Backtest
-from titleholder.report import formats
 from titleholder.report.answer import answer, verdict
 from titleholder.report.backtest_pictures import gathered, walked
 from titleholder.report.facts import followed

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from titleholder.formats import confidence, metric, signed
 from titleholder.hindsight import Backtest, running
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
-from titleholder.report.formats import confidence, metric, signed
 from titleholder.walkforward import Contrast, Difference, Measured, Policy
 
 LABELS = 7

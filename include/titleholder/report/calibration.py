@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from titleholder import metrics
 from titleholder.checks import means
 from titleholder.checks.base import Array, Evidence
+from titleholder.formats import confidence
 from titleholder.metrics import Interval
 from titleholder.report.drawing import MUTED, Model, Picture, as_percentages, picture, whiskers
-from titleholder.report.formats import confidence
 from titleholder.report.rates import average, bins, mean
 
 

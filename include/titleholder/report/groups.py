@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from titleholder import metrics
 from titleholder.checks.base import Evidence, events
 from titleholder.checks.groups import Group, groups
+from titleholder.formats import confidence, metric, short
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
-from titleholder.report.formats import confidence, metric, short
 from titleholder.report.rates import Rows
 
 MOST = 20

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from titleholder import metrics
 from titleholder.checks.base import Evidence, measurable
+from titleholder.formats import metric, short
 from titleholder.judgement import METRICS
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, INK, Picture, picture, whiskers
-from titleholder.report.formats import metric, short
 
 REPEATS = 5
 ROWS = 5_000

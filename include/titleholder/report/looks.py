@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+from titleholder.formats import confidence, metric, signed
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, INK, PALE, Picture, picture, whiskers
-from titleholder.report.formats import confidence, metric, signed
 from titleholder.sequential import Accumulated, Look, accumulate
 from titleholder.verdict import Verdict
 

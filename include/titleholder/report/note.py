@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from titleholder.formats import NOTHING, between, confidence, evidence, exact, number, scale, signed, stretch
 from titleholder.judgement import METRICS
 from titleholder.report import outcomes
 from titleholder.report.facts import Facts, addresses, what
-from titleholder.report.formats import NOTHING, between, confidence, evidence, exact, number, scale, signed, stretch
 from titleholder.report.looks import counted, steps
 from titleholder.report.timeline import windows
 from titleholder.verdict import Verdict

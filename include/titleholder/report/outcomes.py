@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from titleholder.checks.base import Result
-from titleholder.report.formats import NOTHING
+from titleholder.formats import NOTHING
 
 
 class Told(NamedTuple):

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.checks.base import Array, Evidence
+from titleholder.formats import metric, number
 from titleholder.report.drawing import INK, MUTED, Model, Picture, as_percentages, picture, thin
-from titleholder.report.formats import metric, number
 from titleholder.verdict import Verdict
 
 START = 0.02

@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from titleholder.report import formats
+from titleholder import formats
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("titleholder.report"),

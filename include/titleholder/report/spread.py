@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from titleholder.checks.base import Array, Evidence
+from titleholder.formats import count
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Model, Picture, as_percentages, picture
-from titleholder.report.formats import count
 from titleholder.report.rates import bins
 
 BINS = 40

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from titleholder import metrics
 from titleholder.checks.base import Evidence
+from titleholder.formats import confidence
 from titleholder.judgement import CutOff
 from titleholder.metrics import Interval
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, as_percentages, picture, whiskers
-from titleholder.report.formats import confidence
 from titleholder.report.rates import mean
 
 

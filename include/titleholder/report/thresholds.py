@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from titleholder.formats import NOTHING
 from titleholder.judgement import Judgement
-from titleholder.report.formats import NOTHING
 
 
 class Held(NamedTuple):

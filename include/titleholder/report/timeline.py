@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
+from titleholder.formats import stretch
 from titleholder.report.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
 from titleholder.report.facts import Facts
-from titleholder.report.formats import stretch
 from titleholder.verdict import Verdict
 from titleholder.windows import BEGINNING
 

@@ -12,8 +12,8 @@ from factories import a_spec
 from report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 
 from titleholder.checks.base import Evidence, Result
+from titleholder.formats import NOTHING
 from titleholder.report import card
-from titleholder.report.formats import NOTHING
 from titleholder.verdict import Verdict
 
 SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swaps", "importance", "metrics", "windows"]

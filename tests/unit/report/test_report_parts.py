@@ -11,14 +11,14 @@ import pytest
 from factories import a_regression, a_spec, a_verdict, evidence, result
 from report_cases import facts, looks, simulated, verdict_on
 
-from titleholder import metrics
+from titleholder import formats, metrics
 from titleholder.checks.base import Evidence
+from titleholder.formats import MINUS, NOTHING
 from titleholder.judgement import Checks, Judgement
 from titleholder.metrics import Interval
-from titleholder.report import calibration, formats, groups, rates, spread, swaps, thresholds, timeline
+from titleholder.report import calibration, groups, rates, spread, swaps, thresholds, timeline
 from titleholder.report import looks as told
 from titleholder.report.drawing import models, picture, thin, whiskers
-from titleholder.report.formats import MINUS, NOTHING
 from titleholder.report.outcomes import counted, grouped
 from titleholder.sequential import accumulate
 from titleholder.spec import ModelSpec

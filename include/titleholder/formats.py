@@ -1,4 +1,4 @@
-"""How numbers, dates and names are written on a card."""
+"""How numbers, dates and names are written for people: on cards, pages and in tables (pure)."""
 
 from __future__ import annotations
 
