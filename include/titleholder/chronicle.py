@@ -5,11 +5,11 @@ It imports neither the judgement nor anything scientific, so that a web server a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, Select, column, func, literal_column, select, table
 
 from titleholder.database import engine, reachable
 from titleholder.words import LIVE
@@ -87,51 +87,50 @@ class Lane(NamedTuple):
     newest: date
 
 
-_REIGNS = f"SELECT {', '.join(Reigned._fields)} FROM titleholder.champion_history"
-_DECIDED = f"SELECT {', '.join(Decided._fields)} FROM titleholder.decision_history"
-_LAST = f"""
-SELECT found.* FROM unnest(CAST(:models AS text[])) AS wanted (model) CROSS JOIN LATERAL (
-    {_DECIDED} AS rows WHERE rows.model = wanted.model AND lane = :lane ORDER BY sequence DESC LIMIT 1
-) AS found
-"""
-_LANES = """
-SELECT lane, count(*), max(as_of) FROM titleholder.decisions WHERE model = :model GROUP BY lane
-ORDER BY lane <> 'live', max(created_at) DESC
-"""
+_OF = ("model", "lane")
+_REIGNS = table("champion_history", *map(column, (*_OF, *Reigned._fields)), schema="titleholder")
+_DECIDED = table("decision_history", *map(column, Decided._fields), schema="titleholder")
+_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "created_at")), schema="titleholder")
 
 
 def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
     """Where each of these models stands in the lane live."""
-    asked = {"models": list(models), "lane": LIVE}
-    reigning = f"{_REIGNS} WHERE model = ANY(:models) AND lane = :lane AND reigned_to IS NULL"
-    champions = {row[0]: Reigned(*row[1:]) for row in _ask(url, reigning.replace("SELECT", "SELECT model,", 1), asked)}
-    last = {row.model: Decided(*row) for row in _ask(url, _LAST, asked)}
-    return {model: Standing(champions.get(model), last.get(model)) for model in models}
+    reign, row = _REIGNS.c, _ROWS.c
+    reigning = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
+    newest = select(func.max(row.sequence)).where(row.model == _DECIDED.c.model, row.lane == LIVE).scalar_subquery()
+    last = select(_DECIDED).where(_DECIDED.c.model.in_(models), _DECIDED.c.lane == LIVE, _DECIDED.c.sequence == newest)
+    champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, reigning)}
+    decided = {found.model: Decided._make(found) for found in _ask(url, last)}
+    return {model: Standing(champions.get(model), decided.get(model)) for model in models}
 
 
 def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
     """Who reigned when, the oldest first; a version that came back stands there twice."""
-    wanted = f"{_REIGNS} WHERE model = :model AND lane = :lane ORDER BY reigned_from, decision"
-    return [Reigned(*row) for row in _ask(url, wanted, {"model": model, "lane": lane})]
+    of = _REIGNS.c
+    wanted = select(_REIGNS).where(of.model == model, of.lane == lane).order_by(of.reigned_from, of.decision)
+    return [Reigned._make(found[2:]) for found in _ask(url, wanted)]
 
 
 def decisions(url: str, model: str, lane: str = LIVE) -> list[Decided]:
     """Every decision of a lane in the order of writing, replaced ones too."""
-    wanted = f"{_DECIDED} WHERE model = :model AND lane = :lane ORDER BY sequence"
-    return [Decided(*row) for row in _ask(url, wanted, {"model": model, "lane": lane})]
+    of = _DECIDED.c
+    wanted = select(_DECIDED).where(of.model == model, of.lane == lane).order_by(of.sequence)
+    return [Decided._make(found) for found in _ask(url, wanted)]
 
 
 def lanes(url: str, model: str) -> list[Lane]:
     """A model's lanes: live first, then the one written to last."""
-    return [Lane(*row) for row in _ask(url, _LANES, {"model": model})]
+    of = _ROWS.c
+    counted = select(of.lane, func.count(), func.max(of.as_of)).where(of.model == model).group_by(of.lane)
+    return [Lane._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))]
 
 
 def decision(url: str, number: int) -> Mapping[str, Any] | None:
     """A whole row of the ledger, verdict and all, as the database has it; None where there is none."""
-    found = _ask(url, "SELECT * FROM titleholder.decisions WHERE id = :id", {"id": number})
-    return dict(found[0]._mapping) if found else None
+    wanted: Select[Any] = select(literal_column("*")).select_from(_ROWS).where(_ROWS.c.id == number)
+    return next((dict(found._mapping) for found in _ask(url, wanted)), None)
 
 
-def _ask(url: str, question: str, values: Mapping[str, Any]) -> list[Row[Any]]:
+def _ask(url: str, question: Select[Any]) -> Sequence[Row[Any]]:
     with reachable(), engine(url).connect() as connection:
-        return list(connection.execute(text(question), values))
+        return connection.execute(question).all()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from titleholder import formats
 from titleholder.checks.base import Evidence
 from titleholder.judgement import METRICS
 from titleholder.report import (
     calibration,
-    formats,
     groups,
     importance,
     looks,
