@@ -20,6 +20,24 @@ NAMES = {
     "r2": "R²",
     "pinball": "Pinball loss",
 }
+_DECIDED = {
+    "promote": ("{new} promoted over {old}", "{new} promoted, the first champion"),
+    "keep": ("{old} kept, {new} not promoted", "{new} not promoted, nobody reigns"),
+    "reject": ("{new} rejected, {old} stays champion", "{new} rejected, nobody reigns"),
+    "retire": (
+        "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
+        "retirement of the model advised, {new} not promoted",
+    ),
+    "ask": ("approval asked to promote {new} over {old}", "approval asked to promote {new}, the first champion"),
+    "rollback": ("rolled back to {new}", "rolled back to {new}"),
+}
+_PROPOSED = {
+    "promote": ("proposed to promote {new} over {old}", "proposed to promote {new}, the first champion"),
+    "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, nobody reigns"),
+    "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, nobody reigns"),
+    "retire": ("proposed to retire the model: {old} no longer makes sense", "proposed to retire the model"),
+    "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
+}
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 LONGEST = 28
 """Labels in pictures are cut to so many characters."""
@@ -28,6 +46,16 @@ LONGEST = 28
 def metric(name: str) -> str:
     """`ROC AUC` for `roc_auc`; a name that is not known stands for itself."""
     return NAMES.get(name, name)
+
+
+def outcome(kind: str, new: int | None, old: int | None, *, proposed: bool = False) -> str:
+    """What a decision does, or would do, with the challenger `new` and version `old` (None: nobody reigns)."""
+    table = _PROPOSED if proposed else _DECIDED
+    versions = {"new": f"version {new}", "old": f"version {old}"}
+    if kind not in table:
+        return f"{kind}, challenger {versions['new']}, champion {versions['old'] if old else 'nobody'}"
+    with_champion, without = table[kind]
+    return (with_champion if old else without).format(**versions)
 
 
 def scale(values: Iterable[float | None]) -> float:

@@ -7,30 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from titleholder import formats
 from titleholder.verdict import Verdict
 from titleholder.windows import Intervals
 
 PROPOSED = "proposed "
 """A kind that begins so has not been decided yet."""
-
-_DECIDED = {
-    "promote": ("{new} promoted over {old}", "{new} promoted, the first champion"),
-    "keep": ("{old} kept, {new} not promoted", "{new} not promoted, nobody reigns"),
-    "reject": ("{new} rejected, {old} stays champion", "{new} rejected, nobody reigns"),
-    "retire": (
-        "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
-        "retirement of the model advised, {new} not promoted",
-    ),
-    "ask": ("approval asked to promote {new} over {old}", "approval asked to promote {new}, the first champion"),
-    "rollback": ("rolled back to {new}", "rolled back to {new}"),
-}
-_PROPOSED = {
-    "promote": ("proposed to promote {new} over {old}", "proposed to promote {new}, the first champion"),
-    "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, nobody reigns"),
-    "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, nobody reigns"),
-    "retire": ("proposed to retire the model: {old} no longer makes sense", "proposed to retire the model"),
-    "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
-}
 
 
 class Facts(BaseModel):
@@ -78,13 +60,13 @@ def what(facts: Facts, verdict: Verdict) -> str:
 
 def outcome(facts: Facts, verdict: Verdict) -> str:
     """What becomes of the challenger and of whoever reigns."""
-    new = f"version {facts.challenger_version}"
-    old = f"version {verdict.champion.version}" if verdict.champion else ""
-    table = _PROPOSED if facts.kind.startswith(PROPOSED) else _DECIDED
-    if facts.action not in table:
-        return f"{facts.kind}, challenger {new}, champion {old or 'nobody'}"
-    with_champion, without = table[facts.action]
-    return (with_champion if old else without).format(new=new, old=old)
+    reign = verdict.champion
+    return formats.outcome(
+        facts.action,
+        facts.challenger_version,
+        reign.version if reign else None,
+        proposed=facts.kind.startswith(PROPOSED),
+    )
 
 
 def addresses(facts: Facts) -> dict[str, str]:

@@ -1,0 +1,224 @@
+"""The page "Champions": who reigns, since when, and why. Read only: every change goes through Airflow's own forms.
+
+Lists come from the ledger, runs and questions from Airflow's database; MLflow is asked for the alias, briefly, and for
+what hangs on its runs. Whoever may not read a model's DAG gets the same answer as for a model that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from lifecycle_ui import access, charts, evidence, health
+from lifecycle_ui.facts import Model, Question
+from lifecycle_ui.rendering import page
+from titleholder import chronicle
+from titleholder.chronicle import Decided
+from titleholder.errors import ServiceError
+from titleholder.settings import need
+from titleholder.words import LIVE
+
+PREFIX = "/titleholder"
+OWN = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'"
+"""What a page of ours may load: its own script, style, pictures and frames, and nothing inline."""
+CARDS_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
+"""A card comes from MLflow: it is shown, but runs nothing and is not of our origin."""
+LANE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+KINDS = ("promote", "keep", "reject", "rollback", "retire")
+ADVICE = {
+    401: ("You are not logged in", "Log in to Airflow, then open this page again."),
+    403: ("Not allowed", "Your login is not accepted here. Log in to Airflow again."),
+    404: ("Nothing here", "There is no such page, or you may not see it. Who may read a model's DAG sees its page."),
+}
+
+app = FastAPI(title="Titleholder", docs_url=None, redoc_url=None, openapi_url=None)
+app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+
+
+@app.middleware("http")
+async def guarded(request: Request, call_next: Any) -> Response:
+    """Nothing is cached, sniffed or told to others; what a page may load is said unless the route has said it."""
+    answer: Response = await call_next(request)
+    answer.headers.setdefault("Content-Security-Policy", POLICY)
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Referrer-Policy"] = "same-origin"
+    if "/static/" not in request.url.path:
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@app.exception_handler(AnyHTTPException)
+async def refused(request: Request, error: AnyHTTPException) -> HTMLResponse:
+    """What went wrong, and what to do."""
+    title, advice = ADVICE.get(error.status_code, (f"Error {error.status_code}", str(error.detail)))
+    return page(request, "trouble", status=error.status_code, title=title, advice=advice)
+
+
+@app.exception_handler(RequestValidationError)
+async def unreadable(request: Request, _: RequestValidationError) -> HTMLResponse:
+    """An address that makes no sense leads nowhere."""
+    return page(request, "trouble", status=404, title=ADVICE[404][0], advice=ADVICE[404][1])
+
+
+@app.exception_handler(ServiceError)
+async def away(request: Request, error: ServiceError) -> HTMLResponse:
+    """The ledger is away: the page has nothing to tell, and says what to do."""
+    advice = f"{str(error)[0].upper()}{str(error)[1:]} Nothing is lost; whoever reigns keeps reigning. Then reload."
+    return page(request, "trouble", status=503, title="The ledger cannot be read", advice=advice)
+
+
+@app.get("/")
+def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLResponse:
+    """Every model that the user may see, in a line each."""
+    models = access.models(user, session)
+    dags = [model.dag_id for model in models.values()]
+    standings = chronicle.standings(_ledger(), models) if models else {}
+    asked, runs = access.questions(dags, session), access.newest_runs(dags, session)
+    aliases = evidence.aliases() if models else evidence.Aliases({})
+    lines = [
+        {
+            "model": model,
+            "standing": standings[name],
+            "age": _age(standings[name]),
+            "findings": health.findings(model, standings[name], _of(model, asked), runs.get(model.dag_id), aliases),
+        }
+        for name, model in models.items()
+    ]
+    return page(request, "overview", lines=lines)
+
+
+@app.get("/models/{name}")
+def model(
+    request: Request,
+    name: str,
+    user: GetUserDep,
+    session: SessionDep,
+    lane: str = LIVE,
+    kind: Annotated[list[str] | None, Query()] = None,
+    text: str = "",
+    replaced: bool = False,
+) -> HTMLResponse:
+    """One model: its line of succession, its metric by month, and its decisions, filtered."""
+    found = _visible(name, user, session)
+    lanes = chronicle.lanes(_ledger(), name)
+    if lane != LIVE and lane not in [known.lane for known in lanes]:
+        raise HTTPException(404)
+    rows, reigns = chronicle.decisions(_ledger(), name, lane), chronicle.reigns(_ledger(), name, lane)
+    standing = chronicle.standings(_ledger(), [name])[name]
+    asked, runs = access.questions([found.dag_id], session), access.newest_runs([found.dag_id], session)
+    in_force = sorted((row for row in rows if row.stands), key=lambda row: (row.as_of, row.sequence))
+    wanted = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
+    return page(
+        request,
+        "model",
+        model=found,
+        standing=standing,
+        age=_age(standing),
+        findings=health.findings(found, standing, asked, runs.get(found.dag_id), evidence.aliases()),
+        asked=asked,
+        lane=lane,
+        lanes=lanes,
+        reigns=reigns,
+        line=charts.succession(reigns, in_force, lane, datetime.now(UTC)),
+        metric=charts.metric(in_force),
+        decisions=[row for row in reversed(rows) if _asked_for(row, wanted)],
+        of=len(rows if replaced else in_force),
+        wanted=wanted,
+        kinds=KINDS,
+    )
+
+
+@app.get("/decisions/{number}")
+def decision(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
+    """One decision: what, why, every check, and where everything comes from."""
+    row, found = _decision(number, user, session)
+    return page(request, "decision", row=row, verdict=row["verdict"], model=found)
+
+
+@app.get("/decisions/{number}/card")
+def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
+    """The model card of a decision, as it hangs on its MLflow run."""
+    row, _ = _decision(number, user, session)
+    try:
+        content = evidence.artifact(row["mlflow_run_id"], "card.html")
+    except evidence.UnreachableError as error:
+        return _without(
+            request, str(error), "The numbers and checks on this page come from the ledger and are complete."
+        )
+    return HTMLResponse(content, headers={"Content-Security-Policy": CARDS_POLICY})
+
+
+@app.get("/models/{name}/backtest")
+def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep, lane: str) -> HTMLResponse:
+    """The newest backtest of a lane, as a part of the model's page."""
+    _visible(name, user, session)
+    if not LANE.fullmatch(lane):
+        raise HTTPException(404)
+    try:
+        told = evidence.newest_backtest(name, lane)
+    except evidence.UnreachableError as error:
+        return _without(request, str(error), "Backtests are kept there; everything else on this page is complete.")
+    return page(request, "backtest", told=told, name=name, lane=lane, walk=_walk(told) if told else None)
+
+
+def _walk(told: Mapping[str, Any]) -> charts.Walk | None:
+    months = [
+        (
+            datetime.fromisoformat(m["month"]["as_of"]).date(),
+            {policy: figure["metric"] for policy, figure in m["figures"].items()},
+            m["month"]["gate"],
+        )
+        for m in told["months"]
+    ]
+    return charts.walk([month for month in months if month[1]])
+
+
+def _without(request: Request, trouble: str, comfort: str) -> HTMLResponse:
+    """A part of a page that MLflow would have filled."""
+    return page(request, "part", status=502, title=trouble, advice=f"{comfort} Start MLflow, then reload.")
+
+
+def _visible(name: str, user: Any, session: Any) -> Model:
+    """The model, where this user may see it. HTTPException 404 where not, or where there is none."""
+    found = access.models(user, session).get(name)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _decision(number: int, user: Any, session: Any) -> tuple[Mapping[str, Any], Model]:
+    row = chronicle.decision(_ledger(), number) if number < 2**63 else None
+    if row is None:
+        raise HTTPException(404)
+    return row, _visible(row["model"], user, session)
+
+
+def _asked_for(row: Decided, wanted: Mapping[str, Any]) -> bool:
+    """Whether a row passes the filter of the table."""
+    said = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
+    kinds = wanted["kind"] or KINDS
+    return row.kind in kinds and wanted["text"].casefold() in said and (row.stands or wanted["replaced"])
+
+
+def _of(model: Model, asked: list[Question]) -> list[Question]:
+    return [question for question in asked if question.dag_id == model.dag_id]
+
+
+def _age(standing: chronicle.Standing) -> int | None:
+    return health.age(standing.champion.as_of, datetime.now(UTC).date()) if standing.champion else None
+
+
+def _ledger() -> str:
+    return need("TITLEHOLDER_LEDGER_URL")

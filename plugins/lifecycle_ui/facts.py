@@ -1,0 +1,48 @@
+"""What Airflow knows of a model, in small: its DAGs, open questions and newest run (pure)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+RETRAIN, ROLLBACK = ".retrain", ".rollback"
+
+
+class Model(NamedTuple):
+    """A model as its retrain DAG tells of it; `stale` says that its spec is gone. `next_run` is None where none is due."""
+
+    name: str
+    description: str
+    owner: str
+    paused: bool
+    stale: bool
+    next_run: datetime | None
+
+    @property
+    def dag_id(self) -> str:
+        """Its retrain DAG."""
+        return f"{self.name}{RETRAIN}"
+
+    @property
+    def rollback(self) -> str:
+        """Its rollback DAG."""
+        return f"{self.name}{ROLLBACK}"
+
+
+class Question(NamedTuple):
+    """A challenger that waits for an answer of people."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    subject: str
+    asked_at: datetime
+
+
+class Run(NamedTuple):
+    """The newest run of a DAG that was not part of a backfill."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    run_after: datetime

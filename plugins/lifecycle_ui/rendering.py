@@ -1,0 +1,76 @@
+"""Templates and what they write with."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lifecycle_ui import charts, evidence
+from titleholder import formats
+
+DID = {
+    "promote": "promoted",
+    "keep": "kept",
+    "reject": "rejected",
+    "rollback": "rolled back",
+    "retire": "retirement advised",
+}
+PREFIX = "/titleholder"
+
+
+def page(request: Request, template: str, *, status: int = 200, **what: Any) -> HTMLResponse:
+    """A template with addresses that hold wherever Airflow is mounted."""
+    root = request.scope.get("root_path", "").rstrip("/")
+    text = _environment.get_template(f"{template}.html.j2").render(
+        root=root, airflow=root.removesuffix(PREFIX), path=request.url.path, **what
+    )
+    return HTMLResponse(text, status_code=status)
+
+
+def _sentence(reason: str) -> str:
+    """The first sentence of a reason."""
+    return f"{reason.partition('. ')[0].rstrip('.')}."
+
+
+def _day(moment: date | datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else formats.NOTHING
+
+
+def _part(value: Any) -> str:
+    """A piece of an address."""
+    return quote(str(value), safe="")
+
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "sentence": _sentence,
+    "day": _day,
+    "part": _part,
+    "stamp": formats.stamp,
+    "number": formats.number,
+    "signed": formats.signed,
+    "count": formats.count,
+    "exact": formats.exact,
+    "percent": formats.percent,
+    "between": formats.between,
+    "metric": formats.metric,
+}
+_environment.globals |= {
+    "DID": DID,
+    "chart": charts,
+    "outcome": formats.outcome,
+    "run_address": evidence.run_address,
+    "version_address": evidence.version_address,
+}
