@@ -56,10 +56,7 @@ def questions(dags: Collection[str], session: Session) -> list[Question]:
 
 def newest_runs(dags: Collection[str], session: Session) -> dict[str, Run]:
     """The newest run of each of these DAGs, backfills left out."""
-    newest = (
-        select(func.max(DagRun.id))
-        .where(DagRun.dag_id.in_(dags), DagRun.run_type != "backfill")
-        .group_by(DagRun.dag_id)
-    )
+    theirs = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), DagRun.run_type != "backfill")
+    newest = theirs.group_by(DagRun.dag_id)
     wanted = select(DagRun.dag_id, DagRun.run_id, DagRun._state, DagRun.run_after).where(DagRun.id.in_(newest))
     return {row[0]: Run(row[0], row[1], str(row[2]), row[3]) for row in session.execute(wanted)}

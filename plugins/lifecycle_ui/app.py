@@ -154,9 +154,7 @@ def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -
     try:
         content = evidence.artifact(row["mlflow_run_id"], "card.html")
     except evidence.UnreachableError as error:
-        return _without(
-            request, str(error), "The numbers and checks on this page come from the ledger and are complete."
-        )
+        return _without(request, str(error), "Numbers and checks on this page come from the ledger.")
     return HTMLResponse(content, headers={"Content-Security-Policy": CARDS_POLICY})
 
 

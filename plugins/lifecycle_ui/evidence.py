@@ -1,4 +1,4 @@
-"""What the page shows of MLflow: where the alias points, model cards, backtests. Asked briefly, and never waited for."""
+"""What the page shows of MLflow: where the alias points, model cards, backtests. Asked briefly, never waited for."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ RETRAIN, ROLLBACK = ".retrain", ".rollback"
 
 
 class Model(NamedTuple):
-    """A model as its retrain DAG tells of it; `stale` says that its spec is gone. `next_run` is None where none is due."""
+    """A model as its retrain DAG tells of it; `stale`: its spec is gone; `next_run`: None where none is due."""
 
     name: str
     description: str
