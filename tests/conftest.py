@@ -19,9 +19,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def state() -> Iterator[State]:
     """PostgreSQL and MLflow; tests/e2e/conftest.py has Airflow too."""
-    with a_stack(tmp_path_factory.mktemp("services"), airflow=False) as state:
+    with a_stack(airflow=False) as state:
         yield state
 
 

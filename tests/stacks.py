@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +22,13 @@ MODELS = Path(__file__).parent / "models"
 
 
 @contextmanager
-def a_stack(folder: Path, *, airflow: bool) -> Iterator[State]:
-    """A running stack whose models are those in tests/models, with the table `tiny` in its warehouse."""
-    state = State(folder)
+def a_stack(*, airflow: bool) -> Iterator[State]:
+    """A running stack whose models are those in tests/models, with the table `tiny` in its warehouse.
+
+    Not below pytest's own folder: every pytest session closes that to all but its user, root for example, and then
+    PostgreSQL, which is never root, cannot write its control file by its full path and panics at the next checkpoint.
+    """
+    state = State(Path(tempfile.mkdtemp(prefix="titleholder-stack-")))
     try:
         with pytest.MonkeyPatch.context() as patch:  # for the services only: unit tests read the shipped models
             patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
@@ -33,6 +39,7 @@ def a_stack(folder: Path, *, airflow: bool) -> Iterator[State]:
         yield state
     finally:
         local.clean(state)
+        shutil.rmtree(state.root, ignore_errors=True)
 
 
 def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.DataFrame:

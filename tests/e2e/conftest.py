@@ -11,7 +11,7 @@ from titleholder.local.state import State
 
 
 @pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def state() -> Iterator[State]:
     """PostgreSQL, MLflow and Airflow."""
-    with a_stack(tmp_path_factory.mktemp("stack"), airflow=True) as state:
+    with a_stack(airflow=True) as state:
         yield state
