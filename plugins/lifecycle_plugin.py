@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from lifecycle_ui.links import MlflowRunLink, ModelVersionLink
+from lifecycle_ui.links import DecisionLink, MlflowRunLink, ModelVersionLink
 
 
 class LifecyclePlugin(AirflowPlugin):
-    """Links from tasks to MLflow."""
+    """Links from tasks to MLflow and to the page Champions."""
 
     name = "titleholder"
-    operator_extra_links = [MlflowRunLink(), ModelVersionLink()]  # noqa: RUF012  (Airflow reads a plain list)
+    operator_extra_links = [  # noqa: RUF012  (Airflow reads a plain list)
+        MlflowRunLink(),
+        ModelVersionLink(),
+        DecisionLink(),
+    ]

@@ -92,7 +92,7 @@ def test_house_rules(shipped: dict) -> None:
             assert task["doc"], name
             assert task["retries"] == 2
             assert task["policy"], name
-            assert task["links"] == ["MLflow run", "Model version"]
+            assert task["links"] == ["MLflow run", "Model version", "Decision"]
 
 
 def test_parsing_imports_nothing_heavy(shipped: dict) -> None:
