@@ -78,7 +78,7 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
-    with _first_date_told(url, spec, frame, spans):
+    with _first_date_told(url, spec, frame, spans, as_of):
         contract.enforce(frame, spec, spans, as_of)
     key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
@@ -103,17 +103,24 @@ def extract(
 
 
 @contextmanager
-def _first_date_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals) -> Iterator[None]:
-    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough."""
+def _first_date_told(
+    url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals, as_of: date
+) -> Iterator[None]:
+    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough.
+
+    It says nothing else where nothing else is wrong.
+    """
     try:
         yield
     except ContractError as error:
-        if not contract.too_few(frame, spec, spans):
+        if not (few := contract.too_few(frame, spec, spans)):
             raise
         today = datetime.now(UTC).date()
         first = windows.first_as_of(spec, extraction.events(url, spec, today), today)
-        when = f"The first as_of that leaves enough is {first}." if first else "No as_of up to today leaves enough."
-        raise ContractError(f"{error}\n{when}") from None
+        when = f"the first as_of that leaves enough is {first}" if first else "no as_of up to today leaves enough"
+        if contract.violations(frame, spec, spans, as_of, to_train=False):
+            raise ContractError(f"{error}\n{when.capitalize()}.") from None
+        raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
