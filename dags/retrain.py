@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, BaseHook, Param, TriggerRule, dag, get_current_context, get_parsing_context
+from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context, get_parsing_context
 
+from lifecycle_ui import addresses, forms
 from lifecycle_ui.approval import Approve
 from lifecycle_ui.notices import announcing, asking, deadline_of
 from lifecycle_ui.tasks import actor, may_crown, retries, schedule_of, settings, step, tell
@@ -24,7 +25,7 @@ DOC = """
 Trains {candidates}, nominates the best, and lets it reign only when it beats the champion on rows that neither has
 seen: {metric}, on the newest {holdout} of matured outcomes (final after {label_maturity}). {rule}
 
-**What it promises.** Whatever fails, the champion stays. A run that is repeated finds what it made before: no second
+**Promises.** Whatever fails, the champion stays. A run that is repeated finds what it made before: no second
 model version, no second decision. A backfill goes to the lane `backtest` and cannot move the live champion.
 
 **When it is red.** *extract*: the warehouse is away, or the snapshot broke its contract; the log lists every violation.
@@ -55,7 +56,7 @@ def build(spec: ModelSpec) -> DAG:
         end_date=datetime.combine(spec.end_date, time(), tzinfo=UTC) if spec.end_date else None,
         catchup=False,
         max_active_runs=4,
-        params=_form(spec),
+        params=forms.retrain(spec),
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args={"owner": spec.owner, **retries()},
@@ -77,7 +78,14 @@ def build(spec: ModelSpec) -> DAG:
 def extract(model: str) -> list[Reference]:
     """Read what was known at as_of, and no later, into an immutable snapshot that keeps its contract.
 
-    Gives the snapshot once for each candidate that the form chose: what `train` is mapped over.
+    Gives the snapshot once for each candidate that the form left on: what `train` is mapped over.
+
+    **Promises.** Nothing is trained on rows that break the contract. Equal rows give an equal file, so a second try
+    finds the first one's snapshot and MLflow run.
+
+    **When it is red.** The form made no sense, or the rows broke the contract: the log says what would do, or lists
+    every violation. Start another run with better values, or mend the SQL, the YAML or the data and clear the task.
+    Else the warehouse or MLflow is away: clear the task when it is back.
     """
     from titleholder import steps
     from titleholder.errors import UsageError
@@ -97,11 +105,13 @@ def extract(model: str) -> list[Reference]:
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
         form["lane"] or ("backtest" if backfill else "live"),
         url=BaseHook.get_connection(spec.source.connection).get_uri(),
-        candidates=form["candidates"] or (),
+        candidates=forms.candidates(spec, form),
         origin=Origin(
             actor=actor(run),
             airflow_run=f"{run.dag_id}/{run.run_id}",
             reason=form["reason"] or "",
+            url=addresses.run(run.dag_id, run.run_id),
+            decisions=addresses.decisions(),
         ),
         settings=settings(),
     )
@@ -110,7 +120,14 @@ def extract(model: str) -> list[Reference]:
 
 @step(map_index_template="{{ task.op_kwargs['name'] }}")
 def train(snapshot: Reference, name: str) -> Reference:
-    """Search and fit one candidate on time-ordered folds. A retry re-attaches to the MLflow run it began."""
+    """Search and fit one candidate on time-ordered folds.
+
+    **Promises.** It sees no row of the holdout. The same snapshot and seed give the same model. A second try goes on in
+    the MLflow run that the first one began, and a model that was logged is not trained again.
+
+    **When it is red.** This candidate does not fit; the log says why, and the others go on without it. Mend the spec
+    and start another run. To have it judged in this one, clear it before `nominate` has run.
+    """
     from titleholder import steps
     from titleholder.snapshots import Snapshot
 
@@ -119,7 +136,13 @@ def train(snapshot: Reference, name: str) -> Reference:
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
 def nominate(candidates: list[Reference]) -> Reference:
-    """Register the best candidate as a model version: the challenger."""
+    """Register the best candidate as a model version: the challenger.
+
+    **Promises.** The best score on the folds wins; the candidate named first wins a tie. The same candidates give one
+    version, however often the task is tried. Candidates that failed are left out.
+
+    **When it is red.** No candidate could be trained (see `train`), or MLflow is away: clear the task when it is back.
+    """
     from titleholder import steps
     from titleholder.references import Trained
 
@@ -129,7 +152,13 @@ def nominate(candidates: list[Reference]) -> Reference:
 
 @step
 def validate(challenger: Reference) -> Reference:
-    """Judge challenger against champion on the same rows, which neither has seen."""
+    """Judge challenger against champion on the same rows, which neither has seen.
+
+    **Promises.** Every check of the spec is run and says in one sentence what it found. Nothing is changed by it.
+
+    **When it is red.** MLflow, PostgreSQL or the snapshots' store is away: clear the task when it is back. When the log
+    says that the spec or a snapshot changed, start another run. A challenger that is not better is no error.
+    """
     from titleholder import steps
     from titleholder.references import Challenger
 
@@ -138,7 +167,14 @@ def validate(challenger: Reference) -> Reference:
 
 @step
 def decide(judged: Reference) -> Reference:
-    """Rule on the verdict: promote, keep, reject, or ask a person."""
+    """Rule on the verdict: promote, keep, reject, or ask a person.
+
+    **Promises.** The ruling follows from the verdict, the spec and the ledger, and nothing else. It is not in force
+    before `promote` has written it.
+
+    **When it is red.** PostgreSQL is away, or the spec changed during the run: the log says which. Clear the task, or
+    start another run.
+    """
     from titleholder import steps
     from titleholder.references import Judged
 
@@ -147,33 +183,18 @@ def decide(judged: Reference) -> Reference:
 
 @step
 def promote(ruled: Reference) -> Reference:
-    """Write the decision: the ledger first, under the line's lock, then the registry's alias."""
+    """Write the decision: the ledger first, under the line's lock, then the registry's alias.
+
+    **Promises.** One decision for a challenger, however often the task is tried; never two champions. A challenger
+    whose champion changed meanwhile is judged anew first.
+
+    **When it is red.** PostgreSQL or MLflow is away, or another run held the line's lock for ten minutes: clear the
+    task. What the ledger has stands; the next try lets the alias and MLflow follow.
+    """
     from titleholder import steps
     from titleholder.references import Ruled
 
     return tell(steps.promote(Ruled.model_validate(ruled), settings=settings()))
-
-
-def _form(spec: ModelSpec) -> dict[str, Param]:
-    """What a person fills in under Trigger; every field may be left as it is."""
-    names = list(spec.training.candidates)
-    return {
-        "as_of": Param(
-            None, type=["null", "string"], format="date", title="As of",
-            description_md="Look at the world from this date (00:00 UTC); nothing known later is used. "
-            "Empty: the run's own date.",
-        ),
-        "lane": Param(
-            None, type=["null", "string"], pattern="^[a-z][a-z0-9_-]{0,39}$", title="Lane",
-            description_md="`live` can move the champion; any other lane has a history of its own and cannot. "
-            "Empty: `live`, or `backtest` in a backfill, which may not be `live`.", examples=["live", "backtest"],
-        ),
-        "candidates": Param(
-            names, type="array", items={"type": "string", "enum": names}, examples=names, title="Candidates",
-            description_md="Train only these.",
-        ),
-        "reason": Param("", type="string", maxLength=500, title="Reason", description_md="Kept with the decision."),
-    }  # fmt: skip
 
 
 def _doc(spec: ModelSpec) -> str:

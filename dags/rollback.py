@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, dag, get_current_context, get_parsing_context
+from airflow.sdk import DAG, dag, get_current_context, get_parsing_context
 
+from lifecycle_ui import forms
 from lifecycle_ui.notices import announcing
 from lifecycle_ui.tasks import actor, may_crown, retries, settings, step, tell
 from titleholder.specfiles import load_specs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from titleholder.chronicle import Reigned
     from titleholder.spec import ModelSpec
 
 DOC = """
 ### Give an earlier champion of {name} its place back
 
-The predecessor by default, or any version that was champion before. Trains nothing and judges nothing: the ledger gets
-a row of kind `rollback` with your name and reason, then the registry's alias follows.
+The predecessor by default, or any version that was champion before: the form lists them, and Airflow refuses others.
+The list follows the ledger within a minute or two; while the ledger does not answer, the field takes any number. Trains
+nothing and judges nothing: the ledger gets a row of kind `rollback` with your name and reason, then the registry's
+alias follows.
 
-**What it promises.** The version that goes is barred: no challenger wins that was trained on nothing newer. Only force
+**Promises.** The version that goes is barred: no challenger wins that was trained on nothing newer. Only force
 brings it back. Clearing a run of this DAG does not roll back again; trigger a new one.
 
 **When it is red.** The request made no sense (the log says what would), or PostgreSQL or MLflow is away: then clear
@@ -29,8 +35,8 @@ Owner: {owner}. Who reigned when: `titleholder history {name}`.
 """
 
 
-def build(spec: ModelSpec) -> DAG:
-    """The rollback DAG of one model."""
+def build(spec: ModelSpec, reigns: Sequence[Reigned] | None) -> DAG:
+    """The rollback DAG of one model, whose form offers those who reigned, if that is known."""
 
     @dag(
         dag_id=f"{spec.name}.rollback",
@@ -39,7 +45,7 @@ def build(spec: ModelSpec) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        params=_form(),
+        params=forms.rollback(reigns),
         tags=["titleholder", "rollback"],
         default_args={"owner": spec.owner, **retries()},
         is_paused_upon_creation=False,
@@ -52,7 +58,14 @@ def build(spec: ModelSpec) -> DAG:
 
 @step(task_id="rollback", priority_weight=1000)  # before any training that waits for a slot
 def roll_back(model: str) -> dict[str, Any]:
-    """Write the rollback: the ledger first, under the line's lock, then the registry's alias."""
+    """Write the rollback: the ledger first, under the line's lock, then the registry's alias.
+
+    **Promises.** One run rolls back once, however often the task is tried. A request that makes no sense changes
+    nothing.
+
+    **When it is red.** The request made no sense, and the log names the versions that can come back: start another run.
+    Else PostgreSQL or MLflow is away: clear the task when it is back.
+    """
     from titleholder import steps
     from titleholder.references import Rollback
 
@@ -69,33 +82,15 @@ def roll_back(model: str) -> dict[str, Any]:
     return tell(steps.rollback(model, order, settings=settings()))
 
 
-def _form() -> dict[str, Param]:
-    """What a person fills in under Trigger; the reason must be given."""
-    return {
-        "reason": Param(
-            type="string", minLength=3, maxLength=500, title="Reason",
-            description_md="Kept in the ledger, with your name.",
-        ),
-        "to": Param(
-            None, type=["null", "integer"], minimum=1, title="To version",
-            description_md="A version that was champion before. Empty: the predecessor of the one that reigns.",
-        ),
-        "leaving": Param(
-            None, type=["null", "integer"], minimum=1, title="Only if this version reigns",
-            description_md="The run fails and changes nothing if another one has taken over. Empty: whichever reigns.",
-        ),
-        "force": Param(
-            False, type="boolean", title="Force",
-            description_md="Also bring back a version that was rolled back itself.",
-        ),
-    }  # fmt: skip
-
-
 def _wanted() -> str | None:
     """The one model whose DAG a task process asks for; None when all are wanted."""
     asked = get_parsing_context().dag_id
     return asked.removesuffix(".rollback") if asked else None
 
 
-for _spec in load_specs(only=_wanted()).models.values():
-    globals()[f"{_spec.name}_rollback"] = build(_spec)
+_models = load_specs(only=_wanted()).models
+# Not in a task: Airflow holds a run's form to the DAG that the task's process reads, and whom a rollback has just
+# brought back reigns now, and is no choice any more. The run could not be tried again.
+_reigns = None if _wanted() else forms.reigns(_models)
+for _spec in _models.values():
+    globals()[f"{_spec.name}_rollback"] = build(_spec, _reigns and _reigns[_spec.name])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk.configuration import conf
 
-from lifecycle_ui.links import MlflowRunLink, ModelVersionLink
+from lifecycle_ui import addresses
+from lifecycle_ui.links import DecisionLink, MlflowRunLink, ModelVersionLink
 
-PREFIX = "/titleholder"
-ROOT = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-"""The path under which a proxy shows Airflow; empty where there is none."""
+PAGE = f"{addresses.path()}{addresses.PAGE}"
+"""Where the page is on Airflow's host."""
 
 
 async def champions(scope: Any, receive: Any, send: Any) -> None:
@@ -23,19 +21,23 @@ async def champions(scope: Any, receive: Any, send: Any) -> None:
 
 
 class LifecyclePlugin(AirflowPlugin):
-    """Links from tasks to MLflow, and the page "Champions"."""
+    """Links from tasks to MLflow and to decisions, and the page Champions."""
 
     name = "titleholder"
-    operator_extra_links = [MlflowRunLink(), ModelVersionLink()]  # noqa: RUF012  (Airflow reads a plain list)
-    fastapi_apps = [{"app": champions, "url_prefix": PREFIX, "name": "Titleholder"}]  # noqa: RUF012
+    operator_extra_links = [  # noqa: RUF012  (Airflow reads a plain list)
+        MlflowRunLink(),
+        ModelVersionLink(),
+        DecisionLink(),
+    ]
+    fastapi_apps = [{"app": champions, "url_prefix": addresses.PAGE, "name": "Titleholder"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Champions",
-            "href": f"{ROOT}{PREFIX}/",
+            "href": f"{PAGE}/",
             "destination": "nav",
-            "url_route": "champions",
-            "icon": f"{ROOT}{PREFIX}/static/crown.svg",
-            "icon_dark_mode": f"{ROOT}{PREFIX}/static/crown-dark.svg",
+            "url_route": addresses.ROUTE,
+            "icon": f"{PAGE}/static/crown.svg",
+            "icon_dark_mode": f"{PAGE}/static/crown-dark.svg",
             "nav_top_level": True,
         }
     ]

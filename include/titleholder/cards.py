@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from titleholder import report
@@ -16,10 +16,11 @@ from titleholder.spec import ModelSpec
 FILE = "card.html"
 
 
-def draw(row: Decision, rows: Sequence[Decision], registry: Registry) -> str:
-    """The card as HTML; both models are scored anew. `rows` are those of the decision's lane."""
+def draw(row: Decision, rows: Sequence[Decision], registry: Registry, links: Mapping[str, str]) -> str:
+    """The card as HTML; both models are scored anew. `rows` are those of the decision's lane, `links` by label."""
     evidence = prepare(Contest.again(row), row.judged.champion, rows, registry).evidence
-    return report.card(facts(row, registry), row.judged, evidence)
+    known = facts(row, registry)
+    return report.card(known.model_copy(update={"links": {**known.links, **links}}), row.judged, evidence)
 
 
 def facts(row: Decision, registry: Registry) -> report.Facts:

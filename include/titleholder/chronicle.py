@@ -1,11 +1,12 @@
 """What pages and forms ask the ledger: narrow questions to its views, with small answers.
 
-It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it.
+It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it. Every question raises ServiceError after a few seconds where
+the ledger does not answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -106,9 +107,17 @@ def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
 
 def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
     """Who reigned when, the oldest first; a version that came back stands there twice."""
+    return reigns_of(url, [model], lane)[model]
+
+
+def reigns_of(url: str, models: Iterable[str], lane: str = LIVE) -> dict[str, list[Reigned]]:
+    """The same of several models in one question; a model where nobody ever reigned has an empty list."""
+    found: dict[str, list[Reigned]] = {model: [] for model in models}
     of = _REIGNS.c
-    wanted = select(_REIGNS).where(of.model == model, of.lane == lane).order_by(of.reigned_from, of.decision)
-    return [Reigned._make(found[2:]) for found in _ask(url, wanted)]
+    wanted = select(_REIGNS).where(of.model.in_(found), of.lane == lane).order_by(of.reigned_from, of.decision)
+    for row in _ask(url, wanted):
+        found[row.model].append(Reigned._make(row[2:]))
+    return found
 
 
 def decisions(url: str, model: str, lane: str = LIVE) -> list[Decided]:
@@ -132,5 +141,5 @@ def decision(url: str, number: int) -> Mapping[str, Any] | None:
 
 
 def _ask(url: str, question: Select[Any]) -> Sequence[Row[Any]]:
-    with reachable(), engine(url).connect() as connection:
+    with reachable(), engine(url, hurried=True).connect() as connection:
         return connection.execute(question).all()

@@ -150,9 +150,14 @@ def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Seri
     return lambda s: rule(s) if applies(s.dtype) else True
 
 
-def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> bool:
-    """Whether there are fewer rows to train on than `training.minimum_rows`."""
-    return len(_training(frame, spec, spans)) < spec.training.minimum_rows
+def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> str:
+    """That there are fewer rows to train on than `training.minimum_rows`, in words; empty where there are enough."""
+    if (rows := len(_training(frame, spec, spans))) >= spec.training.minimum_rows:
+        return ""
+    return (
+        f"too few rows to train on: {rows} in [{spans.train_start}, {spans.holdout_start}), at least "
+        f"{spec.training.minimum_rows} are needed (training.minimum_rows)"
+    )
 
 
 def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.DataFrame:
@@ -167,11 +172,8 @@ def _row_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Itera
     if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
         return
     training = _training(frame, spec, spans)
-    if too_few(frame, spec, spans):
-        yield (
-            f"too few rows to train on: {len(training)} in [{spans.train_start}, {spans.holdout_start}), "
-            f"at least {spec.training.minimum_rows} are needed (training.minimum_rows)"
-        )
+    if few := too_few(frame, spec, spans):
+        yield few
     if names.target in training and len(training) and training[names.target].dropna().nunique() == 1:
         only = training[names.target].dropna().iloc[0]
         yield f"{names.target}: one class only: every training row has {only}; there is nothing to learn"

@@ -11,11 +11,19 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from titleholder.errors import ServiceError
 
+PATIENCE, HURRY = 10, 3
+"""Seconds in which a server must take a connection: from a task, which Airflow tries again; from a page or a form."""
+
 
 @lru_cache(maxsize=8)
-def engine(url: str) -> Engine:
-    """The pool for an address, in UTC."""
-    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"options": "-c timezone=utc"})
+def engine(url: str, *, hurried: bool = False) -> Engine:
+    """The pool for an address, in UTC. A hurried one also gives up a question that takes longer than a connection may.
+
+    A server that refuses is told at once in either case; the patience is for one that says nothing.
+    """
+    options = f"-c timezone=utc{f' -c statement_timeout={HURRY}s' if hurried else ''}"
+    connecting = {"options": options, "connect_timeout": HURRY if hurried else PATIENCE}
+    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connecting)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 KEY = "titleholder.key"
+DECISION = "titleholder.decision"
 ALIAS = "champion"
 
 
@@ -64,16 +65,19 @@ class Registry:
 
     # runs
 
-    def open_run(self, model: str, key: str, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
-        """The run with this key, created if there is none yet; returns its id."""
+    def open_run(
+        self, model: str, key: str, name: str, tags: Mapping[str, str], *, parent: str | None = None, note: str = ""
+    ) -> str:
+        """The run with this key, created if there is none yet; returns its id. The note of a decided run stays."""
+        noted = {MLFLOW_RUN_NOTE: note} if note else {}
         with self._reachable():
             experiment = self._experiment(model)
             if found := self._runs_with(experiment, key):
                 run_id = str(found[0].info.run_id)
-                for tag, value in tags.items():
+                for tag, value in {**tags, **({} if DECISION in found[0].data.tags else noted)}.items():
                     self.client.set_tag(run_id, tag, value)
                 return run_id
-            all_tags = {**tags, KEY: key, MLFLOW_SOURCE_NAME: "titleholder"}
+            all_tags = {**tags, **noted, KEY: key, MLFLOW_SOURCE_NAME: "titleholder"}
             if parent:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent
             self.client.create_run(experiment, tags=all_tags, run_name=name)
@@ -267,11 +271,18 @@ class Registry:
                 found, token = [*found, *page], page.token or None
         return found
 
-    def tag_version(self, model: str, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags of a version."""
+    def version_tags(self, model: str, version: int) -> dict[str, str]:
+        """A version's tags."""
+        with self._reachable():
+            return dict(self.client.get_model_version(model, str(version)).tags)
+
+    def tag_version(self, model: str, version: int, tags: Mapping[str, str], note: str = "") -> None:
+        """Set tags of a version; a note is its description in the UI."""
         with self._reachable():
             for name, value in tags.items():
                 self.client.set_model_version_tag(model, str(version), name, value)
+            if note:
+                self.client.update_model_version(model, str(version), note)
 
     def champion(self, model: str) -> int | None:
         """The version that the alias points at, if any."""

@@ -24,13 +24,19 @@ ROW_GROUP = 65_536
 
 
 class Origin(BaseModel):
-    """Who or what asked for a run, and why."""
+    """Who or what asked for a run, and why, and where people see more of it.
+
+    `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the address of its
+    page; both are for MLflow's pages only, never for the ledger.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     actor: str
     airflow_run: str = ""
     reason: str = ""
+    url: str = ""
+    decisions: str = ""
 
 
 class Snapshot(BaseModel):

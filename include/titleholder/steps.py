@@ -78,11 +78,12 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
-    with _first_date_told(url, spec, frame, spans):
+    with _first_date_told(url, spec, frame, spans, as_of):
         contract.enforce(frame, spec, spans, as_of)
     key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
-    run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", _run_tags(model, as_of, lane, origin))
+    tags, note = _run_tags(model, as_of, lane, origin), telling.opened(model, as_of, lane, origin)
+    run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", tags, note=note)
     with registry.work_on(run_id):
         registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
         registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows), metrics=taken.costs)
@@ -103,17 +104,24 @@ def extract(
 
 
 @contextmanager
-def _first_date_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals) -> Iterator[None]:
-    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough."""
+def _first_date_told(
+    url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals, as_of: date
+) -> Iterator[None]:
+    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough.
+
+    It says nothing else where nothing else is wrong.
+    """
     try:
         yield
     except ContractError as error:
-        if not contract.too_few(frame, spec, spans):
+        if not (few := contract.too_few(frame, spec, spans)):
             raise
         today = datetime.now(UTC).date()
         first = windows.first_as_of(spec, extraction.events(url, spec, today), today)
-        when = f"The first as_of that leaves enough is {first}." if first else "No as_of up to today leaves enough."
-        raise ContractError(f"{error}\n{when}") from None
+        when = f"the first as_of that leaves enough is {first}" if first else "no as_of up to today leaves enough"
+        if contract.violations(frame, spec, spans, as_of, to_train=False):
+            raise ContractError(f"{error}\n{when.capitalize()}.") from None
+        raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -124,8 +132,9 @@ def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
-    asked = {"actor": origin.actor, "airflow_run": origin.airflow_run, "asked_because": origin.reason}
-    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **asked}
+    asked = {"actor": origin.actor, "asked_because": origin.reason}
+    airflow = {"airflow_run": origin.airflow_run, "airflow_url": origin.url}
+    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **asked, **airflow}
     return {f"titleholder.{name}": str(value) for name, value in facts.items() if value}
 
 
@@ -143,7 +152,8 @@ def train(
     spec = _spec(snapshot)
     registry = Registry(settings.tracking_uri)
     tags = _run_tags(snapshot.model, snapshot.as_of, snapshot.lane, snapshot.origin) | {"titleholder.candidate": name}
-    run_id = registry.open_run(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id)
+    note = telling.linked({telling.AIRFLOW: snapshot.origin.url})
+    run_id = registry.open_run(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
     known = registry.tags(run_id)
     if "titleholder.model_uri" not in known:
         with registry.work_on(run_id):
@@ -200,14 +210,16 @@ def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger
         "verdict": "pending",
         "trained_through": snapshot.spans.holdout_start,
         "airflow_run": snapshot.origin.airflow_run,
+        "airflow_url": snapshot.origin.url,
     }
+    links = {telling.AIRFLOW: snapshot.origin.url}
     version = registry.register(
         snapshot.model,
         key,
         best.model_uri,
         best.run_id,
         {f"titleholder.{k}": str(v) for k, v in tags.items()},
-        f"{best.name} as of {snapshot.as_of} ({snapshot.lane}), trained on rows before {snapshot.spans.holdout_start}",
+        telling.described(best.name, snapshot.as_of, snapshot.lane, snapshot.spans.holdout_start, links),
     )
     scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
     registry.annotate(snapshot.run_id, metrics=scores, tags={"titleholder.challenger": str(version)})
@@ -293,7 +305,7 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
         for row in written:
-            telling.tell(row, rows, registry)
+            telling.tell(row, rows, registry, snapshot.origin)
     registry.finish(snapshot.run_id)
     decision = written[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from titleholder import cards, report
 from titleholder.decision import Decision
 from titleholder.registry import Registry
+from titleholder.snapshots import Origin
+
+AIRFLOW = "Airflow run"
 
 
-def tell(row: Decision, rows: Sequence[Decision], registry: Registry) -> None:
-    """Let a decision's run and version say what was decided about them, and hang the model card beside them."""
-    said = tags(row, row.kind)
-    registry.tag_version(row.model, row.challenger, said)
-    text = report.markdown(cards.facts(row, registry), row.judged)
-    page = f"[Model card]({registry.artifact_url(row.mlflow_run_id, cards.FILE)})\n\n{text}"
-    registry.attach(row.mlflow_run_id, texts={cards.FILE: cards.draw(row, rows, registry), "decision.md": page})
+def tell(row: Decision, rows: Sequence[Decision], registry: Registry, origin: Origin) -> None:
+    """Let a decision's run and version say what was decided about them, and hang the model card beside them.
+
+    `origin` is that of the run that tells.
+    """
+    said, links = tags(row, row.kind), _links(row, registry, origin)
+    version = described(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
+    registry.tag_version(row.model, row.challenger, said, version)
+    card = {"Model card": registry.artifact_url(row.mlflow_run_id, cards.FILE)}
+    page = f"{linked({**card, **links})}\n\n{report.markdown(cards.facts(row, registry), row.judged)}"
+    drawn = cards.draw(row, rows, registry, links)
+    registry.attach(row.mlflow_run_id, texts={cards.FILE: drawn, "decision.md": page})
     registry.annotate(row.mlflow_run_id, tags=said, note=page)
+
+
+def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:
+    """Where people see the Airflow run that wrote the row, and the decision's own page; empty where nobody knows."""
+    run = origin.url
+    if row.airflow_run != origin.airflow_run:  # an earlier run wrote it, and this one only tells again
+        known = registry.version_tags(row.model, row.challenger)
+        its_own = known.get("titleholder.airflow_run") == row.airflow_run
+        run = known.get("titleholder.airflow_url", "") if its_own else ""
+    return {AIRFLOW: run, f"Decision {row.id}": f"{origin.decisions}{row.id}" if origin.decisions else ""}
+
+
+def linked(links: Mapping[str, str]) -> str:
+    """Links by label as one line of Markdown; those without an address are left out."""
+    return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
+
+
+def opened(model: str, as_of: date, lane: str, origin: Origin) -> str:
+    """What a run says of itself before anything was decided."""
+    return f"Retrains {model} as of {as_of} (lane {lane}). {linked({AIRFLOW: origin.url})}".strip()
+
+
+def described(candidate: str, as_of: date, lane: str, trained_through: date, links: Mapping[str, str]) -> str:
+    """What a version says of itself: how it came about, and where to see more."""
+    return f"{candidate} as of {as_of} ({lane}), trained on rows before {trained_through}. {linked(links)}".strip()
 
 
 def tags(row: Decision, verdict: str) -> dict[str, str]:

@@ -29,7 +29,6 @@ from titleholder.errors import ServiceError
 from titleholder.settings import need
 from titleholder.words import LIVE
 
-PREFIX = "/titleholder"
 OWN = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'"
 """What a page of ours may load: its own script, style, pictures and frames, and nothing inline."""

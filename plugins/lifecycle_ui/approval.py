@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from titleholder.references import Question, Ruled
     from titleholder.spec import Approval
 
-DOC = """Asks the people whom the spec names whether the challenger may take over. Not needed, it passes the ruling on.
+DOC = """Ask the people whom the spec names whether the challenger may take over; where nobody has to be asked, go on.
 
-Answer under *Required Actions*. Silence means no. The answer is void when another challenger was decided since. Red:
-PostgreSQL or MLflow is away; clear the task and people are asked again."""
+Answer under *Required Actions*.
+
+**Promises.** Only those named can answer, and nobody for a run of their own unless the spec allows it. Silence means
+no. A yes is void when the champion changed, or a newer challenger was decided, since the question.
+
+**When it is red.** PostgreSQL or MLflow is away: clear the task, and people are asked again. A no is no error.
+"""
 
 
 class Approve(ApprovalOperator):
@@ -27,7 +32,9 @@ class Approve(ApprovalOperator):
     template_fields = ("ruled",)  # the report is no template
 
     def __init__(self, *, ruled: Any, approval: Approval, **options: Any) -> None:
-        comment = Param("", type="string", maxLength=500, title="Comment", description_md="Kept in the ledger.")
+        comment = Param(  # nullable: the user interface demands a text for a mere string before it lets anybody answer
+            None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
+        )
         super().__init__(
             subject="May the challenger take over?",
             defaults=self.REJECT,

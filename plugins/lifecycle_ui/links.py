@@ -1,4 +1,4 @@
-"""Buttons on a task that lead to its MLflow run and its model version."""
+"""Buttons on a task that lead to its MLflow run, its model version and the decision it wrote."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.bases.xcom import BaseXCom
+
+from lifecycle_ui import addresses
 
 
 class MlflowRunLink(BaseOperatorLink):
@@ -32,6 +34,17 @@ class ModelVersionLink(BaseOperatorLink):
         version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
         model = _snapshot(reference).get("model") or reference.get("model")
         return _registry().version_url(model, version) if version else ""
+
+
+class DecisionLink(BaseOperatorLink):
+    """The decision that the task wrote, on the page Champions."""
+
+    name = "Decision"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
+        """The page's address, or nothing where the task decided nothing. Called on the worker when the task ends."""
+        number = _result(ti_key).get("id")  # of a decision only: no other reference has one
+        return addresses.decision(number) if number else ""
 
 
 def _result(ti_key: Any) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
 
 from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
-from airflow.sdk.configuration import conf
 
+from lifecycle_ui import addresses
 from titleholder import notices
 from titleholder.errors import ServiceError
 from titleholder.spec import Notices
@@ -40,7 +39,7 @@ def announcing(spec: ModelSpec) -> list[Callable[[Any], None]]:
     def announce(context: Any) -> None:
         ti = context["ti"]
         told = ti.xcom_pull(task_ids=ti.task_id)
-        links = {**(told.get("links") or {}), "Run in Airflow": _page(ti.dag_id, ti.run_id)}
+        links = {**(told.get("links") or {}), "Run in Airflow": addresses.run(ti.dag_id, ti.run_id)}
         if notice := notices.of({"owner": spec.owner, **told, "links": links}):
             _tell(spec.notices, notice, PATIENCE)
 
@@ -61,7 +60,7 @@ class Asking(BaseNotifier):
     def notify(self, context: Any) -> None:
         """Send it. Never raises: the question itself must not fail because nobody heard of it."""
         ti = context["ti"]
-        link = _page(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
+        link = addresses.tab(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
         try:
             notice = notices.asked(self.model, self.owner, **context["task"].notice_facts, link=link)
         except Exception:
@@ -105,7 +104,7 @@ async def tell_late(model: str, owner: str, told: Mapping[str, Any], context: Ma
         return f"nobody told: the run is {run['state']}, in lane {lane}"
     notice = notices.late(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
-        _page(run["dag_id"], run["dag_run_id"]), run["state"],
+        addresses.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
     channels = Notices.model_validate_json(json.dumps(told))
     if trouble := await asyncio.to_thread(_tell, channels, notice, LONG_PATIENCE):
@@ -188,13 +187,6 @@ def _trouble(channel: Channel, future: Future[None], patience: float) -> str:
         f"log, and nothing else is affected. Check that the Airflow connection {channel.connection!r}, of the type "
         f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notices.md."
     )
-
-
-def _page(dag_id: str, run_id: str, task_id: str = "", tab: str = "") -> str:
-    """The address of a run, or of a task's tab, in Airflow; nothing where `[api] base_url` is not set."""
-    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    task = f"/tasks/{quote(task_id, safe='')}/{tab}" if task_id else ""
-    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}{task}" if base else ""
 
 
 def _moment(value: datetime | str) -> datetime:

@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lifecycle_ui import charts, evidence
+from lifecycle_ui import addresses, charts, evidence
 from titleholder import formats
 
 DID = {
@@ -21,14 +21,13 @@ DID = {
     "rollback": "rolled back",
     "retire": "retirement advised",
 }
-PREFIX = "/titleholder"
 
 
 def page(request: Request, template: str, *, status: int = 200, **what: Any) -> HTMLResponse:
     """A template with addresses that hold wherever Airflow is mounted."""
     root = request.scope.get("root_path", "").rstrip("/")
     text = _environment.get_template(f"{template}.html.j2").render(
-        root=root, airflow=root.removesuffix(PREFIX), path=request.url.path, **what
+        root=root, airflow=root.removesuffix(addresses.PAGE), path=request.url.path, **what
     )
     return HTMLResponse(text, status_code=status)
 

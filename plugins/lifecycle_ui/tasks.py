@@ -13,7 +13,7 @@ from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, CronTriggerTimet
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from lifecycle_ui.links import MlflowRunLink, ModelVersionLink
+from lifecycle_ui.links import DecisionLink, MlflowRunLink, ModelVersionLink
 
 if TYPE_CHECKING:
     from titleholder.decision import Decision
@@ -24,10 +24,10 @@ NO_USE_TRYING_AGAIN = ["SpecError", "UsageError", "DataError", "TrainingError"]
 
 
 class StepOperator(_PythonDecoratedOperator):
-    """A Python task with links to what it did in MLflow."""
+    """A Python task with links to what it did in MLflow and in the ledger."""
 
     custom_operator_name = "@step"
-    operator_extra_links = (MlflowRunLink(), ModelVersionLink())
+    operator_extra_links = (MlflowRunLink(), ModelVersionLink(), DecisionLink())
 
 
 def step(function: Any = None, **options: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from typing import Any
 
 import pytest
 
@@ -131,15 +132,31 @@ def test_silence_means_no(users: dict[str, Airflow], settings: Settings, unanswe
     assert champion(settings, "tiny_hasty") is None
 
 
+def pick_list(users: dict[str, Airflow], reigning: int | None, timeout: float = 150) -> dict[str, Any]:
+    """The field `to` of the rollback's form, once Airflow has read that this version reigns."""
+    deadline = time.monotonic() + timeout
+    while True:
+        schema = users["admin"].get("/dags/tiny_asked.rollback/details")["params"]["to"]["schema"]
+        if len(schema.get("enum", ())) > 1 and reigning not in schema["enum"]:
+            return dict(schema)
+        assert time.monotonic() < deadline, schema
+        time.sleep(2)
+
+
 def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -> None:
     rows = ledger.read(settings.ledger_url, "tiny_asked", "live")
     reigning = champion(settings)
     with pytest.raises(ServiceError, match="reason"):
         users["admin"].trigger("tiny_asked.rollback", {})
+    first = next(r for r in rows if r.kind == "promote")
+    picks = pick_list(users, reigning)
+    assert f"version {first.challenger_version}: " in picks["values_display"][str(first.challenger_version)]
+    for nobody in (reigning, 999):
+        with pytest.raises(ServiceError, match=r"\(400\).*Invalid input for param to: \d+ is not one of \[None, "):
+            users["admin"].trigger("tiny_asked.rollback", {"reason": "a slip", "to": nobody})
     run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": reigning})
     assert users["admin"].wait_for_run("tiny_asked.rollback", run_id) == "success"
     row = row_of(settings, "tiny_asked.rollback", run_id)
-    first = next(r for r in rows if r.kind == "promote")
     assert (row.kind, row.champion_before, row.champion_after) == ("rollback", reigning, first.challenger_version)
     assert (row.actor, row.asked_because) == ("risk-lead", "it saw the future")
     assert champion(settings) == first.challenger_version

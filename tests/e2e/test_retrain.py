@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from datetime import date
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -58,6 +59,8 @@ def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, s
     told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
     assert told["titleholder.reason"] == row.reason
     assert told["titleholder.airflow_run"] == f"{DAG}/{run_id}"
+    assert told["titleholder.airflow_url"] == f"{airflow.address}/dags/{DAG}/runs/{quote(run_id, safe='')}"
+    assert f"[Airflow run]({told['titleholder.airflow_url']})" in told["mlflow.note.content"]
 
 
 def test_tasks_link_to_their_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
@@ -66,11 +69,14 @@ def test_tasks_link_to_their_mlflow_run_and_version(airflow: Airflow, settings: 
     (row,) = ledger.read(settings.ledger_url, "tiny", "links")
     links = airflow.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links")["extra_links"]
     assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
+    assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
     assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
     for index, name in enumerate(["scorecard", "boosting"]):
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
         assert airflow.get(f"{path}/{index}")["rendered_map_index"] == name
-        assert "/runs/" in airflow.get(f"{path}/links?map_index={index}")["extra_links"]["MLflow run"]
+        links = airflow.get(f"{path}/links?map_index={index}")["extra_links"]
+        assert "/runs/" in links["MLflow run"]
+        assert links["Decision"] is None
 
 
 def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
@@ -135,13 +141,21 @@ def kill_training(airflow: Airflow, run_id: str) -> list[int]:
 
 
 def test_the_form_chooses_candidates(airflow: Airflow, settings: Settings) -> None:
-    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "chosen", "candidates": ["boosting"]})
+    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "chosen", "train_scorecard": False})
     assert airflow.wait_for_run(DAG, run_id) == "success"
     trained = [t["rendered_map_index"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"]
     assert trained == ["boosting"]
     (row,) = ledger.read(settings.ledger_url, "tiny", "chosen")
     version = MlflowClient(settings.tracking_uri).get_model_version("tiny", str(row.challenger_version))
     assert version.tags["titleholder.candidate"] == "boosting"
+
+
+def test_a_form_without_a_candidate_fails_in_the_first_task(airflow: Airflow) -> None:
+    run_id = airflow.trigger(DAG, {"lane": "chosen", "train_scorecard": False, "train_boosting": False})
+    assert airflow.wait_for_run(DAG, run_id) == "failed"
+    assert "no candidate is switched on; leave at least one of train_scorecard, train_boosting on" in failed_log(
+        airflow, run_id, "extract"
+    )
 
 
 def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Airflow, settings: Settings) -> None:

@@ -75,8 +75,11 @@ def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: S
 
 
 def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings) -> None:
-    with pytest.raises(ContractError, match="too few rows to train on: 0 in") as error:
+    with pytest.raises(
+        ContractError, match="^tiny_time: as_of 2022-06-01 leaves too few rows to train on: 0 in"
+    ) as error:
         extract(date(2022, 6, 1), settings)
+    assert "\n" not in str(error.value), "one sentence"
     happened = sorted(day.date() for day in tiny_rows()["happened_at"])
     enough = happened[spec().training.minimum_rows - 1] + timedelta(days=1)  # the first holdout_start that leaves 200
     first = next(
@@ -84,16 +87,16 @@ def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings)
         for day in (enough + timedelta(days=n) for n in range(400))
         if day - spec().windows.label_maturity - spec().windows.holdout >= enough
     )
-    assert f"The first as_of that leaves enough is {first}" in str(error.value)
+    assert f"the first as_of that leaves enough is {first}" in str(error.value)
     assert extract(first, settings).rows >= spec().training.minimum_rows
-    with pytest.raises(ContractError, match=f"The first as_of that leaves enough is {first}"):
+    with pytest.raises(ContractError, match=f"the first as_of that leaves enough is {first}"):
         extract(first - timedelta(days=1), settings)
 
 
 def test_too_late_is_too_early_as_well(settings: Settings) -> None:
     with pytest.raises(ContractError, match="too few rows") as error:
         extract(date(2026, 6, 1), settings)
-    assert "The first as_of that leaves enough is 2023-" in str(error.value)
+    assert "the first as_of that leaves enough is 2023-" in str(error.value)
 
 
 def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(

@@ -129,7 +129,8 @@ def test_passwords_stand_only_where_they_are_used() -> None:
     assert holders("LEDGER_OWNER_DB_PASSWORD") == {"postgres", "airflow-init"}
     assert holders("LOADER_DB_PASSWORD") == {"postgres", "titleholder"}
     assert holders("READER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "titleholder"}
-    assert holders("LEDGER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "airflow-apiserver", "titleholder"}
+    readers = {"airflow-scheduler", "airflow-apiserver", "airflow-dag-processor", "titleholder"}
+    assert holders("LEDGER_DB_PASSWORD") == {"postgres", *readers}
     assert holders("MLFLOW_DB_PASSWORD") == {"postgres", "airflow-init", "mlflow"}
     assert holders("AIRFLOW_DB_PASSWORD") == {"postgres", *AIRFLOW}
     assert holders("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}

@@ -1,0 +1,140 @@
+"""The forms: what they offer, what Airflow refuses, and what the fields become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apart
+import pytest
+
+PRELUDE = """
+from datetime import UTC, date, datetime
+from types import SimpleNamespace as Of
+from airflow.sdk.definitions.param import ParamsDict
+from airflow.serialization.definitions.param import SerializedParam, SerializedParamsDict
+from lifecycle_ui import forms
+from titleholder.chronicle import Reigned
+from titleholder.errors import UsageError
+
+ESTIMATORS = {"line": "sklearn.linear_model.LogisticRegression", "trees": "a.Forest"}
+SPEC = Of(name="m", start_date=date(2024, 1, 1),
+          training=Of(candidates={name: Of(estimator=e) for name, e in ESTIMATORS.items()}))
+
+def reign(version, begin, end, kind="promote", as_of=date(2023, 12, 1)):
+    day = lambda month: datetime(2024, month, 1, tzinfo=UTC) if month else None
+    return Reigned(version, day(begin), day(end), begin, kind, as_of, "ann", None, "because")
+
+def refused(form, conf):
+    try:
+        ParamsDict({**form}).update(conf)
+        parsed = ParamsDict({**form}); parsed.update(conf); parsed.validate()
+    except Exception as error:
+        sdk = str(error).splitlines()[0]
+    else:
+        sdk = ""
+    served = SerializedParamsDict({k: SerializedParam(p.value, p.description, **p.schema) for k, p in form.items()})
+    try:
+        served.deep_merge(conf).validate()
+    except Exception as error:
+        assert sdk, error
+        return str(error).splitlines()[0]
+    assert not sdk, sdk
+    return ""
+
+def said(conf):
+    try:
+        return forms.candidates(SPEC, {**{k: p.value for k, p in forms.retrain(SPEC).items()}, **conf})
+    except UsageError as error:
+        return str(error)
+
+reigns = [reign(2, 1, 3), reign(4, 3, 5, as_of=date(2024, 2, 1)), reign(2, 5, 6, "rollback"), reign(7, 6, None)]
+retrain, plain, known = forms.retrain(SPEC), forms.rollback(None), forms.rollback(reigns)
+CONFS = [{}, {"train_line": False}, {"train_line": False, "train_trees": False}, {"train_tree": False}, {"openlineage": {}}]
+answer = {
+    "retrain": {k: [p.value, p.schema] for k, p in retrain.items()},
+    "empty": {k: p.schema["type"] for f in (retrain, plain) for k, p in f.items() if not p.has_value},
+    "chosen": [said(conf) for conf in CONFS],
+    "picks": known["to"].schema,
+    "tried": [refused(known, {"reason": "why not", **to}) for to in ({"to": None}, {"to": 4}, {}, {"to": 7}, {"to": "4"})],
+    "any": refused(plain, {"reason": "why not", "to": 99}),
+    "nobody": forms.rollback([])["to"].schema["enum"],
+}
+"""
+
+ASKED = """
+import os, time
+
+def asked(url):
+    os.environ["TITLEHOLDER_LEDGER_URL"] = url
+    begun = time.monotonic()
+    return forms.reigns(["m"]), time.monotonic() - begun
+
+answer = [asked(url) for url in URLS]
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return dict(apart.run(tmp_path_factory.mktemp("airflow"), PRELUDE)[0])
+
+
+def test_each_candidate_is_a_checkbox_that_is_on(found: dict[str, Any]) -> None:
+    assert list(found["retrain"]) == ["as_of", "lane", "reason", "train_line", "train_trees"]
+    on, schema = found["retrain"]["train_trees"]
+    assert on is True
+    assert schema == {"type": "boolean", "title": "trees", "description_md": "`a.Forest`", "section": "Candidates"}
+
+
+def test_the_form_tells_which_dates_make_sense(found: dict[str, Any]) -> None:
+    _, schema = found["retrain"]["as_of"]
+    assert schema["title"] == "As of (2024-01-01 to today)"
+    assert "The schedule begins on 2024-01-01" in schema["description_md"]
+
+
+def test_what_may_stay_empty_is_nullable(found: dict[str, Any]) -> None:
+    """Airflow's user interface keeps its button grey while a field without `null` in its type is empty."""
+    assert set(found["empty"]) == {"as_of", "lane", "reason", "to", "leaving"}
+    demanded = [name for name, kind in found["empty"].items() if "null" not in kind]
+    assert demanded == ["reason"], "that of a rollback"
+
+
+def test_the_checkboxes_become_candidates(found: dict[str, Any]) -> None:
+    assert found["chosen"] == [
+        ["line", "trees"],
+        ["trees"],
+        "m: no candidate is switched on; leave at least one of train_line, train_trees on",
+        "m: no candidate has the field train_tree; valid: train_line, train_trees",
+        ["line", "trees"],
+    ]
+
+
+def test_those_who_reigned_can_be_picked_and_nobody_else(found: dict[str, Any]) -> None:
+    assert found["picks"]["enum"] == [None, 4, 2]
+    assert found["picks"]["values_display"] == {
+        "null": "the predecessor",
+        "4": "version 4: 2024-03-01 to 2024-05-01 (rolled back), as of 2024-02-01",
+        "2": "version 2: 2024-01-01 to 2024-03-01, 2024-05-01 to 2024-06-01, as of 2023-12-01",
+    }
+    *fine, reigning, text = found["tried"]
+    assert fine == ["", "", ""]
+    assert reigning == "Invalid input for param to: 7 is not one of [None, 4, 2]"
+    assert "Invalid input for param to: '4' is not" in text
+    assert found["any"] == ""
+    assert found["nobody"] == [None]
+
+
+def test_without_the_ledger_there_is_no_pick_list_and_the_log_says_why(tmp_path: Path) -> None:
+    """192.0.2.1 is reserved for documentation: where packets to it vanish, only a timeout ends the wait."""
+    urls = [
+        "",
+        *(f"postgresql+psycopg2://u:secret@{h}/db" for h in ("127.0.0.1:9", "192.0.2.1:5432")),
+        "nonsense secret",
+    ]
+    answers, log = apart.run(tmp_path, PRELUDE + ASKED.replace("URLS", str(urls)))
+    assert [reigns for reigns, _ in answers] == [None] * 4
+    assert max(seconds for _, seconds in answers) < 8
+    assert log.count("No pick list of versions in the rollback forms, any number goes") == 4
+    for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "ArgumentError"):
+        assert why in log
+    assert "secret" not in log
