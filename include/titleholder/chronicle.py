@@ -1,7 +1,7 @@
 """What pages and forms ask the ledger: narrow questions to its views, with small answers.
 
-It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it. Every question raises ServiceError after a few seconds where
-the ledger does not answer.
+It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it. Every
+question raises ServiceError after a few seconds where the ledger does not answer.
 """
 
 from __future__ import annotations
