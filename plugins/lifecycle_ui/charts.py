@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from titleholder.chronicle import Decided, Reigned
@@ -213,11 +213,14 @@ def _few(ticks: Sequence[Tick]) -> list[Tick]:
 
 
 def _dates(start: datetime, end: datetime, place: Callable[[float], float]) -> list[Tick]:
-    """Dates at even distances, to the day where months would repeat themselves."""
-    count = LABELS if end > start else 1
-    moments = [start + (end - start) * n / max(1, count - 1) for n in range(count)]
-    form = "%Y-%m" if (end - start).days > 31 * LABELS else "%Y-%m-%d"
-    labels: dict[str, float] = {}
-    for moment in moments:
-        labels.setdefault(f"{moment:{form}}", place(moment.timestamp()))
-    return [Tick(at, label) for label, at in labels.items()]
+    """The first of every so many months; where there are too few of these, days at even distances."""
+    months = [
+        datetime(start.year + (start.month + n) // 12, (start.month + n) % 12 + 1, 1, tzinfo=UTC)
+        for n in range(-1, 12 * (end.year - start.year) + end.month - start.month)
+    ]
+    near = start - timedelta(days=2)
+    firsts = [Tick(max(LEFT, place(m.timestamp())), f"{m:%Y-%m}") for m in months if near <= m <= end]
+    if len(firsts) > 2:
+        return _few(firsts)
+    days = dict.fromkeys(f"{start + (end - start) * n / (LABELS - 1):%Y-%m-%d}" for n in range(LABELS))
+    return [Tick(place(max(start, datetime.fromisoformat(f"{day}T00:00Z")).timestamp()), day) for day in days]

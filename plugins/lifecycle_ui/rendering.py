@@ -62,7 +62,7 @@ _environment.filters |= {
     "signed": formats.signed,
     "count": formats.count,
     "exact": formats.exact,
-    "percent": formats.percent,
+    "confidence": formats.confidence,
     "between": formats.between,
     "metric": formats.metric,
 }

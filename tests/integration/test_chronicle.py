@@ -1,101 +1,116 @@
-"""Who reigned when, as pages and forms ask the ledger; and the form of a rollback that is made of it."""
+"""What the page asks the ledger, on real PostgreSQL: the same as the rows themselves say."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import time
 from datetime import date
-from pathlib import Path
 
 import pytest
-from succession_world import write_model
-from test_ledger import entry
+from test_ledger import append, entry
 
-from titleholder import chronicle, ledger
+from titleholder import chronicle, ledger, lineage
+from titleholder.checks.base import Result
+from titleholder.decision import Answer, Entry
+from titleholder.errors import ServiceError
+from titleholder.metrics import Gain, Interval
 from titleholder.settings import Settings
+from titleholder.verdict import Reign, Verdict
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-MODEL, EMPTY = "tiny_throne", "tiny_empty"
-PARSE = """
-import json, sys
-from airflow.dag_processing.dagbag import DagBag
-dags = DagBag(dag_folder=sys.argv[1]).dags
-print("ANSWER" + json.dumps({name: dags[name].params.get_param("to").schema for name in dags if name.endswith("rollback")}))
-"""
+JANUARY, FEBRUARY, MARCH = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
 
 
-@pytest.fixture(scope="module")
-def reigned() -> list[int]:
-    """The versions of a line: 1, then 2, back to 1, then 3."""
-    return [1, 2, 1, 3]
+def result(code: str, status: str, severity: str = "block") -> Result:
+    return Result(code=code, title=code, severity=severity, status=status, numbers={}, explanation="so")
 
 
-@pytest.fixture
-def line(settings: Settings, reigned: list[int]) -> list[int]:
-    if not ledger.read(settings.ledger_url, MODEL, "live"):
-        with ledger.line(settings.ledger_url, MODEL, "live") as line:
-            before = None
-            for month, version in enumerate(reigned, start=1):
-                kind = "rollback" if version in reigned[: month - 1] else "promote"
-                made = entry("live", date(2024, month, 1), "promote", version, before)
-                line.append(made.model_copy(update={"model": MODEL, "kind": kind}))
-                before = version
-    return reigned
+def judged(made: Entry, **what: object) -> Entry:
+    """The same entry with more in its verdict."""
+    assert made.verdict is not None
+    return made.model_copy(update={"verdict": made.verdict.model_copy(update=what)})
 
 
-def test_who_reigned_when_of_many_models_in_one_question(settings: Settings, line: list[int]) -> None:
-    found = chronicle.reigns_of(settings.ledger_url, [MODEL, EMPTY])
-    assert [r.version for r in found[MODEL]] == line
-    assert [r.kind for r in found[MODEL]] == ["promote", "promote", "rollback", "promote"]
-    assert found[MODEL][-1].reigned_to is None
-    assert [r.reigned_to for r in found[MODEL][:-1]] == [r.reigned_from for r in found[MODEL][1:]]
-    assert found[EMPTY] == []
-    assert chronicle.reigns(settings.ledger_url, MODEL) == found[MODEL]
+def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
+    reign = Reign(version=1, as_of=JANUARY, trained_through=JANUARY)
+    made = judged(
+        entry("told", FEBRUARY, "keep", 2, before=1),
+        champion=reign,
+        metric="roc_auc",
+        challenger_metrics={"roc_auc": 0.7},
+        champion_metrics={"roc_auc": 0.6},
+        challenger_interval=Interval(0.7, 0.65, 0.75),
+        champion_interval=Interval(0.6, 0.55, 0.65),
+        gain=Gain(0.1, 0.05, 0.15, "delong", 0.02),
+        checks=(
+            result("TH101", "pass"), result("TH301", "fail"), result("TH402", "fail", "warn"),
+            result("TH403", "not_applicable"),
+        ),
+    )  # fmt: skip
+    approval = Answer(asked=("ann",), answer="approve", by="ann")
+    row = append(settings, made.model_copy(update={"approval": approval}))
+    (told,) = chronicle.decisions(settings.ledger_url, "paper", "told")
+    for name in ("id", "model", "lane", "sequence", "as_of", "kind", "challenger_version", "champion_before",
+                 "champion_after", "created_at", "actor", "reason", "asked_because"):  # fmt: skip
+        assert getattr(told, name) == getattr(row, name)
+    assert (told.metric, told.challenger_metric, told.champion_metric) == ("roc_auc", 0.7, 0.6)
+    assert (told.challenger_lower, told.challenger_upper) == (0.65, 0.75)
+    assert (told.champion_lower, told.champion_upper) == (0.55, 0.65)
+    assert (told.gain, told.gain_lower, told.gain_upper) == (0.1, 0.05, 0.15)
+    assert (told.failed, told.warned, told.judged_against) == (["TH301"], ["TH402"], 1)
+    assert (told.approved_by, told.stands, told.matured, told.changed) == ("ann", True, FEBRUARY, False)
 
 
-def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str, dict]:
-    """The field `to` of every rollback DAG, as the DAG processor reads it, or a task's process."""
-    for name in (MODEL, EMPTY):
-        write_model(tmp_path, name)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")} | {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "TITLEHOLDER_MODELS": str(tmp_path),
-        "TITLEHOLDER_LEDGER_URL": settings.ledger_url,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
-        **({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {}),
-    }
-    command = [sys.executable, "-c", PARSE, str(ROOT / "dags" / "rollback.py")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
-    (answer,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")] or [done.stderr]
-    return dict(json.loads(answer.removeprefix("ANSWER")))
+def test_what_stands_is_what_the_lineage_says(settings: Settings) -> None:
+    for as_of, version in ((JANUARY, 1), (MARCH, 3), (FEBRUARY, 2), (MARCH, 4)):
+        append(settings, entry("folded", as_of, version=version))
+    rows = ledger.read(settings.ledger_url, "paper", "folded")
+    told = chronicle.decisions(settings.ledger_url, "paper", "folded")
+    assert [d.id for d in told] == [r.id for r in rows]
+    assert {d.id for d in told if d.stands} == {r.id for r in lineage.standing(rows, "folded")}
+    assert [r.version for r in chronicle.reigns(settings.ledger_url, "paper", "folded")] == [1, 2, 4]
 
 
-@pytest.mark.usefixtures("line")
-def test_a_rollback_offers_those_who_reigned(settings: Settings, tmp_path: Path) -> None:
-    found = to_fields(settings, tmp_path)
-    assert found[f"{EMPTY}.rollback"]["enum"] == [None]
-    told = found[f"{MODEL}.rollback"]
-    assert told["enum"] == [None, 2, 1]
-    first, second = (told["values_display"][version] for version in ("1", "2"))
-    assert first.startswith("version 1: 20")
-    assert first.count(" to ") == 2, "it reigned twice"
-    assert first.endswith(", as of 2024-01-01")
-    assert "(rolled back)" in second
+def named(model: str, made: Entry) -> Entry:
+    return made.model_copy(update={"model": model})
 
 
-@pytest.mark.usefixtures("line")
-def test_a_task_holds_nobody_to_a_list_that_may_have_changed_since(settings: Settings, tmp_path: Path) -> None:
-    """Airflow validates a run's form again in every task, against the DAG that the task's process reads."""
-    dag = f"{MODEL}.rollback"
-    assert "enum" not in to_fields(settings, tmp_path, dag)[dag]
+def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
+    append(settings, named("crowned", entry("live", JANUARY, version=1)))
+    last = append(settings, named("crowned", entry("live", FEBRUARY, "keep", 2, before=1)))
+    append(settings, named("crowned", entry("backtest", MARCH, version=3)))
+    rejected = append(settings, named("waiting", entry("live", JANUARY, "reject", 1)))
+    found = chronicle.standings(settings.ledger_url, ["crowned", "waiting", "unheard_of"])
+    crowned = found["crowned"]
+    assert crowned.champion is not None
+    assert crowned.last is not None
+    assert (crowned.champion.version, crowned.last.id) == (1, last.id)
+    assert found["waiting"].champion is None
+    assert found["waiting"].last is not None
+    assert found["waiting"].last.id == rejected.id
+    assert found["unheard_of"] == chronicle.Standing(None, None)
 
 
-def test_a_ledger_that_was_never_migrated_leaves_the_plain_field(settings: Settings, tmp_path: Path) -> None:
-    database, _, _ = settings.ledger_url.rpartition("/")
-    other = Settings(f"{database}/postgres", settings.tracking_uri, settings.snapshots)
-    assert "enum" not in to_fields(other, tmp_path)[f"{MODEL}.rollback"]
+def test_lanes_are_counted_live_first(settings: Settings) -> None:
+    for lane in ("backtest", "live", "what-if"):
+        append(settings, named("laned", entry(lane, JANUARY)))
+    append(settings, named("laned", entry("backtest", MARCH, version=2)))
+    assert chronicle.lanes(settings.ledger_url, "laned") == [
+        chronicle.Lane("live", 1, JANUARY), chronicle.Lane("backtest", 2, MARCH), chronicle.Lane("what-if", 1, JANUARY),
+    ]  # fmt: skip
+
+
+def test_a_whole_row_or_none(settings: Settings) -> None:
+    row = append(settings, entry("whole"))
+    found = chronicle.decision(settings.ledger_url, row.id)
+    assert found is not None
+    assert found["hash"] == row.hash
+    assert Verdict.model_validate(found["verdict"]) == row.verdict
+    assert chronicle.decision(settings.ledger_url, 10**12) is None
+
+
+def test_a_ledger_that_is_away_is_given_up_soon(settings: Settings) -> None:
+    nowhere = settings.ledger_url.rpartition("@")[0] + "@127.0.0.1:9/titleholder"
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="does not answer"):
+        chronicle.standings(nowhere, ["crowned"])
+    assert time.monotonic() - began < 10

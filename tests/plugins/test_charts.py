@@ -23,7 +23,7 @@ def test_a_line_of_succession_goes_from_the_first_decision_to_now() -> None:
     assert [mark.decision.id for mark in drawn.marks] == [1, 3, 6]
     assert drawn.marks[0].x == LEFT
     assert drawn.ticks[0].label == "2025-01"
-    assert drawn.ticks[-1].label == "2025-12"
+    assert drawn.ticks[-1].label == "2025-11"
 
 
 def test_another_lane_goes_by_as_of_dates_and_ends_with_its_last() -> None:
