@@ -102,7 +102,7 @@ def test_house_rules(shipped: dict) -> None:
         for task in dag["tasks"].values():
             assert task["retries"] == 2
             assert task["policy"], name
-            assert task["links"] == ["MLflow run", "Model version", "Decision"]
+            assert task["links"] == ["Decision", "MLflow run", "Model version"]
 
 
 def test_parsing_imports_nothing_heavy(shipped: dict) -> None:

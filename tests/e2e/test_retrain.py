@@ -63,18 +63,27 @@ def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, s
     assert f"[Airflow run]({told['titleholder.airflow_url']})" in told["mlflow.note.content"]
 
 
-def test_tasks_link_to_their_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
+def links_of(airflow: Airflow, path: str, last: str) -> dict[str, str | None]:
+    """A task's links once it has made the last one: it makes them after its success, when the run may be over."""
+    deadline = time.monotonic() + 30
+    while not (links := airflow.get(path)["extra_links"])[last]:
+        assert time.monotonic() < deadline, links
+        time.sleep(0.5)
+    return dict(links)
+
+
+def test_tasks_link_to_their_decision_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "links"})
     assert airflow.wait_for_run(DAG, run_id) == "success"
     (row,) = ledger.read(settings.ledger_url, "tiny", "links")
-    links = airflow.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links")["extra_links"]
+    links = links_of(airflow, f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links", "Model version")
     assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
     assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
     assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
     for index, name in enumerate(["scorecard", "boosting"]):
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
         assert airflow.get(f"{path}/{index}")["rendered_map_index"] == name
-        links = airflow.get(f"{path}/links?map_index={index}")["extra_links"]
+        links = links_of(airflow, f"{path}/links?map_index={index}", "MLflow run")
         assert "/runs/" in links["MLflow run"]
         assert links["Decision"] is None
 
