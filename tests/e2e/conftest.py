@@ -1,13 +1,21 @@
-"""The whole stack for the tests that need Airflow, started once."""
+"""The whole stack for the tests that need Airflow, started once; and people at its pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser import People, Troubles, keep, start
 from stacks import a_stack
+from titleholder.local.ports import HOST
+from titleholder.local.settings import passwords
 from titleholder.local.state import State
+
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +23,50 @@ def state() -> Iterator[State]:
     """PostgreSQL, MLflow and Airflow."""
     with a_stack(airflow=True) as state:
         yield state
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one module: no test could run asyncio while Playwright does."""
+    with sync_playwright() as playwright:
+        yield start(playwright)
+
+
+@pytest.fixture(scope="module")
+def people(browser: Browser, state: State) -> People:
+    """Airflow's users, who stay logged in for one module."""
+    return People(browser, f"http://{HOST}:{state.read().ports['airflow']}", passwords(state))
+
+
+@pytest.fixture
+def troubles(people: People) -> Troubles:
+    """What goes wrong in this test's pages. What is meant to must be taken out: the rest fails the test."""
+    return Troubles(people.address)
+
+
+@pytest.fixture
+def page_of(
+    browser: Browser, people: People, troubles: Troubles, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """Opens a page of a user who is logged in; of nobody, when none is named. Takes Playwright's context options."""
+
+    def open_page(user: str | None = None, **options: Any) -> Page:
+        return people.page(user, troubles, **options) if user else people.stranger(troubles, **options)
+
+    yield open_page
+    failed = request.node.stash.get(FAILED, False)
+    if failed or troubles.seen:
+        pages = [page for context in browser.contexts for page in context.pages]
+        kept = [f"{page.url}: {path}" for page in pages for path in keep(page, tmp_path)]
+        request.node.add_report_section("teardown", "pages", "\n".join([*troubles.seen, *kept]))
+    for context in browser.contexts:
+        context.close()
+    assert failed or not troubles.seen, troubles.seen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let fixtures know whether their test failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report

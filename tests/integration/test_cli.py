@@ -48,6 +48,7 @@ def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
         "tiny_crown",
         "tiny_fed",
         "tiny_hasty",
+        "tiny_page",
     }
     assert "minimun_gain" in told["errors"]["broken"]
 
