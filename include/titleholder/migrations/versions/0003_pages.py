@@ -1,4 +1,4 @@
-"""A view of the decisions without their verdicts, for pages and people with SQL; the history sorts narrow rows only."""
+"""A view of the decisions without their verdicts; the history sorts narrow rows only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from alembic import context, op
 revision = "0003"
 down_revision = "0002"
 
-# `stands` says whether a row is in force: in the live lane every one is, elsewhere the latest of each as-of date. It is no
-# window function, so that a question about few rows unpacks the verdicts of these alone.
+# `stands` says whether a row is in force: in the live lane every one is, elsewhere the latest of each as-of date. It is
+# no window function, so that a question about few rows unpacks the verdicts of these alone.
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
 SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_before, champion_after, trained_through,
