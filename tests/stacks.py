@@ -33,7 +33,7 @@ def a_stack(*, airflow: bool) -> Iterator[State]:
         with pytest.MonkeyPatch.context() as patch:  # for the services only: unit tests read the shipped models
             patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
             patch.setenv("TITLEHOLDER_RETRY_SECONDS", "1")
-            patch.setenv("TITLEHOLDER_USERS", "risk-lead:op,cfo:op,intern:op")
+            patch.setenv("TITLEHOLDER_USERS", "risk-lead:op,cfo:op,intern:op,auditor:viewer")
             local.up(state, airflow=airflow, after_postgres=[migrate_ledger])
         fill_tiny(environment(state)["TITLEHOLDER_LOADER_URL"])
         yield state

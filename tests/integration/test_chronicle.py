@@ -6,8 +6,8 @@ import time
 from datetime import date
 
 import pytest
-from test_ledger import append, entry
 
+from rows import append, entry
 from titleholder import chronicle, ledger, lineage
 from titleholder.checks.base import Result
 from titleholder.decision import Answer, Entry

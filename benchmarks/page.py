@@ -1,0 +1,145 @@
+"""The page Champions with many models and years of decisions, beside Airflow's own list of DAGs, in one run.
+
+    python benchmarks/page.py --models 50 --months 120 --requests 40
+
+Starts a stack of its own (some minutes), makes two real decisions, and writes them into the ledger as those of every
+model and month. Requests are made one after the other, each kind in turns; the yardstick is what Airflow's page of DAGs
+asks its server for, with as many DAGs on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import requests
+from dateutil.relativedelta import relativedelta
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests"))
+from stacks import fill_tiny  # noqa: E402
+from titleholder import ledger, steps  # noqa: E402
+from titleholder.decision import Decision, Entry  # noqa: E402
+from titleholder.local import stack as local  # noqa: E402
+from titleholder.local.airflow import Airflow  # noqa: E402
+from titleholder.local.cli import migrate_ledger  # noqa: E402
+from titleholder.local.keys import ADMIN  # noqa: E402
+from titleholder.local.settings import environment, passwords  # noqa: E402
+from titleholder.local.state import State  # noqa: E402
+from titleholder.settings import Settings, connection_url  # noqa: E402
+from titleholder.snapshots import Origin  # noqa: E402
+
+
+@contextmanager
+def a_stack(models: int) -> Iterator[State]:
+    """A stack with so many copies of the tests' model `tiny`."""
+    home = Path(tempfile.mkdtemp(prefix="titleholder-bench-"))
+    specs, tiny = home / "models", ROOT / "tests" / "models"
+    specs.mkdir()
+    shutil.copy(tiny / "tiny.sql", specs)
+    for name in names(models):
+        (specs / f"{name}.yaml").write_text((tiny / "tiny.yaml").read_text().replace("name: tiny", f"name: {name}"))
+    os.environ["TITLEHOLDER_MODELS"] = str(specs)
+    state = State(home / "state")
+    try:
+        local.up(state, after_postgres=[migrate_ledger])
+        os.environ.update(
+            {k: v for k, v in environment(state).items() if k.startswith(("TITLE", "MLFLOW", "AIRFLOW_C"))}
+        )
+        fill_tiny(os.environ["TITLEHOLDER_LOADER_URL"])
+        yield state
+    finally:
+        local.clean(state)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def names(models: int) -> list[str]:
+    """The models' names."""
+    return [f"model_{n:03}" for n in range(models)]
+
+
+def a_decision(model: str, settings: Settings) -> list[Decision]:
+    """Two real ones: a first champion, and a challenger of a later month judged against it."""
+    made = []
+    for as_of in (date(2024, 1, 1), date(2024, 3, 1)):
+        snapshot = steps.extract(
+            model, as_of, "dev", url=connection_url("warehouse"), origin=Origin(actor="bench"), settings=settings
+        )
+        trained = [steps.train(snapshot, name, settings=settings) for name in snapshot.candidates]
+        judged = steps.validate(steps.nominate(trained, settings=settings), settings=settings)
+        made.append(steps.promote(steps.decide(judged, settings=settings), settings=settings))
+    return made
+
+
+def fill(first: Decision, later: Decision, models: int, months: int, url: str) -> int:
+    """These decisions as those of every model and month; another champion once a year. Returns a decision's id."""
+    number = 0
+    for name in names(models):
+        with ledger.line(url, name, "live") as line:
+            champion = None
+            for month in range(months):
+                row, kind = (later, "promote" if month % 12 == 0 else "keep") if month else (first, "promote")
+                version = month + 1
+                before, champion = champion, version if kind == "promote" else champion
+                what = {
+                    "model": name, "lane": "live", "as_of": date(2016, 1, 1) + relativedelta(months=month),
+                    "challenger_version": version, "champion_before": before, "champion_after": champion, "kind": kind,
+                }  # fmt: skip
+                number = line.append(Entry(**{**{k: getattr(row, k) for k in Entry.model_fields}, **what})).id
+    return number
+
+
+def p(seconds: list[float], share: float) -> float:
+    """A quantile, in milliseconds."""
+    return float(np.quantile(seconds, share)) * 1000
+
+
+def main() -> None:
+    """Fill, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=50)
+    parser.add_argument("--months", type=int, default=120)
+    parser.add_argument("--requests", type=int, default=40)
+    asked = parser.parse_args()
+    with a_stack(asked.models) as state:
+        settings, airflow = Settings.from_environment(), Airflow.of(state)
+        decisions = a_decision(names(1)[0], settings)
+        number = fill(*decisions, asked.models, asked.months, settings.ledger_url)
+        for name in names(asked.models):
+            airflow.wait_for_dag(f"{name}.retrain", timeout=600)
+        login = {"username": ADMIN, "password": passwords(state)[ADMIN]}
+        token = requests.post(f"{airflow.address}/auth/token", json=login, timeout=60).json()["access_token"]
+        pages = {
+            "Airflow's list of DAGs": f"/ui/dags?dag_runs_limit=14&limit={asked.models}&exclude_stale=true",
+            "overview": "/titleholder/",
+            "a model": f"/titleholder/models/{names(asked.models)[-1]}",
+            "a decision": f"/titleholder/decisions/{number}",
+        }
+        found: dict[str, list[float]] = {page: [] for page in pages}
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {token}"
+            for turn in range(asked.requests + 2):
+                for page, path in pages.items():
+                    began = time.perf_counter()
+                    answer = session.get(f"{airflow.address}{path}", timeout=60)
+                    answer.raise_for_status()
+                    if turn >= 2:  # the first ones import and compile
+                        found[page].append(time.perf_counter() - began)
+    print(f"{asked.models} models, {asked.models * asked.months:,} decisions, {asked.requests} requests each")
+    print(f"{'page':24} {'p50 ms':>8} {'p95 ms':>8} {'p95 / yardstick':>16}")
+    yardstick = p(found["Airflow's list of DAGs"], 0.95)
+    for page, seconds in found.items():
+        print(f"{page:24} {p(seconds, 0.5):>8.0f} {p(seconds, 0.95):>8.0f} {p(seconds, 0.95) / yardstick:>16.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The page Champions as people use it: from Airflow's navigation to the evidence and back, by mouse, keyboard and phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser import PHONE, axe, champions, choose_theme, fits, needs_chromium, tab_to
+from titleholder import ledger
+from titleholder.decision import Decision
+from titleholder.local.airflow import Airflow
+from titleholder.local.state import State
+from titleholder.settings import Settings
+
+pytestmark = [pytest.mark.slow, needs_chromium]
+MODEL, LANE = "tiny", "seen"
+RETRAIN = f"{MODEL}.retrain"
+Opener = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def airflow(state: State) -> Airflow:
+    found = Airflow.of(state)
+    found.wait_for_dag(RETRAIN)
+    found.pause(RETRAIN, False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def run_id(airflow: Airflow) -> str:
+    """A run of a lane of its own, which ends with a champion there."""
+    run_id = airflow.trigger(RETRAIN, {"as_of": "2024-01-01", "lane": LANE, "reason": "to be <looked> at"})
+    assert airflow.wait_for_run(RETRAIN, run_id) == "success"
+    return run_id
+
+
+@pytest.fixture
+def row(run_id: str, settings: Settings) -> Decision:
+    (found,) = [r for r in ledger.read(settings.ledger_url, MODEL, LANE) if r.airflow_run == f"{RETRAIN}/{run_id}"]
+    return found
+
+
+@pytest.fixture
+def paths(row: Decision) -> dict[str, str]:
+    """Each kind of page."""
+    return {
+        "overview": "/titleholder/",
+        "model": f"/titleholder/models/{MODEL}?lane={LANE}",
+        "decision": f"/titleholder/decisions/{row.id}",
+    }
+
+
+def test_from_the_navigation_to_mlflow_and_back(page_of: Opener, row: Decision, run_id: str) -> None:
+    page = page_of("admin")
+    page.goto("/")
+    page.get_by_role("link", name="Champions").click()
+    inside = page.frame_locator("iframe")
+    expect(inside.get_by_role("heading", name="Who reigns")).to_be_visible()
+    inside.get_by_role("link", name=MODEL, exact=True).click()
+    inside.get_by_role("navigation", name="Lanes").get_by_role("link", name=LANE).click()
+    inside.get_by_role("region", name="Decisions").get_by_role("link", name="2024-01-01").click()
+    expect(inside.get_by_role("heading", level=1)).to_contain_text(f"Version {row.challenger_version} promoted")
+    expect(page).to_have_url(re.compile(f"/plugin/champions/titleholder/decisions/{row.id}$"))
+    expect(inside.get_by_text("to be <looked> at")).to_be_visible()
+    card = inside.frame_locator("iframe[title^='Model card']")
+    expect(card.get_by_role("heading", level=1)).to_contain_text("promoted")
+    with page.context.expect_page() as opened:
+        inside.get_by_role("link", name="MLflow run").click()
+    mlflow = opened.value
+    assert row.mlflow_run_id in mlflow.url
+    mlflow.get_by_role("link", name="Airflow run").first.click()
+    back = mlflow if "/dags/" in mlflow.url else mlflow.context.pages[-1]
+    expect(back).to_have_url(re.compile(f"/dags/{re.escape(RETRAIN)}/runs/{re.escape(run_id[:8])}"))
+
+
+def test_from_a_task_to_its_decision(page_of: Opener, airflow: Airflow, row: Decision, run_id: str) -> None:
+    links = airflow.get(f"/dags/{RETRAIN}/dagRuns/{run_id}/taskInstances/promote/links")["extra_links"]
+    page = page_of("admin")
+    page.goto(links["Decision"])
+    expect(page.frame_locator("iframe").get_by_text(row.hash)).to_be_visible()
+
+
+def test_links_to_airflow_leave_the_frame(page_of: Opener, paths: dict[str, str]) -> None:
+    page = page_of("admin")
+    champions(page, paths["model"]).get_by_role("link", name="Retrain…").click()
+    expect(page).to_have_url(re.compile(f"/dags/{re.escape(RETRAIN)}"))
+    expect(page.get_by_role("button", name="Trigger Dag")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_in_both_themes(page_of: Opener, paths: dict[str, str], theme: str) -> None:
+    page = page_of("admin", color_scheme=theme)
+    for path in paths.values():
+        frame = champions(page, path)
+        frame.wait_for_load_state("networkidle")
+        assert frame.evaluate("document.documentElement.dataset.theme") == theme
+        axe(frame)
+    axe(champions(page, "/titleholder/models/nobody"))
+
+
+def test_the_theme_follows_airflows_at_once(page_of: Opener, paths: dict[str, str]) -> None:
+    page = page_of("admin", color_scheme="light")
+    frame = champions(page, paths["overview"])
+    paper = "getComputedStyle(document.body).backgroundColor"
+    before = frame.evaluate(paper)
+    choose_theme(page, "Dark Mode")
+    frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    assert frame.evaluate(paper) != before
+
+
+@pytest.mark.parametrize("which", ["overview", "model", "decision"])
+def test_every_page_fits_a_phone(page_of: Opener, paths: dict[str, str], which: str) -> None:
+    page = page_of("admin", viewport=PHONE)
+    page.goto(paths[which])
+    fits(page)
+    axe(page)
+
+
+def test_by_keyboard_alone(page_of: Opener, row: Decision) -> None:
+    page = page_of("admin")
+    page.goto("/")
+    tab_to(page, page.get_by_role("link", name="Champions"))
+    page.keyboard.press("Enter")
+    inside = page.frame_locator("iframe")
+    tab_to(page, inside.get_by_role("link", name=MODEL, exact=True))
+    page.keyboard.press("Enter")
+    tab_to(page, inside.get_by_role("navigation", name="Lanes").get_by_role("link", name=LANE))
+    page.keyboard.press("Enter")
+    tab_to(page, inside.get_by_role("searchbox"))
+    page.keyboard.type("first champion")
+    page.keyboard.press("Enter")
+    expect(inside.get_by_role("status")).to_contain_text("1 of 1 decisions")
+    tab_to(page, inside.get_by_role("link", name=re.compile("^promote, as of")).first)
+    page.keyboard.press("Enter")
+    expect(inside.get_by_role("heading", level=1)).to_contain_text(f"Version {row.challenger_version} promoted")
+
+
+def test_the_filter_and_the_way_back(page_of: Opener, paths: dict[str, str]) -> None:
+    page = page_of("admin")
+    frame = champions(page, paths["model"])
+    frame.get_by_label("reject").check()
+    frame.get_by_role("button", name="Filter").click()
+    expect(frame.get_by_text("No decision passes the filter.")).to_be_visible()
+    frame.get_by_role("link", name="Show all").click()
+    expect(frame.get_by_role("status")).to_contain_text("1 of 1 decisions")
+    page.go_back()
+    expect(frame.get_by_text("No decision passes the filter.")).to_be_visible()

@@ -1,0 +1,101 @@
+"""The form of a rollback, made of what the ledger knows when Airflow reads the DAG file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from succession_world import write_model
+from test_ledger import entry
+
+from titleholder import chronicle, ledger
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+MODEL, EMPTY = "tiny_throne", "tiny_empty"
+PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+dags = DagBag(dag_folder=sys.argv[1]).dags
+print("ANSWER" + json.dumps({name: dags[name].params.get_param("to").schema for name in dags if name.endswith("rollback")}))
+"""
+
+
+@pytest.fixture(scope="module")
+def reigned() -> list[int]:
+    """The versions of a line: 1, then 2, back to 1, then 3."""
+    return [1, 2, 1, 3]
+
+
+@pytest.fixture
+def line(settings: Settings, reigned: list[int]) -> list[int]:
+    if not ledger.read(settings.ledger_url, MODEL, "live"):
+        with ledger.line(settings.ledger_url, MODEL, "live") as line:
+            before = None
+            for month, version in enumerate(reigned, start=1):
+                kind = "rollback" if version in reigned[: month - 1] else "promote"
+                made = entry("live", date(2024, month, 1), "promote", version, before)
+                line.append(made.model_copy(update={"model": MODEL, "kind": kind}))
+                before = version
+    return reigned
+
+
+def test_who_reigned_when_of_many_models_in_one_question(settings: Settings, line: list[int]) -> None:
+    found = chronicle.reigns_of(settings.ledger_url, [MODEL, EMPTY])
+    assert [r.version for r in found[MODEL]] == line
+    assert [r.kind for r in found[MODEL]] == ["promote", "promote", "rollback", "promote"]
+    assert found[MODEL][-1].reigned_to is None
+    assert [r.reigned_to for r in found[MODEL][:-1]] == [r.reigned_from for r in found[MODEL][1:]]
+    assert found[EMPTY] == []
+    assert chronicle.reigns(settings.ledger_url, MODEL) == found[MODEL]
+
+
+def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str, dict]:
+    """The field `to` of every rollback DAG, as the DAG processor reads it, or a task's process."""
+    for name in (MODEL, EMPTY):
+        write_model(tmp_path, name)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")} | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "TITLEHOLDER_MODELS": str(tmp_path),
+        "TITLEHOLDER_LEDGER_URL": settings.ledger_url,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
+        **({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {}),
+    }
+    command = [sys.executable, "-c", PARSE, str(ROOT / "dags" / "rollback.py")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    (answer,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")] or [done.stderr]
+    return dict(json.loads(answer.removeprefix("ANSWER")))
+
+
+@pytest.mark.usefixtures("line")
+def test_a_rollback_offers_those_who_reigned(settings: Settings, tmp_path: Path) -> None:
+    found = to_fields(settings, tmp_path)
+    assert found[f"{EMPTY}.rollback"]["enum"] == [None]
+    told = found[f"{MODEL}.rollback"]
+    assert told["enum"] == [None, 2, 1]
+    first, second = (told["values_display"][version] for version in ("1", "2"))
+    assert first.startswith("version 1: 20")
+    assert first.count(" to ") == 2, "it reigned twice"
+    assert first.endswith(", as of 2024-01-01")
+    assert "(rolled back)" in second
+
+
+@pytest.mark.usefixtures("line")
+def test_a_task_holds_nobody_to_a_list_that_may_have_changed_since(settings: Settings, tmp_path: Path) -> None:
+    """Airflow validates a run's form again in every task, against the DAG that the task's process reads."""
+    dag = f"{MODEL}.rollback"
+    assert "enum" not in to_fields(settings, tmp_path, dag)[dag]
+
+
+def test_a_ledger_that_was_never_migrated_leaves_the_plain_field(settings: Settings, tmp_path: Path) -> None:
+    database, _, _ = settings.ledger_url.rpartition("/")
+    other = Settings(f"{database}/postgres", settings.tracking_uri, settings.snapshots)
+    assert "enum" not in to_fields(other, tmp_path)[f"{MODEL}.rollback"]
