@@ -11,15 +11,14 @@ Facts of Airflow 3.3.2's pages that these tests lean on:
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Frame, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from browser import DESK, PHONE, Troubles, axe, champions, choose_theme, fits, log_in, needs_chromium
+from browser import Troubles, log_in, needs_chromium
 from titleholder import ledger
 from titleholder.decision import Decision
 from titleholder.local.airflow import TASK_DONE, Airflow
@@ -195,35 +194,3 @@ def test_a_rollback_by_the_form(page_of: Opener, users: dict[str, Airflow], sett
     row = row_of(settings, f"{ROLLBACK}/{run_id}")
     assert (row.kind, row.actor, row.asked_because) == ("rollback", "risk-lead", "it saw the future")
     assert (row.champion_before, row.champion_after, champion(settings)) == (second, first, first)
-
-
-@pytest.mark.parametrize("mode", ["Light Mode", "Dark Mode"])
-def test_champions_leads_from_the_overview_to_a_decision(page_of: Opener, settings: Settings, mode: str) -> None:
-    """On a desk and on a phone, in both themes, without a serious fault of accessibility."""
-    page = page_of("intern")
-    frame = champions(page)
-    choose_theme(page, mode)
-    expect(frame.locator("html")).to_have_attribute("data-theme", mode.removesuffix(" Mode").lower())
-    readable(page, frame)
-    frame.get_by_role("link", name=MODEL, exact=True).last.click()
-    frame.wait_for_url(f"**/titleholder/models/{MODEL}*")
-    readable(page, frame)
-    last = ledger.read(settings.ledger_url, MODEL, "live")[-1]
-    frame.locator(f"a[href$='/decisions/{last.id}']").first.click()
-    frame.wait_for_url(f"**/titleholder/decisions/{last.id}")
-    readable(page, frame)
-    expect(page).to_have_url(re.compile(f"/plugin/champions/titleholder/decisions/{last.id}$"))
-
-
-def readable(page: Page, frame: Frame) -> None:
-    for screen in (PHONE, DESK):
-        page.set_viewport_size(screen)
-        fits(frame)
-        axe(frame)
-
-
-def test_a_way_out_of_the_frame_leads_airflow_to_the_dag(page_of: Opener) -> None:
-    page = page_of("admin")
-    frame = champions(page, f"/titleholder/models/{MODEL}")
-    frame.locator(f"a[data-out][href*='/dags/{RETRAIN}']").first.click()
-    expect(page).to_have_url(re.compile(f"/dags/{RETRAIN}"))
