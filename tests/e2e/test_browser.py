@@ -1,7 +1,8 @@
 """What people do in Airflow's own pages, by a real browser: log in, retrain, approve, roll back.
 
 Facts of Airflow 3.3.2's pages that these tests lean on:
-- Fields of a form have the id `element_<param>`; their labels are not tied to them.
+- Fields of a form have the id `element_<param>`; their labels are not tied to them. Switches have a name instead.
+- One section of a form is open at a time.
 - A string that may not be null is required, whatever its default: *Trigger* and *Approve* stay disabled while it is empty.
 - Lengths and patterns are the server's to refuse. The page then says "Bad Request" and not why.
 - A toast may be there twice, once in each of two regions.
@@ -91,6 +92,14 @@ def state_of(airflow: Airflow, run_id: str, task: str) -> str | None:
     return next(t["state"] for t in airflow.tasks(RETRAIN, run_id) if t["task_id"] == task)
 
 
+def wait_for_pick(airflow: Airflow, version: int) -> None:
+    """Until the rollback's form offers a version: Airflow reads the DAGs, and so the ledger, every half minute."""
+    deadline = time.monotonic() + 150
+    while version not in airflow.get(f"/dags/{ROLLBACK}/details")["params"]["to"]["schema"].get("enum", ()):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
 def names(runs: list[dict]) -> list[str]:
     return [run["dag_run_id"] for run in runs]
 
@@ -119,11 +128,16 @@ def test_a_retrain_by_the_form_is_approved_on_the_page(
     form = form_of(page, RETRAIN)
     form.locator("#element_as_of").fill("2024-01-01")
     form.locator("#element_reason").fill("asked on the page")
+    button(form, "Candidates").click()
+    form.get_by_role("checkbox", name="boosting").press("Space")
     button(form, "Trigger").click()
     run_id = started(page, RETRAIN)
     asked = users["admin"].wait_for_question(RETRAIN, run_id, "approve")
     expect(page.get_by_role("button", name="Required Actions")).to_be_visible()
     assert "asked on the page" in asked["body"]
+    assert [t["rendered_map_index"] for t in users["admin"].tasks(RETRAIN, run_id) if t["task_id"] == "train"] == [
+        "scorecard"
+    ]
     assert champion(settings) is None
     answer(page_of("risk-lead"), users["admin"], run_id, "Approve", "seen on the page")
     assert users["admin"].wait_for_run(RETRAIN, run_id) == "success"
@@ -152,8 +166,10 @@ def test_wrong_input_is_refused_by_the_form_before_a_run_exists(
     assert names(users["admin"].runs(dag)) == before
 
 
-def test_a_rollback_needs_a_reason(page_of: Opener) -> None:
-    form = form_of(page_of("admin"), ROLLBACK)
+def test_a_retrain_needs_nothing_filled_in_and_a_rollback_a_reason(page_of: Opener) -> None:
+    page = page_of("admin")
+    expect(button(form_of(page, RETRAIN), "Trigger")).to_be_enabled()
+    form = form_of(page, ROLLBACK)
     expect(button(form, "Trigger")).to_be_disabled()
     form.locator("#element_reason").fill("it saw the future")
     expect(button(form, "Trigger")).to_be_enabled()
@@ -165,9 +181,13 @@ def test_a_rollback_by_the_form(page_of: Opener, users: dict[str, Airflow], sett
     assert users["admin"].wait_for_run(RETRAIN, newer) == "success"
     first, second = [row.challenger_version for row in ledger.read(settings.ledger_url, MODEL, "live")]
     assert champion(settings) == second
+    wait_for_pick(users["admin"], first)
     page = page_of("risk-lead")
     form = form_of(page, ROLLBACK)
     form.locator("#element_reason").fill("it saw the future")
+    form.locator("#element_to").get_by_role("combobox").click()
+    expect(page.get_by_role("option")).to_have_count(2)  # the predecessor, and the one that reigned by name
+    page.get_by_role("option", name=f"version {first}:").click()
     button(form, "Trigger").click()
     run_id = started(page, ROLLBACK)
     assert users["admin"].wait_for_run(ROLLBACK, run_id) == "success"
