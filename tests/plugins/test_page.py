@@ -55,6 +55,8 @@ for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     ask(name, f"/models/tiny?lane=backtest{path}")
 ask("another lane", "/models/tiny?lane=other")
+chronicle.decisions, chronicle.reigns = lambda url, model, lane: [], lambda url, model, lane: []
+ask("backfilled only", "/models/tiny")
 evidence.newest_backtest = lambda model, lane: None
 ask("no backtest", "/models/tiny/backtest?lane=backtest")
 month = lambda n, gate: {"month": {"as_of": f"2025-0{n}-01", "gate": gate},
@@ -107,6 +109,11 @@ def test_before_the_first_decision_it_says_how_to_get_one(told: dict) -> None:
     assert "Nobody reigns yet." in text
     assert "No decision yet in the lane live" in text
     assert "backfill it" in text
+    assert 'aria-label="Lanes"' not in text
+
+
+def test_a_model_with_decisions_in_another_lane_only_leads_there(told: dict) -> None:
+    assert 'href="/models/tiny?lane=backtest"' in told["backfilled only"][1]
 
 
 def test_decisions_are_filtered(told: dict) -> None:
