@@ -89,6 +89,9 @@ def main() -> None:
     settings, airflow = Settings.from_environment(), Airflow.of(State.locate())
     airflow.wait_for_dag(f"{asked.model}.retrain")
     airflow.pause(f"{asked.model}.retrain", False)
+    time.sleep(5)
+    for under_way in airflow.runs(f"{asked.model}.retrain", "scheduled"):  # the tick that was due; it is live
+        airflow.wait_for_run(f"{asked.model}.retrain", under_way["dag_run_id"], timeout=1800)
     months = list(
         itertools.takewhile(
             lambda d: d <= asked.last, (asked.first + relativedelta(months=n) for n in itertools.count())
