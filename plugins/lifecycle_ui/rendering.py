@@ -15,9 +15,9 @@ from lifecycle_ui import addresses, charts, evidence
 from titleholder import formats
 
 DID = {
-    "promote": "promoted",
-    "keep": "kept",
-    "reject": "rejected",
+    "promote": "challenger promoted",
+    "keep": "challenger not promoted",
+    "reject": "challenger rejected",
     "rollback": "rolled back",
     "retire": "retirement advised",
 }
