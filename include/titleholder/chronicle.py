@@ -31,8 +31,9 @@ class Reigned(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A decision without its verdict; `failed` and `warned` are codes of checks, blocking ones and others.
+    """A decision without its verdict.
 
+    `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `stands` is false where
     the same month was judged anew later. A rollback has neither challenger nor anything measured.
     """
@@ -64,6 +65,7 @@ class Decided(NamedTuple):
     gain: float | None
     gain_lower: float | None
     gain_upper: float | None
+    passed: list[str] | None
     failed: list[str] | None
     warned: list[str] | None
 
@@ -74,10 +76,15 @@ class Decided(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a model stands in the lane live: whoever reigns, and its newest decision; None before there is any."""
+    """Where a model stands in the lane live; None before there is any.
+
+    `last` was written last; `judged` is the judgement of the newest as-of date: an older month that came late, or a
+    rollback, says nothing newer about the champion.
+    """
 
     champion: Reigned | None
     last: Decided | None
+    judged: Decided | None
 
 
 class Lane(NamedTuple):
@@ -91,18 +98,25 @@ class Lane(NamedTuple):
 _OF = ("model", "lane")
 _REIGNS = table("champion_history", *map(column, (*_OF, *Reigned._fields)), schema="titleholder")
 _DECIDED = table("decision_history", *map(column, Decided._fields), schema="titleholder")
-_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "created_at")), schema="titleholder")
+_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind", "created_at")), schema="titleholder")
 
 
 def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
     """Where each of these models stands in the lane live."""
     reign, row = _REIGNS.c, _ROWS.c
     reigning = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
-    newest = select(func.max(row.sequence)).where(row.model == _DECIDED.c.model, row.lane == LIVE).scalar_subquery()
-    last = select(_DECIDED).where(_DECIDED.c.model.in_(models), _DECIDED.c.lane == LIVE, _DECIDED.c.sequence == newest)
     champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, reigning)}
-    decided = {found.model: Decided._make(found) for found in _ask(url, last)}
-    return {model: Standing(champions.get(model), decided.get(model)) for model in models}
+    last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
+    by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
+    newest = func.row_number().over(partition_by=row.model, order_by=by_month)
+    named = (row.id, last.label("last"), newest.label("newest"))
+    places = select(*named).where(row.model.in_(models), row.lane == LIVE).subquery()
+    first = select(places).where((places.c.last == 1) | (places.c.newest == 1))
+    ranks = {found.id: found for found in _ask(url, first)}
+    decided = [Decided._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
+    lasts = {d.model: d for d in decided if ranks[d.id].last == 1}
+    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind != "rollback"}
+    return {model: Standing(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
 
 
 def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
@@ -134,9 +148,10 @@ def lanes(url: str, model: str) -> list[Lane]:
     return [Lane._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))]
 
 
-def decision(url: str, number: int) -> Mapping[str, Any] | None:
-    """A whole row of the ledger, verdict and all, as the database has it; None where there is none."""
-    wanted: Select[Any] = select(literal_column("*")).select_from(_ROWS).where(_ROWS.c.id == number)
+def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:
+    """A whole row of the ledger, verdict and all, as the database has it; None where these models have none such."""
+    of = _ROWS.c
+    wanted: Select[Any] = select(literal_column("*")).select_from(_ROWS).where(of.id == number, of.model.in_(models))
     return next((dict(found._mapping) for found in _ask(url, wanted)), None)
 
 

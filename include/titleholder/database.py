@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from titleholder.errors import ServiceError
 
@@ -23,7 +24,8 @@ def engine(url: str, *, hurried: bool = False) -> Engine:
     """
     options = f"-c timezone=utc{f' -c statement_timeout={HURRY}s' if hurried else ''}"
     connecting = {"options": options, "connect_timeout": HURRY if hurried else PATIENCE}
-    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=connecting)
+    patience = HURRY if hurried else 30
+    return create_engine(url, pool_pre_ping=True, pool_size=2, pool_timeout=patience, connect_args=connecting)
 
 
 @contextmanager
@@ -34,5 +36,7 @@ def reachable() -> Iterator[None]:
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from error
+    except PoolTimeoutError as error:
+        raise ServiceError("the ledger is asked by too many at once; try again in a moment") from error
     except ProgrammingError as error:
         raise ServiceError(f"the ledger refused: {str(error.orig).strip()}") from error

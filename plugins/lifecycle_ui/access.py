@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 TAG = "titleholder"
+BY_ITSELF = ("scheduled", "asset_triggered")
 
 
 def models(user: BaseUser, session: Session) -> dict[str, Model]:
@@ -55,8 +56,8 @@ def questions(dags: Collection[str], session: Session) -> list[Question]:
 
 
 def newest_runs(dags: Collection[str], session: Session) -> dict[str, Run]:
-    """The newest run of each of these DAGs, backfills left out."""
-    theirs = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), DagRun.run_type != "backfill")
+    """The newest run of each of these DAGs that Airflow started by itself, by the clock or by assets."""
+    theirs = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), DagRun.run_type.in_(BY_ITSELF))
     newest = theirs.group_by(DagRun.dag_id)
-    wanted = select(DagRun.dag_id, DagRun.run_id, DagRun._state, DagRun.run_after).where(DagRun.id.in_(newest))
+    wanted = select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_after).where(DagRun.id.in_(newest))
     return {row[0]: Run(row[0], row[1], str(row[2]), row[3]) for row in session.execute(wanted)}

@@ -6,9 +6,10 @@ what hangs on its runs. Whoever may not read a model's DAG gets the same answer 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,12 +30,17 @@ from titleholder.errors import ServiceError
 from titleholder.settings import need
 from titleholder.words import LIVE
 
+LOG = logging.getLogger(__name__)
 OWN = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'"
 """What a page of ours may load: its own script, style, pictures and frames, and nothing inline."""
 CARDS_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
 """A card comes from MLflow: it is shown, but runs nothing and is not of our origin."""
 LANE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+AWAY = (
+    "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
+    "`make up` starts it. Nothing is lost, and whoever reigns keeps reigning. Then reload this page."
+)
 KINDS = ("promote", "keep", "reject", "rollback", "retire")
 ADVICE = {
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
@@ -53,8 +59,7 @@ async def guarded(request: Request, call_next: Any) -> Response:
     answer.headers.setdefault("Content-Security-Policy", POLICY)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Referrer-Policy"] = "same-origin"
-    if "/static/" not in request.url.path:
-        answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Cache-Control"] = "no-cache" if "/static/" in request.url.path else "no-store"
     return answer
 
 
@@ -74,8 +79,8 @@ async def unreadable(request: Request, _: RequestValidationError) -> HTMLRespons
 @app.exception_handler(ServiceError)
 async def away(request: Request, error: ServiceError) -> HTMLResponse:
     """The ledger is away: the page has nothing to tell, and says what to do."""
-    advice = f"{str(error)[0].upper()}{str(error)[1:]} Nothing is lost; whoever reigns keeps reigning. Then reload."
-    return page(request, "trouble", status=503, title="The ledger cannot be read", advice=advice)
+    LOG.error("Champions cannot be shown: %s", error)
+    return page(request, "trouble", status=503, title="The ledger cannot be read", advice=AWAY)
 
 
 @app.get("/")
@@ -85,15 +90,16 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
     dags = [model.dag_id for model in models.values()]
     standings = chronicle.standings(_ledger(), models) if models else {}
     asked, runs = access.questions(dags, session), access.newest_runs(dags, session)
-    aliases = evidence.aliases() if models else evidence.Aliases({})
+    session.close()  # MLflow may take its time: nobody's connection waits for it
+    aliases, now = _aliases(standings), datetime.now(UTC)
     lines = [
         {
             "model": model,
-            "standing": standings[name],
-            "age": _age(standings[name]),
-            "findings": health.findings(model, standings[name], _of(model, asked), runs.get(model.dag_id), aliases),
+            "standing": standing,
+            "age": _age(standing),
+            "findings": health.findings(model, standing, _of(model, asked), runs.get(model.dag_id), aliases, now),
         }
-        for name, model in models.items()
+        for model, standing in ((model, standings[name]) for name, model in models.items())
     ]
     return page(request, "overview", lines=lines)
 
@@ -117,6 +123,8 @@ def model(
     rows, reigns = chronicle.decisions(_ledger(), name, lane), chronicle.reigns(_ledger(), name, lane)
     standing = chronicle.standings(_ledger(), [name])[name]
     asked, runs = access.questions([found.dag_id], session), access.newest_runs([found.dag_id], session)
+    session.close()
+    now = datetime.now(UTC)
     in_force = sorted((row for row in rows if row.stands), key=lambda row: (row.as_of, row.sequence))
     wanted = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
     return page(
@@ -125,12 +133,12 @@ def model(
         model=found,
         standing=standing,
         age=_age(standing),
-        findings=health.findings(found, standing, asked, runs.get(found.dag_id), evidence.aliases()),
+        findings=health.findings(found, standing, asked, runs.get(found.dag_id), _aliases({name: standing}), now),
         asked=asked,
         lane=lane,
         lanes=lanes,
         reigns=reigns,
-        line=charts.succession(reigns, in_force, lane, datetime.now(UTC)),
+        line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
         decisions=[row for row in reversed(rows) if _asked_for(row, wanted)],
         of=len(rows if replaced else in_force),
@@ -150,6 +158,9 @@ def decision(request: Request, number: int, user: GetUserDep, session: SessionDe
 def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
     """The model card of a decision, as it hangs on its MLflow run."""
     row, _ = _decision(number, user, session)
+    session.close()
+    if not row["mlflow_run_id"]:
+        raise HTTPException(404)
     try:
         content = evidence.artifact(row["mlflow_run_id"], "card.html")
     except evidence.UnreachableError as error:
@@ -163,28 +174,42 @@ def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep,
     _visible(name, user, session)
     if not LANE.fullmatch(lane):
         raise HTTPException(404)
+    session.close()
     try:
         told = evidence.newest_backtest(name, lane)
+        months = _months(told) if told else []
     except evidence.UnreachableError as error:
-        return _without(request, str(error), "Backtests are kept there; everything else on this page is complete.")
-    return page(request, "backtest", told=told, name=name, lane=lane, walk=_walk(told) if told else None)
+        return _without(request, str(error), "Backtests are kept in MLflow; everything else on this page is complete.")
+    return page(request, "backtest", told=told, name=name, lane=lane, months=months, walk=charts.walk(months))
 
 
-def _walk(told: Mapping[str, Any]) -> charts.Walk | None:
-    months = [
-        (
-            datetime.fromisoformat(m["month"]["as_of"]).date(),
-            {policy: figure["metric"] for policy, figure in m["figures"].items()},
-            m["month"]["gate"],
-        )
-        for m in told["months"]
-    ]
-    return charts.walk([month for month in months if month[1]])
+def _months(told: evidence.Backtest) -> list[charts.Month]:
+    """The months of a backtest in which anything was measured."""
+    try:
+        months = [
+            charts.Month(
+                date.fromisoformat(m["month"]["as_of"]),
+                {policy: figure["metric"] for policy, figure in m["figures"].items()},
+                m["month"]["gate"],
+            )
+            for m in told.months
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise evidence.UnreachableError("What MLflow keeps as backtest.json is none") from error
+    return [month for month in months if month.figures]
+
+
+def _aliases(standings: Mapping[str, chronicle.Standing]) -> evidence.Aliases:
+    """Where the aliases point. What is kept may be older than the ledger, so that trouble is looked at once more."""
+    known = evidence.aliases()
+    if any(health.differs(model, standing, known) for model, standing in standings.items()):
+        return evidence.aliases(evidence.FRESH)
+    return known
 
 
 def _without(request: Request, trouble: str, comfort: str) -> HTMLResponse:
     """A part of a page that MLflow would have filled."""
-    return page(request, "part", status=502, title=trouble, advice=f"{comfort} Start MLflow, then reload.")
+    return page(request, "part", status=502, title=trouble, advice=f"{comfort} See that MLflow is up, then reload.")
 
 
 def _visible(name: str, user: Any, session: Any) -> Model:
@@ -196,10 +221,11 @@ def _visible(name: str, user: Any, session: Any) -> Model:
 
 
 def _decision(number: int, user: Any, session: Any) -> tuple[Mapping[str, Any], Model]:
-    row = chronicle.decision(_ledger(), number) if number < 2**63 else None
+    models = access.models(user, session)
+    row = chronicle.decision(_ledger(), number, models) if models and number < 2**63 else None
     if row is None:
         raise HTTPException(404)
-    return row, _visible(row["model"], user, session)
+    return row, models[row["model"]]
 
 
 def _asked_for(row: Decided, wanted: Mapping[str, Any]) -> bool:

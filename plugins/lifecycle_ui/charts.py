@@ -75,6 +75,14 @@ class Metric(NamedTuple):
     values: list[Tick]
 
 
+class Month(NamedTuple):
+    """A month of a backtest: each policy's metric, and the version that the gate used."""
+
+    as_of: date
+    figures: dict[str, float]
+    gate: int | None
+
+
 class Walk(NamedTuple):
     """Policies of a backtest month by month, each as a line; and where the gate's champion changed."""
 
@@ -151,8 +159,8 @@ def _reigning(points: Sequence[Point]) -> list[str]:
     return [_path((p.x, p.y) for p in line) for line in lines if len(line) > 1]
 
 
-def walk(months: Sequence[tuple[date, dict[str, float], int | None]]) -> Walk | None:
-    """Each policy's metric over the months of a backtest, given as (as_of, policy -> metric, the gate's version)."""
+def walk(months: Sequence[Month]) -> Walk | None:
+    """Each policy's metric over the months of a backtest; None where nothing was measured."""
     known = [v for _, figures, _ in months for v in figures.values()]
     if not known:
         return None
@@ -222,5 +230,8 @@ def _dates(start: datetime, end: datetime, place: Callable[[float], float]) -> l
     firsts = [Tick(max(LEFT, place(m.timestamp())), f"{m:%Y-%m}") for m in months if near <= m <= end]
     if len(firsts) > 2:
         return _few(firsts)
+    if end - start < timedelta(days=2):
+        moments = [start + (end - start) * n / 3 for n in range(4 if end > start else 1)]
+        return [Tick(place(m.timestamp()), f"{m:%m-%d %H:%M}") for m in moments]
     days = dict.fromkeys(f"{start + (end - start) * n / (LABELS - 1):%Y-%m-%d}" for n in range(LABELS))
     return [Tick(place(max(start, datetime.fromisoformat(f"{day}T00:00Z")).timestamp()), day) for day in days]

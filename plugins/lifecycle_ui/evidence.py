@@ -1,4 +1,4 @@
-"""What the page shows of MLflow: where the alias points, model cards, backtests. Asked briefly, never waited for."""
+"""What the page shows of MLflow: where the alias points, model cards, backtests. Asked briefly, by few at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import os
 import threading
 import time
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 ALIAS = "champion"
-PATIENCE = 2.0
-"""Seconds that MLflow may take to answer before the page goes without it."""
-KEPT = 20.0
-"""Seconds for which an answer about aliases, or the lack of one, is kept."""
+PATIENCE, LONGER = 2.0, 5.0
+"""Seconds that MLflow may take for an answer before the page goes without it: for what is small, and for a file."""
+KEPT, FRESH = 20.0, 1.0
+"""Seconds for which an answer about aliases is kept, and for which one that shows trouble is believed."""
+AT_ONCE = 4
+"""So many requests may wait for MLflow; the API server's other threads are for others."""
 
 
 class UnreachableError(Exception):
@@ -28,17 +30,37 @@ class Aliases(NamedTuple):
     trouble: str = ""
 
 
-_lock = threading.Lock()
+class Backtest(NamedTuple):
+    """A backtest: its run, its answer in a sentence, and its months as `titleholder backtest --json` has them."""
+
+    run_id: str
+    answer: str
+    metric: str
+    labels_as_of: str
+    months: list[dict[str, Any]]
+
+
+_looking, _places = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
 _kept: tuple[float, Aliases] | None = None
 
 
-def aliases() -> Aliases:
-    """Where the alias `champion` of every registered model points: one look at MLflow, kept for a short while."""
+def aliases(older_than: float = KEPT) -> Aliases:
+    """Where the alias `champion` of every registered model points, as seen at most so many seconds ago.
+
+    While one request looks, the others take the older answer, if there is one.
+    """
     global _kept
-    with _lock:
-        if _kept is None or time.monotonic() - _kept[0] > KEPT:
+    known = _kept
+    if known and time.monotonic() - known[0] <= older_than:
+        return known[1]
+    if not _looking.acquire(blocking=known is None):
+        return known[1] if known else Aliases({}, "MLflow was not asked")
+    try:
+        if _kept is known:  # nobody was faster
             _kept = (time.monotonic(), _look())
-        return _kept[1]
+        return _kept[1] if _kept else Aliases({}, "MLflow was not asked")
+    finally:
+        _looking.release()
 
 
 def _look() -> Aliases:
@@ -47,7 +69,7 @@ def _look() -> Aliases:
     try:
         while True:
             asked = {"max_results": 1000, **({"page_token": token} if token else {})}
-            page = _get("/api/2.0/mlflow/registered-models/search", asked).json()
+            page = _json(_ask("GET", "/api/2.0/mlflow/registered-models/search", params=asked))
             for model in page.get("registered_models", []):
                 pointed = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
                 found[model["name"]] = pointed.get(ALIAS)
@@ -63,32 +85,42 @@ def artifact(run_id: str, path: str) -> str:
     Raises:
         UnreachableError: MLflow does not answer, or has no such file.
     """
-    return _get("/get-artifact", {"run_uuid": run_id, "path": path}, patience=10).content.decode()
+    answer = _ask("GET", "/get-artifact", patience=LONGER, missing=True, params={"run_uuid": run_id, "path": path})
+    if answer is None:
+        raise UnreachableError(f"MLflow has no {path} of this run")
+    return str(answer.content.decode("utf-8", errors="replace"))
 
 
-def newest_backtest(model: str, lane: str) -> dict[str, Any] | None:
-    """The last finished backtest of a lane as `titleholder backtest --json` has it; None where there is none.
+def newest_backtest(model: str, lane: str) -> Backtest | None:
+    """The last finished backtest of a lane; None where there is none.
 
     Raises:
-        UnreachableError: MLflow does not answer.
+        UnreachableError: MLflow does not answer, or what it keeps is no backtest.
     """
-    experiment = _get("/api/2.0/mlflow/experiments/get-by-name", {"experiment_name": model}, missing=True)
+    name = {"experiment_name": model}
+    experiment = _ask("GET", "/api/2.0/mlflow/experiments/get-by-name", missing=True, params=name)
     if experiment is None:
         return None
     body = {
-        "experiment_ids": [experiment.json()["experiment"]["experiment_id"]],
+        "experiment_ids": [_json(experiment)["experiment"]["experiment_id"]],
         "filter": f"tags.`titleholder.kind` = 'backtest' AND tags.`titleholder.lane` = '{lane}' "
         "AND attributes.status = 'FINISHED'",
         "order_by": ["attributes.start_time DESC"],
         "max_results": 1,
     }
-    runs = _send("POST", "/api/2.0/mlflow/runs/search", json=body).json().get("runs", [])
+    runs = _json(_ask("POST", "/api/2.0/mlflow/runs/search", json=body)).get("runs", [])
     if not runs:
         return None
     run_id = runs[0]["info"]["run_id"]
     tags = {tag["key"]: tag["value"] for tag in runs[0]["data"].get("tags", [])}
-    told: dict[str, Any] = _get("/get-artifact", {"run_uuid": run_id, "path": "backtest.json"}, patience=10).json()
-    return {**told, "run_id": run_id, "answer": tags.get("mlflow.note.content", "")}
+    wanted = {"run_uuid": run_id, "path": "backtest.json"}
+    told = _json(_ask("GET", "/get-artifact", patience=LONGER, params=wanted))
+    try:
+        return Backtest(
+            run_id, tags.get("mlflow.note.content", ""), told["metric"], told["labels_as_of"], told["months"]
+        )
+    except (KeyError, TypeError) as error:
+        raise UnreachableError("What MLflow keeps as backtest.json is none") from error
 
 
 def run_address(run_id: str) -> str:
@@ -102,23 +134,34 @@ def version_address(model: str, version: int) -> str:
 
 
 def _seen_by_people() -> str:
-    return (os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
+    """MLflow's address without a login that may stand in it."""
+    given = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or os.environ.get("MLFLOW_TRACKING_URI", "")
+    parts = urlsplit(given.rstrip("/"))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _get(path: str, params: dict[str, Any], *, missing: bool = False, patience: float = PATIENCE) -> Any:
-    return _send("GET", path, missing=missing, patience=patience, params=params)
+def _json(answer: Any) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = answer.json()
+    except ValueError as error:
+        raise UnreachableError("MLflow answered something that is no JSON") from error
+    return found
 
 
-def _send(method: str, path: str, *, missing: bool = False, patience: float = PATIENCE, **what: Any) -> Any:
+def _ask(method: str, path: str, *, missing: bool = False, patience: float = PATIENCE, **what: Any) -> Any:
     """An answer of MLflow; None for a 404 where that is expected."""
     server = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
     if not server:
         raise UnreachableError("MLFLOW_TRACKING_URI is not set for Airflow's API server")
     login = (os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+    if not _places.acquire(timeout=PATIENCE):
+        raise UnreachableError("MLflow is asked by too many at once")
     try:
         answer = requests.request(method, f"{server}{path}", auth=login if login[0] else None, timeout=patience, **what)
     except requests.RequestException as error:
         raise UnreachableError(f"MLflow does not answer ({type(error).__name__})") from error
+    finally:
+        _places.release()
     if answer.status_code == 404 and missing:
         return None
     if not answer.ok:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 RETRAIN, ROLLBACK = ".retrain", ".rollback"
 
@@ -38,9 +39,15 @@ class Question(NamedTuple):
     subject: str
     asked_at: datetime
 
+    @property
+    def href(self) -> str:
+        """Where below Airflow's address people answer."""
+        parts = (quote(part, safe="") for part in (self.dag_id, self.run_id, self.task_id))
+        return "/dags/{}/runs/{}/tasks/{}/required_actions".format(*parts)
+
 
 class Run(NamedTuple):
-    """The newest run of a DAG that was not part of a backfill."""
+    """The newest run of a DAG that Airflow started by itself: by the clock or by assets."""
 
     dag_id: str
     run_id: str

@@ -27,14 +27,9 @@ def page(request: Request, template: str, *, status: int = 200, **what: Any) -> 
     """A template with addresses that hold wherever Airflow is mounted."""
     root = request.scope.get("root_path", "").rstrip("/")
     text = _environment.get_template(f"{template}.html.j2").render(
-        root=root, airflow=root.removesuffix(addresses.PAGE), path=request.url.path, **what
+        root=root, airflow=root.removesuffix(addresses.PAGE), **what
     )
     return HTMLResponse(text, status_code=status)
-
-
-def _sentence(reason: str) -> str:
-    """The first sentence of a reason."""
-    return f"{reason.partition('. ')[0].rstrip('.')}."
 
 
 def _day(moment: date | datetime | None) -> str:
@@ -54,7 +49,6 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {
-    "sentence": _sentence,
     "day": _day,
     "part": _part,
     "stamp": formats.stamp,

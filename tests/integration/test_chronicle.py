@@ -56,7 +56,7 @@ def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
     assert (told.challenger_lower, told.challenger_upper) == (0.65, 0.75)
     assert (told.champion_lower, told.champion_upper) == (0.55, 0.65)
     assert (told.gain, told.gain_lower, told.gain_upper) == (0.1, 0.05, 0.15)
-    assert (told.failed, told.warned, told.judged_against) == (["TH301"], ["TH402"], 1)
+    assert (told.passed, told.failed, told.warned, told.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
     assert (told.approved_by, told.stands, told.matured, told.changed) == ("ann", True, FEBRUARY, False)
 
 
@@ -87,7 +87,27 @@ def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
     assert found["waiting"].champion is None
     assert found["waiting"].last is not None
     assert found["waiting"].last.id == rejected.id
-    assert found["unheard_of"] == chronicle.Standing(None, None)
+    assert found["waiting"].judged == found["waiting"].last
+    assert found["unheard_of"] == chronicle.Standing(None, None, None)
+
+
+def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settings: Settings) -> None:
+    append(settings, named("late", entry("live", JANUARY, version=1)))
+    newest = append(settings, named("late", entry("live", MARCH, version=2)))
+    older = append(settings, named("late", entry("live", FEBRUARY, "keep", 3, before=2)))
+    found = chronicle.standings(settings.ledger_url, ["late"])["late"]
+    assert found.last is not None
+    assert found.judged is not None
+    assert (found.last.id, found.judged.id) == (older.id, newest.id)
+    back = entry("live", date(2024, 4, 1)).model_copy(
+        update={"kind": "rollback", "challenger_version": None, "champion_before": 2, "champion_after": 1}
+    )
+    rolled = append(settings, named("late", back))
+    found = chronicle.standings(settings.ledger_url, ["late"])["late"]
+    assert found.champion is not None
+    assert found.last is not None
+    assert found.judged is not None
+    assert (found.champion.version, found.last.id, found.judged.id) == (1, rolled.id, newest.id)
 
 
 def test_lanes_are_counted_live_first(settings: Settings) -> None:
@@ -101,11 +121,12 @@ def test_lanes_are_counted_live_first(settings: Settings) -> None:
 
 def test_a_whole_row_or_none(settings: Settings) -> None:
     row = append(settings, entry("whole"))
-    found = chronicle.decision(settings.ledger_url, row.id)
+    found = chronicle.decision(settings.ledger_url, row.id, ["paper"])
     assert found is not None
     assert found["hash"] == row.hash
     assert Verdict.model_validate(found["verdict"]) == row.verdict
-    assert chronicle.decision(settings.ledger_url, 10**12) is None
+    assert chronicle.decision(settings.ledger_url, 10**12, ["paper"]) is None
+    assert chronicle.decision(settings.ledger_url, row.id, ["another"]) is None
 
 
 def test_a_ledger_that_is_away_is_given_up_soon(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from page_cases import MODEL, decided, reigned
@@ -10,25 +10,37 @@ from page_cases import MODEL, decided, reigned
 from lifecycle_ui import health
 from lifecycle_ui.evidence import Aliases
 from lifecycle_ui.facts import Question, Run
-from titleholder.chronicle import Standing
+from lifecycle_ui.health import Finding
+from titleholder.chronicle import Decided, Standing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WELL = Standing(reigned(1), decided(3))
 AGREED = Aliases({"tiny": 1})
-ASKED = Question("tiny.retrain", "r1", "approve", "May it?", NOW)
+ASKED = Question("tiny.retrain", "manual__1", "approve", "May it?", NOW)
 
 
-def labels(standing: Standing = WELL, **what: object) -> list[str]:
-    facts = {"model": MODEL, "standing": standing, "asked": [], "run": None, "aliases": AGREED} | what
-    return [f"{f.tone} {f.label}" for f in health.findings(**facts)]  # type: ignore[arg-type]
+def standing(**what: object) -> Standing:
+    """Version 1 reigns; a decision of March kept it, or was as said."""
+    row = decided(3, **what)
+    return Standing(reigned(1), row, row)
+
+
+def found(**what: object) -> list[Finding]:
+    facts = {
+        "model": MODEL, "standing": standing(), "asked": [], "run": None, "aliases": AGREED, "now": NOW
+    } | what  # fmt: skip
+    return health.findings(**facts)  # type: ignore[arg-type]
+
+
+def labels(**what: object) -> list[str]:
+    return [f"{f.tone} {f.label}" for f in found(**what)]
 
 
 def test_a_model_without_a_trouble_is_well() -> None:
-    assert labels() == ["good alias agrees", "good floors hold", "good stable"]
+    assert labels() == ["good alias agrees", "good floors hold", "good scores stable"]
 
 
-def test_nobody_reigns_yet() -> None:
-    assert labels(Standing(None, None), aliases=Aliases({})) == ["good alias agrees"]
+def test_nobody_reigns_yet_is_neither_well_nor_trouble() -> None:
+    assert labels(standing=Standing(None, None, None), aliases=Aliases({})) == ["none no champion"]
 
 
 @pytest.mark.parametrize(
@@ -36,31 +48,56 @@ def test_nobody_reigns_yet() -> None:
     [
         ({"model": MODEL._replace(stale=True)}, "bad no spec"),
         ({"model": MODEL._replace(paused=True)}, "warn switched off"),
+        ({"model": MODEL._replace(next_run=NOW - timedelta(hours=2))}, "warn overdue"),
         ({"run": Run("tiny.retrain", "r1", "failed", NOW)}, "bad run failed"),
         ({"asked": [ASKED]}, "open approval asked"),
         ({"aliases": Aliases({"tiny": 2})}, "bad alias differs"),
         ({"aliases": Aliases({})}, "bad alias differs"),
         ({"aliases": Aliases({}, "MLflow does not answer")}, "warn alias not compared"),
-        ({"standing": Standing(reigned(1), decided(3, kind="retire"))}, "bad retirement advised"),
-        ({"standing": Standing(reigned(1), decided(3, warned=["TH402"]))}, "warn drift"),
-        ({"standing": Standing(reigned(1), decided(3, failed=["TH205"]))}, "bad below floors"),
+        ({"standing": standing(kind="retire")}, "bad retirement advised"),
+        ({"standing": standing(warned=["TH402"])}, "warn scores moved"),
+        ({"standing": standing(failed=["TH401"])}, "warn scores moved"),
+        ({"standing": standing(failed=["TH205"])}, "bad below floors"),
     ],
 )
 def test_trouble_comes_first(what: dict[str, object], first: str) -> None:
-    assert labels(**what)[0] == first  # type: ignore[arg-type]
+    assert labels(**what)[0] == first
 
 
-def test_a_rejected_challenger_below_its_floors_says_nothing_about_the_champion() -> None:
-    assert "good floors hold" in labels(Standing(reigned(1), decided(3, kind="reject", failed=["TH201"])))
+def test_a_finding_leads_to_where_one_acts() -> None:
+    (asked, *_) = found(asked=[ASKED])
+    assert asked.href == "/dags/tiny.retrain/runs/manual__1/tasks/approve/required_actions"
+    (failed, *_) = found(run=Run("tiny.retrain", "scheduled__2026-01-01T00:00:00+00:00", "failed", NOW))
+    assert failed.href == "/dags/tiny.retrain/runs/scheduled__2026-01-01T00%3A00%3A00%2B00%3A00"
 
 
-def test_a_run_that_goes_on_is_no_trouble() -> None:
+def test_what_was_not_judged_is_not_called_good() -> None:
+    assert labels(standing=standing(kind="reject", failed=["TH101"], passed=[])) == ["good alias agrees"]
+
+
+def test_a_rejected_challenger_says_nothing_about_the_champions_scores_or_its_floors() -> None:
+    rejected = standing(kind="reject", failed=["TH201"], warned=["TH402"], passed=["TH205"])
+    assert labels(standing=rejected) == ["good alias agrees", "good floors hold"]
+
+
+def test_the_first_champion_held_its_own_floors() -> None:
+    crowned = decided(1, kind="promote", passed=["TH201"])
+    assert "good floors hold" in labels(standing=Standing(reigned(1), crowned, crowned))
+
+
+def test_what_was_found_of_a_champion_is_not_said_of_the_one_that_came_back() -> None:
+    judged: Decided = decided(3, champion_after=2, failed=["TH205"])
+    rolled = decided(4, kind="rollback", champion_after=1, failed=None, passed=None, warned=None)
+    assert labels(standing=Standing(reigned(1), rolled, judged)) == ["good alias agrees"]
+
+
+def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:
     assert labels(run=Run("tiny.retrain", "r1", "running", NOW)) == labels()
+    assert labels(model=MODEL._replace(next_run=NOW - timedelta(minutes=5))) == labels()
 
 
 def test_several_questions_are_counted() -> None:
-    found = health.findings(MODEL, WELL, [ASKED, ASKED], None, AGREED)
-    assert found[0].sentence.startswith("2 challengers wait")
+    assert found(asked=[ASKED, ASKED])[0].sentence.startswith("2 challengers wait")
 
 
 def test_age_is_in_calendar_months() -> None:

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ASK = """
 import json, sys
+from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
@@ -25,7 +26,8 @@ from lifecycle_ui.rendering import page as drawn
 from page_cases import MODEL, decided, reigned
 from titleholder import chronicle
 
-page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: None}
+session = SimpleNamespace(close=lambda: None)
+page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
 browser = TestClient(page.app, raise_server_exceptions=False)
 told = {}
 def ask(name, path="/"):
@@ -39,7 +41,7 @@ ask("no model")
 access.models = lambda user, session: {"tiny": MODEL}
 ask("ledger away")
 ask("model, ledger away", "/models/tiny")
-chronicle.standings = lambda url, models: {name: chronicle.Standing(None, None) for name in models}
+chronicle.standings = lambda url, models: {name: chronicle.Standing(None, None, None) for name in models}
 chronicle.decisions = lambda url, model, lane: []
 chronicle.reigns = lambda url, model, lane: []
 chronicle.lanes = lambda url, model: []
@@ -61,10 +63,11 @@ evidence.newest_backtest = lambda model, lane: None
 ask("no backtest", "/models/tiny/backtest?lane=backtest")
 month = lambda n, gate: {"month": {"as_of": f"2025-0{n}-01", "gate": gate},
                          "figures": {"gate": {"metric": 0.6}, "never": {"metric": 0.5 + n / 100}}}
-evidence.newest_backtest = lambda model, lane: {
-    "answer": "It was <worth> it.", "metric": "roc_auc", "labels_as_of": "2026-01-01", "run_id": "r1",
-    "months": [month(1, 1), month(2, 2), {"month": {"as_of": "2025-03-01", "gate": 2}, "figures": {}}]}
+evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "It was <worth> it.", "roc_auc", "2026-01-01", [
+    month(1, 1), month(2, 2), {"month": {"as_of": "2025-03-01", "gate": 2}, "figures": {}}])
 ask("backtest", "/models/tiny/backtest?lane=backtest")
+evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "", "roc_auc", "2026-01-01", [{"other": 1}])
+ask("no such backtest", "/models/tiny/backtest?lane=backtest")
 print("ANSWER" + json.dumps(told))
 """
 
@@ -99,6 +102,7 @@ def test_without_the_ledger_it_says_what_to_do_and_no_secret(told: dict, which: 
     assert "The ledger cannot be read" in text
     assert "make up" in text
     assert "secret" not in text
+    assert "127.0.0.1" not in text
     assert "default-src 'none'" in policy
 
 
@@ -131,7 +135,7 @@ def test_a_lane_without_decisions_is_not_there(told: dict) -> None:
 
 def test_pictures_have_words_and_every_mark_its_decision(told: dict) -> None:
     text = told["all"][1]
-    assert 'aria-label="2 reigns and 4 decisions over time; the table below has them all"' in text
+    assert 'aria-label="2 reigns and 4 decisions over time; all of them stand in the tables below"' in text
     assert 'aria-label="Version 2 reigned from 2025-03-01 to now"' in text
     for number in (1, 2, 3, 5):
         assert f'href="/decisions/{number}"' in text
@@ -145,3 +149,5 @@ def test_a_backtest_is_drawn_with_its_answer(told: dict) -> None:
     assert "It was &lt;worth&gt; it." in text
     assert text.count("<polyline") == 2
     assert text.count("another champion</title>") == 1
+    assert '<th scope="row">2025-02-01</th>' in text
+    assert told["no such backtest"][0] == 502

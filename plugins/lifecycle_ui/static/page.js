@@ -33,7 +33,11 @@ function fit() {
       const inside = frame.contentDocument;
       if (inside && inside.documentElement) frame.height = inside.documentElement.scrollHeight;
     };
-    frame.addEventListener("load", resize);
+    const watch = () => {
+      resize();
+      if (frame.contentDocument) new ResizeObserver(resize).observe(frame.contentDocument.documentElement);
+    };
+    frame.addEventListener("load", watch);
     resize();
   }
 }

@@ -32,6 +32,7 @@ SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_befo
        (verdict -> 'gain' ->> 0)::float8 AS gain,
        (verdict -> 'gain' ->> 1)::float8 AS gain_lower,
        (verdict -> 'gain' ->> 2)::float8 AS gain_upper,
+       jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "pass").code') AS passed,
        jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code') AS failed,
        jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned
 FROM titleholder.decisions AS found
