@@ -122,6 +122,7 @@ def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: flo
     out.print(
         f"\nDone in {seconds:.0f} s.\n"
         f"  Airflow   {airflow.address}   user admin, password: {command} stack status --password\n"
+        f"  Champions {airflow.address}/plugin/champions   who reigns, and why\n"
         f"  MLflow    {mlflow}\n"
         f"  History   {command} history {MODEL} --lane backtest\n"
         f"  Audit     {command} audit {MODEL}          (everything still fits together)\n"
