@@ -222,7 +222,7 @@ def _visible(name: str, user: Any, session: Any) -> Model:
 
 def _decision(number: int, user: Any, session: Any) -> tuple[Mapping[str, Any], Model]:
     models = access.models(user, session)
-    row = chronicle.decision(_ledger(), number, models) if models and number < 2**63 else None
+    row = chronicle.decision(_ledger(), number, models) if models and 0 < number < 2**63 else None
     if row is None:
         raise HTTPException(404)
     return row, models[row["model"]]

@@ -154,7 +154,7 @@ def test_what_people_wrote_is_text(viewer: Reader, decisions: dict[str, Decision
         assert page.status_code == 200
         assert "&lt;script&gt;alert(1)" in page.text
     for path in (f"/models/{NASTY}", f"/models/{SEEN}?lane={NASTY}", f"/models/{SEEN}/backtest?lane=%27%20OR%201",
-                 f"/decisions/{NASTY}", "/decisions/-1", f"/decisions/{10**30}"):  # fmt: skip
+                 f"/decisions/{NASTY}", "/decisions/-1", f"/decisions/{10**30}", f"/decisions/{-(10**30)}"):  # fmt: skip
         pages.append(answer := viewer.ask(path))
         assert answer.status_code == 404
     for page in pages:
@@ -211,4 +211,4 @@ def test_without_mlflow_the_page_says_so_and_shows_the_rest(fab: str, decisions:
         answer = boss.ask(part)
         assert answer.status_code == 502
         assert "MLflow does not answer" in answer.text
-        assert "Start MLflow, then reload." in answer.text
+        assert "See that MLflow is up, then reload." in answer.text
