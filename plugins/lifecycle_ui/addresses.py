@@ -39,18 +39,11 @@ def decision(number: object) -> str:
 
 
 def decisions() -> str:
-    """What a decision's number is appended to."""
-    return _champions("decisions/")
+    """What a decision's number is appended to.
 
-
-def model(name: str) -> str:
-    """A model on the page Champions."""
-    return _champions(f"models/{_part(name)}")
-
-
-def _champions(page: str) -> str:
-    """A page inside Champions. Airflow shows in its frame the path that follows /plugin/champions, prefix included."""
-    return f"{base()}/plugin/{ROUTE}{path()}{PAGE}/{page}" if base() else ""
+    Airflow shows in its frame the path that follows /plugin/champions, prefix included.
+    """
+    return f"{base()}/plugin/{ROUTE}{path()}{PAGE}/decisions/" if base() else ""
 
 
 def _part(name: str) -> str:

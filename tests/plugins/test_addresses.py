@@ -18,7 +18,6 @@ def behind(url):
         addresses.tab("m.retrain", "r", "approve", "required_actions"),
         addresses.decision(12),
         addresses.decisions(),
-        addresses.model("m"),
     ]
 
 answer = [behind(url) for url in ("http://127.0.0.1:8080", "https://x.org/airflow", "https://x.org/a/b/", "")]
@@ -33,9 +32,9 @@ def test_every_address_hangs_on_the_base_url(tmp_path: Path) -> None:
     def expected(base: str, prefix: str) -> list[str]:
         champions = f"{base}/plugin/champions{prefix}/titleholder"
         decisions = [f"{champions}/decisions/12", f"{champions}/decisions/"]
-        return [base, f"{base}{RUN}", f"{base}{TAB}", *decisions, f"{champions}/models/m"]
+        return [base, f"{base}{RUN}", f"{base}{TAB}", *decisions]
 
     found, _ = apart.run(tmp_path, CODE)
     bases = [("http://127.0.0.1:8080", ""), ("https://x.org/airflow", "/airflow"), ("https://x.org/a/b", "/a/b")]
     assert found[:-1] == [expected(base, prefix) for base, prefix in bases]
-    assert found[-1] == [""] * 6, "no base URL, no address"
+    assert found[-1] == [""] * 5, "no base URL, no address"
