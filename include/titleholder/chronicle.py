@@ -53,7 +53,6 @@ class Decided(NamedTuple):
     asked_because: str
     approved_by: str | None
     stands: bool
-    matured: date | None
     judged_against: int | None
     metric: str | None
     challenger_metric: float | None
@@ -88,11 +87,10 @@ class Standing(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A line of succession: how many decisions it holds, and the newest as-of date."""
+    """A line of succession and how many decisions it holds."""
 
     lane: str
     decisions: int
-    newest: date
 
 
 _OF = ("model", "lane")
@@ -144,7 +142,7 @@ def decisions(url: str, model: str, lane: str = LIVE) -> list[Decided]:
 def lanes(url: str, model: str) -> list[Lane]:
     """A model's lanes: live first, then the one written to last."""
     of = _ROWS.c
-    counted = select(of.lane, func.count(), func.max(of.as_of)).where(of.model == model).group_by(of.lane)
+    counted = select(of.lane, func.count()).where(of.model == model).group_by(of.lane)
     return [Lane._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))]
 
 
@@ -153,6 +151,15 @@ def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any
     of = _ROWS.c
     wanted: Select[Any] = select(literal_column("*")).select_from(_ROWS).where(of.id == number, of.model.in_(models))
     return next((dict(found._mapping) for found in _ask(url, wanted)), None)
+
+
+def neighbours(url: str, model: str, lane: str, sequence: int) -> tuple[int | None, int | None]:
+    """The decisions written before and after one of a lane; None where it is the first, or the last."""
+    of = _ROWS.c
+    beside = of.sequence.in_((sequence - 1, sequence + 1))
+    wanted = select(of.sequence, of.id).where(of.model == model, of.lane == lane, beside)
+    found = {row.sequence: row.id for row in _ask(url, wanted)}
+    return found.get(sequence - 1), found.get(sequence + 1)
 
 
 def _ask(url: str, question: Select[Any]) -> Sequence[Row[Any]]:

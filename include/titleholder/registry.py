@@ -32,6 +32,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
+from titleholder import pages
 from titleholder.errors import ServiceError
 from titleholder.spec import ModelSpec
 
@@ -58,7 +59,6 @@ class Registry:
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self.uri = tracking_uri
-        self._seen_by_people = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or tracking_uri
         mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
         self._read = lru_cache(maxsize=8)(mlflow.sklearn.load_model)  # a version never changes
@@ -303,17 +303,17 @@ class Registry:
 
     def run_url(self, run_id: str) -> str:
         """Where a person sees a run."""
-        with self._reachable():
-            experiment = self.client.get_run(run_id).info.experiment_id
-        return f"{self._seen_by_people}/#/experiments/{experiment}/runs/{run_id}"
+        return pages.run(self.uri, run_id)
 
     def artifact_url(self, run_id: str, path: str) -> str:
         """Where a person sees a file of a run."""
-        return f"{self.run_url(run_id)}/artifacts/{path}"
+        with self._reachable():
+            experiment = self.client.get_run(run_id).info.experiment_id
+        return pages.artifact(self.uri, experiment, run_id, path)
 
     def version_url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
-        return f"{self._seen_by_people}/#/models/{model}/versions/{version}"
+        return pages.version(self.uri, model, version)
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -321,7 +321,9 @@ class Registry:
             yield
         except MlflowException as error:
             if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
-                raise ServiceError(f"MLflow at {self.uri} does not answer: {error}. Locally: `make up`.") from error
+                shown = pages.without_login(self.uri)
+                said = str(error).replace(self.uri, shown)
+                raise ServiceError(f"MLflow at {shown} does not answer: {said}. Locally: `make up`.") from error
             raise
 
 

@@ -151,7 +151,9 @@ def model(
 def decision(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
     """One decision: what, why, every check, and where everything comes from."""
     row, found = _decision(number, user, session)
-    return page(request, "decision", row=row, verdict=row["verdict"], model=found)
+    session.close()
+    before, after = chronicle.neighbours(_ledger(), row["model"], row["lane"], row["sequence"])
+    return page(request, "decision", row=row, verdict=row["verdict"], model=found, before=before, after=after)
 
 
 @app.get("/decisions/{number}/card")

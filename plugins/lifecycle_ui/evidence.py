@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
 
 import requests
+
+from titleholder import pages
 
 ALIAS = "champion"
 PATIENCE, LONGER = 2.0, 5.0
@@ -125,19 +126,16 @@ def newest_backtest(model: str, lane: str) -> Backtest | None:
 
 def run_address(run_id: str) -> str:
     """Where a person sees a run."""
-    return f"{_seen_by_people()}/#/runs/{quote(run_id, safe='')}"
+    return pages.run(_server(), run_id)
 
 
 def version_address(model: str, version: int) -> str:
     """Where a person sees a version."""
-    return f"{_seen_by_people()}/#/models/{quote(model, safe='')}/versions/{version}"
+    return pages.version(_server(), model, version)
 
 
-def _seen_by_people() -> str:
-    """MLflow's address without a login that may stand in it."""
-    given = os.environ.get("TITLEHOLDER_MLFLOW_ADDRESS") or os.environ.get("MLFLOW_TRACKING_URI", "")
-    parts = urlsplit(given.rstrip("/"))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _server() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
 
 
 def _json(answer: Any) -> dict[str, Any]:
@@ -150,8 +148,7 @@ def _json(answer: Any) -> dict[str, Any]:
 
 def _ask(method: str, path: str, *, missing: bool = False, patience: float = PATIENCE, **what: Any) -> Any:
     """An answer of MLflow; None for a 404 where that is expected."""
-    server = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-    if not server:
+    if not (server := _server()):
         raise UnreachableError("MLFLOW_TRACKING_URI is not set for Airflow's API server")
     login = (os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
     if not _places.acquire(timeout=PATIENCE):

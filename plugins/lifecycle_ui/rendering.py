@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from lifecycle_ui import addresses, charts, evidence
 from titleholder import formats
@@ -41,6 +42,14 @@ def _part(value: Any) -> str:
     return quote(str(value), safe="")
 
 
+def _prose(text: str) -> Markup:
+    """What stands between backticks is code, as in the sentences that people also read in a terminal."""
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -51,6 +60,7 @@ _environment = Environment(
 _environment.filters |= {
     "day": _day,
     "part": _part,
+    "prose": _prose,
     "stamp": formats.stamp,
     "number": formats.number,
     "signed": formats.signed,

@@ -57,7 +57,7 @@ def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
     assert (told.champion_lower, told.champion_upper) == (0.55, 0.65)
     assert (told.gain, told.gain_lower, told.gain_upper) == (0.1, 0.05, 0.15)
     assert (told.passed, told.failed, told.warned, told.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
-    assert (told.approved_by, told.stands, told.matured, told.changed) == ("ann", True, FEBRUARY, False)
+    assert (told.approved_by, told.stands, told.changed) == ("ann", True, False)
 
 
 def test_what_stands_is_what_the_lineage_says(settings: Settings) -> None:
@@ -115,8 +115,18 @@ def test_lanes_are_counted_live_first(settings: Settings) -> None:
         append(settings, named("laned", entry(lane, JANUARY)))
     append(settings, named("laned", entry("backtest", MARCH, version=2)))
     assert chronicle.lanes(settings.ledger_url, "laned") == [
-        chronicle.Lane("live", 1, JANUARY), chronicle.Lane("backtest", 2, MARCH), chronicle.Lane("what-if", 1, JANUARY),
+        chronicle.Lane("live", 1), chronicle.Lane("backtest", 2), chronicle.Lane("what-if", 1),
     ]  # fmt: skip
+
+
+def test_beside_a_decision_stand_those_written_before_and_after_it(settings: Settings) -> None:
+    first, second = (append(settings, entry("beside", day, version=n)) for n, day in ((1, JANUARY), (2, FEBRUARY)))
+    append(settings, entry("elsewhere", JANUARY))
+    third = append(settings, entry("beside", MARCH, version=3))
+    found = [
+        chronicle.neighbours(settings.ledger_url, "paper", "beside", row.sequence) for row in (first, second, third)
+    ]
+    assert found == [(None, second.id), (first.id, third.id), (second.id, None)]
 
 
 def test_a_whole_row_or_none(settings: Settings) -> None:

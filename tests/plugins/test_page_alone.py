@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ rows = [decided(1, kind="promote", champion_before=None, judged_against=None, ch
         decided(4, actor="bob", stands=False), decided(5, kind="retire", asked_because="judged anew")]
 chronicle.decisions = lambda url, model, lane: rows
 chronicle.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
-chronicle.lanes = lambda url, model: [chronicle.Lane("backtest", 5, rows[-1].as_of)]
+chronicle.lanes = lambda url, model: [chronicle.Lane("backtest", 5)]
 for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ANEW", "replaced": "&replaced=true",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     ask(name, f"/models/tiny?lane=backtest{path}")
@@ -68,6 +69,17 @@ evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "It was <
 ask("backtest", "/models/tiny/backtest?lane=backtest")
 evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "", "roc_auc", "2026-01-01", [{"other": 1}])
 ask("no such backtest", "/models/tiny/backtest?lane=backtest")
+back = dict.fromkeys(("challenger_version", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
+    "id": 7, "model": "tiny", "lane": "live", "sequence": 3, "as_of": rows[-1].as_of, "kind": "rollback", "reason": "So.",
+    "created_at": rows[-1].created_at, "actor": "ann", "asked_because": "", "champion_before": 2, "champion_after": 1,
+    "spec": {}, "spec_fingerprint": "f", "trained_through": None, "seed": 7, "code_version": "0", "hash": "h",
+    "previous_hash": "g"}
+chronicle.decision = lambda url, number, models: back
+for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
+    chronicle.neighbours = lambda url, model, lane, sequence, beside=beside: beside
+    ask(f"decision, {name}", "/decisions/7")
+evidence.aliases = lambda older_than=0: evidence.Aliases({"tiny": 9})
+ask("alias differs", "/models/tiny")
 print("ANSWER" + json.dumps(told))
 """
 
@@ -151,3 +163,15 @@ def test_a_backtest_is_drawn_with_its_answer(told: dict) -> None:
     assert text.count("another champion</title>") == 1
     assert '<th scope="row">2025-02-01</th>' in text
     assert told["no such backtest"][0] == 502
+
+
+def test_a_decision_leads_to_those_beside_it(told: dict) -> None:
+    links = {name: re.findall(r'href="/decisions/(\d+)" rel="(prev|next)"', told[f"decision, {name}"][1])
+             for name in ("between", "newest", "only")}  # fmt: skip
+    assert links == {"between": [("5", "prev"), ("9", "next")], "newest": [("5", "prev")], "only": []}
+
+
+def test_what_a_person_may_type_is_set_as_code(told: dict) -> None:
+    text = told["alias differs"][1]
+    assert "<code>titleholder audit tiny --repair</code> or the next run mends it." in text
+    assert "`" not in text

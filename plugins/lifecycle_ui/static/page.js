@@ -42,8 +42,14 @@ function fit() {
   }
 }
 
+/* Where a picture is wider than the window, its newest months are what one sees first. */
+function newest() {
+  for (const chart of document.querySelectorAll(".scroll > svg.chart")) chart.parentNode.scrollLeft = chart.parentNode.scrollWidth;
+}
+
 theme();
 addEventListener("storage", theme);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
 addEventListener("click", leave);
 addEventListener("DOMContentLoaded", fit);
+addEventListener("load", newest);
