@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder import contract, extraction, hindsight, ledger, lineage, report, snapshots, training, walkforward
-from titleholder.contest import demand
+from titleholder.contest import lacking
 from titleholder.decision import Decision
 from titleholder.errors import UsageError
 from titleholder.hindsight import Backtest, Setting
@@ -79,7 +79,7 @@ def backtest(
 
     Raises:
         UsageError: for a lane without decisions, naming those that have some, or values that make no sense.
-        DataError: when a version needs columns that the query no longer returns, or a snapshot is gone.
+        DataError: when a snapshot is gone.
     """
     taken = _taken(wish, settings)
     spec = ModelSpec.restore(next(row for row in reversed(taken) if row.challenger_version is not None).spec)
@@ -180,12 +180,16 @@ def _scored(
     predictions: Predictions,
     on_step: Progress,
 ) -> list[dict[int, Array]]:
-    """For each month every version's scores that there was by then; version by version, so that each is read once."""
+    """For each month every version's scores that there was by then; version by version, so that each is read once.
+
+    One that needs columns which the query no longer returns is left out.
+    """
     scores: list[dict[int, Array]] = [{} for _ in months]
     versions = months[-1].versions
     for n, version in enumerate(versions, start=1):
         own = _spec_of(version, taken)
-        demand(own, version, parts[0])
+        if lacking(own, parts[0]):
+            continue
         for month, part, said in zip(months, parts, scores, strict=True):
             if version in month.versions:
                 said[version] = predictions.said(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,7 @@ def run(
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
     with progress() as shown:
         done = [_run_once(model, day, lane, tuple(candidate or ()), reason, shown) for day in dates]
-    _show(f"{model}, lane {lane}", done, as_json)
+    _show(f"{model}, lane {lane}", done, as_json, {})
 
 
 def _run_once(model: str, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any) -> Decision:
@@ -173,7 +174,8 @@ def history(
     if not rows:
         others = ", ".join(ledger.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
-    _show(f"{model}, lane {lane}", rows if everything else lineage.standing(rows, lane), as_json)
+    shown = rows if everything else lineage.standing(rows, lane)
+    _show(f"{model}, lane {lane}", shown, as_json, lineage.overtaken(rows, lane))
 
 
 @app.command()
@@ -234,7 +236,7 @@ def rollback(
 
     demand_known(model)
     order = Rollback(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
-    _show(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
+    _show(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json, {})
 
 
 @app.command()
@@ -269,13 +271,14 @@ def migrate(
     out.print("The ledger's schema is up to date.")
 
 
-def _show(title: str, decisions: list[Decision], as_json: bool) -> None:
+def _show(title: str, decisions: list[Decision], as_json: bool, overtaken: Mapping[int, int | None]) -> None:
     from titleholder import tables
 
     if as_json:
-        print_json([json.loads(d.model_dump_json(exclude={"spec"})) for d in decisions])
+        told = ((d, json.loads(d.model_dump_json(exclude={"spec"}))) for d in decisions)
+        print_json([{**row, "run_again": decision.id in overtaken} for decision, row in told])
     else:
-        out.print(tables.decisions(title, decisions, out.width))
+        out.print(tables.decisions(title, decisions, out.width, overtaken))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from titleholder import lineage, snapshots, training, windows
 from titleholder.checks.base import Evidence, Result, Seen
 from titleholder.decision import Decision
-from titleholder.errors import DataError
+from titleholder.errors import ColumnsError
 from titleholder.metrics import Array
 from titleholder.references import Challenger, Reference
 from titleholder.registry import Registry
@@ -200,13 +200,19 @@ def demand(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
     """Refuse rows that lack what a version, trained under this spec, needs.
 
     Raises:
-        DataError: naming the columns.
+        ColumnsError: naming the columns.
     """
-    if missing := [c for c in spec.columns.features if c not in frame]:
-        raise DataError(
-            f"{spec.name}: version {version} needs columns that the query no longer returns: {', '.join(missing)}. "
-            "Keep them in the query (and in the spec, as segments) until that version no longer reigns."
+    if missing := lacking(spec, frame):
+        raise ColumnsError(
+            f"{spec.name}: version {version} needs columns that these rows do not have: {', '.join(missing)}. Keep "
+            "them in the query (and in the spec, as segments) until that version no longer reigns; a month of a lane "
+            "that was extracted before they came must be run again."
         )
+
+
+def lacking(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
+    """Which of the columns that a version, trained under this spec, needs are not among these."""
+    return [c for c in spec.columns.features if c not in frame]
 
 
 def _scores(model: Pipeline, frame: pd.DataFrame, spec: ModelSpec) -> Array:

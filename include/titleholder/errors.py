@@ -4,7 +4,8 @@
     ├── SpecError        a model's YAML or SQL is wrong                  (exit code 2)
     ├── UsageError       a request makes no sense                        (exit code 2)
     ├── DataError        the warehouse gave something unusable           (exit code 1)
-    │   └── ContractError    a snapshot broke its contract
+    │   ├── ContractError    a snapshot broke its contract
+    │   └── ColumnsError     a model is asked about rows that lack what it needs
     ├── TrainingError    no candidate could be trained                   (exit code 1)
     └── ServiceError     PostgreSQL, MLflow or Airflow is not there      (exit code 3)
 
@@ -38,6 +39,10 @@ class DataError(TitleholderError):
 
 class ContractError(DataError):
     """A snapshot broke its contract. Lists every violation, not the first."""
+
+
+class ColumnsError(DataError):
+    """A model is asked about rows that lack columns which it needs."""
 
 
 class TrainingError(TitleholderError):

@@ -206,15 +206,15 @@ def _month(moment: int, spans: Intervals) -> date | None:
     return cohort if spans.train_start < cohort + relativedelta(months=1) and cohort < spans.matured else None
 
 
-def events(url: str, spec: ModelSpec, today: date) -> dict[date, int]:
-    """How many rows the spec's query gives by the day of their event, over all of the past, as known today.
+def events(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
+    """How many rows the spec's query gives by the day of their event, over all of the past, as known at `as_of`.
 
     Raises:
         ServiceError: when the warehouse cannot be reached.
         DataError: when the query fails, with PostgreSQL's own message.
     """
-    spans = Intervals(train_start=BEGINNING, holdout_start=BEGINNING, matured=today)
-    with warehouse.opened(url, spec, spans, today) as session:
+    spans = Intervals(train_start=BEGINNING, holdout_start=BEGINNING, matured=as_of)
+    with warehouse.opened(url, spec, spans, as_of) as session:
         _, batches = session.read(query.by_day(spec.sql, spec.columns.event_time))
         rows = [row for batch in batches for row in batch.to_pylist()]
     return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}

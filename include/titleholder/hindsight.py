@@ -117,9 +117,12 @@ def changes(versions: Iterable[int | None]) -> int:
 
 
 def mean_of(versions: Sequence[int | None], found: Sequence[Measured]) -> tuple[float | None, int]:
-    """The mean metric of whoever reigned, by month, over the months compared in which somebody did; and how many."""
+    """The mean metric of whoever reigned, by month, over the months compared in which somebody did; and how many.
+
+    Months of a version that could not be asked are left out too.
+    """
     pairs = zip(versions, found, strict=True)
-    values = [m.estimates[v] for v, m in pairs if m.compared and v is not None]
+    values = [m.estimates[v] for v, m in pairs if m.compared and v is not None and v in m.estimates]
     return (math.fsum(values) / len(values) if values else None), len(values)
 
 

@@ -39,6 +39,31 @@ def reign_before(rows: Sequence[Decision], lane: str, as_of: date) -> Reign | No
     return reign.model_copy(update={"looks": gathered})
 
 
+def followed(rows: Sequence[Decision], cause: Decision) -> list[Decision]:
+    """The decisions that were judged anew because of this one."""
+    return [row for row in rows if row.asked_because.startswith(anew(cause))]
+
+
+def anew(cause: Decision) -> str:
+    """How the reason begins for which months were judged once more because of this decision."""
+    return f"{ANEW} after {cause.as_of} (decision {cause.id})"
+
+
+def overtaken(rows: Sequence[Decision], lane: str) -> dict[int, int | None]:
+    """The decisions in force, by id, that were judged against another version than reigns before them now: that one.
+
+    They could not be judged anew, and must be run again. In the live lane there are none.
+    """
+    if lane == LIVE:
+        return {}
+    found = {}
+    for row in standing(rows, lane):
+        reign = reign_before(rows, lane, row.as_of)
+        if row.champion_before != (now := reign.version if reign else None):
+            found[row.id] = now
+    return found
+
+
 def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:
     """Whoever reigned at the end of `day`: in the live lane by the clock, elsewhere by as-of date."""
     past = [r for r in standing(rows, lane) if (r.created_at.date() if lane == LIVE else r.as_of) <= day]

@@ -28,11 +28,12 @@ FRESH = {
 """A new value for a key, by type."""
 
 _COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname,
-       coalesce(a.attnum = ANY(i.indkey), false)
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname, EXISTS (
+    SELECT FROM pg_index i JOIN pg_attribute o ON o.attrelid = i.indrelid AND o.attnum = ANY(i.indkey)
+    WHERE i.indrelid = %(table)s AND i.indisprimary AND o.attname = a.attname
+)
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+WHERE a.attrelid = %(copy)s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
 
@@ -50,7 +51,7 @@ class Bed:
 
     def __init__(self, scratch: Scratch, table: Relation, facts: Facts) -> None:
         self.scratch, self.table, self.facts = scratch, table, facts
-        found = scratch.rows(_COLUMNS, (table.copy,))
+        found = scratch.rows(_COLUMNS, {"table": table.oid, "copy": table.copy})
         self.columns = [Column(quoted(name), *more) for name, *more in found]
         named = [*([] if facts.changes else [facts.known_at]), *filter(None, [facts.until]), *facts.changes]
         valid = [name for name, *_ in found]
@@ -112,14 +113,17 @@ class Bed:
         )
 
     def _mixed(self, n: int, column: Column) -> str:
-        """A planted row's value; a new one where the primary key would not let the row stand beside its pattern."""
+        """A planted row's value. Of a primary key every other plant has a new one: it is a fact about something new.
+
+        The others repeat keys, so that they also show where a query joins what only known keys have.
+        """
+        mixed = f"CASE WHEN v = {n} OR (v < 0 AND v <> -{n}) THEN o.{column.name} ELSE s.{column.name} END"
         key = [c for c in self.columns if c.in_key]
-        if not any(c.name == self.known for c in key):
-            fresh = next((c for c in reversed(key) if c.plain in FRESH), None)
-            if column == fresh:
-                value = FRESH[column.plain].format(c=column.name, t=self.table.copy)
-                return f"({value})::{column.kind}"
-        return f"CASE WHEN v = {n} OR (v < 0 AND v <> -{n}) THEN o.{column.name} ELSE s.{column.name} END"
+        fresh = next((c for c in reversed(key) if c.plain in FRESH), None)
+        if column != fresh or any(c.name == self.known for c in key):
+            return mixed
+        value = FRESH[column.plain].format(c=column.name, t=self.table.copy)
+        return f"CASE WHEN (d.pattern_n + v) % 2 = 0 THEN ({value})::{column.kind} ELSE {mixed} END"
 
     def _supersede(self) -> int:
         """Close half of the versions in force: a newer one took their place, later."""

@@ -6,6 +6,7 @@ Nothing is trained: a challenger is the version that it was, its scores and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import product
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from titleholder import checks
 from titleholder.checks.base import Result
 from titleholder.contest import Case, Contest, Scorer, prepare
 from titleholder.decision import Decision
-from titleholder.errors import UsageError
+from titleholder.errors import ColumnsError, UsageError
 from titleholder.hindsight import Setting
 from titleholder.judgement import Judgement
 from titleholder.registry import Registry
@@ -59,7 +60,8 @@ def replay(
     """The lane's decisions as they would have been under each setting, month by month for all of them at once.
 
     Each line starts with nobody and carries its own reign and looks. One challenger an as-of date, the last; a line has
-    no rollbacks, and people are not asked: a winner takes over.
+    no rollbacks, and people are not asked: a winner takes over. A line in which a month cannot be judged, for its rows
+    lack what the champion needs, has no decision of it.
     """
     last = {row.as_of: row for row in taken if row.challenger_version is not None}
     lines: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
@@ -67,7 +69,8 @@ def replay(
         judge = _Judge(row.judged, registry, scorer)
         for setting, line in lines.items():
             contest = _under(Contest.again(row), setting)
-            line.append(row.model_copy(update=judged_anew(row, contest, line, BACKTEST, judge)))
+            with suppress(ColumnsError):  # such a run fails, and its champion stays
+                line.append(row.model_copy(update=judged_anew(row, contest, line, BACKTEST, judge)))
         on_month(n, len(last))
     return lines
 

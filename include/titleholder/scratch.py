@@ -56,6 +56,27 @@ WHERE r.ev_class = ANY(%(views)s::regclass[]) AND p.pronamespace <> 'pg_catalog'
 """
 
 
+_LEANED_ON = """
+SELECT DISTINCT k.conrelid
+FROM pg_rewrite r
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    AND d.refclassid = 'pg_constraint'::regclass
+JOIN pg_constraint k ON k.oid = d.refobjid
+WHERE r.ev_class = ANY(%(views)s::regclass[])
+"""
+"""Tables whose primary key a query leans on: GROUP BY names the key, SELECT other columns."""
+
+_UNIQUE = """
+SELECT i.indexrelid::regclass::text, quote_ident(k.conname), (
+    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY part.n)
+    FROM unnest(i.indkey) WITH ORDINALITY part(attnum, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.attnum
+)
+FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid
+WHERE i.indrelid = %(copy)s::regclass AND (i.indisunique OR i.indisexclusion)
+"""
+
+
 class Relation(NamedTuple):
     """A table or view of the warehouse; `name` is quoted and in full, `copy` is what stands in for it."""
 
@@ -109,8 +130,11 @@ def copies(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator
         cursor.execute(f"CREATE TEMP VIEW {VIEW} AS\n{query.from_settings(spec.sql)}")
         relations, calls = _relations(cursor)
         cursor.execute("SET LOCAL search_path = ''")  # so that PostgreSQL writes every name in full
+        leaned_on = _leaned_on(cursor, relations)
         for relation in relations:
             _copy(cursor, relation, relations)
+            if not relation.is_view and relation.oid not in leaned_on:
+                _allow_repetitions(cursor, relation.copy)
         yield Scratch(cursor, relations, _over_copies(cursor, f"pg_temp.{VIEW}", relations), calls)
 
 
@@ -154,9 +178,26 @@ def _relations(cursor: cursor) -> tuple[list[Relation], list[str]]:
     cursor.execute(_READS, {"view": f"pg_temp.{VIEW}"})
     found = enumerate(cursor.fetchall())
     relations = [Relation(oid, name, short, view, f"pg_temp.scratch_{n}") for n, (oid, name, short, view) in found]
-    views = [f"pg_temp.{VIEW}", *(r.name for r in relations if r.is_view)]
-    cursor.execute(_CALLS, {"views": views})
+    cursor.execute(_CALLS, {"views": _views(relations)})
     return relations, [name for (name,) in cursor.fetchall()]
+
+
+def _views(relations: list[Relation]) -> list[str]:
+    return [f"pg_temp.{VIEW}", *(r.name for r in relations if r.is_view)]
+
+
+def _leaned_on(cursor: cursor, relations: list[Relation]) -> set[int]:
+    cursor.execute(_LEANED_ON, {"views": _views(relations)})
+    return {oid for (oid,) in cursor.fetchall()}
+
+
+def _allow_repetitions(cursor: cursor, copy: str) -> None:
+    """Let a copy hold rows with the key of others: what was planted for one must meet what hangs on it elsewhere."""
+    cursor.execute(_UNIQUE, {"copy": copy})
+    for index, constraint, columns in cursor.fetchall():
+        cursor.execute(f"ALTER TABLE {copy} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
+        if columns:
+            cursor.execute(f"CREATE INDEX ON {copy} ({columns})")
 
 
 def _copy(cursor: cursor, relation: Relation, relations: list[Relation]) -> None:

@@ -127,6 +127,7 @@ def frame(uri: str, sha256: str) -> pd.DataFrame:
 
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
+        ServiceError: when the place cannot be read.
     """
     with _opened(uri) as file:
         content = file.read()
@@ -140,6 +141,7 @@ def verify(uri: str, sha256: str) -> None:
 
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
+        ServiceError: when the place cannot be read.
     """
     with _opened(uri) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -152,8 +154,10 @@ def _opened(uri: str) -> Iterator[Any]:
         store, path = store_of(uri)
         with store.open_input_stream(path) as file:
             yield file
-    except (OSError, pa.ArrowInvalid) as error:
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise DataError(f"snapshot {uri} cannot be read: {error}") from error
+    except OSError as error:
+        raise ServiceError(f"snapshots: {uri} cannot be read now: {error}") from error
 
 
 def _hold(uri: str, digest: str, sha256: str) -> None:

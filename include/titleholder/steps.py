@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from titleholder import (
@@ -35,7 +36,7 @@ from titleholder import (
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
-from titleholder.errors import ContractError, UsageError
+from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry, key_of
 from titleholder.settings import Settings, code_version
@@ -74,7 +75,7 @@ def extract(
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
     if as_of > (today := datetime.now(UTC).date()):
         raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
-    spans = windows.intervals(spec, as_of)
+    spans = _spans(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
@@ -114,14 +115,31 @@ def _first_date_told(
     try:
         yield
     except ContractError as error:
-        if not (few := contract.too_few(frame, spec, spans)):
+        if not (few := contract.too_few(frame, spec, spans)) or not (when := _first_date(url, spec)):
             raise
-        today = datetime.now(UTC).date()
-        first = windows.first_as_of(spec, extraction.events(url, spec, today), today)
-        when = f"the first as_of that leaves enough is {first}" if first else "no as_of up to today leaves enough"
         if contract.violations(frame, spec, spans, as_of, to_train=False):
             raise ContractError(f"{error}\n{when.capitalize()}.") from None
         raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
+
+
+def _spans(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
+    """The run's windows; where they do not fit, the UsageError also says from which as-of date on they do."""
+    try:
+        return windows.intervals(spec, as_of)
+    except UsageError as error:
+        when = _first_date(url, spec)
+        raise UsageError(f"{error}; {when}" if when else str(error)) from None
+
+
+def _first_date(url: str, spec: ModelSpec) -> str:
+    """From which as-of date on there are enough rows, in words; empty where the warehouse cannot tell."""
+    today = datetime.now(UTC).date()
+    try:
+        first = windows.first_as_of(spec, partial(extraction.events, url, spec), today)
+    except (DataError, ServiceError) as error:
+        log.warning("%s: the first as_of with enough rows is not known: %s", spec.name, error)
+        return ""
+    return f"the first as_of that leaves enough is {first}" if first else "no as_of up to today leaves enough"
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -300,16 +318,27 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
         with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
             align(line, registry, snapshot.model)
             decided = already(line.rows, challenger.version, spec, ruled.answer)
-            written = [decided] if decided else settle(line, ruled, spec, registry)
-            rows = list(line.rows)
+            decision, *followed = (
+                [decided, *lineage.followed(line.rows, decided)] if decided else settle(line, ruled, spec, registry)
+            )
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
-        for row in written:
-            telling.tell(row, rows, registry, snapshot.origin)
+        for row in (decision, *followed):
+            _tell(row, registry, snapshot.origin, settings)
     registry.finish(snapshot.run_id)
-    decision = written[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
     return decision
+
+
+def _tell(row: Decision, registry: Registry, origin: Origin, settings: Settings) -> None:
+    """Tell MLflow of a decision, or of the one that has taken its place: a run beside this one may judge it anew."""
+    told = None
+    while True:
+        rows = ledger.read(settings.ledger_url, row.model, row.lane)
+        if (newest := lineage.row_of(rows, row.challenger_version) or row) == told:
+            return
+        telling.tell(newest, rows, registry, origin)
+        told = newest
 
 
 def rollback(model: str, order: Rollback, *, settings: Settings) -> Decision:

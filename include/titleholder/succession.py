@@ -10,7 +10,7 @@ from typing import Any
 from titleholder import lineage, policy
 from titleholder.contest import Contest, prepare
 from titleholder.decision import Answer, Decision, Entry
-from titleholder.errors import UsageError
+from titleholder.errors import DataError, UsageError
 from titleholder.ledger import Line
 from titleholder.references import Rollback, Ruled
 from titleholder.registry import Registry
@@ -188,7 +188,7 @@ def _again(cause: Decision, later: Decision, reign: Reign | None) -> str:
     else:
         now, then = (f"version {r.version}" if r else "nobody" for r in (reign, before))
         what = f"{now} reigned then, not {then}"
-    return f"{lineage.ANEW} after {cause.as_of} (decision {cause.id}): {what}; it was {later.kind}"
+    return f"{lineage.anew(cause)}: {what}; it was {later.kind}"
 
 
 Judge = Callable[[Contest, Reign | None, Sequence[Decision]], Verdict]
@@ -213,7 +213,11 @@ def judged_anew(row: Decision, contest: Contest, rows: Sequence[Decision], lane:
 
 
 def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:
-    """Let later months of a fold follow a change before them: a prediction and a row each, never a training."""
+    """Let later months of a fold follow a change before them: a prediction and a row each, never a training.
+
+    A month that cannot be judged against its new champion (its snapshot is gone, or lacks what the champion needs)
+    stands as it was, and so do those after it, until it is run again.
+    """
 
     def judge(contest: Contest, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
         return prepare(contest, reign, rows, registry).judge()
@@ -221,7 +225,11 @@ def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Dec
     for later in [row for row in line.standing() if row.as_of > cause.as_of]:
         if (reign := line.reign(later.as_of)) == later.judged.champion:
             continue
-        anew = judged_anew(later, Contest.again(later), line.rows, line.lane, judge)
+        try:
+            anew = judged_anew(later, Contest.again(later), line.rows, line.lane, judge)
+        except DataError as error:
+            log.warning("%s: %s stands as it was until it is run again: %s", line.lane, later.as_of, error)
+            continue
         entry = later.model_dump(include=set(Entry.model_fields)) | {
             **anew,
             "asked_because": _again(cause, later, reign),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -15,11 +16,15 @@ STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow",
 WIDE = 120
 
 
-def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableType:
+def decisions(
+    title: str, rows: Sequence[Decision], width: int, overtaken: Mapping[int, int | None] = MappingProxyType({})
+) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
     The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
     mean over the looks of the reign that speak loudest, above its always-valid lower bound (`sequential`).
+
+    `overtaken` is that of `lineage.overtaken`; such a decision says that its month must be run again.
 
     On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
     """
@@ -33,14 +38,13 @@ def decisions(title: str, rows: Sequence[Decision], width: int) -> RenderableTyp
     if wide:
         table.add_column("reason", ratio=1)
     for row in rows:
-        cells = _cells(row, reign_gain if together else gain)
-        table.add_row(
-            *((str(row.id), f"{row.created_at:%Y-%m-%d}", *cells) if wide else cells[:-1]), style=STYLES[row.kind]
-        )
+        cells = [*_cells(row, reign_gain if together else gain), *([_reason(row, overtaken)] if wide else [])]
+        table.add_row(*((str(row.id), f"{row.created_at:%Y-%m-%d}", *cells) if wide else cells), style=STYLES[row.kind])
     if wide:
         return table
     reasons = [
-        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row)}", style=STYLES[row.kind]) for row in rows
+        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, overtaken)}", style=STYLES[row.kind])
+        for row in rows
     ]
     return Group(table, Text(), *reasons)
 
@@ -49,7 +53,7 @@ def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
         before, after = f"v{row.champion_before}", f"v{row.champion_after}"
-        return str(row.as_of), after, before, "", "", row.kind, _reason(row)
+        return str(row.as_of), after, before, "", "", row.kind
     reign = verdict.champion
     metric = verdict.challenger_metrics.get(verdict.metric)
     return (
@@ -59,12 +63,14 @@ def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
         f"{metric:.4f}" if metric is not None else "none",
         gained(row),
         row.kind,
-        _reason(row),
     )
 
 
-def _reason(row: Decision) -> str:
+def _reason(row: Decision, overtaken: Mapping[int, int | None]) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
+    if row.id in overtaken:
+        who = f"version {overtaken[row.id]}" if overtaken[row.id] else "nobody"
+        return f"Run this month again: {who} reigns before it now, and it could not be judged anew"
     if row.kind == "rollback":
         return row.reason  # there is no page about it
     said = row.reason.partition(". ")[0].rstrip(".")

@@ -1,7 +1,8 @@
 """Would retraining have been worth it? A lane walked through month by month, with four policies side by side (pure).
 
 A month's rows are the events from its as-of date to the next decision's: those for which the model chosen then was in
-use. Their outcomes are those finally known, so everything here is hindsight.
+use. A rollback begins a stretch of its own on the day it was made. Outcomes are those finally known, and so are the
+features, so everything here is hindsight.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class Part(BaseModel):
 
 
 class Month(Part):
-    """A stretch [as_of, end) of event time, the versions there were when it began, and which each policy used."""
+    """A stretch [as_of, end) of event time, the versions there were when it began, and which each policy used.
+
+    `as_of` is that of its decision; of a rollback, the day on which it was made.
+    """
 
     as_of: date
     end: date
@@ -126,16 +130,17 @@ def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) ->
 
 
 def months(taken: Sequence[Decision], schedule: str | None) -> list[Month]:
-    """One month for each as-of date of these decisions; the last ends one tick of the schedule later.
+    """One month for each as-of date of these decisions, and for each rollback; the last ends one tick later.
 
     `gate` is whoever reigned after the date's last decision, `newest` the newest challenger, `never` the first
     champion.
     """
-    days = sorted({row.as_of for row in taken})
+    began = _beginnings(taken)
+    days = sorted(set(began))
     ends = [*days[1:], *(windows.next_tick(schedule, day) for day in days[-1:])]
     found, versions, first = [], list[int](), None
     for day, end in zip(days, ends, strict=True):
-        of_day = [row for row in taken if row.as_of == day]
+        of_day = [row for row, since in zip(taken, began, strict=True) if since == day]
         versions += [row.challenger_version for row in of_day if row.challenger_version is not None]
         champion = of_day[-1].champion_after
         first = champion if first is None else first
@@ -149,11 +154,23 @@ def months(taken: Sequence[Decision], schedule: str | None) -> list[Month]:
     return found
 
 
+def _beginnings(taken: Sequence[Decision]) -> list[date]:
+    """Since when each decision counts: its as-of date; a rollback, which people made, the day they did.
+
+    One that was made after the next decision's as-of date never came into use by this calendar.
+    """
+    days: list[date] = []
+    for row in reversed(taken):
+        day = max(row.as_of, row.created_at.date()) if row.kind == "rollback" else row.as_of
+        days.append(min(day, days[-1]) if days else day)
+    return days[::-1]
+
+
 def measure(month: Month, rows: Rows, spec: ModelSpec, end: date) -> Measured:
     """Each policy's metric on a month's rows, and the paired differences; `end` is where known outcomes end."""
     bare = Measured(
         month=month, end=end, rows=len(rows.y), events=events(spec, rows.y) if len(rows.y) else 0,
-        weight=float(len(rows.y) if rows.weights is None else rows.weights.sum()), why=_unmeasurable(spec, rows.y),
+        weight=_weight(rows), why=_unmeasurable(spec, rows.y),
     )  # fmt: skip
     if bare.why:
         return bare
@@ -161,32 +178,49 @@ def measure(month: Month, rows: Rows, spec: ModelSpec, end: date) -> Measured:
     estimates = {
         v: metrics.compute(judgement.metric, rows.y, p, judgement, rows.weights) for v, p in rows.scores.items()
     }
-    best = (max if judgement.greater_is_better else min)(estimates, key=lambda v: estimates[v])
+    best = (max if judgement.greater_is_better else min)(estimates, key=lambda v: estimates[v], default=None)
     used = {**{p: month.used(p) for p in COMPARED}, "hindsight": best}
-    figures = {p: _figure(v, estimates[v], rows, spec) for p in POLICIES if (v := used[p]) is not None}
+    figures = {
+        p: _figure(v, estimates[v], rows, spec) for p in POLICIES if (v := used[p]) is not None and v in estimates
+    }
     contrasts = {
         named((a, b)): _contrast(figures[a].version, figures[b].version, rows, spec)
         for a, b in CONTRASTS
         if a in figures and b in figures
     }
     return bare.model_copy(
-        update={"estimates": estimates, "figures": figures, "contrasts": contrasts, "why": _why(figures, contrasts)}
+        update={
+            "estimates": estimates,
+            "figures": figures,
+            "contrasts": contrasts,
+            "why": _why(used, figures, contrasts),
+        }
     )
 
 
 def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     if not len(y):
         return "no rows with a known outcome"
-    if events(spec, y) == 0:
-        return "outcomes of one class only"
-    return "fewer than two outcomes of the rarer class" if events(spec, y) < 2 else ""
+    found, enough = events(spec, y), spec.judgement.minimum_new_events
+    if found >= enough:
+        return ""
+    what = "outcomes of the rarer class" if spec.task == "classification" else "rows"
+    return f"too few {what}: {found} of {enough} (minimum_new_events)"
 
 
-def _why(figures: Mapping[Policy, Figure], contrasts: Mapping[str, Contrast]) -> str:
-    if any(policy not in figures for policy in COMPARED):
+def _why(used: Mapping[Policy, int | None], figures: Mapping[Policy, Figure], contrasts: Mapping[str, Contrast]) -> str:
+    if any(used[policy] is None for policy in COMPARED):
         return "nobody reigned yet"
-    known = all(math.isfinite(c.metric.error) for c in contrasts.values())
-    return "" if known else "the variance cannot be known on these rows"
+    if silent := sorted({str(used[policy]) for policy in COMPARED if policy not in figures}):
+        one = len(silent) == 1
+        return f"version{'' if one else 's'} {' and '.join(silent)} need{'s' if one else ''} columns that are gone"
+    return "" if all(map(_known, contrasts.values())) else "the variance cannot be known on these rows"
+
+
+def _known(contrast: Contrast) -> bool:
+    """Whether a difference has a variance: one of zero is no certainty, unless both scored alike."""
+    found = contrast.metric
+    return math.isfinite(found.error) and (found.error > 0 or found.estimate == 0)
 
 
 def _how(spec: ModelSpec, rows: Rows) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from croniter import croniter
@@ -59,20 +59,60 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
     return Intervals(train_start=train_start, holdout_start=holdout_start, matured=matured)
 
 
-def first_as_of(spec: ModelSpec, events: Mapping[date, int], latest: date) -> date | None:
+def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], latest: date) -> date | None:
     """The first as-of date, `latest` at most, that leaves `training.minimum_rows` events to train on; None without one.
 
-    `events` counts them by the day on which they happened.
+    `events` counts those known on a day by the day on which they happened. It is asked for few days: first for
+    `latest`, for what is not known now was not known before; then from the first day that comes into question in
+    growing steps, and back in halves.
     """
-    days = sorted(events)
-    so_far = [0, *itertools.accumulate(events[day] for day in days)]
-    as_of = days[0] if days else latest
-    while (as_of := as_of + timedelta(days=1)) <= latest:
-        spans = intervals(spec, as_of)
-        before, inside = (bisect.bisect_left(days, day) for day in (spans.train_start, spans.holdout_start))
-        if so_far[inside] - so_far[before] >= spec.training.minimum_rows:
-            return as_of
-    return None
+    day = _Counted(spec, events(latest)).first_enough(latest)
+    if day is None:
+        return None
+    refused, step, longest = day, 1, _longest_step(spec, latest)
+    while not _Counted(spec, events(day)).enough(day):
+        if day >= latest:
+            return None
+        refused, day, step = day, min(day + timedelta(days=step), latest), min(2 * step, longest)
+    while (day - refused).days > 1:
+        middle = refused + (day - refused) // 2
+        refused, day = (refused, middle) if _Counted(spec, events(middle)).enough(middle) else (middle, day)
+    return day
+
+
+class _Counted:
+    """Events by day, and whether they are enough to train on."""
+
+    def __init__(self, spec: ModelSpec, events: Mapping[date, int]) -> None:
+        self._spec, self._days = spec, sorted(events)
+        self._so_far = [0, *itertools.accumulate(events[day] for day in self._days)]
+
+    def enough(self, as_of: date) -> bool:
+        """Whether the training window at `as_of` has enough of them."""
+        try:
+            spans = intervals(self._spec, as_of)
+        except UsageError:
+            return False
+        before, inside = (bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start))
+        return self._so_far[inside] - self._so_far[before] >= self._spec.training.minimum_rows
+
+    def first_enough(self, latest: date) -> date | None:
+        """The first day, `latest` at most, of which this is true."""
+        at_least = bisect.bisect_left(self._so_far, self._spec.training.minimum_rows)  # whatever the window
+        if at_least >= len(self._so_far):
+            return None
+        days = itertools.takewhile(lambda day: day <= latest, _after(self._days[at_least - 1]))
+        return next((day for day in days if self.enough(day)), None)
+
+
+def _after(day: date) -> Iterator[date]:
+    return (day + timedelta(days=n) for n in itertools.count(1))
+
+
+def _longest_step(spec: ModelSpec, latest: date) -> int:
+    """In days: half the training window, so that no time with enough events is stepped over."""
+    spans = intervals(spec, latest)
+    return max(1, (spans.holdout_start - spans.train_start).days // 2)
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:

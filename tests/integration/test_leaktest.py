@@ -97,6 +97,7 @@ LEAKY = {
         ],
         "unemployment",
     ),
+    "rows recorded later, behind an inner join": ("demo_loss", [("      and recorded_at <= :as_of\n", "")], "rows"),
     "a payment noted later": (
         "demo_loss",
         [("    where instalments.recorded_at <= :as_of\n      and", "    where")],
@@ -150,6 +151,16 @@ def test_a_leak_behind_views_is_found(env: dict[str, str]) -> None:
     leaky = changed(spec, (through[0], through[1].format("endings")))
     assert columns(trap(leaky)) >= {"defaulted"}
     execute(loader, 'drop schema "odd Mart" cascade')
+
+
+@pytest.mark.usefixtures("env")
+def test_a_query_that_leans_on_a_primary_key_is_tried_too() -> None:
+    """GROUP BY the key, SELECT other columns: without the key PostgreSQL would refuse it."""
+    cut_off = "      and recorded_at <= :as_of\n"
+    grouped = changed(shipped("demo_default"), (cut_off, f"{cut_off}    group by application_id\n"))
+    assert trap(grouped).leaks == ()
+    leaky = changed(shipped("demo_default"), (cut_off, "    group by application_id\n"))
+    assert columns(trap(leaky)) == {"rows"}
 
 
 @pytest.mark.usefixtures("env")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,10 @@ def a_month(n: int = 1, gate: int | None = 1, newest: int | None = 2, never: int
 
 
 def measured(month: Month, scores: dict[int, Any], spec: ModelSpec | None = None, y: Any = Y, **rows: Any) -> Measured:
-    return measure(month, Rows(y, scores, **rows), spec or a_spec(), month.end)
+    """Measured by a spec to which two outcomes of the rarer class are enough, unless one is given that says more."""
+    spec = spec or a_spec()
+    few = spec.judgement.model_copy(update={"minimum_new_events": 2})  # no real spec may ask for so few
+    return measure(month, Rows(y, scores, **rows), spec.model_copy(update={"judgement": few}), month.end)
 
 
 def lane(*kinds: str) -> list[Any]:
@@ -69,6 +72,47 @@ def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_n
     rows.append(a_decision(5, as_of=date(2024, 2, 1), kind="keep", champion_before=1, champion_after=1))
     found = months(walkforward.decisions(rows, "live"), "@monthly")
     assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
+
+
+def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in_use() -> None:
+    rows = [a_decision(1), a_decision(2, champion_before=1)]
+    day = date(2024, 2, 20)
+    rows.append(a_rollback(3, 2, 1, as_of=date(2024, 2, 1), created_at=datetime(2024, 2, 20, 9, tzinfo=UTC)))
+    found = months(walkforward.decisions(rows, "live"), "@monthly")
+    assert [(m.as_of, m.end, m.gate, m.kind) for m in found] == [
+        (date(2024, 1, 1), date(2024, 2, 1), 1, "promote"),
+        (date(2024, 2, 1), day, 2, "promote"),
+        (day, date(2024, 3, 1), 1, "rollback"),
+    ]
+    next_one = a_decision(4, as_of=date(2024, 3, 1), kind="keep", champion_before=1, champion_after=1)
+    found = months(walkforward.decisions([*rows, next_one], "live"), "@monthly")
+    assert [(m.as_of, m.end, m.gate) for m in found][1:] == [
+        (date(2024, 2, 1), day, 2), (day, date(2024, 3, 1), 1), (date(2024, 3, 1), date(2024, 4, 1), 1),
+    ]  # fmt: skip
+    late = rows[2].model_copy(update={"created_at": datetime(2024, 5, 1, tzinfo=UTC)})
+    found = months(walkforward.decisions([*rows[:2], late, next_one], "live"), "@monthly")
+    assert [(m.as_of.month, m.gate) for m in found] == [(1, 1), (2, 2), (3, 1)], "made after the next as-of date"
+
+
+def test_a_version_that_cannot_be_asked_is_left_out_and_its_months_say_so() -> None:
+    found = measured(a_month(gate=1, newest=2, never=1), {1: RIGHT})
+    assert found.why == "version 2 needs columns that are gone"
+    assert set(found.figures) == {"gate", "never", "hindsight"}
+    nothing = measured(a_month(gate=1, newest=2, never=1), {})
+    assert nothing.why == "versions 1 and 2 need columns that are gone"
+    assert nothing.figures == {}
+    good = measured(a_month(2, gate=1, newest=1, never=1), {1: RIGHT})
+    assert hindsight.mean_of([2, 1], [found, good]) == (1.0, 1)
+
+
+def test_a_difference_without_a_variance_is_no_certainty() -> None:
+    """Two of each class, told apart perfectly by one model and perfectly wrongly by the other."""
+    perfect, wrong = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.9, 0.8, 0.2, 0.1])
+    found = measured(a_month(gate=1, newest=2, never=1), {1: perfect, 2: wrong})
+    assert found.contrasts["gate-newest"].metric.error == 0
+    assert found.why == "the variance cannot be known on these rows"
+    alike = measured(a_month(gate=1, newest=2, never=1), {1: perfect, 2: perfect})
+    assert alike.compared
 
 
 def test_figures_and_differences_worked_out_by_hand() -> None:
@@ -116,8 +160,8 @@ def test_profit_is_summed_over_rows_and_months() -> None:
     ("y", "why"),
     [
         ([], "no rows with a known outcome"),
-        ([0.0, 0.0, 0.0, 0.0], "outcomes of one class only"),
-        ([0.0, 0.0, 0.0, 1.0], "fewer than two outcomes of the rarer class"),
+        ([0.0, 0.0, 0.0, 0.0], "too few outcomes of the rarer class: 0 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 1.0], "too few outcomes of the rarer class: 1 of 2 (minimum_new_events)"),
     ],
 )
 def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], why: str) -> None:

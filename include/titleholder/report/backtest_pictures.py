@@ -109,7 +109,7 @@ def _drawn(result: Backtest) -> list[Measured]:
 def _new_champion(months: Sequence[Measured], one: Measured) -> bool:
     at = months.index(one)
     before = months[at - 1].month.gate if at else None
-    return one.month.gate not in (None, before)
+    return None not in (before, one.month.gate) and one.month.gate != before
 
 
 def _values(found: Sequence[Measured], policy: Policy) -> list[float]:
