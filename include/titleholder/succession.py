@@ -32,14 +32,23 @@ def align(line: Line, registry: Registry, model: str) -> bool:
 
 
 def already(rows: Sequence[Decision], version: int, spec: ModelSpec, answer: Answer | None = None) -> Decision | None:
-    """The decision that stands about this version: held to the same rules, with no newer answer, or a reign begun."""
+    """The decision that stands about this version: held to the same rules, with no newer answer, or a reign begun.
+
+    Elsewhere than live none stands that a later challenger of the same as-of date has replaced, nor one that could not
+    be judged anew when another version came to reign before it.
+    """
     row = lineage.row_of(rows, version)
-    if row is None or (row.lane != LIVE and row != next(r for r in reversed(rows) if r.as_of == row.as_of)):
-        return None  # elsewhere than live a later challenger of the same as-of date has replaced it
+    if row is None or (row.lane != LIVE and not _in_force(row, rows)):
+        return None
     same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
     asked_again = answer is not None and answer != row.approval
     crowned = row.lane == LIVE and row.kind == "promote"
     return row if crowned or (same_rules and not asked_again) else None
+
+
+def _in_force(row: Decision, rows: Sequence[Decision]) -> bool:
+    newest = next(r for r in reversed(rows) if r.as_of == row.as_of)
+    return row == newest and lineage.reign_before(rows, row.lane, row.as_of) == row.judged.champion
 
 
 def roll_back(line: Line, order: Rollback, model: str) -> Decision:

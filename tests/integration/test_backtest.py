@@ -245,6 +245,28 @@ def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
     assert month["contrasts"]["newest-never"]["metric"]["estimate"] == pytest.approx(lead)
 
 
+def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, tmp_path: Path) -> None:
+    """Rejected long ago, it asked for a column that the query has lost since."""
+    model, strict = "tiny_lost", "judgement: {metric: roc_auc, minimum_events: 30, floors: {roc_auc: 0.99}}"
+    with pytest.MonkeyPatch.context() as patch, without_cards():
+        patch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+        write_model(tmp_path, model, judgement=strict)
+        old = sentence(model, MONTHS[0], LANE, world.settings, "scorecard")
+        assert old.kind == "reject"
+        write_model(tmp_path, model, judgement=RULES.format(rule="single", gain=OWN))
+        spec, query = tmp_path / f"{model}.yaml", tmp_path / "tiny.sql"
+        spec.write_text(spec.read_text().replace("signal, noise, price", "signal, noise"))
+        query.write_text(query.read_text().replace(" price,", ""))
+        rows = [sentence(model, month, LANE, world.settings, "scorecard") for month in MONTHS[1:3]]
+        found = told(model)
+    assert rows[0].kind == "promote"
+    assert [m["why"] for m in found["months"]] == ["nobody reigned yet", "", ""]
+    assert [sorted(m["estimates"]) for m in found["months"]] == [
+        [], [str(rows[0].challenger)], [str(r.challenger) for r in rows],
+    ]  # fmt: skip
+    assert found["reproduced"] is True
+
+
 def test_only_matured_outcomes_count_and_the_others_are_shown_as_unknown(world: World) -> None:
     """Outcomes mature in two months: of those known in mid May, events up to mid March count."""
     found = told("tiny_walk", "--labels-as-of", "2024-05-15")

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
-from titleholder import ledger, lineage, snapshots, steps
+from titleholder import ledger, lineage, snapshots, steps, telling
 from titleholder.contest import SCORES_TAG
 from titleholder.decision import Decision
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
@@ -170,6 +170,57 @@ def test_a_decision_judged_anew_is_told_in_mlflow_too(settings: Settings) -> Non
     client = MlflowClient(settings.tracking_uri)
     assert client.get_model_version("tiny", str(late.challenger_version)).tags["titleholder.decision"] == str(again.id)
     assert client.get_run(late.mlflow_run_id).data.tags["titleholder.reason"] == again.reason
+
+
+def told_of(model: str, rows: list[Decision], settings: Settings) -> list[str]:
+    """The decisions that MLflow knows of these rows' versions."""
+    client = MlflowClient(settings.tracking_uri)
+    return [client.get_model_version(model, str(r.challenger_version)).tags["titleholder.decision"] for r in rows]
+
+
+def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for month in MONTHS[1:3]:
+        sentence("tiny", month, "told", settings)
+    tell = telling.tell
+
+    def away(row: Decision, *more: object) -> None:
+        if row.as_of != MONTHS[0]:
+            raise ServiceError("MLflow is away")
+        tell(row, *more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "tell", away)
+        with pytest.raises(ServiceError, match="is away"):
+            sentence("tiny", MONTHS[0], "told", settings)
+    rows = standing("tiny", "told", settings)
+    assert told_of("tiny", rows, settings) != [str(r.id) for r in rows]
+    sentence("tiny", MONTHS[0], "told", settings)
+    assert standing("tiny", "told", settings) == rows, "nothing is written twice"
+    assert told_of("tiny", rows, settings) == [str(r.id) for r in rows]
+
+
+def test_two_runs_that_judge_a_month_anew_leave_mlflow_with_the_last_word(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one tells of a later month, another judges it anew and tells first."""
+    sentence("tiny", MONTHS[3], "crossed", settings)
+    tell, crossed = telling.tell, list[Decision]()
+
+    def overtaken(row: Decision, *more: object) -> None:
+        if row.as_of == MONTHS[3] and not crossed:
+            crossed.append(row)
+            sentence("tiny", MONTHS[1], "crossed", settings)
+        tell(row, *more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "tell", overtaken)
+        sentence("tiny", MONTHS[2], "crossed", settings)
+    rows = standing("tiny", "crossed", settings)
+    assert [r.as_of for r in rows] == MONTHS[1:4]
+    assert crossed[0].id != rows[-1].id, "the month was judged anew while the first run told of it"
+    assert told_of("tiny", rows, settings) == [str(r.id) for r in rows]
 
 
 def test_a_regression_is_judged_by_a_paired_bootstrap(settings: Settings) -> None:

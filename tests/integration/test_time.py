@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from audit_world import models_in, sentence
+from audit_world import EASY, models_in, sentence
 from mlflow import MlflowClient
 from succession_world import write_model
 from time_world import execute
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from stacks import tiny_rows
 from titleholder import ledger, lineage, steps
 from titleholder.cli import app
+from titleholder.decision import Decision
 from titleholder.errors import ContractError, UsageError
 from titleholder.local.state import State
 from titleholder.registry import Registry
@@ -43,10 +45,21 @@ def settings(models: Path, state: State) -> Iterator[Settings]:
         yield found
 
 
-def extract(as_of: date, settings: Settings, lane: str = "dates") -> Snapshot:
+def extract(as_of: date, settings: Settings, lane: str = "dates", model: str = MODEL) -> Snapshot:
     return steps.extract(
-        MODEL, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="t"), settings=settings
+        model, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="t"), settings=settings
     )
+
+
+def with_query(models: Path, model: str, sql: str, *edits: tuple[str, str], judgement: str = "") -> None:
+    """A copy of the model `tiny` with a query of its own; `edits` change its YAML."""
+    write_model(models, model, judgement=judgement)
+    (models / f"{model}.sql").write_text(sql)
+    yaml = (models / f"{model}.yaml").read_text()
+    for old, new in (("query: tiny.sql", f"query: {model}.sql"), *edits):
+        assert old in yaml
+        yaml = yaml.replace(old, new)
+    (models / f"{model}.yaml").write_text(yaml)
 
 
 def spec() -> ModelSpec:
@@ -99,6 +112,79 @@ def test_too_late_is_too_early_as_well(settings: Settings) -> None:
     assert "the first as_of that leaves enough is 2023-" in str(error.value)
 
 
+def test_a_date_before_all_calendars_is_refused_with_the_first_that_works(settings: Settings) -> None:
+    with pytest.raises(
+        UsageError, match=r"as_of 1900-06-01 is too early.*; the first as_of that leaves enough is 2023-"
+    ):
+        extract(date(1900, 6, 1), settings)
+
+
+def test_history_that_was_loaded_at_once_is_known_from_that_day_on(settings: Settings, models: Path) -> None:
+    loader, loaded = os.environ["TITLEHOLDER_LOADER_URL"], date(2024, 2, 10)
+    execute(
+        loader,
+        "drop table if exists tiny_loaded",
+        "create table tiny_loaded as select * from tiny",
+        f"update tiny_loaded set known_at = greatest(known_at, timestamptz '{loaded} 00:00 UTC')",
+    )
+    sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_loaded")
+    with_query(models, "tiny_loaded", sql, ("{tiny: {", "{tiny_loaded: {"))
+    for refused in (date(2023, 10, 1), loaded - timedelta(days=1)):
+        with pytest.raises(ContractError, match=f"too few rows.*the first as_of that leaves enough is {loaded}"):
+            extract(refused, settings, model="tiny_loaded")
+    assert extract(loaded, settings, model="tiny_loaded").rows > 1_000
+
+
+def test_a_month_that_cannot_be_judged_anew_stands_until_it_is_run_again(settings: Settings, models: Path) -> None:
+    """A feature is added and a lane is run again: the first month's new champion needs what the later ones lack."""
+    model, sql = "tiny_grown", (models / "tiny.sql").read_text()
+    with_query(models, model, sql.replace(" price,", ""), ("signal, noise, price", "signal, noise"), judgement=EASY)
+    for lane in ("upwards", "downwards"):
+        for month in MONTHS[:3]:
+            sentence(model, month, lane, settings, "scorecard")
+    narrow = in_force(model, "upwards", settings)
+    with_query(models, model, sql, judgement=EASY)
+    first = sentence(model, MONTHS[0], "upwards", settings, "scorecard")
+    assert first.kind == "promote"
+    rows = in_force(model, "upwards", settings)
+    assert [r.id for r in rows] == [first.id, narrow[1].id, narrow[2].id]
+    assert history(model, "upwards").count(f"Run this month again: version {first.challenger_version} reigns") == 1
+    for month in MONTHS[1:3]:
+        sentence(model, month, "upwards", settings, "scorecard")
+    for month in reversed(MONTHS[:3]):
+        sentence(model, month, "downwards", settings, "scorecard")
+    assert "Run this month again" not in history(model, "upwards")
+    told = [
+        [(r.as_of, r.kind, r.judged.gain) for r in in_force(model, lane, settings)] for lane in ("upwards", "downwards")
+    ]
+    assert told[0] == told[1]
+
+
+def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, models: Path) -> None:
+    write_model(models, "tiny_gone", judgement=EASY)
+    second = sentence("tiny_gone", MONTHS[1], "gone", settings, "scorecard")
+    Path(second.snapshot_uri).unlink()
+    first = sentence("tiny_gone", MONTHS[0], "gone", settings, "scorecard")
+    assert [r.id for r in in_force("tiny_gone", "gone", settings)] == [first.id, second.id]
+    assert "Run this month again" in history("tiny_gone", "gone")
+    again = sentence("tiny_gone", MONTHS[1], "gone", settings, "scorecard")
+    assert again.judged.champion is not None
+    assert again.judged.champion.version == first.challenger_version
+    assert "Run this month again" not in history("tiny_gone", "gone")
+
+
+def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
+    return lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
+
+
+def history(model: str, lane: str) -> str:
+    done = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
+    assert done.exit_code == 0, done.output
+    rows = json.loads(CliRunner().invoke(app, ["history", model, "--lane", lane, "--json"]).stdout)
+    assert sum(row["run_again"] for row in rows) == done.output.count("Run this month again")
+    return done.output
+
+
 def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(
     settings: Settings, models: Path
 ) -> None:
@@ -110,13 +196,8 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
         "create table tiny_late as select * from tiny",
         "update tiny_late set bad = (id % 5 = 0)::int where happened_at < '2023-11-01'",
     )
-    write_model(models, model)
     sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_late")
-    (models / "tiny_late.sql").write_text(sql)
-    yaml = (models / f"{model}.yaml").read_text()
-    (models / f"{model}.yaml").write_text(
-        yaml.replace("query: tiny.sql", "query: tiny_late.sql").replace("{tiny: {", "{tiny_late: {")
-    )
+    with_query(models, model, sql, ("{tiny: {", "{tiny_late: {"))
     for month in MONTHS:
         sentence(model, month, lane, settings, "scorecard")
     before = lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
