@@ -124,3 +124,20 @@ def test_a_hash_knows_a_stored_row_and_a_dumped_one_as_the_same() -> None:
     assert digest(stored | {"actor": None}) != digest(stored)
     without = {k: v for k, v in stored.items() if k != "approval"}
     assert digest(without) == digest(stored), "a column that came later is not in older hashes"
+
+
+def test_a_decision_is_overtaken_when_another_version_came_to_reign_before_it() -> None:
+    """Only what stands counts, and in the live lane nothing is overtaken."""
+
+    def rows(lane: str) -> list[Decision]:
+        kept = {"kind": "keep", "champion_after": 1, "lane": lane}
+        return [
+            a_decision(1, lane=lane), a_decision(2, challenger_version=2, champion_before=1, **kept),
+            a_decision(3, challenger_version=3, champion_before=1, **kept),
+        ]  # fmt: skip
+
+    assert lineage.overtaken(rows("backtest"), "backtest") == {}
+    again = a_decision(4, lane="backtest", as_of=date(2024, 1, 1), champion_before=None)
+    found = rows("backtest")
+    assert lineage.overtaken([*found, again], "backtest") == {found[1].id: 4}, "the third goes by what the second left"
+    assert lineage.overtaken([*rows("live"), again], "live") == {}

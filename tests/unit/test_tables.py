@@ -63,3 +63,13 @@ def test_a_rollback_is_told_with_its_reason() -> None:
     assert "Decision 102, 2024-02-01 rollback: Version 3 gave way to version 1. It saw the" in found
     assert "\nfuture." in found
     assert "roc_auc" in found, "the metric's name is taken from the newest verdict"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
+    console = Console(width=width, record=True, file=StringIO())
+    first, second = a_decision(1), a_decision(2, champion_before=1)
+    console.print(decisions("small", [first, second], width, {second.id: 7}))
+    found = " ".join(console.export_text().split())
+    assert found.count("Run this month again: version 7 reigns before it now") == 1
+    assert found.count("Because") == 1

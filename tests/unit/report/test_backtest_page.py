@@ -140,3 +140,10 @@ def test_a_replay_that_differs_from_the_ledger_is_told() -> None:
 
 def test_equal_input_gives_an_equal_page() -> None:
     assert backtest_page(walked(), URL) == backtest_page(walked(), URL)
+
+
+@pytest.mark.parametrize(
+    ("gates", "marked"), [((None, 1, 1, 2), True), ((None, 1, 1, 1), False), ((1, 1, 1, 1), False)]
+)
+def test_only_a_change_of_champion_is_marked_as_one(gates: tuple[int | None, ...], marked: bool) -> None:
+    assert ("another champion" in backtest_page(walked(gates=gates), URL)) == marked
