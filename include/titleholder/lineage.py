@@ -40,8 +40,10 @@ def reign_before(rows: Sequence[Decision], lane: str, as_of: date) -> Reign | No
 
 
 def followed(rows: Sequence[Decision], cause: Decision) -> list[Decision]:
-    """The decisions that were judged anew because of this one."""
-    return [row for row in rows if row.asked_because.startswith(anew(cause))]
+    """The newest decision about each version that was judged anew because of this one, or of an earlier one like it."""
+    causes = tuple(anew(row) for row in rows if row.challenger_version == cause.challenger_version)
+    versions = dict.fromkeys(row.challenger_version for row in rows if row.asked_because.startswith(causes))
+    return [row for version in versions if (row := row_of(rows, version))]
 
 
 def anew(cause: Decision) -> str:

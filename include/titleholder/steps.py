@@ -15,15 +15,14 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from functools import partial
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from titleholder import (
     cards,
     contract,
+    dates,
     extraction,
     ledger,
     lineage,
@@ -36,7 +35,7 @@ from titleholder import (
 )
 from titleholder.contest import SCORES_TAG, Contest, prepare, recorded_scores
 from titleholder.decision import Decision
-from titleholder.errors import ContractError, DataError, ServiceError, UsageError
+from titleholder.errors import UsageError
 from titleholder.references import Challenger, Judged, Question, Rollback, Ruled, Trained
 from titleholder.registry import Registry, key_of
 from titleholder.settings import Settings, code_version
@@ -48,7 +47,7 @@ from titleholder.verdict import Verdict
 from titleholder.words import LIVE
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +72,11 @@ def extract(
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
-    if as_of > (today := datetime.now(UTC).date()):
-        raise UsageError(f"{model}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}")
-    spans = _spans(url, spec, as_of)
+    spans = dates.spans(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows = taken.uri, taken.sha256, taken.rows
     frame = snapshots.frame(uri, sha256)
-    with _first_date_told(url, spec, frame, spans, as_of):
+    with dates.first_told(url, spec, frame, spans, as_of):
         contract.enforce(frame, spec, spans, as_of)
     key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     registry = Registry(settings.tracking_uri)
@@ -102,44 +99,6 @@ def extract(
         run_id=run_id,
         origin=origin,
     )
-
-
-@contextmanager
-def _first_date_told(
-    url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals, as_of: date
-) -> Iterator[None]:
-    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough.
-
-    It says nothing else where nothing else is wrong.
-    """
-    try:
-        yield
-    except ContractError as error:
-        if not (few := contract.too_few(frame, spec, spans)) or not (when := _first_date(url, spec)):
-            raise
-        if contract.violations(frame, spec, spans, as_of, to_train=False):
-            raise ContractError(f"{error}\n{when.capitalize()}.") from None
-        raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
-
-
-def _spans(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
-    """The run's windows; where they do not fit, the UsageError also says from which as-of date on they do."""
-    try:
-        return windows.intervals(spec, as_of)
-    except UsageError as error:
-        when = _first_date(url, spec)
-        raise UsageError(f"{error}; {when}" if when else str(error)) from None
-
-
-def _first_date(url: str, spec: ModelSpec) -> str:
-    """From which as-of date on there are enough rows, in words; empty where the warehouse cannot tell."""
-    today = datetime.now(UTC).date()
-    try:
-        first = windows.first_as_of(spec, partial(extraction.events, url, spec), today)
-    except (DataError, ServiceError) as error:
-        log.warning("%s: the first as_of with enough rows is not known: %s", spec.name, error)
-        return ""
-    return f"the first as_of that leaves enough is {first}" if first else "no as_of up to today leaves enough"
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -318,14 +277,17 @@ def promote(ruled: Ruled, *, settings: Settings) -> Decision:
         with ledger.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
             align(line, registry, snapshot.model)
             decided = already(line.rows, challenger.version, spec, ruled.answer)
-            decision, *followed = (
-                [decided, *lineage.followed(line.rows, decided)] if decided else settle(line, ruled, spec, registry)
-            )
+            if decided:  # an earlier try may have died before MLflow knew of all that it wrote
+                followed = lineage.followed(line.rows, decided)
+                to_tell = [decided, *(row for row in followed if not telling.told(row, registry))]
+            else:
+                to_tell = settle(line, ruled, spec, registry)
         if snapshot.lane == LIVE:
             reconcile(snapshot.model, settings=settings)
-        for row in (decision, *followed):
+        for row in to_tell:
             _tell(row, registry, snapshot.origin, settings)
     registry.finish(snapshot.run_id)
+    decision = to_tell[0]
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
     return decision
 

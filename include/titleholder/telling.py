@@ -20,13 +20,18 @@ def tell(row: Decision, rows: Sequence[Decision], registry: Registry, origin: Or
     `origin` is that of the run that tells.
     """
     said, links = tags(row, row.kind), _links(row, registry, origin)
-    version = described(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
-    registry.tag_version(row.model, row.challenger, said, version)
     card = {"Model card": registry.artifact_url(row.mlflow_run_id, cards.FILE)}
     page = f"{linked({**card, **links})}\n\n{report.markdown(cards.facts(row, registry), row.judged)}"
     drawn = cards.draw(row, rows, registry, links)
     registry.attach(row.mlflow_run_id, texts={cards.FILE: drawn, "decision.md": page})
     registry.annotate(row.mlflow_run_id, tags=said, note=page)
+    version = described(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
+    registry.tag_version(row.model, row.challenger, said, version)  # last: it says that all of this was told
+
+
+def told(row: Decision, registry: Registry) -> bool:
+    """Whether all of this was told of a decision."""
+    return registry.version_tags(row.model, row.challenger).get("titleholder.decision") == str(row.id)
 
 
 def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""As-of dates that make no sense: refused with one that does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from titleholder import contract, extraction, windows
+from titleholder.errors import ContractError, DataError, ServiceError, UsageError
+from titleholder.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+
+def spans(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
+    """The windows of a run at `as_of`.
+
+    Raises:
+        UsageError: for a date in the future, with the latest that makes sense; for one that lies before all calendars,
+            with the first that leaves enough rows.
+    """
+    if as_of > (today := _today()):
+        raise UsageError(
+            f"{spec.name}: as_of {as_of} lies in the future; the latest that makes sense is today, {today}"
+        )
+    try:
+        return windows.intervals(spec, as_of)
+    except UsageError as error:
+        raise UsageError("; ".join(filter(None, (str(error), _first(url, spec))))) from None
+
+
+@contextmanager
+def first_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals, as_of: date) -> Iterator[None]:
+    """Where a snapshot has too few rows, its ContractError also says from which as-of date on there are enough.
+
+    It says nothing else where nothing else is wrong.
+    """
+    try:
+        yield
+    except ContractError as error:
+        if not (few := contract.too_few(frame, spec, spans)) or not (when := _first(url, spec)):
+            raise
+        if contract.violations(frame, spec, spans, as_of, to_train=False):
+            raise ContractError(f"{error}\n{when.capitalize()}.") from None
+        raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
+
+
+def _first(url: str, spec: ModelSpec) -> str:
+    """From which as-of date on there are enough rows, in words; empty where the warehouse cannot tell."""
+    try:
+        found = windows.first_as_of(spec, partial(extraction.events, url, spec), _today())
+    except (DataError, ServiceError) as error:
+        log.warning("%s: the first as_of with enough rows is not known: %s", spec.name, error)
+        return ""
+    return f"the first as_of that leaves enough is {found}" if found else "no as_of up to today leaves enough"
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
