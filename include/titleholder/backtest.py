@@ -78,7 +78,8 @@ def backtest(
     The spec is that of the lane's newest decision: its columns, metric, weights, clusters and profit.
 
     Raises:
-        UsageError: for a lane without decisions, naming those that have some, or values that make no sense.
+        UsageError: for a lane without decisions, naming those that have some, for one with months that must be run
+            again, or for values that make no sense.
         DataError: when a snapshot is gone.
     """
     taken = _taken(wish, settings)
@@ -108,6 +109,12 @@ def _taken(wish: Wish, settings: Settings) -> list[Decision]:
         lanes = ", ".join(ledger.lanes(settings.ledger_url, wish.model)) or "none"
         raise UsageError(f"{wish.model} has no decision in lane {wish.lane!r}; lanes with decisions: {lanes}")
     if taken := walkforward.decisions(rows, wish.lane, wish.until):
+        again = lineage.overtaken(rows, wish.lane)
+        if waiting := [str(row.as_of) for row in taken if row.id in again]:
+            raise UsageError(
+                f"{wish.model}, lane {wish.lane}: {', '.join(waiting)} must be run again first: another version reigns "
+                f"before than they were judged against. `{lineage.remedy(rows, wish.lane)}`"
+            )
         return taken
     raise UsageError(
         f"{wish.model}: no decision in lane {wish.lane} until {wish.until}; the first is of {rows[0].as_of}"

@@ -10,6 +10,8 @@ from rich.text import Text
 from titleholder.terminal import AsJson, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from titleholder.audit import Report
     from titleholder.leaktest import Leak, Trap
     from titleholder.reproduction import Comparison
@@ -135,14 +137,18 @@ def _trapped(found: Trap) -> None:
     )
     for leak in found.leaks:
         out.print(Text(f"{leak.column}  through {leak.through}", style="bold red"))
-        out.print(Text(f"  {_in_words(leak)}"))
+        out.print(Text(f"  {_in_words(leak, found.as_of)}"))
     for warning in found.warnings:
         out.print(Text(f"Warning: {warning}.", style="yellow"))
+    for table, columns in found.on_trust.items():
+        told = f"On trust: {table} is overwritten in place, and nothing says so of {', '.join(columns)}."
+        out.print(Text(f"{told} What is, name in `changes`."))
     worlds = f"{len(found.hashes)} worlds that differ only in what became known after {found.as_of}"
     told = f"No leak: the same rows from {worlds}." if found.tight else f"The future leaks: {worlds} give other rows."
     out.print(Text(told, style="green" if found.tight else "bold red"))
 
 
-def _in_words(leak: Leak) -> str:
-    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}"
-    return f"{rows}; such as {leak.entity}: {leak.without} without the future, {leak.with_future} with it"
+def _in_words(leak: Leak, as_of: date) -> str:
+    rows, which = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}", f"{leak.entity_column} {leak.entity}"
+    other = f"{leak.with_future} when other facts become known after {as_of}"
+    return f"{rows}; such as {which}: {leak.without}, but {other}"

@@ -149,6 +149,8 @@ def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
 
     if schedule is None:
         raise UsageError("--until needs a model with a schedule; this one has none")
+    if last < first:
+        raise UsageError(f"--until: {last} lies before --as-of, {first}")
     days = [first]
     while (tick := next_tick(schedule, days[-1])) <= last:
         days.append(tick)
@@ -174,8 +176,13 @@ def history(
     if not rows:
         others = ", ".join(ledger.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
-    shown = rows if everything else lineage.standing(rows, lane)
-    _show(f"{model}, lane {lane}", shown, as_json, lineage.overtaken(rows, lane))
+    in_force, again = lineage.standing(rows, lane), lineage.overtaken(rows, lane)
+    newest = {row.as_of: row.id for row in in_force}
+    notes = {row.id: f"Replaced by decision {newest[row.as_of]}" for row in rows if row not in in_force}
+    notes |= {number: f"Run this month again: {why}" for number, why in again.items()}
+    _show(f"{model}, lane {lane}", rows if everything else in_force, as_json, notes)
+    if again and not as_json:
+        err.print(f"For months to be run again: `{lineage.remedy(rows, lane)}`", soft_wrap=True)
 
 
 @app.command()
@@ -271,14 +278,14 @@ def migrate(
     out.print("The ledger's schema is up to date.")
 
 
-def _show(title: str, decisions: list[Decision], as_json: bool, overtaken: Mapping[int, int | None]) -> None:
+def _show(title: str, decisions: list[Decision], as_json: bool, notes: Mapping[int, str]) -> None:
     from titleholder import tables
 
     if as_json:
         told = ((d, json.loads(d.model_dump_json(exclude={"spec"}))) for d in decisions)
-        print_json([{**row, "run_again": decision.id in overtaken} for decision, row in told])
+        print_json([{**row, "note": notes.get(decision.id, "")} for decision, row in told])
     else:
-        out.print(tables.decisions(title, decisions, out.width, overtaken))
+        out.print(tables.decisions(title, decisions, out.width, notes))
 
 
 if __name__ == "__main__":

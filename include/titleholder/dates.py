@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from titleholder import contract, extraction, windows
@@ -33,7 +33,7 @@ def spans(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
     try:
         return windows.intervals(spec, as_of)
     except UsageError as error:
-        raise UsageError("; ".join(filter(None, (str(error), _first(url, spec))))) from None
+        raise UsageError("; ".join(filter(None, (str(error), _when(url, spec, as_of))))) from None
 
 
 @contextmanager
@@ -45,21 +45,26 @@ def first_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.In
     try:
         yield
     except ContractError as error:
-        if not (few := contract.too_few(frame, spec, spans)) or not (when := _first(url, spec)):
+        if not (few := contract.too_few(frame, spec, spans)) or not (when := _when(url, spec, as_of)):
             raise
         if contract.violations(frame, spec, spans, as_of, to_train=False):
             raise ContractError(f"{error}\n{when.capitalize()}.") from None
         raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {when}") from None
 
 
-def _first(url: str, spec: ModelSpec) -> str:
-    """From which as-of date on there are enough rows, in words; empty where the warehouse cannot tell."""
+def _when(url: str, spec: ModelSpec, as_of: date) -> str:
+    """Which as-of dates leave enough rows, in words; empty where the warehouse cannot tell."""
+    known, today = lru_cache(partial(extraction.events, url, spec)), _today()
     try:
-        found = windows.first_as_of(spec, partial(extraction.events, url, spec), _today())
+        first = windows.first_as_of(spec, known, today)
+        last = windows.last_as_of(spec, known(today), as_of) if first and first < as_of else None
     except (DataError, ServiceError) as error:
-        log.warning("%s: the first as_of with enough rows is not known: %s", spec.name, error)
+        log.warning("%s: which as_of leaves enough rows is not known: %s", spec.name, error)
         return ""
-    return f"the first as_of that leaves enough is {found}" if found else "no as_of up to today leaves enough"
+    if not first:
+        return "no as_of up to today leaves enough"
+    until = f", the last before {as_of} is {last}" if last and last < as_of else ""
+    return f"the first as_of that leaves enough is {first}{until}"
 
 
 def _today() -> date:

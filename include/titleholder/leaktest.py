@@ -7,6 +7,7 @@ with another future planted. A query that keeps its word extracts the same rows 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from titleholder import windows
+from titleholder import dates
 from titleholder.errors import UsageError
 from titleholder.planting import Bed
 from titleholder.scratch import Scratch, copies
@@ -45,10 +46,15 @@ class Leak(BaseModel):
     without: str
     with_future: str
     through: str
+    entity_column: str
 
 
 class Trap(BaseModel):
-    """What a leak test found. `hashes` are those of the extracts, by world."""
+    """What a leak test found. `hashes` are those of the extracts, by world.
+
+    `on_trust` has, of each table that is overwritten in place, the columns that query and spec name and `changes` does
+    not: what they said on `as_of` nobody can know.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,6 +65,7 @@ class Trap(BaseModel):
     tables: tuple[Planted, ...]
     leaks: tuple[Leak, ...]
     warnings: tuple[str, ...]
+    on_trust: dict[str, tuple[str, ...]]
 
     @property
     def tight(self) -> bool:
@@ -76,7 +83,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         DataError: when a statement fails in the warehouse.
         ServiceError: when the warehouse cannot be reached.
     """
-    spans = windows.intervals(spec, as_of)
+    spans = dates.spans(url, spec, as_of)
     on_step("copy")
     with copies(url, spec, spans, as_of) as scratch:
         beds = _beds(scratch, spec)
@@ -102,6 +109,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             tables=tuple(Planted(table=n, known_later=later[n], planted=counts[n]) for n in beds),
             leaks=tuple(leaks),
             warnings=tuple(_warnings(scratch, counts)),
+            on_trust={name: trusted for name, bed in beds.items() if (trusted := bed.on_trust(_named(spec)))},
         )
 
 
@@ -122,6 +130,11 @@ def _beds(scratch: Scratch, spec: ModelSpec) -> dict[str, Bed]:
     if not found:
         raise UsageError(f"{spec.name}: every table is static: there is no future to plant")
     return found
+
+
+def _named(spec: ModelSpec) -> set[str]:
+    """Every word of the query, and every column that the spec names."""
+    return {*re.findall(r"\w+", spec.sql), *spec.columns.all}
 
 
 def _oid(scratch: Scratch, name: str) -> Any:
@@ -156,15 +169,15 @@ def _leaks(scratch: Scratch, spec: ModelSpec, world: str, through: str) -> Itera
         if differ.any():
             who = differ[differ].index[0]
             yield Leak(
-                column=column, rows=int(differ.sum()), entity=str(who), through=through,
+                column=column, rows=int(differ.sum()), entity=str(who), entity_column=entity, through=through,
                 without=str(old[who]), with_future=str(new[who]),
             )  # fmt: skip
     for rows, without, with_future in ((gone, "there", "gone"), (came, "not there", "there")):
         others = rows[~rows[entity].isin(both)]
         if len(others):
             yield Leak(
-                column="rows", rows=len(others), entity=str(others[entity].iloc[0]), through=through,
-                without=without, with_future=with_future,
+                column="rows", rows=len(others), entity=str(others[entity].iloc[0]), entity_column=entity,
+                through=through, without=without, with_future=with_future,
             )  # fmt: skip
 
 

@@ -51,19 +51,32 @@ def anew(cause: Decision) -> str:
     return f"{ANEW} after {cause.as_of} (decision {cause.id})"
 
 
-def overtaken(rows: Sequence[Decision], lane: str) -> dict[int, int | None]:
-    """The decisions in force, by id, that were judged against another version than reigns before them now: that one.
+def overtaken(rows: Sequence[Decision], lane: str) -> dict[int, str]:
+    """The decisions in force, by id, whose months must be run again, and why.
 
-    They could not be judged anew, and must be run again. In the live lane there are none.
+    Another version reigns before the first of them than it was judged against, and it could not be judged anew; the
+    others came after it, in a line that ended there. In the live lane there are none.
     """
-    if lane == LIVE:
-        return {}
-    found = {}
-    for row in standing(rows, lane):
+    found: dict[int, str] = {}
+    first = None
+    for row in standing(rows, lane) if lane != LIVE else ():
         reign = reign_before(rows, lane, row.as_of)
-        if row.champion_before != (now := reign.version if reign else None):
-            found[row.id] = now
+        if first:
+            found[row.id] = f"it came after {first}, which must be run again"
+        elif row.champion_before != (now := reign.version if reign else None):
+            first, who = row.as_of, f"version {now}" if now else "nobody"
+            found[row.id] = f"{who} reigns before it now, and it could not be judged anew"
     return found
+
+
+def remedy(rows: Sequence[Decision], lane: str) -> str:
+    """The command that runs the months again that `overtaken` names; empty where there are none."""
+    again = overtaken(rows, lane)
+    waiting = [row for row in standing(rows, lane) if row.id in again]
+    if not waiting:
+        return ""
+    until = f" --until {waiting[-1].as_of}" if len(waiting) > 1 else ""
+    return f"titleholder run {waiting[0].model} --as-of {waiting[0].as_of}{until} --lane {lane}"
 
 
 def reign_on(rows: Sequence[Decision], lane: str, day: date) -> Reign | None:

@@ -6,6 +6,7 @@ one column at a time, all but one, and none (a mere repetition). So whatever a q
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from titleholder import query
@@ -54,13 +55,20 @@ class Bed:
         found = scratch.rows(_COLUMNS, {"table": table.oid, "copy": table.copy})
         self.columns = [Column(quoted(name), *more) for name, *more in found]
         named = [*([] if facts.changes else [facts.known_at]), *filter(None, [facts.until]), *facts.changes]
-        valid = [name for name, *_ in found]
+        self._names = valid = [name for name, *_ in found]
         if unknown := [n for n in named if n not in valid]:
             raise UsageError(
                 f"source.tables: {table.name} has no column {', '.join(unknown)}; it has {', '.join(valid)}"
             )
         self.known = f"({facts.known_at})" if facts.changes else quoted(facts.known_at)
         self.until = quoted(facts.until) if facts.until else ""
+
+    def on_trust(self, named: set[str]) -> tuple[str, ...]:
+        """Of a table overwritten in place, the columns among those named that are not said to be overwritten."""
+        if not self.facts.changes:
+            return ()
+        told = {*self.facts.changes, *re.findall(r"\w+", self.facts.known_at)}
+        return tuple(name for name in self._names if name in named - told)
 
     def harvest(self) -> int:
         """Take out what became known after `as_of`; returns the number of such facts.

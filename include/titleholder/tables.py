@@ -17,33 +17,33 @@ WIDE = 120
 
 
 def decisions(
-    title: str, rows: Sequence[Decision], width: int, overtaken: Mapping[int, int | None] = MappingProxyType({})
+    title: str, rows: Sequence[Decision], width: int, notes: Mapping[int, str] = MappingProxyType({})
 ) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
     The gain is shown as the newest decision's rule looks at it: with its interval on the holdout (`single`), or as the
     mean over the looks of the reign that speak loudest, above its always-valid lower bound (`sequential`).
 
-    `overtaken` is that of `lineage.overtaken`; such a decision says that its month must be run again.
+    `notes`, by a decision's id, stand before its reason.
 
     On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     together = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
-    gained = "reign's gain > bound" if together else "gain [interval]"
+    gained = "reign's gain, at least" if together else "gain [interval]"
     wide = width >= WIDE
     for name in (*(["id", "decided"] if wide else []), "as of", "new", "champion", metric, gained, "decision"):
         table.add_column(Text(name), no_wrap=True)
     if wide:
         table.add_column("reason", ratio=1)
     for row in rows:
-        cells = [*_cells(row, reign_gain if together else gain), *([_reason(row, overtaken)] if wide else [])]
+        cells = [*_cells(row, reign_gain if together else gain), *([_reason(row, notes)] if wide else [])]
         table.add_row(*((str(row.id), f"{row.created_at:%Y-%m-%d}", *cells) if wide else cells), style=STYLES[row.kind])
     if wide:
         return table
     reasons = [
-        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, overtaken)}", style=STYLES[row.kind])
+        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
         for row in rows
     ]
     return Group(table, Text(), *reasons)
@@ -66,15 +66,13 @@ def _cells(row: Decision, gained: Callable[[Decision], str]) -> tuple[str, ...]:
     )
 
 
-def _reason(row: Decision, overtaken: Mapping[int, int | None]) -> str:
+def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
-    if row.id in overtaken:
-        who = f"version {overtaken[row.id]}" if overtaken[row.id] else "nobody"
-        return f"Run this month again: {who} reigns before it now, and it could not be judged anew"
+    note = f"{notes[row.id]}. " if row.id in notes else ""
     if row.kind == "rollback":
-        return row.reason  # there is no page about it
+        return f"{note}{row.reason}"  # there is no page about it
     said = row.reason.partition(". ")[0].rstrip(".")
-    return f"{said} ({row.asked_because})" if row.asked_because.startswith(lineage.ANEW) else said
+    return f"{note}{said}{f' ({row.asked_because})' if row.asked_because.startswith(lineage.ANEW) else ''}"
 
 
 def gain(row: Decision) -> str:
@@ -92,4 +90,4 @@ def reign_gain(row: Decision) -> str:
     together = row.judged.accumulated()
     if together is None:
         return "no new cohort yet"
-    return f"{together.gain:+.4f} > {together.lower:+.4f} ({together.counted}/{together.looks})"
+    return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks})"

@@ -79,8 +79,9 @@ def time_folds(event_time: pd.Series, folds: int) -> Iterator[tuple[Rows, Rows]]
     cuts = [ordered[len(ordered) * k // (folds + 1)] for k in range(1, folds + 1)]
     if ordered[0] == cuts[0] or len(set(cuts)) < folds:
         raise TrainingError(
-            f"training.search.folds: {folds} folds need more distinct event times than the training window has "
-            f"({len(np.unique(times))}); use fewer folds or a longer window"
+            f"training.search.folds: {folds} folds need {folds + 1} stretches of about equal size, which the "
+            f"{len(np.unique(times))} distinct event times of the training window do not give; use fewer folds or a "
+            "longer window"
         )
     for start, end in zip(cuts, [*cuts[1:], None], strict=True):
         test = (times >= start) if end is None else (times >= start) & (times < end)

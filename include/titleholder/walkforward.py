@@ -212,8 +212,8 @@ def _why(used: Mapping[Policy, int | None], figures: Mapping[Policy, Figure], co
     if any(used[policy] is None for policy in COMPARED):
         return "nobody reigned yet"
     if silent := sorted({str(used[policy]) for policy in COMPARED if policy not in figures}):
-        one = len(silent) == 1
-        return f"version{'' if one else 's'} {' and '.join(silent)} need{'s' if one else ''} columns that are gone"
+        who = f"version {silent[0]} needs" if len(silent) == 1 else f"versions {' and '.join(silent)} need"
+        return f"{who} columns that these rows do not have"
     return "" if all(map(_known, contrasts.values())) else "the variance cannot be known on these rows"
 
 

@@ -60,9 +60,9 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
 
 
 def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], latest: date) -> date | None:
-    """The first as-of date, `latest` at most, that leaves `training.minimum_rows` events to train on; None without one.
+    """The first as-of date, `latest` at most, that leaves enough events to train on; None without one.
 
-    `events` counts those known on a day by the day on which they happened. It is asked for few days: first for
+    Enough are `training.minimum_rows`, which can be cut into folds. `events` counts those known on a day by the day on which they happened. It is asked for few days: first for
     `latest`, for what is not known now was not known before; then from the first day that comes into question in
     growing steps, and back in halves.
     """
@@ -80,6 +80,13 @@ def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], l
     return day
 
 
+def last_as_of(spec: ModelSpec, events: Mapping[date, int], latest: date) -> date | None:
+    """The last as-of date, `latest` at most, that leaves enough of these events; None where none does."""
+    counted, first = _Counted(spec, events), min(events, default=latest)
+    days = (latest - timedelta(days=n) for n in range((latest - first).days))
+    return next((day for day in days if counted.enough(day)), None)
+
+
 class _Counted:
     """Events by day, and whether they are enough to train on."""
 
@@ -93,8 +100,16 @@ class _Counted:
             spans = intervals(self._spec, as_of)
         except UsageError:
             return False
-        before, inside = (bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start))
-        return self._so_far[inside] - self._so_far[before] >= self._spec.training.minimum_rows
+        first, end = (bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start))
+        n = self._so_far[end] - self._so_far[first]
+        return n >= self._spec.training.minimum_rows and self._parted(first, n)
+
+    def _parted(self, first: int, n: int) -> bool:
+        """Whether they can be cut at days into as many stretches as the folds of the search need."""
+        folds = self._spec.training.search.folds
+        offsets = (self._so_far[first] + n * k // (folds + 1) for k in range(1, folds + 1))
+        cuts = {bisect.bisect_right(self._so_far, offset) - 1 for offset in offsets}
+        return len(cuts) == folds and first not in cuts
 
     def first_enough(self, latest: date) -> date | None:
         """The first day, `latest` at most, of which this is true."""

@@ -129,6 +129,14 @@ def test_an_outcome_overwritten_in_place_is_found() -> None:
     )
     found = trap(leaky, date(2011, 7, 1))
     assert columns(found) >= {"charged_off"}
+    (trusted,) = found.on_trust.values()
+    assert {"loan_amnt", "annual_inc"} <= set(trusted)
+    assert not {"loan_status", "last_pymnt_d", "total_pymnt"} & set(trusted), "said to change, or not named"
+    paid = changed(
+        shipped("lending_club_default"), ("    loan_amnt,\n", "    loan_amnt + 0 * total_pymnt as loan_amnt,\n")
+    )
+    (trusted,) = trap(paid, date(2011, 7, 1)).on_trust.values()
+    assert "total_pymnt" in trusted
 
 
 @pytest.mark.usefixtures("env")
@@ -207,6 +215,8 @@ def test_a_static_table_is_not_planted_in() -> None:
 @pytest.mark.usefixtures("env")
 def test_trouble_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = shipped("demo_default")
+    with pytest.raises(UsageError, match="lies in the future"):
+        trap(spec, date(2999, 1, 1))
     with pytest.raises(UsageError, match="no rows as of 2012-01-01"):
         trap(spec, date(2012, 1, 1))
     with pytest.raises(DataError, match=r"demo_default.sql failed in the warehouse: relation .*nowhere"):
@@ -240,6 +250,7 @@ def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_p
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["tight"] is True
+    assert told["on_trust"] == {}
     assert {t["table"] for t in told["tables"]} == {"lender.applications", "lender.outcomes"}
     sql = (DEFAULT_FOLDER / "demo_default.sql").read_text().replace("    where outcomes.recorded_at <= :as_of\n", "")
     (tmp_path / "demo_default.sql").write_text(sql)

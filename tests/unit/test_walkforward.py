@@ -96,10 +96,10 @@ def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in
 
 def test_a_version_that_cannot_be_asked_is_left_out_and_its_months_say_so() -> None:
     found = measured(a_month(gate=1, newest=2, never=1), {1: RIGHT})
-    assert found.why == "version 2 needs columns that are gone"
+    assert found.why == "version 2 needs columns that these rows do not have"
     assert set(found.figures) == {"gate", "never", "hindsight"}
     nothing = measured(a_month(gate=1, newest=2, never=1), {})
-    assert nothing.why == "versions 1 and 2 need columns that are gone"
+    assert nothing.why == "versions 1 and 2 need columns that these rows do not have"
     assert nothing.figures == {}
     good = measured(a_month(2, gate=1, newest=1, never=1), {1: RIGHT})
     assert hindsight.mean_of([2, 1], [found, good]) == (1.0, 1)
