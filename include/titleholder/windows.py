@@ -62,9 +62,9 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
 def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], latest: date) -> date | None:
     """The first as-of date, `latest` at most, that leaves enough events to train on; None without one.
 
-    Enough are `training.minimum_rows`, which can be cut into folds. `events` counts those known on a day by the day on which they happened. It is asked for few days: first for
-    `latest`, for what is not known now was not known before; then from the first day that comes into question in
-    growing steps, and back in halves.
+    Enough are `training.minimum_rows`, which can be cut into folds. `events` counts those known on a day by the day on
+    which they happened. It is asked for few days: first for `latest`, for what is not known now was not known before;
+    then from the first day that comes into question in growing steps, and back in halves.
     """
     day = _Counted(spec, events(latest)).first_enough(latest)
     if day is None:
