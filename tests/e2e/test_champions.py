@@ -124,6 +124,17 @@ def test_every_page_fits_a_phone(page_of: Opener, paths: dict[str, str], which: 
     fits(page)
 
 
+def test_on_a_phone_pictures_show_their_newest_months_first(page_of: Opener, paths: dict[str, str]) -> None:
+    page = page_of("admin", viewport=PHONE)
+    page.goto(paths["model"])
+    pictures = page.locator(".scroll:has(> svg.chart)")
+    assert pictures.count() == 2
+    for picture in pictures.all():
+        left, seen, whole = picture.evaluate("it => [it.scrollLeft, it.clientWidth, it.scrollWidth]")
+        assert whole > seen, "or there is nothing to scroll"
+        assert left + seen == pytest.approx(whole, abs=1)
+
+
 def test_by_keyboard_alone(page_of: Opener, row: Decision) -> None:
     page = page_of("admin")
     page.goto("/")
