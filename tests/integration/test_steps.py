@@ -94,6 +94,7 @@ def test_training_anew_gives_the_same_metrics_to_the_last_digit(settings: Settin
     assert outcome(one) == outcome(two)
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_lane_does_not_depend_on_the_order_in_which_its_months_finish(settings: Settings) -> None:
     for month in MONTHS:
         sentence("tiny", month, "ordered", settings)
@@ -147,6 +148,7 @@ def test_a_winner_that_people_must_approve_is_kept_back(
     assert Registry(settings.tracking_uri).champion("tiny_asked") is None
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
     """Two challengers of one date take turns: each run again finds its own decision, and no row is added."""
     month = MONTHS[4]
@@ -178,6 +180,7 @@ def told_of(model: str, rows: list[Decision], settings: Settings) -> list[str]:
     return [client.get_model_version(model, str(r.challenger_version)).tags["titleholder.decision"] for r in rows]
 
 
+@pytest.mark.usefixtures("bare")
 def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +204,7 @@ def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
     assert told_of("tiny", rows, settings) == [str(r.id) for r in rows]
 
 
+@pytest.mark.usefixtures("bare")
 def test_two_runs_that_judge_a_month_anew_leave_mlflow_with_the_last_word(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def test_history_that_was_loaded_at_once_is_known_from_that_day_on(settings: Set
     assert extract(loaded, settings, model="tiny_loaded").rows > 1_000
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_month_that_cannot_be_judged_anew_stands_until_it_is_run_again(settings: Settings, models: Path) -> None:
     """A feature is added and a lane is run again: the first month's new champion needs what the later ones lack."""
     model, sql = "tiny_grown", (models / "tiny.sql").read_text()
@@ -168,6 +169,7 @@ def test_a_month_that_cannot_be_judged_anew_stands_until_it_is_run_again(setting
     assert told[0] == told[1]
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, models: Path) -> None:
     write_model(models, "tiny_gone", judgement=EASY)
     second = sentence("tiny_gone", MONTHS[1], "gone", settings, "scorecard")
@@ -194,6 +196,7 @@ def history(model: str, lane: str) -> str:
     return done.output
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(
     settings: Settings, models: Path
 ) -> None:
