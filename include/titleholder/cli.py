@@ -177,8 +177,8 @@ def history(
         others = ", ".join(ledger.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
     in_force, again = lineage.standing(rows, lane), lineage.overtaken(rows, lane)
-    newest = {row.as_of: row.id for row in in_force}
-    notes = {row.id: f"Replaced by decision {newest[row.as_of]}" for row in rows if row not in in_force}
+    newest, stands = {row.as_of: row.id for row in in_force}, {row.id for row in in_force}
+    notes = {row.id: f"Replaced by decision {newest[row.as_of]}" for row in rows if row.id not in stands}
     notes |= {number: f"Run this month again: {why}" for number, why in again.items()}
     _show(f"{model}, lane {lane}", rows if everything else in_force, as_json, notes)
     if again and not as_json:

@@ -17,7 +17,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from titleholder import (
     cards,
@@ -45,9 +45,6 @@ from titleholder.specfiles import load_specs
 from titleholder.succession import align, already, roll_back, rule, settle
 from titleholder.verdict import Verdict
 from titleholder.words import LIVE
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from croniter import croniter
@@ -116,12 +116,9 @@ class _Counted:
         at_least = bisect.bisect_left(self._so_far, self._spec.training.minimum_rows)  # whatever the window
         if at_least >= len(self._so_far):
             return None
-        days = itertools.takewhile(lambda day: day <= latest, _after(self._days[at_least - 1]))
+        reached = self._days[at_least - 1]
+        days = (reached + timedelta(days=n) for n in range(1, (latest - reached).days + 1))
         return next((day for day in days if self.enough(day)), None)
-
-
-def _after(day: date) -> Iterator[date]:
-    return (day + timedelta(days=n) for n in itertools.count(1))
 
 
 def _longest_step(spec: ModelSpec, latest: date) -> int:

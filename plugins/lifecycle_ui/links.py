@@ -8,6 +8,8 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.bases.xcom import BaseXCom
 
 from lifecycle_ui import addresses
+from titleholder import pages
+from titleholder.settings import need
 
 
 class MlflowRunLink(BaseOperatorLink):
@@ -19,7 +21,7 @@ class MlflowRunLink(BaseOperatorLink):
         """The run's address, or nothing where the task made none. Called on the worker when the task ends."""
         reference = _result(ti_key)
         run_id = reference.get("mlflow_run_id") or reference.get("run_id") or _snapshot(reference).get("run_id")
-        return _registry().run_url(run_id) if run_id else ""
+        return pages.run(need("MLFLOW_TRACKING_URI"), run_id) if run_id else ""
 
 
 class ModelVersionLink(BaseOperatorLink):
@@ -33,7 +35,7 @@ class ModelVersionLink(BaseOperatorLink):
         challenger = reference.get("challenger", reference)
         version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
         model = _snapshot(reference).get("model") or reference.get("model")
-        return _registry().version_url(model, version) if version else ""
+        return pages.version(need("MLFLOW_TRACKING_URI"), model, version) if version else ""
 
 
 class DecisionLink(BaseOperatorLink):
@@ -59,10 +61,3 @@ def _snapshot(reference: dict[str, Any]) -> dict[str, Any]:
     inner = challenger if isinstance(challenger, dict) else reference
     found = inner.get("snapshot", {})
     return found if isinstance(found, dict) else {}
-
-
-def _registry() -> Any:
-    from titleholder.registry import Registry
-    from titleholder.settings import Settings
-
-    return Registry(Settings.from_environment().tracking_uri)

@@ -27,7 +27,7 @@ class StepOperator(_PythonDecoratedOperator):
     """A Python task with links to what it did in MLflow and in the ledger."""
 
     custom_operator_name = "@step"
-    operator_extra_links = (DecisionLink(), MlflowRunLink(), ModelVersionLink())  # what must ask MLflow comes last
+    operator_extra_links = (DecisionLink(), MlflowRunLink(), ModelVersionLink())
 
 
 def step(function: Any = None, **options: Any) -> Any:
