@@ -11,6 +11,7 @@ Facts of Airflow 3.3.2's pages that these tests lean on:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -118,7 +119,9 @@ def test_a_wrong_password_is_refused_and_the_right_one_is_not(page_of: Opener, t
     log_in(page, "admin", "wrong")
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
     troubles.take("401 POST")
-    page_of("admin").goto("/dags")
+    page = page_of("admin")
+    page.goto("/dags")
+    expect(page).to_have_url(re.compile(r"/dags/?$"))  # not the log-in page
 
 
 def test_a_retrain_by_the_form_is_approved_on_the_page(
