@@ -22,7 +22,7 @@ RUN python -m pip install --requirement requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include/ include/
-# Editable, because the models lie beside the package: include/titleholder finds include/models.
+# Editable, because the models lie beside the package: titleholder finds include/models.
 RUN python -m pip install --no-deps --editable .
 
 COPY config/ config/

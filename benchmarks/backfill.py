@@ -17,12 +17,12 @@ from datetime import UTC, date, datetime
 from dateutil.relativedelta import relativedelta
 from mlflow import MlflowClient
 
-from titleholder import ledger, lineage
-from titleholder.cli import find_local_stack
-from titleholder.decision import Decision
-from titleholder.local.airflow import DONE, Airflow
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from localstack.airflow import DONE, Airflow
+from localstack.state import State
+from titleholder.cli.main import find_local_stack
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
 
 
@@ -107,7 +107,7 @@ def main() -> None:
             if how == "shuffled"
             else run(airflow, asked.model, months, int(how), lane)
         )
-        rows = lineage.standing(ledger.read(settings.ledger_url, asked.model, lane), lane)
+        rows = reigns.standing(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)
         assert [r.as_of for r in rows] == months
         tasks = len(months) * (5 + len(rows[-1].spec["training"]["candidates"]))

@@ -20,7 +20,7 @@ FEATURES = [f"f{i}" for i in range(12)]
 
 def spec() -> object:
     """A spec whose query reads the whole table."""
-    from titleholder.spec import ModelSpec
+    from titleholder.spec.model import ModelSpec
 
     return ModelSpec.restore(
         {
@@ -41,8 +41,9 @@ def measure(how: str, rows: int) -> None:
     import pandas as pd
     from sqlalchemy import create_engine
 
-    from titleholder import snapshots, warehouse, windows
+    from titleholder.data import snapshots, warehouse
     from titleholder.settings import connection_url
+    from titleholder.spec import windows
 
     taken = spec()
     sql = taken.sql.format(rows=rows)
@@ -80,7 +81,7 @@ def fill(url: str, rows: int) -> None:
 
 def main() -> None:
     """Fill, measure each way at each size three times, print medians and ratios."""
-    from titleholder.cli import find_local_stack
+    from titleholder.cli.main import find_local_stack
 
     find_local_stack()
     fill(os.environ["TITLEHOLDER_LOADER_URL"], max(SIZES))

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from titleholder import metrics
-from titleholder.judgement import Judgement
-from titleholder.sequential import log_evidence
+from titleholder.spec.criteria import Judgement
+from titleholder.validation import metrics
+from titleholder.validation.sequential import log_evidence
 
 AUC = 0.70
 ALIKE = 0.9

@@ -17,8 +17,8 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sk
 
-from titleholder import metrics
-from titleholder.metrics import Array
+from titleholder.validation import metrics
+from titleholder.validation.metrics import Array
 
 TURNS, RESAMPLES, MEASURED = 5, 1000, 20
 Score = Callable[[Array, Array], float]

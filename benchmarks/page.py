@@ -26,24 +26,25 @@ from dateutil.relativedelta import relativedelta
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))
-from stacks import fill_tiny  # noqa: E402
-from titleholder import ledger, steps  # noqa: E402
-from titleholder.decision import Decision, Entry  # noqa: E402
-from titleholder.local import stack as local  # noqa: E402
-from titleholder.local.airflow import Airflow  # noqa: E402
-from titleholder.local.cli import migrate_ledger  # noqa: E402
-from titleholder.local.keys import ADMIN  # noqa: E402
-from titleholder.local.settings import environment, passwords  # noqa: E402
-from titleholder.local.state import State  # noqa: E402
+from localstack import stack as local  # noqa: E402
+from localstack.airflow import Airflow  # noqa: E402
+from localstack.cli import migrate_ledger  # noqa: E402
+from localstack.keys import ADMIN  # noqa: E402
+from localstack.settings import environment, passwords  # noqa: E402
+from localstack.state import State  # noqa: E402
+from support.stacks import fill_tiny  # noqa: E402
+from titleholder.data.snapshots import Origin  # noqa: E402
+from titleholder.ledger import store  # noqa: E402
+from titleholder.ledger.decision import Decision, Entry  # noqa: E402
 from titleholder.settings import Settings, connection_url  # noqa: E402
-from titleholder.snapshots import Origin  # noqa: E402
+from titleholder.workflow import steps  # noqa: E402
 
 
 @contextmanager
 def a_stack(models: int) -> Iterator[State]:
     """A stack with so many copies of the tests' model `tiny`."""
     home = Path(tempfile.mkdtemp(prefix="titleholder-bench-"))
-    specs, tiny = home / "models", ROOT / "tests" / "models"
+    specs, tiny = home / "models", ROOT / "tests" / "support" / "models"
     specs.mkdir()
     shutil.copy(tiny / "tiny.sql", specs)
     for name in names(models):
@@ -84,7 +85,7 @@ def fill(first: Decision, later: Decision, models: int, months: int, url: str) -
     """These decisions as those of every model and month; another champion once a year. Returns a decision's id."""
     number = 0
     for name in names(models):
-        with ledger.line(url, name, "live") as line:
+        with store.line(url, name, "live") as line:
             champion = None
             for month in range(months):
                 row, kind = (later, "promote" if month % 12 == 0 else "keep") if month else (first, "promote")

@@ -85,9 +85,10 @@ def has_loans() -> bool:
 
 def measure(model: str, months: list[date], link: str) -> dict[str, dict[str, float]]:
     """Rows, megabytes and seconds of each way, summed over the months."""
-    from titleholder import extraction, windows
+    from titleholder.data import extraction
     from titleholder.settings import connection_url
-    from titleholder.specfiles import DEFAULT_FOLDER, load_specs
+    from titleholder.spec import windows
+    from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 
     spec, url, rate = load_specs(DEFAULT_FOLDER)[model], connection_url("warehouse"), LINKS[link]
     relay = Relay(url, rate) if rate else None
@@ -112,7 +113,7 @@ def measure(model: str, months: list[date], link: str) -> dict[str, dict[str, fl
 
 def main() -> None:
     """Measure the models over both links and print a table."""
-    from titleholder.cli import find_local_stack
+    from titleholder.cli.main import find_local_stack
 
     find_local_stack()
     last = this_month()

@@ -7,7 +7,7 @@ spec cannot be read, so the fault stands where Airflow's users look for faults.
 from __future__ import annotations
 
 from titleholder.errors import SpecError
-from titleholder.specfiles import load_specs
+from titleholder.spec.loader import load_specs
 
 if _errors := load_specs().errors:
     raise SpecError("\n\n".join(str(error) for error in _errors.values()))

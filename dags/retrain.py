@@ -1,4 +1,4 @@
-"""One `<model>.retrain` DAG for every spec in include/models. Airflow runs it; titleholder.steps does the work."""
+"""One `<model>.retrain` DAG for every spec in include/models. `titleholder.workflow.steps` does the work."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context, get_parsing_context
 
-from lifecycle_ui import addresses, forms
-from lifecycle_ui.approval import Approve
-from lifecycle_ui.notices import announcing, asking, deadline_of
-from lifecycle_ui.tasks import actor, may_crown, retries, schedule_of, settings, step, tell
-from titleholder.specfiles import load_specs
+from titleholder.spec.loader import load_specs
+from titleholder_airflow import forms, urls
+from titleholder_airflow.approval import Approve
+from titleholder_airflow.notify import announcing, asking, deadline_of
+from titleholder_airflow.tasks import actor, may_crown, retries, schedule_of, settings, step, tell
 
 if TYPE_CHECKING:
-    from titleholder.spec import ModelSpec
+    from titleholder.spec.model import ModelSpec
 
 Reference = dict[str, Any]
-"""A frozen reference of titleholder.steps as JSON: what travels through XCom."""
+"""A frozen reference of titleholder.workflow.steps as JSON: what travels through XCom."""
 
 DOC = """
 ### {name}: {description}
@@ -87,10 +87,10 @@ def extract(model: str) -> list[Reference]:
     every violation. Start another run with better values, or mend the SQL, the YAML or the data and clear the task.
     Else the warehouse or MLflow is away: clear the task when it is back.
     """
-    from titleholder import steps
+    from titleholder.data.snapshots import Origin
     from titleholder.errors import UsageError
-    from titleholder.snapshots import Origin
-    from titleholder.windows import resolve_as_of
+    from titleholder.spec.windows import resolve_as_of
+    from titleholder.workflow import steps
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
@@ -110,8 +110,8 @@ def extract(model: str) -> list[Reference]:
             actor=actor(run),
             airflow_run=f"{run.dag_id}/{run.run_id}",
             reason=form["reason"] or "",
-            url=addresses.run(run.dag_id, run.run_id),
-            decisions=addresses.decisions(),
+            url=urls.run(run.dag_id, run.run_id),
+            decisions=urls.decisions(),
         ),
         settings=settings(),
     )
@@ -128,8 +128,8 @@ def train(snapshot: Reference, name: str) -> Reference:
     **When it is red.** This candidate does not fit; the log says why, and the others go on without it. Mend the spec
     and start another run. To have it judged in this one, clear it before `nominate` has run.
     """
-    from titleholder import steps
-    from titleholder.snapshots import Snapshot
+    from titleholder.data.snapshots import Snapshot
+    from titleholder.workflow import steps
 
     return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 
@@ -143,8 +143,8 @@ def nominate(candidates: list[Reference]) -> Reference:
 
     **When it is red.** No candidate could be trained (see `train`), or MLflow is away: clear the task when it is back.
     """
-    from titleholder import steps
-    from titleholder.references import Trained
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Trained
 
     trained = [Trained.model_validate(c) for c in candidates if c]
     return steps.nominate(trained, settings=settings()).model_dump(mode="json")
@@ -159,8 +159,8 @@ def validate(challenger: Reference) -> Reference:
     **When it is red.** MLflow, PostgreSQL or the snapshots' store is away: clear the task when it is back. When the log
     says that the spec or a snapshot changed, start another run. A challenger that is not better is no error.
     """
-    from titleholder import steps
-    from titleholder.references import Challenger
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Challenger
 
     return steps.validate(Challenger.model_validate(challenger), settings=settings()).model_dump(mode="json")
 
@@ -175,8 +175,8 @@ def decide(judged: Reference) -> Reference:
     **When it is red.** PostgreSQL is away, or the spec changed during the run: the log says which. Clear the task, or
     start another run.
     """
-    from titleholder import steps
-    from titleholder.references import Judged
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Judged
 
     return steps.decide(Judged.model_validate(judged), settings=settings()).model_dump(mode="json")
 
@@ -191,8 +191,8 @@ def promote(ruled: Reference) -> Reference:
     **When it is red.** PostgreSQL or MLflow is away, or another run held the line's lock for ten minutes: clear the
     task. What the ledger has stands; the next try lets the alias and MLflow follow.
     """
-    from titleholder import steps
-    from titleholder.references import Ruled
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Ruled
 
     return tell(steps.promote(Ruled.model_validate(ruled), settings=settings()))
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, dag, get_current_context, get_parsing_context
 
-from lifecycle_ui import forms
-from lifecycle_ui.notices import announcing
-from lifecycle_ui.tasks import actor, may_crown, retries, settings, step, tell
-from titleholder.specfiles import load_specs
+from titleholder.spec.loader import load_specs
+from titleholder_airflow import forms
+from titleholder_airflow.notify import announcing
+from titleholder_airflow.tasks import actor, may_crown, retries, settings, step, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from titleholder.chronicle import Reigned
-    from titleholder.spec import ModelSpec
+    from titleholder.ledger.queries import Reigned
+    from titleholder.spec.model import ModelSpec
 
 DOC = """
 ### Give an earlier champion of {name} its place back
@@ -66,8 +66,8 @@ def roll_back(model: str) -> dict[str, Any]:
     **When it is red.** The request made no sense, and the log names the versions that can come back: start another run.
     Else PostgreSQL or MLflow is away: clear the task when it is back.
     """
-    from titleholder import steps
-    from titleholder.references import Rollback
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Rollback
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]

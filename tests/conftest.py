@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stacks import MODELS, a_stack
-from titleholder.local.settings import environment
-from titleholder.local.state import State
+from localstack.settings import environment
+from localstack.state import State
+from support.stacks import MODELS, a_stack
 from titleholder.settings import Settings
 
 

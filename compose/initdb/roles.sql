@@ -1,4 +1,4 @@
--- Databases and roles of a new server, as titleholder.local.roles makes them for the local stack.
+-- Databases and roles of a new server, as localstack.roles makes them for the local stack.
 -- Runs once, on an empty data volume. Passwords come from the environment and stay out of every log.
 \set ON_ERROR_STOP on
 SET log_statement = 'none';

@@ -17,16 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from demo.lender import fingerprint, simulate
 from demo.load import load, loaded
-from titleholder import ledger, lineage
+from localstack import cli as stack
+from localstack.airflow import DONE, Airflow
+from localstack.settings import environment
+from localstack.state import State
+from titleholder.cli.tables import decisions
 from titleholder.errors import TitleholderError
-from titleholder.local import cli as stack
-from titleholder.local.airflow import DONE, Airflow
-from titleholder.local.settings import environment
-from titleholder.local.state import State
-from titleholder.spec import ModelSpec
-from titleholder.specfiles import load_specs
-from titleholder.tables import decisions
-from titleholder.words import BACKTEST, LIVE
+from titleholder.ledger import reigns, store
+from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import BACKTEST, LIVE
 
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"
@@ -76,7 +76,7 @@ def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
 def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:
     """The months before this one, in the lane `backtest`; those that are decided already are left alone."""
     wanted = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
-    decided = {row.as_of for row in ledger.read(url, MODEL, "backtest")}
+    decided = {row.as_of for row in store.read(url, MODEL, "backtest")}
     missing = [month for month in wanted if month not in decided]
     bar = progress.add_task(f"Backfill: {len(wanted)} months of history", total=len(wanted) * TASKS)
     if not missing:
@@ -101,7 +101,7 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
     """The month's own tick, which Airflow starts by itself, then a run by the REST API, as the form would start it."""
     bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2 * TASKS)
     today = datetime.now(UTC).date()
-    live = {row.as_of for row in ledger.read(url, MODEL, LIVE)}
+    live = {row.as_of for row in store.read(url, MODEL, LIVE)}
     if not any(day >= this_month for day in live):
         _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
         _refuse_failures(airflow, "scheduled")
@@ -116,7 +116,7 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
     for lane in (BACKTEST, LIVE):
         out.print(
-            decisions(f"{spec.name}, lane {lane}", lineage.standing(ledger.read(url, MODEL, lane), lane), out.width), ""
+            decisions(f"{spec.name}, lane {lane}", reigns.standing(store.read(url, MODEL, lane), lane), out.width), ""
         )
     command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120
     out.print(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_dags import ROOT, read_dags
+
+from support.dagbag import ROOT, read_dags
 
 TIMETABLES = """
 import json, pendulum
@@ -16,7 +17,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable
 from airflow.dag_processing.dagbag import DagBag
 import os, sys
-from titleholder.windows import resolve_as_of
+from titleholder.spec.windows import resolve_as_of
 
 def ticks(timetable):
     interval, found = None, []
@@ -51,7 +52,7 @@ print("ANSWER" + json.dumps(answer))
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    return read_dags(Path(ROOT / "tests" / "models"), tmp_path_factory.mktemp("airflow"), TIMETABLES)
+    return read_dags(Path(ROOT / "tests" / "support" / "models"), tmp_path_factory.mktemp("airflow"), TIMETABLES)
 
 
 def test_a_tick_means_the_day_it_was_due_under_every_timetable(found: dict) -> None:

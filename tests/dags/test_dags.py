@@ -3,53 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-PROBE = """
-import json, sys
-from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(dag_folder=sys.argv[1], load_op_links=True)
-dags = {
-    d.dag_id: {
-        "tasks": {
-            t.task_id: {"retries": t.retries, "doc": t.doc_md or "", "rule": str(t.trigger_rule),
-                        "down": sorted(t.downstream_task_ids), "policy": t.retry_policy is not None,
-                        "links": [l.name for l in t.operator_extra_links]}
-            for t in d.tasks},
-        "params": {k: d.params.get_param(k).schema for k in d.params},
-        "doc": d.doc_md or "", "owner": d.owner, "catchup": d.catchup, "tags": sorted(d.tags),
-        "end": str(d.end_date), "schedule": s if isinstance(s := getattr(d, "schedule", None), str | None) else str(type(s)),
-    } for d in bag.dags.values()}
-heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "scipy", "optuna"} & set(sys.modules))
-print("ANSWER" + json.dumps({"dags": dags, "errors": bag.import_errors, "heavy": heavy}))
-"""
-
-
-def read_dags(models: Path, tmp_path: Path, probe: str = PROBE) -> dict[str, object]:
-    """Parse the DAG folder in a process of its own: Airflow must find its environment before it is imported."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER"))} | {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "TITLEHOLDER_MODELS": str(models),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT / "config")]),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", probe, str(ROOT / "dags")], env=env, capture_output=True, text=True, timeout=240
-    )
-    answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-    assert answers, done.stderr[-3000:]
-    return dict(json.loads(answers[0].removeprefix("ANSWER")))
+from support.dagbag import PROBE, ROOT, read_dags
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +80,8 @@ def test_the_finished_example_rests(shipped: dict) -> None:
 
 
 def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) -> None:
-    found = read_dags(ROOT / "tests" / "models", tmp_path)
-    stems = {p.stem for p in (ROOT / "tests" / "models").glob("*.yaml")} - {"broken"}
+    found = read_dags(ROOT / "tests" / "support" / "models", tmp_path)
+    stems = {p.stem for p in (ROOT / "tests" / "support" / "models").glob("*.yaml")} - {"broken"}
     assert set(found["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
     asking = ["extract", "train", "nominate", "validate", "decide", "approve", "promote"]
     assert sentence(found["dags"]["tiny_asked.retrain"]) == asking
@@ -137,7 +96,7 @@ def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
         "bag = DagBag",
         "import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = 'tiny.retrain'\nbag = DagBag",
     )
-    assert set(read_dags(ROOT / "tests" / "models", tmp_path, asked)["dags"]) == {"tiny.retrain"}
+    assert set(read_dags(ROOT / "tests" / "support" / "models", tmp_path, asked)["dags"]) == {"tiny.retrain"}
 
 
 def test_who_asked_for_a_run_is_told_in_words(tmp_path: Path) -> None:
@@ -146,10 +105,10 @@ def test_who_asked_for_a_run_is_told_in_words(tmp_path: Path) -> None:
 import json
 from types import SimpleNamespace as Of
 from airflow.utils.types import DagRunType
-from lifecycle_ui.tasks import actor
+from titleholder_airflow.tasks import actor
 runs = [Of(triggering_user_name=who, run_type=kind) for who, kind in
         ((None, DagRunType.SCHEDULED), (None, "backfill"), ("ann", DagRunType.MANUAL))]
 print("ANSWER" + json.dumps({"actors": [actor(run) for run in runs]}))
 """
-    found = read_dags(ROOT / "tests" / "models", tmp_path, probe)
+    found = read_dags(ROOT / "tests" / "support" / "models", tmp_path, probe)
     assert found["actors"] == ["airflow:scheduled", "airflow:backfill", "ann"]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from browser import People, Troubles, keep, start
-from stacks import a_stack
-from titleholder.local.ports import HOST
-from titleholder.local.settings import passwords
-from titleholder.local.state import State
+from localstack.ports import HOST
+from localstack.settings import passwords
+from localstack.state import State
+from support.browser import People, Troubles, keep, start
+from support.stacks import a_stack
 
 FAILED = pytest.StashKey[bool]()
 

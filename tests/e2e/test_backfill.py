@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime
 import pytest
 from mlflow import MlflowClient
 
-from titleholder import ledger, lineage
-from titleholder.decision import Decision
-from titleholder.local import processes
-from titleholder.local import stack as local
-from titleholder.local.airflow import Airflow
-from titleholder.local.cli import migrate_ledger
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from localstack import processes
+from localstack import stack as local
+from localstack.airflow import Airflow
+from localstack.cli import migrate_ledger
+from localstack.state import State
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def wait_for(airflow: Airflow, backfill: int, seconds: float = 420) -> None:
 
 
 def standing(settings: Settings, lane: str) -> list[Decision]:
-    return lineage.standing(ledger.read(settings.ledger_url, MODEL, lane), lane)
+    return reigns.standing(store.read(settings.ledger_url, MODEL, lane), lane)
 
 
 def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
@@ -64,7 +64,7 @@ def test_a_run_that_an_asset_started_has_the_day_of_its_start(airflow: Airflow, 
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert airflow.wait_for_run(f"{FED}.retrain", runs[0]["dag_run_id"]) == "success"
-    rows = ledger.read(settings.ledger_url, FED, "live")
+    rows = store.read(settings.ledger_url, FED, "live")
     (row,) = [r for r in rows if r.airflow_run == f"{FED}.retrain/{runs[0]['dag_run_id']}"]
     assert row.as_of in (before, datetime.now(UTC).date())
 
@@ -83,12 +83,12 @@ def test_a_scheduler_killed_in_the_middle_of_a_backfill(airflow: Airflow, settin
     assert len(decided) < MONTHS, "it was in the middle"
     assert not done
     wait_for(airflow, backfill)
-    rows = ledger.read(settings.ledger_url, MODEL, "killed")
+    rows = store.read(settings.ledger_url, MODEL, "killed")
     assert {r["state"] for r in airflow.runs(DAG, "backfill")} == {"success"}
     assert [r.as_of for r in standing(settings, "killed")] == [
         date(2023 + (10 + m) // 12, (10 + m) % 12 + 1, 1) for m in range(MONTHS)
     ]
-    asked = Counter(r.as_of for r in rows if not r.asked_because.startswith(lineage.ANEW))
+    asked = Counter(r.as_of for r in rows if not r.asked_because.startswith(reigns.ANEW))
     assert set(asked.values()) == {1}
     client = MlflowClient(settings.tracking_uri)
     versions = client.search_model_versions(f"name = '{MODEL}' and tags.`titleholder.lane` = 'killed'")
@@ -100,7 +100,7 @@ def test_a_month_reprocessed_is_decided_again_and_the_others_agree_with_any_orde
     airflow: Airflow, settings: Settings
 ) -> None:
     """The same months again, started by hand in another order; then one of theirs is reprocessed."""
-    live = ledger.read(settings.ledger_url, MODEL, "live")
+    live = store.read(settings.ledger_url, MODEL, "live")
     shuffled = ("2024-04", "2024-01", "2023-11", "2024-03", "2023-12", "2024-02")
     runs = [airflow.trigger(DAG, {"as_of": f"{month}-01", "lane": "shuffled"}) for month in shuffled]
     assert {airflow.wait_for_run(DAG, run) for run in runs} == {"success"}
@@ -108,4 +108,4 @@ def test_a_month_reprocessed_is_decided_again_and_the_others_agree_with_any_orde
     again = airflow.backfill(DAG, "2024-01-01", "2024-01-01", at_once=1, reprocess="completed", conf={"lane": "killed"})
     wait_for(airflow, again)
     assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
-    assert ledger.read(settings.ledger_url, MODEL, "live") == live
+    assert store.read(settings.ledger_url, MODEL, "live") == live

@@ -19,12 +19,12 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser import Troubles, log_in, needs_chromium
-from titleholder import ledger
-from titleholder.decision import Decision
-from titleholder.local.airflow import TASK_DONE, Airflow
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from localstack.airflow import TASK_DONE, Airflow
+from localstack.state import State
+from support.browser import Troubles, log_in, needs_chromium
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -106,7 +106,7 @@ def names(runs: list[dict]) -> list[str]:
 
 
 def row_of(settings: Settings, run: str) -> Decision:
-    (row,) = [row for row in ledger.read(settings.ledger_url, MODEL, "live") if row.airflow_run == run]
+    (row,) = [row for row in store.read(settings.ledger_url, MODEL, "live") if row.airflow_run == run]
     return row
 
 
@@ -182,7 +182,7 @@ def test_a_rollback_by_the_form(page_of: Opener, users: dict[str, Airflow], sett
     users["admin"].wait_for_question(RETRAIN, newer, "approve")
     users["cfo"].answer(RETRAIN, newer, "approve", "Approve")
     assert users["admin"].wait_for_run(RETRAIN, newer) == "success"
-    first, second = [row.challenger_version for row in ledger.read(settings.ledger_url, MODEL, "live")]
+    first, second = [row.challenger_version for row in store.read(settings.ledger_url, MODEL, "live")]
     assert champion(settings) == second
     wait_for_pick(users["admin"], first)
     page = page_of("risk-lead")

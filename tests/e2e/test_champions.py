@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import PHONE, Troubles, axe, champions, choose_theme, fits, needs_chromium, tab_to
-from titleholder import ledger
-from titleholder.decision import Decision
-from titleholder.local.airflow import Airflow
-from titleholder.local.state import State
+from localstack.airflow import Airflow
+from localstack.state import State
+from support.browser import PHONE, Troubles, axe, champions, choose_theme, fits, needs_chromium, tab_to
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -39,7 +39,7 @@ def run_id(airflow: Airflow) -> str:
 
 @pytest.fixture
 def row(run_id: str, settings: Settings) -> Decision:
-    (found,) = [r for r in ledger.read(settings.ledger_url, MODEL, LANE) if r.airflow_run == f"{RETRAIN}/{run_id}"]
+    (found,) = [r for r in store.read(settings.ledger_url, MODEL, LANE) if r.airflow_run == f"{RETRAIN}/{run_id}"]
     return found
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from rows import append, entry
-from titleholder.decision import Decision
-from titleholder.local.ports import HOST
-from titleholder.local.settings import passwords, process_environment
-from titleholder.local.state import State
+from localstack.ports import HOST
+from localstack.settings import passwords, process_environment
+from localstack.state import State
+from support.rows import append, entry
+from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow

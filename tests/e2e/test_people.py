@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from titleholder import ledger
-from titleholder.decision import Decision
+from localstack import processes
+from localstack import stack as local
+from localstack.airflow import Airflow
+from localstack.cli import migrate_ledger
+from localstack.state import State
 from titleholder.errors import ServiceError
-from titleholder.local import processes
-from titleholder.local import stack as local
-from titleholder.local.airflow import Airflow
-from titleholder.local.cli import migrate_ledger
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def unanswered(users: dict[str, Airflow]) -> str:
 
 
 def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
-    rows = ledger.read(settings.ledger_url, dag.partition(".")[0], "live")
+    rows = store.read(settings.ledger_url, dag.partition(".")[0], "live")
     (row,) = [r for r in rows if r.airflow_run == f"{dag}/{run_id}"]
     return row
 
@@ -144,7 +144,7 @@ def pick_list(users: dict[str, Airflow], reigning: int | None, timeout: float = 
 
 
 def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -> None:
-    rows = ledger.read(settings.ledger_url, "tiny_asked", "live")
+    rows = store.read(settings.ledger_url, "tiny_asked", "live")
     reigning = champion(settings)
     with pytest.raises(ServiceError, match="reason"):
         users["admin"].trigger("tiny_asked.rollback", {})
@@ -169,10 +169,10 @@ def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -
 
 def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, Airflow], settings: Settings) -> None:
     admin = users["admin"]
-    before = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    before = store.read(settings.ledger_url, "tiny_amount", "live")
     runs = [admin.trigger(AMOUNT, {"as_of": f"2024-0{m}-03", "lane": "live"}) for m in (1, 2, 3, 4, 5)]
     assert [admin.wait_for_run(AMOUNT, run) for run in runs] == ["success"] * 5
-    rows = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    rows = store.read(settings.ledger_url, "tiny_amount", "live")
     assert {r.airflow_run for r in rows[len(before) :]} == {f"{AMOUNT}/{run}" for run in runs}
     assert [r.sequence for r in rows] == list(range(1, len(before) + 6))
     assert all(b.previous_hash == a.hash and b.champion_before == a.champion_after for a, b in itertools.pairwise(rows))
@@ -182,7 +182,7 @@ def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, 
 def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settings: Settings, state: State) -> None:
     """The task fails with MLflow's name and is tried again; nothing is decided meanwhile, and then it goes on."""
     admin, before = users["admin"], champion(settings, "tiny_amount")
-    rows = ledger.read(settings.ledger_url, "tiny_amount", "live")
+    rows = store.read(settings.ledger_url, "tiny_amount", "live")
     run_id = admin.trigger(AMOUNT, {"as_of": "2024-05-20", "lane": "live"})
     deadline = time.monotonic() + 180
     while not any(t["task_id"] == "train" and t["state"] == "running" for t in admin.tasks(AMOUNT, run_id)):
@@ -197,11 +197,11 @@ def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settin
         said = str(admin.get(f"{log}?map_index={tried[0]['map_index']}"))
         assert "MLflow at" in said
         assert "does not answer" in said
-        assert ledger.read(settings.ledger_url, "tiny_amount", "live") == rows
+        assert store.read(settings.ledger_url, "tiny_amount", "live") == rows
     finally:
         local.up(state, after_postgres=[migrate_ledger])
     assert champion(settings, "tiny_amount") == before
     if admin.wait_for_run(AMOUNT, run_id) == "failed":  # its tries were over before MLflow was back
         admin.clear(AMOUNT, run_id)
         assert admin.wait_for_run(AMOUNT, run_id) == "success"
-    assert len(ledger.read(settings.ledger_url, "tiny_amount", "live")) == len(rows) + 1
+    assert len(store.read(settings.ledger_url, "tiny_amount", "live")) == len(rows) + 1

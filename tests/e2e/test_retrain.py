@@ -12,10 +12,10 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from titleholder import ledger, lineage
-from titleholder.local.airflow import Airflow
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from localstack.airflow import Airflow
+from localstack.state import State
+from titleholder.ledger import reigns, store
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -50,11 +50,11 @@ def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Air
 def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": "end to end"})
     assert airflow.wait_for_run(DAG, run_id) == "success"
-    row = next(r for r in ledger.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
+    row = next(r for r in store.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
     assert row.as_of == date(2024, 2, 1)
     assert row.actor == "admin"
     assert row.asked_because == "end to end"
-    head = ledger.read(settings.ledger_url, "tiny", "live")[-1]
+    head = store.read(settings.ledger_url, "tiny", "live")[-1]
     assert Registry(settings.tracking_uri).champion("tiny") == head.champion_after
     told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
     assert told["titleholder.reason"] == row.reason
@@ -75,7 +75,7 @@ def links_of(airflow: Airflow, path: str, last: str) -> dict[str, str | None]:
 def test_tasks_link_to_their_decision_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "links"})
     assert airflow.wait_for_run(DAG, run_id) == "success"
-    (row,) = ledger.read(settings.ledger_url, "tiny", "links")
+    (row,) = store.read(settings.ledger_url, "tiny", "links")
     links = links_of(airflow, f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links", "Model version")
     assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
     assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
@@ -93,7 +93,7 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
 ) -> None:
     from typer.testing import CliRunner
 
-    from titleholder.cli import app
+    from titleholder.cli.main import app
 
     before = Registry(settings.tracking_uri).champion("tiny_amount")
     first, last = "2024-01-01", "2024-04-01"
@@ -107,8 +107,7 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
     done = CliRunner().invoke(app, ["run", "tiny_amount", "--as-of", first, "--until", last, "--lane", "by-hand"])
     assert done.exit_code == 0, done.output
     lanes = [
-        lineage.standing(ledger.read(settings.ledger_url, "tiny_amount", lane), lane)
-        for lane in ("backtest", "by-hand")
+        reigns.standing(store.read(settings.ledger_url, "tiny_amount", lane), lane) for lane in ("backtest", "by-hand")
     ]
     by_airflow, by_hand = (
         [(r.as_of, r.kind, r.verdict.gain, r.verdict.challenger_metrics, r.snapshot_sha256) for r in rows]
@@ -125,7 +124,7 @@ def test_a_killed_training_is_tried_again_in_the_same_run(airflow: Airflow, sett
     assert airflow.wait_for_run(DAG, run_id) == "success"
     tries = {t["map_index"]: t["try_number"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
     assert tries[killed[0]] >= 2
-    (row,) = ledger.read(settings.ledger_url, "tiny", "killed")
+    (row,) = store.read(settings.ledger_url, "tiny", "killed")
     client = MlflowClient(settings.tracking_uri)
     experiment = client.get_experiment_by_name("tiny").experiment_id
     runs = client.search_runs([experiment], f"tags.`titleholder.airflow_run` = '{DAG}/{run_id}'")
@@ -154,7 +153,7 @@ def test_the_form_chooses_candidates(airflow: Airflow, settings: Settings) -> No
     assert airflow.wait_for_run(DAG, run_id) == "success"
     trained = [t["rendered_map_index"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"]
     assert trained == ["boosting"]
-    (row,) = ledger.read(settings.ledger_url, "tiny", "chosen")
+    (row,) = store.read(settings.ledger_url, "tiny", "chosen")
     version = MlflowClient(settings.tracking_uri).get_model_version("tiny", str(row.challenger_version))
     assert version.tags["titleholder.candidate"] == "boosting"
 
@@ -179,14 +178,14 @@ def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Air
 
 
 def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Settings) -> None:
-    before = ledger.read(settings.ledger_url, "tiny", "live")
+    before = store.read(settings.ledger_url, "tiny", "live")
     airflow.backfill(DAG, "2024-04-01", "2024-04-01", at_once=1, conf={"lane": "live"})
     (run,) = airflow.runs(DAG, "backfill")
     assert airflow.wait_for_run(DAG, run["dag_run_id"]) == "failed"
     assert "a backfill takes each tick's own date as as_of, and any lane but live" in failed_log(
         airflow, run["dag_run_id"], "extract"
     )
-    assert ledger.read(settings.ledger_url, "tiny", "live") == before
+    assert store.read(settings.ledger_url, "tiny", "live") == before
 
 
 def test_the_form_refuses_what_is_no_date(airflow: Airflow) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import PHONE, Troubles, axe, choose_theme, fits, keep, needs_chromium, tab_to
+from support.browser import PHONE, Troubles, axe, choose_theme, fits, keep, needs_chromium, tab_to
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 Opener = Callable[..., Page]

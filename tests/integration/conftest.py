@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from succession_world import without_cards
+
+from support.succession_world import without_cards
 
 
 @pytest.fixture

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from audit_world import World, build, models_in
 from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
-from titleholder import ledger, steps
-from titleholder.audit import Finding, Report, audit
-from titleholder.cli import app
-from titleholder.contest import SCORES_TAG
+from localstack.state import State
+from support.audit_world import World, build, models_in
+from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
-from titleholder.local.state import State
-from titleholder.references import Rollback
-from titleholder.registry import Registry
+from titleholder.ledger import store
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
+from titleholder.workflow import steps
+from titleholder.workflow.audit import Finding, Report, audit
+from titleholder.workflow.payloads import Rollback
+from titleholder.workflow.scoring import SCORES_TAG
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_audited"
@@ -156,7 +157,7 @@ def test_a_champion_out_of_nowhere_is_named_even_where_every_hash_fits(world: Wo
 
 @pytest.mark.parametrize("to", ["another", "nobody"])
 def test_an_alias_moved_by_hand_is_found_and_only_repaired_on_request(world: World, to: str) -> None:
-    before = ledger.read(world.settings.ledger_url, MODEL, "live")
+    before = store.read(world.settings.ledger_url, MODEL, "live")
     head, moved = world.rows[-1].challenger, world.rows[0].challenger if to == "another" else None
     registry = Registry(world.settings.tracking_uri)
     with alias_at(world, moved):
@@ -169,7 +170,7 @@ def test_an_alias_moved_by_hand_is_found_and_only_repaired_on_request(world: Wor
     assert done.exit_code == 0
     (repaired,) = json.loads(done.stdout)["repaired"]
     assert repaired.endswith(f"now at version {head}")
-    assert ledger.read(world.settings.ledger_url, MODEL, "live") == before
+    assert store.read(world.settings.ledger_url, MODEL, "live") == before
 
 
 @pytest.mark.parametrize("how", ["changed", "missing"])
@@ -226,8 +227,8 @@ def test_a_champion_that_does_not_predict_what_was_recorded(world: World, how: s
     [
         ("ALTER TABLE {t} DISABLE TRIGGER no_change", "ALTER TABLE {t} ENABLE TRIGGER no_change", "no_change on titleholder.decisions is switched off"),
         ("ALTER TABLE {t} ENABLE REPLICA TRIGGER no_truncate", "ALTER TABLE {t} ENABLE TRIGGER no_truncate", "no_truncate on titleholder.decisions is switched off"),
-        ("DROP TRIGGER no_truncate ON {t}", ledger.GUARDS["no_truncate"], "no_truncate on titleholder.decisions is gone"),
-        ("DROP TRIGGER no_change ON {t}; " + ledger.GUARDS["no_change"].replace("DELETE OR UPDATE", "DELETE"), "DROP TRIGGER no_change ON {t}; " + ledger.GUARDS["no_change"], "no_change on titleholder.decisions is not the one that the migrations made"),
+        ("DROP TRIGGER no_truncate ON {t}", store.GUARDS["no_truncate"], "no_truncate on titleholder.decisions is gone"),
+        ("DROP TRIGGER no_change ON {t}; " + store.GUARDS["no_change"].replace("DELETE OR UPDATE", "DELETE"), "DROP TRIGGER no_change ON {t}; " + store.GUARDS["no_change"], "no_change on titleholder.decisions is not the one that the migrations made"),
         ("GRANT UPDATE (reason) ON {t} TO ledger", "REVOKE UPDATE (reason) ON {t} FROM ledger", "The role ledger has the right to UPDATE rows"),
         ("GRANT TRUNCATE ON {t} TO ledger", "REVOKE TRUNCATE ON {t} FROM ledger", "The role ledger has the right to TRUNCATE rows"),
     ],
@@ -251,7 +252,7 @@ def test_a_guard_that_no_longer_refuses_is_found(world: World) -> None:
         try:
             report = looked(world)
         finally:
-            cursor.execute(make.format(ledger.REFUSAL))
+            cursor.execute(make.format(store.REFUSAL))
     assert [f.check for f in report.findings] == ["guard", "guard"]
     assert looked(world).findings == ()
 

@@ -12,23 +12,23 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from audit_world import models_in, sentence
 from mlflow import MlflowClient
 from sklearn.metrics import mean_squared_error, roc_auc_score
-from succession_world import MODELS, without_cards, write_model
 from typer.testing import CliRunner, Result
 
-from stacks import tiny_rows
-from titleholder import ledger, lineage
-from titleholder.cli import app
-from titleholder.contest import Scorer
-from titleholder.decision import Decision
+from localstack.state import State
+from support.audit_world import models_in, sentence
+from support.stacks import tiny_rows
+from support.succession_world import MODELS, without_cards, write_model
+from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
-from titleholder.hindsight import Setting
-from titleholder.local.state import State
-from titleholder.registry import Registry
-from titleholder.replay import replay
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings
+from titleholder.workflow.backtest.summary import Setting
+from titleholder.workflow.backtest.what_if import replay
+from titleholder.workflow.scoring import Scorer
 
 pytestmark = pytest.mark.slow
 LANE = "walked"
@@ -161,7 +161,7 @@ def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
 
 @pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])
 def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, model: str) -> None:
-    rows = lineage.standing(ledger.read(world.settings.ledger_url, model, LANE), LANE)
+    rows = reigns.standing(store.read(world.settings.ledger_url, model, LANE), LANE)
     own = rows[0].spec["judgement"]
     setting = Setting(minimum_gain=own["minimum_gain"], confidence=own["confidence"])
     others = [Setting(minimum_gain=g, confidence=c) for g in (own["minimum_gain"], 0.3) for c in (0.95, 0.8)]
@@ -326,4 +326,4 @@ def test_a_service_that_is_down_is_told_with_exit_code_3(world: World, monkeypat
 
 def test_the_ledger_is_as_it_was(world: World) -> None:
     for model, rows in world.rows.items():
-        assert ledger.read(world.settings.ledger_url, model, LANE) == rows
+        assert store.read(world.settings.ledger_url, model, LANE) == rows

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
-from stacks import tiny_rows
-from titleholder.cli import app
+from support.stacks import tiny_rows
+from titleholder.cli.main import app
 from titleholder.errors import UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]

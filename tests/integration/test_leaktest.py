@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
 from typer.testing import CliRunner
 
-from stacks import MODELS
-from titleholder.cli import app
+from support.stacks import MODELS
+from support.time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
+from titleholder.cli.main import app
+from titleholder.data.leakage.leaktest import Trap, leaktest
 from titleholder.errors import DataError, ServiceError, UsageError
-from titleholder.leaktest import Trap, leaktest
 from titleholder.settings import connection_url
-from titleholder.spec import Facts, ModelSpec
-from titleholder.specfiles import DEFAULT_FOLDER, load_specs
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
+from titleholder.spec.model import Facts, ModelSpec
 
 pytestmark = pytest.mark.slow
 AS_OF = date(2023, 6, 1)
@@ -27,7 +27,7 @@ TINY = sorted(load_specs(MODELS).models.values(), key=lambda s: s.name)
 
 @pytest.fixture(scope="module", autouse=True)
 def books(state: object) -> None:
-    from titleholder.local.settings import environment
+    from localstack.settings import environment
 
     a_lender(environment(state)["TITLEHOLDER_LOADER_URL"])  # type: ignore[arg-type]
 

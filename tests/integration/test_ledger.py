@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from rows import append, entry
-from titleholder import ledger, lineage
-from titleholder.decision import digest
-from titleholder.migrations import migrate
+from support.rows import append, entry
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import digest
+from titleholder.ledger.migrations import migrate
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 
 def test_a_row_reads_back_as_it_was_written_and_its_hash_holds(settings: Settings) -> None:
     written = append(settings, entry("roundtrip"))
-    read = ledger.read(settings.ledger_url, "paper", "roundtrip")[-1]
+    read = store.read(settings.ledger_url, "paper", "roundtrip")[-1]
     assert read == written
-    assert digest(ledger.stored(settings.ledger_url, "paper", "roundtrip")[-1]) == read.hash
+    assert digest(store.stored(settings.ledger_url, "paper", "roundtrip")[-1]) == read.hash
 
 
 def test_rows_are_chained_by_hash(settings: Settings) -> None:
@@ -53,48 +53,48 @@ def test_the_database_refuses_to_change_history(
 def test_sixteen_writers_make_one_unbroken_line(settings: Settings) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: append(settings, entry("crowd", version=n)), range(1, 33)))
-    rows = ledger.read(settings.ledger_url, "paper", "crowd")
+    rows = store.read(settings.ledger_url, "paper", "crowd")
     assert [r.sequence for r in rows] == list(range(1, 33))
     assert all(b.previous_hash == a.hash for a, b in itertools.pairwise(rows))
 
 
 def test_a_failed_transaction_leaves_nothing(settings: Settings) -> None:
     def crash() -> None:
-        with ledger.line(settings.ledger_url, "paper", "crash") as line:
+        with store.line(settings.ledger_url, "paper", "crash") as line:
             line.append(entry("crash"))
             raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
         crash()
-    assert ledger.read(settings.ledger_url, "paper", "crash") == []
+    assert store.read(settings.ledger_url, "paper", "crash") == []
 
 
 def test_a_fold_stands_by_as_of_order_whatever_the_order_of_writing(settings: Settings) -> None:
     march, january = date(2024, 3, 1), date(2024, 1, 1)
     append(settings, entry("fold", march, version=3))
     append(settings, entry("fold", january, version=1))
-    rows = ledger.read(settings.ledger_url, "paper", "fold")
-    assert [r.as_of for r in lineage.standing(rows, "fold")] == [january, march]
-    reign = lineage.reign_before(rows, "fold", march)
+    rows = store.read(settings.ledger_url, "paper", "fold")
+    assert [r.as_of for r in reigns.standing(rows, "fold")] == [january, march]
+    reign = reigns.reign_before(rows, "fold", march)
     assert reign is not None
     assert reign.version == 1
-    assert lineage.reign_before(rows, "fold", january) is None
+    assert reigns.reign_before(rows, "fold", january) is None
 
 
 def test_who_reigned_on_a_date(settings: Settings) -> None:
     append(settings, entry("dates", date(2024, 1, 1), version=1))
     append(settings, entry("dates", date(2024, 2, 1), "keep", version=2, before=1))
     append(settings, entry("dates", date(2024, 3, 1), version=3, before=1))
-    rows = ledger.read(settings.ledger_url, "paper", "dates")
+    rows = store.read(settings.ledger_url, "paper", "dates")
     found = {
-        day: lineage.reign_on(rows, "dates", day) for day in (date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 1))
+        day: reigns.reign_on(rows, "dates", day) for day in (date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 1))
     }
     assert [r.version if r else None for r in found.values()] == [None, 1, 3]
-    assert "dates" in ledger.lanes(settings.ledger_url, "paper")
+    assert "dates" in store.lanes(settings.ledger_url, "paper")
 
 
 def test_migrating_twice_is_migrating_once(env: dict[str, str]) -> None:
-    before = ledger.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates")
+    before = store.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates")
     migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
     migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
-    assert ledger.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates") == before
+    assert store.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates") == before

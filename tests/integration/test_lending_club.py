@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from titleholder import snapshots, steps
-from titleholder.cli import app
+from titleholder.cli.main import app
+from titleholder.data import snapshots
+from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.settings import Settings, connection_url
-from titleholder.snapshots import Origin, Snapshot
-from titleholder.specfiles import DEFAULT_FOLDER
+from titleholder.spec.loader import DEFAULT_FOLDER
+from titleholder.workflow import steps
 
 ROOT = Path(__file__).parents[2]
 LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"

@@ -18,13 +18,14 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from time_world import END, MONTHS, shipped
 
 from demo.lender import Lender, simulate
 from demo.load import load
-from titleholder import snapshots, warehouse, windows
+from support.time_world import END, MONTHS, shipped
+from titleholder.data import snapshots, warehouse
 from titleholder.settings import connection_url
-from titleholder.spec import ModelSpec
+from titleholder.spec import windows
+from titleholder.spec.model import ModelSpec
 
 pytestmark = pytest.mark.slow
 PER_MONTH = 40

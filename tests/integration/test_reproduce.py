@@ -9,19 +9,19 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from audit_world import MONTHS, World, build, models_in, sentence
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from titleholder import steps
-from titleholder.cli import app
-from titleholder.contest import SCORES_TAG
-from titleholder.decision import Decision
+from localstack.state import State
+from support.audit_world import MONTHS, World, build, models_in, sentence
+from titleholder.cli.main import app
 from titleholder.errors import DataError, UsageError
-from titleholder.local.state import State
-from titleholder.references import Rollback
-from titleholder.reproduction import Comparison, reproduce
+from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
+from titleholder.workflow import steps
+from titleholder.workflow.payloads import Rollback
+from titleholder.workflow.reproduce import Comparison, reproduce
+from titleholder.workflow.scoring import SCORES_TAG
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_rerun"

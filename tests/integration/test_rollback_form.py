@@ -10,10 +10,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from succession_world import write_model
 from test_ledger import entry
 
-from titleholder import chronicle, ledger
+from support.succession_world import write_model
+from titleholder.ledger import queries, store
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -35,8 +35,8 @@ def reigned() -> list[int]:
 
 @pytest.fixture
 def line(settings: Settings, reigned: list[int]) -> list[int]:
-    if not ledger.read(settings.ledger_url, MODEL, "live"):
-        with ledger.line(settings.ledger_url, MODEL, "live") as line:
+    if not store.read(settings.ledger_url, MODEL, "live"):
+        with store.line(settings.ledger_url, MODEL, "live") as line:
             before = None
             for month, version in enumerate(reigned, start=1):
                 kind = "rollback" if version in reigned[: month - 1] else "promote"
@@ -47,13 +47,13 @@ def line(settings: Settings, reigned: list[int]) -> list[int]:
 
 
 def test_who_reigned_when_of_many_models_in_one_question(settings: Settings, line: list[int]) -> None:
-    found = chronicle.reigns_of(settings.ledger_url, [MODEL, EMPTY])
+    found = queries.reigns_of(settings.ledger_url, [MODEL, EMPTY])
     assert [r.version for r in found[MODEL]] == line
     assert [r.kind for r in found[MODEL]] == ["promote", "promote", "rollback", "promote"]
     assert found[MODEL][-1].reigned_to is None
     assert [r.reigned_to for r in found[MODEL][:-1]] == [r.reigned_from for r in found[MODEL][1:]]
     assert found[EMPTY] == []
-    assert chronicle.reigns(settings.ledger_url, MODEL) == found[MODEL]
+    assert queries.reigns(settings.ledger_url, MODEL) == found[MODEL]
 
 
 def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str, dict]:

@@ -22,13 +22,15 @@ from sqlalchemy import create_engine
 
 from demo.lender import simulate
 from demo.load import load
-from titleholder import contract, extraction, snapshots, steps, windows
+from titleholder.data import contract, extraction, snapshots
+from titleholder.data.extraction import Extraction
+from titleholder.data.snapshots import Origin
 from titleholder.errors import ContractError, DataError
-from titleholder.extraction import Extraction
 from titleholder.settings import Settings, connection_url, need
-from titleholder.snapshots import Origin
-from titleholder.spec import ModelSpec
-from titleholder.specfiles import DEFAULT_FOLDER, load_specs
+from titleholder.spec import windows
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow import steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]
 FIRST = date(2024, 1, 1)

@@ -16,12 +16,12 @@ import psutil
 import psycopg2
 import pytest
 
+from localstack import postgres, processes, services, stack, start
+from localstack.keys import ensure_keys
+from localstack.ports import choose_ports
+from localstack.settings import database_url
+from localstack.state import PROJECT, Record, State
 from titleholder.errors import ServiceError
-from titleholder.local import postgres, processes, services, stack, start
-from titleholder.local.keys import ensure_keys
-from titleholder.local.ports import choose_ports
-from titleholder.local.settings import database_url
-from titleholder.local.state import PROJECT, Record, State
 
 pytestmark = pytest.mark.slow
 

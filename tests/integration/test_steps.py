@@ -13,14 +13,16 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
-from titleholder import ledger, lineage, snapshots, steps, telling
-from titleholder.contest import SCORES_TAG
-from titleholder.decision import Decision
+from titleholder.data import snapshots
+from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
-from titleholder.references import Challenger, Trained
-from titleholder.registry import Registry
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings, connection_url
-from titleholder.snapshots import Origin, Snapshot
+from titleholder.workflow import publishing, steps
+from titleholder.workflow.payloads import Challenger, Trained
+from titleholder.workflow.scoring import SCORES_TAG
 
 pytestmark = pytest.mark.slow
 ORIGIN = Origin(actor="tester")
@@ -47,7 +49,7 @@ def sentence(model: str, as_of: date, lane: str, settings: Settings) -> Decision
 
 
 def standing(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
+    return reigns.standing(store.read(settings.ledger_url, model, lane), lane)
 
 
 def outcome(row: Decision) -> tuple[object, ...]:
@@ -136,7 +138,7 @@ def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(se
 def test_a_winner_that_people_must_approve_is_kept_back(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = Path(__file__).parents[1] / "models"
+    models = Path(__file__).parents[1] / "support" / "models"
     asked = (models / "tiny.yaml").read_text().replace("name: tiny", "name: tiny_asked")
     (tmp_path / "tiny_asked.yaml").write_text(asked + "promotion: {approval: {by: [risk-lead], within: 3 days}}\n")
     (tmp_path / "tiny.sql").write_text((models / "tiny.sql").read_text())
@@ -158,9 +160,9 @@ def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
     trained = {n: steps.train(s, n, settings=settings) for n, s in snapshots_of.items()}
     challengers = [steps.nominate([t], settings=settings) for t in trained.values()]
     first = [settle(c, settings) for c in challengers]
-    rows = len(ledger.read(settings.ledger_url, "tiny", "live"))
+    rows = len(store.read(settings.ledger_url, "tiny", "live"))
     assert [settle(c, settings) for c in challengers] == first
-    assert len(ledger.read(settings.ledger_url, "tiny", "live")) == rows
+    assert len(store.read(settings.ledger_url, "tiny", "live")) == rows
 
 
 def test_a_decision_judged_anew_is_told_in_mlflow_too(settings: Settings) -> None:
@@ -186,7 +188,7 @@ def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
 ) -> None:
     for month in MONTHS[1:3]:
         sentence("tiny", month, "told", settings)
-    tell = telling.tell
+    tell = publishing.tell
 
     def away(row: Decision, *more: object) -> None:
         if row.as_of != MONTHS[0]:
@@ -194,7 +196,7 @@ def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
         tell(row, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "tell", away)
+        patch.setattr(publishing, "tell", away)
         with pytest.raises(ServiceError, match="is away"):
             sentence("tiny", MONTHS[0], "told", settings)
     rows = standing("tiny", "told", settings)
@@ -210,7 +212,7 @@ def test_two_runs_that_judge_a_month_anew_leave_mlflow_with_the_last_word(
 ) -> None:
     """While one tells of a later month, another judges it anew and tells first."""
     sentence("tiny", MONTHS[3], "crossed", settings)
-    tell, crossed = telling.tell, list[Decision]()
+    tell, crossed = publishing.tell, list[Decision]()
 
     def overtaken(row: Decision, *more: object) -> None:
         if row.as_of == MONTHS[3] and not crossed:
@@ -219,7 +221,7 @@ def test_two_runs_that_judge_a_month_anew_leave_mlflow_with_the_last_word(
         tell(row, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "tell", overtaken)
+        patch.setattr(publishing, "tell", overtaken)
         sentence("tiny", MONTHS[2], "crossed", settings)
     rows = standing("tiny", "crossed", settings)
     assert [r.as_of for r in rows] == MONTHS[1:4]
@@ -355,7 +357,7 @@ def test_a_snapshot_is_named_by_its_hash_and_a_changed_one_is_refused(settings: 
 
 
 def broken_model(folder: Path, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    source = Path(__file__).parents[1] / "models" / "tiny.yaml"
+    source = Path(__file__).parents[1] / "support" / "models" / "tiny.yaml"
     (folder / "tiny.yaml").write_text(source.read_text())
     (folder / "tiny.sql").write_text(sql)
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(folder))
@@ -443,7 +445,7 @@ def test_a_service_that_is_down_is_named_without_its_password(settings: Settings
         extract("tiny", MONTHS[0], "down", settings, url="postgresql://reader:geheim@127.0.0.1:9/warehouse")
     assert "geheim" not in str(caught.value)
     with pytest.raises(ServiceError, match="ledger's PostgreSQL does not answer") as caught:
-        ledger.read("postgresql+psycopg2://ledger:geheim@127.0.0.1:9/titleholder", "tiny", "live")
+        store.read("postgresql+psycopg2://ledger:geheim@127.0.0.1:9/titleholder", "tiny", "live")
     assert "geheim" not in str(caught.value)
 
 

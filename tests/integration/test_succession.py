@@ -10,21 +10,22 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-import succession_world as world
 from mlflow import MlflowClient
-from succession_world import World
 from typer.testing import CliRunner
 
-from titleholder import ledger, lineage, steps, succession
-from titleholder.cli import app
-from titleholder.decision import Answer, Decision, digest
+from localstack import postgres, processes
+from localstack import stack as local
+from localstack.cli import migrate_ledger
+from localstack.state import State
+from support import succession_world as world
+from support.succession_world import World
+from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
-from titleholder.local import postgres, processes
-from titleholder.local import stack as local
-from titleholder.local.cli import migrate_ledger
-from titleholder.local.state import State
-from titleholder.references import Rollback, Ruled
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Answer, Decision, digest
 from titleholder.settings import Settings
+from titleholder.workflow import promotion, steps
+from titleholder.workflow.payloads import Rollback, Ruled
 
 pytestmark = pytest.mark.slow
 ANY = "judgement: {metric: roc_auc, rule: single, minimum_gain: -0.9, minimum_events: 30}"
@@ -45,7 +46,7 @@ def a_world(models: Path, settings: Settings, name: str, promotion: str = "") ->
 
 def unbroken(rows: list[Decision], settings: Settings) -> bool:
     """One line: no gap, each row chained to the one before, each champion the successor of the last."""
-    stored = ledger.stored(settings.ledger_url, rows[0].model, rows[0].lane)
+    stored = store.stored(settings.ledger_url, rows[0].model, rows[0].lane)
     return (
         [r.sequence for r in rows] == list(range(1, len(rows) + 1))
         and all(
@@ -120,7 +121,7 @@ def test_postgres_restarted_in_the_middle_of_a_decision(
     arena = a_world(models, settings, "tiny_outage")
     first = arena.decide()
     ruled = arena.ruled()
-    settle = succession.settle
+    settle = promotion.settle
 
     def then_gone(*args: object) -> list[Decision]:
         written = settle(*args)  # type: ignore[arg-type]
@@ -214,7 +215,7 @@ def test_the_champion_of_every_date_between(models: Path, settings: Settings) ->
     for days in range(100):
         day = changes[0] - timedelta(days=2) + timedelta(days=days)
         expected = None if day < changes[0] else one if day < changes[1] or day >= changes[2] else two
-        reign = lineage.reign_on(rows, "live", day)
+        reign = reigns.reign_on(rows, "live", day)
         assert (reign.version if reign else None) == expected, day
 
 

@@ -9,23 +9,24 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from audit_world import EASY, models_in, sentence
 from mlflow import MlflowClient
-from succession_world import write_model
-from time_world import execute
 from typer.testing import CliRunner
 
-from stacks import tiny_rows
-from titleholder import ledger, lineage, steps
-from titleholder.cli import app
-from titleholder.decision import Decision
+from localstack.state import State
+from support.audit_world import EASY, models_in, sentence
+from support.stacks import tiny_rows
+from support.succession_world import write_model
+from support.time_world import execute
+from titleholder.cli.main import app
+from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, UsageError
-from titleholder.local.state import State
-from titleholder.registry import Registry
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry.models import Registry
 from titleholder.settings import Settings, connection_url
-from titleholder.snapshots import Origin, Snapshot
-from titleholder.spec import ModelSpec
-from titleholder.specfiles import load_specs
+from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow import steps
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_time"
@@ -184,7 +185,7 @@ def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, model
 
 
 def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
+    return reigns.standing(store.read(settings.ledger_url, model, lane), lane)
 
 
 def history(model: str, lane: str) -> str:
@@ -212,11 +213,11 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
     with_query(models, model, sql, ("{tiny: {", "{tiny_late: {"))
     for month in MONTHS:
         sentence(model, month, lane, settings, "scorecard")
-    before = lineage.standing(ledger.read(settings.ledger_url, model, lane), lane)
+    before = reigns.standing(store.read(settings.ledger_url, model, lane), lane)
     execute(loader, "update tiny_late set bad = tiny.bad from tiny where tiny.id = tiny_late.id")
     sentence(model, MONTHS[0], lane, settings, "scorecard")
-    rows = ledger.read(settings.ledger_url, model, lane)
-    after = lineage.standing(rows, lane)
+    rows = store.read(settings.ledger_url, model, lane)
+    after = reigns.standing(rows, lane)
     assert [r.as_of for r in after] == MONTHS
     assert before[0].kind == "reject"
     assert after[0].kind == "promote"

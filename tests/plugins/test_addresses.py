@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import apart
+from support import apart
 
 CODE = """
 import os
-from lifecycle_ui import addresses
+from titleholder_airflow import urls as addresses
 
 def behind(url):
     os.environ["AIRFLOW__API__BASE_URL"] = url

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page_cases import decided, reigned
 
-from lifecycle_ui import charts
-from lifecycle_ui.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from support.page_cases import decided, reigned
+from titleholder_airflow.page import charts
+from titleholder_airflow.page.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
 

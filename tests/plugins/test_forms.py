@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import apart
 import pytest
+
+from support import apart
 
 PRELUDE = """
 from datetime import UTC, date, datetime
 from types import SimpleNamespace as Of
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.serialization.definitions.param import SerializedParam, SerializedParamsDict
-from lifecycle_ui import forms
-from titleholder.chronicle import Reigned
+from titleholder_airflow import forms
+from titleholder.ledger.queries import Reigned
 from titleholder.errors import UsageError
 
 ESTIMATORS = {"line": "sklearn.linear_model.LogisticRegression", "trees": "a.Forest"}

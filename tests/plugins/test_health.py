@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from page_cases import MODEL, decided, reigned
 
-from lifecycle_ui import health
-from lifecycle_ui.evidence import Aliases
-from lifecycle_ui.facts import Question, Run
-from lifecycle_ui.health import Finding
-from titleholder.chronicle import Decided, Standing
+from support.page_cases import MODEL, decided, reigned
+from titleholder.ledger.queries import Decided, Standing
+from titleholder_airflow.page import health
+from titleholder_airflow.page.facts import Question, Run
+from titleholder_airflow.page.health import Finding
+from titleholder_airflow.page.mlflow import Aliases
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AGREED = Aliases({"tiny": 1})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import apart
+from support import apart
 
 CODE = """
 from unittest import mock
-from lifecycle_ui import links
+from titleholder_airflow import links
 told = {}
 with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: told[ti_key]):
     def leads(returned):

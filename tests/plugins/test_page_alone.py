@@ -22,10 +22,10 @@ from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
-from lifecycle_ui import access, app as page, evidence
-from lifecycle_ui.rendering import page as drawn
-from page_cases import MODEL, decided, reigned
-from titleholder import chronicle
+from titleholder_airflow.page import mlflow as evidence, queries as access, routes as page
+from titleholder_airflow.page.rendering import page as drawn
+from support.page_cases import MODEL, decided, reigned
+from titleholder.ledger import queries as chronicle
 
 session = SimpleNamespace(close=lambda: None)
 page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
@@ -93,7 +93,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "TITLEHOLDER_LEDGER_URL": "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder",
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("include", "plugins", "config", "tests/plugins")),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("include", "plugins", "config", "tests")),
     }
     done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, timeout=240)
     answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]

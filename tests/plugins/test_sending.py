@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import sinks
+from support import sinks
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,9 +21,9 @@ PRELUDE = """
 import asyncio, json, sys
 from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
-from lifecycle_ui import notices
+from titleholder_airflow import notify as notices
 loaded = [m for m in heavy if m in sys.modules]
-from titleholder.spec import Notices
+from titleholder.spec.model import Notices
 
 TOLD = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,
@@ -208,7 +208,7 @@ def test_a_deadline_counts_from_when_the_run_was_queued(tmp_path: Path) -> None:
         "answer = [d.interval.total_seconds(), d.reference.reference_name, d.callback.path,"
         " type(d.callback).__name__, notices.deadline_of(spec(**BOTH))]",
     )
-    assert answer == [43200.0, "DagRunQueuedAtDeadline", "lifecycle_ui.notices.tell_late", "AsyncCallback", None]
+    assert answer == [43200.0, "DagRunQueuedAtDeadline", "titleholder_airflow.notify.tell_late", "AsyncCallback", None]
 
 
 def test_parsing_imports_nothing_heavy_and_no_provider(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from titleholder.local import roles, settings
-from titleholder.local.keys import ROLES, Keys
-from titleholder.local.ports import PREFERRED
-from titleholder.local.state import PROJECT, Record, State
+from localstack import roles, settings
+from localstack.keys import ROLES, Keys
+from localstack.ports import PREFERRED
+from localstack.state import PROJECT, Record, State
 
 FILE = PROJECT / "docker-compose.yaml"
 TEXT = FILE.read_text()
@@ -274,7 +274,7 @@ def test_addresses_name_the_same_roles_databases_and_drivers(local: Mapping[str,
 
 
 def test_postgres_is_tuned_alike() -> None:
-    from titleholder.local import postgres
+    from localstack import postgres
 
     flags = dict(part.removeprefix("-c").split("=") for part in SERVICES["postgres"]["command"][1:])
     where = {"listen_addresses", "unix_socket_directories"}  # the container's own matter

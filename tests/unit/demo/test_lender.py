@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from demo.lender import Lender, fingerprint, simulate
 from titleholder.errors import UsageError
-from titleholder.metrics import gain
+from titleholder.validation.metrics import gain
 
 END = date(2026, 12, 1)
 TABLES = ("applications", "instalments", "outcomes")

@@ -1,0 +1,147 @@
+"""Airflow's REST API, as far as the demo and the tests use it: what the user interface does, by program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+import requests
+
+from localstack.keys import ADMIN
+from localstack.ports import HOST
+from localstack.settings import passwords
+from localstack.state import State
+from titleholder.errors import ServiceError
+
+DONE = ("success", "failed")
+TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
+
+
+class Airflow:
+    """A logged-in user of one Airflow. Its methods raise ServiceError with Airflow's own words."""
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        self.address = address
+        self._session = requests.Session()
+        self._login = {"username": user, "password": password}
+        self._log_in()
+
+    @classmethod
+    def of(cls, state: State, user: str = ADMIN) -> Self:
+        """A user of a local stack."""
+        return cls(f"http://{HOST}:{state.read().ports['airflow']}", user, passwords(state)[user])
+
+    def _log_in(self) -> None:
+        answer = self._send("POST", "/auth/token", self._login)
+        self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            answer = self._session.request(method, f"{self.address}{path}", json=body, timeout=60)
+        except requests.RequestException as error:
+            raise ServiceError(f"Airflow at {self.address} does not answer: {error}. Locally: `make up`.") from error
+        if not answer.ok:
+            raise ServiceError(f"Airflow refused {method} {path} ({answer.status_code}): {answer.text[:500]}")
+        found: dict[str, Any] = answer.json() if answer.content else {}
+        return found
+
+    def get(self, path: str) -> dict[str, Any]:
+        """GET below /api/v2."""
+        return self._send("GET", f"/api/v2{path}")
+
+    def wait_for_dag(self, dag: str, timeout: float = 120) -> None:
+        """Return when Airflow knows the DAG; a ServiceError after `timeout` seconds shows its import errors."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            known = self.get(f"/dags?dag_id_pattern={dag}&exclude_stale=true")["dags"]
+            if dag in [found["dag_id"] for found in known]:
+                return
+            time.sleep(1)
+        errors = [e["stack_trace"] for e in self.get("/importErrors")["import_errors"]]
+        raise ServiceError(f"Airflow does not know the DAG {dag}. Import errors: {errors or 'none'}")
+
+    def pause(self, dag: str, paused: bool) -> None:
+        """Switch a DAG's schedule off or on."""
+        self._send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": paused})
+
+    def trigger(self, dag: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run as the form does, without a logical date; returns its id."""
+        run = self._send("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
+        return str(run["dag_run_id"])
+
+    def update_asset(self, asset: int) -> None:
+        """Say that an asset was updated."""
+        self._send("POST", "/api/v2/assets/events", {"asset_id": asset})
+
+    def backfill(
+        self, dag: str, first: str, last: str, *, at_once: int, reprocess: str = "failed", conf: Any = None
+    ) -> int:
+        """Start a native backfill of the ticks from `first` to `last` (dates, both included); returns its id."""
+        body = {
+            "dag_id": dag,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "max_active_runs": at_once,
+            "reprocess_behavior": reprocess,
+            "dag_run_conf": conf or {},
+        }
+        return int(self._send("POST", "/api/v2/backfills", body)["id"])
+
+    def backfill_is_done(self, backfill: int) -> bool:
+        """Whether every run of a backfill has come to an end."""
+        return self.get(f"/backfills/{backfill}")["completed_at"] is not None
+
+    def runs(self, dag: str, run_type: str | None = None) -> list[dict[str, Any]]:
+        """A DAG's runs, newest first, at most 500."""
+        only = f"&run_type={run_type}" if run_type else ""
+        return list(self.get(f"/dags/{dag}/dagRuns?limit=500&order_by=-run_after{only}")["dag_runs"])
+
+    def run(self, dag: str, run_id: str) -> dict[str, Any]:
+        """One run."""
+        return self.get(f"/dags/{dag}/dagRuns/{run_id}")
+
+    def tasks(self, dag: str, run_id: str) -> list[dict[str, Any]]:
+        """A run's task instances."""
+        return list(self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"])
+
+    def clear(self, dag: str, run_id: str) -> None:
+        """Let a run's failed tasks, and what comes after them, be tried again."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
+        self._send("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
+
+    def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
+        """What a task asks people, once it waits for an answer; ServiceError when it does not by then."""
+        state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+        if state != "awaiting_input":
+            raise ServiceError(f"{dag} {run_id}: {task} asked nobody and is {state}; see {self.address}")
+        return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
+
+    def answer(self, dag: str, run_id: str, task: str, chosen: str, comment: str = "", timeout: float = 300) -> None:
+        """Answer a task's question, as this user, until the answer is taken.
+
+        An answer given before the process that asked has ended can be lost: the LocalExecutor of Airflow 3.3.2 takes
+        the end of that process for the end of the resumed one, tries the task again, and it asks again.
+        """
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
+        state = "awaiting_input"
+        while state == "awaiting_input":
+            self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
+            state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+
+    def _wait_for_task(self, dag: str, run_id: str, task: str, states: set[str], timeout: float) -> str:
+        deadline = time.monotonic() + timeout
+        while (state := self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")["state"]) not in states:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{dag} {run_id}: {task} is still {state} after {timeout:.0f} s; see {self.address}")
+            time.sleep(0.5)
+        return str(state)
+
+    def wait_for_run(self, dag: str, run_id: str, timeout: float = 600) -> str:
+        """The state in which a run ended; ServiceError when it has not by then."""
+        deadline = time.monotonic() + timeout
+        while (state := self.run(dag, run_id)["state"]) not in DONE:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{dag} {run_id} is still {state} after {timeout:.0f} s; see {self.address}")
+            time.sleep(0.5)
+        return str(state)

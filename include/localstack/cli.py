@@ -1,0 +1,178 @@
+"""`titleholder stack`: the embedded PostgreSQL, MLflow and Airflow of one clone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+
+from localstack import stack
+from localstack.keys import ADMIN
+from localstack.services import ORDER
+from localstack.settings import environment, passwords
+from localstack.state import State
+from titleholder.errors import ServiceError, TitleholderError
+
+app = typer.Typer(
+    help="The embedded local stack: PostgreSQL, MLflow and Airflow, on loopback, without containers.",
+    no_args_is_help=True,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+
+@app.command()
+def up() -> None:
+    """Start what is not running; return when everything answers. Repeat it as you like."""
+    state = State.locate()
+    began = time.monotonic()
+    with _reporting(), _Board() as board:
+        statuses = stack.up(state, after_postgres=[migrate_ledger], watch=board.hear)
+    _out.print(_table(statuses))
+    _out.print(f"Up in {time.monotonic() - began:.0f} s.", highlight=False)
+    _out.print(
+        f"Airflow's user is {ADMIN}; `titleholder stack status --password` shows the password.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def down() -> None:
+    """Stop every process of the stack, also after a crash. Data stays."""
+    with _reporting():
+        stopped = stack.down(State.locate())
+    _out.print("Stopped." if stopped else "Nothing was running.")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    password: Annotated[
+        bool, typer.Option("--password", help="Print the Airflow user's password, and that only.")
+    ] = False,
+    user: Annotated[str, typer.Option(help="With --password: whose, of the admin and TITLEHOLDER_USERS.")] = ADMIN,
+) -> None:
+    """Show each service: up or down, process id, address, log file. Exit code 3 unless all are up."""
+    state = State.locate()
+    with _reporting():
+        if password:
+            known = passwords(state)
+            if user not in known:
+                raise ServiceError(f"Airflow has no user {user!r} here; it has {', '.join(known)}.")
+            sys.stdout.write(known[user] + "\n")
+            return
+        statuses = stack.status(state)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(item) for item in statuses], indent=2) + "\n")
+    else:
+        _out.print(_table(statuses))
+    if not all(item.up for item in statuses):
+        raise typer.Exit(3)
+
+
+@app.command()
+def env(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of shell lines.")] = False,
+) -> None:
+    """Print the stack's environment, PASSWORDS INCLUDED, for `eval "$(titleholder stack env)"`."""
+    with _reporting():
+        values = environment(State.locate())
+    if as_json:
+        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+    else:
+        sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+@app.command()
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop the stack and delete its databases, models, snapshots and logs."""
+    state = State.locate()
+    if not yes:
+        typer.confirm(f"Delete everything the stack keeps in {state.root}?", abort=True)
+    with _reporting():
+        stack.clean(state)
+    _out.print("Deleted.")
+
+
+def migrate_ledger(values: Mapping[str, str]) -> None:
+    """Bring the ledger's tables up to date (called by `up` once PostgreSQL answers)."""
+    from titleholder.ledger.migrations import migrate
+
+    migrate(values["TITLEHOLDER_LEDGER_OWNER_URL"])
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Errors that are meant for a person end in one message and their exit code, not in a traceback."""
+    try:
+        yield
+    except TitleholderError as error:
+        _err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        _err.print("Interrupted. `titleholder stack up` goes on, `titleholder stack down` stops what has started.")
+        raise typer.Exit(130) from None
+
+
+class _Board:
+    """One line per service while the stack comes up; plain lines where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[str, float]] = {}
+        self._done: dict[str, float] = {}
+        self._began = time.monotonic()
+        self._spinner = Spinner("dots")
+        self._live = Live(get_renderable=self._draw, console=_err, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> _Board:
+        if _err.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if _err.is_terminal:
+            self._live.stop()
+
+    def hear(self, service: str, step: str) -> None:
+        now = time.monotonic()
+        self._steps[service] = (step, now)
+        if step == "ready":
+            self._done[service] = now - self._began
+        if not _err.is_terminal:
+            _err.print(f"{now - self._began:5.1f} s  {service}: {step}", highlight=False)
+
+    def _draw(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        now = time.monotonic()
+        for name in ("stack", *ORDER):
+            if name not in self._steps:
+                continue
+            step, since = self._steps[name]
+            mark = "[green]✓[/green]" if name in self._done else self._spinner.render(now)
+            elapsed = self._done.get(name, now - since)
+            table.add_row(mark, name, step, f"{elapsed:.0f} s")
+        return table
+
+
+def _table(statuses: list[stack.Status]) -> Table:
+    table = Table("service", "state", "pid", "address", caption=f"Logs: {Path(statuses[0].log).parent}")
+    for item in statuses:
+        silent = "[yellow]no answer[/yellow]" if item.pid else "[red]down[/red]"
+        table.add_row(item.name, "[green]up[/green]" if item.up else silent, str(item.pid or ""), item.address)
+    return table

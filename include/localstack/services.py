@@ -1,0 +1,166 @@
+"""The services: what each is started with, and how one knows that it works."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from localstack import postgres, roles
+from localstack.keys import Keys
+from localstack.ports import HOST
+from localstack.processes import SystemUser
+from localstack.settings import database_url
+from localstack.state import Running, State
+from titleholder.errors import ServiceError
+
+ORDER = ("postgres", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer")
+AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
+PORT_OF = {"postgres": "postgres", "mlflow": "mlflow", "api-server": "airflow"}
+MIGRATIONS = ("airflow-migration", "mlflow-migration")
+_DISTRIBUTIONS = {"airflow-migration": "apache-airflow", "mlflow-migration": "mlflow"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process to start. `healthy` is asked only while the process lives."""
+
+    name: str
+    argv: tuple[str, ...]
+    healthy: Callable[[Running], bool]
+    cwd: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
+    user: SystemUser | None = None
+    migration: str | None = None
+    patience: float = 420
+
+
+def executable(name: str) -> str:
+    """A command installed next to this Python.
+
+    Raises:
+        ServiceError: it is not there.
+    """
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise ServiceError(f"No {name} next to {sys.executable}. Install requirements.txt into this environment.")
+    return str(path)
+
+
+def services(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, Service]:
+    """All services of the stack by name, in the order in which they start."""
+    everything = [_postgres(state, keys, ports), _mlflow(state, keys, ports)]
+    everything += [_airflow(name, state, ports["airflow"]) for name in AIRFLOW]
+    return {service.name: service for service in everything}
+
+
+def migrations(keys: Keys, ports: Mapping[str, int]) -> dict[str, tuple[tuple[str, ...], dict[str, str]]]:
+    """The command that prepares each service's database, and what its environment needs in addition."""
+    address = f"postgresql+psycopg2://mlflow@{HOST}:{ports['postgres']}/mlflow"
+    return {
+        # The password goes through the environment: everyone on the machine can read arguments.
+        "mlflow-migration": ((executable("mlflow"), "db", "upgrade", address), {"PGPASSWORD": keys.roles["mlflow"]}),
+        "airflow-migration": ((executable("airflow"), "db", "migrate"), {}),
+    }
+
+
+def installed(migration: str) -> str:
+    """The installed version of what a migration belongs to."""
+    return version(_DISTRIBUTIONS[migration])
+
+
+def address(service: str, ports: Mapping[str, int]) -> str:
+    """Where a service is reached; empty for those that listen to nobody."""
+    port = ports.get(PORT_OF.get(service, ""))
+    if port is None:
+        return ""
+    return f"{HOST}:{port}" if service == "postgres" else f"http://{HOST}:{port}"
+
+
+def _postgres(state: State, keys: Keys, ports: Mapping[str, int]) -> Service:
+    port = ports["postgres"]
+    return Service(
+        name="postgres",
+        argv=tuple(postgres.argv(state, port)),
+        healthy=lambda _: roles.answers(keys, port),
+        cwd=state.root,
+        user=postgres.system_user(),
+        patience=60,
+    )
+
+
+def _mlflow(state: State, keys: Keys, ports: Mapping[str, int]) -> Service:
+    port = ports["mlflow"]
+    return Service(
+        name="mlflow",
+        argv=(
+            *(executable("mlflow"), "server", "--host", HOST, "--port", str(port), "--workers", "1"),
+            *("--serve-artifacts", "--artifacts-destination", str(state.artifacts)),
+        ),
+        healthy=lambda _: _get(port, "/health") is not None,
+        cwd=state.root,
+        extra={
+            "MLFLOW_BACKEND_STORE_URI": database_url(keys, "mlflow", "mlflow", ports["postgres"]),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": keys.mlflow,
+            # The job runner and its eight consumers cost 1.9 GB and a minute, and nothing here uses them.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+        migration="mlflow-migration",
+    )
+
+
+def _airflow(name: str, state: State, port: int) -> Service:
+    arguments = {
+        "api-server": ("--host", HOST, "--port", str(port), "--workers", "1"),
+        # Their log servers listen on every interface, and one machine can read the files themselves.
+        "scheduler": ("--skip-serve-logs",),
+        "triggerer": ("--skip-serve-logs",),
+        "dag-processor": (),
+    }[name]
+    return Service(
+        name=name,
+        argv=(executable("airflow"), name, *arguments),
+        healthy=lambda running: _airflow_is_healthy(name, port, running),
+        cwd=state.airflow,
+        migration="airflow-migration",
+    )
+
+
+def _airflow_is_healthy(name: str, port: int, running: Running) -> bool:
+    body = _get(port, "/api/v2/monitor/health")
+    if body is None:
+        return False
+    if name == "api-server":
+        return True
+    try:
+        return has_beaten(json.loads(body), name.replace("-", "_"), running.created)
+    except ValueError:
+        return False
+
+
+def has_beaten(health: Mapping[str, Any], component: str, since: float) -> bool:
+    """Whether Airflow calls a component healthy for a heartbeat of this process, not of its predecessor."""
+    report = health.get(component) or {}
+    beat = report.get(f"latest_{component}_heartbeat")
+    if report.get("status") != "healthy" or not beat:
+        return False
+    return datetime.fromisoformat(beat).timestamp() >= since
+
+
+def _get(port: int, path: str) -> str | None:
+    """The body of a successful answer, or None."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=3)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.read().decode() if response.status == 200 else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,153 @@
+"""The environment of the stack: what its services run in, and what a shell needs to talk to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from localstack.keys import ADMIN, Keys, load_keys
+from localstack.ports import HOST, PREFERRED
+from localstack.state import PROJECT, State
+from titleholder.errors import ServiceError
+
+PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
+# A shell may carry the settings of another Airflow, MLflow or PostgreSQL: these never reach ours.
+USERS_VARIABLE, AIRFLOWS_USERS = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
+ROLES_OF_USERS = ("viewer", "user", "op", "admin")
+_OURS = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # what a person may set for the services of any stack
+_FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "PYTHONHOME")
+
+
+def environment(state: State) -> dict[str, str]:
+    """Everything a process needs to use the stack: addresses, credentials, Airflow's settings.
+
+    Raises:
+        ServiceError: no stack was ever started here.
+    """
+    keys, ports = load_keys(state), state.read().ports
+    if set(PREFERRED) - set(ports):
+        raise ServiceError(f"The local stack in {state.root} has no ports yet. Start it with `titleholder stack up`.")
+    return {
+        **read_settings(PROJECT / "config" / "airflow.env"),
+        **_titleholder(state, keys, ports),
+        **_airflow(state, keys, ports),
+        **_loopback(),
+    }
+
+
+def process_environment(state: State) -> dict[str, str]:
+    """The caller's environment without other stacks' settings, and with ours."""
+    kept = {name: value for name, value in os.environ.items() if name in _OURS or not name.startswith(_FOREIGN)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    return {**kept, **environment(state), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """KEY=VALUE lines, as in an `env_file` of docker compose.
+
+    Raises:
+        ServiceError: the file is missing, or a line has no `=`.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise ServiceError(f"{path} cannot be read ({error.strerror}). The local stack runs from a clone.") from error
+    settings = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ServiceError(f"{path}, line {number}: expected KEY=VALUE, got {text!r}.")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+def database_url(keys: Keys, role: str, database: str, port: int, driver: str = "+psycopg2") -> str:
+    return f"postgresql{driver}://{role}:{quote(keys.roles[role], safe='')}@{HOST}:{port}/{database}"
+
+
+def parallelism() -> int:
+    """Tasks that may run at once.
+
+    Training fills the cores; two more slots let the short tasks of other runs, which mostly wait for PostgreSQL
+    and MLflow, pass by. Airflow's default of 32 would start 32 worker processes to fight over them.
+    """
+    return max(2, os.cpu_count() or 2) + 2
+
+
+def _titleholder(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
+    postgres = ports["postgres"]
+    return {
+        "TITLEHOLDER_STATE": str(state.root),
+        "TITLEHOLDER_SNAPSHOTS": str(state.snapshots),
+        "TITLEHOLDER_LOADER_URL": database_url(keys, "loader", "warehouse", postgres),
+        "TITLEHOLDER_LEDGER_URL": database_url(keys, "ledger", "titleholder", postgres),
+        "TITLEHOLDER_LEDGER_OWNER_URL": database_url(keys, "ledger_owner", "titleholder", postgres),
+        "AIRFLOW_CONN_WAREHOUSE": database_url(keys, "reader", "warehouse", postgres, driver=""),
+        "MLFLOW_TRACKING_URI": f"http://{HOST}:{ports['mlflow']}",
+    }
+
+
+def _airflow(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
+    address = f"http://{HOST}:{ports['airflow']}"
+    return {
+        "AIRFLOW_HOME": str(state.airflow),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__PARALLELISM": str(parallelism()),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
+        # The default asks the name service for a full name, which takes seconds on a machine that is off line.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+        AIRFLOWS_USERS: airflows_users(),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(state.airflow / PASSWORDS_FILE),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(keys, "airflow", "airflow", ports["postgres"]),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(ports["airflow"]),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__SECRET_KEY": keys.api,
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT / "config"), str(PROJECT / "include")]),
+    }
+
+
+def users() -> dict[str, str]:
+    """Airflow's users with their roles: the admin, and those of TITLEHOLDER_USERS, as in `risk-lead:op,auditor:viewer`.
+
+    Raises:
+        ServiceError: a user without a role that Airflow knows.
+    """
+    found = {}
+    for user in filter(None, os.environ.get(USERS_VARIABLE, "").split(",")):
+        name, _, role = user.strip().partition(":")
+        if not name or role not in ROLES_OF_USERS:
+            valid = ", ".join(ROLES_OF_USERS)
+            raise ServiceError(f"TITLEHOLDER_USERS: {user!r} is not NAME:ROLE, such as 'risk-lead:op'; roles: {valid}")
+        found[name] = role
+    return {**found, ADMIN: "admin"}
+
+
+def airflows_users() -> str:
+    """The same as SimpleAuthManager wants it."""
+    return ",".join(f"{user}:{role}" for user, role in users().items())
+
+
+def passwords(state: State) -> dict[str, str]:
+    """The passwords of Airflow's users. Raises ServiceError where no stack was ever started."""
+    file = state.airflow / PASSWORDS_FILE
+    return {**(json.loads(file.read_text()) if file.exists() else {}), ADMIN: load_keys(state).admin}
+
+
+def _loopback() -> dict[str, str]:
+    """Keep a proxy out of the way to our own services, whatever else it is told to leave alone."""
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name for name in spared.split(",") if name]
+    value = ",".join(dict.fromkeys([*names, HOST, "localhost"]))
+    return {"no_proxy": value, "NO_PROXY": value}

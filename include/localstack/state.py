@@ -1,0 +1,168 @@
+"""The state folder: everything the local stack keeps, under one path that git ignores.
+
+secrets.json   passwords and keys, 0600, made once
+stack.json     ports, process ids, versions migrated to
+postgres/      PostgreSQL's data            artifacts/  MLflow's files
+snapshots/     immutable extracts           airflow/    AIRFLOW_HOME
+logs/          one file per service
+
+It may be deleted as a whole (`titleholder stack clean`), never in parts: the passwords belong to the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from titleholder.errors import ServiceError
+
+PROJECT = Path(__file__).resolve().parents[2]
+# PostgreSQL refuses longer paths (MAXPGPATH is 1024 bytes) with messages that do not say so.
+LONGEST_PATH = 900
+_FOLDERS = ("artifacts", "snapshots", "airflow", "logs")
+_FILES = ("secrets.json", "stack.json", "lock")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that was started: its id, and when it was created, against ids being used again."""
+
+    pid: int
+    created: float
+
+
+@dataclass
+class Record:
+    """What stack.json holds. An absent or unreadable file is an empty record."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    services: dict[str, Running] = field(default_factory=dict)
+    migrated: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class State:
+    """Paths of one local stack."""
+
+    root: Path
+
+    @classmethod
+    def locate(cls) -> State:
+        """The folder named by TITLEHOLDER_STATE, else `.titleholder` in the clone."""
+        named = os.environ.get("TITLEHOLDER_STATE")
+        return cls(Path(named).expanduser().resolve() if named else PROJECT / ".titleholder")
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def airflow(self) -> Path:
+        return self.root / "airflow"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets.json"
+
+    def log(self, service: str) -> Path:
+        return self.root / "logs" / f"{service}.log"
+
+    def exists(self) -> bool:
+        return any((self.root / name).exists() for name in ("secrets.json", "stack.json", "postgres"))
+
+    def prepare(self) -> None:
+        """Make the folders, readable by their owner only.
+
+        Raises:
+            ServiceError: the path is too long, or cannot be written.
+        """
+        if len(os.fsencode(self.root)) > LONGEST_PATH:
+            raise ServiceError(
+                f"The state folder's path has {len(os.fsencode(self.root))} bytes; PostgreSQL allows "
+                f"{LONGEST_PATH}: {self.root}. Set TITLEHOLDER_STATE to a shorter path."
+            )
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in _FOLDERS:
+                (self.root / name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise self._unwritable("permission denied")
+
+    def read(self) -> Record:
+        try:
+            raw = json.loads((self.root / "stack.json").read_text())
+            return Record(
+                ports={name: int(port) for name, port in raw["ports"].items()},
+                services={name: Running(**running) for name, running in raw["services"].items()},
+                migrated=dict(raw["migrated"]),
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return Record()
+
+    def write(self, record: Record) -> None:
+        write_private(self.root / "stack.json", json.dumps(asdict(record), indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def lock(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """One command at a time. `waiting` is called once if another one holds the lock."""
+        try:
+            handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+        try:
+            if not _try_lock(handle):
+                waiting()
+                while not _try_lock(handle):
+                    time.sleep(0.2)
+            yield
+        finally:
+            os.close(handle)
+
+    def delete(self) -> None:
+        """Remove what the stack made, and the folder if nothing else is in it."""
+        for name in ("postgres", "postgres.new", *_FOLDERS):
+            shutil.rmtree(self.root / name, ignore_errors=True)
+        for name in _FILES:
+            (self.root / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
+
+    def _unwritable(self, why: str) -> ServiceError:
+        return ServiceError(
+            f"The state folder {self.root} cannot be written ({why}). Make it writable for the user who runs this "
+            "command, or set TITLEHOLDER_STATE to another folder."
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner may read it, from the first byte on."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

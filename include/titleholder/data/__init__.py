@@ -1,0 +1,1 @@
+"""From the warehouse to an immutable snapshot that keeps its contract."""

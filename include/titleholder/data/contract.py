@@ -1,0 +1,179 @@
+"""What a snapshot must look like, checked before anything is trained on it; all violations in one report."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from pandas.api import types
+from pandera.errors import SchemaErrors
+from pandera.pandas import Check, Column, DataFrameSchema
+
+from titleholder.errors import ContractError
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.windows import Intervals, midnight
+
+
+def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True) -> None:
+    """Raise a ContractError that lists everything wrong with `frame`, or return quietly.
+
+    Rows that nothing is trained on (`to_train` False) may be few, or of one class.
+    """
+    if found := violations(frame, spec, spans, as_of, to_train=to_train):
+        lines = "\n".join(f"  - {v}" for v in found)
+        raise ContractError(
+            f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
+            f"violation{'s' if len(found) > 1 else ''}); nothing was trained:\n{lines}\n"
+            f"Mend {spec.source.query} or the columns in {spec.name}.yaml."
+        )
+
+
+def violations(
+    frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True
+) -> list[str]:
+    """Every way in which `frame` breaks the contract of `spec`, one sentence each, columns first."""
+    frame = frame.reset_index(drop=True)
+    single = frame.loc[:, ~frame.columns.duplicated()]
+    rows = _row_faults(single, spec, spans) if to_train else ()
+    return [*_column_diff(frame, spec), *_cell_faults(single, spec, spans, as_of), *rows]
+
+
+def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+    """Missing and unexpected columns as a diff: `-` was expected, `+` was found."""
+    expected = spec.columns.all
+    missing = [c for c in expected if c not in frame]
+    extra = [str(c) for c in frame if c not in expected]
+    twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
+    lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
+    lines += [f"+ {c}   (given twice)" for c in twice]
+    if lines:
+        yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
+
+
+def _nearest(name: str, others: list[str]) -> str:
+    close = difflib.get_close_matches(name, others, n=1)
+    return f"   (close to {close[0]!r})" if close else ""
+
+
+def _cell_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[str]:
+    """Faults of single columns, found by pandera in one lazy pass."""
+    columns = {name: column for name, column in _schema(spec, spans, as_of).items() if name in frame}
+    try:
+        DataFrameSchema(columns).validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        cases = errors.failure_cases
+        for (column, message), group in cases.groupby(["column", "check"], sort=False, dropna=False):
+            yield _describe(str(column), str(message), group, frame, spec)
+
+
+def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> str:
+    text = {"not_nullable": "is missing (null)", "field_uniqueness": "is not unique"}.get(message, message)
+    rows = cases["index"].dropna()
+    if rows.empty:
+        return f"{column}: {text}"
+    first = int(rows.iloc[0])
+    who = f", {spec.columns.entity} {frame[spec.columns.entity].iloc[first]}" if spec.columns.entity in frame else ""
+    return f"{column}: {text} ({len(rows)} row{'s' if len(rows) > 1 else ''}, e.g. {frame[column].iloc[first]}{who})"
+
+
+def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
+    names = spec.columns
+    start, end, now = midnight(spans.train_start), midnight(spans.matured), midnight(as_of)
+    time_type = _typed(_is_moment, "a date or timestamp, in UTC")
+    inside = _guarded(_is_moment, lambda s: (s >= start) & (s < end))
+    known = _guarded(_is_moment, lambda s: s <= now)
+    schema = {
+        names.entity: Column(unique=True, nullable=False),
+        names.event_time: Column(
+            nullable=False,
+            checks=[time_type, Check(inside, error=f"is outside the window [{spans.train_start}, {spans.matured})")],
+        ),
+        names.target: Column(nullable=False, checks=_target_checks(spec)),
+    }
+    if names.weight:
+        positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
+        schema[names.weight] = Column(
+            nullable=False,
+            checks=[_typed(types.is_numeric_dtype, "a number"), Check(positive, error="is no positive, finite weight")],
+        )
+    if names.cluster:
+        schema.setdefault(names.cluster, Column(nullable=False))
+    if names.known_at:
+        late = Check(known, error=f"is after as_of {as_of}: the query lets the future in")
+        schema[names.known_at] = Column(nullable=False, checks=[time_type, late])
+    number = _typed(types.is_numeric_dtype, "a number")
+    category = Check(_are_categories, error=_wrong("text, a whole number or true/false"))
+    schema |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
+    for c in (*names.categorical, *names.segments, *names.protected):
+        schema.setdefault(c, Column(nullable=True, checks=[category]))
+    return schema
+
+
+def _target_checks(spec: ModelSpec) -> list[Check]:
+    number = _typed(types.is_numeric_dtype, "a number")
+    if spec.task == "regression":
+        finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
+        return [number, Check(finite, error="is infinite")]
+    binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
+    return [number, Check(binary, error="is neither 0 nor 1")]
+
+
+def _is_moment(dtype: Any) -> bool:
+    return isinstance(dtype, pd.DatetimeTZDtype)
+
+
+def _is_category(dtype: Any) -> bool:
+    return types.is_string_dtype(dtype) or types.is_integer_dtype(dtype) or types.is_bool_dtype(dtype)
+
+
+def _are_categories(values: pd.Series) -> bool:
+    """Whole numbers with gaps come as floats."""
+    return _is_category(values.dtype) or (
+        types.is_float_dtype(values.dtype) and bool(values.dropna().mod(1).eq(0).all())
+    )
+
+
+def _typed(right: Callable[[Any], bool], wanted: str) -> Check:
+    """Fails once for a whole column of the wrong type."""
+    return Check(lambda s: s.isna().all() or right(s.dtype), error=_wrong(wanted))
+
+
+def _wrong(wanted: str) -> str:
+    return f"has the wrong type; it must be {wanted}"
+
+
+def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:
+    """`rule` where the type allows it; the wrong type is another check's finding."""
+    return lambda s: rule(s) if applies(s.dtype) else True
+
+
+def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> str:
+    """That there are fewer rows to train on than `training.minimum_rows`, in words; empty where there are enough."""
+    if (rows := len(_training(frame, spec, spans))) >= spec.training.minimum_rows:
+        return ""
+    return (
+        f"too few rows to train on: {rows} in [{spans.train_start}, {spans.holdout_start}), at least "
+        f"{spec.training.minimum_rows} are needed (training.minimum_rows)"
+    )
+
+
+def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.DataFrame:
+    time = spec.columns.event_time
+    readable = len(frame) and time in frame and _is_moment(frame[time].dtype)
+    return frame[frame[time] < midnight(spans.holdout_start)] if readable else frame
+
+
+def _row_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
+    """Faults of the training rows as a whole."""
+    names = spec.columns
+    if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
+        return
+    training = _training(frame, spec, spans)
+    if few := too_few(frame, spec, spans):
+        yield few
+    if names.target in training and len(training) and training[names.target].dropna().nunique() == 1:
+        only = training[names.target].dropna().iloc[0]
+        yield f"{names.target}: one class only: every training row has {only}; there is nothing to learn"

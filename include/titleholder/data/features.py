@@ -1,0 +1,32 @@
+"""What a model sees of a snapshot's rows: design matrix, weights and target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from titleholder.spec.model import ModelSpec
+
+
+def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """The features as every model sees them: numbers as float64, categories as text, both with gaps as NaN."""
+    columns: dict[str, pd.Series] = {c: frame[c].astype("float64") for c in spec.columns.numeric}
+    for c in spec.columns.categorical:
+        values = frame[c]
+        if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
+            values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
+        values = values.astype(object)
+        columns[c] = values.where(values.isna(), values.astype(str)).fillna(np.nan)
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def weights(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64] | None:
+    """The rows' weights, where the spec names a column of them."""
+    return frame[spec.columns.weight].to_numpy(dtype=np.float64) if spec.columns.weight else None
+
+
+def target(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64]:
+    """The outcomes, float64 of shape (rows,)."""
+    return frame[spec.columns.target].to_numpy(dtype=np.float64)

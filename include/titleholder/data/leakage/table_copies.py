@@ -1,0 +1,232 @@
+"""Copies of what a query reads, in temporary tables that nobody else sees and that are never committed.
+
+A temporary view lets PostgreSQL say which tables and views the query reads, and write the query with every name in
+full; each name is then replaced by its copy's. The role needs to read, and TEMPORARY on the database; nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg2
+from psycopg2 import sql
+
+from titleholder.data.warehouse import libpq
+from titleholder.errors import DataError, ServiceError
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql import from_settings, setting
+from titleholder.spec.windows import Intervals, midnight
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+VIEW = "titleholder_scratch"
+
+_READS = """
+WITH RECURSIVE reads(oid, depth) AS (
+    SELECT d.refobjid, 1
+    FROM pg_rewrite r
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    WHERE r.ev_class = %(view)s::regclass AND d.refobjid <> r.ev_class
+  UNION
+    SELECT d.refobjid, reads.depth + 1
+    FROM reads
+    JOIN pg_class v ON v.oid = reads.oid AND v.relkind = 'v'
+    JOIN pg_rewrite r ON r.ev_class = v.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    WHERE d.refobjid <> r.ev_class
+)
+SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), quote_ident(c.relname), c.relkind = 'v'
+FROM reads JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relkind IN ('r', 'p', 'f', 'm', 'v')
+GROUP BY c.oid, n.nspname, c.relname, c.relkind
+ORDER BY max(depth) DESC, 2
+"""
+
+_CALLS = """
+SELECT DISTINCT p.oid::regprocedure::text
+FROM pg_rewrite r
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+JOIN pg_proc p ON p.oid = d.refobjid
+WHERE r.ev_class = ANY(%(views)s::regclass[]) AND p.pronamespace <> 'pg_catalog'::regnamespace
+"""
+
+
+_LEANED_ON = """
+SELECT DISTINCT k.conrelid
+FROM pg_rewrite r
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    AND d.refclassid = 'pg_constraint'::regclass
+JOIN pg_constraint k ON k.oid = d.refobjid
+WHERE r.ev_class = ANY(%(views)s::regclass[])
+"""
+"""Tables whose primary key a query leans on: GROUP BY names the key, SELECT other columns."""
+
+_UNIQUE = """
+SELECT i.indexrelid::regclass::text, quote_ident(k.conname), (
+    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY part.n)
+    FROM unnest(i.indkey) WITH ORDINALITY part(attnum, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = part.attnum
+)
+FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid
+WHERE i.indrelid = %(copy)s::regclass AND (i.indisunique OR i.indisexclusion)
+"""
+
+
+class Relation(NamedTuple):
+    """A table or view of the warehouse; `name` is quoted and in full, `copy` is what stands in for it."""
+
+    oid: int
+    name: str
+    short: str
+    is_view: bool
+    copy: str
+
+
+class Scratch:
+    """The session with the copies. `query` is the spec's query over them."""
+
+    def __init__(self, cursor: cursor, relations: list[Relation], written: str, calls: list[str]) -> None:
+        self.cursor, self.query, self.calls = cursor, written, calls
+        self.tables = [r for r in relations if not r.is_view]
+
+    def run(self, statement: sql.Composable | str, values: Any = None) -> int:
+        """Execute a statement; returns the number of rows that it touched."""
+        self.cursor.execute(statement, values)
+        return int(self.cursor.rowcount)
+
+    def rows(self, statement: sql.Composable | str, values: Any = None) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        self.cursor.execute(statement, values)
+        return self.cursor.fetchall()
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What is done to the copies within is undone at the end."""
+        self.cursor.execute("SAVEPOINT scratch")
+        yield
+        self.cursor.execute("ROLLBACK TO SAVEPOINT scratch")
+
+
+@contextmanager
+def copies(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[Scratch]:
+    """Copy what the spec's query reads, with its parameters bound as an extraction at `as_of` binds them.
+
+    Everything happens in one transaction that is rolled back at the end.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when a statement fails, with PostgreSQL's own message.
+    """
+    moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
+    with _connected(url, spec) as connection, connection.cursor() as cursor, _explained(spec):
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        for name, moment in moments.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", (setting(name), midnight(moment).isoformat()))
+        cursor.execute(f"CREATE TEMP VIEW {VIEW} AS\n{from_settings(spec.sql)}")
+        relations, calls = _relations(cursor)
+        cursor.execute("SET LOCAL search_path = ''")  # so that PostgreSQL writes every name in full
+        leaned_on = _leaned_on(cursor, relations)
+        for relation in relations:
+            _copy(cursor, relation, relations)
+            if not relation.is_view and relation.oid not in leaned_on:
+                _allow_repetitions(cursor, relation.copy)
+        yield Scratch(cursor, relations, _over_copies(cursor, f"pg_temp.{VIEW}", relations), calls)
+
+
+@contextmanager
+def _connected(url: str, spec: ModelSpec) -> Iterator[Any]:
+    try:
+        connection = psycopg2.connect(libpq(url))
+    except psycopg2.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ServiceError(
+            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: {reason}. "
+            "Is PostgreSQL up? Locally: `make up`."
+        ) from None
+    with closing(connection):
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=False)
+        yield connection  # closing without a commit rolls back
+
+
+@contextmanager
+def _explained(spec: ModelSpec) -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise DataError(
+            f"{spec.name}: {spec.source.query} failed in the warehouse: {_first(error)}{_hint(error)}"
+        ) from None
+
+
+def _hint(error: psycopg2.Error) -> str:
+    if isinstance(error, psycopg2.errors.InsufficientPrivilege) and "temporary" in str(error):
+        return "; the copies go into temporary tables, which its owner allows with: GRANT TEMPORARY ON DATABASE … TO …"
+    return ""
+
+
+def _first(error: psycopg2.Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _relations(cursor: cursor) -> tuple[list[Relation], list[str]]:
+    """Tables and views that the query reads, the innermost first, and the functions that it calls."""
+    cursor.execute(_READS, {"view": f"pg_temp.{VIEW}"})
+    found = enumerate(cursor.fetchall())
+    relations = [Relation(oid, name, short, view, f"pg_temp.scratch_{n}") for n, (oid, name, short, view) in found]
+    cursor.execute(_CALLS, {"views": _views(relations)})
+    return relations, [name for (name,) in cursor.fetchall()]
+
+
+def _views(relations: list[Relation]) -> list[str]:
+    return [f"pg_temp.{VIEW}", *(r.name for r in relations if r.is_view)]
+
+
+def _leaned_on(cursor: cursor, relations: list[Relation]) -> set[int]:
+    cursor.execute(_LEANED_ON, {"views": _views(relations)})
+    return {oid for (oid,) in cursor.fetchall()}
+
+
+def _allow_repetitions(cursor: cursor, copy: str) -> None:
+    """Let a copy hold rows with the key of others: what was planted for one must meet what hangs on it elsewhere."""
+    cursor.execute(_UNIQUE, {"copy": copy})
+    for index, constraint, columns in cursor.fetchall():
+        cursor.execute(f"ALTER TABLE {copy} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
+        if columns:
+            cursor.execute(f"CREATE INDEX ON {copy} ({columns})")
+
+
+def _copy(cursor: cursor, relation: Relation, relations: list[Relation]) -> None:
+    if relation.is_view:
+        cursor.execute(f"CREATE TEMP VIEW {relation.copy} AS {_over_copies(cursor, relation.name, relations)}")
+        return
+    cursor.execute(f"CREATE TEMP TABLE {relation.copy} (LIKE {relation.name} INCLUDING INDEXES)")
+    cursor.execute(f"INSERT INTO {relation.copy} SELECT * FROM {relation.name}")
+    cursor.execute(f"ANALYZE {relation.copy}")
+
+
+def _over_copies(cursor: cursor, view: str, relations: list[Relation]) -> str:
+    cursor.execute("SELECT pg_get_viewdef(%s::regclass)", (view,))
+    ((definition,),) = cursor.fetchall()
+    return renamed(definition.strip().rstrip(";"), {r.name: r for r in relations})
+
+
+def renamed(definition: str, relations: Mapping[str, Relation]) -> str:
+    """A view's definition, as PostgreSQL writes it, over the copies.
+
+    A table without an alias is called by its own name elsewhere in the definition: its copy takes that name. PostgreSQL
+    writes keywords in capitals, so that a small letter or a quote after the name begins an alias.
+    """
+    if not relations:
+        return definition
+    names = "|".join(re.escape(name) for name in sorted(relations, key=len, reverse=True))
+
+    def place(match: re.Match[str]) -> str:
+        relation = relations[match["name"]]
+        return relation.copy + ("" if match["alias"] is not None else f" AS {relation.short}")
+
+    return re.sub(rf"""(?<![\w$."'])(?P<name>{names})(?![\w$"'.])(?P<alias>(?=\s+[a-z_"]))?""", place, definition)

@@ -1,0 +1,91 @@
+"""Whether the rows of a lane still are what was written: numbering, hashes, and who reigned after whom (pure).
+
+Rows are taken as the database gives them, because their hashes cover what was written, and rows of older versions have
+fewer fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from titleholder.ledger.decision import Decision, digest
+from titleholder.spec.types import LIVE
+
+Row = Mapping[str, Any]
+
+
+class Fault(NamedTuple):
+    """What is wrong with one row, in sentences."""
+
+    row: Row
+    explanation: str
+
+
+def broken_links(rows: Sequence[Row]) -> Iterator[Fault]:
+    """The rows of one lane, in their order, that do not fit into its chain, and which of their parts does not."""
+    before: Row | None = None
+    for row in rows:
+        wrong = [*_misnumbered(row, before), *_unchained(row, before), *_changed(row)] or _unreadable(row)
+        if wrong:
+            yield Fault(row, " ".join(wrong))
+        before = row
+
+
+def _misnumbered(row: Row, before: Row | None) -> list[str]:
+    last = before["sequence"] if before else 0
+    gap = range(last + 1, row["sequence"])
+    if len(gap) == 1:
+        return [f"Its sequence number is {row['sequence']}: the row with {gap[0]} is gone."]
+    return [f"Its sequence number is {row['sequence']}: the rows with {gap[0]} to {gap[-1]} are gone."] if gap else []
+
+
+def _unchained(row: Row, before: Row | None) -> list[str]:
+    expected = before["hash"] if before else ""
+    if row["previous_hash"] == expected:
+        return []
+    neighbour = f"decision {before['id']} before it has the hash" if before else "it is the first row, expected"
+    return [f"Its previous_hash is {_short(row['previous_hash'])}, but {neighbour} {_short(expected)}."]
+
+
+def _changed(row: Row) -> list[str]:
+    try:
+        found = digest(row)
+    except (ValueError, TypeError, OverflowError) as error:
+        return [f"Its hash cannot be computed: {error}."]
+    told = f"Its content was changed: it hashes to {_short(found)}, but its hash is {_short(row['hash'])}."
+    return [] if found == row["hash"] else [told]
+
+
+def _unreadable(row: Row) -> list[str]:
+    try:
+        Decision.model_validate(dict(row))
+    except ValueError as error:
+        return [f"Its hashes hold, but this version cannot read it: {' '.join(str(error).split())}."]
+    return []
+
+
+def _short(sha256: str) -> str:
+    return f"{sha256[:12]}…" if sha256 else "empty"
+
+
+def false_successions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
+    """The rows whose champions do not follow from their kind; in the live lane, nor from the row before."""
+    for before, row in zip([None, *rows], rows, strict=False):
+        started, ended, kind = row["champion_before"], row["champion_after"], row["kind"]
+        if lane == LIVE and row["sequence"] == (before["sequence"] if before else 0) + 1:
+            left = before["champion_after"] if before else None
+            if started != left:
+                yield Fault(row, f"It says that {_who(started)} reigned before, but the row before left {_who(left)}.")
+        expected = {"promote": row["challenger_version"], "rollback": ended}.get(kind, started)
+        if ended != expected or (kind == "rollback" and ended in (None, started)):
+            yield Fault(row, f"It is a {kind} from {_who(started)}, which cannot end with {_who(ended)}.")
+
+
+def _who(version: int | None) -> str:
+    return "nobody" if version is None else f"version {version}"
+
+
+def row_of(rows: Sequence[Row], version: int) -> Row | None:
+    """The newest row in which this version was the challenger, as in `lineage.row_of`."""
+    return next((r for r in reversed(rows) if r["challenger_version"] == version), None)

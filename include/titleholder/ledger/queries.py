@@ -1,0 +1,167 @@
+"""What pages and forms ask the ledger: narrow questions to its views, with small answers.
+
+It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it. Every
+question raises ServiceError after a few seconds where the ledger does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, Select, column, func, literal_column, select, table
+
+from titleholder.ledger.database import engine, reachable
+from titleholder.spec.types import LIVE
+
+
+class Reigned(NamedTuple):
+    """A version's time on the throne; `reigned_to` is None while it reigns."""
+
+    version: int
+    reigned_from: datetime
+    reigned_to: datetime | None
+    decision: int
+    kind: str
+    as_of: date
+    actor: str
+    approved_by: str | None
+    reason: str
+
+
+class Decided(NamedTuple):
+    """A decision without its verdict.
+
+    `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
+    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `stands` is false where
+    the same month was judged anew later. A rollback has neither challenger nor anything measured.
+    """
+
+    id: int
+    model: str
+    lane: str
+    sequence: int
+    as_of: date
+    kind: str
+    challenger_version: int | None
+    champion_before: int | None
+    champion_after: int | None
+    created_at: datetime
+    actor: str
+    reason: str
+    asked_because: str
+    approved_by: str | None
+    stands: bool
+    judged_against: int | None
+    metric: str | None
+    challenger_metric: float | None
+    challenger_lower: float | None
+    challenger_upper: float | None
+    champion_metric: float | None
+    champion_lower: float | None
+    champion_upper: float | None
+    gain: float | None
+    gain_lower: float | None
+    gain_upper: float | None
+    passed: list[str] | None
+    failed: list[str] | None
+    warned: list[str] | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it made another version champion."""
+        return self.champion_after != self.champion_before
+
+
+class Standing(NamedTuple):
+    """Where a model stands in the lane live; None before there is any.
+
+    `last` was written last; `judged` is the judgement of the newest as-of date: an older month that came late, or a
+    rollback, says nothing newer about the champion.
+    """
+
+    champion: Reigned | None
+    last: Decided | None
+    judged: Decided | None
+
+
+class Lane(NamedTuple):
+    """A line of succession and how many decisions it holds."""
+
+    lane: str
+    decisions: int
+
+
+_OF = ("model", "lane")
+_REIGNS = table("champion_history", *map(column, (*_OF, *Reigned._fields)), schema="titleholder")
+_DECIDED = table("decision_history", *map(column, Decided._fields), schema="titleholder")
+_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind", "created_at")), schema="titleholder")
+
+
+def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
+    """Where each of these models stands in the lane live."""
+    reign, row = _REIGNS.c, _ROWS.c
+    reigning = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
+    champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, reigning)}
+    last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
+    by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
+    newest = func.row_number().over(partition_by=row.model, order_by=by_month)
+    named = (row.id, last.label("last"), newest.label("newest"))
+    places = select(*named).where(row.model.in_(models), row.lane == LIVE).subquery()
+    first = select(places).where((places.c.last == 1) | (places.c.newest == 1))
+    ranks = {found.id: found for found in _ask(url, first)}
+    decided = [Decided._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
+    lasts = {d.model: d for d in decided if ranks[d.id].last == 1}
+    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind != "rollback"}
+    return {model: Standing(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
+
+
+def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
+    """Who reigned when, the oldest first; a version that came back stands there twice."""
+    return reigns_of(url, [model], lane)[model]
+
+
+def reigns_of(url: str, models: Iterable[str], lane: str = LIVE) -> dict[str, list[Reigned]]:
+    """The same of several models in one question; a model where nobody ever reigned has an empty list."""
+    found: dict[str, list[Reigned]] = {model: [] for model in models}
+    of = _REIGNS.c
+    wanted = select(_REIGNS).where(of.model.in_(found), of.lane == lane).order_by(of.reigned_from, of.decision)
+    for row in _ask(url, wanted):
+        found[row.model].append(Reigned._make(row[2:]))
+    return found
+
+
+def decisions(url: str, model: str, lane: str = LIVE) -> list[Decided]:
+    """Every decision of a lane in the order of writing, replaced ones too."""
+    of = _DECIDED.c
+    wanted = select(_DECIDED).where(of.model == model, of.lane == lane).order_by(of.sequence)
+    return [Decided._make(found) for found in _ask(url, wanted)]
+
+
+def lanes(url: str, model: str) -> list[Lane]:
+    """A model's lanes: live first, then the one written to last."""
+    of = _ROWS.c
+    counted = select(of.lane, func.count()).where(of.model == model).group_by(of.lane)
+    return [Lane._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))]
+
+
+def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:
+    """A whole row of the ledger, verdict and all, as the database has it; None where these models have none such."""
+    of = _ROWS.c
+    wanted: Select[Any] = select(literal_column("*")).select_from(_ROWS).where(of.id == number, of.model.in_(models))
+    return next((dict(found._mapping) for found in _ask(url, wanted)), None)
+
+
+def neighbours(url: str, model: str, lane: str, sequence: int) -> tuple[int | None, int | None]:
+    """The decisions written before and after one of a lane; None where it is the first, or the last."""
+    of = _ROWS.c
+    beside = of.sequence.in_((sequence - 1, sequence + 1))
+    wanted = select(of.sequence, of.id).where(of.model == model, of.lane == lane, beside)
+    found = {row.sequence: row.id for row in _ask(url, wanted)}
+    return found.get(sequence - 1), found.get(sequence + 1)
+
+
+def _ask(url: str, question: Select[Any]) -> Sequence[Row[Any]]:
+    with reachable(), engine(url, hurried=True).connect() as connection:
+        return connection.execute(question).all()

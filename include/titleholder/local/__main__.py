@@ -1,7 +1,0 @@
-"""`python -m titleholder.local`: the stack's commands alone."""
-
-from __future__ import annotations
-
-from titleholder.local.cli import app
-
-app()

@@ -1,0 +1,133 @@
+"""The decision as Markdown: an approval request's body and the note of an MLflow run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from titleholder.formatting import NOTHING, between, confidence, evidence, exact, number, scale, signed, stretch
+from titleholder.reports.facts import Facts, addresses, what
+from titleholder.reports.plots import outcomes
+from titleholder.reports.plots.looks import counted, steps
+from titleholder.reports.plots.timeline import windows
+from titleholder.spec.criteria import METRICS
+from titleholder.validation.verdict import Verdict
+
+
+def markdown(facts: Facts, verdict: Verdict) -> str:
+    """What and why in the first two lines, then the checks (the failed first), the evidence and where it is from.
+
+    Everything that people or data named is escaped: it cannot break a table or become markup.
+    """
+    parts = (_head(facts, verdict), _checks(verdict), _evidence(verdict), _metrics(verdict), _origin(facts, verdict))
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def text(value: object) -> str:
+    """Plain text for one line or cell: no markup, no line break."""
+    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
+    line = re.sub(r"([\\`*|])", r"\\\1", line).replace("](", "]\\(")
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
+
+
+def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
+    yield f"## {text(what(facts, verdict))}"
+    yield f"**Why:** {text(facts.reason)}"
+    yield ""
+    reigning = f"version {verdict.champion.version}" if verdict.champion else "nobody"
+    events = f" ({verdict.events:,} events)" if METRICS[verdict.metric].task == "classification" else ""
+    span = stretch(verdict.holdout_start, verdict.holdout_end)
+    yield text(f"Judged on {verdict.rows:,} rows{events} from {span}, against {reigning}. {verdict.note}")
+    if gain := verdict.gain:
+        like = scale(gain[:3])
+        yield text(
+            f"Gain in {verdict.metric}: {signed(gain.estimate, like)}, {confidence(verdict.confidence)} interval "
+            f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
+        )
+    asked = f" {facts.asked_because}." if facts.asked_because else ""
+    yield text(f"Model of {facts.owner}; run by {facts.actor}.{asked}")
+
+
+def _checks(verdict: Verdict) -> Iterator[str]:
+    yield from ("", f"### Checks: {outcomes.counted(verdict.checks)}", "")
+    rows = (
+        [
+            f"**{told.word.upper()}**" if told.tone in ("bad", "warn") else told.word,
+            text(f"{r.code} {r.title}"),
+            text(r.explanation),
+        ]
+        for told in outcomes.grouped(verdict.checks)
+        for r in told.results
+    )
+    yield from _table(["result", "check", "finding"], rows)
+
+
+def _evidence(verdict: Verdict) -> Iterator[str]:
+    found, reign = steps(verdict), verdict.accumulated()
+    if reign is None:
+        return
+    like = scale([reign.gain, reign.lower])
+    yield from ("", "### Evidence of the reign", "")
+    yield text(
+        f"Over {counted(verdict)} (since {reign.since}) the mean gain is {signed(reign.gain, like)}, shown to be above "
+        f"{signed(reign.lower, like)} ({confidence(verdict.confidence)} always-valid bound; "
+        f"{exact(verdict.minimum_gain)} must be reached). "
+        f"Evidence {evidence(reign.log_evidence)}, needed {evidence(reign.needed)}."
+    )
+    yield ""
+    rows = (
+        [
+            str(s.look.as_of),
+            stretch(s.look.start, s.look.end),
+            f"{s.look.events:,}",
+            signed(s.look.gain, like),
+            between(s.gain.lower, s.gain.upper, like, "+"),
+        ]
+        for s in found
+    )
+    yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
+
+
+def _metrics(verdict: Verdict) -> Iterator[str]:
+    yield from ("", "### Metrics on the judged rows", "")
+    if not verdict.challenger_metrics:
+        yield "Nothing could be measured."
+        return
+    rows = (
+        [
+            f"**{name}**" if name == verdict.metric else text(name),
+            number(value),
+            _other(verdict, name),
+            "more" if METRICS[name].greater_is_better else "less",
+        ]
+        for name, value in verdict.challenger_metrics.items()
+    )
+    yield from _table(["metric", "challenger", "champion", "better is"], rows)
+
+
+def _other(verdict: Verdict, name: str) -> str:
+    return number(verdict.champion_metrics[name]) if name in verdict.champion_metrics else NOTHING
+
+
+def _origin(facts: Facts, verdict: Verdict) -> Iterator[str]:
+    yield from ("", "### Data windows", "")
+    yield from _table(["window", "dates"], ([w.name, w.said] for w in windows(facts, verdict)))
+    yield from ("", "### Lineage", "")
+    yield from _table(["what", "value"], ([text(k), text(v)] for k, v in facts.lineage.items()))
+    yield ""
+    yield from (f"- [{_label(label)}]({_address(url)})" for label, url in addresses(facts).items())
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _label(label: str) -> str:
+    return re.sub(r"([\[\]])", r"\\\1", text(label))
+
+
+def _address(url: str) -> str:
+    """Without what would end a Markdown link early."""
+    return re.sub(r"[\s()<>|\\]", lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), url)

@@ -1,0 +1,96 @@
+"""Which features the challenger leans on: how much worse its metric becomes when one of them is shuffled.
+
+Sources: Breiman (2001), Random forests, Machine Learning 45, section 10; Fisher, Rudin & Dominici (2019), All models
+are wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from titleholder.formatting import metric, short
+from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, picture, whiskers
+from titleholder.spec.criteria import METRICS
+from titleholder.validation import metrics
+from titleholder.validation.checks.base import Evidence, measurable
+from titleholder.validation.metrics import Interval
+
+REPEATS = 5
+ROWS = 5_000
+"""At most so many of the judged rows, drawn at random."""
+FEWEST = 500
+BUDGET = 1_000_000
+"""At most so many predictions in all: with many features there are fewer rows, though never fewer than `FEWEST`."""
+SHOWN = 20
+
+
+class Importance(NamedTuple):
+    """How much a feature's shuffling harms: the mean of the repeats, their lowest and their highest."""
+
+    feature: str
+    harm: Interval
+
+
+def importances(evidence: Evidence) -> list[Importance]:
+    """Every feature of the challenger, the most harmful first; none where nothing can be predicted or measured.
+
+    Harm is in units of the spec's metric, positive where the metric becomes worse.
+    """
+    chosen = sample(evidence)
+    if evidence.predict is None or not measurable(evidence.spec, evidence.y[chosen]):
+        return []
+    rows = evidence.frame.iloc[chosen].reset_index(drop=True)
+    unshuffled = _metric(evidence, chosen, evidence.predict(rows))
+    rng = np.random.default_rng(evidence.spec.training.seed)
+    orders = np.concatenate([rng.permutation(len(rows)) for _ in range(REPEATS)])
+    repeated = pd.concat([rows] * REPEATS, ignore_index=True)
+    sign = 1 if METRICS[evidence.spec.judgement.metric].greater_is_better else -1
+    found = []
+    for feature in evidence.spec.columns.features:
+        shuffled = repeated.assign(**{feature: rows[feature].take(orders).array})
+        scores = np.split(evidence.predict(shuffled), REPEATS)
+        harm = [sign * (unshuffled - _metric(evidence, chosen, p)) for p in scores]
+        found.append(Importance(feature, Interval(float(np.mean(harm)), min(harm), max(harm))))
+    return sorted(found, key=lambda i: (-i.harm.estimate, i.feature))
+
+
+def sample(evidence: Evidence) -> NDArray[np.intp]:
+    """Positions of the judged rows that are used, ascending: all of them where they are few."""
+    features = max(len(evidence.spec.columns.features), 1)
+    most = min(ROWS, max(FEWEST, BUDGET // (REPEATS * features)))
+    n = len(evidence.y)
+    rng = np.random.default_rng(evidence.spec.training.seed)
+    return np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+
+
+def drawn(evidence: Evidence, found: Sequence[Importance]) -> Picture:
+    """The features that matter most, with the range of the repeats."""
+    shown = found[:SHOWN]
+    at = np.arange(len(shown))
+    name = metric(evidence.spec.judgement.metric)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.barh(at, [i.harm.estimate for i in shown], height=0.6, color=CHALLENGER, alpha=0.35)
+        whiskers(axes, at, [i.harm for i in shown], flat=True, color=CHALLENGER, fmt="none")
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.set_yticks(at, [short(i.feature) for i in shown])
+        axes.set(xlabel=f"{name}: loss when shuffled", ylim=(len(shown) - 0.4, -0.6))
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+
+    caption = f"Loss of {name} when a feature is shuffled; the whiskers span {REPEATS} repeats."
+    alt = f"Permutation importance; the most important are {', '.join(i.feature for i in shown[:3])}."
+    return picture("importance", alt, caption, draw, height=0.75 + 0.25 * len(shown))
+
+
+def _metric(evidence: Evidence, rows: NDArray[np.intp], scores: metrics.Array) -> float:
+    judgement = evidence.spec.judgement
+    weights = None if evidence.weights is None else evidence.weights[rows]
+    return metrics.compute(judgement.metric, evidence.y[rows], scores, judgement, weights)

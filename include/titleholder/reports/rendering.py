@@ -1,0 +1,45 @@
+"""Templates to HTML: everything that is filled in is escaped, and what is not given is an error."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+
+from titleholder import formatting
+
+PACKAGE = "titleholder.reports"
+FILTERS = {
+    name: getattr(formatting, name)
+    for name in (
+        "between",
+        "confidence",
+        "count",
+        "evidence",
+        "exact",
+        "metric",
+        "number",
+        "percent",
+        "signed",
+        "stretch",
+    )
+}
+
+
+def render(template: str, *, package: str = PACKAGE, **content: Any) -> str:
+    """A template of a package, filled in; it may use those of this package."""
+    return _environment(package).get_template(template).render(content)
+
+
+@lru_cache
+def _environment(package: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= FILTERS
+    return environment

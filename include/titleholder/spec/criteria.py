@@ -1,0 +1,261 @@
+"""What a challenger is held to: the metric and the rule that decide, and the thresholds of every check.
+
+Every threshold lives here, with its default; `docs/judgement.md` says what each means.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from titleholder.spec.types import Part
+
+Task = Literal["classification", "regression"]
+Severity = Literal["block", "warn", "off"]
+
+
+class MetricInfo(NamedTuple):
+    """What a metric's name promises; `titleholder.validation.metrics` computes it."""
+
+    task: Task
+    greater_is_better: bool
+    needs: str | None = None
+    """The key of `judgement` without which the metric means nothing."""
+
+
+METRICS: dict[str, MetricInfo] = {
+    "roc_auc": MetricInfo("classification", greater_is_better=True),
+    "gini": MetricInfo("classification", greater_is_better=True),
+    "ks": MetricInfo("classification", greater_is_better=True),
+    "pr_auc": MetricInfo("classification", greater_is_better=True),
+    "brier": MetricInfo("classification", greater_is_better=False),
+    "log_loss": MetricInfo("classification", greater_is_better=False),
+    "profit": MetricInfo("classification", greater_is_better=True, needs="profit"),
+    "emp": MetricInfo("classification", greater_is_better=True, needs="emp"),
+    "rmse": MetricInfo("regression", greater_is_better=False),
+    "mae": MetricInfo("regression", greater_is_better=False),
+    "r2": MetricInfo("regression", greater_is_better=True),
+    "pinball": MetricInfo("regression", greater_is_better=False, needs="quantile"),
+}
+
+
+class CutOff(Part):
+    """How a score becomes an answer in use: `{accept: below, score: 0.12}` or `{accept: below, share: 0.8}`.
+
+    With `share` each model accepts that share of the judged rows, its best ones.
+    """
+
+    accept: Literal["below", "above"]
+    score: float | None = None
+    share: float | None = Field(default=None, gt=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.score is None) == (self.share is None):
+            raise ValueError("give either score or share")
+        return self
+
+
+class Profit(Part):
+    """What a row is worth, by what was answered (at the cut-off) and what happened (target 1 or 0)."""
+
+    accepted_1: float
+    accepted_0: float
+    declined_1: float = 0.0
+    declined_0: float = 0.0
+
+
+class Emp(Part):
+    """Parameters of the expected maximum profit of Verbraken et al. (2014), with that paper's values.
+
+    The loss given an event is 0 with probability `p0`, total with `p1`, uniform between otherwise; `roi` is the return
+    on a row without one.
+    """
+
+    p0: float = Field(default=0.55, ge=0.0, le=1.0)
+    p1: float = Field(default=0.10, ge=0.0, le=1.0)
+    roi: float = Field(default=0.2644, gt=0.0)
+
+    @model_validator(mode="after")
+    def _probabilities(self) -> Self:
+        if self.p0 + self.p1 > 1.0:
+            raise ValueError(f"p0 and p1 add up to more than 1: {self.p0} and {self.p1}")
+        return self
+
+
+class Rule(Part):
+    """One check's part of the spec. `block` keeps a challenger from winning, `warn` is only told, `off` is not run."""
+
+    severity: Severity = "block"
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _off_without_quotes(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
+
+
+class Baseline(Rule):
+    """Better than a constant, by more than this (in the metric's units, shown by its interval)."""
+
+    minimum_gain: float = Field(default=0.0, ge=0.0)
+
+
+class Calibration(Rule):
+    """Observed over expected within [1 / (1 + t), 1 + t]; the calibration slope between its bounds."""
+
+    observed_expected: float = Field(default=0.25, gt=0.0)
+    slope_low: float = Field(default=0.7, gt=0.0, lt=1.0)
+    slope_high: float = Field(default=1.5, gt=1.0)
+
+
+class Cohorts(Rule):
+    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar month or quarter with enough events."""
+
+    severity: Severity = "warn"
+    period: Literal["month", "quarter"] = "month"
+    observed_expected: float = Field(default=0.5, gt=0.0)
+    minimum_events: int = Field(default=30, ge=2)
+
+
+class ChampionFloors(Rule):
+    """The champion itself on the judged rows against `floors`: a warning that it no longer makes sense."""
+
+    severity: Severity = "warn"
+
+
+class Segments(Rule):
+    """No segment with enough events is shown to lose more than this, in the metric's units."""
+
+    tolerance: float = Field(default=0.02, ge=0.0)
+    minimum_events: int = Field(default=30, ge=2)
+
+
+class ProfitRule(Rule):
+    """Profit a row at the cut-off is not shown to fall by more than this."""
+
+    tolerance: float = Field(default=0.0, ge=0.0)
+
+
+class SwapSet(Rule):
+    """Rows that only the challenger accepts are not shown to do worse than those that only the champion accepts.
+
+    `tolerance` is a difference of event rates (classification) or of mean outcomes (regression).
+    """
+
+    tolerance: float = Field(default=0.0, ge=0.0)
+    minimum_rows: int = Field(default=30, ge=2)
+
+
+class Stability(Rule):
+    """The population stability index of the scores is not shown to exceed this."""
+
+    severity: Severity = "warn"
+    psi: float = Field(default=0.25, gt=0.0)
+    bins: int = Field(default=10, ge=2, le=100)
+
+
+class TooGood(Rule):
+    """A metric shown to exceed its ceiling is more likely a leak than a success. Only the task's own metrics count."""
+
+    ceilings: dict[str, float] = Field(default={"roc_auc": 0.97, "r2": 0.98})
+
+    @field_validator("ceilings")
+    @classmethod
+    def _of_known_metrics(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := [name for name in value if name not in METRICS]:
+            raise ValueError(f"no metric {', '.join(map(repr, unknown))}; valid: {', '.join(METRICS)}")
+        return value
+
+
+class SingleFeature(Rule):
+    """No feature alone is shown to reach this (either direction)."""
+
+    roc_auc: float = Field(default=0.90, gt=0.5, le=1.0)
+    r2: float = Field(default=0.90, gt=0.0, le=1.0)
+
+
+class Fairness(Rule):
+    """In each protected column, the lowest acceptance rate of a group over the highest is not shown below this."""
+
+    severity: Severity = "warn"
+    ratio: float = Field(default=0.8, gt=0.0, le=1.0)
+    minimum_rows: int = Field(default=50, ge=2)
+
+
+class Monotone(Rule):
+    """Columns declared increasing or decreasing are so in the fitted model, on this many rows and points."""
+
+    rows: int = Field(default=200, ge=1, le=10_000)
+    points: int = Field(default=20, ge=2, le=200)
+    tolerance: float = Field(default=1e-9, ge=0.0)
+
+
+class Signature(Rule):
+    """The challenger asks its consumers for nothing that the champion did not."""
+
+
+class Reload(Rule):
+    """Predictions of the model read back from the registry, against those recorded when it was trained."""
+
+    tolerance: float = Field(default=1e-12, ge=0.0)
+
+
+class Checks(Part):
+    """The thresholds of every check that has any."""
+
+    baseline: Baseline = Baseline()
+    calibration: Calibration = Calibration()
+    cohorts: Cohorts = Cohorts()
+    champion_floors: ChampionFloors = ChampionFloors()
+    segments: Segments = Segments()
+    profit: ProfitRule = ProfitRule()
+    swap_set: SwapSet = SwapSet()
+    drift: Stability = Stability()
+    shift: Stability = Stability()
+    too_good: TooGood = TooGood()
+    single_feature: SingleFeature = SingleFeature()
+    fairness: Fairness = Fairness()
+    monotone: Monotone = Monotone()
+    signature: Signature = Signature()
+    reload: Reload = Reload()
+
+
+class Judgement(Part):
+    """What a challenger must show."""
+
+    metric: str
+    rule: Literal["sequential", "single"] = "sequential"
+    minimum_gain: float = 0.0
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    minimum_events: int = Field(default=50, ge=1)
+    minimum_new_events: int = Field(default=20, ge=5)
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+    floors: dict[str, float] = Field(default={})
+    cut_off: CutOff | None = None
+    profit: Profit | None = None
+    emp: Emp | None = None
+    quantile: float | None = Field(default=None, gt=0.0, lt=1.0)
+    checks: Checks = Checks()
+
+    @field_validator("floors")
+    @classmethod
+    def _in_one_order(cls, value: dict[str, float]) -> dict[str, float]:
+        """Checks tell of floors in their order, which the ledger does not keep."""
+        return dict(sorted(value.items()))
+
+    @model_validator(mode="after")
+    def _what_profit_needs(self) -> Self:
+        if self.profit and not self.cut_off:
+            raise ValueError("profit needs a cut_off: who is accepted?")
+        return self
+
+    def metrics(self, task: Task) -> list[str]:
+        """Names of the metrics that a model of this task can be judged by under this part of the spec."""
+        own = {name: info.needs for name, info in METRICS.items() if info.task == task}
+        return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Direction of the metric that decides."""
+        return METRICS[self.metric].greater_is_better

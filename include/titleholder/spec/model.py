@@ -1,0 +1,310 @@
+"""What a team writes about a model: one frozen, strict specification per YAML file.
+
+A typo is an error when the file is read; it names the file, the line, the key, the value and the valid choices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from croniter import croniter
+from pydantic import Field, field_validator, model_validator
+
+from titleholder.spec.criteria import METRICS, Judgement, Task
+from titleholder.spec.sql import PARAMETERS, parameters
+from titleholder.spec.types import Address, AssetName, ClassPath, Column, Duration, Name, Part, Span
+
+LONGEST = 63
+"""The length of a name in PostgreSQL."""
+QUERY_FILE = re.compile(r"[\w.-]+\.sql")
+
+
+class Facts(Part):
+    """When the rows of a table became known: what the leak trap plants a future by; see `titleholder.data.leakage`."""
+
+    known_at: Annotated[str, Field(min_length=1)]
+    """The column that says it; with `changes`, any SQL expression over the row."""
+    until: Column | None = None
+    """Where a row is a version: the column that says when a newer version took its place."""
+    changes: tuple[Column, ...] = ()
+    """Where rows are overwritten in place: the columns that are, once the fact is known."""
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if self.until and self.changes:
+            raise ValueError("until is for rows that are versions, changes for rows overwritten in place: give one")
+        if not self.changes and len(self.known_at) > LONGEST:
+            raise ValueError(f"known_at is a column's name (at most {LONGEST} characters); an expression needs changes")
+        return self
+
+
+class Source(Part):
+    """Where the rows come from."""
+
+    connection: Name
+    query: str
+    tables: dict[str, Facts | Literal["static"]] = Field(default={})
+    """When the rows of each table that the query reads became known; `static` for one that never changes."""
+
+    @field_validator("query")
+    @classmethod
+    def _a_file_beside_the_spec(cls, value: str) -> str:
+        if not QUERY_FILE.fullmatch(value):
+            raise ValueError("query names an .sql file in the same folder, such as 'my_model.sql'")
+        return value
+
+
+class Columns(Part):
+    """What each column of the query means. The query returns these columns and no others."""
+
+    entity: Column
+    event_time: Column
+    known_at: Column | None = None
+    target: Column
+    weight: Column | None = None
+    cluster: Column | None = None
+    numeric: tuple[Column, ...] = ()
+    categorical: tuple[Column, ...] = ()
+    segments: tuple[Column, ...] = ()
+    protected: tuple[Column, ...] = ()
+
+    @property
+    def features(self) -> list[str]:
+        """The columns a model is trained on, in the order of its signature."""
+        return [*self.numeric, *self.categorical]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What a consumer of a model sends, column to type, in the order of its signature."""
+        return {**dict.fromkeys(self.numeric, "double"), **dict.fromkeys(self.categorical, "string")}
+
+    @property
+    def all(self) -> list[str]:
+        """Every column that the query must return, each once."""
+        keys = [self.entity, self.event_time, self.known_at, self.target, self.weight, self.cluster]
+        return list(dict.fromkeys([*filter(None, keys), *self.features, *self.segments, *self.protected]))
+
+    @model_validator(mode="after")
+    def _roles_do_not_clash(self) -> Self:
+        if not self.features:
+            raise ValueError("name at least one feature under numeric or categorical")
+        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight) if c]
+        once = [*keys, *self.numeric, *self.categorical]
+        if twice := sorted({c for c in once if once.count(c) > 1}):
+            raise ValueError(f"columns with two roles: {', '.join(twice)}")
+        if leaked := sorted(set(self.protected) & set(self.features)):
+            raise ValueError(f"protected columns are never trained on, yet also features: {', '.join(leaked)}")
+        return self
+
+
+class Windows(Part):
+    """How much of the past a run looks at; see `titleholder.spec.windows`."""
+
+    label_maturity: Duration
+    train: Duration | Literal["all"]
+    holdout: Duration
+
+
+class Range(Part):
+    """An interval to search in; whole numbers when both ends are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range starts above 0, not at {self.low}")
+        return self
+
+
+Choice = str | int | float | bool | None
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
+
+
+class Candidate(Part):
+    """One way to make a model: any importable class that follows scikit-learn's estimator interface."""
+
+    estimator: ClassPath
+    params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
+    search: dict[str, Range | Choices] = Field(default={})
+    encoding: Literal["auto", "linear", "tree"] = "auto"
+    increasing: tuple[Column, ...] = ()
+    decreasing: tuple[Column, ...] = ()
+
+    @field_validator("search")
+    @classmethod
+    def _in_one_order(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """A search goes by the order of its parameters, which the ledger does not keep."""
+        return dict(sorted(value.items()))
+
+    @model_validator(mode="after")
+    def _fixed_or_searched(self) -> Self:
+        if both := sorted(set(self.params) & set(self.search)):
+            raise ValueError(f"both fixed under params and searched: {', '.join(both)}")
+        if both := sorted(set(self.increasing) & set(self.decreasing)):
+            raise ValueError(f"both increasing and decreasing: {', '.join(both)}")
+        return self
+
+
+class Search(Part):
+    """How hard to look for good hyper-parameters."""
+
+    trials: int = Field(default=20, ge=1, le=1000)
+    folds: int = Field(default=4, ge=2, le=20)
+
+
+class Training(Part):
+    """How candidates are made."""
+
+    seed: int = Field(default=0, ge=0)
+    minimum_rows: int = Field(default=200, ge=10)
+    search: Search = Search()
+    candidates: dict[Name, Candidate] = Field(min_length=1)
+
+
+class Person(Part):
+    """A user of Airflow whose id is not its name, as with the FAB auth manager, whose ids are numbers."""
+
+    id: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+
+
+class Approval(Part):
+    """Who must say yes, and how long they have. Silence means no."""
+
+    by: Annotated[tuple[str | Person, ...], Field(min_length=1)]
+    within: Span
+    own_runs: bool = False
+    """Whether somebody may approve the challenger of a run that they asked for themselves."""
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Who may approve."""
+        return tuple(p if isinstance(p, Person) else Person(id=p, name=p) for p in self.by)
+
+
+class Promotion(Part):
+    """How a winner takes over."""
+
+    approval: Literal["automatic"] | Approval = "automatic"
+    cooldown: Duration | None = None
+    """How long after a change of champion nobody may take over, by as-of dates."""
+
+
+class Email(Part):
+    """Who is told by e-mail, and the Airflow connection (SMTP) that sends it."""
+
+    to: Annotated[tuple[Address, ...], Field(min_length=1)]
+    connection: Name = "smtp_default"
+
+
+class Slack(Part):
+    """The Airflow connection (Slack Incoming Webhook) that posts; the webhook knows its channel."""
+
+    connection: Name = "slack_webhook_default"
+
+
+class Notices(Part):
+    """Who is told what became of a live run, and when a run is late; see `titleholder.workflow.notifications`."""
+
+    deadline: Span | None = None
+    """How long after its start a run must have decided."""
+    email: Email | None = None
+    slack: Slack | None = None
+
+
+class ModelSpec(Part):
+    """Everything Titleholder knows about one model. Frozen; equal files give equal specs and fingerprints."""
+
+    name: Name
+    owner: str
+    description: str = ""
+    schedule: str | None = None
+    start_date: date
+    end_date: date | None = None
+    assets: tuple[AssetName, ...] = ()
+    """Airflow assets by name; once all of them were updated, a run starts, beside those of the schedule."""
+    source: Source
+    columns: Columns
+    task: Task
+    windows: Windows
+    training: Training
+    judgement: Judgement
+    promotion: Promotion = Promotion()
+    notices: Notices = Notices()
+    sql: str
+
+    @field_validator("schedule")
+    @classmethod
+    def _a_cron(cls, value: str | None) -> str | None:
+        if value is not None and not croniter.is_valid(value):
+            raise ValueError("schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null")
+        return value
+
+    @field_validator("sql")
+    @classmethod
+    def _binds_the_cut_offs(cls, value: str) -> str:
+        found = parameters(value)
+        if missing := [p for p in PARAMETERS if p not in found]:
+            raise ValueError(
+                f"the query must bind {', '.join(':' + p for p in PARAMETERS)}; "
+                f"it does not bind {', '.join(':' + p for p in missing)}"
+            )
+        if unknown := [p for p in found if p not in PARAMETERS]:
+            raise ValueError(
+                f"the query binds {', '.join(':' + p for p in unknown)}; "
+                f"valid are {', '.join(':' + p for p in PARAMETERS)}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        judgement, valid = self.judgement, self.judgement.metrics(self.task)
+        for where, name in [("metric", judgement.metric), *(("floors", f) for f in judgement.floors)]:
+            if name not in valid:
+                lacks = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
+                why = f"needs judgement.{lacks}" if lacks else f"is no {self.task} metric"
+                raise ValueError(f"judgement.{where}: {name!r} {why}; valid: {', '.join(valid)}")
+        for name, candidate in self.training.candidates.items():
+            if strangers := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
+                raise ValueError(
+                    f"training.candidates.{name}: increasing and decreasing name numeric columns, "
+                    f"not {', '.join(strangers)}; valid: {', '.join(self.columns.numeric) or 'none'}"
+                )
+        if self.end_date and self.end_date <= self.start_date:
+            raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
+        return self
+
+    @classmethod
+    def restore(cls, data: dict[str, Any]) -> Self:
+        """A spec from what `model_dump(mode="json")` gave, as the ledger keeps it."""
+        return cls.model_validate_json(json.dumps(data))
+
+    def fingerprint(self) -> str:
+        """Twelve hex digits that change with any part of the spec or its SQL."""
+        return _digest(self.model_dump(mode="json"))
+
+    def training_fingerprint(self) -> str:
+        """Twelve hex digits that change with anything that could change a trained model, and with nothing else."""
+        parts: dict[str, Any] = dict.fromkeys(("name", "columns", "task", "windows", "training", "sql"), True)
+        parts["source"] = {"connection", "query"}
+        needs = METRICS[self.judgement.metric].needs  # the search and the nomination go by the metric
+        by = {"metric", *([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
+        judged_by = self.judgement.model_dump(mode="json", include=by)
+        return _digest({**self.model_dump(mode="json", include=parts), "metric": judged_by})
+
+    def judgement_fingerprint(self) -> str:
+        """Twelve hex digits that change with what a challenger is held to."""
+        return _digest(self.model_dump(mode="json", include={"judgement", "promotion"}))
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Metrics, checks and the verdict on a challenger."""

@@ -1,0 +1,75 @@
+"""Groups of rows that share a value, and what looking at many of them costs in confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from titleholder.validation.checks.measured import Rows, numbered
+from titleholder.validation.metrics import Gain, Interval
+
+MISSING = "(missing)"
+MOST = 20
+"""At most so many groups of a check are told in its numbers, the worst ones."""
+NAMED = 3
+"""At most so many are named in its sentence."""
+Bounded = TypeVar("Bounded", bound=Interval | Gain)
+
+
+class Group(NamedTuple):
+    """The rows whose `column` has this value."""
+
+    column: str
+    value: str
+    rows: Rows
+
+    @property
+    def name(self) -> str:
+        """`region=north`."""
+        return f"{self.column}={self.value}"
+
+
+def groups(frame: pd.DataFrame, columns: Iterable[str]) -> list[Group]:
+    """The groups of each column in the order of their values; missing values are a group of their own."""
+    return [
+        Group(column, str(value), np.asarray(rows))
+        for column in dict.fromkeys(columns)
+        for value, rows in sorted(pd.Series(range(len(frame))).groupby(as_text(frame[column])).indices.items())
+    ]
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Values as text, the missing ones as `(missing)`; whole numbers that came as floats lose their point."""
+    if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
+        values = values.astype("Int64")
+    return values.astype(object).where(values.notna(), MISSING).map(str).reset_index(drop=True)
+
+
+def adjusted(confidence: float, tests: int) -> float:
+    """The confidence of each of so many intervals that keeps the chance of any false alarm below 1 - confidence.
+
+    Source: Dunn (1961), Multiple comparisons among means, J. Am. Stat. Assoc. 56(293), by Bonferroni's inequality.
+    """
+    return 1 - (1 - confidence) / max(tests, 1)
+
+
+def worst(values: Mapping[str, Bounded], key: Callable[[Bounded], float]) -> dict[str, Bounded]:
+    """The same groups, that with the smallest key first."""
+    return dict(sorted(values.items(), key=lambda item: key(item[1])))
+
+
+def numbered_groups(values: Mapping[str, Interval | Gain], what: str) -> dict[str, float]:
+    """Numbers of the first `MOST` groups: `region=north:gain` and its bounds."""
+    return {
+        key: number for name in list(values)[:MOST] for key, number in numbered(f"{name}:{what}", values[name]).items()
+    }
+
+
+def listed(things: Sequence[str]) -> str:
+    """The first `NAMED` things, and how many more there are."""
+    more = len(things) - NAMED
+    return ", ".join(things[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""The six steps of a retrain, and what people do afterwards."""

@@ -1,0 +1,206 @@
+"""What a walk through a lane comes to: means, differences between policies, what other rules would have done (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from scipy import stats
+
+from titleholder.ledger.decision import Decision
+from titleholder.workflow.backtest.policies import (
+    CONTRASTS,
+    POLICIES,
+    Contrast,
+    Difference,
+    Measured,
+    Part,
+    Policy,
+    named,
+)
+
+
+class Summary(Part):
+    """A policy over the months compared: its mean metric, its profit, and how often another version came into use.
+
+    `changes` are those of the whole lane, `changes_compared` those that the compared months saw.
+    """
+
+    mean: float
+    changes: int
+    changes_compared: int
+    profit: float | None = None
+    profit_a_row: float | None = None
+
+
+class Overall(Part):
+    """The answer: each policy's summary and the differences between them, over `months` months compared of `of`.
+
+    `together` says that clusters reach over several months: errors are then added as if wholly dependent.
+    """
+
+    months: int
+    of: int
+    rows: int
+    together: bool
+    policies: dict[Policy, Summary] = Field(default={})
+    contrasts: dict[str, Contrast] = Field(default={})
+
+
+def overall(found: Sequence[Measured], *, confidence: float, together: bool = False) -> Overall:
+    """Means over the months compared and the differences between policies; empty where no month is."""
+    compared = [m for m in found if m.compared]
+    bare = Overall(months=len(compared), of=len(found), rows=sum(m.rows for m in compared), together=together)
+    if not compared:
+        return bare
+    pairs = [named(pair) for pair in CONTRASTS]
+    return bare.model_copy(
+        update={
+            "policies": {p: _summary(p, compared, found) for p in POLICIES},
+            "contrasts": {name: combined(name, compared, confidence, together=together) for name in pairs},
+        }
+    )
+
+
+def combined(name: str, compared: Sequence[Measured], confidence: float, *, together: bool = False) -> Contrast:
+    """A difference over these months: the mean of the metric's, the sum of the profits', with normal intervals.
+
+    The interval tells how sure the figure is for *these* months and *these* models: months are not taken for a sample
+    of other months. No row is in two months, so the errors are taken for independent and their squares add up; the
+    normal bound rests on the central limit theorem over all months' rows. Where clusters have rows in several months
+    (`together`) the errors themselves add up: the standard deviation of a sum is never more than the sum of standard
+    deviations, whatever the dependence (Minkowski), so the interval is then too wide rather than too narrow.
+    """
+    n, contrasts = len(compared), [m.contrasts[name] for m in compared]
+    profits = [c.profit for c in contrasts if c.profit is not None]
+    return Contrast(
+        metric=_sum([c.metric for c in contrasts], 1 / n, confidence, together),
+        profit=_sum(profits, 1.0, confidence, together) if profits else None,
+    )
+
+
+def _sum(found: Sequence[Difference], factor: float, confidence: float, together: bool) -> Difference:
+    errors = np.array([d.error for d in found])
+    error = factor * float(errors.sum() if together else np.sqrt((errors**2).sum()))
+    estimate, reach = factor * math.fsum(d.estimate for d in found), float(stats.norm.ppf(0.5 + confidence / 2)) * error
+    return Difference(estimate=estimate, lower=estimate - reach, upper=estimate + reach, error=error)
+
+
+def running(name: str, found: Sequence[Measured], confidence: float, *, together: bool) -> list[tuple[date, Contrast]]:
+    """The difference over the months compared up to each of them."""
+    compared = [m for m in found if m.compared]
+    return [
+        (m.month.as_of, combined(name, compared[:n], confidence, together=together))
+        for n, m in enumerate(compared, start=1)
+    ]
+
+
+def _summary(policy: Policy, compared: Sequence[Measured], found: Sequence[Measured]) -> Summary:
+    figures = [m.figures[policy] for m in compared]
+    profits = [f.profit for f in figures if f.profit is not None]
+    profit = math.fsum(profits) if profits else None
+    return Summary(
+        mean=math.fsum(f.metric for f in figures) / len(figures),
+        changes=changes(_versions(policy, found)),
+        changes_compared=changes(f.version for f in figures),
+        profit=profit,
+        profit_a_row=None if profit is None else profit / math.fsum(m.weight for m in compared),
+    )
+
+
+def _versions(policy: Policy, found: Sequence[Measured]) -> list[int | None]:
+    if policy == "hindsight":
+        return [m.figures[policy].version for m in found if policy in m.figures]
+    return [m.month.used(policy) for m in found]
+
+
+def changes(versions: Iterable[int | None]) -> int:
+    """How often another version came into use; the first one is no change."""
+    had = [v for v in versions if v is not None]
+    return sum(a != b for a, b in pairwise(had))
+
+
+def mean_of(versions: Sequence[int | None], found: Sequence[Measured]) -> tuple[float | None, int]:
+    """The mean metric of whoever reigned, by month, over the months compared in which somebody did; and how many.
+
+    Months of a version that could not be asked are left out too.
+    """
+    pairs = zip(versions, found, strict=True)
+    values = [m.estimates[v] for v, m in pairs if m.compared and v is not None and v in m.estimates]
+    return (math.fsum(values) / len(values) if values else None), len(values)
+
+
+class Setting(Part):
+    """Values of the judgement that a lane is replayed with."""
+
+    minimum_gain: float
+    confidence: float
+
+
+class WhatIf(Part):
+    """What a lane would have been under other values.
+
+    `changed` are the months in which another version took over, the first champion included; `mean` is the mean metric
+    of whoever reigned, over `months` of the months compared. `own` marks the spec's own values.
+    """
+
+    setting: Setting
+    own: bool
+    promotions: int
+    changed: tuple[date, ...]
+    mean: float | None
+    months: int
+
+
+def what_if(setting: Setting, line: Sequence[Decision], found: Sequence[Measured], *, own: bool) -> WhatIf:
+    """The figures of one replayed line."""
+    reigning = [next((r.champion_after for r in reversed(line) if r.as_of <= m.month.as_of), None) for m in found]
+    mean, count = mean_of(reigning, found)
+    changed = tuple(row.as_of for row in line if row.changed)
+    promotions = sum(row.kind == "promote" for row in line)
+    return WhatIf(setting=setting, own=own, promotions=promotions, changed=changed, mean=mean, months=count)
+
+
+def same_line(line: Sequence[Decision], taken: Sequence[Decision]) -> bool:
+    """Whether a replayed line has the decisions of the ledger."""
+
+    def of(rows: Sequence[Decision]) -> list[Any]:
+        return [(r.as_of, r.kind, r.challenger_version, r.champion_before, r.champion_after) for r in rows]
+
+    return of(line) == of(taken)
+
+
+class Backtest(Part):
+    """A lane walked through: what was looked at, what came of it, and the answer.
+
+    `labels_as_of` is the date as of which outcomes are known, `matured` the event time from which on they are not yet.
+    `reproduced` says whether the replay under the spec's own values gave the ledger's decisions.
+    """
+
+    model: str
+    description: str
+    owner: str
+    lane: str
+    task: str
+    metric: str
+    greater_is_better: bool
+    rule: str
+    confidence: float
+    with_profit: bool
+    labels_as_of: date
+    matured: date
+    snapshot_uri: str
+    snapshot_sha256: str
+    head_hash: str
+    code_version: str
+    actor: str
+    run_id: str
+    months: tuple[Measured, ...]
+    overall: Overall
+    what_if: tuple[WhatIf, ...]
+    reproduced: bool

@@ -1,0 +1,1 @@
+"""The page Champions in Airflow's navigation."""

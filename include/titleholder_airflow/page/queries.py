@@ -1,0 +1,63 @@
+"""What Airflow knows of the models, and who may see which: whoever may read its retrain DAG, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.models.dag import DagModel, DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import func, select
+
+from titleholder_airflow.page.facts import RETRAIN, Model, Question, Run
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+    from sqlalchemy.orm import Session
+
+TAG = "titleholder"
+BY_ITSELF = ("scheduled", "asset_triggered")
+
+
+def models(user: BaseUser, session: Session) -> dict[str, Model]:
+    """The models that this user may see, by name."""
+    fields = (DagModel.description, DagModel.owners, DagModel.is_paused, DagModel.is_stale)
+    wanted = (
+        select(DagModel.dag_id, *fields, DagModel.next_dagrun_create_after)
+        .join(DagTag, DagTag.dag_id == DagModel.dag_id)
+        .where(DagTag.name == TAG, DagModel.dag_id.endswith(RETRAIN, autoescape=True))
+        .order_by(DagModel.dag_id)
+    )
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, session=session)
+    found = (_model(*row) for row in session.execute(wanted) if row.dag_id in readable)
+    return {model.name: model for model in found}
+
+
+def _model(dag: str, description: str | None, owner: str, paused: bool, stale: bool, due: datetime | None) -> Model:
+    runs = not (paused or stale)
+    return Model(dag.removesuffix(RETRAIN), description or "", owner or "", paused, stale, due if runs else None)
+
+
+def questions(dags: Collection[str], session: Session) -> list[Question]:
+    """The open questions of these DAGs, the oldest first."""
+    ti = TaskInstance
+    wanted = (
+        select(ti.dag_id, ti.run_id, ti.task_id, HITLDetail.subject, HITLDetail.created_at)
+        .join(HITLDetail, HITLDetail.ti_id == ti.id)
+        .where(ti.state == TaskInstanceState.AWAITING_INPUT, HITLDetail.responded_at.is_(None), ti.dag_id.in_(dags))
+        .order_by(HITLDetail.created_at)
+    )
+    return [Question._make(row) for row in session.execute(wanted)]
+
+
+def newest_runs(dags: Collection[str], session: Session) -> dict[str, Run]:
+    """The newest run of each of these DAGs that Airflow started by itself, by the clock or by assets."""
+    theirs = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), DagRun.run_type.in_(BY_ITSELF))
+    newest = theirs.group_by(DagRun.dag_id)
+    wanted = select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_after).where(DagRun.id.in_(newest))
+    return {row[0]: Run(row[0], row[1], str(row[2]), row[3]) for row in session.execute(wanted)}

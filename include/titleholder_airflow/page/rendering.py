@@ -1,0 +1,80 @@
+"""Templates and what they write with."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from titleholder import formatting
+from titleholder_airflow import urls
+from titleholder_airflow.page import charts, mlflow
+
+DID = {
+    "promote": "challenger promoted",
+    "keep": "challenger not promoted",
+    "reject": "challenger rejected",
+    "rollback": "rolled back",
+    "retire": "retirement advised",
+}
+
+
+def page(request: Request, template: str, *, status: int = 200, **what: Any) -> HTMLResponse:
+    """A template with addresses that hold wherever Airflow is mounted."""
+    root = request.scope.get("root_path", "").rstrip("/")
+    text = _environment.get_template(f"{template}.html.j2").render(
+        root=root, airflow=root.removesuffix(urls.PAGE), **what
+    )
+    return HTMLResponse(text, status_code=status)
+
+
+def _day(moment: date | datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else formatting.NOTHING
+
+
+def _part(value: Any) -> str:
+    """A piece of an address."""
+    return quote(str(value), safe="")
+
+
+def _prose(text: str) -> Markup:
+    """What stands between backticks is code, as in the sentences that people also read in a terminal."""
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "day": _day,
+    "part": _part,
+    "prose": _prose,
+    "stamp": formatting.stamp,
+    "number": formatting.number,
+    "signed": formatting.signed,
+    "count": formatting.count,
+    "exact": formatting.exact,
+    "confidence": formatting.confidence,
+    "between": formatting.between,
+    "metric": formatting.metric,
+}
+_environment.globals |= {
+    "DID": DID,
+    "chart": charts,
+    "outcome": formatting.outcome,
+    "run_address": mlflow.run_address,
+    "version_address": mlflow.version_address,
+}

@@ -1,0 +1,98 @@
+"""Ways back: from MLflow to the Airflow run that made something, and to the decision about it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from support.succession_world import write_model
+from titleholder.data.snapshots import Origin
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision
+from titleholder.settings import Settings, connection_url
+from titleholder.workflow import steps
+from titleholder.workflow.payloads import Challenger
+
+pytestmark = pytest.mark.slow
+MODEL = "tiny_linked"
+PAGES = "https://x.org/airflow/plugin/champions/airflow/titleholder/decisions/"
+NOTE = "mlflow.note.content"
+
+
+@pytest.fixture(autouse=True)
+def models(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path, MODEL)
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+
+
+def address(run: str) -> str:
+    return f"https://x.org/airflow/dags/{MODEL}.retrain/runs/{run}"
+
+
+def challenge(as_of: date, run: str, settings: Settings, lane: str = "live") -> Challenger:
+    told = {"airflow_run": f"{MODEL}.retrain/{run}", "url": address(run), "decisions": PAGES} if run else {}
+    url, origin = connection_url("warehouse"), Origin(actor="tester", **told)
+    snapshot = steps.extract(MODEL, as_of, lane, url=url, origin=origin, settings=settings, candidates=["scorecard"])
+    return steps.nominate([steps.train(snapshot, "scorecard", settings=settings)], settings=settings)
+
+
+def decide(challenger: Challenger, settings: Settings) -> Decision:
+    ruled = steps.decide(steps.validate(challenger, settings=settings), settings=settings)
+    return steps.promote(ruled, settings=settings)
+
+
+def test_everything_in_mlflow_leads_back_from_its_first_moment(settings: Settings) -> None:
+    challenger = challenge(date(2024, 1, 1), "one", settings)
+    client = MlflowClient(settings.tracking_uri)
+    run, fit = (client.get_run(r).data.tags for r in (challenger.snapshot.run_id, challenger.run_id))
+    version = client.get_model_version(MODEL, str(challenger.version))
+    back = f"[Airflow run]({address('one')})"
+    for tags in (run, fit, version.tags):
+        assert tags["titleholder.airflow_url"] == address("one")
+    assert run[NOTE] == f"Retrains {MODEL} as of 2024-01-01 (lane live). {back}"
+    assert fit[NOTE] == back
+    assert version.description.endswith(back)
+
+    row = decide(challenger, settings)
+    links = f"{back} · [Decision {row.id}]({PAGES}{row.id})"
+    note = client.get_run(row.mlflow_run_id).data.tags[NOTE]
+    assert note.startswith("[Model card](")
+    assert note.splitlines()[0].endswith(links)
+    assert client.get_model_version(MODEL, str(row.challenger_version)).description.endswith(links)
+    card = Path(client.download_artifacts(row.mlflow_run_id, "card.html")).read_text()
+    assert f'href="{address("one")}"' in card
+    assert f'href="{PAGES}{row.id}"' in card
+
+
+def test_a_decision_leads_to_the_run_that_wrote_it_whoever_tells_of_it_again(settings: Settings) -> None:
+    """A second Airflow run of the same month finds the first one's decision."""
+    row = decide(challenge(date(2024, 2, 1), "one", settings), settings)
+    again = challenge(date(2024, 2, 1), "two", settings)
+    client = MlflowClient(settings.tracking_uri)
+    note = client.get_run(row.mlflow_run_id).data.tags[NOTE]
+    assert f"[Airflow run]({address('one')})" in note, "the note of a decided run stays"
+    rows = store.read(settings.ledger_url, MODEL, "live")
+    assert decide(again, settings) == row
+    assert store.read(settings.ledger_url, MODEL, "live") == rows
+    told = client.get_run(row.mlflow_run_id).data.tags
+    assert f"[Airflow run]({address('one')})" in told[NOTE].splitlines()[0]
+    assert told["titleholder.airflow_url"] == address("two"), "who looked at it last"
+
+
+def test_a_month_judged_anew_leads_to_the_run_that_had_it_judged(settings: Settings) -> None:
+    later = decide(challenge(date(2024, 3, 1), "march", settings, "anew"), settings)
+    decide(challenge(date(2024, 2, 1), "february", settings, "anew"), settings)
+    note = MlflowClient(settings.tracking_uri).get_run(later.mlflow_run_id).data.tags[NOTE]
+    again = store.read(settings.ledger_url, MODEL, "anew")[-1]
+    assert (again.as_of, again.airflow_run) == (later.as_of, f"{MODEL}.retrain/february")
+    assert f"[Airflow run]({address('february')}) · [Decision {again.id}]" in note.splitlines()[0]
+
+
+def test_without_airflow_nothing_is_linked(settings: Settings) -> None:
+    row = decide(challenge(date(2024, 1, 1), "", settings, "by-hand"), settings)
+    client = MlflowClient(settings.tracking_uri)
+    assert "Airflow run]" not in client.get_run(row.mlflow_run_id).data.tags[NOTE]
+    assert client.get_model_version(MODEL, str(row.challenger_version)).description.endswith("before 2023-09-01.")

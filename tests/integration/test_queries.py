@@ -1,0 +1,145 @@
+"""What the page asks the ledger, on real PostgreSQL: the same as the rows themselves say."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+
+import pytest
+
+from support.rows import append, entry
+from titleholder.errors import ServiceError
+from titleholder.ledger import queries, reigns, store
+from titleholder.ledger.decision import Answer, Entry
+from titleholder.settings import Settings
+from titleholder.validation.checks.base import Result
+from titleholder.validation.metrics import Gain, Interval
+from titleholder.validation.verdict import Reign, Verdict
+
+pytestmark = pytest.mark.slow
+JANUARY, FEBRUARY, MARCH = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
+
+
+def result(code: str, status: str, severity: str = "block") -> Result:
+    return Result(code=code, title=code, severity=severity, status=status, numbers={}, explanation="so")
+
+
+def judged(made: Entry, **what: object) -> Entry:
+    """The same entry with more in its verdict."""
+    assert made.verdict is not None
+    return made.model_copy(update={"verdict": made.verdict.model_copy(update=what)})
+
+
+def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
+    reign = Reign(version=1, as_of=JANUARY, trained_through=JANUARY)
+    made = judged(
+        entry("told", FEBRUARY, "keep", 2, before=1),
+        champion=reign,
+        metric="roc_auc",
+        challenger_metrics={"roc_auc": 0.7},
+        champion_metrics={"roc_auc": 0.6},
+        challenger_interval=Interval(0.7, 0.65, 0.75),
+        champion_interval=Interval(0.6, 0.55, 0.65),
+        gain=Gain(0.1, 0.05, 0.15, "delong", 0.02),
+        checks=(
+            result("TH101", "pass"), result("TH301", "fail"), result("TH402", "fail", "warn"),
+            result("TH403", "not_applicable"),
+        ),
+    )  # fmt: skip
+    approval = Answer(asked=("ann",), answer="approve", by="ann")
+    row = append(settings, made.model_copy(update={"approval": approval}))
+    (told,) = queries.decisions(settings.ledger_url, "paper", "told")
+    for name in ("id", "model", "lane", "sequence", "as_of", "kind", "challenger_version", "champion_before",
+                 "champion_after", "created_at", "actor", "reason", "asked_because"):  # fmt: skip
+        assert getattr(told, name) == getattr(row, name)
+    assert (told.metric, told.challenger_metric, told.champion_metric) == ("roc_auc", 0.7, 0.6)
+    assert (told.challenger_lower, told.challenger_upper) == (0.65, 0.75)
+    assert (told.champion_lower, told.champion_upper) == (0.55, 0.65)
+    assert (told.gain, told.gain_lower, told.gain_upper) == (0.1, 0.05, 0.15)
+    assert (told.passed, told.failed, told.warned, told.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
+    assert (told.approved_by, told.stands, told.changed) == ("ann", True, False)
+
+
+def test_what_stands_is_what_the_lineage_says(settings: Settings) -> None:
+    for as_of, version in ((JANUARY, 1), (MARCH, 3), (FEBRUARY, 2), (MARCH, 4)):
+        append(settings, entry("folded", as_of, version=version))
+    rows = store.read(settings.ledger_url, "paper", "folded")
+    told = queries.decisions(settings.ledger_url, "paper", "folded")
+    assert [d.id for d in told] == [r.id for r in rows]
+    assert {d.id for d in told if d.stands} == {r.id for r in reigns.standing(rows, "folded")}
+    assert [r.version for r in queries.reigns(settings.ledger_url, "paper", "folded")] == [1, 2, 4]
+
+
+def named(model: str, made: Entry) -> Entry:
+    return made.model_copy(update={"model": model})
+
+
+def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
+    append(settings, named("crowned", entry("live", JANUARY, version=1)))
+    last = append(settings, named("crowned", entry("live", FEBRUARY, "keep", 2, before=1)))
+    append(settings, named("crowned", entry("backtest", MARCH, version=3)))
+    rejected = append(settings, named("waiting", entry("live", JANUARY, "reject", 1)))
+    found = queries.standings(settings.ledger_url, ["crowned", "waiting", "unheard_of"])
+    crowned = found["crowned"]
+    assert crowned.champion is not None
+    assert crowned.last is not None
+    assert (crowned.champion.version, crowned.last.id) == (1, last.id)
+    assert found["waiting"].champion is None
+    assert found["waiting"].last is not None
+    assert found["waiting"].last.id == rejected.id
+    assert found["waiting"].judged == found["waiting"].last
+    assert found["unheard_of"] == queries.Standing(None, None, None)
+
+
+def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settings: Settings) -> None:
+    append(settings, named("late", entry("live", JANUARY, version=1)))
+    newest = append(settings, named("late", entry("live", MARCH, version=2)))
+    older = append(settings, named("late", entry("live", FEBRUARY, "keep", 3, before=2)))
+    found = queries.standings(settings.ledger_url, ["late"])["late"]
+    assert found.last is not None
+    assert found.judged is not None
+    assert (found.last.id, found.judged.id) == (older.id, newest.id)
+    back = entry("live", date(2024, 4, 1)).model_copy(
+        update={"kind": "rollback", "challenger_version": None, "champion_before": 2, "champion_after": 1}
+    )
+    rolled = append(settings, named("late", back))
+    found = queries.standings(settings.ledger_url, ["late"])["late"]
+    assert found.champion is not None
+    assert found.last is not None
+    assert found.judged is not None
+    assert (found.champion.version, found.last.id, found.judged.id) == (1, rolled.id, newest.id)
+
+
+def test_lanes_are_counted_live_first(settings: Settings) -> None:
+    for lane in ("backtest", "live", "what-if"):
+        append(settings, named("laned", entry(lane, JANUARY)))
+    append(settings, named("laned", entry("backtest", MARCH, version=2)))
+    assert queries.lanes(settings.ledger_url, "laned") == [
+        queries.Lane("live", 1), queries.Lane("backtest", 2), queries.Lane("what-if", 1),
+    ]  # fmt: skip
+
+
+def test_beside_a_decision_stand_those_written_before_and_after_it(settings: Settings) -> None:
+    first, second = (append(settings, entry("beside", day, version=n)) for n, day in ((1, JANUARY), (2, FEBRUARY)))
+    append(settings, entry("elsewhere", JANUARY))
+    third = append(settings, entry("beside", MARCH, version=3))
+    found = [queries.neighbours(settings.ledger_url, "paper", "beside", row.sequence) for row in (first, second, third)]
+    assert found == [(None, second.id), (first.id, third.id), (second.id, None)]
+
+
+def test_a_whole_row_or_none(settings: Settings) -> None:
+    row = append(settings, entry("whole"))
+    found = queries.decision(settings.ledger_url, row.id, ["paper"])
+    assert found is not None
+    assert found["hash"] == row.hash
+    assert Verdict.model_validate(found["verdict"]) == row.verdict
+    assert queries.decision(settings.ledger_url, 10**12, ["paper"]) is None
+    assert queries.decision(settings.ledger_url, row.id, ["another"]) is None
+
+
+def test_a_ledger_that_is_away_is_given_up_soon(settings: Settings) -> None:
+    nowhere = settings.ledger_url.rpartition("@")[0] + "@127.0.0.1:9/titleholder"
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="does not answer"):
+        queries.standings(nowhere, ["crowned"])
+    assert time.monotonic() - began < 10

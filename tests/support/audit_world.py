@@ -1,0 +1,122 @@
+"""A model with a live line of three champions, and ways to tamper with the ledger as a superuser could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from localstack.keys import load_keys
+from localstack.ports import HOST
+from localstack.postgres import SUPERUSER
+from localstack.settings import environment
+from localstack.state import State
+from support.succession_world import write_model
+from titleholder.data.snapshots import Origin
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision, digest
+from titleholder.settings import Settings, connection_url
+from titleholder.workflow import steps
+
+MONTHS = [date(2024, m, 1) for m in (1, 2, 3)]
+EASY = "judgement: {metric: roc_auc, minimum_events: 30, minimum_gain: -0.9, floors: {roc_auc: 0.55}}"
+"""Nearly every challenger wins."""
+
+
+def sentence(model: str, as_of: date, lane: str, settings: Settings, *candidates: str) -> Decision:
+    """The whole sentence with these candidates."""
+    snapshot = steps.extract(
+        model, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="tester"), settings=settings,
+        candidates=candidates,
+    )  # fmt: skip
+    trained = [steps.train(snapshot, name, settings=settings) for name in snapshot.candidates]
+    judged = steps.validate(steps.nominate(trained, settings=settings), settings=settings)
+    return steps.promote(steps.decide(judged, settings=settings), settings=settings)
+
+
+@contextmanager
+def models_in(folder: Path, state: State) -> Iterator[Settings]:
+    """The stack's settings, with the models of this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(state).items():
+            if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+                patch.setenv(name, value)
+        patch.setenv("TITLEHOLDER_MODELS", str(folder))
+        yield Settings.from_environment()
+
+
+@dataclass
+class World:
+    """The model, its three decisions, and the stack they were made on."""
+
+    model: str
+    settings: Settings
+    state: State
+    rows: list[Decision]
+
+    @contextmanager
+    def superuser(self) -> Iterator[Any]:
+        """A cursor that may do everything."""
+        port = self.state.read().ports["postgres"]
+        password = load_keys(self.state).roles[SUPERUSER]
+        with closing(
+            psycopg2.connect(host=HOST, port=port, user=SUPERUSER, password=password, dbname="titleholder")
+        ) as connected:
+            connected.autocommit = True
+            with connected.cursor() as cursor:
+                cursor.execute("SET timezone = 'UTC'")
+                yield cursor
+
+    @contextmanager
+    def unguarded(self) -> Iterator[Any]:
+        """The same, with the trigger off that refuses changes."""
+        with self.superuser() as cursor:
+            cursor.execute("ALTER TABLE titleholder.decisions DISABLE TRIGGER no_change")
+            try:
+                yield cursor
+            finally:
+                cursor.execute("ALTER TABLE titleholder.decisions ENABLE TRIGGER no_change")
+
+    @contextmanager
+    def forged(self, *statements: str) -> Iterator[None]:
+        """The model's rows after these statements; all of them as they were before, in the end."""
+        with self.superuser() as keeper:
+            keeper.execute(
+                "CREATE TEMP TABLE kept AS SELECT * FROM titleholder.decisions WHERE model = %s", (self.model,)
+            )
+            try:
+                with self.unguarded() as cursor:
+                    for statement in statements:
+                        cursor.execute(statement)
+                yield
+            finally:
+                with self.unguarded():
+                    keeper.execute("DELETE FROM titleholder.decisions WHERE model = %s", (self.model,))
+                    keeper.execute("INSERT INTO titleholder.decisions OVERRIDING SYSTEM VALUE SELECT * FROM kept")
+                keeper.execute("DROP TABLE kept")
+
+    def rewritten(self, first: int, reason: str) -> list[str]:
+        """Statements that change the reason of a row and make the whole chain fit again."""
+        statements, previous = [], ""
+        for n, row in enumerate(store.stored(self.settings.ledger_url, self.model, "live")):
+            new = row | {"previous_hash": previous, "reason": reason if n == first else row["reason"]}
+            previous = digest(new)
+            statements.append(
+                f"UPDATE titleholder.decisions SET reason = '{new['reason']}', hash = '{previous}', "
+                f"previous_hash = '{new['previous_hash']}' WHERE id = {row['id']}"
+            )
+        return statements
+
+
+def build(state: State, folder: Path, settings: Settings, model: str) -> World:
+    """Three months in the live lane, each of which crowns its challenger."""
+    write_model(folder, model, judgement=EASY)
+    rows = [sentence(model, month, "live", settings, "scorecard") for month in MONTHS]
+    assert [r.kind for r in rows] == ["promote"] * 3
+    return World(model, settings, state, rows)

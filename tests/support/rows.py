@@ -1,0 +1,33 @@
+"""Rows of the ledger for tests that need some and train nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision, Entry
+from titleholder.settings import Settings
+from titleholder.spec.windows import Intervals
+from titleholder.validation.verdict import Verdict
+
+
+def entry(
+    lane: str, as_of: date = date(2024, 1, 1), kind: str = "promote", version: int = 1, before: int | None = None
+) -> Entry:
+    after = version if kind == "promote" else before
+    verdict = Verdict(
+        champion=None, holdout_start=as_of, holdout_end=as_of, rows=0, events=0, metric="roc_auc",
+        challenger_metrics={"roc_auc": -0.0, "tiny": 1e-7}, champion_metrics={}, gain=None, confidence=0.95, checks=(),
+    )  # fmt: skip
+    return Entry(
+        model="paper", lane=lane, as_of=as_of, kind=kind, challenger_version=version, champion_before=before,
+        champion_after=after, trained_through=as_of, run_key="k", snapshot_uri="u", snapshot_sha256="s",
+        spec={"C": 0.001, "huge": 1e20, "high": 10, "name": "Zoë"}, spec_fingerprint="f", verdict=verdict,
+        spans=Intervals(train_start=as_of, holdout_start=as_of, matured=as_of), code_version="0", seed=7,
+        mlflow_run_id="r", airflow_run="", actor="tester", reason="because",
+    )  # fmt: skip
+
+
+def append(settings: Settings, made: Entry) -> Decision:
+    with store.line(settings.ledger_url, made.model, made.lane) as line:
+        return line.append(made)

@@ -1,0 +1,69 @@
+"""Stacks for the slow tests, and the table `tiny` that their models are trained on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import create_engine
+
+from localstack import stack as local
+from localstack.cli import migrate_ledger
+from localstack.settings import environment
+from localstack.state import State
+
+MODELS = Path(__file__).parent / "models"
+
+
+@contextmanager
+def a_stack(*, airflow: bool) -> Iterator[State]:
+    """A running stack whose models are those in tests/support/models, with the table `tiny` in its warehouse.
+
+    Not below pytest's own folder: every pytest session closes that to all but its user, root for example, and then
+    PostgreSQL, which is never root, cannot write its control file by its full path and panics at the next checkpoint.
+    """
+    state = State(Path(tempfile.mkdtemp(prefix="titleholder-stack-")))
+    try:
+        with pytest.MonkeyPatch.context() as patch:  # for the services only: unit tests read the shipped models
+            patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
+            patch.setenv("TITLEHOLDER_RETRY_SECONDS", "1")
+            patch.setenv("TITLEHOLDER_USERS", "risk-lead:op,cfo:op,intern:op,auditor:viewer")
+            local.up(state, airflow=airflow, after_postgres=[migrate_ledger])
+        fill_tiny(environment(state)["TITLEHOLDER_LOADER_URL"])
+        yield state
+    finally:
+        local.clean(state)
+        shutil.rmtree(state.root, ignore_errors=True)
+
+
+def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.DataFrame:
+    """Events from January 2023 on, whose outcome leans on `signal`; the lean turns around slowly."""
+    rng = np.random.default_rng(seed)
+    size = months * per_month
+    month = np.repeat(np.arange(months), per_month)
+    happened = pd.Timestamp("2023-01-01", tz="UTC") + pd.to_timedelta(month * 30.4 + rng.uniform(0, 30, size), unit="D")
+    signal, noise = rng.normal(size=(2, size))
+    kind = rng.choice(["red", "green", "blue"], size)
+    lean = 1.2 * np.cos(month / 16) * signal + 1.2 * np.sin(month / 16) * noise + 0.8 * (kind == "red")
+    bad = rng.uniform(size=size) < 1 / (1 + np.exp(1.5 - lean))
+    frame = pd.DataFrame({"id": np.arange(size), "happened_at": happened, "bad": bad.astype(int)})
+    frame["known_at"] = frame["happened_at"] + pd.to_timedelta(bad * rng.uniform(1, 40, size), unit="D")
+    frame["signal"] = np.where(rng.uniform(size=size) < 0.05, np.nan, signal)
+    frame["noise"], frame["price"], frame["kind"] = noise, rng.integers(100, 10_000, size) / 100, kind
+    frame["amount"] = 3 * frame["noise"] + frame["price"] / 10 + rng.normal(size=size)
+    return frame
+
+
+def fill_tiny(url: str) -> None:
+    """Make the table `tiny` anew; `price` is NUMERIC, as money is."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        tiny_rows().to_sql("tiny", connection, if_exists="replace", index=False, chunksize=2000, method="multi")
+        connection.exec_driver_sql("ALTER TABLE tiny ALTER COLUMN price TYPE numeric(12, 2)")
+    engine.dispose()

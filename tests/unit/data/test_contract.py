@@ -1,0 +1,277 @@
+"""What a snapshot must look like, and the sentence a user reads for each way in which it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from support.factories import AS_OF, a_regression, a_spec, rows, spans_of
+from titleholder.data import contract
+from titleholder.errors import ContractError
+from titleholder.spec.model import ModelSpec
+
+Bend = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def found(frame: pd.DataFrame, spec: ModelSpec | None = None, as_of: date = AS_OF) -> list[str]:
+    spec = spec or a_spec()
+    return contract.violations(frame, spec, spans_of(spec, as_of), as_of)
+
+
+def at(column: str, value: Any, row: int = 4) -> Bend:
+    """Puts one value into one row."""
+
+    def bend(frame: pd.DataFrame) -> pd.DataFrame:
+        values = frame[column].astype(object)
+        values.iloc[row] = value
+        return frame.assign(**{column: values.infer_objects()})
+
+    return bend
+
+
+def moment(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text, tz="UTC")
+
+
+def test_clean_rows_pass() -> None:
+    assert found(rows()) == []
+    contract.enforce(rows(), a_spec(), spans_of(a_spec()), AS_OF)
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda f: f.assign(bad=f["bad"].astype(bool)),
+        lambda f: f.assign(bad=f["bad"].astype("float64")),
+        lambda f: f.assign(bad=f["bad"].astype("Int64")),
+        lambda f: f.assign(income=1, debt=True),
+        lambda f: f.assign(income=f["income"].astype("float32"), debt=pd.array([1, None] * 60, dtype="Int64")),
+        lambda f: f.assign(income=None),
+        lambda f: f.assign(income=f["income"].where(f.index % 2 == 0)),
+        lambda f: f.assign(purpose=7, region=True),
+        lambda f: f.assign(purpose=pd.array(["a", None] * 60, dtype="str"), region=None),
+        lambda f: f.assign(purpose=pd.array(["a", None] * 60, dtype="string")),
+        lambda f: f.assign(purpose=pd.Series([True, None] * 60, dtype=object)),
+        lambda f: f.assign(purpose=pd.Series([Decimal(1), Decimal(2)] * 60)),
+        lambda f: f.assign(purpose=[1.0, np.nan] * 60, age_band=[3.0, np.nan] * 60),  # whole numbers with gaps
+        lambda f: f.assign(loan_id="x" + f["loan_id"].astype(str)),
+        lambda f: at("issued_at", moment("2022-10-01"))(f),  # the first instant of the window
+        lambda f: at("issued_at", moment("2023-12-31 23:59:59.999999"))(f),  # and its last
+        lambda f: at("known_at", moment("2024-07-01"))(f),  # known at as_of itself
+        lambda f: f.assign(issued_at=f["issued_at"].dt.tz_convert("America/New_York")),
+        lambda f: f[list(reversed(f.columns))],
+    ],
+)
+def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
+    assert found(bend(rows())) == []
+
+
+@pytest.mark.parametrize(
+    ("bend", "said"),
+    [
+        (at("bad", None), "bad: is missing (null) (1 row, e.g. nan, loan_id 4)"),
+        (at("bad", 2), "bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"),
+        (at("bad", 0.5), "bad: is neither 0 nor 1 (1 row, e.g. 0.5, loan_id 4)"),
+        (lambda f: f.assign(bad=f["bad"].astype("str")), "bad: has the wrong type; it must be a number"),
+        (at("loan_id", 0), "loan_id: is not unique (2 rows, e.g. 0, loan_id 0)"),
+        (at("loan_id", None), "loan_id: is missing (null) (1 row, e.g. nan, loan_id nan)"),
+        (
+            at("issued_at", moment("2022-09-30 23:59:59.999999")),
+            "issued_at: is outside the window [2022-10-01, 2024-01-01) "
+            "(1 row, e.g. 2022-09-30 23:59:59.999999+00:00, loan_id 4)",
+        ),
+        (
+            at("issued_at", moment("2024-01-01")),
+            "issued_at: is outside the window [2022-10-01, 2024-01-01) "
+            "(1 row, e.g. 2024-01-01 00:00:00+00:00, loan_id 4)",
+        ),
+        (at("issued_at", pd.NaT), "issued_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
+        (
+            at("known_at", moment("2024-07-01 00:00:00.000001")),
+            "known_at: is after as_of 2024-07-01: the query lets the future in "
+            "(1 row, e.g. 2024-07-01 00:00:00.000001+00:00, loan_id 4)",
+        ),
+        (at("known_at", pd.NaT), "known_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
+        (
+            lambda f: f.assign(issued_at="2023-01-01"),
+            "issued_at: has the wrong type; it must be a date or timestamp, in UTC",
+        ),
+        (
+            lambda f: f.assign(issued_at=f["issued_at"].dt.tz_localize(None)),
+            "issued_at: has the wrong type; it must be a date or timestamp, in UTC",
+        ),
+        (
+            lambda f: f.assign(known_at=f["known_at"].dt.tz_localize(None)),
+            "known_at: has the wrong type; it must be a date or timestamp, in UTC",
+        ),
+        (lambda f: f.assign(income="much"), "income: has the wrong type; it must be a number"),
+        (lambda f: f.assign(income=f["issued_at"]), "income: has the wrong type; it must be a number"),
+        (
+            lambda f: f.assign(purpose=0.5),
+            "purpose: has the wrong type; it must be text, a whole number or true/false",
+        ),
+        (
+            lambda f: f.assign(age_band=f["issued_at"]),
+            "age_band: has the wrong type; it must be text, a whole number or true/false",
+        ),
+        (
+            lambda f: f.drop(columns="income"),
+            "columns differ from the spec (- missing, + unexpected):\n      - income",
+        ),
+        (
+            lambda f: f.assign(extra=1),
+            "columns differ from the spec (- missing, + unexpected):\n      + extra",
+        ),
+        (
+            lambda f: f.rename(columns={"income": "incomes"}),
+            "columns differ from the spec (- missing, + unexpected):\n"
+            "      - income   (close to 'incomes')\n      + incomes   (close to 'income')",
+        ),
+        (
+            lambda f: pd.concat([f, f[["income"]]], axis=1),
+            "columns differ from the spec (- missing, + unexpected):\n      + income   (given twice)",
+        ),
+        (lambda f: f.assign(bad=0), "bad: one class only: every training row has 0; there is nothing to learn"),
+        (
+            # the holdout's other class is no help
+            lambda f: f.assign(bad=(f["issued_at"] >= moment("2023-10-01")).astype(int)),
+            "bad: one class only: every training row has 0; there is nothing to learn",
+        ),
+        (
+            lambda f: f.head(19),
+            "too few rows to train on: 19 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+        ),
+        (
+            # holdout rows do not count
+            lambda f: pd.concat([f.head(10), f.tail(20)]),
+            "too few rows to train on: 10 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+        ),
+    ],
+)
+def test_each_violation_is_one_sentence(bend: Bend, said: str) -> None:
+    assert found(bend(rows())) == [said]
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [rows().head(0), pd.DataFrame(columns=list(rows())), rows().head(0).astype({"issued_at": object})],
+    ids=["typed", "untyped", "untyped time"],
+)
+def test_no_rows_at_all_are_too_few(empty: pd.DataFrame) -> None:
+    assert found(empty) == [
+        "too few rows to train on: 0 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)"
+    ]
+
+
+def test_everything_wrong_is_told_at_once_columns_first() -> None:
+    frame = rows().rename(columns={"debt": "dept"})
+    frame = frame.assign(
+        bad=[2, *frame["bad"][1:]],
+        loan_id=[7, *frame["loan_id"][1:]],
+        purpose=0.5,
+        known_at=frame["known_at"] + pd.Timedelta(days=900),
+        issued_at=frame["issued_at"] - pd.Timedelta(days=1),
+    )
+    with pytest.raises(ContractError) as caught:
+        contract.enforce(frame, a_spec(), spans_of(a_spec()), AS_OF)
+    told = str(caught.value)
+    assert told.startswith("small: the snapshot as of 2024-07-01 breaks its contract (6 violations)")
+    assert "nothing was trained" in told
+    assert told.endswith("Mend small.sql or the columns in small.yaml.")
+    wanted = [
+        "columns differ",
+        "loan_id: is not unique",
+        "issued_at: is outside",
+        "bad: is neither",
+        "known_at: is after",
+    ]
+    places = [told.index(part) for part in [*wanted, "purpose: has the wrong type"]]
+    assert places == sorted(places)
+
+
+def test_all_rows_that_break_a_rule_are_counted() -> None:
+    frame = rows()
+    frame["bad"] = 3
+    assert "bad: is neither 0 nor 1 (120 rows, e.g. 3, loan_id 0)" in found(frame)
+
+
+def test_rows_are_counted_without_naming_an_entity_that_is_not_there() -> None:
+    told = found(at("bad", 2)(rows()).drop(columns="loan_id"))
+    assert "bad: is neither 0 nor 1 (1 row, e.g. 2)" in told
+
+
+@pytest.mark.parametrize(
+    "reindex",
+    [
+        lambda f: f.iloc[::-1],
+        lambda f: f.set_index(pd.RangeIndex(1000, 1000 + len(f))),
+        lambda f: f.set_index(pd.Index([f"row {i}" for i in range(len(f))])),
+        lambda f: f.set_index(pd.Index([0] * len(f))),
+        lambda f: f.set_index(pd.DatetimeIndex(f["issued_at"].to_numpy(), name="when")),
+    ],
+    ids=["reversed", "offset", "text", "constant", "time"],
+)
+def test_the_example_is_the_offending_row_whatever_the_index(reindex: Bend) -> None:
+    assert found(reindex(rows())) == []
+    assert found(reindex(at("bad", 2)(rows()))) == ["bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"]
+
+
+def test_without_known_at_the_column_is_neither_wanted_nor_welcome() -> None:
+    spec = a_spec(columns__known_at=None)
+    assert found(rows().drop(columns="known_at"), spec) == []
+    assert found(rows(), spec) == ["columns differ from the spec (- missing, + unexpected):\n      + known_at"]
+
+
+def test_a_regression_wants_finite_outcomes_of_more_than_one_value() -> None:
+    spec = a_regression()
+    assert found(rows(spec), spec) == []
+    assert found(at("bad", np.inf)(rows(spec)), spec) == ["bad: is infinite (1 row, e.g. inf, loan_id 4)"]
+    assert found(at("bad", None)(rows(spec)), spec) == ["bad: is missing (null) (1 row, e.g. nan, loan_id 4)"]
+    assert found(rows(spec).assign(bad=1.5), spec) == [
+        "bad: one class only: every training row has 1.5; there is nothing to learn"
+    ]
+
+
+def test_a_column_that_is_both_feature_and_segment_is_held_to_the_features_rule() -> None:
+    spec = a_spec(columns__segments=["debt", "region"])
+    assert found(rows(), spec) == []
+
+
+def test_the_frame_is_left_as_it_was() -> None:
+    frame = rows().iloc[::-1]
+    before = frame.copy(deep=True)
+    found(at("bad", 2)(frame))
+    found(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+WEIGHTED = a_spec(columns__weight="exposure", columns__cluster="customer")
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (0.0, "exposure: is no positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
+        (-1.0, "exposure: is no positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
+        (np.inf, "exposure: is no positive, finite weight (1 row, e.g. inf, loan_id 4)"),
+        (np.nan, "exposure: is missing (null) (1 row, e.g. nan, loan_id 4)"),
+    ],
+)
+def test_a_weight_is_positive_and_finite(weight: float, said: str) -> None:
+    frame = rows(WEIGHTED).assign(exposure=2.0, customer="c")
+    frame.loc[4, "exposure"] = weight
+    assert found(frame, WEIGHTED) == [said]
+
+
+def test_every_row_belongs_to_a_cluster() -> None:
+    frame = rows(WEIGHTED).assign(exposure=2.0, customer="c")
+    assert found(frame, WEIGHTED) == []
+    frame.loc[4, "customer"] = None
+    (said,) = found(frame, WEIGHTED)
+    assert said.startswith("customer: is missing (null) (1 row")

@@ -1,0 +1,91 @@
+"""Ports: the usual ones, those of last time, or the next free ones."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localstack import ports
+from titleholder.errors import ServiceError
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No other stack of this machine has chosen a port."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def busy(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in numbers)
+
+
+def test_a_listening_port_is_not_free(taken: int) -> None:
+    assert not ports.is_free(taken)
+
+
+def test_a_port_on_every_interface_is_not_free() -> None:
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
+        listener.listen()
+        assert not ports.is_free(listener.getsockname()[1])
+
+
+def test_prefers_the_usual_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch)
+    assert ports.choose_ports({}, ()) == ports.PREFERRED
+
+
+def test_takes_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch, 8080, 8081)
+    assert ports.choose_ports({}, ())["airflow"] == 8082
+
+
+def test_keeps_those_of_last_time_while_they_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch, 5001)
+    chosen = ports.choose_ports({"postgres": 6000, "mlflow": 5001, "airflow": 8080}, ())
+    assert chosen == {"postgres": 6000, "mlflow": 5000, "airflow": 8080}
+
+
+def test_a_running_service_keeps_the_port_it_occupies(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch, 6000)
+    assert ports.choose_ports({"postgres": 6000}, {"postgres"})["postgres"] == 6000
+
+
+def test_two_services_never_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(monkeypatch)
+    chosen = ports.choose_ports({"postgres": 7000, "mlflow": 7000}, ())
+    assert chosen == {"postgres": 7000, "mlflow": 5000, "airflow": 8080}
+
+
+def test_says_so_when_nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda port: False)
+    with pytest.raises(ServiceError, match="No free port for postgres: 5432 to 5631"):
+        ports.choose_ports({}, ())
+
+
+def test_two_stacks_that_start_in_one_minute_choose_different_ports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    busy(monkeypatch)
+    first, second = (ports.choose_ports({}, (), owner) for owner in ("one", "two"))
+    assert first == ports.PREFERRED
+    assert not set(first.values()) & set(second.values())
+    assert ports.choose_ports({}, (), "one") == first, "its own choice does not stand in its way"
+    (kept,) = tmp_path.glob("titleholder-ports-*.json")
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text("[[5432, cut sh")
+    assert ports.choose_ports({}, (), "three") == ports.PREFERRED, "a file cut short says nothing"
+    monkeypatch.setattr(ports, "_STARTING", -1.0)
+    assert ports.choose_ports({}, (), "four") == ports.PREFERRED, "whoever started long ago listens by now, or is gone"

@@ -1,0 +1,212 @@
+"""The card: its structure, what it refuses to become, and every odd case."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from support.factories import a_spec
+from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
+from titleholder.formatting import NOTHING
+from titleholder.reports import card
+from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.verdict import Verdict
+
+SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swaps", "importance", "metrics", "windows"]
+SECTIONS += ["lineage", "environment", "rules"]
+
+
+def drawn(found: Evidence, verdict: Verdict | None = None, **changes: Any) -> Page:
+    return Page(card(facts(found.spec, **changes), verdict or verdict_on(found), found))
+
+
+def test_it_begins_with_what_and_why() -> None:
+    page = Page(full())
+    assert page.heading == "small as of 2024-07-01 (lane\N{NO-BREAK SPACE}live): version 4 promoted over version 3"
+    assert page.why == "Shown to be better."
+
+
+def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:
+    page = Page(full())
+    assert list(page.sections) == ["", *SECTIONS]
+    assert [href for href in page.values("href") if href[1:] in SECTIONS] == [f"#{s}" for s in SECTIONS]
+
+
+def test_its_tags_are_in_balance_and_its_identifiers_are_unique_and_known() -> None:
+    page = Page(full())
+    assert page.open == []
+    identifiers = page.values("id")
+    assert len(set(identifiers)) == len(identifiers)
+    pointed = {href[1:] for href in page.values("href") if href.startswith("#")}
+    assert pointed | set(re.findall(r"url\(#([^)]*)\)", full())) <= set(identifiers)
+
+
+def test_every_check_is_told_with_its_sentence_and_numbers_the_failed_first() -> None:
+    said = Page(full()).said("checks")
+    for check in checks():
+        assert f"{check.title} {check.code} {check.explanation}" in said
+    for number in ("events 60", "gain -0.0125", "looks 3"):
+        assert number in said
+    assert said.startswith("Checks 4 checks: 1 failed, 1 warning, 1 passed, 1 not applicable.")
+    order = [said.index(check.explanation) for check in (checks()[i] for i in (2, 1, 0, 3))]
+    assert order == sorted(order)
+
+
+def test_an_outcome_is_told_by_a_word_and_not_by_colour_alone() -> None:
+    said = Page(full()).said("checks")
+    for words in (
+        "✕ fail blocks",
+        "! warning does not block",
+        "✓ pass blocks if failed",
+        "not applicable blocks if failed",
+    ):
+        assert words in said
+
+
+def test_key_numbers_have_intervals() -> None:
+    said = Page(full()).said("numbers")
+    assert "+0.0123 95% interval +0.0011 to +0.0235 (DeLong)" in said
+    assert "2023-10-01 to before 2024-01-01" in said
+    assert "600 with" in said
+
+
+def test_every_figure_says_what_it_shows() -> None:
+    page = Page(full())
+    figures = sum(tag == "figure" for tag, _ in page.tags)
+    pictures = [a for tag, a in page.tags if tag == "svg"]
+    captions = sum(tag == "figcaption" for tag, _ in page.tags)
+    assert figures == len(pictures) == captions == 13
+    assert all(a["role"] == "img" and len(a["aria-label"] or "") > 20 for a in pictures)
+
+
+def test_nothing_is_loaded_and_nothing_runs() -> None:
+    html, page = full(), Page(full())
+    assert {tag for tag, _ in page.tags} & {
+        "script",
+        "link",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+        "img",
+    } == set()
+    assert "default-src 'none'" in page.values("content")[0]
+    outside = [href for href in page.values("href") if not href.startswith(("#", "data:image/png;base64,"))]
+    assert outside == ["http://mlflow.example/#/runs/c0a8", "https://mlflow.example/v/4"]
+    assert page.values("src") == []
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)", html) == []
+    assert re.findall(r"https?://(?!mlflow\.example)", html) == []
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def test_only_http_becomes_a_link() -> None:
+    found = simulated(n=0)
+    page = drawn(
+        found, links={"Bad": "javascript:alert(1)", "File": "file:///etc/passwd", "Good": "https://a.example/x"}
+    )
+    assert [href for href in page.values("href") if not href.startswith("#")] == ["https://a.example/x"]
+    assert "javascript" not in page.text
+
+
+def test_what_people_and_data_named_is_text_and_nothing_else() -> None:
+    spec = a_spec(
+        columns__numeric=["income", "debt", "<b>$"],
+        columns__segments=["<i>|"],
+        judgement__checks={"segments": {"minimum_events": 2}},
+    )
+    found = simulated(a_spec())
+    values = pd.Series(np.where(np.arange(600) % 2, HOSTILE, "fine"))
+    frame = found.frame.assign(**{"<i>|": values, "<b>$": 1.0})
+    heavy, pairs = np.where(found.y == 1, 3.0, 1.0), np.arange(600) // 2
+    found = found.model_copy(update={"spec": spec, "frame": frame, "weights": heavy, "clusters": pairs})
+    hostile = {"title": HOSTILE, "explanation": HOSTILE, "numbers": {HOSTILE: 1.0}}
+    results: list[Result] = [check.model_copy(update=hostile) for check in checks()]
+    texts = dict.fromkeys(("model", "description", "owner", "lane", "reason", "actor", "asked_because"), HOSTILE)
+    maps = {
+        "lineage": {HOSTILE: HOSTILE},
+        "environment": {HOSTILE: HOSTILE},
+        "links": {HOSTILE: f"https://a.example/{HOSTILE}"},
+    }
+    html = card(facts(spec, **texts, **maps), verdict_on(found, *results, candidate=HOSTILE, note=HOSTILE), found)
+    page = Page(html)
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in Page(full()).tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert page.why == HOSTILE
+    assert page.text.count(" ".join(HOSTILE.split())) > 10
+    assert "<i>|" in page.said("groups")
+    assert f"event rate, {np.average(found.y, weights=heavy):.1%}" in page.said("curves")
+
+
+def test_equal_input_gives_an_equal_card() -> None:
+    found = simulated(FULL)
+    assert card(facts(FULL), verdict_on(found, looks=looks()), found) == full()
+
+
+def test_it_is_small() -> None:
+    assert len(full().encode()) < 400_000
+
+
+def test_the_first_champion_has_nobody_to_be_compared_with() -> None:
+    cut_off = {"accept": "above", "score": 0.2}
+    spec = a_spec(judgement__cut_off=cut_off, columns__segments=["postcode"], columns__protected=[])
+    found = simulated(spec, champion=None)
+    page = drawn(found.model_copy(update={"frame": found.frame.assign(postcode=np.arange(600) % 300)}))
+    assert page.heading.endswith("version 4 promoted, the first champion")
+    assert "there is nobody to compare with" in page.said("numbers")
+    assert "Nobody reigned, so there is no evidence to gather." in page.said("evidence")
+    assert "since nobody reigned" in page.said("groups")
+    assert "None of 300 groups has the 30 events that it takes to be measured." in page.said("groups")
+    assert "Each model accepts scores of at least 0.2." in page.said("swaps")
+    assert "declined" in page.said("swaps")
+    assert "champion, version" not in page.text
+
+
+@pytest.mark.parametrize(("n", "why"), [(60, "outcomes of one class only"), (0, "there are no judged rows")])
+def test_a_holdout_that_tells_nothing_is_said_to_tell_nothing(n: int, why: str) -> None:
+    found = simulated(n=n)
+    found = found.model_copy(update={"y": np.zeros(n)})
+    page = drawn(found, kind="reject", reason="Too few outcomes.")
+    assert page.heading.endswith("version 4 rejected, version 3 stays champion")
+    assert why in page.said("curves")
+    assert "Nothing can be measured" in page.said("groups")
+    assert "Nothing can be measured" in page.said("importance")
+    assert "No metric could be computed" in page.said("metrics")
+    assert "Could not be computed." in page.said("numbers")
+
+
+def test_a_regression_has_residuals_and_no_events() -> None:
+    page = Page(regression())
+    assert page.heading.endswith("version 3 kept, version 4 not promoted")
+    alternatives = " ".join(page.values("aria-label"))
+    assert "observed minus predicted" in alternatives
+    assert "ROC" not in alternatives
+    assert "The rule of this spec is single :" in page.said("evidence")
+    assert "has brought a look yet" in page.said("evidence")
+    assert "Events" not in page.text
+
+
+def test_without_predictions_there_is_no_importance() -> None:
+    page = drawn(simulated(n=0, predict=None))
+    assert "was not asked for further predictions" in page.said("importance")
+
+
+def test_of_many_segments_twenty_are_shown() -> None:
+    spec = a_spec(
+        columns__segments=["postcode"], columns__protected=[], judgement__checks={"segments": {"minimum_events": 2}}
+    )
+    found = simulated(spec, n=300, predict=None)
+    said = drawn(found.model_copy(update={"frame": found.frame.assign(postcode=np.arange(300) % 25)})).said("groups")
+    assert "5 more groups are not shown: at most 20 are, those with the most events." in said
+
+
+def test_the_rules_of_judgement_are_told_with_their_defaults() -> None:
+    said = Page(full()).said("rules")
+    assert "minimum_new_events 20" in said
+    assert f"accept: below, score: {NOTHING}, share: 0.8" in said
+    assert "segments blocks tolerance: 0.02, minimum_events: 10 No segment with enough events" in said

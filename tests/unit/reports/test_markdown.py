@@ -1,0 +1,99 @@
+"""The same in Markdown."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from support.report_cases import HOSTILE, checks, facts, looks, simulated, verdict_on
+from titleholder.reports import markdown
+from titleholder.reports.markdown import text
+
+FOUND = simulated(n=200)
+
+
+def lines(**changes: object) -> list[str]:
+    return markdown(facts(**changes), verdict_on(FOUND, looks=looks())).splitlines()
+
+
+def cells(line: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", line))
+
+
+def test_the_first_two_lines_say_what_and_why() -> None:
+    assert lines()[0] == "## small as of 2024-07-01 (lane live): version 4 promoted over version 3"
+    assert lines()[1] == "**Why:** Shown to be better."
+
+
+def test_an_approval_request_says_that_nothing_is_decided() -> None:
+    assert lines(kind="ask")[0].endswith(": approval asked to promote version 4 over version 3")
+    assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")
+
+
+def test_every_check_has_a_row_the_failed_first() -> None:
+    told = [line for line in lines() if line.startswith(("| **", "| pass", "| not")) and "TH" in line]
+    assert told == [
+        "| **FAIL** | TH301 TH301 | The gain is not shown. |",
+        "| **WARNING** | TH205 TH205 | The champion lies below its floor. |",
+        "| pass | TH101 TH101 | There are enough outcomes. |",
+        "| not applicable | TH302 TH302 | The spec names no segments. |",
+    ]
+    assert "### Checks: 1 failed, 1 warning, 1 passed, 1 not applicable" in lines()
+
+
+def test_the_numbers_of_both_models_the_looks_the_windows_and_the_lineage_are_told() -> None:
+    page = lines()
+    assert "Gain in roc_auc: +0.0123, 95% interval +0.0011 to +0.0235 (DeLong)." in page
+    assert any(re.fullmatch(r"\| \*\*roc_auc\*\* \| 0\.\d{4} \| 0\.\d{4} \| more \|", line) for line in page)
+    assert any(re.fullmatch(r"\| brier \| 0\.\d{4} \| 0\.\d{4} \| less \|", line) for line in page)
+    assert sum(line.startswith("| 2023-") for line in page) == 3
+    assert "| Judged rows | 2023-10-01 to before 2024-01-01 |" in page
+    assert "| Snapshot | s3://snapshots/one.parquet |" in page
+    assert "- [Model version](https://mlflow.example/v/4)" in page
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head_whatever_people_write() -> None:
+    hostile = [check.model_copy(update={"title": HOSTILE, "explanation": HOSTILE}) for check in checks()]
+    given = dict.fromkeys(("model", "owner", "lane", "reason", "actor", "asked_because"), HOSTILE)
+    verdict = verdict_on(FOUND, *hostile, looks=looks(), note=HOSTILE)
+    page = markdown(
+        facts(**given, lineage={HOSTILE: HOSTILE}, links={HOSTILE: f"https://a.example/{HOSTILE}"}), verdict
+    )
+    table: list[int] = []
+    for line in page.splitlines():
+        table = [*table, cells(line)] if line.startswith("|") else []
+        assert len(set(table)) <= 1
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "](http://evil.example)" not in page
+    assert page.splitlines()[1].startswith("**Why:** &lt;script>")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a|b\nc", r"a\|b c"),
+        ("roc_auc of _x_", r"roc_auc of \_x\_"),
+        ("2*3*4 `c`", r"2\*3\*4 \`c\`"),
+        ("[gain](url)", r"[gain]\(url)"),
+        ("R&D <b>", "R&amp;D &lt;b>"),
+        ("[0.1, 0.2] (DeLong)", "[0.1, 0.2] (DeLong)"),
+    ],
+)
+def test_markup_is_escaped_and_plain_text_stays_plain(written: str, read: str) -> None:
+    assert text(written) == read
+
+
+def test_an_address_does_not_end_its_link_early() -> None:
+    assert "- [it](https://a.example/x%29%5B%20y)" not in lines(links={"it": "https://a.example/x)"})
+    assert "- [it](https://a.example/x%29%20y)" in lines(links={"it": "https://a.example/x) y"})
+
+
+def test_where_nobody_reigns_and_nothing_was_measured() -> None:
+    nothing = simulated(n=0, champion=None)
+    page = markdown(facts(kind="reject", reason="Nothing."), verdict_on(nothing)).splitlines()
+    assert page[0].endswith(": version 4 rejected, nobody reigns")
+    assert page[3] == "Judged on 0 rows (0 events) from 2023-10-01 to before 2024-01-01, against nobody."
+    assert "Nothing could be measured." in page
+    assert not [line for line in page if "Evidence" in line or line.startswith("Gain")]

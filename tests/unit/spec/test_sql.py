@@ -1,0 +1,75 @@
+"""A model's SQL: which names it binds, and what reaches PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from titleholder.spec.sql import from_settings, parameters
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select 1 where a <= :as_of", ["as_of"]),
+        ("select :window_start, :as_of, :window_end", ["window_start", "as_of", "window_end"]),
+        ("select :as_of, :as_of + interval '1 day'", ["as_of"]),
+        ("select (:as_of)::date", ["as_of"]),
+        ("select :as_of::date", ["as_of"]),
+        ("select :whatever", ["whatever"]),
+        ("select a::date, b::as_of", []),
+        ("select ':as_of'", []),
+        ("select 'it''s :as_of'", []),
+        ('select ":as_of"', []),
+        ('select "a"":as_of"', []),
+        ("select 1 -- :as_of", []),
+        ("select 1 -- it's\n, :as_of", ["as_of"]),
+        ("select /* :as_of\n :as_of */ :window_end", ["window_end"]),
+        ("select $$ :as_of $$, :window_end", ["window_end"]),
+        ("select $tag$ $$ :as_of $tag$, :window_end", ["window_end"]),
+        ("select a[1:2], '{}'::int[]", []),
+        ("select a := 1", []),
+    ],
+)
+def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: list[str]) -> None:
+    assert parameters(sql) == names
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("select :as_of", "select (SELECT current_setting('titleholder.as_of')::timestamptz)"),
+        (
+            "select :window_start, :window_end",
+            "select (SELECT current_setting('titleholder.window_start')::timestamptz), (SELECT current_setting('titleholder.window_end')::timestamptz)",
+        ),
+        (
+            "select :as_of, :as_of",
+            "select (SELECT current_setting('titleholder.as_of')::timestamptz), (SELECT current_setting('titleholder.as_of')::timestamptz)",
+        ),
+        ("select :as_of::date", "select (SELECT current_setting('titleholder.as_of')::timestamptz)::date"),
+        ("select 'a:as_of', \":as_of\" -- :as_of", "select 'a:as_of', \":as_of\" -- :as_of"),
+        ("select /* :as_of */ $x$:as_of$x$", "select /* :as_of */ $x$:as_of$x$"),
+        ("  select 1 ;\n", "select 1"),
+        ("select 1;;\n;", "select 1"),
+        ("select ';'", "select ';'"),
+        ("select ' ; -- x'", "select ' ; -- x'"),
+    ],
+)
+def test_replaces_the_names_by_places_and_leaves_the_rest_as_written(sql: str, sent: str) -> None:
+    assert from_settings(sql) == sent
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("select 1 ;\n-- the end", "select 1 \n-- the end"),
+        ("select 1;/* the end */", "select 1/* the end */"),
+        ("select 1; -- a\n ; /* b */", "select 1 -- a\n  /* b */"),
+    ],
+)
+def test_a_semicolon_goes_even_with_comments_behind_it(sql: str, sent: str) -> None:
+    assert from_settings(sql) == sent
+
+
+def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:
+    assert from_settings("select 1; /* a */ select 2 /* b */") == "select 1; /* a */ select 2 /* b */"

@@ -1,0 +1,192 @@
+"""Which days a run trains on and is judged on, and what its as-of date is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from support.factories import a_spec
+from titleholder.errors import UsageError
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.windows import BEGINNING, first_as_of, intervals, midnight, resolve_as_of
+
+
+def spec_with(maturity: str, holdout: str, train: str) -> ModelSpec:
+    return a_spec(windows={"label_maturity": maturity, "holdout": holdout, "train": train})
+
+
+@pytest.mark.parametrize(
+    ("as_of", "maturity", "holdout", "train", "expected"),
+    [
+        ("2024-07-01", "6 months", "3 months", "12 months", ("2022-10-01", "2023-10-01", "2024-01-01")),
+        # a day that the shorter month lacks becomes its last
+        ("2023-03-31", "1 month", "1 month", "1 month", ("2022-12-28", "2023-01-28", "2023-02-28")),
+        ("2024-03-31", "1 month", "1 month", "1 month", ("2023-12-29", "2024-01-29", "2024-02-29")),
+        ("2024-02-29", "1 year", "1 month", "1 year", ("2022-01-28", "2023-01-28", "2023-02-28")),
+        ("2024-03-01", "1 day", "1 day", "1 year", ("2023-02-28", "2024-02-28", "2024-02-29")),
+        # the months go before the days: 31 May - 1 month = 30 April, - 1 day = 29 April
+        ("2024-05-31", "1 month 1 day", "2 weeks", "90 days", ("2024-01-16", "2024-04-15", "2024-04-29")),
+        ("2024-07-01", "6 months", "3 months", "all", (str(BEGINNING), "2023-10-01", "2024-01-01")),
+    ],
+)
+def test_windows_by_the_calendar(
+    as_of: str, maturity: str, holdout: str, train: str, expected: tuple[str, str, str]
+) -> None:
+    found = intervals(spec_with(maturity, holdout, train), date.fromisoformat(as_of))
+    assert (str(found.train_start), str(found.holdout_start), str(found.matured)) == expected
+
+
+def test_runs_of_following_months_hold_out_every_day_once() -> None:
+    spec = spec_with("6 months", "1 month", "12 months")
+    monthly = [intervals(spec, date(2023 + m // 12, m % 12 + 1, 1)) for m in range(24)]
+    assert all(a.matured == b.holdout_start for a, b in itertools.pairwise(monthly))
+
+
+@pytest.mark.parametrize("as_of", [date(1901, 6, 1), date(1, 2, 1)])
+@pytest.mark.parametrize("train", ["12 months", "all"])
+def test_too_early_says_which_windows_do_not_fit(as_of: date, train: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        intervals(spec_with("18 months", "3 months", train), as_of)
+    for part in (f"small: as_of {as_of} is too early", "1 year 6 months", "3 months", "before 1900-01-01"):
+        assert part in str(caught.value)
+
+
+def test_a_window_longer_than_the_calendar_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="too early"):
+        intervals(spec_with("6 months", "3 months", "99999 years"), date(2024, 7, 1))
+
+
+units = st.sampled_from(["day", "week", "month", "year"])
+durations = st.lists(st.tuples(st.integers(1, 40), units), min_size=1, max_size=3)
+
+
+def words(parts: list[tuple[int, str]]) -> str:
+    return " ".join(f"{n} {unit}s" for n, unit in parts)
+
+
+def oracle(parts: list[tuple[int, str]]) -> relativedelta:
+    """The sum of the parts, by dateutil itself."""
+    return sum((relativedelta(**{f"{unit}s": n}) for n, unit in parts), relativedelta())  # type: ignore[arg-type,misc]
+
+
+@given(
+    as_of=st.dates(date(1950, 1, 1), date(2100, 1, 1)),
+    maturity=durations,
+    holdout=durations,
+    train=st.one_of(durations, st.none()),
+)
+def test_windows_are_ordered_adjacent_and_what_dateutil_says(
+    as_of: date, maturity: list[tuple[int, str]], holdout: list[tuple[int, str]], train: list[tuple[int, str]] | None
+) -> None:
+    matured = as_of - oracle(maturity)
+    holdout_start = matured - oracle(holdout)
+    train_start = holdout_start - oracle(train) if train else BEGINNING
+    assume(train_start >= BEGINNING and train_start < holdout_start)
+    found = intervals(spec_with(words(maturity), words(holdout), words(train) if train else "all"), as_of)
+    assert (found.train_start, found.holdout_start, found.matured) == (train_start, holdout_start, matured)
+    assert found.train_start < found.holdout_start < found.matured < as_of
+
+
+END = datetime(2024, 3, 1, tzinfo=UTC)
+DUE = datetime(2024, 3, 9, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "end", "due", "expected"),
+    [
+        ("2020-02-29", END, DUE, date(2020, 2, 29)),
+        (None, END, DUE, date(2024, 3, 1)),
+        ("", END, DUE, date(2024, 3, 1)),
+        (None, None, DUE, date(2024, 3, 9)),
+        (None, datetime(2024, 2, 29, 23, 30, tzinfo=timezone(timedelta(hours=-5))), None, date(2024, 3, 1)),
+        (None, datetime(2024, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=2))), None, date(2024, 2, 29)),
+        (None, datetime(2024, 3, 1, 23, 59, 59, tzinfo=UTC), None, date(2024, 3, 1)),
+    ],
+)
+def test_the_form_comes_before_the_interval_and_the_interval_before_the_due_time(
+    form: str | None, end: datetime | None, due: datetime | None, expected: date
+) -> None:
+    assert resolve_as_of(form, end, due) == expected
+
+
+@pytest.mark.parametrize("form", ["yesterday", "2024-02-30", "2024-03-01T00:00", "01/03/2024", " "])
+def test_a_form_value_that_is_no_date_is_refused_with_the_way_to_write_it(form: str) -> None:
+    with pytest.raises(UsageError, match=f"as_of: {form!r} is not a date; write it as YYYY-MM-DD"):
+        resolve_as_of(form, END, DUE)
+
+
+def test_without_any_moment_there_is_no_as_of() -> None:
+    with pytest.raises(UsageError, match="as_of: not given"):
+        resolve_as_of(None, None, None)
+
+
+def test_a_day_stands_for_its_first_instant_in_utc() -> None:
+    assert midnight(date(2024, 3, 1)).isoformat() == "2024-03-01T00:00:00+00:00"
+
+
+FIRST = {date(2020, 1, 1) + timedelta(days=n): 1 for n in range(800)}
+"""One event a day."""
+
+
+def asked(known: Callable[[date], dict[date, int]], spec: ModelSpec, latest: date) -> tuple[date | None, list[date]]:
+    """The first date that works, and the days for which events were asked."""
+    days: list[date] = []
+
+    def events(day: date) -> dict[date, int]:
+        days.append(day)
+        return known(day)
+
+    return first_as_of(spec, events, latest), days
+
+
+def by_hand(known: Callable[[date], dict[date, int]], spec: ModelSpec, latest: date) -> date | None:
+    """The same, day by day."""
+    for day in (date(2020, 1, 1) + timedelta(days=n) for n in range((latest - date(2020, 1, 1)).days + 1)):
+        spans = intervals(spec, day)
+        inside = sum(n for d, n in known(day).items() if spans.train_start <= d < spans.holdout_start)
+        if inside >= spec.training.minimum_rows:
+            return day
+    return None
+
+
+def known_with_delay(delay: int) -> Callable[[date], dict[date, int]]:
+    return lambda day: {d: n for d, n in FIRST.items() if d + timedelta(days=delay) <= day}
+
+
+def loaded_on(loaded: date) -> Callable[[date], dict[date, int]]:
+    """History that came all at once."""
+    return lambda day: FIRST if day >= loaded else {}
+
+
+@pytest.mark.parametrize("train", ["12 months", "2 months", "all"])
+@pytest.mark.parametrize(
+    "known", [known_with_delay(0), known_with_delay(75), loaded_on(date(2020, 10, 6)), loaded_on(date(2021, 12, 31))]
+)
+def test_the_first_date_with_enough_rows_is_the_first_by_hand(known: Any, train: str) -> None:
+    spec = spec_with("1 month", "1 month", train)
+    latest = date(2024, 1, 1)
+    found, days = asked(known, spec, latest)
+    assert found == by_hand(known, spec, latest)
+    assert found is not None
+    assert len(days) < 40, "each day that is asked for is a query"
+
+
+def test_no_date_works_where_what_there_is_came_too_late() -> None:
+    spec = spec_with("1 month", "1 month", "2 months")
+    assert asked(loaded_on(date(2023, 6, 1)), spec, date(2024, 1, 1))[0] is None
+    assert asked(loaded_on(date(2020, 1, 1)), spec, date(2020, 1, 31))[0] is None
+    assert asked(lambda _: {}, spec, date(2024, 1, 1)) == (None, [date(2024, 1, 1)])
+
+
+def test_a_default_date_long_ago_is_no_event_to_train_on() -> None:
+    """1900-01-01 is what many tables have for nothing."""
+    spec = spec_with("1 month", "1 month", "12 months")
+    events = {date(1900, 1, 1): 19, **FIRST}
+    assert asked(lambda _: events, spec, date(2024, 1, 1))[0] == by_hand(lambda _: FIRST, spec, date(2024, 1, 1))

@@ -1,0 +1,155 @@
+"""TH203, calibrated: fires, stays quiet, does not apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.factories import a_regression, a_spec, evidence
+from titleholder.validation.checks.base import Result
+from titleholder.validation.checks.calibration import calibrated
+from titleholder.validation.metrics import Array
+
+
+def logistic(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def outcomes(n: int, seed: int = 0) -> tuple[Array, Array]:
+    """Outcomes, a quarter of them events, and the log odds behind them."""
+    rng = np.random.default_rng(seed)
+    odds = rng.normal(-1.3, 1.0, n)
+    return (rng.random(n) < logistic(odds)).astype(float), odds
+
+
+def check(
+    n: int = 4000, *, shift: float = 0.0, stretch: float = 1.0, champion: tuple[float, float] | None = None, **rule: Any
+) -> Result:
+    """Scores whose log odds are shifted and stretched away from the truth."""
+    y, odds = outcomes(n)
+    theirs = None if champion is None else logistic(champion[0] + champion[1] * (odds + 1.3) - 1.3)
+    spec = a_spec(judgement__checks={"calibration": rule})
+    mine = logistic(shift + stretch * (odds + 1.3) - 1.3)
+    return calibrated(evidence(spec, y=y, challenger=mine, champion=theirs))
+
+
+@pytest.mark.parametrize(
+    ("shift", "stretch"), [(0.6, 1.0), (-0.6, 1.0), (0.0, 2.0), (0.0, 0.5)], ids=["high", "low", "bold", "timid"]
+)
+def test_fires_when_scores_are_shown_to_be_off(shift: float, stretch: float) -> None:
+    found = check(shift=shift, stretch=stretch)
+    assert (found.code, found.status, found.severity) == ("TH203", "fail", "block")
+
+
+def test_stays_quiet_when_scores_mean_what_they_say() -> None:
+    found = check()
+    assert found.status == "pass"
+    assert found.explanation == (
+        f"On the holdout: observed over expected {found.numbers['observed_expected']:.3f} "
+        f"[{found.numbers['observed_expected_lower']:.3f}, {found.numbers['observed_expected_upper']:.3f}] "
+        f"(bounds 0.8 to 1.25), slope {found.numbers['slope']:.3f} "
+        f"[{found.numbers['slope_lower']:.3f}, {found.numbers['slope_upper']:.3f}] (bounds 0.7 to 1.5)."
+    )
+
+
+def test_stays_quiet_when_it_may_be_chance() -> None:
+    found = check(80, shift=-0.6)
+    assert found.numbers["observed_expected"] > 1.25
+    assert found.status == "pass"
+
+
+def test_stays_quiet_when_a_large_sample_shows_what_is_negligible() -> None:
+    found = check(100_000, shift=-0.1)
+    assert found.numbers["observed_expected_lower"] > 1.05
+    assert found.status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("shift", "stretch", "rule", "status"),
+    [
+        (-0.6, 1.0, {"observed_expected": 1.5}, "pass"),
+        (-0.2, 1.0, {"observed_expected": 0.05}, "fail"),
+        (0.0, 2.0, {"slope_low": 0.3}, "pass"),
+        (0.0, 1.2, {"slope_low": 0.95}, "fail"),
+        (0.0, 0.5, {"slope_high": 3.0}, "pass"),
+        (0.0, 0.8, {"slope_high": 1.05}, "fail"),
+    ],
+)
+def test_the_bounds_are_those_of_the_spec(shift: float, stretch: float, rule: dict[str, float], status: str) -> None:
+    found = check(20_000, shift=shift, stretch=stretch, **{"observed_expected": 1.0, **rule})
+    assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("own", "champion", "status"),
+    [
+        ((0.6, 1.0), (0.9, 1.0), "not_applicable"),
+        ((0.6, 1.0), (-0.9, 1.0), "not_applicable"),
+        ((0.6, 1.0), (0.3, 1.0), "fail"),
+        ((0.6, 1.0), (0.0, 3.0), "fail"),
+        ((0.0, 2.0), (0.0, 3.0), "not_applicable"),
+        ((0.0, 2.0), (0.9, 1.0), "fail"),
+    ],
+)
+def test_a_champion_that_is_further_off_by_the_same_measure_excuses(
+    own: tuple[float, float], champion: tuple[float, float], status: str
+) -> None:
+    found = check(shift=own[0], stretch=own[1], champion=champion)
+    assert found.status == status
+    assert ("; the champion is further off: " in found.explanation) == (status == "not_applicable")
+
+
+def test_both_measures_need_their_own_excuse() -> None:
+    assert check(shift=0.6, stretch=2.0, champion=(1.5, 1.0)).status == "fail"
+    assert check(shift=0.6, stretch=2.0, champion=(1.5, 3.0)).status == "not_applicable"
+
+
+def test_constant_scores_have_no_slope_and_excuse_none() -> None:
+    y, odds = outcomes(4000)
+    bold = evidence(y=y, challenger=logistic(2 * odds + 1.3), champion=np.full(4000, y.mean()))
+    found = calibrated(bold)
+    assert "champion_slope" not in found.numbers
+    assert found.status == "fail"
+    constant = calibrated(evidence(y=y, challenger=np.full(4000, y.mean())))
+    assert (constant.status, "slope" in constant.numbers) == ("pass", False)
+
+
+def amounts(n: int = 2000, seed: int = 0) -> tuple[Array, Array]:
+    """Positive amounts and their expected values."""
+    rng = np.random.default_rng(seed)
+    mean = rng.uniform(50, 150, n)
+    return mean * rng.gamma(4.0, 0.25, n), mean
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "status"), [(1.0, 0.0, "pass"), (1.5, 0.0, "fail"), (0.6, 0.0, "fail"), (2.5, -150, "fail")]
+)
+def test_a_regression_is_held_to_the_ratio_of_means_and_its_slope(scale: float, offset: float, status: str) -> None:
+    y, mean = amounts()
+    found = calibrated(evidence(a_regression(), y=y, challenger=scale * mean + offset))
+    assert found.status == status
+    assert found.numbers["observed_expected"] == pytest.approx(y.mean() / (scale * mean + offset).mean())
+
+
+def test_a_regression_excuses_by_the_champion_too() -> None:
+    y, mean = amounts()
+    excused = calibrated(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=2 * mean))
+    assert excused.status == "not_applicable"
+    assert calibrated(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=1.2 * mean)).status == "fail"
+
+
+def test_outcomes_of_both_signs_have_a_slope_but_no_ratio() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.normal(size=2000)
+    good = calibrated(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=p))
+    bold = calibrated(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=3 * p))
+    assert "observed_expected" not in good.numbers
+    assert (good.status, bold.status) == ("pass", "fail")
+
+
+@pytest.mark.parametrize("y", [np.empty(0), np.zeros(50), np.ones(50)])
+def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
+    found = calibrated(evidence(y=y, champion=np.full(len(y), 0.5)))
+    assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured.")

@@ -1,0 +1,145 @@
+"""TH502, no feature alone explains it: fires, stays quiet, does not apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from support.factories import a_regression, a_spec, evidence, rows
+from titleholder.spec.model import ModelSpec
+from titleholder.validation.checks.base import Evidence, Seen
+from titleholder.validation.checks.leakage import no_feature_alone
+from titleholder.validation.metrics import Array
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(400) < 0.3).astype(float)
+NOISE = RNG.normal(size=400)
+
+
+def judged(spec: ModelSpec | None = None, y: Array = Y, seen: Seen | None = None, **columns: Any) -> Evidence:
+    """Rows with these columns in the place of those that know nothing."""
+    given = evidence(spec, y=y, seen=seen)
+    rest = given.frame.drop(columns=list(columns), errors="ignore")
+    return given.model_copy(update={"frame": pd.concat([rest, pd.DataFrame(columns, index=rest.index)], axis=1)})
+
+
+def trained(y: Array, spec: ModelSpec | None = None, **columns: Any) -> Seen:
+    frame = rows(spec, n=max(len(y), 1)).head(len(y))
+    return Seen(frame=frame.assign(**columns), y=y, scores=y)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["more", "less"])
+def test_fires_when_a_number_alone_is_shown_to_reach_the_threshold(sign: int) -> None:
+    found = no_feature_alone(judged(debt=sign * (4 * Y + NOISE)))
+    assert (found.code, found.status, found.severity) == ("TH502", "fail", "block")
+    assert found.numbers["debt:roc_auc"] > found.numbers["debt:roc_auc_lower"] > 0.9
+    assert found.explanation.startswith("Of 2 features alone, shown to reach roc_auc 0.9: debt 0.9")
+    assert found.explanation.endswith("], more likely a leak than a cause.")
+
+
+def test_fires_when_being_missing_tells_it() -> None:
+    known = np.where(Y == 1, NOISE, np.nan)
+    assert no_feature_alone(judged(debt=known)).status == "fail"
+
+
+def test_a_category_stands_for_the_outcome_of_its_training_rows() -> None:
+    past = np.tile([0.0, 1.0, 1.0, 0.0], 50)
+    named = np.array(["a", "b", "b", "a"] * 50)
+    leak = np.where(Y == 1, "b", "a")
+    found = no_feature_alone(judged(seen=trained(past, purpose=named), purpose=leak))
+    assert (found.status, found.numbers["purpose:roc_auc"], found.numbers["judged"]) == ("fail", 1.0, 3)
+    unlearned = no_feature_alone(judged(seen=trained(past, purpose=np.full(200, "a")), purpose=leak))
+    assert (unlearned.status, unlearned.numbers["purpose:roc_auc"]) == ("pass", 0.5)
+
+
+def test_a_category_that_no_training_row_has_stands_for_all_of_them() -> None:
+    past = np.array([0.0, 0.0, 1.0, 1.0])
+    seen = trained(past, purpose=["low", "low", "high", "high"])
+    y = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
+    found = no_feature_alone(judged(y=y, seen=seen, purpose=["low", "new", "new", "high", "high", None]))
+    assert found.numbers["purpose:roc_auc"] == pytest.approx((3 * 3 - 1.0) / 9)
+
+
+def test_training_rates_are_weighted() -> None:
+    spec = a_spec(columns__weight="w")
+    past = np.array([0.0, 1.0, 0.0, 1.0])
+    seen = trained(past, purpose=["a", "a", "b", "b"], w=[9.0, 1.0, 1.0, 9.0])
+    given = judged(spec, seen=seen, purpose=np.where(Y == 1, "b", "a"))
+    found = no_feature_alone(given.model_copy(update={"weights": np.ones(400)}))
+    assert found.numbers["purpose:roc_auc"] == 1.0
+
+
+@pytest.mark.parametrize("seen", [None, trained(np.empty(0))], ids=["none at hand", "empty"])
+def test_without_training_rows_only_numbers_are_judged(seen: Seen | None) -> None:
+    found = no_feature_alone(judged(seen=seen, purpose=np.where(Y == 1, "b", "a")))
+    assert (found.status, found.numbers["judged"]) == ("pass", 2)
+    assert "purpose:roc_auc" not in found.numbers
+
+
+def test_stays_quiet_when_no_feature_is_near() -> None:
+    found = no_feature_alone(judged(debt=Y + NOISE))
+    assert found.status == "pass"
+    assert found.explanation == (
+        f"Of 2 features alone, shown to reach roc_auc 0.9: none, nearest debt {found.numbers['debt:roc_auc']:.4f}."
+    )
+
+
+def test_stays_quiet_when_it_may_be_chance() -> None:
+    found = no_feature_alone(judged(y=Y[:40], debt=(2.2 * Y + NOISE)[:40]))
+    assert found.numbers["debt:roc_auc"] > 0.9 > found.numbers["debt:roc_auc_lower"]
+    assert found.status == "pass"
+
+
+def test_of_many_features_only_the_suspects_get_an_interval_and_the_nearest_are_told() -> None:
+    names = [f"f{i}" for i in range(300)]
+    spec = a_spec(columns__numeric=[*names, "debt"], columns__categorical=[])
+    noise = pd.DataFrame(RNG.normal(size=(400, 300)), columns=names)
+    found = no_feature_alone(judged(spec, debt=4 * Y + NOISE, **noise))
+    assert (found.status, found.numbers["judged"]) == ("fail", 301)
+    assert [name for name in found.numbers if name.endswith("_lower")] == ["debt:roc_auc_lower"]
+    assert len(found.numbers) == 2 + 20 + 2
+
+
+def test_the_more_features_the_surer_it_must_be() -> None:
+    spec = a_spec(columns__numeric=[f"f{i}" for i in range(100)], columns__categorical=[])
+    leak = 3 * Y + NOISE
+    one = no_feature_alone(judged(debt=leak, income=NOISE))
+    many = no_feature_alone(judged(spec, **{f"f{i}": leak for i in range(100)}))
+    assert many.numbers["f0:roc_auc"] == one.numbers["debt:roc_auc"]
+    assert many.numbers["f0:roc_auc_lower"] < one.numbers["debt:roc_auc_lower"]
+
+
+@pytest.mark.parametrize(("spread", "status"), [(0.1, "fail"), (1.0, "pass")])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_regression_goes_by_the_squared_correlation(spread: float, status: str, sign: int) -> None:
+    y = NOISE * 10 + 3
+    debt = sign * (NOISE + spread * RNG.normal(size=400))
+    found = no_feature_alone(judged(a_regression(), y=y, debt=debt))
+    assert found.status == status
+    assert found.numbers["debt:r2"] == pytest.approx(np.corrcoef(y, debt)[0, 1] ** 2)
+
+
+def test_missing_numbers_of_a_regression_are_a_value_of_their_own() -> None:
+    y = np.where(NOISE > 0, NOISE, 20.0)
+    found = no_feature_alone(judged(a_regression(), y=y, debt=np.where(NOISE > 0, NOISE, np.nan)))
+    assert (found.status, found.numbers["debt:r2"]) == ("fail", pytest.approx(1.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (judged(y=np.zeros(50)), "Nothing can be measured."),
+        (judged(y=np.empty(0)), "Nothing can be measured."),
+        (judged(a_regression(), y=np.ones(50)), "Nothing can be measured."),
+        (
+            judged(a_spec(columns__numeric=[])),
+            "Categories cannot be judged without training rows, and there is no other feature.",
+        ),
+    ],
+)
+def test_does_not_apply(given: Evidence, why: str) -> None:
+    found = no_feature_alone(given)
+    assert (found.status, found.explanation) == ("not_applicable", why)

@@ -1,0 +1,277 @@
+"""Four policies over the months of a lane, against numbers worked out by hand and properties that must hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.factories import a_decision, a_regression, a_rollback, a_spec
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow.backtest import policies, summary
+from titleholder.workflow.backtest.policies import COMPARED, POLICIES, Measured, Month, Rows, measure, months
+from titleholder.workflow.backtest.summary import Setting, overall, same_line, what_if
+
+LANE = "backtest"
+Y = np.array([0.0, 0.0, 1.0, 1.0])
+RIGHT, HALF = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.1, 0.4, 0.3, 0.2])
+"""Areas under the curve of 1 and 1/2. Of HALF the placements are 1/2, 1/2 and 1, 0: DeLong's error is sqrt(0.5 / 2)."""
+
+
+def a_month(n: int = 1, gate: int | None = 1, newest: int | None = 2, never: int | None = 1, of: int = 2) -> Month:
+    return Month(
+        as_of=date(2024, n, 1), end=date(2024, n + 1, 1), kind="keep", versions=tuple(range(1, of + 1)), gate=gate,
+        newest=newest, never=never,
+    )  # fmt: skip
+
+
+def measured(month: Month, scores: dict[int, Any], spec: ModelSpec | None = None, y: Any = Y, **rows: Any) -> Measured:
+    """Measured by a spec to which two outcomes of the rarer class are enough, unless one is given that says more."""
+    spec = spec or a_spec()
+    few = spec.judgement.model_copy(update={"minimum_new_events": 2})  # no real spec may ask for so few
+    return measure(month, Rows(y, scores, **rows), spec.model_copy(update={"judgement": few}), month.end)
+
+
+def lane(*kinds: str) -> list[Any]:
+    """Decisions of one month each; a promotion crowns that month's challenger."""
+    rows, champion = [], None
+    for n, kind in enumerate(kinds, start=1):
+        after = n if kind == "promote" else champion
+        rows.append(a_decision(n, lane=LANE, kind=kind, champion_before=champion, champion_after=after))
+        champion = after
+    return rows
+
+
+def test_each_month_ends_where_the_next_begins_and_the_last_at_the_next_tick() -> None:
+    found = months(lane("reject", "promote", "keep", "promote"), "@monthly")
+    assert [(m.as_of.month, m.end.month) for m in found] == [(1, 2), (2, 3), (3, 4), (4, 5)]
+    assert [m.gate for m in found] == [None, 2, 2, 4]
+    assert [m.newest for m in found] == [1, 2, 3, 4]
+    assert [m.never for m in found] == [None, 2, 2, 2]
+    assert [m.versions for m in found] == [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)]
+    assert months(lane("promote"), "0 6 * * 1")[0].end == date(2024, 1, 8)
+    assert months(lane("promote"), None)[0].end == date(2024, 2, 1)
+
+
+def test_a_month_that_was_decided_again_counts_once_and_months_come_in_as_of_order() -> None:
+    first, second, third = lane("promote", "keep", "keep")
+    again = a_decision(4, lane=LANE, as_of=second.as_of, champion_before=1, champion_after=4)
+    taken = policies.decisions([first, third, second, again], LANE)
+    assert [(r.as_of.month, r.challenger_version) for r in taken] == [(1, 1), (2, 4), (3, 3)]
+    assert [r.as_of.month for r in policies.decisions([first, third, second, again], LANE, date(2024, 2, 1))] == [
+        1,
+        2,
+    ]
+
+
+def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_nothing() -> None:
+    rows = [a_decision(1), a_decision(2, champion_before=1), a_decision(3, champion_before=2)]
+    rows.append(a_rollback(4, 3, 1, as_of=date(2024, 3, 1)))
+    rows.append(a_decision(5, as_of=date(2024, 2, 1), kind="keep", champion_before=1, champion_after=1))
+    found = months(policies.decisions(rows, "live"), "@monthly")
+    assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
+
+
+def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in_use() -> None:
+    rows = [a_decision(1), a_decision(2, champion_before=1)]
+    day = date(2024, 2, 20)
+    rows.append(a_rollback(3, 2, 1, as_of=date(2024, 2, 1), created_at=datetime(2024, 2, 20, 9, tzinfo=UTC)))
+    found = months(policies.decisions(rows, "live"), "@monthly")
+    assert [(m.as_of, m.end, m.gate, m.kind) for m in found] == [
+        (date(2024, 1, 1), date(2024, 2, 1), 1, "promote"),
+        (date(2024, 2, 1), day, 2, "promote"),
+        (day, date(2024, 3, 1), 1, "rollback"),
+    ]
+    next_one = a_decision(4, as_of=date(2024, 3, 1), kind="keep", champion_before=1, champion_after=1)
+    found = months(policies.decisions([*rows, next_one], "live"), "@monthly")
+    assert [(m.as_of, m.end, m.gate) for m in found][1:] == [
+        (date(2024, 2, 1), day, 2), (day, date(2024, 3, 1), 1), (date(2024, 3, 1), date(2024, 4, 1), 1),
+    ]  # fmt: skip
+    late = rows[2].model_copy(update={"created_at": datetime(2024, 5, 1, tzinfo=UTC)})
+    found = months(policies.decisions([*rows[:2], late, next_one], "live"), "@monthly")
+    assert [(m.as_of.month, m.gate) for m in found] == [(1, 1), (2, 2), (3, 1)], "made after the next as-of date"
+
+
+def test_a_version_that_cannot_be_asked_is_left_out_and_its_months_say_so() -> None:
+    found = measured(a_month(gate=1, newest=2, never=1), {1: RIGHT})
+    assert found.why == "version 2 needs columns that these rows do not have"
+    assert set(found.figures) == {"gate", "never", "hindsight"}
+    nothing = measured(a_month(gate=1, newest=2, never=1), {})
+    assert nothing.why == "versions 1 and 2 need columns that these rows do not have"
+    assert nothing.figures == {}
+    good = measured(a_month(2, gate=1, newest=1, never=1), {1: RIGHT})
+    assert summary.mean_of([2, 1], [found, good]) == (1.0, 1)
+
+
+def test_a_difference_without_a_variance_is_no_certainty() -> None:
+    """Two of each class, told apart perfectly by one model and perfectly wrongly by the other."""
+    perfect, wrong = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.9, 0.8, 0.2, 0.1])
+    found = measured(a_month(gate=1, newest=2, never=1), {1: perfect, 2: wrong})
+    assert found.contrasts["gate-newest"].metric.error == 0
+    assert found.why == "the variance cannot be known on these rows"
+    alike = measured(a_month(gate=1, newest=2, never=1), {1: perfect, 2: perfect})
+    assert alike.compared
+
+
+def test_figures_and_differences_worked_out_by_hand() -> None:
+    found = measured(a_month(gate=1, newest=2, never=2), {1: RIGHT, 2: HALF})
+    assert {p: (f.version, f.metric) for p, f in found.figures.items()} == {
+        "gate": (1, 1.0), "newest": (2, 0.5), "never": (2, 0.5), "hindsight": (1, 1.0),
+    }  # fmt: skip
+    gain = found.contrasts["gate-never"].metric
+    assert (gain.estimate, gain.error) == pytest.approx((0.5, 0.5))
+    assert found.contrasts["newest-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert found.compared
+
+
+def test_errors_of_months_add_up_in_squares_and_as_they_are_where_clusters_reach_over_months() -> None:
+    one = measured(a_month(1, gate=1, newest=2, never=2), {1: RIGHT, 2: HALF})
+    two = measured(a_month(2, gate=1, newest=2, never=2), {1: RIGHT, 2: HALF})
+    three = measured(a_month(3, gate=2, newest=2, never=2), {1: RIGHT, 2: HALF})
+    found = overall([one, two, three], confidence=0.95).contrasts["gate-never"].metric
+    assert (found.estimate, found.error) == pytest.approx((1 / 3, np.sqrt(0.25 + 0.25) / 3))
+    assert (found.lower, found.upper) == pytest.approx((1 / 3 - 1.959964 * found.error, 1 / 3 + 1.959964 * found.error))
+    together = overall([one, two, three], confidence=0.95, together=True).contrasts["gate-never"].metric
+    assert (together.estimate, together.error) == pytest.approx((1 / 3, 1 / 3))
+
+
+def test_profit_is_summed_over_rows_and_months() -> None:
+    spec = a_spec(
+        judgement__cut_off={"accept": "below", "score": 0.25}, judgement__profit={"accepted_0": 1.0, "accepted_1": -8.0}
+    )
+    one = measured(a_month(1, gate=1, newest=2, never=2), {1: RIGHT, 2: HALF}, spec)
+    weights = np.array([1.0, 1.0, 1.0, 3.0])
+    two = measured(a_month(2, gate=1, newest=2, never=2), {1: RIGHT, 2: HALF}, spec, weights=weights)
+    assert [one.figures[p].profit for p in POLICIES] == pytest.approx([2, 1 - 8, 1 - 8, 2])
+    assert [two.figures[p].profit for p in POLICIES] == pytest.approx([2, 1 - 24, 1 - 24, 2])
+    whole = overall([one, two], confidence=0.95)
+    assert whole.policies["newest"].profit == pytest.approx(-30)
+    assert whole.policies["newest"].profit_a_row == pytest.approx(-30 / (4 + 6))
+    difference = whole.contrasts["gate-never"].profit
+    assert difference is not None
+    assert difference.estimate == pytest.approx(34)
+    assert one.figures["gate"].profit is not None
+    assert measured(a_month(), {1: RIGHT, 2: HALF}).figures["gate"].profit is None
+
+
+@pytest.mark.parametrize(
+    ("y", "why"),
+    [
+        ([], "no rows with a known outcome"),
+        ([0.0, 0.0, 0.0, 0.0], "too few outcomes of the rarer class: 0 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 1.0], "too few outcomes of the rarer class: 1 of 2 (minimum_new_events)"),
+    ],
+)
+def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], why: str) -> None:
+    rows = np.array(y)
+    bad = measured(a_month(2), {1: RIGHT[: len(y)], 2: HALF[: len(y)]}, y=rows)
+    assert (bad.why, bad.figures, bad.rows) == (why, {}, len(y))
+    good = measured(a_month(1), {1: RIGHT, 2: HALF})
+    whole = overall([good, bad], confidence=0.95)
+    assert (whole.months, whole.of, whole.rows) == (1, 2, 4)
+    assert overall([bad], confidence=0.95).policies == {}
+
+
+def test_before_the_first_champion_only_newest_and_hindsight_are_measured() -> None:
+    early = measured(a_month(1, gate=None, newest=2, never=None), {1: RIGHT, 2: HALF})
+    assert set(early.figures) == {"newest", "hindsight"}
+    assert early.why == "nobody reigned yet"
+    later = measured(a_month(2, gate=1, newest=2, never=1), {1: RIGHT, 2: RIGHT})
+    whole = overall([early, later], confidence=0.95)
+    assert {p: s.mean for p, s in whole.policies.items()} == dict.fromkeys(POLICIES, 1.0), (
+        "0.5 of the first is left out"
+    )
+
+
+def random_months(spec: ModelSpec, seed: int, promoted: bool) -> list[Measured]:
+    rng = np.random.default_rng(seed)
+    found, gate = [], 1
+    for n in range(1, 9):
+        signal = rng.normal(size=60)
+        y = (signal + rng.normal(size=60) > 0).astype(float) if spec.task == "classification" else signal
+        noisy = {v: signal + rng.normal(size=60) * rng.uniform(0.5, 2) for v in range(1, n + 1)}
+        scores = {v: 1 / (1 + np.exp(-p)) for v, p in noisy.items()} if spec.task == "classification" else noisy
+        gate = int(rng.integers(gate, n + 1)) if promoted else gate
+        found.append(measured(a_month(n, gate=gate, newest=n, never=1, of=n), scores, spec, y))
+    return found
+
+
+SPECS = [a_spec(), a_spec(judgement__metric="brier", judgement__floors={}), a_regression(judgement__resamples=100)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.judgement.metric)
+def test_hindsight_is_never_worse_than_any_policy_and_gains_point_upwards(spec: ModelSpec, seed: int) -> None:
+    found = random_months(spec, seed, promoted=True)
+    sign = 1 if spec.judgement.greater_is_better else -1
+    for m in found:
+        best = m.figures["hindsight"].metric
+        assert all(sign * (best - m.figures[p].metric) >= 0 for p in COMPARED)
+        lead = sign * (m.figures["gate"].metric - m.figures["never"].metric)
+        assert m.contrasts["gate-never"].metric.estimate == pytest.approx(lead)
+    whole = overall(found, confidence=0.95)
+    parts = {name: c.metric.estimate for name, c in whole.contrasts.items()}
+    assert parts["gate-never"] == pytest.approx(parts["gate-newest"] + parts["newest-never"])
+    assert parts["gate-never"] == pytest.approx(sign * (whole.policies["gate"].mean - whole.policies["never"].mean))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.judgement.metric)
+def test_where_nothing_is_promoted_the_gate_is_never_retraining(spec: ModelSpec) -> None:
+    whole = overall(random_months(spec, 0, promoted=False), confidence=0.95)
+    assert whole.policies["gate"] == whole.policies["never"]
+    assert whole.contrasts["gate-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert (whole.policies["gate"].changes, whole.policies["newest"].changes) == (0, 7)
+
+
+def test_changes_are_counted_over_the_whole_lane_and_over_the_months_compared() -> None:
+    found = [
+        measured(a_month(1, gate=1, never=1), {1: RIGHT, 2: HALF}),
+        measured(a_month(2, gate=2, never=1), {1: RIGHT, 2: HALF}),
+        measured(a_month(3, gate=1, never=1), {1: RIGHT[:0], 2: HALF[:0]}, y=Y[:0]),
+    ]
+    gate = overall(found, confidence=0.95).policies["gate"]
+    assert (gate.changes, gate.changes_compared) == (2, 1)
+    assert summary.changes([None, 1, None, 1, 2, None, 1]) == 2
+
+
+def test_clusters_that_reach_over_months_are_found() -> None:
+    assert policies.shared([np.array([1, 1, 2]), np.array([3]), np.array([2, 4])])
+    assert not policies.shared([np.array([1, 1, 2]), np.array([3])])
+
+
+def test_clustered_rows_widen_the_interval() -> None:
+    twice = {1: np.tile(RIGHT, 2), 2: np.tile(HALF, 2)}
+    month, y = a_month(gate=1, newest=2, never=2), np.tile(Y, 2)
+    apart = measured(month, twice, y=y).contrasts["gate-never"].metric
+    paired = measured(month, twice, y=y, clusters=np.tile(np.arange(4), 2)).contrasts["gate-never"].metric
+    assert paired.estimate == apart.estimate
+    assert paired.error > 1.2 * apart.error
+
+
+def test_the_difference_so_far_ends_with_the_whole_difference() -> None:
+    found = random_months(a_spec(), 1, promoted=True)
+    steps = summary.running("gate-never", found, 0.95, together=False)
+    assert [day for day, _ in steps] == [m.month.as_of for m in found]
+    assert steps[0][1].metric.estimate == found[0].contrasts["gate-never"].metric.estimate
+    assert steps[-1][1] == overall(found, confidence=0.95).contrasts["gate-never"]
+
+
+def test_a_replayed_line_is_told_by_its_promotions_months_of_change_and_mean() -> None:
+    found = [
+        measured(a_month(1, of=1, newest=1), {1: HALF}),
+        measured(a_month(2), {1: HALF, 2: RIGHT}),
+        measured(a_month(3, of=3), {1: HALF, 2: RIGHT, 3: HALF}),
+    ]
+    setting = Setting(minimum_gain=0.0, confidence=0.9)
+    told = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
+    assert (told.promotions, told.changed, told.mean, told.months) == (1, (date(2024, 2, 1),), 1.0, 2)
+    nobody = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
+    assert (nobody.promotions, nobody.changed, nobody.mean, nobody.months) == (0, (), None, 0)
+
+
+def test_two_lines_are_the_same_by_their_decisions() -> None:
+    assert same_line(lane("promote", "keep"), lane("promote", "keep"))
+    assert not same_line(lane("promote", "keep"), lane("promote", "reject"))
+    assert not same_line(lane("promote"), lane("promote", "keep"))

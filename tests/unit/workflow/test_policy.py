@@ -1,0 +1,229 @@
+"""What is done about a verdict, branch by branch."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from support.factories import a_spec, a_verdict, result
+from titleholder.ledger.decision import Answer
+from titleholder.validation.verdict import Reign, Verdict
+from titleholder.workflow.policy import Ruling, answered, approvers, rule
+
+AS_OF = date(2024, 7, 1)
+ASKING: dict[str, Any] = {"promotion__approval": {"by": ["risk-lead", "cfo"], "within": "3 days"}}
+
+
+def ruled(verdict: Verdict, *, lane: str = "live", newest: date | None = None, **spec: Any) -> Ruling:
+    return rule(a_spec(**spec), verdict, as_of=AS_OF, lane=lane, newest=newest)
+
+
+def better() -> Verdict:
+    return a_verdict(result("TH101"), result("TH201"), result("TH301"))
+
+
+def not_better() -> Verdict:
+    return a_verdict(result("TH101"), result("TH301", "fail"))
+
+
+def useless() -> Verdict:
+    return a_verdict(result("TH101", "fail"), result("TH201", "fail"), result("TH301", "fail"))
+
+
+def first() -> Verdict:
+    return a_verdict(result("TH101"), result("TH301", "not_applicable"), champion=None)
+
+
+LANES = pytest.mark.parametrize("lane", ["live", "backtest"])
+
+
+@LANES
+def test_a_better_challenger_is_promoted(lane: str) -> None:
+    assert ruled(better(), lane=lane) == ("promote", "Shown to be better. TH301 said.")
+
+
+@LANES
+def test_the_first_one_to_pass_the_absolute_checks_is_promoted(lane: str) -> None:
+    found = ruled(first(), lane=lane)
+    assert found == ("promote", "The first champion: nobody reigned and every absolute check passed.")
+
+
+@LANES
+def test_one_not_shown_to_be_better_leaves_the_champion(lane: str) -> None:
+    assert ruled(not_better(), lane=lane) == ("keep", "Not shown to be better. TH301 said.")
+
+
+@LANES
+@pytest.mark.parametrize("champion", [True, False])
+def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lane: str, champion: bool) -> None:
+    verdict = useless() if champion else a_verdict(result("TH101", "fail"), result("TH201", "fail"), champion=None)
+    assert ruled(verdict, lane=lane) == ("reject", "TH101 said. TH201 said.")
+
+
+def test_one_that_fails_a_warning_only_is_promoted() -> None:
+    assert ruled(a_verdict(result("TH900", "fail", "warn"), result("TH301"))).kind == "promote"
+
+
+def fallen(*more: Any) -> Verdict:
+    return a_verdict(result("TH101"), result("TH205", "fail", "warn"), *more)
+
+
+@LANES
+def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_above_its_floors(lane: str) -> None:
+    verdict = fallen(result("TH201", "fail"), result("TH301", "fail"))
+    assert ruled(verdict, lane=lane) == (
+        "retire", "The model no longer makes sense. TH205 said. The challenger: TH201 said."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        (fallen(result("TH201"), result("TH301")), "promote"),
+        (fallen(result("TH201"), result("TH301", "fail")), "keep"),
+        (fallen(result("TH203", "fail"), result("TH301")), "reject"),
+        (a_verdict(result("TH205"), result("TH201", "fail"), result("TH301", "fail")), "reject"),
+    ],
+    ids=["the challenger is shown better", "it is above the floors", "it lacks something else", "the champion stands"],
+)
+def test_it_is_not_retired_otherwise(verdict: Verdict, kind: str) -> None:
+    assert ruled(verdict).kind == kind
+
+
+def test_one_that_is_better_and_does_harm_elsewhere_leaves_the_champion() -> None:
+    verdict = a_verdict(result("TH101"), result("TH301"), result("TH302", "fail"))
+    assert ruled(verdict) == ("keep", "Not fit to replace the champion. TH302 said.")
+    both = a_verdict(result("TH301", "fail"), result("TH302", "fail"))
+    assert ruled(both) == ("keep", "Not shown to be better. TH301 said. TH302 said.")
+
+
+@pytest.mark.parametrize("code", ["TH304", "TH402", "TH702"])
+def test_what_compares_with_the_champion_keeps_and_does_not_reject(code: str) -> None:
+    assert ruled(a_verdict(result("TH301"), result(code, "fail"))).kind == "keep"
+
+
+def test_a_fallen_champion_never_blocks_its_own_replacement() -> None:
+    assert ruled(a_verdict(result("TH205", "fail", "block"), result("TH301"))).kind == "promote"
+
+
+def test_with_a_negative_minimum_nothing_is_called_better() -> None:
+    margin = {"judgement__minimum_gain": -0.005}
+    assert ruled(better(), **margin).reason == "Shown not to be worse by more than 0.005. TH301 said."
+    assert ruled(not_better(), **margin).reason == "Not shown not to be worse by more than 0.005. TH301 said."
+    resting = ruled(better(), promotion__cooldown="2 months", **margin).reason
+    assert resting.startswith("Shown not to be worse by more than 0.005, but the champion")
+
+
+@LANES
+@pytest.mark.parametrize(("cooldown", "kind"), [("1 month", "promote"), ("2 months", "keep"), (None, "promote")])
+def test_a_young_champion_is_left_in_peace(cooldown: str | None, kind: str, lane: str) -> None:
+    """It was crowned as of 2024-06-01; this is 2024-07-01."""
+    found = ruled(better(), lane=lane, promotion__cooldown=cooldown)
+    assert found.kind == kind
+    if kind == "keep":
+        assert found.reason == (
+            "Shown to be better, but the champion of 2024-06-01 may not be replaced before 2024-08-01 "
+            "(cooldown 2 months)."
+        )
+
+
+def test_a_cooldown_does_not_hold_up_the_first_champion() -> None:
+    assert ruled(first(), promotion__cooldown="1 year").kind == "promote"
+
+
+OLDER = date(2024, 7, 2)
+
+
+def test_in_the_live_lane_the_past_is_settled() -> None:
+    found = ruled(better(), newest=OLDER)
+    assert found == ("keep", "Older than the newest live decision, of 2024-07-02: recorded, never promoted.")
+    assert ruled(first(), newest=OLDER).kind == "keep"
+    assert ruled(better(), newest=OLDER, **ASKING).kind == "keep"
+    assert ruled(useless(), newest=OLDER) == found, "what it lacks no longer matters"
+
+
+@pytest.mark.parametrize("newest", [AS_OF, date(2024, 6, 30), None])
+def test_the_same_date_or_a_newer_one_may_be_promoted(newest: date | None) -> None:
+    assert ruled(better(), newest=newest).kind == "promote"
+
+
+def test_elsewhere_a_late_month_may_be_promoted() -> None:
+    assert ruled(better(), lane="backtest", newest=OLDER).kind == "promote"
+
+
+@pytest.mark.parametrize("verdict", [better(), first()], ids=["better", "first"])
+def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict: Verdict) -> None:
+    asked = ruled(verdict, **ASKING)
+    assert asked.kind == "ask"
+    assert asked.reason.endswith("risk-lead, cfo must approve.")
+    assert asked.reason.startswith(ruled(verdict).reason)
+    assert ruled(verdict, lane="backtest", **ASKING) == ruled(verdict, lane="backtest")
+
+
+@pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
+def test_nobody_is_bothered_with_a_challenger_that_lost(verdict: Verdict) -> None:
+    assert ruled(verdict, **ASKING) == ruled(verdict)
+
+
+def test_it_does_not_matter_who_reigns_only_that_somebody_does() -> None:
+    other = Reign(version=1, as_of=date(2019, 1, 1), trained_through=date(2018, 1, 1))
+    assert ruled(better().model_copy(update={"champion": other})) == ruled(better())
+
+
+ASKED = Ruling("ask", "Shown to be better. risk-lead, cfo must approve.")
+
+
+def said(answer: str, by: str = "risk-lead", **more: Any) -> Answer:
+    return Answer(asked=("risk-lead", "cfo"), answer=answer, by=by if answer != "none" else "", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "meanwhile", "kind", "begins"),
+    [
+        (said("approve"), "", "promote", "risk-lead approved. Shown to be better."),
+        (said("approve", comment="fine"), "", "promote", 'risk-lead approved ("fine"). Shown'),
+        (said("reject", comment="too new"), "", "keep", 'risk-lead said no ("too new"). Shown'),
+        (said("none"), "", "keep", "Nobody answered in time, and silence means no."),
+        (said("approve", by="intern"), "", "keep", "intern approved, but was not asked."),
+        (said("approve"), "version 9 was decided since", "keep", "risk-lead approved, but too late: version 9 was"),
+        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the run was asked for by"),
+        (None, "", "keep", "Nobody could be asked. Shown to be better."),
+    ],
+)
+def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(
+    answer: Answer | None, meanwhile: str, kind: str, begins: str
+) -> None:
+    ruling = answered(ASKED, answer, meanwhile)
+    assert ruling.kind == kind
+    assert ruling.reason.startswith(begins)
+
+
+def test_nobody_approves_the_run_they_asked_for_unless_the_spec_allows_it() -> None:
+    by: list[Any] = ["risk-lead", {"id": "3", "name": "cfo"}]
+    approval = a_spec(promotion__approval={"by": by, "within": "12 hours"}).promotion.approval
+    assert approval != "automatic"
+    assert [p.name for p in approvers(approval, "airflow:scheduled")] == ["risk-lead", "cfo"]
+    assert [p.id for p in approvers(approval, "risk-lead")] == ["3"]
+    assert [p.id for p in approvers(approval, "cfo")] == ["risk-lead"]
+    own = approval.model_copy(update={"own_runs": True})
+    assert len(approvers(own, "cfo")) == 2
+
+
+def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
+    ruling = rule(a_spec(), better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
+    assert ruling == Ruling("keep", "Shown to be better, but it saw nothing newer.")
+    worse = rule(a_spec(), not_better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
+    assert worse.reason.startswith("Not shown to be better")
+
+
+def test_an_answer_changes_nothing_about_a_ruling_that_asks_no_longer() -> None:
+    older = Ruling("keep", "Older than the newest live decision.")
+    assert answered(older, said("approve")) == Ruling(
+        "keep", "risk-lead approved. Older than the newest live decision."
+    )
+    assert answered(older, said("approve"), "version 9 was decided since").reason.startswith(
+        "risk-lead approved, but too"
+    )
+    assert answered(Ruling("reject", "It has fallen."), said("none")).kind == "reject"
