@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from test_ledger import entry
+from support.rows import entry
 
 from support.succession_world import write_model
 from titleholder.ledger import queries, store
