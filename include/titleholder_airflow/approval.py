@@ -1,4 +1,4 @@
-"""The task that asks people whether a challenger may take over."""
+"""The task that asks people whether a challenger may become champion."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ if TYPE_CHECKING:
     from titleholder.spec.model import Approval
     from titleholder.workflow.payloads import Question, Ruled
 
-DOC = """Ask the people whom the spec names whether the challenger may take over; where nobody has to be asked, go on.
+DOC = """Ask the people whom the spec names whether the challenger may become champion, where the ruling needs it.
 
 Answer under *Required Actions*.
 
-**Promises.** Only those named can answer, and nobody for a run of their own unless the spec allows it. Silence means
+**Promises.** Only those named can answer, and nobody for a run of their own unless the spec allows it. No answer means
 no. A yes is void when the champion changed, or a newer challenger was decided, since the question.
 
-**When it is red.** PostgreSQL or MLflow is away: clear the task, and people are asked again. A no is no error.
+**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
 """
 
 
 class Approve(ApprovalOperator):
-    """Passes a ruling on; where it asks for people, with their answer.
+    """Returns the ruling it got; with the people's answer where the ruling asks for one.
 
-    Unlike its parent it never skips what comes after it: a no, or silence, is a decision that the ledger records.
+    Unlike its parent it never skips the tasks after it: a no, or no answer, is a decision that the ledger records.
     """
 
-    template_fields = ("ruled",)  # the report is no template
+    template_fields = ("ruled",)  # a question's text is no template
 
     def __init__(self, *, ruled: Any, approval: Approval, **options: Any) -> None:
-        comment = Param(  # nullable: the user interface demands a text for a mere string before it lets anybody answer
+        comment = Param(  # nullable: Airflow's user interface accepts no answer while a plain string is empty
             None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
         )
         super().__init__(
-            subject="May the challenger take over?",
+            subject="May the challenger become champion?",
             defaults=self.REJECT,
-            response_timeout=timedelta(seconds=approval.within.total_seconds()),  # Airflow sends no subclass
+            response_timeout=timedelta(seconds=approval.within.total_seconds()),  # Airflow cannot serialise a subclass
             doc_md=DOC,
-            **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form in here
+            **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
         self.ruled, self._approval = ruled, approval
 
     def execute(self, context: Any) -> Any:
-        """Ask, and wait; the ruling itself where nobody has to be asked."""
+        """Ask and wait; return the ruling as it is where nobody need be asked."""
         from titleholder.settings import Settings
         from titleholder.workflow import steps
         from titleholder.workflow.payloads import Ruled
@@ -56,10 +56,10 @@ class Approve(ApprovalOperator):
             return self.ruled
         if not question.asked:
             return _with_answer(ruled, {"asked": (), "answer": "none"})
-        self._put(question, ruled)
+        self._prepare(question, ruled)
         return super().execute(context)
 
-    def _put(self, question: Question, ruled: Ruled) -> None:
+    def _prepare(self, question: Question, ruled: Ruled) -> None:
         until = timezone.utcnow() + self.response_timeout
         self.subject, self.body = question.subject, question.body
         self.assigned_users = [{"id": p.id, "name": p.name} for p in question.asked]
@@ -71,22 +71,22 @@ class Approve(ApprovalOperator):
         }
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """The ruling with what was answered, by whom, or with the silence."""
+        """The ruling with the answer and who gave it, or with the fact that nobody did."""
         from titleholder.workflow import policy
         from titleholder.workflow.payloads import Ruled
 
-        said = HITLOperator.execute_complete(self, context, event)
+        response = HITLOperator.execute_complete(self, context, event)
         ruled = Ruled.model_validate(self.ruled)
         asked = policy.approvers(self._approval, ruled.challenger.snapshot.origin.actor)
-        who = said["responded_by_user"]
+        person = response["responded_by_user"]
         return _with_answer(
             ruled,
             {
                 "asked": tuple(p.name for p in asked),
-                "answer": ("approve" if self.APPROVE in said["chosen_options"] else "reject") if who else "none",
-                "by": who["name"] if who else "",
-                "at": said["responded_at"],
-                "comment": said["params_input"].get("comment") or "",
+                "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
+                "by": person["name"] if person else "",
+                "at": response["responded_at"],
+                "comment": response["params_input"].get("comment") or "",
             },
         )
 
