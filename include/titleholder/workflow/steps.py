@@ -63,8 +63,7 @@ def extract(
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
     spans = as_of_range.spans(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
-    frame = snapshots.frame(uri, sha256)
+    uri, sha256, frame = taken.uri, taken.sha256, taken.read()
     with as_of_range.first_told(url, spec, frame, spans, as_of):
         contract.enforce(frame, spec, spans, as_of)
     key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
@@ -73,7 +72,7 @@ def extract(
     run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", tags, note=note)
     with registry.work_on(run_id):
         registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
-        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows), metrics=taken.costs)
+        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, taken.rows))
     return Snapshot(
         model=model,
         lane=lane,
@@ -83,7 +82,7 @@ def extract(
         spec_fingerprint=spec.fingerprint(),
         uri=uri,
         sha256=sha256,
-        rows=len(frame),
+        rows=taken.rows,
         key=key,
         run_id=run_id,
         origin=origin,
