@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from titleholder.data import contract, extraction
+from titleholder.data import contract, warehouse
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql import by_day
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def first_told(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.In
 
 def _when(url: str, spec: ModelSpec, as_of: date) -> str:
     """Which as-of dates leave enough rows, in words; empty where the warehouse cannot tell."""
-    known, today = lru_cache(partial(extraction.events, url, spec)), _today()
+    known, today = lru_cache(partial(_events_by_day, url, spec)), _today()
     try:
         first = windows.first_as_of(spec, known, today)
         last = windows.last_as_of(spec, known(today), as_of) if first and first < as_of else None
@@ -66,6 +67,15 @@ def _when(url: str, spec: ModelSpec, as_of: date) -> str:
         return "no as_of up to today leaves enough"
     until = f", the last before {as_of} is {last}" if last and last < as_of else ""
     return f"the first as_of that leaves enough is {first}{until}"
+
+
+def _events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
+    """How many rows the spec's query gives by the day of their event, over all of the past, as known at `as_of`."""
+    spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=as_of)
+    with warehouse.opened(url, spec, spans, as_of) as session:
+        _, batches = session.read(by_day(spec.sql, spec.columns.event_time))
+        rows = [row for batch in batches for row in batch.to_pylist()]
+    return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}
 
 
 def _today() -> date:

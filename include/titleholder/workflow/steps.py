@@ -76,8 +76,7 @@ def extract(
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
     spans = as_of_range.spans(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
-    frame = snapshots.frame(uri, sha256)
+    uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     with as_of_range.first_told(url, spec, frame, spans, as_of):
         contract.enforce(frame, spec, spans, as_of)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen)

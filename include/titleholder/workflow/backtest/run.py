@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from titleholder.data import contract, extraction, features, snapshots
+from titleholder.data import contract, extraction, features
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -137,7 +137,7 @@ def _outcomes(
     end = max(start, min(matured, months[-1].end))
     spans = Intervals(train_start=start, holdout_start=start, matured=end)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    frame = snapshots.frame(taken.uri, taken.sha256)
+    frame = taken.read()
     contract.enforce(frame, spec, spans, as_of, to_train=False)
     return Outcomes(as_of, matured, taken.uri, taken.sha256, frame)
 
