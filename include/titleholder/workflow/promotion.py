@@ -113,7 +113,7 @@ class Judge:
         """Where an earlier verdict looked at the same rows, results that a champion cannot change are taken from it."""
         decided, rows = self._decided, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
         same_rows = decided is not None and (decided.holdout_start, decided.holdout_end) == rows
-        results = checks.unaffected(decided.checks, by="champion") if decided and same_rows else ()
+        results = checks.unaffected_by("champion", decided.checks) if decided and same_rows else ()
         scored = compare(self._comparison, reign, champion_spec, self._scorer, reload=not same_rows)
         return scored, measure(scored.evidence), results
 
