@@ -188,7 +188,7 @@ def _trouble(channel: Channel, future: Future[None], patience: float) -> str:
     return (
         f"The notice was not sent by {channel.name} (connection {channel.connection!r}): {why}. Its text is in this "
         f"log, and nothing else is affected. Check that the Airflow connection {channel.connection!r}, of the type "
-        f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notices.md."
+        f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notifications.md."
     )
 
 

@@ -1,6 +1,6 @@
 """What a challenger is held to: the metric and the rule that decide, and the thresholds of every check.
 
-Every threshold lives here, with its default; `docs/judgement.md` says what each means.
+Every threshold lives here, with its default; `docs/validation.md` says what each means.
 """
 
 from __future__ import annotations

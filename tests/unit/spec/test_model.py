@@ -233,7 +233,7 @@ def test_off_needs_no_quotes_in_yaml() -> None:
 
 
 def test_the_documentation_tells_the_defaults() -> None:
-    page = (DEFAULT_FOLDER.parents[1] / "docs" / "judgement.md").read_text(encoding="utf-8")
+    page = (DEFAULT_FOLDER.parents[1] / "docs" / "validation.md").read_text(encoding="utf-8")
     block = next(b for b in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "checks:" in b)
     told = loader._Loader(block).get_single_data()["judgement"]
     assert Judgement.model_validate_json(json.dumps(told)) == Judgement(metric="roc_auc", floors={"roc_auc": 0.6})
