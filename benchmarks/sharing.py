@@ -113,9 +113,9 @@ def measure(model: str, months: list[date], link: str) -> dict[str, dict[str, fl
 
 def main() -> None:
     """Measure the models over both links and print a table."""
-    from titleholder.cli.main import find_local_stack
+    from titleholder.cli.local_stack import use_addresses
 
-    find_local_stack()
+    use_addresses()
     last = this_month()
     demo = [last - relativedelta(months=n) for n in range(35, -1, -1)]
     loans = [date(2011, 1, 1) + relativedelta(months=n) for n in range(30)]
