@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from titleholder.cli.console import AsJson, Model, new_table, out, print_json, progress, user
-from titleholder.spec.loader import demand_known
+from titleholder.spec.loader import require_known
 
 if TYPE_CHECKING:
     from datetime import date
@@ -47,7 +47,7 @@ def backtest(
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.backtest import run as backtesting
 
-    demand_known(model)
+    require_known(model)
     wish = backtesting.Wish(
         model, lane, _day(until), _day(labels_as_of), tuple(minimum_gain or ()), tuple(confidence or ())
     )

@@ -12,7 +12,7 @@ import typer
 
 from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, out, print_json, progress, user
 from titleholder.errors import UsageError
-from titleholder.spec.loader import demand_known, load_specs
+from titleholder.spec.loader import load_specs, require_known
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -100,7 +100,7 @@ def history(
     from titleholder.ledger import reigns, store
     from titleholder.settings import Settings
 
-    demand_known(model)
+    require_known(model)
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if not rows:
@@ -127,7 +127,7 @@ def champion(
     from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
 
-    demand_known(model)
+    require_known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = store.read(Settings.from_environment().ledger_url, model, lane)
     reign, taken = reigns.reign_on(rows, lane, day), reigns.taken_on(rows, lane, day)
@@ -169,7 +169,7 @@ def rollback(
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Rollback
 
-    demand_known(model)
+    require_known(model)
     order = Rollback(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
     _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
 

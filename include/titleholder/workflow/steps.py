@@ -30,7 +30,7 @@ from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import pipeline
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import cards, policy, publishing
@@ -59,7 +59,7 @@ def extract(
     """
     spec = load_specs(only=model)[model]
     chosen = _chosen(spec, candidates)
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", lane):
+    if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
     spans = as_of_range.spans(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
