@@ -18,7 +18,7 @@ from dateutil.relativedelta import relativedelta
 
 from localstack.airflow import DONE, Airflow
 from localstack.state import State
-from titleholder.cli.main import find_local_stack
+from titleholder.cli.local_stack import use_addresses
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="*", default=[4])
     parser.add_argument("--shuffled", action="store_true")
     asked = parser.parse_args()
-    find_local_stack()
+    use_addresses()
     settings, airflow = Settings.from_environment(), Airflow.of(State.locate())
     airflow.wait_for_dag(f"{asked.model}.retrain")
     airflow.pause(f"{asked.model}.retrain", False)

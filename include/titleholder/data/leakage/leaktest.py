@@ -19,7 +19,7 @@ from titleholder.data import as_of_range
 from titleholder.data.leakage.synthetic_future import Bed
 from titleholder.data.leakage.table_copies import Scratch, copies
 from titleholder.errors import UsageError
-from titleholder.spec.model import Facts, ModelSpec
+from titleholder.spec.model import ModelSpec, TableHistory
 
 BEFORE = "world_without"
 """The extract from the world without the future: what the others are held to."""
@@ -126,7 +126,7 @@ def _beds(scratch: Scratch, spec: ModelSpec) -> dict[str, Bed]:
             "`{known_at: recorded_at}`, or `static` where they never change; it reads "
             f"{', '.join(t.name for t in scratch.tables) or 'no table'}"
         )
-    found = {t.name: Bed(scratch, t, f) for t in scratch.tables if isinstance(f := declared[t.oid], Facts)}
+    found = {t.name: Bed(scratch, t, f) for t in scratch.tables if isinstance(f := declared[t.oid], TableHistory)}
     if not found:
         raise UsageError(f"{spec.name}: every table is static: there is no future to plant")
     return found

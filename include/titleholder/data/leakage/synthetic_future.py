@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from titleholder.data.leakage.table_copies import Relation, Scratch
 from titleholder.errors import UsageError
-from titleholder.spec.model import Facts
+from titleholder.spec.model import TableHistory
 from titleholder.spec.sql import quoted, setting
 
 ROWS = 2_000
@@ -49,7 +49,7 @@ class Column(NamedTuple):
 class Bed:
     """A table's copy, and what the spec says of its facts."""
 
-    def __init__(self, scratch: Scratch, table: Relation, facts: Facts) -> None:
+    def __init__(self, scratch: Scratch, table: Relation, facts: TableHistory) -> None:
         self.scratch, self.table, self.facts = scratch, table, facts
         found = scratch.rows(_COLUMNS, {"table": table.oid, "copy": table.copy})
         self.columns = [Column(quoted(name), *more) for name, *more in found]
