@@ -85,7 +85,9 @@ def test_a_lane_is_read_narrowly_and_agrees_with_its_decisions(settings: Setting
         for name in ("id", "sequence", "as_of", "kind", "champion_after", "matured", "look", "changed", "created_at"):
             assert getattr(row, name) == getattr(decision, name), name
         assert row.spec == (decision.spec if decision.changed else None)
-    assert reigns.reign_before(narrow, "narrow", date(2025, 1, 1)) == reigns.reign_before(whole, "narrow", date(2025, 1, 1))
+    assert reigns.reign_before(narrow, "narrow", date(2025, 1, 1)) == reigns.reign_before(
+        whole, "narrow", date(2025, 1, 1)
+    )
 
 
 def test_a_fold_goes_by_as_of_order_whatever_the_order_of_writing(settings: Settings) -> None:

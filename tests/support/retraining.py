@@ -30,7 +30,9 @@ def settle(challenger: Challenger, settings: Settings) -> Decision:
     return steps.promote(steps.decide(validated, settings=settings), settings=settings)
 
 
-def retrain(model: str, as_of: date, lane: str, settings: Settings, *, report: bool = False, **options: object) -> Decision:
+def retrain(
+    model: str, as_of: date, lane: str, settings: Settings, *, report: bool = False, **options: object
+) -> Decision:
     """The whole retrain; with `report` the model card is drawn too."""
     challenger = challenge(model, as_of, lane, settings, **options)
     decision = settle(challenger, settings)

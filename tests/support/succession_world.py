@@ -17,9 +17,9 @@ from support import retraining
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
-from titleholder.settings import Settings
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
+from titleholder.settings import Settings
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Challenger, ProposedDecision
 
@@ -84,7 +84,9 @@ def race(rounds: Sequence[Sequence[ProposedDecision]], settings: Settings) -> It
     pipes, runners = [], []
     for _ in rounds[0]:
         ours, theirs = PROCESSES.Pipe()
-        runner = PROCESSES.Process(target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True)
+        runner = PROCESSES.Process(
+            target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True
+        )
         runner.start()
         pipes.append(ours)
         runners.append(runner)

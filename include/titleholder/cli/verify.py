@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from titleholder.data.leakage.leaktest import Leak, Trap
     from titleholder.workflow.audit import Report
-    from titleholder.workflow.reproduce import Comparison
+    from titleholder.workflow.reproduce import Reproduction
 
 
 def audit(
@@ -84,11 +84,11 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _as_json(comparison: Comparison) -> dict[str, Any]:
+def _as_json(comparison: Reproduction) -> dict[str, Any]:
     return {"same": comparison.same, **comparison.model_dump(mode="json")}
 
 
-def _print_comparison(comparison: Comparison) -> None:
+def _print_comparison(comparison: Reproduction) -> None:
     c = comparison
     parts = [
         {"part": p.name, "compared": p.compared, "equal": p.equal, "within 1e-9": p.within, "different": p.different}

@@ -34,9 +34,9 @@ class Decided(NamedTuple):
     """A decision without its verdict.
 
     `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
-    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false where
-    a later decision about the same month took its place; `caused_by` is the decision because of which it was re-judged.
-    A rollback has neither challenger nor anything measured.
+    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
+    where a later decision about the same month took its place; `caused_by` is the decision because of which the month
+    was re-judged. A rollback has neither challenger nor anything measured.
     """
 
     id: int

@@ -1,7 +1,7 @@
-"""Which version was champion, when and after which: questions to the rows of one model in one lane (pure).
+"""Which version was champion, when and after which: queries of the rows of one model in one lane (pure).
 
-The live lane is a list: its last row says who is champion. Any other lane is a fold over its challengers in as-of order:
-the latest row of each as-of date is in force, and a month that arrives late or again makes its successors be re-judged.
+The live lane is a list: its last row names the champion. Any other lane is a fold over its challengers in as-of order:
+the latest row of each as-of date is in force, and a month that arrives late or again has its successors re-judged.
 """
 
 from __future__ import annotations

@@ -262,7 +262,9 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     if stored is None:
         checks = json.loads(row["verdict"])["checks"]
         compared = [c["status"] for c in checks if c["code"] == reloads_alike.code]
-        return "" if compared in ([], ["not_applicable"]) else f"the scores stored at its training ({key.path}) are gone"
+        return (
+            "" if compared in ([], ["not_applicable"]) else f"the scores stored at its training ({key.path}) are gone"
+        )
     reloaded = predict(registry.models.load(spec.name, version), spec, first)
     found = scores_alike(stored, reloaded, spec.judgement.checks.reload.tolerance)
     return found.explanation if found.status == "fail" else ""

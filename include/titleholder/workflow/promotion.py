@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 from titleholder.errors import DataError, ServiceError
 from titleholder.ledger import reigns, store
@@ -29,7 +29,6 @@ from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 ATTEMPTS = 30
 """How often a plan is made before the lane is said to be too busy; each time another run has written something."""
@@ -53,10 +52,14 @@ def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
     raise ServiceError(f"{model}: the live lane changes faster than the alias can follow; run `titleholder audit`")
 
 
-def write(plan: Callable[[list[LaneEntry]], Sequence[Entry] | T], url: str, model: str, lane: str) -> list[Decision] | T:
-    """Write the entries that `plan` makes of a lane's rows; made again while another run overtakes it.
+Plan = Callable[[list[LaneEntry]], list[Entry] | int]
+"""Makes entries of a lane's rows, or finds the id of a decision that stands already."""
 
-    A plan that gives something else than entries has found nothing to write; that is returned.
+
+def write(plan: Plan, url: str, model: str, lane: str) -> Decision:
+    """Write what is planned behind a lane's rows; planned again while another run overtakes it.
+
+    Returns the first row that was written, or the decision that stands already.
 
     Raises:
         ServiceError: when the lane changed during every attempt.
@@ -64,10 +67,10 @@ def write(plan: Callable[[list[LaneEntry]], Sequence[Entry] | T], url: str, mode
     for attempt in range(ATTEMPTS):
         rows = store.read_lane(url, model, lane)
         planned = plan(rows)
-        if not isinstance(planned, list):
-            return planned  # type: ignore[return-value]
-        if (written := store.append(url, planned, after=rows[-1].sequence if rows else 0)) is not None:
-            return written
+        if isinstance(planned, int):
+            return store.decision(url, planned)
+        if written := store.append(url, planned, after=rows[-1].sequence if rows else 0):
+            return written[0]
         time.sleep(random.uniform(0, PAUSE * attempt))  # noqa: S311  (no secret: so that two runs do not keep step)
     raise ServiceError(f"{model}, lane {lane}: other runs kept writing for {ATTEMPTS} attempts. Try again in a moment.")
 

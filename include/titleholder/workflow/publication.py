@@ -31,8 +31,8 @@ def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> Non
     _publish_newest(decision, scorer, origin, url)
     rows = store.read_lane(url, decision.model, decision.lane)
     caused = dict.fromkeys(r.challenger_version for r in rows if r.caused_by == decision.id)
-    newest = [row for version in caused if (row := reigns.decision_on(rows, version))]
-    for row in store.decisions(url, [row.id for row in newest if row.caused_by == decision.id]):
+    newest = (reigns.decision_on(rows, version) for version in caused)
+    for row in store.decisions(url, [found.id for found in newest if found and found.caused_by == decision.id]):
         _publish_newest(row, scorer, origin, url)
 
 

@@ -28,9 +28,7 @@ def retrain(
 ) -> Decision:
     """Extract, train, nominate, validate, decide, promote and report; returns the decision."""
     on_step("extract", 0)
-    snapshot = steps.extract(
-        spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates
-    )
+    snapshot = steps.extract(spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates)
     trained = []
     for n, name in enumerate(snapshot.candidates, start=1):
 

@@ -30,8 +30,7 @@ def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
             return found.id
         return [_entry(model, order, rows, url)]
 
-    written = write(plan, url, model, LIVE)
-    return store.decision(url, written) if isinstance(written, int) else written[0]
+    return write(plan, url, model, LIVE)
 
 
 def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:

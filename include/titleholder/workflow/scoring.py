@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
@@ -19,8 +20,8 @@ from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
-from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
 from titleholder.workflow.payloads import Challenger
 
@@ -227,7 +228,7 @@ def _champion_scores(
     champion_spec: ModelSpec | None,
     holdout: pd.DataFrame,
     scorer: Scorer,
-    judged: Array,
+    judged: NDArray[np.bool_],
 ) -> Array | None:
     if reign is None:
         return None

@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-
 from titleholder import reports
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
@@ -137,9 +136,7 @@ def train(
     registry = Registry(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
-    run_id = registry.runs.open(
-        snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note
-    )
+    run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
     known = registry.runs.tags(run_id)
     if names.MODEL_URI not in known:
         with registry.runs.running(run_id):
@@ -210,9 +207,7 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     ScoreStore(settings.snapshots).copy(of_run, of_run._replace(version=version))
     scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
     registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
-    return Challenger(
-        snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through
-    )
+    return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:
@@ -278,8 +273,7 @@ def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
     """
     snapshot, url, scorer = proposed.challenger.snapshot, settings.ledger_url, _scorer(settings)
     with scorer.registry.runs.running(snapshot.run_id):
-        written = write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
-        decision = store.decision(url, written) if isinstance(written, int) else written[0]
+        decision = write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
         if snapshot.lane == LIVE:
             follow_head(snapshot.model, settings=settings, registry=scorer.registry)
     scorer.registry.runs.finish(snapshot.run_id)

@@ -64,7 +64,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 """
 
 # `in_force`: in the live lane every row is, elsewhere the latest of each as-of date. It is no window function, so that
-# a question about few rows unpacks the verdicts of these alone. OFFSET 0 has each verdict parsed once, not once a field.
+# a query of few rows parses the verdicts of these alone. OFFSET 0 has each verdict parsed once, not once a field.
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
 SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_before, champion_after, trained_through,
