@@ -19,7 +19,7 @@ from titleholder.registry.models import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
-from titleholder.validation.checks.base import Evidence, Result, Seen
+from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.metrics import Array
 from titleholder.validation.verdict import Reign, Verdict, judge
 from titleholder.workflow.payloads import Challenger, Reference
@@ -84,17 +84,9 @@ class Case(BaseModel):
     holdout: tuple[date, date]
     note: str
 
-    def judge(self, known: Verdict | None = None, results: Sequence[Result] = ()) -> Verdict:
-        """The verdict on this evidence; `known` and `results` save work, see `verdict.judge`."""
-        return judge(
-            self.evidence,
-            as_of=self.as_of,
-            reign=self.reign,
-            holdout=self.holdout,
-            note=self.note,
-            known=known,
-            results=results,
-        )
+    def judge(self) -> Verdict:
+        """The verdict on this evidence."""
+        return judge(self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note)
 
     def under(self, spec: ModelSpec, reign: Reign | None) -> Case:
         """The same rows and scores under another judgement, or with other looks of the same champion's reign."""
@@ -154,7 +146,7 @@ def prepare(
         champion=_champion(contest, reign, crowned, frame, asked),
         weights=features.weights(frame, spec),
         clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
-        seen=_seen(own, training_rows, spec),
+        training=_training_sample(own, training_rows, spec),
         predict=lambda others: asked.ask(contest.version, spec, others),
         inputs=columns.inputs,
         champion_inputs=crowned.columns.inputs if crowned else None,
@@ -177,11 +169,13 @@ def _judged_from(contest: Contest, reign: Reign | None) -> tuple[date, str]:
     return min(reign.trained_through, contest.spans.matured), note
 
 
-def _seen(own: Callable[[pd.DataFrame], Array], training_rows: pd.DataFrame, spec: ModelSpec) -> Seen:
+def _training_sample(
+    own: Callable[[pd.DataFrame], Array], training_rows: pd.DataFrame, spec: ModelSpec
+) -> TrainingSample:
     n = len(training_rows)
     some = training_rows.iloc[np.unique(np.linspace(0, n - 1, min(n, SEEN_ROWS)).astype(int))].reset_index(drop=True)
     y = some[spec.columns.target].to_numpy(dtype="float64")
-    return Seen(frame=some, y=y, scores=own(some))
+    return TrainingSample(frame=some, y=y, scores=own(some))
 
 
 def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> ModelSpec | None:

@@ -19,7 +19,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.verdict import Reign, Verdict
+from titleholder.validation.verdict import Reign, Verdict, conclude, measure
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import judged_anew
 from titleholder.workflow.scoring import Case, Contest, Scorer, prepare
@@ -81,9 +81,9 @@ def _under(contest: Contest, setting: Setting) -> Contest:
 
 
 class _Judge:
-    """Judges one challenger under many settings; a check is run again only where its answer can differ.
+    """Judges one challenger under many settings; what cannot differ is measured and checked once.
 
-    What concerns the judged rows and the model alone is taken from the verdict of the ledger.
+    What depends on the judged rows and the challenger alone is taken from the ledger's verdict.
     """
 
     def __init__(self, decided: Verdict, registry: Registry, scorer: Scorer) -> None:
@@ -96,16 +96,25 @@ class _Judge:
         if champion not in self._cases:
             self._cases[champion] = prepare(contest, reign, rows, self._registry, scorer=self._scorer)
         case = self._cases[champion].under(contest.spec, reign)
-        verdict = case.judge(self._verdicts.get((confidence, champion)), self._results(case, confidence))
+        same = self._verdicts.get((confidence, champion))
+        verdict = conclude(
+            case.evidence,
+            same or measure(case.evidence),
+            as_of=case.as_of,
+            reign=case.reign,
+            holdout=case.holdout,
+            note=case.note,
+            results=checks.unaffected_by("reign", same.checks) if same else self._results(case, confidence),
+        )
         self._verdicts.setdefault((confidence, champion), verdict)
         return verdict
 
     def _results(self, case: Case, confidence: float) -> tuple[Result, ...]:
-        """What is known of a challenger whoever reigns, as long as the same rows are judged."""
-        alike = [v for (level, _), v in self._verdicts.items() if level == confidence and _on_rows_of(case, v)]
-        by_rows = checks.heeding(self._decided.checks, "rows") if _on_rows_of(case, self._decided) else ()
-        return (*by_rows, *(checks.heeding(alike[0].checks, "confidence") if alike else ()))
+        """The results that hold against any champion, as long as the same rows are judged."""
+        alike = [v for (level, _), v in self._verdicts.items() if level == confidence and _same_rows(case, v)]
+        by_rows = checks.unaffected_by("confidence", self._decided.checks) if _same_rows(case, self._decided) else ()
+        return (*by_rows, *(checks.unaffected_by("champion", alike[0].checks) if alike else ()))
 
 
-def _on_rows_of(case: Case, verdict: Verdict) -> bool:
+def _same_rows(case: Case, verdict: Verdict) -> bool:
     return (verdict.holdout_start, verdict.holdout_end) == case.holdout
