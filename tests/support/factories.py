@@ -14,7 +14,9 @@ from dateutil.relativedelta import relativedelta
 from titleholder.ledger.decision import Decision
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
-from titleholder.validation.checks.base import Evidence, Result, Severity, Status
+from titleholder.validation.checks import CHECKS
+from titleholder.validation.checks.base import Result, Severity, Status
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import Reign, Verdict
 
@@ -146,9 +148,11 @@ def evidence(spec: ModelSpec | None = None, *, events: int = 20, **parts: Any) -
 
 
 def result(code: str, status: Status = "pass", severity: Severity = "block", explanation: str | None = None) -> Result:
+    about: dict[str, Any] = {"subject": CHECKS[code].subject, "role": CHECKS[code].role} if code in CHECKS else {}
     return Result(
-        code=code, title=code, severity=severity, status=status, numbers={}, explanation=explanation or f"{code} said."
-    )
+        code=code, title=code, severity=severity, status=status, numbers={}, explanation=explanation or f"{code} said.",
+        **about,
+    )  # fmt: skip
 
 
 def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> Verdict:

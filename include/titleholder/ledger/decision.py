@@ -136,8 +136,11 @@ def row_of(entry: Entry) -> dict[str, Any]:
     """An entry as the table has it: scalars as they are, the parts in `DOCUMENTS` as JSON text."""
     plain = entry.model_dump(exclude=set(DOCUMENTS))
     documents = entry.model_dump(mode="json", include=set(DOCUMENTS))
-    texts = {name: json.dumps(value, sort_keys=True, allow_nan=False) for name, value in documents.items() if value}
-    return {**plain, **dict.fromkeys(DOCUMENTS), **texts}
+    return {**plain, **{name: _json(value) for name, value in documents.items()}}
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def digest(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Array, events
+from titleholder.validation.evidence import Array, events
 from titleholder.validation.metrics import Gain
 from titleholder.validation.metrics.inputs import Labels
 
