@@ -90,7 +90,8 @@ class Extract:
         """These columns (default: all), in this order, of the rows with `start <= event_time < end`.
 
         A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
-        whole extract. Memory: the frame, and the Arrow columns it is made from.
+        whole extract. Memory: little more than the frame, for each Arrow column goes
+        when it is converted; pages of the mapped file belong to the system, which takes them back.
 
         Raises:
             DataError: for a column that the extract does not have.
@@ -98,8 +99,7 @@ class Extract:
         chosen = None if start is None and end is None else self.positions(event_time, start, end)
         names = None if columns is None else list(dict.fromkeys(columns))
         self._require(names or ())
-        table = self._table(names, chosen)
-        frame: pd.DataFrame = table.to_pandas(self_destruct=True)
+        frame: pd.DataFrame = self._table(names, chosen).to_pandas(split_blocks=True, self_destruct=True)
         if chosen is None:
             return frame
         for name in self._with_gaps(frame):
