@@ -384,7 +384,7 @@ def test_bad_data_stops_the_run_before_training_with_every_violation(
         "+ colour",
         "id: is not unique",
         "is outside the window [2023-03-01, 2023-11-01)",
-        "is after as_of 2024-01-01: the query lets the future in",
+        "is after as_of 2024-01-01: the query returns rows that were not known yet",
         "price: has the wrong type; it must be a number",
         "nothing was trained",
     ):

@@ -84,7 +84,7 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
 
 def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: Settings) -> None:
     today = datetime.now(UTC).date()
-    with pytest.raises(UsageError, match=f"lies in the future; the latest that makes sense is today, {today}"):
+    with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
         extract(today + timedelta(days=1), settings)
 
 
