@@ -14,14 +14,13 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
 from titleholder.data import snapshots
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.workflow import publishing, steps
-from titleholder.workflow.payloads import Challenger, Trained
+from titleholder.workflow.payloads import Challenger, Origin, Snapshot, Trained
 from titleholder.workflow.scoring import SCORES_TAG
 
 pytestmark = pytest.mark.slow
@@ -384,7 +383,7 @@ def test_bad_data_stops_the_run_before_training_with_every_violation(
         "+ colour",
         "id: is not unique",
         "is outside the window [2023-03-01, 2023-11-01)",
-        "is after as_of 2024-01-01: the query lets the future in",
+        "is after as_of 2024-01-01: the query returns rows that were not known yet",
         "price: has the wrong type; it must be a number",
         "nothing was trained",
     ):

@@ -18,7 +18,6 @@ from support.stacks import tiny_rows
 from support.succession_world import write_model
 from support.time_world import execute
 from titleholder.cli.main import app
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -27,6 +26,7 @@ from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
+from titleholder.workflow.payloads import Origin, Snapshot
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_time"
@@ -84,7 +84,7 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
 
 def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: Settings) -> None:
     today = datetime.now(UTC).date()
-    with pytest.raises(UsageError, match=f"lies in the future; the latest that makes sense is today, {today}"):
+    with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
         extract(today + timedelta(days=1), settings)
 
 

@@ -22,7 +22,7 @@ from datetime import date
 from typing import Any
 
 from titleholder import reports
-from titleholder.data import as_of_range, contract, extraction, snapshots
+from titleholder.data import as_of_range, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, store
@@ -73,11 +73,10 @@ def extract(
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
-    spans = as_of_range.spans(url, spec, as_of)
+    spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
-    with as_of_range.first_told(url, spec, frame, spans, as_of):
-        contract.enforce(frame, spec, spans, as_of)
+    as_of_range.enforce_contract(url, spec, frame, spans, as_of)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen)
     runs = Registry(settings.tracking_uri).runs
     note = publication.run_note(spec.name, as_of, lane, origin)
