@@ -34,7 +34,7 @@ class ModelVersionLink(BaseOperatorLink):
         reference = _result(ti_key)
         challenger = reference.get("challenger", reference)
         version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
-        model = _snapshot(reference).get("model") or reference.get("model")
+        model = _snapshot(reference).get("spec", {}).get("name") or reference.get("model")
         return mlflow_urls.version(need("MLFLOW_TRACKING_URI"), model, version) if version else ""
 
 

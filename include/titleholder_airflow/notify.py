@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import urls
@@ -41,7 +41,7 @@ def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
         decision = ti.xcom_pull(task_ids=ti.task_id)
         links = {**(decision.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
         if notice := notifications.of({"owner": spec.owner, **decision, "links": links}):
-            _send(spec.notices, notice, TIMEOUT)
+            _send(spec.notifications, notice, TIMEOUT)
 
     return [notify]
 
@@ -53,7 +53,7 @@ class ApprovalNotifier(BaseNotifier):
     them; reason and links are optional.
     """
 
-    def __init__(self, model: str, owner: str, channels: Notices) -> None:
+    def __init__(self, model: str, owner: str, channels: Notifications) -> None:
         super().__init__()
         self.model, self.owner, self.channels = model, owner, channels
 
@@ -71,21 +71,21 @@ class ApprovalNotifier(BaseNotifier):
 
 def approval_notifiers(spec: ModelSpec) -> list[BaseNotifier]:
     """For `notifiers` of the operator that asks for approval."""
-    return [ApprovalNotifier(spec.name, spec.owner, spec.notices)]
+    return [ApprovalNotifier(spec.name, spec.owner, spec.notifications)]
 
 
 def deadline_of(spec: ModelSpec) -> DeadlineAlert | None:
-    """For `deadline` of the DAG: notifies of a run that has not ended `notices.deadline` after it was queued.
+    """For `deadline` of the DAG: notifies of a run that has not ended `notifications.deadline` after it was queued.
 
     None when the spec sets no deadline. The triggerer sends it: an executor would need a free slot, and a lack of slots
     is what makes runs late.
     """
-    if spec.notices.deadline is None:
+    if spec.notifications.deadline is None:
         return None
-    channels = spec.notices.model_dump(mode="json", include={"email", "slack"})
+    channels = spec.notifications.model_dump(mode="json", include={"email", "slack"})
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(seconds=spec.notices.deadline.total_seconds()),
+        interval=timedelta(seconds=spec.notifications.deadline.total_seconds()),
         callback=AsyncCallback(notify_late, kwargs={"model": spec.name, "owner": spec.owner, "channels": channels}),
     )
 
@@ -106,7 +106,7 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
-    to = Notices.model_validate_json(json.dumps(channels))
+    to = Notifications.model_validate_json(json.dumps(channels))
     if failures := await asyncio.to_thread(_send, to, notice, TRIGGERER_TIMEOUT):
         raise ServiceError("; ".join(failures))
     return notice.subject
@@ -121,7 +121,7 @@ class Channel(NamedTuple):
     notifier: Callable[[], BaseNotifier]
 
 
-def _channels(channels: Notices, notice: notifications.Notice) -> list[Channel]:
+def _channels(channels: Notifications, notice: notifications.Notice) -> list[Channel]:
     found = []
     if email := channels.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
@@ -149,10 +149,10 @@ def _slack(connection: str, notice: notifications.Notice) -> BaseNotifier:
     return SlackWebhookNotifier(slack_webhook_conn_id=connection, text=notifications.slack(notice), unfurl_links=False)
 
 
-def _send(to: Notices, notice: notifications.Notice, timeout: float) -> list[str]:
+def _send(to: Notifications, notice: notifications.Notice, timeout: float) -> list[str]:
     """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
     channels = _channels(to, notice)
-    names = ", ".join(channel.name for channel in channels) or "nobody: the spec has no channel under notices"
+    names = ", ".join(channel.name for channel in channels) or "nobody: the spec has no channel under notifications"
     LOG.info("Notification to %s\n%s\n%s", names, notice.subject, notice.text)
     sending = {_start(channel): channel for channel in channels}
     wait(sending, timeout=timeout)

@@ -66,15 +66,15 @@ def build(spec: ModelSpec, folder: Path) -> DAG:
         snapshot = extract(spec.name, str(folder))
         candidates = train.expand_kwargs(snapshot)
         challenger = nominate(candidates)
-        judged = validate(challenger)
-        ruled = decide(judged)
+        validated = validate(challenger)
+        proposed = decide(validated)
         if (approval := spec.promotion.approval) != "automatic":
-            ruled = Approve(
-                task_id="approve", ruled=ruled, approval=approval, notifiers=approval_notifiers(spec)
+            proposed = Approve(
+                task_id="approve", proposed=proposed, approval=approval, notifiers=approval_notifiers(spec)
             ).output
         decision = promote.override(
             outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec)
-        )(ruled)  # fmt: skip
+        )(proposed)  # fmt: skip
         report(decision)
 
     return retrain()
@@ -128,8 +128,8 @@ def train(snapshot: Reference, name: str) -> Reference:
     **When it is red.** This candidate cannot be fitted; the log says why, and the others continue without it. Fix the
     spec and start another run. To have the candidate judged in this run, clear the task before `nominate` has run.
     """
-    from titleholder.data.snapshots import Snapshot
     from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Snapshot
 
     return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 
@@ -144,9 +144,9 @@ def nominate(candidates: list[Reference]) -> Reference:
     **When it is red.** No candidate could be trained (see `train`), or MLflow is down: clear the task when it is back.
     """
     from titleholder.workflow import steps
-    from titleholder.workflow.payloads import Trained
+    from titleholder.workflow.payloads import TrainedCandidate
 
-    trained = [Trained.model_validate(c) for c in candidates if c]
+    trained = [TrainedCandidate.model_validate(c) for c in candidates if c]
     return steps.nominate(trained, settings=settings()).model_dump(mode="json")
 
 
@@ -166,22 +166,22 @@ def validate(challenger: Reference) -> Reference:
 
 
 @step
-def decide(judged: Reference) -> Reference:
-    """Rule on the verdict: promote, keep, reject, or ask a person.
+def decide(validated: Reference) -> Reference:
+    """Propose what follows from the verdict: promote, keep, reject, or ask a person.
 
-    **Promises.** The ruling follows from the verdict, the spec and the ledger, and nothing else. It is not in force
+    **Promises.** The proposal follows from the verdict, the spec and the ledger, and nothing else. It is not in force
     before `promote` has written it.
 
     **When it is red.** PostgreSQL is down: clear the task when it is back.
     """
     from titleholder.workflow import steps
-    from titleholder.workflow.payloads import Judged
+    from titleholder.workflow.payloads import ValidatedChallenger
 
-    return steps.decide(Judged.model_validate(judged), settings=settings()).model_dump(mode="json")
+    return steps.decide(ValidatedChallenger.model_validate(validated), settings=settings()).model_dump(mode="json")
 
 
 @step
-def promote(ruled: Reference) -> Reference:
+def promote(proposed: Reference) -> Reference:
     """Write the decision: to the ledger first, under the lane's lock, then to the registry's alias.
 
     **Promises.** One decision for a challenger, however often the task is tried; never two champions. When the
@@ -191,9 +191,9 @@ def promote(ruled: Reference) -> Reference:
     task. What is in the ledger stands; the next try makes the alias and MLflow follow it.
     """
     from titleholder.workflow import steps
-    from titleholder.workflow.payloads import Ruled
+    from titleholder.workflow.payloads import ProposedDecision
 
-    return publish(steps.promote(Ruled.model_validate(ruled), settings=settings()))
+    return publish(steps.promote(ProposedDecision.model_validate(proposed), settings=settings()))
 
 
 @step

@@ -67,11 +67,11 @@ def roll_back(model: str) -> dict[str, Any]:
     Otherwise PostgreSQL or MLflow is down: clear the task when it is back.
     """
     from titleholder.workflow import steps
-    from titleholder.workflow.payloads import Rollback
+    from titleholder.workflow.payloads import RollbackOrder
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
-    order = Rollback(
+    order = RollbackOrder(
         reason=form["reason"],
         actor=actor(run),
         to=form["to"],

@@ -19,10 +19,10 @@ from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from titleholder.data.snapshots import Origin
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
     from titleholder.spec.model import ModelSpec
+    from titleholder.workflow.payloads import Origin
 
 NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
 """Errors of titleholder.errors that a retry cannot cure."""
@@ -76,9 +76,9 @@ def champion_outlet(model: str) -> AssetAlias:
 
 def publish(decision: Decision) -> dict[str, Any]:
     """A decision's summary for XCom; a change of the live champion also updates the model's asset."""
-    from titleholder.registry.models import Registry
+    from titleholder.registry.client import Registry
     from titleholder.spec.types import LIVE
-    from titleholder.workflow.publishing import summary
+    from titleholder.workflow.publication import summary
 
     if decision.changed and decision.lane == LIVE:
         change = {"version": decision.champion_after, "before": decision.champion_before, "decision": decision.id}
@@ -89,7 +89,7 @@ def publish(decision: Decision) -> dict[str, Any]:
 
 def origin(context: Mapping[str, Any]) -> Origin:
     """Who started the run of a task, why, and where people see the run."""
-    from titleholder.data.snapshots import Origin
+    from titleholder.workflow.payloads import Origin
 
     run = context["dag_run"]
     return Origin(

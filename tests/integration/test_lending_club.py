@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from titleholder.cli.main import app
 from titleholder.data import snapshots
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER
 from titleholder.workflow import steps
+from titleholder.workflow.payloads import Origin, Snapshot
 
 ROOT = Path(__file__).parents[2]
 LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"
@@ -63,7 +63,9 @@ def labels_as_known(as_of: str, start: str, end: str) -> dict[int, int]:
     ("as_of", "start", "end"), [("2010-10-01", "2007-01-01", "2009-04-01"), ("2012-03-01", "2008-06-01", "2010-09-01")]
 )
 def test_labels_are_those_known_at_as_of(loans: Settings, as_of: str, start: str, end: str) -> None:
-    frame = snapshots.read(extract(loans, date.fromisoformat(as_of)))
+    snapshot = extract(loans, date.fromisoformat(as_of))
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as rows:
+        frame = rows.read(["loan_id", "charged_off", "known_at"])
     assert dict(zip(frame["loan_id"], frame["charged_off"], strict=True)) == labels_as_known(as_of, start, end)
     assert (frame["known_at"] <= pd.Timestamp(as_of, tz="UTC")).all()
 

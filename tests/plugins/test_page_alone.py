@@ -49,11 +49,11 @@ get("no decision")
 get("model without a decision", "/models/tiny")
 rows = [decided(1, kind="promote", champion_before=None, judged_against=None, champion_metric=None, gain=None),
         decided(2), decided(3, kind="rollback", challenger_version=None, challenger_metric=None, metric=None, gain=None),
-        decided(4, actor="bob", stands=False), decided(5, kind="retire", asked_because="re-judged")]
+        decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4)]
 ledger.decisions = lambda url, model, lane: rows
 ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
 ledger.lanes = lambda url, model: [ledger.Lane("backtest", 5)]
-for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=RE-JUDGED", "replaced": "&replaced=true",
+for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     get(name, f"/models/tiny?lane=backtest{path}")
 get("another lane", "/models/tiny?lane=other")
@@ -68,7 +68,7 @@ get("backtest, MLflow down", "/models/tiny/backtest?lane=backtest")
 artifact, mlflow.artifact = mlflow.artifact, lambda run_id, path: f"<p>{path} of {run_id}</p>"
 get("backtest", "/models/tiny/backtest?lane=backtest")
 mlflow.artifact = artifact
-back = dict.fromkeys(("challenger_version", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
+back = dict.fromkeys(("challenger_version", "caused_by", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
     "id": 7, "model": "tiny", "lane": "live", "sequence": 3, "as_of": rows[-1].as_of, "kind": "rollback", "reason": "So.",
     "created_at": rows[-1].created_at, "actor": "ann", "asked_because": "", "champion_before": 2, "champion_after": 1,
     "spec": {}, "spec_fingerprint": "f", "trained_through": None, "seed": 7, "code_version": "0", "hash": "h",

@@ -23,7 +23,7 @@ from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
 from titleholder_airflow import notify
 loaded = [m for m in heavy if m in sys.modules]
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 
 DECISION = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,
@@ -32,7 +32,7 @@ DECISION = {
 }
 
 def spec(**channels):
-    return Of(name="small", owner="credit-risk", notices=Notices.model_validate_json(json.dumps(channels)))
+    return Of(name="small", owner="credit-risk", notifications=Notifications.model_validate_json(json.dumps(channels)))
 
 def context(decision=DECISION):
     ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote",
@@ -116,7 +116,7 @@ def test_a_kept_champion_and_other_lanes_notify_nobody(tmp_path: Path) -> None:
 
 def test_without_channels_a_notification_is_in_the_log(tmp_path: Path) -> None:
     _, log = run(tmp_path, "notify.decision_callbacks(spec())[0](context())")
-    assert "Notification to nobody: the spec has no channel under notices" in log
+    assert "Notification to nobody: the spec has no channel under notifications" in log
     assert "small: version 7 is the new champion, after version 5" in log
     assert "Decided by: airflow:scheduled (decision 12)" in log
 

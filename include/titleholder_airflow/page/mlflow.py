@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import requests
 
-from titleholder.registry import urls
+from titleholder.registry import names, urls
 
-ALIAS = "champion"
 TIMEOUT, FILE_TIMEOUT = 2.0, 5.0
 """Seconds that MLflow may take for an answer, and for a file, before the page is shown without it."""
 KEPT, FRESH = 20.0, 1.0
@@ -63,7 +62,7 @@ def _read_aliases() -> Aliases:
             page = _json(_request("GET", "/api/2.0/mlflow/registered-models/search", params=wanted))
             for model in page.get("registered_models", []):
                 versions = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
-                found[model["name"]] = versions.get(ALIAS)
+                found[model["name"]] = versions.get(names.ALIAS)
             if not (token := page.get("next_page_token", "")):
                 return Aliases(found)
     except (UnavailableError, ValueError, KeyError) as error:
@@ -96,7 +95,7 @@ def newest_backtest(model: str, lane: str) -> str | None:
     try:
         body = {
             "experiment_ids": [_json(experiment)["experiment"]["experiment_id"]],
-            "filter": f"tags.`titleholder.kind` = 'backtest' AND tags.`titleholder.lane` = '{lane}' "
+            "filter": f"tags.`{names.KIND}` = 'backtest' AND tags.`{names.LANE}` = '{lane}' "
             "AND attributes.status = 'FINISHED'",
             "order_by": ["attributes.start_time DESC"],
             "max_results": 1,

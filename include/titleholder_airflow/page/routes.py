@@ -24,8 +24,9 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
 from titleholder.ledger.queries import Decided
+from titleholder.registry import names
 from titleholder.settings import need
-from titleholder.spec.types import BACKTEST, LIVE
+from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
 from titleholder_airflow.page import charts, health, mlflow, queries
 from titleholder_airflow.page.facts import Approval, Model
 from titleholder_airflow.page.rendering import page
@@ -36,7 +37,6 @@ POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src
 """What the page may load: its own script, style, pictures and frames, and nothing inline."""
 REPORT_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
 """A report comes from MLflow: it is shown without scripts, as if from another origin."""
-LANE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 LEDGER_DOWN = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
     "`make up` starts it. Nothing is lost, and every champion stays. Then reload this page."
@@ -125,7 +125,7 @@ def model(
     approvals, runs = queries.approvals([found.dag_id], session), queries.newest_runs([found.dag_id], session)
     session.close()
     now = datetime.now(UTC)
-    in_force = sorted((row for row in rows if row.stands), key=lambda row: (row.as_of, row.sequence))
+    in_force = sorted((row for row in rows if row.in_force), key=lambda row: (row.as_of, row.sequence))
     filters = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
     return page(
         request,
@@ -163,17 +163,19 @@ def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -
     session.close()
     if not row["mlflow_run_id"]:
         raise HTTPException(404)
-    return _report(request, lambda: row["mlflow_run_id"], "card.html")
+    return _report(request, lambda: row["mlflow_run_id"], names.CARD)
 
 
 @app.get("/models/{name}/backtest")
 def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep, lane: str) -> HTMLResponse:
     """The report of the newest backtest of a lane, an artifact of its MLflow run."""
     _visible(name, user, session)
-    if not LANE.fullmatch(lane):
+    if not re.fullmatch(LANE_PATTERN, lane):
         raise HTTPException(404)
     session.close()
-    return _report(request, lambda: mlflow.newest_backtest(name, lane), "backtest.html", _how_to_backtest(name, lane))
+    return _report(
+        request, lambda: mlflow.newest_backtest(name, lane), names.BACKTEST_REPORT, _how_to_backtest(name, lane)
+    )
 
 
 def _how_to_backtest(name: str, lane: str) -> str:
@@ -221,7 +223,7 @@ def _passes(row: Decided, filters: Mapping[str, Any]) -> bool:
     """Whether a row passes the table's filters."""
     text = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
     kinds = filters["kind"] or KINDS
-    return row.kind in kinds and filters["text"].casefold() in text and (row.stands or filters["replaced"])
+    return row.kind in kinds and filters["text"].casefold() in text and (row.in_force or filters["replaced"])
 
 
 def _of(model: Model, approvals: list[Approval]) -> list[Approval]:

@@ -1,4 +1,4 @@
-"""What a snapshot must look like, and the sentence a user reads for each way in which it does not."""
+"""The contract of a snapshot's rows, and the sentence that reports each violation."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
         (at("issued_at", pd.NaT), "issued_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
         (
             at("known_at", moment("2024-07-01 00:00:00.000001")),
-            "known_at: is after as_of 2024-07-01: the query lets the future in "
+            "known_at: is after as_of 2024-07-01: the query returns rows that were not known yet "
             "(1 row, e.g. 2024-07-01 00:00:00.000001+00:00, loan_id 4)",
         ),
         (at("known_at", pd.NaT), "known_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
@@ -135,7 +135,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
         ),
         (
             lambda f: pd.concat([f, f[["income"]]], axis=1),
-            "columns differ from the spec (- missing, + unexpected):\n      + income   (given twice)",
+            "columns differ from the spec (- missing, + unexpected):\n      + income   (occurs twice)",
         ),
         (lambda f: f.assign(bad=0), "bad: one class only: every training row has 0; there is nothing to learn"),
         (
@@ -183,7 +183,7 @@ def test_everything_wrong_is_told_at_once_columns_first() -> None:
     told = str(caught.value)
     assert told.startswith("small: the snapshot as of 2024-07-01 breaks its contract (6 violations)")
     assert "nothing was trained" in told
-    assert told.endswith("Mend small.sql or the columns in small.yaml.")
+    assert told.endswith("Correct small.sql or the columns in small.yaml.")
     wanted = [
         "columns differ",
         "loan_id: is not unique",
@@ -257,9 +257,9 @@ WEIGHTED = a_spec(columns__weight="exposure", columns__cluster="customer")
 @pytest.mark.parametrize(
     ("weight", "said"),
     [
-        (0.0, "exposure: is no positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
-        (-1.0, "exposure: is no positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
-        (np.inf, "exposure: is no positive, finite weight (1 row, e.g. inf, loan_id 4)"),
+        (0.0, "exposure: is not a positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
+        (-1.0, "exposure: is not a positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
+        (np.inf, "exposure: is not a positive, finite weight (1 row, e.g. inf, loan_id 4)"),
         (np.nan, "exposure: is missing (null) (1 row, e.g. nan, loan_id 4)"),
     ],
 )
