@@ -70,8 +70,8 @@ def test_labels_are_those_known_at_as_of(loans: Settings, as_of: str, start: str
     assert (frame["known_at"] <= pd.Timestamp(as_of, tz="UTC")).all()
 
 
-def test_a_month_with_too_few_charge_offs_crowns_nobody(loans: Settings) -> None:
+def test_a_month_with_too_few_charge_offs_promotes_nothing(loans: Settings) -> None:
     done = CliRunner().invoke(app, ["run", "lending_club_default", "--as-of", "2010-07-01", "--lane", "loans"])
     assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in said
+    output = " ".join(done.output.split())
+    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in output
