@@ -18,10 +18,10 @@ from dateutil.relativedelta import relativedelta
 
 from localstack.airflow import DONE, Airflow
 from localstack.state import State
-from titleholder.cli.main import find_local_stack
+from titleholder.cli.local_stack import use_addresses
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="*", default=[4])
     parser.add_argument("--shuffled", action="store_true")
     asked = parser.parse_args()
-    find_local_stack()
+    use_addresses()
     settings, airflow = Settings.from_environment(), Airflow.of(State.locate())
     airflow.wait_for_dag(f"{asked.model}.retrain")
     airflow.pause(f"{asked.model}.retrain", False)
@@ -89,7 +89,7 @@ def main() -> None:
             lambda d: d <= asked.last, (asked.first + relativedelta(months=n) for n in itertools.count())
         )
     )
-    champion, stamp, first = Registry(settings.tracking_uri).champion(asked.model), f"{time.time():.0f}", None
+    champion, stamp, first = Registry(settings.tracking_uri).models.champion(asked.model), f"{time.time():.0f}", None
     print(f"{asked.model}, {len(months)} months")
     print(f"{'how':>10} {'seconds':>8} {'tasks/s':>8}  decisions", flush=True)
     for how in [*map(str, asked.at_once), *(["shuffled"] if asked.shuffled else [])]:
@@ -99,13 +99,13 @@ def main() -> None:
             if how == "shuffled"
             else run(airflow, asked.model, months, int(how), lane)
         )
-        rows = reigns.standing(store.read(settings.ledger_url, asked.model, lane), lane)
+        rows = reigns.in_force(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)
         assert [r.as_of for r in rows] == months
         tasks = len(months) * (5 + len(rows[-1].spec["training"]["candidates"]))
         same = "the same" if outcome(rows) == first else "OTHERS"
         print(f"{how:>10} {seconds:>8.0f} {tasks / seconds:>8.2f}  {same}", flush=True)
-    moved = Registry(settings.tracking_uri).champion(asked.model) != champion
+    moved = Registry(settings.tracking_uri).models.champion(asked.model) != champion
     print(f"The live alias was {'MOVED' if moved else 'not moved'}.")
 
 

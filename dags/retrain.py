@@ -87,10 +87,10 @@ def extract(model: str) -> list[Reference]:
     every violation. Start another run with better values, or mend the SQL, the YAML or the data and clear the task.
     Else the warehouse or MLflow is away: clear the task when it is back.
     """
-    from titleholder.data.snapshots import Origin
     from titleholder.errors import UsageError
     from titleholder.spec.windows import resolve_as_of
     from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Origin
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
@@ -128,8 +128,8 @@ def train(snapshot: Reference, name: str) -> Reference:
     **When it is red.** This candidate does not fit; the log says why, and the others go on without it. Mend the spec
     and start another run. To have it judged in this one, clear it before `nominate` has run.
     """
-    from titleholder.data.snapshots import Snapshot
     from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Snapshot
 
     return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 

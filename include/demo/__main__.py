@@ -21,7 +21,7 @@ from localstack import cli as stack
 from localstack.airflow import DONE, Airflow
 from localstack.settings import environment
 from localstack.state import State
-from titleholder.cli.tables import decisions
+from titleholder.cli.tables import decision_table
 from titleholder.errors import TitleholderError
 from titleholder.ledger import reigns, store
 from titleholder.spec.loader import load_specs
@@ -116,7 +116,8 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
     for lane in (BACKTEST, LIVE):
         out.print(
-            decisions(f"{spec.name}, lane {lane}", reigns.standing(store.read(url, MODEL, lane), lane), out.width), ""
+            decision_table(f"{spec.name}, lane {lane}", reigns.in_force(store.read(url, MODEL, lane), lane), out.width),
+            "",
         )
     command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120
     out.print(

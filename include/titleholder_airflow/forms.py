@@ -14,6 +14,7 @@ from airflow.sdk import Param
 
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.settings import need
+from titleholder.spec.types import LANE_PATTERN
 
 if TYPE_CHECKING:
     from titleholder.ledger.queries import Reigned
@@ -36,7 +37,7 @@ def retrain(spec: ModelSpec) -> Form:
             "Empty: the run's own date.",
         ),
         "lane": Param(
-            None, type=["null", "string"], pattern="^[a-z][a-z0-9_-]{0,39}$", title="Lane",
+            None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
             description_md="`live` can move the champion. Any other name, such as `what-if`, has a history of its own "
             "and cannot. Empty: `live`; in a backfill `backtest`, and there `live` is refused.",
             examples=["live", "backtest", "what-if"],

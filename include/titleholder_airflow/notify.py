@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import urls
@@ -41,7 +41,7 @@ def announcing(spec: ModelSpec) -> list[Callable[[Any], None]]:
         told = ti.xcom_pull(task_ids=ti.task_id)
         links = {**(told.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
         if notice := notifications.of({"owner": spec.owner, **told, "links": links}):
-            _tell(spec.notices, notice, PATIENCE)
+            _tell(spec.notifications, notice, PATIENCE)
 
     return [announce]
 
@@ -53,7 +53,7 @@ class Asking(BaseNotifier):
     reason and links may be given too.
     """
 
-    def __init__(self, model: str, owner: str, told: Notices) -> None:
+    def __init__(self, model: str, owner: str, told: Notifications) -> None:
         super().__init__()
         self.model, self.owner, self.told = model, owner, told
 
@@ -71,21 +71,21 @@ class Asking(BaseNotifier):
 
 def asking(spec: ModelSpec) -> list[BaseNotifier]:
     """For `notifiers` of the operator that asks for approval."""
-    return [Asking(spec.name, spec.owner, spec.notices)]
+    return [Asking(spec.name, spec.owner, spec.notifications)]
 
 
 def deadline_of(spec: ModelSpec) -> DeadlineAlert | None:
-    """For `deadline` of the DAG: tells of a run that has not ended `notices.deadline` after it was queued.
+    """For `deadline` of the DAG: tells of a run that has not ended `notifications.deadline` after it was queued.
 
     None when the spec sets no deadline. The triggerer tells: an executor would have to find a free slot first, and
     a lack of slots makes runs late.
     """
-    if spec.notices.deadline is None:
+    if spec.notifications.deadline is None:
         return None
-    told = spec.notices.model_dump(mode="json", include={"email", "slack"})
+    told = spec.notifications.model_dump(mode="json", include={"email", "slack"})
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(seconds=spec.notices.deadline.total_seconds()),
+        interval=timedelta(seconds=spec.notifications.deadline.total_seconds()),
         callback=AsyncCallback(tell_late, kwargs={"model": spec.name, "owner": spec.owner, "told": told}),
     )
 
@@ -106,7 +106,7 @@ async def tell_late(model: str, owner: str, told: Mapping[str, Any], context: Ma
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
-    channels = Notices.model_validate_json(json.dumps(told))
+    channels = Notifications.model_validate_json(json.dumps(told))
     if trouble := await asyncio.to_thread(_tell, channels, notice, LONG_PATIENCE):
         raise ServiceError("; ".join(trouble))
     return notice.subject
@@ -121,7 +121,7 @@ class Channel(NamedTuple):
     notifier: Callable[[], BaseNotifier]
 
 
-def _channels(told: Notices, notice: notifications.Notice) -> list[Channel]:
+def _channels(told: Notifications, notice: notifications.Notice) -> list[Channel]:
     found = []
     if email := told.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
@@ -149,10 +149,10 @@ def _slack(connection: str, notice: notifications.Notice) -> BaseNotifier:
     return SlackWebhookNotifier(slack_webhook_conn_id=connection, text=notifications.slack(notice), unfurl_links=False)
 
 
-def _tell(told: Notices, notice: notifications.Notice, patience: float) -> list[str]:
+def _tell(told: Notifications, notice: notifications.Notice, patience: float) -> list[str]:
     """Log the notice, send it by every channel at once, and log what failed; returns what failed. Never raises."""
     channels = _channels(told, notice)
-    by = ", ".join(channel.name for channel in channels) or "nobody: the spec names no channel under notices"
+    by = ", ".join(channel.name for channel in channels) or "nobody: the spec names no channel under notifications"
     LOG.info("Notice to %s\n%s\n%s", by, notice.subject, notice.text)
     sending = {_begun(channel): channel for channel in channels}
     wait(sending, timeout=patience)
@@ -188,7 +188,7 @@ def _trouble(channel: Channel, future: Future[None], patience: float) -> str:
     return (
         f"The notice was not sent by {channel.name} (connection {channel.connection!r}): {why}. Its text is in this "
         f"log, and nothing else is affected. Check that the Airflow connection {channel.connection!r}, of the type "
-        f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notices.md."
+        f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notifications.md."
     )
 
 

@@ -17,7 +17,7 @@ from titleholder.data.leakage.leaktest import LeakReport, leaktest
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
-from titleholder.spec.model import Facts, ModelSpec
+from titleholder.spec.model import ModelSpec, TableHistory
 
 pytestmark = pytest.mark.slow
 AS_OF = date(2023, 6, 1)
@@ -191,7 +191,7 @@ def with_tables(spec: ModelSpec, tables: dict[str, object]) -> ModelSpec:
 @pytest.mark.usefixtures("env")
 def test_every_table_must_be_declared_and_all_errors_come_at_once() -> None:
     spec = with_tables(
-        shipped("demo_default"), {"lender.outcomes": Facts(known_at="recorded_at"), "lender.nix": "static"}
+        shipped("demo_default"), {"lender.outcomes": TableHistory(known_at="recorded_at"), "lender.nix": "static"}
     )
     with pytest.raises(UsageError) as error:
         check(spec)
@@ -201,14 +201,16 @@ def test_every_table_must_be_declared_and_all_errors_come_at_once() -> None:
     with pytest.raises(UsageError, match="every table is static"):
         check(static)
     with pytest.raises(UsageError, match="no column known; it has application_id, status"):
-        check(with_tables(spec, {"lender.applications": "static", "lender.outcomes": Facts(known_at="known")}))
+        check(with_tables(spec, {"lender.applications": "static", "lender.outcomes": TableHistory(known_at="known")}))
 
 
 @pytest.mark.usefixtures("env")
 def test_a_static_table_gets_no_synthetic_facts() -> None:
     """Declared static by mistake, it hides the leak: the test relies on the declaration."""
     leaky = changed(shipped("demo_default"), ("    where outcomes.recorded_at <= :as_of\n", ""))
-    hidden = with_tables(leaky, {"lender.applications": Facts(known_at="recorded_at"), "lender.outcomes": "static"})
+    hidden = with_tables(
+        leaky, {"lender.applications": TableHistory(known_at="recorded_at"), "lender.outcomes": "static"}
+    )
     assert [t.table for t in check(hidden).tables] == ["lender.applications"]
 
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from titleholder.cli.main import app
 from titleholder.data import snapshots
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER
 from titleholder.workflow import steps
+from titleholder.workflow.payloads import Origin, Snapshot
 
 ROOT = Path(__file__).parents[2]
 LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"

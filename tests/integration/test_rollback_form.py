@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.rows import entry
 
+from support.rows import entry
 from support.succession_world import write_model
 from titleholder.ledger import queries, store
 from titleholder.settings import Settings

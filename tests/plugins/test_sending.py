@@ -23,7 +23,7 @@ from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
 from titleholder_airflow import notify as notices
 loaded = [m for m in heavy if m in sys.modules]
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 
 TOLD = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,
@@ -32,7 +32,7 @@ TOLD = {
 }
 
 def spec(**told):
-    return Of(name="small", owner="credit-risk", notices=Notices.model_validate_json(json.dumps(told)))
+    return Of(name="small", owner="credit-risk", notifications=Notifications.model_validate_json(json.dumps(told)))
 
 def context(told=TOLD):
     ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote",
@@ -116,7 +116,7 @@ def test_what_nobody_needs_to_know_is_not_sent(tmp_path: Path) -> None:
 
 def test_without_channels_a_notice_is_in_the_log(tmp_path: Path) -> None:
     _, log = run(tmp_path, "notices.announcing(spec())[0](context())")
-    assert "Notice to nobody: the spec names no channel under notices" in log
+    assert "Notice to nobody: the spec names no channel under notifications" in log
     assert "small: version 7 is the new champion, after version 5" in log
     assert "Decided by: airflow:scheduled (decision 12)" in log
 

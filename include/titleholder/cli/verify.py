@@ -1,4 +1,4 @@
-"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 where they find any."""
+"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 when they find any."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress
+from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from datetime import date
 
     from titleholder.data.leakage.leaktest import Leak, LeakReport
     from titleholder.workflow.audit import Report
-    from titleholder.workflow.reproduce import Comparison
+    from titleholder.workflow.reproduce import Reproduction
 
 
 def audit(
@@ -26,7 +26,7 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that ledger, registry and snapshots still say what was decided; print each finding."""
+    """Check that ledger, registry and snapshots agree with each other; print each finding."""
     from titleholder.settings import Settings
     from titleholder.workflow import audit as auditing
 
@@ -40,33 +40,33 @@ def audit(
             on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=what),
         )
         shown.update(bar, total=1, completed=1, step="done")
-    print_json(report.model_dump(mode="json")) if as_json else _tell(report)
+    print_json(report.model_dump(mode="json")) if as_json else _print_report(report)
     if report.findings:
         raise typer.Exit(1)
 
 
-def _tell(report: Report) -> None:
+def _print_report(report: Report) -> None:
     for finding in report.findings:
-        where = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
-        out.print(Text(f"{finding.check}  {where}", style="bold red"))
+        place = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
+        out.print(Text(f"{finding.check}  {place}", style="bold red"))
         out.print(Text(f"  {finding.explanation}"))
     for repaired in report.repaired:
         out.print(Text(f"Repaired. {repaired}.", style="green"))
-    looked = (
+    scope = (
         f"{report.rows} decisions in {report.lanes} lanes of {len(report.models)} models, {report.witnesses} versions "
-        f"that were told, {report.snapshots} snapshots, {report.champions} live champions"
+        f"with a copy of their decision, {report.snapshots} snapshots, {report.champions} live champions"
     )
-    told = f"{len(report.findings)} findings" if report.findings else "No findings"
+    result = f"{len(report.findings)} findings" if report.findings else "No findings"
     if not report.rows:
-        told = "The ledger is empty: nothing was ever decided here"
-    out.print(Text(f"{told}. Looked at {looked}.", style="bold red" if report.findings else "green"))
+        result = "The ledger is empty: nothing was ever decided here"
+    out.print(Text(f"{result}. Checked: {scope}.", style="bold red" if report.findings else "green"))
 
 
 def reproduce(
     decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge and rule again on a decision from what was kept of it, and compare every number."""
+    """Repeat a decision (train, validate, decide) from what was stored of it, and compare every number."""
     from titleholder.settings import Settings
     from titleholder.workflow import reproduce as reproduction
 
@@ -79,16 +79,16 @@ def reproduce(
             on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
         )
         shown.update(bar, total=1, completed=1, step="compared")
-    print_json(_as_json(comparison)) if as_json else _compare(comparison)
+    print_json(_as_json(comparison)) if as_json else _print_comparison(comparison)
     if not comparison.same:
         raise typer.Exit(1)
 
 
-def _as_json(comparison: Comparison) -> dict[str, Any]:
+def _as_json(comparison: Reproduction) -> dict[str, Any]:
     return {"same": comparison.same, **comparison.model_dump(mode="json")}
 
 
-def _compare(comparison: Comparison) -> None:
+def _print_comparison(comparison: Reproduction) -> None:
     c = comparison
     parts = [
         {"part": p.name, "compared": p.compared, "equal": p.equal, "within 1e-9": p.within, "different": p.different}
@@ -96,9 +96,9 @@ def _compare(comparison: Comparison) -> None:
     ]
     print_table(f"Decision {c.decision}: {c.model} as of {c.as_of}, lane {c.lane}, {c.kind}", parts)
     for d in c.differences:
-        apart = "" if d.difference is None else f" ({d.difference:+.3g})"
+        size = "" if d.difference is None else f" ({d.difference:+.3g})"
         out.print(Text(d.path, style="bold red"))
-        out.print(Text(f"  recorded {d.recorded!r}, reproduced {d.reproduced!r}{apart}"))
+        out.print(Text(f"  recorded {d.recorded!r}, reproduced {d.reproduced!r}{size}"))
     if c.not_recorded:
         out.print(Text(f"Not recorded then, so not compared: {', '.join(c.not_recorded)}"))
     if c.code_then != c.code_now:
@@ -110,7 +110,7 @@ def _compare(comparison: Comparison) -> None:
 
 def leaktest(
     model: Model,
-    as_of: Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")],
+    as_of: AsOf,
     as_json: AsJson = False,
 ) -> None:
     """Test whether facts that became known after a date change what the query extracts."""

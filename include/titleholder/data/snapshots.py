@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,48 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import fs
-from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError, ServiceError
-from titleholder.spec.windows import Intervals, midnight
+from titleholder.spec.windows import midnight
 
 ROW_GROUP = 65_536
 """Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
-
-
-class Origin(BaseModel):
-    """Who or what asked for a run, and why, and where people see more of it.
-
-    `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the address of its
-    page; both are for MLflow's pages only, never for the ledger.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    actor: str
-    airflow_run: str = ""
-    reason: str = ""
-    url: str = ""
-    decisions: str = ""
-
-
-class Snapshot(BaseModel):
-    """A reference to the rows of one run and to what the run is. Small and frozen: it travels through XCom."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    lane: str
-    as_of: date
-    spans: Intervals
-    candidates: tuple[str, ...]
-    spec_fingerprint: str
-    uri: str
-    sha256: str
-    rows: int
-    key: str
-    run_id: str
-    origin: Origin
 
 
 class Extract:
@@ -247,17 +210,6 @@ def _even(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.T
         yield pa.Table.from_batches(held, schema=schema)
 
 
-def read(snapshot: Snapshot) -> pd.DataFrame:
-    """All rows of a snapshot, in their order; see `frame`."""
-    return frame(snapshot.uri, snapshot.sha256)
-
-
-def frame(uri: str, sha256: str) -> pd.DataFrame:
-    """All rows of an extract, in their order; see `opened`."""
-    with opened(uri, sha256) as extract:
-        return extract.read()
-
-
 def verify(uri: str, sha256: str) -> None:
     """Compare an extract's file with its hash, without keeping it in memory or on disk.
 
@@ -285,13 +237,3 @@ def _explained(uri: str) -> Iterator[None]:
 def _compare(uri: str, digest: str, sha256: str) -> None:
     if digest != sha256:
         raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
-
-
-Part = Literal["training", "holdout"]
-
-
-def part(rows: pd.DataFrame, spans: Intervals, event_time: str, which: Part) -> pd.DataFrame:
-    """The training rows or the holdout rows of an extract."""
-    split = midnight(spans.holdout_start)
-    mask = rows[event_time] < split if which == "training" else rows[event_time] >= split
-    return rows[mask].reset_index(drop=True)

@@ -25,7 +25,7 @@ from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
 from titleholder.ledger.queries import Decided
 from titleholder.settings import need
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder_airflow.page import charts, health, mlflow, queries
 from titleholder_airflow.page.facts import Model, Question
 from titleholder_airflow.page.rendering import page
@@ -36,7 +36,6 @@ POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src
 """What a page of ours may load: its own script, style, pictures and frames, and nothing inline."""
 CARDS_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
 """A card comes from MLflow: it is shown, but runs nothing and is not of our origin."""
-LANE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 AWAY = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
     "`make up` starts it. Nothing is lost, and whoever reigns keeps reigning. Then reload this page."
@@ -174,7 +173,7 @@ def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -
 def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep, lane: str) -> HTMLResponse:
     """The newest backtest of a lane, as a part of the model's page."""
     _visible(name, user, session)
-    if not LANE.fullmatch(lane):
+    if not re.fullmatch(LANE_PATTERN, lane):
         raise HTTPException(404)
     session.close()
     try:

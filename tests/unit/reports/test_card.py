@@ -13,7 +13,8 @@ from support.factories import a_spec
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
-from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
 SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swaps", "importance", "metrics", "windows"]

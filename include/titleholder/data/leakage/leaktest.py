@@ -19,7 +19,7 @@ from titleholder.data import as_of_range
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
 from titleholder.data.leakage.table_copies import TableCopies, copy_tables
 from titleholder.errors import UsageError
-from titleholder.spec.model import Facts, ModelSpec
+from titleholder.spec.model import ModelSpec, TableHistory
 
 BASELINE, ORIGINAL, SYNTHETIC = "extract_baseline", "extract_original", "extract_synthetic"
 """Temporary tables with the extracts: without later facts, from the tables as they are, with synthetic later facts."""
@@ -131,7 +131,9 @@ def _futures(copies: TableCopies, spec: ModelSpec) -> dict[str, SyntheticFuture]
             "`{known_at: recorded_at}`, or `static` where they never change; the query reads "
             f"{', '.join(t.name for t in copies.tables) or 'no table'}"
         )
-    found = {t.name: SyntheticFuture(copies, t, f) for t in copies.tables if isinstance(f := declared[t.oid], Facts)}
+    found = {
+        t.name: SyntheticFuture(copies, t, f) for t in copies.tables if isinstance(f := declared[t.oid], TableHistory)
+    }
     if not found:
         raise UsageError(f"{spec.name}: every table is static: no later facts can be inserted")
     return found

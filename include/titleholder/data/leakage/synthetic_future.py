@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from titleholder.data.leakage.table_copies import Relation, TableCopies
 from titleholder.errors import UsageError
-from titleholder.spec.model import Facts
+from titleholder.spec.model import TableHistory
 from titleholder.spec.sql import quoted, setting
 
 ROWS = 2_000
@@ -53,7 +53,7 @@ class SyntheticFuture:
         UsageError: when the spec names a column that the table does not have.
     """
 
-    def __init__(self, copies: TableCopies, table: Relation, facts: Facts) -> None:
+    def __init__(self, copies: TableCopies, table: Relation, facts: TableHistory) -> None:
         self.copies, self.table, self.facts = copies, table, facts
         found = copies.rows(_COLUMNS, {"table": table.oid, "copy": table.copy})
         self.columns = [Column(quoted(name), *more) for name, *more in found]

@@ -81,6 +81,6 @@ def _caption(verdict: Verdict, below: int) -> str:
 
 def _limits(verdict: Verdict, found: Sequence[Step]) -> tuple[float, float]:
     """What the looks, the threshold and the newest bound need; early bounds may lie far below."""
-    values = [verdict.minimum_gain, found[-1].so_far.lower, *(b for s in found for b in s.gain[1:])]
+    values = [verdict.minimum_gain, found[-1].so_far.lower, *(b for s in found for b in (s.gain.lower, s.gain.upper))]
     margin = 0.06 * (max(values) - min(values))
     return min(values) - margin, max(values) + margin

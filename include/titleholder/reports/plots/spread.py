@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from titleholder.formatting import count
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, Model, Picture, as_percentages, picture
 from titleholder.reports.plots.rates import bins
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 
 BINS = 40
 TAIL = 0.001
