@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from titleholder.cli.main import app
 from titleholder.data import snapshots
 from titleholder.settings import Settings, connection_url
-from titleholder.spec.loader import DEFAULT_FOLDER
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Origin, Snapshot
 
@@ -36,7 +36,7 @@ def loans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def extract(settings: Settings, as_of: date) -> Snapshot:
     return steps.extract(
-        "lending_club_default",
+        load_specs(DEFAULT_FOLDER, only="lending_club_default")["lending_club_default"],
         as_of,
         "loans",
         url=connection_url("warehouse"),
