@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from titleholder.cli.main import app
 from titleholder.data import snapshots
 from titleholder.settings import Settings, connection_url
-from titleholder.spec.loader import DEFAULT_FOLDER
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Origin, Snapshot
 
@@ -36,7 +36,7 @@ def loans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def extract(settings: Settings, as_of: date) -> Snapshot:
     return steps.extract(
-        "lending_club_default",
+        load_specs(DEFAULT_FOLDER, only="lending_club_default")["lending_club_default"],
         as_of,
         "loans",
         url=connection_url("warehouse"),
@@ -70,8 +70,8 @@ def test_labels_are_those_known_at_as_of(loans: Settings, as_of: str, start: str
     assert (frame["known_at"] <= pd.Timestamp(as_of, tz="UTC")).all()
 
 
-def test_a_month_with_too_few_charge_offs_crowns_nobody(loans: Settings) -> None:
+def test_a_month_with_too_few_charge_offs_promotes_nothing(loans: Settings) -> None:
     done = CliRunner().invoke(app, ["run", "lending_club_default", "--as-of", "2010-07-01", "--lane", "loans"])
     assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in said
+    output = " ".join(done.output.split())
+    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in output

@@ -53,8 +53,8 @@ class Extract:
         """These columns (default: all), in this order, of the rows with `start <= event_time < end`.
 
         A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
-        whole extract. Memory: little more than the frame, for each Arrow column goes
-        when it is converted; pages of the mapped file belong to the system, which takes them back.
+        whole extract. Memory: little more than the frame: an Arrow column is freed when it is converted, and the
+        system can drop pages of the mapped file.
 
         Raises:
             DataError: for a column that the extract does not have.
