@@ -9,10 +9,10 @@ from support import apart
 CODE = """
 from unittest import mock
 from titleholder_airflow import links
-told = {}
-with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: told[ti_key]):
+results = {}
+with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: results[ti_key]):
     def leads(returned):
-        told["it"] = returned
+        results["it"] = returned
         return links.DecisionLink().get_link(None, ti_key="it")
     answer = [leads(returned) for returned in RETURNED]
 """

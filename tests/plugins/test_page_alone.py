@@ -39,8 +39,8 @@ queries.newest_runs = lambda dags, session: {}
 queries.models = lambda user, session: {}
 get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
-get("ledger away")
-get("model, ledger away", "/models/tiny")
+get("ledger down")
+get("model, ledger down", "/models/tiny")
 ledger.standings = lambda url, models: {name: ledger.Standing(None, None, None) for name in models}
 ledger.decisions = lambda url, model, lane: []
 ledger.reigns = lambda url, model, lane: []
@@ -113,7 +113,7 @@ def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:
     assert "A model is two files" in text
 
 
-@pytest.mark.parametrize("which", ["ledger away", "model, ledger away"])
+@pytest.mark.parametrize("which", ["ledger down", "model, ledger down"])
 def test_without_the_ledger_it_says_what_to_do_and_no_secret(answers: dict, which: str) -> None:
     status, text, policy = answers[which]
     assert status == 503
