@@ -182,7 +182,7 @@ def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Setting
     airflow.backfill(DAG, "2024-04-01", "2024-04-01", at_once=1, conf={"lane": "live"})
     (run,) = airflow.runs(DAG, "backfill")
     assert airflow.wait_for_run(DAG, run["dag_run_id"]) == "failed"
-    assert "a backfill takes each tick's own date as as_of, and any lane but live" in failed_log(
+    assert "a backfill takes each run's own date as as_of, and any lane but live" in failed_log(
         airflow, run["dag_run_id"], "extract"
     )
     assert store.read(settings.ledger_url, "tiny", "live") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -10,6 +11,8 @@ from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Origin
+
+log = logging.getLogger(__name__)
 
 OnStep = Callable[[str, int], None]
 """Gets what is done next, and how many steps were done before it."""
@@ -26,7 +29,10 @@ def retrain(
     candidates: Sequence[str] = (),
     on_step: OnStep = lambda *_: None,
 ) -> Decision:
-    """Extract, train, nominate, validate, decide, promote and report; returns the decision."""
+    """Extract, train, nominate, validate, decide, promote and report; returns the decision.
+
+    A report that fails is logged and changes nothing about the decision; the same call again writes it.
+    """
     on_step("extract", 0)
     snapshot = steps.extract(spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates)
     trained = []
@@ -44,6 +50,9 @@ def retrain(
     on_step("decide", done + 2)
     decision = steps.promote(steps.decide(validated, settings=settings), settings=settings)
     on_step("report", done + 3)
-    steps.report(decision.id, origin=origin, settings=settings)
+    try:
+        steps.report(decision.id, origin=origin, settings=settings)
+    except Exception:  # whatever fails in a picture: the decision stands, and the next month goes on
+        log.exception("%s as of %s: decision %d stands without its report; run it again", spec.name, as_of, decision.id)
     on_step(decision.kind, done + 4)
     return decision

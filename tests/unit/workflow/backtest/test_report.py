@@ -82,7 +82,7 @@ def test_it_begins_with_the_answer_in_one_sentence_with_numbers_and_an_interval(
         (
             (None, None, None, None),
             1.0,
-            "Nothing can be said yet: no month can be compared (nobody reigned yet in 4 of 5).",
+            "Nothing can be said yet: no month can be compared (no champion yet in 4 of 5).",
         ),
     ],
 )
@@ -105,7 +105,7 @@ def test_every_month_is_in_the_table_and_every_section_is_there(spec: ModelSpec)
     assert page.open == []
     said = page.said("months")
     assert all(f"2024-0{n}-01" in said for n in range(1, 6))
-    assert "nobody reigned yet" in said
+    assert "no champion yet" in said
     assert "no rows with a known outcome" in said
     assert ("Profit of each policy" in page.said("numbers")) == with_profit(spec)
     assert "finally known" in page.said("done")
