@@ -100,4 +100,4 @@ def _grant(cursor: cursor) -> None:
     # The role covers tables that do not exist yet; `reader` can connect to nothing but the warehouse.
     cursor.execute("GRANT pg_read_all_data TO reader")
     cursor.execute("ALTER ROLE reader SET default_transaction_read_only = on")
-    cursor.execute("GRANT TEMPORARY ON DATABASE warehouse TO reader")  # where the leak trap's copies go
+    cursor.execute("GRANT TEMPORARY ON DATABASE warehouse TO reader")  # where the leak test's copies go
