@@ -8,7 +8,7 @@ from typing import Any
 from titleholder import reports
 from titleholder.ledger.decision import Decision
 from titleholder.registry.models import Registry, requirements
-from titleholder.settings import code_version
+from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.payloads import Ruled
 from titleholder.workflow.scoring import Contest, prepare
@@ -84,5 +84,6 @@ def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry
         "owner": spec.owner,
         "challenger_version": version,
         "links": {"MLflow run": registry.run_url(run_id), "Model version": registry.version_url(spec.name, version)},
+        "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},
     }

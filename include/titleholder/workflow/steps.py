@@ -246,7 +246,7 @@ def ask(ruled: Ruled, *, settings: Settings) -> Question | None:
         return None
     facts = cards.proposed(ruled, spec, Registry(settings.tracking_uri))
     return Question(
-        subject=reports.what(facts, ruled.verdict),
+        subject=reports.headline(facts, ruled.verdict),
         body=reports.markdown(facts, ruled.verdict),
         asked=policy.approvers(approval, snapshot.origin.actor),
     )
