@@ -40,7 +40,7 @@ def announcing(spec: ModelSpec) -> list[Callable[[Any], None]]:
         ti = context["ti"]
         told = ti.xcom_pull(task_ids=ti.task_id)
         links = {**(told.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
-        if notice := notifications.of({"owner": spec.owner, **told, "links": links}):
+        if notice := notifications.decision_message({"owner": spec.owner, **told, "links": links}):
             _tell(spec.notifications, notice, PATIENCE)
 
     return [announce]
@@ -62,7 +62,7 @@ class Asking(BaseNotifier):
         ti = context["ti"]
         link = urls.tab(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
         try:
-            notice = notifications.asked(self.model, self.owner, **context["task"].notice_facts, link=link)
+            notice = notifications.approval_message(self.model, self.owner, **context["task"].notice_facts, link=link)
         except Exception:
             LOG.exception("No notice says that %s waits for approval; answer under %s", self.model, link)
         else:
@@ -102,7 +102,7 @@ async def tell_late(model: str, owner: str, told: Mapping[str, Any], context: Ma
     lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
     if lane != LIVE or run["state"] == "success":
         return f"nobody told: the run is {run['state']}, in lane {lane}"
-    notice = notifications.late(
+    notice = notifications.late_message(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
@@ -121,7 +121,7 @@ class Channel(NamedTuple):
     notifier: Callable[[], BaseNotifier]
 
 
-def _channels(told: Notifications, notice: notifications.Notice) -> list[Channel]:
+def _channels(told: Notifications, notice: notifications.Message) -> list[Channel]:
     found = []
     if email := told.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
@@ -132,24 +132,26 @@ def _channels(told: Notifications, notice: notifications.Notice) -> list[Channel
     return found
 
 
-def _smtp(email: Any, notice: notifications.Notice) -> BaseNotifier:
+def _smtp(email: Any, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     return SmtpNotifier(
         to=list(email.to),
         subject=notice.subject,
-        html_content=notifications.html(notice),
+        html_content=notifications.to_html(notice),
         smtp_conn_id=email.connection,
     )
 
 
-def _slack(connection: str, notice: notifications.Notice) -> BaseNotifier:
+def _slack(connection: str, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 
-    return SlackWebhookNotifier(slack_webhook_conn_id=connection, text=notifications.slack(notice), unfurl_links=False)
+    return SlackWebhookNotifier(
+        slack_webhook_conn_id=connection, text=notifications.to_slack(notice), unfurl_links=False
+    )
 
 
-def _tell(told: Notifications, notice: notifications.Notice, patience: float) -> list[str]:
+def _tell(told: Notifications, notice: notifications.Message, patience: float) -> list[str]:
     """Log the notice, send it by every channel at once, and log what failed; returns what failed. Never raises."""
     channels = _channels(told, notice)
     by = ", ".join(channel.name for channel in channels) or "nobody: the spec names no channel under notifications"
