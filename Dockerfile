@@ -22,18 +22,16 @@ RUN python -m pip install --requirement requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include/ include/
-# Editable, because the models lie beside the package: titleholder finds include/models.
+# Editable: titleholder then finds include/models, and Airflow its plugin by the entry point.
 RUN python -m pip install --no-deps --editable .
 
 COPY config/ config/
 COPY compose/init.py compose/healthy.py compose/
-COPY plugins/ plugins/
 COPY dags/ dags/
-RUN python -m compileall -q include config plugins dags
+RUN python -m compileall -q include config dags
 
 ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/titleholder/dags \
-    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/titleholder/plugins \
     PYTHONPATH=/opt/titleholder/config:/opt/titleholder/include
 
 # Every decision in the ledger names the code it was made by. The image has no git: say it when building.

@@ -116,7 +116,7 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
 def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
     for lane in (BACKTEST, LIVE):
         out.print(
-            decision_table(f"{spec.name}, lane {lane}", reigns.standing(store.read(url, MODEL, lane), lane), out.width),
+            decision_table(f"{spec.name}, lane {lane}", reigns.in_force(store.read(url, MODEL, lane), lane), out.width),
             "",
         )
     command = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "titleholder"))  # noqa: PTH118, PTH120

@@ -137,6 +137,15 @@ def stamp(moment: datetime | None) -> str:
     return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def docs_address(base: str, path: str) -> str:
+    """The address of `docs/…` below that of the docs folder; the path itself without a base.
+
+    >>> docs_address("https://a.example/docs/", "docs/checks.md#th301-gain-shown")
+    'https://a.example/docs/checks.md#th301-gain-shown'
+    """
+    return f"{base.rstrip('/')}/{path.removeprefix('docs/')}" if base else path
+
+
 def short(label: str) -> str:
     """One line of printable characters, cut if it is too long for a picture."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(label.split()))

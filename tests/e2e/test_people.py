@@ -16,7 +16,7 @@ from localstack.state import State
 from titleholder.errors import ServiceError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
 
 
 def champion(settings: Settings, model: str = "tiny_asked") -> int | None:
-    return Registry(settings.tracking_uri).champion(model)
+    return Registry(settings.tracking_uri).models.champion(model)
 
 
 def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str, dict]:

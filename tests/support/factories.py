@@ -14,7 +14,9 @@ from dateutil.relativedelta import relativedelta
 from titleholder.ledger.decision import Decision
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
-from titleholder.validation.checks.base import Evidence, Result, Severity, Status
+from titleholder.validation.checks import CHECKS
+from titleholder.validation.checks.base import Result, Severity, Status
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import Reign, Verdict
 
@@ -146,9 +148,11 @@ def evidence(spec: ModelSpec | None = None, *, events: int = 20, **parts: Any) -
 
 
 def result(code: str, status: Status = "pass", severity: Severity = "block", explanation: str | None = None) -> Result:
+    about: dict[str, Any] = {"subject": CHECKS[code].subject, "role": CHECKS[code].role} if code in CHECKS else {}
     return Result(
-        code=code, title=code, severity=severity, status=status, numbers={}, explanation=explanation or f"{code} said."
-    )
+        code=code, title=code, severity=severity, status=status, numbers={}, explanation=explanation or f"{code} said.",
+        **about,
+    )  # fmt: skip
 
 
 def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> Verdict:
@@ -160,7 +164,7 @@ def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> 
         "metric": "roc_auc",
         "challenger_metrics": {"roc_auc": 0.71, "brier": 0.12},
         "champion_metrics": {"roc_auc": 0.7, "brier": 0.13} if champion else {},
-        "gain": Gain(0.01, 0.001, 0.019, "DeLong") if champion else None,
+        "gain": Gain(0.01, 0.001, 0.019, "DeLong", 0.0046) if champion else None,
         "confidence": 0.95,
     }
     return Verdict(champion=champion, checks=checks, **{**whole, **parts})
@@ -171,7 +175,8 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     as_of = parts.pop("as_of", date(2024, sequence, 1))
     spec = a_spec()
     whole: dict[str, Any] = {
-        **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint", "code_version"), "x"),
+        **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint"), "x"),
+        **dict.fromkeys(("judgement_fingerprint", "reign_fingerprint", "code_version"), "x"),
         **dict.fromkeys(("mlflow_run_id", "airflow_run", "actor", "previous_hash", "hash"), "x"),
         "model": "small",
         "lane": "live",

@@ -14,7 +14,8 @@ from support.factories import AS_OF, REIGN, a_regression, a_spec, a_verdict, evi
 from titleholder.reports import Facts, card
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array, Gain
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict

@@ -48,13 +48,13 @@ def backtest(
     from titleholder.workflow.backtest import run as backtesting
 
     require_known(model)
-    wish = backtesting.Wish(
+    request = backtesting.Request(
         model, lane, _day(until), _day(labels_as_of), tuple(minimum_gain or ()), tuple(confidence or ())
     )
     with progress() as shown:
         bar = shown.add_task(f"{model}, lane {lane}", total=None, step="reading")
         done = backtesting.backtest(
-            wish,
+            request,
             url=connection_url,
             actor=f"cli:{user()}",
             settings=Settings.from_environment(),
@@ -64,7 +64,7 @@ def backtest(
     if html:
         html.write_text(done.page, encoding="utf-8")
     if as_json:
-        print_json({**json.loads(done.result.model_dump_json()), "asked": done.asked, "report": done.url})
+        print_json({**json.loads(done.result.model_dump_json()), "computed": done.computed, "report": done.url})
     else:
         _print(done.result, [done.url, *([str(html)] if html else [])])
 

@@ -42,37 +42,21 @@ def run(
 
 
 def _run_once(spec: ModelSpec, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any) -> Decision:
-    from titleholder.data.snapshots import Origin
     from titleholder.settings import Settings, connection_url
-    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Origin
+    from titleholder.workflow.retrain import retrain
 
-    settings = Settings.from_environment()
-    bar = shown.add_task(f"{spec.name} {day}", total=len(candidates or spec.training.candidates) + 4, step="extract")
-    snapshot = steps.extract(
-        spec.name,
+    bar = shown.add_task(f"{spec.name} {day}", total=len(candidates or spec.training.candidates) + 5, step="extract")
+    return retrain(
+        spec,
         day,
         lane,
         url=connection_url(spec.source.connection),
-        settings=settings,
-        candidates=candidates,
         origin=Origin(actor=f"cli:{user()}", reason=reason),
+        settings=Settings.from_environment(),
+        candidates=candidates,
+        on_step=lambda step, done: shown.update(bar, completed=done, step=step),
     )
-    trained = []
-    for name in snapshot.candidates:
-        shown.update(bar, advance=1, step=f"train {name}")
-
-        def on_trial(n: int, total: int, name: str = name) -> None:
-            shown.update(bar, step=f"train {name} {n}/{total}")
-
-        trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
-    shown.update(bar, advance=1, step="nominate")
-    challenger = steps.nominate(trained, settings=settings)
-    shown.update(bar, advance=1, step="validate")
-    judged = steps.validate(challenger, settings=settings)
-    shown.update(bar, advance=1, step="decide")
-    decision = steps.promote(steps.decide(judged, settings=settings), settings=settings)
-    shown.update(bar, advance=1, step=decision.kind)
-    return decision
 
 
 def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
@@ -106,13 +90,17 @@ def history(
     if not rows:
         others = ", ".join(store.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
-    in_force, outdated = reigns.standing(rows, lane), reigns.overtaken(rows, lane)
-    newest, stands = {row.as_of: row.id for row in in_force}, {row.id for row in in_force}
-    notes = {row.id: f"Replaced by decision {newest[row.as_of]}" for row in rows if row.id not in stands}
+    rows_in_force, outdated = reigns.in_force(rows, lane), reigns.to_rerun(rows, lane)
+    newest = {row.as_of: row.id for row in rows_in_force}
+    notes = {
+        row.id: f"Replaced by decision {newest[row.as_of]}"
+        for row in rows
+        if row.id not in {r.id for r in rows_in_force}
+    }
     notes |= {number: f"Run this month again: {why}" for number, why in outdated.items()}
-    _print(f"{model}, lane {lane}", rows if everything else in_force, as_json, notes)
+    _print(f"{model}, lane {lane}", rows if everything else rows_in_force, as_json, notes)
     if outdated and not as_json:
-        err.print(f"For months to be run again: `{reigns.remedy(rows, lane)}`", soft_wrap=True)
+        err.print(f"For months to be run again: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
 
 
 def champion(
@@ -130,7 +118,7 @@ def champion(
     require_known(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = store.read(Settings.from_environment().ledger_url, model, lane)
-    reign, taken = reigns.reign_on(rows, lane, day), reigns.taken_on(rows, lane, day)
+    reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
     if as_json:
         version = reign.model_dump(exclude={"looks"}) if reign else None
         fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
@@ -167,10 +155,10 @@ def rollback(
     """
     from titleholder.settings import Settings
     from titleholder.workflow import steps
-    from titleholder.workflow.payloads import Rollback
+    from titleholder.workflow.payloads import RollbackOrder
 
     require_known(model)
-    order = Rollback(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
+    order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
     _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
 
 
@@ -184,5 +172,12 @@ def _print(title: str, rows: list[Decision], as_json: bool, notes: Mapping[int, 
 
 
 def _as_json(row: Decision, note: str) -> dict[str, Any]:
-    """The ledger's row without its spec, and a note of what has become of it."""
-    return {**json.loads(row.model_dump_json(exclude={"spec"})), "note": note}
+    """The ledger's row without its spec but with the address of each check's documentation, and a note on its state."""
+    from titleholder.formatting import docs_address
+    from titleholder.settings import docs_base
+    from titleholder.validation.checks import docs_url
+
+    data: dict[str, Any] = json.loads(row.model_dump_json(exclude={"spec"}))
+    for check in data["verdict"]["checks"] if data["verdict"] else ():
+        check["docs_url"] = docs_address(docs_base(), docs_url(check["code"]))
+    return {**data, "note": note}

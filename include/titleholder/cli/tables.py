@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from titleholder.cli.console import new_table
-from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 
 STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow", "retire": "red"}
@@ -74,7 +73,7 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     if row.kind == "rollback":
         return f"{note}{row.reason}"  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
-    return f"{note}{first}{f' ({row.asked_because})' if row.asked_because.startswith(reigns.ANEW) else ''}"
+    return f"{note}{first}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 
 def holdout_gain(row: Decision) -> str:

@@ -12,9 +12,9 @@ from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_
 if TYPE_CHECKING:
     from datetime import date
 
-    from titleholder.data.leakage.leaktest import Leak, Trap
+    from titleholder.data.leakage.leaktest import Leak, LeakReport
     from titleholder.workflow.audit import Report
-    from titleholder.workflow.reproduce import Comparison
+    from titleholder.workflow.reproduce import Reproduction
 
 
 def audit(
@@ -84,11 +84,11 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _as_json(comparison: Comparison) -> dict[str, Any]:
+def _as_json(comparison: Reproduction) -> dict[str, Any]:
     return {"same": comparison.same, **comparison.model_dump(mode="json")}
 
 
-def _print_comparison(comparison: Comparison) -> None:
+def _print_comparison(comparison: Reproduction) -> None:
     c = comparison
     parts = [
         {"part": p.name, "compared": p.compared, "equal": p.equal, "within 1e-9": p.within, "different": p.different}
@@ -113,8 +113,8 @@ def leaktest(
     as_of: AsOf,
     as_json: AsJson = False,
 ) -> None:
-    """Insert facts that became known after a date, and check that none of them reaches what the query extracts."""
-    from titleholder.data.leakage import leaktest as leaktesting
+    """Test whether facts that became known after a date change what the query extracts."""
+    from titleholder.data.leakage import leaktest as leakage
     from titleholder.settings import connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
@@ -123,36 +123,39 @@ def leaktest(
     day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
     with progress() as shown:
         bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
-        found = leaktesting.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
+        report = leakage.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
-    print_json({"tight": found.tight, **found.model_dump(mode="json")}) if as_json else _print_leaks(found)
-    if not found.tight:
+    print_json({"passed": report.passed, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
+    if not report.passed:
         raise typer.Exit(1)
 
 
-def _print_leaks(found: Trap) -> None:
+def _print_leaks(report: LeakReport) -> None:
     print_table(
-        f"{found.model} as of {found.as_of}: {found.rows:,} rows",
-        [{"table": t.table, "known later": f"{t.known_later:,}", "planted": f"{t.planted:,}"} for t in found.tables],
+        f"{report.model} as of {report.as_of}: {report.rows:,} rows",
+        [
+            {"table": t.table, "later facts": f"{t.later_facts:,}", "synthetic facts": f"{t.synthetic_facts:,}"}
+            for t in report.tables
+        ],
     )
-    for leak in found.leaks:
-        out.print(Text(f"{leak.column}  through {leak.through}", style="bold red"))
-        out.print(Text(f"  {_sentence(leak, found.as_of)}"))
-    for warning in found.warnings:
+    for leak in report.leaks:
+        out.print(Text(f"{leak.column}, from {leak.source}", style="bold red"))
+        out.print(Text(f"  {_describe(leak, report.as_of)}"))
+    for warning in report.warnings:
         out.print(Text(f"Warning: {warning}.", style="yellow"))
-    for table, columns in found.on_trust.items():
+    for table, columns in report.unverified.items():
         out.print(
             Text(
-                f"On trust: {table} is overwritten in place, and the spec does not say so of {', '.join(columns)}. "
-                "Name in `changes` those that are."
+                f"Not tested: {', '.join(columns)} of {table}, which is overwritten in place. "
+                "If they are overwritten too, name them in `changes`."
             )
         )
-    copies = f"{len(found.hashes)} copies that differ only in what became known after {found.as_of}"
-    result = f"No leak: the same rows from {copies}." if found.tight else f"The future leaks: {copies} give other rows."
-    out.print(Text(result, style="green" if found.tight else "bold red"))
+    states = f"{len(report.hashes)} states of the tables that differ only in facts known after {report.as_of}"
+    result = f"No leak: the rows are the same in {states}." if report.passed else f"Leak: the rows differ in {states}."
+    out.print(Text(result, style="green" if report.passed else "bold red"))
 
 
-def _sentence(leak: Leak, as_of: date) -> str:
-    rows, which = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}", f"{leak.entity_column} {leak.entity}"
-    other = f"{leak.with_future} when other facts become known after {as_of}"
-    return f"{rows}; such as {which}: {leak.without}, but {other}"
+def _describe(leak: Leak, as_of: date) -> str:
+    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}"
+    values = f"{leak.baseline} without facts known after {as_of}, {leak.changed} with others"
+    return f"{rows}, e.g. {leak.entity_column} {leak.entity}: {values}"

@@ -21,7 +21,7 @@ from titleholder.reports.plots import (
 from titleholder.reports.plots.drawing import Picture, scored_models
 from titleholder.reports.rendering import render
 from titleholder.spec.criteria import METRICS
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
 Content = dict[str, Any]

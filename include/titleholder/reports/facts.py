@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder import formatting
 from titleholder.spec.windows import Intervals
+from titleholder.validation.checks import docs_url
 from titleholder.validation.verdict import Verdict
 
 PROPOSED = "proposed "
@@ -55,10 +55,9 @@ class Facts(BaseModel):
         """The kind without `proposed `."""
         return self.kind.removeprefix(PROPOSED)
 
-    def documentation(self, code: str, title: str) -> str:
-        """The address of a check's section in the documentation, for the check with this code and title."""
-        anchor = re.sub(r"[^\w -]", "", f"{code} {title}").strip().lower().replace(" ", "-")
-        return f"{self.docs_base.rstrip('/')}/checks.md#{anchor}"
+    def documentation(self, code: str) -> str:
+        """The address of the section about a check in the documentation."""
+        return formatting.docs_address(self.docs_base, docs_url(code))
 
 
 def headline(facts: Facts, verdict: Verdict) -> str:

@@ -39,7 +39,7 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
     span = date_range(verdict.holdout_start, verdict.holdout_end)
     yield text(f"Judged on {verdict.rows:,} rows{events} from {span}, {opponent}. {verdict.note}")
     if gain := verdict.gain:
-        like = scale(gain[:3])
+        like = scale(gain.values)
         yield text(
             f"Gain in {verdict.metric}: {signed(gain.estimate, like)}, {confidence(verdict.confidence)} interval "
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."

@@ -1,4 +1,4 @@
-"""All checks of one challenger against whoever reigns, on rows that neither has seen."""
+"""The verdict on one challenger: its metrics, the gain over the champion, and every check, on rows neither has seen."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks import measured
-from titleholder.validation.checks.base import Array, Evidence, Result, events, measurable
+from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Array, Evidence, events, measurable
 from titleholder.validation.sequential import Accumulated, Look, accumulate
-
-COMPARED = ("champion_metrics", "challenger_interval", "champion_interval", "gain")
-"""What a verdict says of both models that neither looks nor the minimum gain can change."""
 
 
 class Reign(BaseModel):
-    """Whoever reigned when a challenger was judged, and the evidence that earlier challengers gathered against it.
+    """The champion that a challenger was judged against, and the evidence that earlier challengers gathered against it.
 
-    `trained_through` and `judged_through` end the rows that it was trained on and those that it was crowned by.
+    `trained_through` and `judged_through` end the rows that it was trained on and those that it was promoted by.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,10 +32,24 @@ class Reign(BaseModel):
     looks: tuple[Look, ...] = ()
 
 
-class Verdict(BaseModel):
-    """What was found about one challenger. Small and frozen: it travels through XCom into the ledger."""
+class Measurements(BaseModel):
+    """Both models' metrics on the judged rows, and the gain of one over the other.
+
+    They depend on the rows, the two models, and the metric and confidence of the spec; not on the looks of the reign
+    nor on the minimum gain.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    challenger_metrics: dict[str, float]
+    champion_metrics: dict[str, float]
+    challenger_interval: metrics.Interval | None = None
+    champion_interval: metrics.Interval | None = None
+    gain: metrics.Gain | None
+
+
+class Verdict(Measurements):
+    """What was found about one challenger. Small and frozen: it travels through XCom into the ledger."""
 
     champion: Reign | None
     candidate: str = ""
@@ -46,11 +58,6 @@ class Verdict(BaseModel):
     rows: int
     events: int
     metric: str
-    challenger_metrics: dict[str, float]
-    champion_metrics: dict[str, float]
-    challenger_interval: metrics.Interval | None = None
-    champion_interval: metrics.Interval | None = None
-    gain: metrics.Gain | None
     look: Look | None = None
     minimum_gain: float = 0.0
     confidence: float
@@ -59,11 +66,11 @@ class Verdict(BaseModel):
 
     def failed(self) -> tuple[Result, ...]:
         """The blocking checks that failed."""
-        return tuple(c for c in self.checks if c.status == "fail" and c.severity == "block")
+        return tuple(result for result in self.checks if result.blocks)
 
     @property
     def looks(self) -> tuple[Look, ...]:
-        """The reign's looks by the metric of this verdict, this challenger's the last if it had one."""
+        """The reign's looks by the metric of this verdict; this challenger's is the last, if it had one."""
         return _looks(self.champion, self.metric, self.look)
 
     def accumulated(self) -> Accumulated | None:
@@ -72,60 +79,65 @@ class Verdict(BaseModel):
 
 
 def judge(
+    evidence: Evidence, *, as_of: date, reign: Reign | None, holdout: tuple[date, date], note: str = ""
+) -> Verdict:
+    """The verdict on this evidence: everything is measured and every check is run."""
+    return conclude(evidence, measure(evidence), as_of=as_of, reign=reign, holdout=holdout, note=note)
+
+
+def measure(evidence: Evidence) -> Measurements:
+    """Every metric of both models, the deciding metric's intervals, and the gain with its interval.
+
+    Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out. The gain
+    also needs two rows of each class, or it has no variance.
+    """
+    return Measurements(
+        challenger_metrics=_metrics(evidence, evidence.challenger),
+        champion_metrics=_metrics(evidence, evidence.champion),
+        challenger_interval=_interval(evidence, evidence.challenger),
+        champion_interval=_interval(evidence, evidence.champion),
+        gain=_gain(evidence),
+    )
+
+
+def conclude(
     evidence: Evidence,
+    measurements: Measurements,
     *,
     as_of: date,
     reign: Reign | None,
     holdout: tuple[date, date],
     note: str = "",
-    known: Verdict | None = None,
     results: Sequence[Result] = (),
 ) -> Verdict:
-    """Compute every metric, the gain with its interval, this challenge's look, and every check.
+    """The verdict that follows from these measurements: this challenger's look at the reign, and every check.
 
-    Where the holdout is empty or has one class only there is nothing to measure: the metrics are left out and the
-    check for enough outcomes fails. The gain also needs two rows of each class, or it has no variance.
-
-    Two ways to save work. `known` is a verdict on the same rows, models and confidence: what neither the looks of the
-    reign nor the minimum gain can change is taken from it. `results` are those of checks that are known to hold here.
+    `results` are those of checks whose result is already known; these are not run again.
     """
-    spec = evidence.spec
+    judgement = evidence.spec.judgement
     look = _look(evidence, as_of, reign, holdout) if reign else None
-    own, facts = (known.challenger_metrics, _compared(known)) if known else _measured(evidence)
     complete = evidence.model_copy(
-        update={**facts, "metrics": own, "looks": _looks(reign, spec.judgement.metric, look)}
+        update={
+            "metrics": measurements.challenger_metrics,
+            "gain": measurements.gain,
+            "looks": _looks(reign, judgement.metric, look),
+        }
     )
     return Verdict(
-        **facts,
+        **{name: getattr(measurements, name) for name in Measurements.model_fields},
         champion=reign,
         candidate=evidence.candidate,
         holdout_start=holdout[0],
         holdout_end=holdout[1],
         rows=len(evidence.y),
         events=evidence.events,
-        metric=spec.judgement.metric,
-        challenger_metrics=own,
+        metric=judgement.metric,
         look=look,
-        minimum_gain=spec.judgement.minimum_gain,
-        confidence=spec.judgement.confidence,
-        checks=checks.run(complete, checks.heeding(known.checks, "champion") if known else results),
+        minimum_gain=judgement.minimum_gain,
+        confidence=judgement.confidence,
+        checks=checks.run(complete, results),
         note=note,
     )
-
-
-def _measured(evidence: Evidence) -> tuple[dict[str, float], dict[str, Any]]:
-    """The challenger's metrics, and what there is of the champion: its metrics and the gain over it."""
-    facts = {
-        "champion_metrics": _metrics(evidence, evidence.champion),
-        "challenger_interval": _interval(evidence, evidence.challenger),
-        "champion_interval": _interval(evidence, evidence.champion),
-        "gain": _gain(evidence),
-    }
-    return _metrics(evidence, evidence.challenger), facts
-
-
-def _compared(known: Verdict) -> dict[str, Any]:
-    return {name: getattr(known, name) for name in COMPARED}
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
@@ -136,15 +148,15 @@ def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
 
 
 def _interval(evidence: Evidence, scores: Array | None) -> metrics.Interval | None:
-    """The judged metric with its interval; None where a bound is not finite: JSON has no word for it."""
+    """The deciding metric with its interval; None where a bound is not finite, which JSON cannot hold."""
     if scores is None or not evidence.measurable:
         return None
-    found = measured.interval(evidence, evidence.spec.judgement.metric, scores)
-    return found if np.isfinite(found).all() else None
+    interval = measured.interval(evidence, evidence.spec.judgement.metric, scores)
+    return interval if interval.finite else None
 
 
 def _looks(reign: Reign | None, metric: str, look: Look | None) -> tuple[Look, ...]:
-    """Looks by another metric, from before the spec was changed, say nothing about this one."""
+    """Looks by another metric, from before the spec was changed, are no evidence about this one."""
     earlier = (e for e in (reign.looks if reign else ()) if e.metric == metric)
     return (*earlier, *([look] if look else []))
 
@@ -171,10 +183,10 @@ def _gain(evidence: Evidence, rows: Any = slice(None)) -> metrics.Gain | None:
 
 
 def _look(evidence: Evidence, as_of: date, reign: Reign, holdout: tuple[date, date]) -> Look | None:
-    """The gain on the cohorts that no earlier challenge of this reign was judged on.
+    """The gain on the cohorts that no earlier challenger of this reign was judged on.
 
-    None where they have too few events: a later challenge then takes them too. None as well where both models score
-    alike, which says nothing.
+    None where they have too few events: a later challenger then takes them too. None as well where both models give
+    the same scores, which is no evidence.
     """
     spec = evidence.spec
     start = max(holdout[0], reign.judged_through, *(look.end for look in reign.looks))

@@ -1,105 +1,113 @@
-"""What to do about a verdict: promote, keep, reject, ask a person, or advise to retire (pure)."""
+"""What follows from a verdict: promote, keep, reject, ask a person, or advise to retire (pure)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
 from titleholder.ledger.decision import Answer
 from titleholder.spec.model import Approval, ModelSpec, Person
 from titleholder.spec.types import LIVE
-from titleholder.validation.checks import above_floors, champion_above_floors, gain_shown
-from titleholder.validation.checks.base import Result, comparative
+from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Verdict
 
 Kind = Literal["promote", "keep", "reject", "retire", "ask"]
 
 
 class Ruling(NamedTuple):
-    """What was ruled and why, in one sentence."""
+    """What was ruled, and why in a sentence or two."""
 
     kind: Kind
     reason: str
 
 
 def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: date | None, barred: str = "") -> Ruling:
-    """Rule on a challenger of `as_of`.
+    """The ruling on a challenger of `as_of`.
 
-    `newest` is the as-of date of the lane's newest decision; only the live lane cares: there the past is settled.
-    `barred` says why the challenger may not win although it is better: see `lineage.bar`.
-    `retire` advises people that the model no longer makes sense: the champion is shown to lie beyond its floors and the
-    challenger does not rise above them. It stays champion until somebody acts.
+    `newest` is the as-of date of the lane's newest decision; in the live lane an older challenger is never promoted.
+    `barred` says why the challenger may not win although it is better: see `reigns.bar`.
+    `retire` is advice to people: the champion is shown to lie beyond its floors and the challenger does not reach them.
+    The champion stays until a person acts.
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    failed = [c for c in verdict.failed() if c.code != champion_above_floors.code]  # no fault of the challenger's
-    in_itself = [c for c in failed if not comparative(c.code)]
-    fallen = [c for c in verdict.checks if c.code == champion_above_floors.code and c.status == "fail"]
-    if fallen and any(c.code == above_floors.code for c in in_itself):
-        return Ruling("retire", f"The model no longer makes sense. {_said(fallen)} The challenger: {_said(in_itself)}")
-    if in_itself:
-        return Ruling("reject", _said(in_itself))
-    if failed:
-        unshown = any(c.code == gain_shown.code for c in failed)
+    return _failure(spec, verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+
+
+def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:
+    """What follows from the checks that failed: advice to retire, a rejection, or the champion is kept."""
+    champion = [c for c in verdict.checks if c.subject == "champion" and c.failed]  # even if that does not block
+    challenger = [c for c in verdict.failed() if c.subject == "challenger"]
+    comparison = [c for c in verdict.failed() if c.subject == "comparison"]
+    if champion and any(c.role == "floor" for c in challenger):
+        both = f"{_explained(champion)} The challenger: {_explained(challenger)}"
+        return Ruling("retire", f"Neither model is good enough. {both}")
+    if challenger:
+        return Ruling("reject", _explained(challenger))
+    if comparison:
+        unshown = any(c.role == "gain" for c in comparison)
         why = f"Not s{_shown(spec)[1:]}." if unshown else "Not fit to replace the champion."
-        return Ruling("keep", f"{why} {_said(failed)}")
-    if resting := _cooldown(spec, verdict, as_of):
-        return Ruling("keep", resting)
-    if barred:
-        return Ruling("keep", f"{_shown(spec)}, but {barred}.")
-    return _won(spec, verdict, lane)
+        return Ruling("keep", f"{why} {_explained(comparison)}")
+    return None
 
 
-def _said(results: list[Result] | tuple[Result, ...]) -> str:
-    return " ".join(c.explanation for c in results)
+def _explained(results: Sequence[Result]) -> str:
+    return " ".join(result.explanation for result in results)
 
 
-def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str | None:
-    rest, reign = spec.promotion.cooldown, verdict.champion
-    if rest is None or reign is None or as_of >= (until := reign.as_of + rest):
-        return None
-    crowned = f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {rest})"
-    return f"{_shown(spec)}, but {crowned}."
+def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:
+    """The champion is kept although the challenger passed every check: its cooldown is not over, or `barred`."""
+    why = _cooldown(spec, verdict, as_of) or barred
+    return Ruling("keep", f"{_shown(spec)}, but {why}.") if why else None
+
+
+def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
+    """Why the champion may not be replaced yet; empty where it may."""
+    cooldown, reign = spec.promotion.cooldown, verdict.champion
+    if cooldown is None or reign is None or as_of >= (until := reign.as_of + cooldown):
+        return ""
+    return f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {cooldown})"
 
 
 def _shown(spec: ModelSpec) -> str:
-    """What passing the gain means: with a negative minimum it is no gain."""
+    """What it means that the gain is shown: with a negative minimum it is no gain."""
     margin = spec.judgement.minimum_gain
     return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
 
 
-def _won(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
+def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
-        why = "The first champion: nobody reigned and every absolute check passed."
+        why = "The first champion: every check of the challenger by itself passed."
     else:
-        why = f"{_shown(spec)}. {_said([c for c in verdict.checks if c.code == gain_shown.code])}"
+        why = f"{_shown(spec)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
     if spec.promotion.approval != "automatic" and lane == LIVE:
         return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
     return Ruling("promote", why)
 
 
 def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
-    """Who may approve the challenger of a run that `requester` asked for."""
+    """The people who may approve the challenger of a run that `requester` started."""
     return tuple(p for p in approval.people if approval.own_runs or requester not in (p.id, p.name))
 
 
 def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "") -> Ruling:
-    """What becomes of a ruling that asked for people: only a timely yes of somebody who was asked promotes.
+    """The ruling after people were asked: it promotes only on a timely yes of a person who was asked.
 
-    `decided_meanwhile` tells of a decision that came after the question; the answer was to another question then. Where
-    the ruling asks no longer, it stands.
+    `decided_meanwhile` names a decision that came after the question; the answer was to another question then. A ruling
+    that is no longer `ask` stays as it is.
     """
-    said, yes = _answer(answer, decided_meanwhile)
+    sentence, yes = _answer(answer, decided_meanwhile)
     kind: Kind = ("promote" if yes else "keep") if ruling.kind == "ask" else ruling.kind
-    return Ruling(kind, f"{said}. {ruling.reason}")
+    return Ruling(kind, f"{sentence}. {ruling.reason}")
 
 
 def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
-    """An answer in words, and whether it is a yes that counts."""
+    """A sentence about the answer, and whether it is a yes that counts."""
     if answer is None:
         return "Nobody could be asked", False
     if not answer.asked:
-        return "Nobody may approve: the run was asked for by whoever would have to", False
+        return "Nobody may approve: the only approvers started the run themselves", False
     if answer.answer == "none":
         return "Nobody answered in time, and silence means no", False
     comment = f' ("{answer.comment}")' if answer.comment else ""

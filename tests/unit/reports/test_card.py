@@ -15,7 +15,8 @@ from support.factories import a_spec
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
-from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
 SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swap_set", "importance", "metrics", "windows"]
@@ -155,7 +156,8 @@ def test_codes_of_checks_lead_to_the_documentation_where_its_address_is_known() 
     found = simulated(n=0)
     base = "https://docs.example/docs"
     linked = [href for href in drawn(found, docs_base=base).values("href") if href.startswith(base)]
-    assert linked == [f"{base}/checks.md#{code}-{code}" for code in ("th301", "th205", "th101", "th302")]
+    codes = [re.search(r"checks\.md#(th\d+)-", href)[1] for href in linked]  # type: ignore[index]
+    assert codes == ["th301", "th205", "th101", "th302"]
     assert "checks.md" not in " ".join(drawn(found).values("href"))
 
 

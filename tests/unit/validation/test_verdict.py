@@ -14,7 +14,7 @@ import pytest
 from support.factories import REIGN, a_regression, a_spec, a_verdict, result
 from support.factories import rows as rows_of
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign, Verdict, judge
@@ -155,6 +155,13 @@ def test_a_verdict_survives_xcom_and_the_ledger() -> None:
     for found in (verdict_on(y, good, poor), verdict_on(y, good), verdict_on(np.empty(0), np.empty(0), np.empty(0))):
         assert Verdict.model_validate(found.model_dump(mode="json")) == found
         assert Verdict.model_validate_json(found.model_dump_json()) == found
+
+
+def test_stored_gains_and_intervals_have_named_fields() -> None:
+    y, good, poor = rows()
+    stored = verdict_on(y, good, poor).model_dump(mode="json")
+    assert list(stored["gain"]) == ["estimate", "lower", "upper", "method", "error"]
+    assert list(stored["challenger_interval"]) == ["estimate", "lower", "upper"]
 
 
 def test_scores_that_are_no_numbers_stop_the_judging() -> None:

@@ -47,7 +47,7 @@ def test_a_better_challenger_is_promoted(lane: str) -> None:
 @LANES
 def test_the_first_one_to_pass_the_absolute_checks_is_promoted(lane: str) -> None:
     found = ruled(first(), lane=lane)
-    assert found == ("promote", "The first champion: nobody reigned and every absolute check passed.")
+    assert found == ("promote", "The first champion: every check of the challenger by itself passed.")
 
 
 @LANES
@@ -74,7 +74,7 @@ def fallen(*more: Any) -> Verdict:
 def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_above_its_floors(lane: str) -> None:
     verdict = fallen(result("TH201", "fail"), result("TH301", "fail"))
     assert ruled(verdict, lane=lane) == (
-        "retire", "The model no longer makes sense. TH205 said. The challenger: TH201 said."
+        "retire", "Neither model is good enough. TH205 said. The challenger: TH201 said."
     )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def said(answer: str, by: str = "risk-lead", **more: Any) -> Answer:
         (said("none"), "", "keep", "Nobody answered in time, and silence means no."),
         (said("approve", by="intern"), "", "keep", "intern approved, but was not asked."),
         (said("approve"), "version 9 was decided since", "keep", "risk-lead approved, but too late: version 9 was"),
-        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the run was asked for by"),
+        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the only approvers started the run"),
         (None, "", "keep", "Nobody could be asked. Shown to be better."),
     ],
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from titleholder.validation.checks import means
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval
 
 Rows = NDArray[np.intp]

@@ -12,7 +12,7 @@ from titleholder.reports.plots.binned_means import average, bins, mean
 from titleholder.reports.plots.drawing import MUTED, Picture, ScoredModel, as_percentages, picture, whiskers
 from titleholder.validation import metrics
 from titleholder.validation.checks import means
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.formatting import metric, number
 from titleholder.reports.plots.drawing import INK, MUTED, Picture, ScoredModel, as_percentages, picture, thin
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.verdict import Verdict
 
 START = 0.02

@@ -22,7 +22,7 @@ from titleholder.reports.plots.drawing import (
     as_percentages,
     picture,
 )
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 
 BINS = 40
 TAIL = 0.001

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array, Interval
 from titleholder.validation.verdict import Verdict
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,8 +12,8 @@ from titleholder.formatting import confidence, metric, short
 from titleholder.reports.plots.binned_means import Rows
 from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Evidence, events
 from titleholder.validation.checks.groups import Group, groups
+from titleholder.validation.evidence import Evidence, events
 from titleholder.validation.metrics import Interval
 
 MOST = 20
@@ -51,7 +50,7 @@ def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Bre
     if not evidence.measurable:
         return []
     columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
-    known = Interval(*gain[:3]) if gain else _measured(evidence, np.arange(len(evidence.y)))
+    known = gain or _measured(evidence, np.arange(len(evidence.y)))
     whole = GroupEstimate("all judged rows", len(evidence.y), evidence.events, known)
     months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
     every = groups(months, ["month"])
@@ -102,11 +101,12 @@ def _measured(evidence: Evidence, rows: Rows) -> Interval | None:
         "weights": None if evidence.weights is None else evidence.weights[rows],
         "clusters": None if evidence.clusters is None else evidence.clusters[rows],
     }
+    found: Interval
     if evidence.champion is None:
         found = metrics.interval(judgement.metric, y, challenger, **options)
     else:
-        found = Interval(*metrics.gain(judgement.metric, y, challenger, evidence.champion[rows], **options)[:3])
-    return found if all(map(math.isfinite, found)) else None
+        found = metrics.gain(judgement.metric, y, challenger, evidence.champion[rows], **options)
+    return found if found.finite else None
 
 
 def _forest(evidence: Evidence, title: str, estimates: Sequence[GroupEstimate]) -> Picture:

@@ -18,7 +18,7 @@ from titleholder.formatting import metric, short
 from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, picture, whiskers
 from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Evidence, measurable
+from titleholder.validation.evidence import Evidence, measurable
 from titleholder.validation.metrics import Interval
 
 REPEATS = 5

@@ -81,6 +81,6 @@ def _caption(verdict: Verdict, below: int) -> str:
 
 def _limits(verdict: Verdict, rows: Sequence[CumulativeLook]) -> tuple[float, float]:
     """The range of the looks, the minimum gain and the newest bound; early bounds may lie far below it."""
-    values = [verdict.minimum_gain, rows[-1].so_far.lower, *(b for s in rows for b in s.gain[1:])]
+    values = [verdict.minimum_gain, rows[-1].so_far.lower, *(b for s in rows for b in (s.gain.lower, s.gain.upper))]
     margin = 0.06 * (max(values) - min(values))
     return min(values) - margin, max(values) + margin

@@ -22,7 +22,7 @@ from titleholder.reports.plots.drawing import (
 )
 from titleholder.spec.criteria import CutOff
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval
 
 

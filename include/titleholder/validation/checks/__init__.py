@@ -1,4 +1,4 @@
-"""The rules a challenger is held to. One module per family; each check has a stable code.
+"""The rules that a challenger must pass. One module for each area; each check has a stable code.
 
 A check is a function of the `Evidence` that returns a `Result`; `CHECKS` is the registry, in the order of reading.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from titleholder.validation.checks.base import HEEDED, Check, Evidence, Heeded, Result
+from titleholder.validation.checks.base import DEPENDENCIES, PAGE, Check, Dependency, Result
 from titleholder.validation.checks.baseline import beats_baseline
 from titleholder.validation.checks.calibration import calibrated, calibrated_in_cohorts
 from titleholder.validation.checks.comparison import gain_shown
@@ -20,6 +20,7 @@ from titleholder.validation.checks.performance import above_floors, champion_abo
 from titleholder.validation.checks.profit import profit_holds
 from titleholder.validation.checks.segments import no_segment_loses
 from titleholder.validation.checks.swap_set import swap_set
+from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {
     check.code: check
@@ -44,16 +45,25 @@ CHECKS: dict[str, Check] = {
         reloads_alike,
     )
 }
-__all__ = ["CHECKS", "above_floors", "champion_above_floors", "gain_shown", "heeding", "run"]
-
-
-def heeding(results: Sequence[Result], most: Heeded) -> tuple[Result, ...]:
-    """The results of those checks that heed no more than this: they hold wherever that is the same."""
-    allowed = HEEDED[: HEEDED.index(most) + 1]
-    return tuple(r for r in results if r.code in CHECKS and CHECKS[r.code].heeds in allowed)
+__all__ = ["CHECKS", "docs_url", "run", "unaffected_by"]
 
 
 def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
     """Every check's result, in the registry's order; a check whose result is `known` is not run again."""
-    had = {result.code: result for result in known}
-    return tuple(had.get(code) or check(evidence) for code, check in CHECKS.items())
+    already = {result.code: result for result in known}
+    return tuple(already.get(code) or check(evidence) for code, check in CHECKS.items())
+
+
+def unaffected_by(change: Dependency, results: Sequence[Result]) -> tuple[Result, ...]:
+    """The results that stay as they are when `change`, or anything after it in `DEPENDENCIES`, becomes another."""
+    before = DEPENDENCIES[: DEPENDENCIES.index(change)]
+    return tuple(r for r in results if r.code in CHECKS and CHECKS[r.code].depends_on in before)
+
+
+def docs_url(code: str) -> str:
+    """The address of a check's section in the documentation; of an unknown code, that of the page.
+
+    >>> docs_url("TH301")
+    'docs/checks.md#th301-gain-shown'
+    """
+    return CHECKS[code].docs_url if code in CHECKS else PAGE

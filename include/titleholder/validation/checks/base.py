@@ -1,102 +1,33 @@
-"""What a check is given and what it answers."""
+"""What a check is, and what it returns."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.criteria import Rule
-from titleholder.spec.model import ModelSpec
-from titleholder.validation.metrics import Gain
-from titleholder.validation.sequential import Look
+from titleholder.validation.evidence import Evidence
 
-Array = NDArray[np.float64]
 Status = Literal["pass", "fail", "not_applicable"]
 Severity = Literal["block", "warn"]
-Heeded = Literal["rows", "confidence", "champion", "reign"]
-HEEDED: tuple[Heeded, ...] = ("rows", "confidence", "champion", "reign")
-"""What can change a check's answer beside the challenger, each with those before it: the judged rows alone, the
+Subject = Literal["challenger", "comparison", "champion"]
+"""What a check judges: the challenger by itself, the challenger compared with the champion, the champion by itself."""
+Role = Literal["guard", "floor", "gain"]
+"""What a failure means: harm, a model that is not good enough by itself, or a gain that is not shown."""
+Dependency = Literal["rows", "confidence", "champion", "reign"]
+DEPENDENCIES: tuple[Dependency, ...] = ("rows", "confidence", "champion", "reign")
+"""What a check's result depends on beside the challenger, each together with those before it: the judged rows, the
 confidence, the champion, and the looks of its reign with the minimum gain."""
-
-
-class Seen(BaseModel):
-    """Rows that the challenger was trained on (a sample where there are many), and its scores on them."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    frame: pd.DataFrame
-    y: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-
-class Evidence(BaseModel):
-    """The judged rows and both models' scores on them. `champion` is None where nobody reigns yet.
-
-    `frame` has every column of the query, one row a score; `weights` and `clusters` are those columns where the spec
-    names them. `predict` gives the challenger's scores of other rows with the same features. `looks` are those of the
-    reign, the newest last. `inputs` and `champion_inputs` are what a consumer must send, column to type. `recorded` are
-    the scores of the first training rows when the challenger was trained, `reloaded` those of the model read back.
-    """
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    spec: ModelSpec
-    candidate: str
-    frame: pd.DataFrame
-    y: NDArray[np.float64]
-    challenger: NDArray[np.float64]
-    champion: NDArray[np.float64] | None = None
-    weights: NDArray[np.float64] | None = None
-    clusters: NDArray[np.intp] | None = None
-    metrics: dict[str, float] = {}
-    champion_metrics: dict[str, float] = {}
-    gain: Gain | None = None
-    looks: tuple[Look, ...] = ()
-    seen: Seen | None = None
-    predict: Callable[[pd.DataFrame], Array] | None = None
-    inputs: dict[str, str] = {}
-    champion_inputs: dict[str, str] | None = None
-    recorded: NDArray[np.float64] | None = None
-    reloaded: NDArray[np.float64] | None = None
-
-    @property
-    def classification(self) -> bool:
-        """Whether the target is 0 or 1."""
-        return self.spec.task == "classification"
-
-    @property
-    def events(self) -> int:
-        """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
-        return events(self.spec, self.y)
-
-    @property
-    def measurable(self) -> bool:
-        """Whether anything can be measured: two rows, and of a classification both classes."""
-        return measurable(self.spec, self.y)
-
-
-def events(spec: ModelSpec, y: Array) -> int:
-    """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
-    if spec.task == "regression":
-        return len(y)
-    positive = int(y.sum())
-    return min(positive, len(y) - positive)
-
-
-def measurable(spec: ModelSpec, y: Array) -> bool:
-    """Whether anything can be measured on these outcomes: two rows, and of a classification both classes."""
-    return len(y) > 1 and (spec.task == "regression" or events(spec, y) > 0)
+PAGE = "docs/checks.md"
 
 
 class Finding(NamedTuple):
-    """What a check found: a status, the numbers it rests on and one sentence."""
+    """What a check found: a status, one sentence and the numbers it rests on."""
 
     status: Status
     explanation: str
@@ -109,55 +40,76 @@ def found(harm: bool, explanation: str, numbers: dict[str, float]) -> Finding:
 
 
 def not_applicable(why: str, numbers: dict[str, float] | None = None) -> Finding:
-    """The check has nothing to say here, and why."""
+    """The check does not apply here, and why."""
     return Finding("not_applicable", why, numbers or {})
 
 
-NOBODY = not_applicable("Nobody reigns yet.")
-NOTHING = not_applicable("Nothing can be measured.")
+NO_CHAMPION = not_applicable("No champion yet.")
+NOT_MEASURABLE = not_applicable("Nothing can be measured on the holdout.")
 
 
 class Result(BaseModel):
-    """One check's answer: a status, the numbers it rests on and one sentence."""
+    """One check's result: a status, the numbers it rests on and one sentence. `subject` and `role` are the check's."""
 
     model_config = ConfigDict(frozen=True)
 
     code: str
     title: str
+    subject: Subject = "challenger"
+    role: Role = "guard"
     severity: Severity
     status: Status
     numbers: dict[str, float]
     explanation: str
 
+    @property
+    def failed(self) -> bool:
+        """Whether the check failed, whether or not that blocks."""
+        return self.status == "fail"
 
-def comparative(code: str) -> bool:
-    """Whether a check compares with the champion; the others judge the challenger in itself, whoever reigns."""
-    return code.startswith("TH3") or code in ("TH205", "TH402", "TH702")
+    @property
+    def blocks(self) -> bool:
+        """Whether the check failed and that blocks."""
+        return self.failed and self.severity == "block"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule: a stable code, a title, what finds it out, its key under `judgement.checks` if it has one, and what it
-    heeds at most."""
+    """One rule: a stable code, a title, the function that judges the evidence, and its key under `judgement.checks`.
+
+    `depends_on` is the last of `DEPENDENCIES` that can change its result.
+
+    >>> check = Check("TH101", "Enough outcomes", lambda evidence: found(evidence.events < 50, "Said.", {}))
+    >>> check.docs_url
+    'docs/checks.md#th101-enough-outcomes'
+    """
 
     code: str
     title: str
     find: Callable[[Evidence], Finding]
     rule: str | None = None
-    heeds: Heeded = "champion"
+    subject: Subject = "challenger"
+    role: Role = "guard"
+    depends_on: Dependency = "champion"
 
     def __call__(self, evidence: Evidence) -> Result:
-        """The check's answer; a rule that the spec switched off does not apply. Only finite numbers are kept."""
+        """The check's result; a rule that the spec switched off does not apply. Only finite numbers are kept."""
         rule: Rule | None = getattr(evidence.spec.judgement.checks, self.rule) if self.rule else None
         off = rule is not None and rule.severity == "off"
         finding = not_applicable("Switched off in the spec.") if off else self.find(evidence)
-        severity: Severity = "warn" if rule is not None and rule.severity != "block" else "block"
-        finite = {name: value for name, value in finding.numbers.items() if math.isfinite(value)}
         return Result(
             code=self.code,
             title=self.title,
-            severity=severity,
+            subject=self.subject,
+            role=self.role,
+            severity="warn" if rule is not None and rule.severity != "block" else "block",
             status=finding.status,
-            numbers=finite,
+            numbers={name: value for name, value in finding.numbers.items() if math.isfinite(value)},
             explanation=finding.explanation,
         )
+
+    @property
+    def docs_url(self) -> str:
+        """The address of the check's section in the documentation, relative to the repository."""
+        heading = re.sub(r"[^\w\- ]", "", f"{self.code} {self.title}".lower())
+        return f"{PAGE}#{heading.replace(' ', '-')}"

@@ -6,7 +6,8 @@ import numpy as np
 
 from titleholder.data import features
 from titleholder.validation.checks import means, measured
-from titleholder.validation.checks.base import NOTHING, Array, Check, Evidence, Finding
+from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding
+from titleholder.validation.evidence import Array, Evidence
 
 RANKING = frozenset({"roc_auc", "gini", "ks", "pr_auc", "emp", "profit"})
 """Metrics by which a constant has no meaning, or hardly any: these are judged by the order of the scores."""
@@ -22,12 +23,13 @@ def _beats_baseline(evidence: Evidence) -> Finding:
     not at hand, the constant of the judged rows, which is harder to beat.
     """
     if not evidence.measurable:
-        return NOTHING
+        return NOT_MEASURABLE
     judgement = evidence.spec.judgement
     minimum = judgement.checks.baseline.minimum_gain
     if judgement.metric in RANKING:
         metric, trivial = "roc_auc", RANDOM
-        gain, lower, upper = (v - RANDOM for v in measured.interval(evidence, metric, evidence.challenger))
+        area = measured.interval(evidence, metric, evidence.challenger)
+        gain, lower, upper = area.estimate - RANDOM, area.lower - RANDOM, area.upper - RANDOM
     else:
         metric, trivial = judgement.metric, _constant(evidence)
         won = measured.gain(evidence, metric, np.full(len(evidence.y), trivial))
@@ -42,7 +44,7 @@ def _beats_baseline(evidence: Evidence) -> Finding:
 
 
 def _constant(evidence: Evidence) -> float:
-    spec, seen = evidence.spec, evidence.seen
+    spec, seen = evidence.spec, evidence.training
     y: Array = evidence.y if seen is None else seen.y
     weights = evidence.weights if seen is None else features.weights(seen.frame, spec)
     share = {"mae": 0.5, "pinball": spec.judgement.quantile}.get(spec.judgement.metric)

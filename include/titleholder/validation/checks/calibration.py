@@ -9,9 +9,10 @@ import pandas as pd
 
 from titleholder.validation import metrics
 from titleholder.validation.checks import means
-from titleholder.validation.checks.base import NOTHING, Array, Check, Evidence, Finding, found, not_applicable
+from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.groups import Group, adjusted, groups, listed, numbered_groups, worst
-from titleholder.validation.checks.measured import Rows, numbered, said
+from titleholder.validation.checks.measured import Rows
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval
 
 Bounds = tuple[float, float]
@@ -30,14 +31,14 @@ def _calibrated(evidence: Evidence) -> Finding:
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
     own = _measures(evidence, evidence.challenger)
     if not own:
-        return NOTHING
+        return NOT_MEASURABLE
     theirs = {} if evidence.champion is None else _measures(evidence, evidence.champion)
     beyond = [name for name in own if _beyond(own[name], bounds[name])]
     excused = [name for name in beyond if name in theirs and _off(theirs[name]) > _off(own[name])]
     numbers: dict[str, float] = {}
     for name, value in {**own, **{f"champion_{name}": value for name, value in theirs.items()}}.items():
-        numbers |= numbered(name, value)
-    told = ", ".join(f"{WORDS[n]} {said(v, '.3f')} (bounds {_range(bounds[n])})" for n, v in own.items())
+        numbers |= value.numbers(name)
+    told = ", ".join(f"{WORDS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in own.items())
     excuse = ", ".join(f"{WORDS[n]} {theirs[n].estimate:.3f}" for n in excused)
     further = f"; the champion is further off: {excuse}" if excuse else ""
     if excused and len(beyond) == len(excused):
@@ -84,7 +85,7 @@ def _calibrated_in_cohorts(evidence: Evidence) -> Finding:
     """
     rule = evidence.spec.judgement.checks.cohorts
     if not evidence.measurable:
-        return NOTHING
+        return NOT_MEASURABLE
     if not _has_ratio(evidence):
         return not_applicable("Outcomes differ in sign: observed over expected means nothing.")
     cohorts = _cohorts(evidence)
@@ -94,7 +95,7 @@ def _calibrated_in_cohorts(evidence: Evidence) -> Finding:
         return not_applicable(f"No {rule.period} has {rule.minimum_events} events.", counts)
     ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
-    told = listed([f"{name} {said(ratios[name], '.3f')}" for name in beyond or list(ratios)[:1]])
+    told = listed([f"{name} {ratios[name].text('.3f')}" for name in beyond or list(ratios)[:1]])
     head = f"{len(beyond)} shown" if beyond else "none shown"
     told = f"{head} to be beyond {_range(bounds)}{'' if beyond else ', furthest off'}: {told}"
     numbers = {**counts, **numbered_groups(ratios, RATIO)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import NOBODY, Check, Evidence, Finding
+from titleholder.validation.checks.base import NO_CHAMPION, Check, Finding
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
 from titleholder.validation.sequential import Accumulated, accumulate
 
@@ -16,7 +17,7 @@ def _gain_shown(evidence: Evidence) -> Finding:
     """
     judgement = evidence.spec.judgement
     if evidence.champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if evidence.gain is None:
         return Finding("fail", "The gain could not be computed on the holdout.", {})
     gain = evidence.gain
@@ -55,4 +56,4 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
     )
 
 
-gain_shown = Check("TH301", "Gain shown", _gain_shown, heeds="reign")
+gain_shown = Check("TH301", "Gain shown", _gain_shown, subject="comparison", role="gain", depends_on="reign")

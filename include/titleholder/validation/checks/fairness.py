@@ -6,9 +6,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import NOTHING, Check, Evidence, Finding, found, not_applicable
+from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.groups import MOST, adjusted, groups, listed
-from titleholder.validation.checks.measured import numbered, said
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval
 
 
@@ -53,7 +53,7 @@ def _accepted_alike(evidence: Evidence) -> Finding:
     if evidence.spec.judgement.cut_off is None or not columns:
         return not_applicable("The spec does not name both a cut_off and a protected column.")
     if not len(evidence.y):
-        return NOTHING
+        return NOT_MEASURABLE
     every = _accepted(evidence)
     judged = [group for group in every if group.rows >= rule.minimum_rows]
     counts = {"judged": len(judged), "too_few": len(every) - len(judged), "minimum": rule.ratio}
@@ -63,9 +63,9 @@ def _accepted_alike(evidence: Evidence) -> Finding:
     confidence = adjusted(evidence.spec.judgement.confidence, len(pairs))
     ratios = [(p, p.interval(confidence)) for p in pairs if p is pairs[0] or p.ratio < rule.ratio]
     apart = [(p, ratio) for p, ratio in ratios if ratio.upper < rule.ratio]
-    told = listed([f"{p.lower.name} over {p.higher.name} {said(ratio)}" for p, ratio in apart or ratios[:1]])
+    told = listed([f"{p.lower.name} over {p.higher.name} {ratio.text()}" for p, ratio in apart or ratios[:1]])
     head = f"shown to be below {rule.ratio:g}" if apart else f"none shown to be below {rule.ratio:g}, the lowest"
-    numbers |= numbered("lowest", ratios[0][1])
+    numbers |= ratios[0][1].numbers("lowest")
     return found(bool(apart), f"One group's acceptance rate over another's, {head}: {told}.", numbers)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import stats
 
 from titleholder.data import features
-from titleholder.validation.checks.base import Array, Evidence
 from titleholder.validation.checks.groups import as_text
+from titleholder.validation.evidence import Array, Evidence
 
 
 def alone(evidence: Evidence) -> Iterator[tuple[str, Array]]:
@@ -22,7 +22,7 @@ def alone(evidence: Evidence) -> Iterator[tuple[str, Array]]:
     X = features.design_matrix(evidence.frame, evidence.spec)
     for feature in evidence.spec.columns.numeric:
         yield feature, _scores(evidence, X[feature].to_numpy(dtype=np.float64))
-    seen = evidence.seen
+    seen = evidence.training
     if seen is None or not len(seen.y):
         return
     known, weights = features.design_matrix(seen.frame, evidence.spec), features.weights(seen.frame, evidence.spec)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from titleholder.validation.checks.measured import Rows, numbered
+from titleholder.validation.checks.measured import Rows
 from titleholder.validation.metrics import Gain, Interval
 
 MISSING = "(missing)"
@@ -65,7 +65,7 @@ def worst(values: Mapping[str, Bounded], key: Callable[[Bounded], float]) -> dic
 def numbered_groups(values: Mapping[str, Interval | Gain], what: str) -> dict[str, float]:
     """Numbers of the first `MOST` groups: `region=north:gain` and its bounds."""
     return {
-        key: number for name in list(values)[:MOST] for key, number in numbered(f"{name}:{what}", values[name]).items()
+        key: number for name in list(values)[:MOST] for key, number in values[name].numbers(f"{name}:{what}").items()
     }
 
 

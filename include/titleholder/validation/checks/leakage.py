@@ -7,10 +7,10 @@ import numpy as np
 from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.checks import measured
-from titleholder.validation.checks.base import NOTHING, Array, Check, Evidence, Finding, found, not_applicable
+from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.features import alone
 from titleholder.validation.checks.groups import MOST, adjusted, listed, numbered_groups
-from titleholder.validation.checks.measured import numbered, said
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval
 
 
@@ -21,12 +21,12 @@ def _not_too_good(evidence: Evidence) -> Finding:
     if not ceilings:
         return not_applicable(f"The spec sets no ceiling for a metric of a {task}.")
     if not evidence.measurable:
-        return NOTHING
+        return NOT_MEASURABLE
     values = {name: measured.interval(evidence, name, evidence.challenger) for name in ceilings}
     numbers: dict[str, float] = {}
     for name, value in values.items():
-        numbers |= {**numbered(name, value), f"{name}_ceiling": ceilings[name]}
-    told = ", ".join(f"{name} {said(value)} (ceiling {ceilings[name]:g})" for name, value in values.items())
+        numbers |= {**value.numbers(name), f"{name}_ceiling": ceilings[name]}
+    told = ", ".join(f"{name} {value.text()} (ceiling {ceilings[name]:g})" for name, value in values.items())
     beyond = any(_beyond(name, value, ceilings[name]) for name, value in values.items())
     return found(beyond, f"On the holdout: {told}{', more likely a leak than a success' if beyond else ''}.", numbers)
 
@@ -42,7 +42,7 @@ def _no_feature_alone(evidence: Evidence) -> Finding:
     threshold needs no interval; the confidence of the others is adjusted for the number of all.
     """
     if not evidence.measurable or np.ptp(evidence.y) == 0:
-        return NOTHING
+        return NOT_MEASURABLE
     judgement = evidence.spec.judgement
     rule = judgement.checks.single_feature
     metric, threshold = ("roc_auc", rule.roc_auc) if evidence.classification else ("r2", rule.r2)
@@ -54,7 +54,7 @@ def _no_feature_alone(evidence: Evidence) -> Finding:
     alike = [feature for feature, value in shown.items() if value.lower >= threshold]
     first = dict(list(values.items())[:MOST])
     numbers = {"judged": len(values), "threshold": threshold, **{f"{f}:{metric}": v for f, v in first.items()}}
-    told = listed([f"{f} {said(shown[f])}" for f in alike]) + ", more likely a leak than a cause"
+    told = listed([f"{f} {shown[f].text()}" for f in alike]) + ", more likely a leak than a cause"
     nearest, value = next(iter(first.items()))
     none = f"none, nearest {nearest} {value:.4f}"
     sentence = f"Of {len(values)} features alone, shown to reach {metric} {threshold:g}: {told if alike else none}."
@@ -73,7 +73,7 @@ def _screened(evidence: Evidence, metric: str, threshold: float) -> tuple[dict[s
     return dict(sorted(values.items(), key=lambda item: -item[1])), suspects
 
 
-not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good", heeds="confidence")
+not_too_good = Check("TH501", "Not too good to be true", _not_too_good, "too_good", depends_on="confidence")
 no_feature_alone = Check(
-    "TH502", "No feature alone explains it", _no_feature_alone, "single_feature", heeds="confidence"
+    "TH502", "No feature alone explains it", _no_feature_alone, "single_feature", depends_on="confidence"
 )

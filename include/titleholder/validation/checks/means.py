@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from titleholder.validation.checks.base import Array
+from titleholder.validation.evidence import Array
 from titleholder.validation.metrics import Interval
 
 Clusters = NDArray[np.intp]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from titleholder.validation import metrics
-from titleholder.validation.checks.base import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Gain, Interval
 
 AREAS = {"roc_auc": (0.0, 1.0), "gini": (-1.0, 1.0)}
@@ -60,8 +61,8 @@ def gain(
     if confidence is None:
         return found
     reach = float(stats.norm.ppf(0.5 + confidence / 2)) * found.error
-    return found._replace(
-        lower=min(found.lower, found.estimate - reach), upper=max(found.upper, found.estimate + reach)
+    return replace(
+        found, lower=min(found.lower, found.estimate - reach), upper=max(found.upper, found.estimate + reach)
     )
 
 
@@ -75,13 +76,3 @@ def _how(evidence: Evidence, confidence: float | None) -> dict[str, Any]:
         "weights": evidence.weights,
         "clusters": evidence.clusters,
     }
-
-
-def numbered(name: str, value: Interval | Gain) -> dict[str, float]:
-    """An interval as three numbers of a result."""
-    return {name: value.estimate, f"{name}_lower": value.lower, f"{name}_upper": value.upper}
-
-
-def said(value: Interval | Gain, form: str = ".4f") -> str:
-    """An interval as people write it: `0.1 [0.0, 0.2]`."""
-    return f"{value.estimate:{form}} [{value.lower:{form}}, {value.upper:{form}}]"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from titleholder.validation.checks.base import NOBODY, NOTHING, Array, Check, Evidence, Finding, found, not_applicable
+from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.groups import listed
+from titleholder.validation.evidence import Array, Evidence
 
 
 def _directions_hold(evidence: Evidence) -> Finding:
@@ -21,7 +22,7 @@ def _directions_hold(evidence: Evidence) -> Finding:
     if evidence.predict is None:
         return not_applicable("The model is not at hand to be asked.")
     if not len(evidence.frame):
-        return NOTHING
+        return NOT_MEASURABLE
     n = len(evidence.frame)
     some = evidence.frame.iloc[np.unique(np.linspace(0, n - 1, min(n, rule.rows)).astype(int))]
     wrong = {column: _furthest_wrong(evidence, some, column, sign) for column, sign in declared.items()}
@@ -61,7 +62,7 @@ def _asks_for_no_more(evidence: Evidence) -> Finding:
     """Fails when a consumer that serves the champion could not serve the challenger: a new column, or another type."""
     asked, before = evidence.inputs, evidence.champion_inputs
     if evidence.champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if before is None:
         return not_applicable("What the champion asks for is not known.")
     new = [f"{column} ({kind})" for column, kind in asked.items() if column not in before]
@@ -103,6 +104,6 @@ def scores_alike(recorded: Array, reloaded: Array, tolerance: float) -> Finding:
     )
 
 
-directions_hold = Check("TH701", "Declared directions hold", _directions_hold, "monotone", heeds="rows")
-asks_for_no_more = Check("TH702", "Signature compatible", _asks_for_no_more, "signature")
-reloads_alike = Check("TH703", "Reloaded model predicts the same", _reloads_alike, "reload", heeds="rows")
+directions_hold = Check("TH701", "Declared directions hold", _directions_hold, "monotone", depends_on="rows")
+asks_for_no_more = Check("TH702", "Signature compatible", _asks_for_no_more, "signature", subject="comparison")
+reloads_alike = Check("TH703", "Reloaded model predicts the same", _reloads_alike, "reload", depends_on="rows")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from titleholder.validation.checks.base import Check, Evidence, Finding, found
+from titleholder.validation.checks.base import Check, Finding, found
+from titleholder.validation.evidence import Evidence
 
 
 def _enough_outcomes(evidence: Evidence) -> Finding:

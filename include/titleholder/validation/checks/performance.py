@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from titleholder.spec.criteria import METRICS
 from titleholder.validation.checks import measured
-from titleholder.validation.checks.base import NOBODY, NOTHING, Check, Evidence, Finding, found, not_applicable
-from titleholder.validation.checks.measured import numbered, said
+from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.evidence import Evidence
 
 NO_FLOOR = not_applicable("The spec sets no floor.")
 
@@ -31,22 +31,24 @@ def _champion_above_floors(evidence: Evidence) -> Finding:
     """Fails when the champion is *shown* to lie beyond a floor: its whole interval does."""
     floors, champion = evidence.spec.judgement.floors, evidence.champion
     if champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if not floors:
         return NO_FLOOR
     if not evidence.measurable:
-        return NOTHING
+        return NOT_MEASURABLE
     values = {name: measured.interval(evidence, name, champion) for name in floors}
     numbers: dict[str, float] = {}
     for name, value in values.items():
-        numbers |= {**numbered(name, value), f"{name}_floor": floors[name]}
+        numbers |= {**value.numbers(name), f"{name}_floor": floors[name]}
     harm = any(
         _beyond(name, value.upper if METRICS[name].greater_is_better else value.lower, floors[name])
         for name, value in values.items()
     )
-    told = ", ".join(f"{name} {said(value)} (floor {floors[name]:g})" for name, value in values.items())
+    told = ", ".join(f"{name} {value.text()} (floor {floors[name]:g})" for name, value in values.items())
     return found(harm, f"The champion on the holdout: {told}.", numbers)
 
 
-above_floors = Check("TH201", "Above its floors", _above_floors)
-champion_above_floors = Check("TH205", "Champion above its floors", _champion_above_floors, "champion_floors")
+above_floors = Check("TH201", "Above its floors", _above_floors, role="floor")
+champion_above_floors = Check(
+    "TH205", "Champion above its floors", _champion_above_floors, "champion_floors", subject="champion", role="floor"
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from titleholder.validation import metrics
 from titleholder.validation.checks import measured
-from titleholder.validation.checks.base import NOBODY, NOTHING, Check, Evidence, Finding, found, not_applicable
-from titleholder.validation.checks.measured import numbered, said
+from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.evidence import Evidence
 
 
 def _profit_holds(evidence: Evidence) -> Finding:
@@ -14,19 +14,19 @@ def _profit_holds(evidence: Evidence) -> Finding:
     if "profit" not in judgement.metrics(evidence.spec.task):
         return not_applicable("The spec names no profit of a classification.")
     if champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if not evidence.measurable:
-        return NOTHING
+        return NOT_MEASURABLE
     challenger, before = (
         metrics.compute("profit", evidence.y, p, judgement, evidence.weights) for p in (evidence.challenger, champion)
     )
     gain, tolerance = measured.gain(evidence, "profit", champion), judgement.checks.profit.tolerance
     return found(
         gain.upper < -tolerance,
-        f"Profit a row is {challenger:.4f}, the champion's {before:.4f}: a gain of {said(gain, '+.4f')}, whose upper "
+        f"Profit a row is {challenger:.4f}, the champion's {before:.4f}: a gain of {gain.text('+.4f')}, whose upper "
         f"bound must not lie below {0 - tolerance:g}.",
-        {"challenger": challenger, "champion": before, **numbered("gain", gain), "tolerance": tolerance},
+        {"challenger": challenger, "champion": before, **gain.numbers("gain"), "tolerance": tolerance},
     )
 
 
-profit_holds = Check("TH303", "Profit does not fall", _profit_holds, "profit")
+profit_holds = Check("TH303", "Profit does not fall", _profit_holds, "profit", subject="comparison")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from titleholder.validation.checks import measured
-from titleholder.validation.checks.base import NOBODY, Array, Check, Evidence, Finding, events, found, not_applicable
+from titleholder.validation.checks.base import NO_CHAMPION, Check, Finding, found, not_applicable
 from titleholder.validation.checks.groups import Group, adjusted, groups, listed, numbered_groups, worst
-from titleholder.validation.checks.measured import said
+from titleholder.validation.evidence import Array, Evidence, events
 from titleholder.validation.metrics import Gain
 
 
@@ -16,7 +16,7 @@ def _no_segment_loses(evidence: Evidence) -> Finding:
     """
     spec, rule = evidence.spec, evidence.spec.judgement.checks.segments
     if evidence.champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if not spec.columns.segments:
         return not_applicable("The spec names no segments.")
     segments = groups(evidence.frame, spec.columns.segments)
@@ -26,7 +26,7 @@ def _no_segment_loses(evidence: Evidence) -> Finding:
         return not_applicable(f"None of {len(segments)} segments has {rule.minimum_events} events.", counts)
     gains = _gains(evidence, evidence.champion, judged)
     losing = [name for name, gain in gains.items() if gain.upper < -rule.tolerance]
-    told = listed([f"{name} {said(gains[name], '+.4f')}" for name in losing or list(gains)[:1]])
+    told = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
     head = f"{len(losing) or 'none'} shown to lose more than {rule.tolerance:g} in {spec.judgement.metric}"
     return found(
         bool(losing),
@@ -43,4 +43,4 @@ def _gains(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str
     return worst(gains, key=lambda gain: gain.upper)
 
 
-no_segment_loses = Check("TH302", "No segment loses", _no_segment_loses, "segments")
+no_segment_loses = Check("TH302", "No segment loses", _no_segment_loses, "segments", subject="comparison")

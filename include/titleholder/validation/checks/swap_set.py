@@ -5,9 +5,9 @@ from __future__ import annotations
 from titleholder.spec.criteria import CutOff
 from titleholder.validation import metrics
 from titleholder.validation.checks import means
-from titleholder.validation.checks.base import NOBODY, NOTHING, Array, Check, Evidence, Finding, found, not_applicable
+from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.means import Mask
-from titleholder.validation.checks.measured import numbered, said
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval
 
 IN, OUT = "swapped_in", "swapped_out"
@@ -22,9 +22,9 @@ def _swap_set(evidence: Evidence) -> Finding:
     if cut_off is None:
         return not_applicable("The spec names no cut_off.")
     if evidence.champion is None:
-        return NOBODY
+        return NO_CHAMPION
     if not len(evidence.y):
-        return NOTHING
+        return NOT_MEASURABLE
     sets = _sets(cut_off, evidence.challenger, evidence.champion)
     numbers = {name: value for key, rows in sets.items() for name, value in _told(evidence, key, rows).items()}
     first, second = (IN, OUT) if cut_off.accept == "below" else (OUT, IN)
@@ -35,8 +35,8 @@ def _swap_set(evidence: Evidence) -> Finding:
     return found(
         harm.lower > rule.tolerance,
         f"{who}; their mean outcomes are {numbers[f'{IN}_mean']:.4f} and {numbers[f'{OUT}_mean']:.4f}, a harm of "
-        f"{said(harm, '+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
-        {**numbers, **numbered("harm", harm), "tolerance": rule.tolerance},
+        f"{harm.text('+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
+        {**numbers, **harm.numbers("harm"), "tolerance": rule.tolerance},
     )
 
 
@@ -63,4 +63,4 @@ def _difference(evidence: Evidence, a: Mask, b: Mask) -> Interval:
     return metrics.difference_of_rates(events_a, int(a.sum()), events_b, int(b.sum()), confidence=confidence)
 
 
-swap_set = Check("TH304", "Swap-set at the cut-off", _swap_set, "swap_set")
+swap_set = Check("TH304", "Swap-set at the cut-off", _swap_set, "swap_set", subject="comparison")

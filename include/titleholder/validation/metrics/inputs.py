@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,35 @@ Rows = NDArray[np.intp]
 Labels = NDArray[Any]
 
 
-class Interval(NamedTuple):
-    """An estimate with a two-sided confidence interval; a bound is infinite where the data do not give one."""
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with a two-sided confidence interval; a bound is infinite where the data do not give one.
+
+    >>> Interval(0.012, -0.001, 0.025).text("+.3f")
+    '+0.012 [-0.001, +0.025]'
+    """
 
     estimate: float
     lower: float
     upper: float
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """The estimate, the lower and the upper bound."""
+        return self.estimate, self.lower, self.upper
+
+    @property
+    def finite(self) -> bool:
+        """Whether the estimate and both bounds are finite numbers."""
+        return all(map(math.isfinite, self.values))
+
+    def text(self, form: str = ".4f") -> str:
+        """`0.1 [0.0, 0.2]`, each number in this format."""
+        return f"{self.estimate:{form}} [{self.lower:{form}}, {self.upper:{form}}]"
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """The estimate and its bounds as three named numbers: `name`, `name_lower` and `name_upper`."""
+        return {name: self.estimate, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
 
 
 def check(y: Array, *scores: Array, weights: Array | None = None) -> None:

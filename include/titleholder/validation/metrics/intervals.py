@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -21,12 +20,10 @@ from titleholder.validation.metrics.inputs import Array, Interval, Labels, check
 from titleholder.validation.metrics.weighted import prepare
 
 
-class Gain(NamedTuple):
+@dataclass(frozen=True)
+class Gain(Interval):
     """Challenger minus champion, oriented so that more is better, with a two-sided confidence interval."""
 
-    estimate: float
-    lower: float
-    upper: float
     method: str
     error: float = math.nan
     """Standard error of the estimate."""
@@ -87,7 +84,7 @@ def gain(
     sign = 1.0 if METRICS[name].greater_is_better else -1.0
     found, error = _contrast(name, y, [challenger, champion], np.array([sign, -sign]), how)
     method = "DeLong" if name in AREAS else "paired bootstrap"
-    return Gain(*found, method if clusters is None else f"{method}, clustered", error)
+    return Gain(found.estimate, found.lower, found.upper, method if clusters is None else f"{method}, clustered", error)
 
 
 def interval(

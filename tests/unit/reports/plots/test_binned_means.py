@@ -11,7 +11,7 @@ from support.factories import a_spec, evidence
 from support.report_cases import simulated
 from titleholder.reports.plots import binned_means
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 
 
 def scored(y: list[float], challenger: list[float], champion: list[float] | None, spec: ModelSpec) -> Evidence:
@@ -24,7 +24,9 @@ def test_an_event_rate_has_wilsons_interval() -> None:
     mean = binned_means.mean(found, np.arange(10))
     z, n, p = 1.959964, 10, 0.2
     centre, reach = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert mean == pytest.approx((p, (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)), rel=1e-5)
+    assert mean.values == pytest.approx(
+        (p, (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)), rel=1e-5
+    )
 
 
 def test_a_mean_uses_weights_and_clusters() -> None:

@@ -9,7 +9,7 @@ from support.report_cases import simulated, verdict_on
 from titleholder.reports.plots import calibration
 from titleholder.reports.plots.drawing import scored_models
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 
 
 def scored(y: list[float], challenger: list[float], champion: list[float] | None, spec: ModelSpec) -> Evidence:

@@ -26,7 +26,7 @@ def test_the_only_useful_feature_matters_most_and_the_useless_not_at_all(spec: o
     assert found[0].feature == "debt"
     assert found[0].loss.lower > 0.01
     assert found[0].loss.lower <= found[0].loss.estimate <= found[0].loss.upper
-    assert {i.feature: i.loss for i in found[1:]} == {"income": (0.0, 0.0, 0.0), "purpose": (0.0, 0.0, 0.0)}
+    assert {i.feature: i.loss.values for i in found[1:]} == {"income": (0.0,) * 3, "purpose": (0.0,) * 3}
 
 
 def test_the_seed_of_the_spec_decides_the_shuffling() -> None:

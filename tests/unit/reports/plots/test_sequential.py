@@ -16,7 +16,7 @@ def test_each_cumulative_look_accumulates_those_before_it() -> None:
         accumulate(looks(4)[:n], minimum_gain=0.0, confidence=0.95) for n in range(1, 5)
     ]
     assert steps[-1].so_far == verdict.accumulated()
-    assert steps[2].gain == pytest.approx((0.02, 0.02 - 1.959964 * 0.02, 0.02 + 1.959964 * 0.02), rel=1e-5)
+    assert steps[2].gain.values == pytest.approx((0.02, 0.02 - 1.959964 * 0.02, 0.02 + 1.959964 * 0.02), rel=1e-5)
 
 
 def test_looks_by_another_metric_are_left_out() -> None:

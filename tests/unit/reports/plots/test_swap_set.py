@@ -10,7 +10,7 @@ from support.factories import a_spec, evidence
 from support.report_cases import simulated
 from titleholder.reports.plots import swap_set
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence
+from titleholder.validation.evidence import Evidence
 
 SPEC = a_spec(
     judgement__cut_off={"accept": "below", "share": 0.8},

@@ -9,8 +9,8 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Seen
 from titleholder.validation.checks.baseline import beats_baseline
+from titleholder.validation.evidence import TrainingSample
 from titleholder.validation.metrics import Array
 
 RANKING = ["roc_auc", "gini", "ks", "pr_auc", "emp", "profit"]
@@ -83,11 +83,11 @@ def test_the_constant_is_what_the_metric_likes_best_on_the_training_rows(
     spec = a_regression(judgement__metric=metric, **more)
     y = np.linspace(0, 10, 60)
     known = np.array([1.0, 2.0, 2.0, 5.0, 10.0])
-    seen = Seen(frame=rows(spec, n=5), y=known, scores=known)
-    found = beats_baseline(evidence(spec, y=y, challenger=y, seen=seen))
+    seen = TrainingSample(frame=rows(spec, n=5), y=known, scores=known)
+    found = beats_baseline(evidence(spec, y=y, challenger=y, training=seen))
     assert (found.numbers["baseline"], found.status) == (constant, "pass")
     assert f"over the constant {constant:.4f};" in found.explanation
-    assert beats_baseline(evidence(spec, y=y, challenger=np.full(60, constant), seen=seen)).status == "fail"
+    assert beats_baseline(evidence(spec, y=y, challenger=np.full(60, constant), training=seen)).status == "fail"
 
 
 def test_the_constant_is_that_of_the_judged_rows_where_no_others_are_at_hand() -> None:
@@ -98,12 +98,12 @@ def test_the_constant_is_that_of_the_judged_rows_where_no_others_are_at_hand() -
 def test_the_constant_of_weighted_rows_is_weighted() -> None:
     spec = a_regression(columns__weight="w")
     y, known = np.linspace(0, 10, 60), np.array([0.0, 4.0])
-    seen = Seen(frame=rows(spec, n=2).assign(w=[3.0, 1.0]), y=known, scores=known)
-    found = beats_baseline(evidence(spec, y=y, challenger=y, weights=np.ones(60), seen=seen))
+    seen = TrainingSample(frame=rows(spec, n=2).assign(w=[3.0, 1.0]), y=known, scores=known)
+    found = beats_baseline(evidence(spec, y=y, challenger=y, weights=np.ones(60), training=seen))
     assert found.numbers["baseline"] == 1.0
 
 
 @pytest.mark.parametrize("y", [np.empty(0), np.zeros(50), np.ones(1)])
 def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
     found = beats_baseline(evidence(y=y))
-    assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured.")
+    assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")

@@ -152,4 +152,4 @@ def test_outcomes_of_both_signs_have_a_slope_but_no_ratio() -> None:
 @pytest.mark.parametrize("y", [np.empty(0), np.zeros(50), np.ones(50)])
 def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
     found = calibrated(evidence(y=y, champion=np.full(len(y), 0.5)))
-    assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured.")
+    assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")

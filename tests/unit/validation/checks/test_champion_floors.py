@@ -53,9 +53,9 @@ def test_a_loss_has_its_floor_above() -> None:
 @pytest.mark.parametrize(
     ("events", "champion", "floors", "why"),
     [
-        (20, None, {"roc_auc": 0.6}, "Nobody reigns yet."),
+        (20, None, {"roc_auc": 0.6}, "No champion yet."),
         (20, np.full(50, 0.5), {}, "The spec sets no floor."),
-        (0, np.full(50, 0.5), {"roc_auc": 0.6}, "Nothing can be measured."),
+        (0, np.full(50, 0.5), {"roc_auc": 0.6}, "Nothing can be measured on the holdout."),
     ],
 )
 def test_does_not_apply(events: int, champion: np.ndarray | None, floors: dict[str, float], why: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.criteria import Checks
 from titleholder.validation import checks
-from titleholder.validation.checks.base import Check, Evidence, Finding, Seen
+from titleholder.validation.checks.base import Check, Finding
+from titleholder.validation.evidence import Evidence, TrainingSample
 
 CODES = [
     *("TH101", "TH201", "TH202", "TH203", "TH204", "TH205", "TH301", "TH302", "TH303", "TH304"),
@@ -34,7 +35,7 @@ def complete(**changes: Any) -> Evidence:
         frame=seen,
         challenger=good,
         champion=poor,
-        seen=Seen(frame=seen, y=seen["bad"].to_numpy(dtype=float), scores=good),
+        training=TrainingSample(frame=seen, y=seen["bad"].to_numpy(dtype=float), scores=good),
         predict=lambda frame: frame["debt"].to_numpy(),
         inputs={"debt": "double"},
         champion_inputs={"debt": "double"},
@@ -106,3 +107,22 @@ def test_the_severity_of_the_spec_is_told(check: Check, severity: str) -> None:
 def test_numbers_that_are_not_finite_are_left_out() -> None:
     numbers = {"a": 1.0, "b": math.nan, "c": -math.inf, "d": math.inf}
     assert Check("TH000", "Any", lambda _: Finding("pass", "Said.", numbers))(evidence()).numbers == {"a": 1.0}
+
+
+def test_each_check_says_what_it_judges_and_what_its_failure_means() -> None:
+    subjects = {code: check.subject for code, check in checks.CHECKS.items() if check.subject != "challenger"}
+    compared = ("TH301", "TH302", "TH303", "TH304", "TH402", "TH702")
+    assert subjects == {"TH205": "champion", **dict.fromkeys(compared, "comparison")}
+    roles = {code: check.role for code, check in checks.CHECKS.items() if check.role != "guard"}
+    assert roles == {"TH201": "floor", "TH205": "floor", "TH301": "gain"}
+    assert all(
+        (r.subject, r.role) == (checks.CHECKS[r.code].subject, checks.CHECKS[r.code].role)
+        for r in checks.run(complete())
+    )
+
+
+def test_each_code_leads_to_its_section_of_the_documentation() -> None:
+    assert checks.docs_url("TH304") == "docs/checks.md#th304-swap-set-at-the-cut-off"
+    assert checks.docs_url("TH703") == "docs/checks.md#th703-reloaded-model-predicts-the-same"
+    assert checks.docs_url("TH999") == "docs/checks.md"
+    assert len({checks.docs_url(code) for code in CODES}) == len(CODES)

@@ -96,8 +96,8 @@ def test_a_regression_has_the_ratio_of_means() -> None:
 @pytest.mark.parametrize(
     ("task", "y", "why"),
     [
-        (a_spec, np.zeros(60), "Nothing can be measured."),
-        (a_spec, np.empty(0), "Nothing can be measured."),
+        (a_spec, np.zeros(60), "Nothing can be measured on the holdout."),
+        (a_spec, np.empty(0), "Nothing can be measured on the holdout."),
         (a_regression, np.linspace(-1, 1, 60), "Outcomes differ in sign: observed over expected means nothing."),
     ],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from support.factories import a_spec, evidence, rows
-from titleholder.validation.checks.base import Result, Seen
+from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.drift import stable_over_time
+from titleholder.validation.evidence import TrainingSample
 from titleholder.validation.metrics import Array
 
 
@@ -16,9 +17,9 @@ def scores(n: int, shift: float, seed: int) -> Array:
 
 def check(n: int, shift: float, psi: float = 0.25, bins: int = 10) -> Result:
     """Judged scores that have moved by so many standard deviations since training."""
-    seen = Seen(frame=rows(n=10), y=np.zeros(10), scores=scores(4000, 0.0, 1))
+    seen = TrainingSample(frame=rows(n=10), y=np.zeros(10), scores=scores(4000, 0.0, 1))
     spec = a_spec(judgement__checks={"drift": {"psi": psi, "bins": bins}})
-    return stable_over_time(evidence(spec, y=np.zeros(n), challenger=scores(n, shift, 2), seen=seen))
+    return stable_over_time(evidence(spec, y=np.zeros(n), challenger=scores(n, shift, 2), training=seen))
 
 
 def test_fires_as_a_warning_when_scores_are_shown_to_have_moved() -> None:
@@ -53,7 +54,7 @@ def test_the_bins_are_those_of_the_spec() -> None:
 
 def test_does_not_apply_without_training_rows_or_judged_ones() -> None:
     assert stable_over_time(evidence()).explanation == "No training rows are at hand."
-    none = Seen(frame=rows(n=1).head(0), y=np.empty(0), scores=np.empty(0))
-    assert stable_over_time(evidence(seen=none)).explanation == "No training rows are at hand."
-    assert check(0, 0.0).explanation == "Nothing can be measured."
+    none = TrainingSample(frame=rows(n=1).head(0), y=np.empty(0), scores=np.empty(0))
+    assert stable_over_time(evidence(training=none)).explanation == "No training rows are at hand."
+    assert check(0, 0.0).explanation == "Nothing can be measured on the holdout."
     assert {stable_over_time(evidence()).status, check(0, 0.0).status} == {"not_applicable"}

@@ -9,8 +9,9 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.fairness import accepted_alike
+from titleholder.validation.evidence import Evidence
 
 
 def cutting(**changes: Any) -> ModelSpec:
@@ -110,7 +111,7 @@ def test_missing_values_are_a_group() -> None:
     [
         (evidence(), "The spec does not name both a cut_off and a protected column."),
         (evidence(cutting(columns__protected=[])), "The spec does not name both a cut_off and a protected column."),
-        (evidence(cutting(), y=np.empty(0)), "Nothing can be measured."),
+        (evidence(cutting(), y=np.empty(0)), "Nothing can be measured on the holdout."),
         (evidence(cutting()), "No two groups of a column have 50 rows and any accepted."),
     ],
 )

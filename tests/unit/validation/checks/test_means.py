@@ -23,7 +23,7 @@ def test_the_difference_of_plain_means_is_welchs() -> None:
     known = stats.ttest_ind(y[of], y[minus], equal_var=False)
     low, high = known.confidence_interval(0.9)
     found = means.difference_of_means(y, of, minus, confidence=0.9, weights=None, clusters=None)
-    assert found == pytest.approx((y[of].mean() - y[minus].mean(), low, high))
+    assert found.values == pytest.approx((y[of].mean() - y[minus].mean(), low, high))
 
 
 def test_the_difference_of_equal_outcomes_is_sure() -> None:
@@ -37,8 +37,8 @@ def test_equal_weights_and_clusters_of_one_change_next_to_nothing() -> None:
     plain = means.difference_of_means(y, first, ~first, **PLAIN)
     weighed = means.difference_of_means(y, first, ~first, confidence=0.95, weights=np.full(2000, 7.0), clusters=None)
     alone = means.difference_of_means(y, first, ~first, confidence=0.95, weights=None, clusters=np.arange(2000))
-    assert weighed == pytest.approx(plain)
-    assert alone == pytest.approx(plain, rel=0.01)
+    assert weighed.values == pytest.approx(plain.values)
+    assert alone.values == pytest.approx(plain.values, rel=0.01)
 
 
 def test_the_difference_covers_the_truth_where_rows_are_weighted_and_clustered() -> None:

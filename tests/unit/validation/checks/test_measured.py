@@ -31,12 +31,12 @@ def test_an_area_near_one_is_seldom_shown_to_be_what_it_is_not() -> None:
 
 def test_gini_is_the_same_interval_on_its_own_scale() -> None:
     area, gini = (measured.interval(evidence(y=Y), name, scores(0)) for name in ("roc_auc", "gini"))
-    assert gini == pytest.approx([2 * bound - 1 for bound in area])
+    assert gini.values == pytest.approx([2 * bound - 1 for bound in area.values])
     assert gini.upper < 1
 
 
 def test_perfect_scores_are_surely_perfect() -> None:
-    assert measured.interval(evidence(y=Y), "roc_auc", Y) == (1.0, 1.0, 1.0)
+    assert measured.interval(evidence(y=Y), "roc_auc", Y).values == (1.0, 1.0, 1.0)
 
 
 def test_the_bounds_of_many_tests_are_no_narrower_than_the_normal_ones() -> None:

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from support.factories import a_spec, evidence
-from titleholder.validation.checks.base import Evidence
 from titleholder.validation.checks.model_contract import directions_hold
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
 Predict = Callable[[pd.DataFrame], Array]
@@ -110,7 +110,7 @@ def test_missing_values_are_no_points() -> None:
         (evidence(predict=good), "Candidate line declares no column increasing or decreasing."),
         (declared(good, candidate="gone"), "Candidate gone declares no column increasing or decreasing."),
         (declared(None), "The model is not at hand to be asked."),
-        (declared(good, n=0), "Nothing can be measured."),
+        (declared(good, n=0), "Nothing can be measured on the holdout."),
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:

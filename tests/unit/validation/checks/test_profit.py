@@ -9,8 +9,8 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence
 from titleholder.validation.checks.profit import profit_holds
+from titleholder.validation.evidence import Evidence
 
 
 def earning(tolerance: float = 0.0, **changes: Any) -> ModelSpec:
@@ -63,9 +63,9 @@ def test_stays_quiet_within_the_tolerance() -> None:
     ("given", "why"),
     [
         (evidence(), "The spec names no profit of a classification."),
-        (evidence(earning()), "Nobody reigns yet."),
-        (evidence(earning(), events=0, champion=np.full(50, 0.5)), "Nothing can be measured."),
-        (evidence(earning(), y=np.empty(0), champion=np.empty(0)), "Nothing can be measured."),
+        (evidence(earning()), "No champion yet."),
+        (evidence(earning(), events=0, champion=np.full(50, 0.5)), "Nothing can be measured on the holdout."),
+        (evidence(earning(), y=np.empty(0), champion=np.empty(0)), "Nothing can be measured on the holdout."),
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.base import Evidence
 from titleholder.validation.checks.segments import no_segment_loses
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
 
@@ -117,7 +117,7 @@ def test_the_numbers_stay_few() -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (evidence(), "Nobody reigns yet."),
+        (evidence(), "No champion yet."),
         (evidence(a_spec(columns__segments=[]), champion=np.full(50, 0.5)), "The spec names no segments."),
         (evidence(champion=np.full(50, 0.5)), "None of 2 segments has 30 events."),
         (evidence(events=0, champion=np.full(50, 0.5)), "None of 2 segments has 30 events."),

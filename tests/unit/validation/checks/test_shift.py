@@ -45,5 +45,5 @@ def test_the_threshold_is_that_of_the_spec_and_not_of_drift() -> None:
 
 def test_does_not_apply_where_nobody_reigns_or_nothing_is_judged() -> None:
     unopposed, empty = stable_over_succession(evidence()), check(0, 0.0)
-    assert (unopposed.status, unopposed.explanation) == ("not_applicable", "Nobody reigns yet.")
-    assert (empty.status, empty.explanation) == ("not_applicable", "Nothing can be measured.")
+    assert (unopposed.status, unopposed.explanation) == ("not_applicable", "No champion yet.")
+    assert (empty.status, empty.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")

@@ -47,6 +47,6 @@ def test_the_way_out_leaves_a_warning() -> None:
 
 def test_does_not_apply_where_nobody_reigns_or_what_it_asks_for_is_not_known() -> None:
     unopposed = asks_for_no_more(evidence(inputs=BEFORE, champion_inputs=None))
-    assert (unopposed.status, unopposed.explanation) == ("not_applicable", "Nobody reigns yet.")
+    assert (unopposed.status, unopposed.explanation) == ("not_applicable", "No champion yet.")
     unknown = check(BEFORE, None)
     assert (unknown.status, unknown.explanation) == ("not_applicable", "What the champion asks for is not known.")

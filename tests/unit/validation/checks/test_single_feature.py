@@ -10,8 +10,8 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import Evidence, Seen
 from titleholder.validation.checks.leakage import no_feature_alone
+from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.metrics import Array
 
 RNG = np.random.default_rng(0)
@@ -19,16 +19,18 @@ Y = (RNG.random(400) < 0.3).astype(float)
 NOISE = RNG.normal(size=400)
 
 
-def judged(spec: ModelSpec | None = None, y: Array = Y, seen: Seen | None = None, **columns: Any) -> Evidence:
+def judged(
+    spec: ModelSpec | None = None, y: Array = Y, training: TrainingSample | None = None, **columns: Any
+) -> Evidence:
     """Rows with these columns in the place of those that know nothing."""
-    given = evidence(spec, y=y, seen=seen)
+    given = evidence(spec, y=y, training=training)
     rest = given.frame.drop(columns=list(columns), errors="ignore")
     return given.model_copy(update={"frame": pd.concat([rest, pd.DataFrame(columns, index=rest.index)], axis=1)})
 
 
-def trained(y: Array, spec: ModelSpec | None = None, **columns: Any) -> Seen:
+def trained(y: Array, spec: ModelSpec | None = None, **columns: Any) -> TrainingSample:
     frame = rows(spec, n=max(len(y), 1)).head(len(y))
-    return Seen(frame=frame.assign(**columns), y=y, scores=y)
+    return TrainingSample(frame=frame.assign(**columns), y=y, scores=y)
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["more", "less"])
@@ -49,9 +51,9 @@ def test_a_category_stands_for_the_outcome_of_its_training_rows() -> None:
     past = np.tile([0.0, 1.0, 1.0, 0.0], 50)
     named = np.array(["a", "b", "b", "a"] * 50)
     leak = np.where(Y == 1, "b", "a")
-    found = no_feature_alone(judged(seen=trained(past, purpose=named), purpose=leak))
+    found = no_feature_alone(judged(training=trained(past, purpose=named), purpose=leak))
     assert (found.status, found.numbers["purpose:roc_auc"], found.numbers["judged"]) == ("fail", 1.0, 3)
-    unlearned = no_feature_alone(judged(seen=trained(past, purpose=np.full(200, "a")), purpose=leak))
+    unlearned = no_feature_alone(judged(training=trained(past, purpose=np.full(200, "a")), purpose=leak))
     assert (unlearned.status, unlearned.numbers["purpose:roc_auc"]) == ("pass", 0.5)
 
 
@@ -59,7 +61,7 @@ def test_a_category_that_no_training_row_has_stands_for_all_of_them() -> None:
     past = np.array([0.0, 0.0, 1.0, 1.0])
     seen = trained(past, purpose=["low", "low", "high", "high"])
     y = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
-    found = no_feature_alone(judged(y=y, seen=seen, purpose=["low", "new", "new", "high", "high", None]))
+    found = no_feature_alone(judged(y=y, training=seen, purpose=["low", "new", "new", "high", "high", None]))
     assert found.numbers["purpose:roc_auc"] == pytest.approx((3 * 3 - 1.0) / 9)
 
 
@@ -67,14 +69,14 @@ def test_training_rates_are_weighted() -> None:
     spec = a_spec(columns__weight="w")
     past = np.array([0.0, 1.0, 0.0, 1.0])
     seen = trained(past, purpose=["a", "a", "b", "b"], w=[9.0, 1.0, 1.0, 9.0])
-    given = judged(spec, seen=seen, purpose=np.where(Y == 1, "b", "a"))
+    given = judged(spec, training=seen, purpose=np.where(Y == 1, "b", "a"))
     found = no_feature_alone(given.model_copy(update={"weights": np.ones(400)}))
     assert found.numbers["purpose:roc_auc"] == 1.0
 
 
-@pytest.mark.parametrize("seen", [None, trained(np.empty(0))], ids=["none at hand", "empty"])
-def test_without_training_rows_only_numbers_are_judged(seen: Seen | None) -> None:
-    found = no_feature_alone(judged(seen=seen, purpose=np.where(Y == 1, "b", "a")))
+@pytest.mark.parametrize("seen", [None, trained(np.empty(0))], ids=["none", "empty"])
+def test_without_training_rows_only_numbers_are_judged(seen: TrainingSample | None) -> None:
+    found = no_feature_alone(judged(training=seen, purpose=np.where(Y == 1, "b", "a")))
     assert (found.status, found.numbers["judged"]) == ("pass", 2)
     assert "purpose:roc_auc" not in found.numbers
 
@@ -131,9 +133,9 @@ def test_missing_numbers_of_a_regression_are_a_value_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (judged(y=np.zeros(50)), "Nothing can be measured."),
-        (judged(y=np.empty(0)), "Nothing can be measured."),
-        (judged(a_regression(), y=np.ones(50)), "Nothing can be measured."),
+        (judged(y=np.zeros(50)), "Nothing can be measured on the holdout."),
+        (judged(y=np.empty(0)), "Nothing can be measured on the holdout."),
+        (judged(a_regression(), y=np.ones(50)), "Nothing can be measured on the holdout."),
         (
             judged(a_spec(columns__numeric=[])),
             "Categories cannot be judged without training rows, and there is no other feature.",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.base import Evidence
 from titleholder.validation.checks.swap_set import swap_set
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
 
@@ -119,8 +119,8 @@ def with_cut_off() -> Any:
     ("given", "why"),
     [
         (evidence(champion=np.full(50, 0.5)), "The spec names no cut_off."),
-        (evidence(with_cut_off()), "Nobody reigns yet."),
-        (evidence(with_cut_off(), y=np.empty(0), champion=np.empty(0)), "Nothing can be measured."),
+        (evidence(with_cut_off()), "No champion yet."),
+        (evidence(with_cut_off(), y=np.empty(0), champion=np.empty(0)), "Nothing can be measured on the holdout."),
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:

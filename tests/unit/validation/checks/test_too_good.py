@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.base import Evidence, Result
+from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.leakage import not_too_good
+from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
 ALTERNATING = (np.arange(2000) % 2).astype(float)
@@ -66,8 +67,8 @@ def test_a_regression_is_held_to_r2(noise: float, status: str) -> None:
     [
         (evidence(a_spec(**ceilings(r2=0.9))), "The spec sets no ceiling for a metric of a classification."),
         (evidence(a_regression(**ceilings(pinball=0.1))), "The spec sets no ceiling for a metric of a regression."),
-        (evidence(events=0), "Nothing can be measured."),
-        (evidence(y=np.empty(0)), "Nothing can be measured."),
+        (evidence(events=0), "Nothing can be measured on the holdout."),
+        (evidence(y=np.empty(0)), "Nothing can be measured on the holdout."),
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:

@@ -96,7 +96,7 @@ def test_delong_is_that_of_proc() -> None:
 def test_the_interval_of_one_area_is_that_of_proc() -> None:
     """R 4.2.2, pROC 1.18.0: `ci.auc(method = "delong", conf.level = 0.9)`, which never leaves [0, 1] either."""
     found = metrics.interval("roc_auc", Y, A, confidence=0.9, resamples=100, seed=0)
-    assert found == pytest.approx((0.712682379349, 0.603576251145, 0.821788507553), abs=1e-11)
+    assert found.values == pytest.approx((0.712682379349, 0.603576251145, 0.821788507553), abs=1e-11)
     near = metrics.interval("roc_auc", Y, A + Y * 0.3, confidence=0.999, resamples=100, seed=0)
     assert near.lower < near.estimate < near.upper == 1.0
     gini = metrics.interval("gini", Y, -A - Y * 0.3, confidence=0.999, resamples=100, seed=0)

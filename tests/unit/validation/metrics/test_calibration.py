@@ -30,7 +30,7 @@ def test_observed_over_expected_is_a_log_binomial_regression(
     """R 4.2.2, `glm(y ~ offset(log(mean(p))), binomial("log"))`: the exponent of the intercept and of its
     `confint.default`; weighted: statsmodels 0.15.0, the same GLM, `freq_weights = w * sum(w) / sum(w^2)`."""
     found = metrics.observed_expected(Y, scores, confidence=0.95, weights=weights)
-    assert found == pytest.approx(ratio, abs=1e-8)
+    assert found.values == pytest.approx(ratio, abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_the_recalibration_is_a_logistic_regression(
     """R 4.2.2, `glm(y ~ offset(qlogis(p)), binomial)` and `glm(y ~ qlogis(p), binomial)` with `confint.default`, the
     same to 8 digits in statsmodels 0.15.0; weighted: statsmodels 0.15.0, `freq_weights = w * sum(w) / sum(w^2)`."""
     found = metrics.calibration(Y, scores, confidence=0.95, weights=weights)
-    assert found.intercept == pytest.approx(intercept, abs=2e-8)
-    assert found.slope == pytest.approx(slope, abs=2e-8)
+    assert found.intercept.values == pytest.approx(intercept, abs=2e-8)
+    assert found.slope.values == pytest.approx(slope, abs=2e-8)
     assert found.observed_expected == metrics.observed_expected(Y, scores, confidence=0.95, weights=weights)
 
 
@@ -86,7 +86,7 @@ def test_weights_count_for_their_effective_number() -> None:
         for one, other in zip(
             metrics.calibration(y, p, confidence=0.9, weights=np.full(500, weight)), plain, strict=True
         ):
-            assert one == pytest.approx(other, rel=1e-9)
+            assert one.values == pytest.approx(other.values, rel=1e-9)
     uneven = metrics.calibration(y, p, confidence=0.9, weights=np.where(np.arange(500) % 10, 0.01, 1.0))
     assert uneven.slope.upper - uneven.slope.lower > 2 * (plain.slope.upper - plain.slope.lower)
 

@@ -114,7 +114,7 @@ def test_scores_all_equal_tell_nothing(rows: list[tuple[bool, int, int, int]], s
     assert found["pr_auc"] == pytest.approx(w @ y / w.sum())
     for name in RANKING:
         gained = won(name, y, p, p, weights=w)
-        assert_allclose([*gained[:3], gained.error], 0, atol=1e-12)
+        assert_allclose([*gained.values, gained.error], 0, atol=1e-12)
 
 
 @given(ROWS)
@@ -122,4 +122,4 @@ def test_a_model_gains_nothing_on_itself(rows: list[tuple[bool, int, int, int]])
     y, a, _, w = columns(rows)
     for name in (*CLASSIFICATION, *REGRESSION):
         gained = won(name, y, a, a, weights=w, resamples=5)
-        assert_allclose([*gained[:3], gained.error], 0, atol=1e-8)
+        assert_allclose([*gained.values, gained.error], 0, atol=1e-8)

@@ -58,7 +58,7 @@ def test_with_half_a_row_in_every_cell_no_count_is_too_extreme() -> None:
     assert (none_there.estimate, none_there.upper) == (math.inf, math.inf)
     assert none_there.lower == pytest.approx(0.33118979975813, abs=1e-12)
     nothing_else = metrics.ratio_of_rates(10, 10, 20, 20, confidence=0.95)
-    assert nothing_else == pytest.approx((1.0, 0.84564894709909, 1.1306650885607), abs=1e-12)
+    assert nothing_else.values == pytest.approx((1.0, 0.84564894709909, 1.1306650885607), abs=1e-12)
 
 
 @pytest.mark.parametrize("counts", [(0, 10, 0, 20), (0, 0, 3, 10), (3, 10, 0, 0), (0, 0, 0, 0)])
@@ -77,9 +77,9 @@ def test_of_no_rows_the_difference_can_be_anything(counts: tuple[int, int, int, 
 
 def test_turned_around_the_difference_changes_its_sign_and_the_ratio_is_inverted() -> None:
     there, back = (metrics.difference_of_rates(*c, confidence=0.9) for c in ((5, 56, 1, 29), (1, 29, 5, 56)))
-    assert there == pytest.approx((-back.estimate, -back.upper, -back.lower), abs=1e-15)
+    assert there.values == pytest.approx((-back.estimate, -back.upper, -back.lower), abs=1e-15)
     there, back = (metrics.ratio_of_rates(*c, confidence=0.9) for c in ((5, 56, 1, 29), (1, 29, 5, 56)))
-    assert there == pytest.approx((1 / back.estimate, 1 / back.upper, 1 / back.lower))
+    assert there.values == pytest.approx((1 / back.estimate, 1 / back.upper, 1 / back.lower))
 
 
 def test_more_confidence_means_a_wider_interval() -> None:

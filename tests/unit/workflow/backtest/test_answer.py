@@ -21,7 +21,7 @@ from titleholder.workflow.backtest.answer import answer
         (
             (None, None, None, None),
             1.0,
-            "There is no answer yet: no month can be compared (nobody reigned yet in 4 of 5).",
+            "There is no answer yet: no month can be compared (no champion yet in 4 of 5).",
         ),
     ],
 )

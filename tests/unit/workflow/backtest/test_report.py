@@ -51,7 +51,7 @@ def test_every_month_is_in_the_table_and_every_section_is_there(spec: ModelSpec)
     assert page.open == []
     said = page.said("months")
     assert all(f"2024-0{n}-01" in said for n in range(1, 6))
-    assert "nobody reigned yet" in said
+    assert "no champion yet" in said
     assert "no rows with a known outcome" in said
     assert ("Profit of each policy" in page.said("numbers")) == with_profit(spec)
     assert "finally known" in page.said("done")

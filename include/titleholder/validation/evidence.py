@@ -1,0 +1,86 @@
+"""The evidence on one challenger: the judged rows, both models' scores on them, and what else the checks read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from titleholder.spec.model import ModelSpec
+from titleholder.validation.metrics import Gain
+from titleholder.validation.sequential import Look
+
+Array = NDArray[np.float64]
+
+
+class TrainingSample(BaseModel):
+    """Rows that the challenger was trained on (a sample where there are many), and its scores on them."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    frame: pd.DataFrame
+    y: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+class Evidence(BaseModel):
+    """The judged rows and both models' scores on them. `champion` is None where there is no champion yet.
+
+    `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
+    spec names them. `metrics` are the challenger's, `gain` is over the champion, `looks` are those of the reign, the
+    newest last: `verdict.conclude` fills these in. `training` is a sample of the challenger's training rows. `predict`
+    gives the challenger's scores of other rows with the same features. `inputs` and `champion_inputs` are what a
+    consumer must send, column to type. `recorded` are the scores of the first training rows when the challenger was
+    trained, `reloaded` those of the model read back.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    spec: ModelSpec
+    candidate: str
+    frame: pd.DataFrame
+    y: NDArray[np.float64]
+    challenger: NDArray[np.float64]
+    champion: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
+    clusters: NDArray[np.intp] | None = None
+    metrics: dict[str, float] = {}
+    gain: Gain | None = None
+    looks: tuple[Look, ...] = ()
+    training: TrainingSample | None = None
+    predict: Callable[[pd.DataFrame], Array] | None = None
+    inputs: dict[str, str] = {}
+    champion_inputs: dict[str, str] | None = None
+    recorded: NDArray[np.float64] | None = None
+    reloaded: NDArray[np.float64] | None = None
+
+    @property
+    def classification(self) -> bool:
+        """Whether the target is 0 or 1."""
+        return self.spec.task == "classification"
+
+    @property
+    def events(self) -> int:
+        """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
+        return events(self.spec, self.y)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether a metric can be computed: two rows, and of a classification both classes."""
+        return measurable(self.spec, self.y)
+
+
+def events(spec: ModelSpec, y: Array) -> int:
+    """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
+    if spec.task == "regression":
+        return len(y)
+    positive = int(y.sum())
+    return min(positive, len(y) - positive)
+
+
+def measurable(spec: ModelSpec, y: Array) -> bool:
+    """Whether a metric can be computed on these outcomes: two rows, and of a classification both classes."""
+    return len(y) > 1 and (spec.task == "regression" or events(spec, y) > 0)

@@ -1,0 +1,69 @@
+"""What a check says it depends on is all that can change its result: replays of a lane rely on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.factories import REIGN, a_spec, a_verdict, result
+from support.report_cases import looks, simulated
+from titleholder.validation import checks
+from titleholder.validation.checks.base import DEPENDENCIES, Check
+from titleholder.validation.evidence import Evidence
+from titleholder.validation.metrics import Gain
+from titleholder.validation.verdict import conclude, judge, measure
+
+SPEC = a_spec(
+    judgement__cut_off={"accept": "below", "share": 0.8}, judgement__profit={"accepted_0": 1, "accepted_1": -8}
+)
+BASE = simulated(SPEC, looks=looks(), gain=Gain(0.1, 0.05, 0.15, "DeLong", 0.025))
+
+
+def changed(**judgement: Any) -> Evidence:
+    spec = SPEC.model_copy(update={"judgement": SPEC.judgement.model_copy(update=judgement)})
+    return BASE.model_copy(update={"spec": spec})
+
+
+OTHERS = {
+    "confidence": changed(confidence=0.7),
+    "champion": BASE.model_copy(update={"champion": np.random.default_rng(5).uniform(size=len(BASE.y))}),
+    "reign": changed(minimum_gain=0.5).model_copy(update={"looks": ()}),
+}
+
+
+@pytest.mark.parametrize("check", checks.CHECKS.values(), ids=lambda c: c.code)
+def test_nothing_that_a_check_does_not_depend_on_changes_its_result(check: Check) -> None:
+    for other in DEPENDENCIES[DEPENDENCIES.index(check.depends_on) + 1 :]:
+        assert check(OTHERS[other]) == check(BASE), other
+
+
+def test_only_the_gain_depends_on_the_reign() -> None:
+    assert [c.code for c in checks.CHECKS.values() if c.depends_on == "reign"] == ["TH301"]
+    assert checks.CHECKS["TH301"](OTHERS["reign"]) != checks.CHECKS["TH301"](BASE)
+
+
+WHOLE: dict[str, Any] = {"as_of": REIGN.as_of, "reign": REIGN, "holdout": (REIGN.judged_through, REIGN.as_of)}
+
+
+def test_the_minimum_gain_and_the_looks_change_neither_measurements_nor_the_checks_that_ignore_them() -> None:
+    known = judge(BASE, **WHOLE)
+    other, reign = changed(minimum_gain=0.5), REIGN.model_copy(update={"looks": looks(2)})
+    whole = {**WHOLE, "reign": reign}
+    reused = conclude(other, measure(BASE), **whole, results=checks.unaffected_by("reign", known.checks))
+    assert reused == judge(other, **whole)
+    assert reused.checks != known.checks
+
+
+def test_another_champion_leaves_the_checks_of_the_challenger_by_itself_as_they_are() -> None:
+    known, other = judge(BASE, **WHOLE), OTHERS["champion"]
+    results = checks.unaffected_by("champion", known.checks)
+    assert conclude(other, measure(other), **WHOLE, results=results) == judge(other, **WHOLE)
+
+
+def test_a_known_result_is_not_computed_again() -> None:
+    known = result("TH502", explanation="Already known.")
+    assert known in checks.run(BASE, (known,))
+    assert checks.unaffected_by("reign", a_verdict(known, result("TH301")).checks) == (known,)
+    assert checks.unaffected_by("confidence", (known,)) == ()
