@@ -67,7 +67,7 @@ def events(users: dict[str, Airflow]) -> list[dict]:
 @pytest.mark.usefixtures("unanswered")
 def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], settings: Settings) -> None:
     run_id, question = asked(users, "2024-01-01")
-    assert "approval asked to promote version" in question["subject"]
+    assert "approval requested to promote version" in question["subject"]
     assert "### Checks" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None

@@ -258,7 +258,7 @@ def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | 
         return None
     facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
     return ApprovalRequest(
-        subject=reports.what(facts, proposed.verdict),
+        subject=reports.headline(facts, proposed.verdict),
         body=reports.markdown(facts, proposed.verdict),
         asked=policy.approvers(approval, snapshot.origin.actor),
     )

@@ -1,4 +1,4 @@
-"""Mean outcomes of some of the judged rows, and how sure one can be of them."""
+"""Mean outcomes of some of the judged rows with their intervals, and bins of rows by score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mean(evidence: Evidence, rows: Rows) -> Interval:
     """The mean outcome of the rows at these positions: for a classification the event rate.
 
     Wilson's score interval (1927, J. Am. Stat. Assoc. 22) for independent outcomes of equal weight that are 0 or 1,
-    else Student's, robust to weights and clusters. Bounds are infinite where nothing is known.
+    else Student's, robust to weights and clusters. Bounds are infinite without rows.
     """
     y, confidence = evidence.y[rows], evidence.spec.judgement.confidence
     if not len(y):
