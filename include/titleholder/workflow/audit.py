@@ -25,7 +25,7 @@ from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
-from titleholder.validation.checks.model_contract import reloads_alike, scores_alike
+from titleholder.validation.checks.model_contract import compare_scores, reloaded_scores
 from titleholder.workflow import steps
 from titleholder.workflow.scoring import SCORES_TAG, recorded_scores
 
@@ -225,7 +225,7 @@ def _champion(book: _Book, registry: Registry, found: Sequence[Finding]) -> Iter
 def _scores_otherwise(row: Row, model: Pipeline, tags: dict[str, str]) -> str:
     """How the model's scores differ from those on record; empty where they do not, or where none ever were."""
     if SCORES_TAG not in tags:
-        judged = [c["status"] for c in row["verdict"]["checks"] if c["code"] == reloads_alike.code]
+        judged = [c["status"] for c in row["verdict"]["checks"] if c["code"] == reloaded_scores.code]
         return (
             "" if judged in ([], ["not_applicable"]) else f"the scores recorded at its training ({SCORES_TAG}) are gone"
         )
@@ -233,7 +233,7 @@ def _scores_otherwise(row: Row, model: Pipeline, tags: dict[str, str]) -> str:
     whole = snapshots.frame(row["snapshot_uri"], row["snapshot_sha256"])
     sample = snapshots.part(whole, Intervals.model_validate(row["spans"]), spec.columns.event_time, "training")
     recorded = np.array(json.loads(tags[SCORES_TAG]), dtype=np.float64)
-    compared = scores_alike(recorded, recorded_scores(model, sample, spec), spec.judgement.checks.reload.tolerance)
+    compared = compare_scores(recorded, recorded_scores(model, sample, spec), spec.judgement.checks.reload.tolerance)
     return compared.explanation if compared.status == "fail" else ""
 
 
