@@ -26,8 +26,8 @@ from titleholder.registry.models import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.training import pipeline
-from titleholder.training.pipeline import Fitted
+from titleholder.training import pipeline, search
+from titleholder.training.search import Fitted
 from titleholder.validation.metrics import Array
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.differences import Difference, Part, Tally
@@ -93,7 +93,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
     whole = snapshots.frame(row.snapshot_uri, row.snapshot_sha256)
     rows = snapshots.part(whole, row.windows, spec.columns.event_time, "training")
-    fitted = pipeline.fit(rows, spec, candidate, on_trial)
+    fitted = search.fit(rows, spec, candidate, on_trial)
     verdict = _judged(row, before, spec, registry, fitted)
     tallies = [
         _windows(stored, row, spec),

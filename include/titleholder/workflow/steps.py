@@ -31,7 +31,7 @@ from titleholder.spec import windows
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
-from titleholder.training import pipeline
+from titleholder.training import search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import cards, policy, publishing
 from titleholder.workflow.payloads import Challenger, Judged, Question, Rollback, Ruled, Trained
@@ -143,7 +143,7 @@ def _train_and_log(
     on_trial: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     rows = snapshots.part(snapshots.read(snapshot), snapshot.spans, spec.columns.event_time, "training")
-    fitted = pipeline.fit(rows, spec, name, on_trial)
+    fitted = search.fit(rows, spec, name, on_trial)
     metric = spec.judgement.metric
     folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
     registry.annotate(
