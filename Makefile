@@ -59,8 +59,8 @@ format: dev ## Put the code into its one form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: dev ## Pin requirements.in and requirements-dev.in anew
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements.txt requirements.in
+lock: dev ## Pin what pyproject.toml and requirements*.in ask for
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --extra airflow --extra local -o requirements.txt pyproject.toml requirements.in
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements-dev.txt requirements-dev.in
 
 bench: dev ## Measure what the documentation claims

@@ -1,4 +1,4 @@
-"""Native backfills of the same months, so many at a time: wall time, tasks a second, rows read; and the same decisions.
+"""Native backfills of the same months, so many at a time: wall time and tasks a second; and the same decisions.
 
     python benchmarks/backfill.py demo_default 2023-12-01 2026-11-01 --at-once 8 4 1 --shuffled
 
@@ -15,14 +15,13 @@ import time
 from datetime import UTC, date, datetime
 
 from dateutil.relativedelta import relativedelta
-from mlflow import MlflowClient
 
 from localstack.airflow import DONE, Airflow
 from localstack.state import State
-from titleholder.cli.main import find_local_stack
+from titleholder.cli.local_stack import use_addresses
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 
@@ -64,13 +63,6 @@ def shuffled(airflow: Airflow, model: str, months: list[date], lane: str) -> flo
     return time.monotonic() - began
 
 
-def read(settings: Settings, rows: list[Decision]) -> tuple[int, int]:
-    """Rows read from PostgreSQL and shared, over the runs behind these decisions."""
-    client = MlflowClient(settings.tracking_uri)
-    found = [client.get_run(row.mlflow_run_id).data.metrics for row in rows]
-    return tuple(int(sum(metrics[name] for metrics in found)) for name in ("rows_read", "rows_shared"))
-
-
 def main() -> None:
     """Run, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -85,7 +77,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, nargs="*", default=[4])
     parser.add_argument("--shuffled", action="store_true")
     asked = parser.parse_args()
-    find_local_stack()
+    use_addresses()
     settings, airflow = Settings.from_environment(), Airflow.of(State.locate())
     airflow.wait_for_dag(f"{asked.model}.retrain")
     airflow.pause(f"{asked.model}.retrain", False)
@@ -97,9 +89,9 @@ def main() -> None:
             lambda d: d <= asked.last, (asked.first + relativedelta(months=n) for n in itertools.count())
         )
     )
-    champion, stamp, first = Registry(settings.tracking_uri).champion(asked.model), f"{time.time():.0f}", None
+    champion, stamp, first = Registry(settings.tracking_uri).models.champion(asked.model), f"{time.time():.0f}", None
     print(f"{asked.model}, {len(months)} months")
-    print(f"{'how':>10} {'seconds':>8} {'tasks/s':>8} {'rows read':>10} {'shared':>10}  decisions", flush=True)
+    print(f"{'how':>10} {'seconds':>8} {'tasks/s':>8}  decisions", flush=True)
     for how in [*map(str, asked.at_once), *(["shuffled"] if asked.shuffled else [])]:
         lane = f"bench-{how}-{stamp}"
         seconds = (
@@ -107,14 +99,13 @@ def main() -> None:
             if how == "shuffled"
             else run(airflow, asked.model, months, int(how), lane)
         )
-        rows = reigns.standing(store.read(settings.ledger_url, asked.model, lane), lane)
+        rows = reigns.in_force(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)
         assert [r.as_of for r in rows] == months
         tasks = len(months) * (5 + len(rows[-1].spec["training"]["candidates"]))
         same = "the same" if outcome(rows) == first else "OTHERS"
-        got, shared = read(settings, rows)
-        print(f"{how:>10} {seconds:>8.0f} {tasks / seconds:>8.2f} {got:>10,} {shared:>10,}  {same}", flush=True)
-    moved = Registry(settings.tracking_uri).champion(asked.model) != champion
+        print(f"{how:>10} {seconds:>8.0f} {tasks / seconds:>8.2f}  {same}", flush=True)
+    moved = Registry(settings.tracking_uri).models.champion(asked.model) != champion
     print(f"The live alias was {'MOVED' if moved else 'not moved'}.")
 
 

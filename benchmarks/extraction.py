@@ -81,9 +81,9 @@ def fill(url: str, rows: int) -> None:
 
 def main() -> None:
     """Fill, measure each way at each size three times, print medians and ratios."""
-    from titleholder.cli.main import find_local_stack
+    from titleholder.cli.local_stack import use_addresses
 
-    find_local_stack()
+    use_addresses()
     fill(os.environ["TITLEHOLDER_LOADER_URL"], max(SIZES))
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for rows in SIZES:

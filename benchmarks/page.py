@@ -33,11 +33,11 @@ from localstack.keys import ADMIN  # noqa: E402
 from localstack.settings import environment, passwords  # noqa: E402
 from localstack.state import State  # noqa: E402
 from support.stacks import fill_tiny  # noqa: E402
-from titleholder.data.snapshots import Origin  # noqa: E402
 from titleholder.ledger import store  # noqa: E402
 from titleholder.ledger.decision import Decision, Entry  # noqa: E402
 from titleholder.settings import Settings, connection_url  # noqa: E402
 from titleholder.workflow import steps  # noqa: E402
+from titleholder.workflow.payloads import Origin  # noqa: E402
 
 
 @contextmanager

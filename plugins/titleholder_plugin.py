@@ -1,43 +1,6 @@
-"""Registers Titleholder's additions to Airflow; what they are stands in titleholder_airflow."""
+"""Registers Titleholder's plugin where the package is on the path but not installed, and so has no entry point."""
 
-from __future__ import annotations
+from importlib.metadata import entry_points
 
-from typing import Any
-
-from airflow.plugins_manager import AirflowPlugin
-
-from titleholder_airflow import urls
-from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
-
-PAGE = f"{urls.path()}{urls.PAGE}"
-"""Where the page is on Airflow's host."""
-
-
-async def champions(scope: Any, receive: Any, send: Any) -> None:
-    """The page, as an ASGI application. It is imported with the first request: tasks load plugins too."""
-    from titleholder_airflow.page.routes import app
-
-    await app(scope, receive, send)
-
-
-class LifecyclePlugin(AirflowPlugin):
-    """Links from tasks to MLflow and to decisions, and the page Champions."""
-
-    name = "titleholder"
-    operator_extra_links = [  # noqa: RUF012  (Airflow reads a plain list)
-        MlflowRunLink(),
-        ModelVersionLink(),
-        DecisionLink(),
-    ]
-    fastapi_apps = [{"app": champions, "url_prefix": urls.PAGE, "name": "Titleholder"}]  # noqa: RUF012
-    external_views = [  # noqa: RUF012
-        {
-            "name": "Champions",
-            "href": f"{PAGE}/",
-            "destination": "nav",
-            "url_route": urls.ROUTE,
-            "icon": f"{PAGE}/static/crown.svg",
-            "icon_dark_mode": f"{PAGE}/static/crown-dark.svg",
-            "nav_top_level": True,
-        }
-    ]
+if not entry_points(group="airflow.plugins", name="titleholder"):
+    from titleholder_airflow.plugin import TitleholderPlugin  # noqa: F401

@@ -1,4 +1,4 @@
-"""`titleholder stack`: the embedded PostgreSQL, MLflow and Airflow of one clone."""
+"""`titleholder stack`: the embedded PostgreSQL, MLflow and Airflow of one clone. `titleholder load` fills it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from localstack.keys import ADMIN
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
+from titleholder.cli.console import progress
 from titleholder.errors import ServiceError, TitleholderError
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def up() -> None:
     state = State.locate()
     began = time.monotonic()
     with _reporting(), _Board() as board:
-        statuses = stack.up(state, after_postgres=[migrate_ledger], watch=board.hear)
+        statuses = stack.up(state, after_postgres=[migrate_ledger], watch=board.note)
     _out.print(_table(statuses))
     _out.print(f"Up in {time.monotonic() - began:.0f} s.", highlight=False)
     _out.print(
@@ -110,6 +111,25 @@ def clean(
     _out.print("Deleted.")
 
 
+def load(
+    file: Annotated[Path, typer.Argument(help="A Parquet or CSV file.", exists=True, dir_okay=False)],
+    table: Annotated[str, typer.Option(help="The table to make in the warehouse, as NAME or SCHEMA.NAME.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the table if it exists.")] = False,
+) -> None:
+    """Load a file into a new table of the local warehouse, with the file's own columns and types."""
+    from localstack import loading
+
+    with progress() as shown:
+        bar = shown.add_task(f"{file.name} → {table}", total=None, step="reading")
+        rows = loading.load(
+            file,
+            table,
+            replace=replace,
+            on_rows=lambda n, total: shown.update(bar, completed=n, total=total, step="rows"),
+        )
+    _out.print(f"{rows:,} rows in {table}")
+
+
 def migrate_ledger(values: Mapping[str, str]) -> None:
     """Bring the ledger's tables up to date (called by `up` once PostgreSQL answers)."""
     from titleholder.ledger.migrations import migrate
@@ -149,7 +169,7 @@ class _Board:
         if _err.is_terminal:
             self._live.stop()
 
-    def hear(self, service: str, step: str) -> None:
+    def note(self, service: str, step: str) -> None:
         now = time.monotonic()
         self._steps[service] = (step, now)
         if step == "ready":
@@ -173,6 +193,6 @@ class _Board:
 def _table(statuses: list[stack.Status]) -> Table:
     table = Table("service", "state", "pid", "address", caption=f"Logs: {Path(statuses[0].log).parent}")
     for item in statuses:
-        silent = "[yellow]no answer[/yellow]" if item.pid else "[red]down[/red]"
-        table.add_row(item.name, "[green]up[/green]" if item.up else silent, str(item.pid or ""), item.address)
+        not_up = "[yellow]no answer[/yellow]" if item.pid else "[red]down[/red]"
+        table.add_row(item.name, "[green]up[/green]" if item.up else not_up, str(item.pid or ""), item.address)
     return table

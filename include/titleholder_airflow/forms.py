@@ -1,6 +1,6 @@
-"""What people fill in under Trigger: Airflow shows these fields, and refuses what does not fit before a run exists.
+"""The forms under Trigger: Airflow shows these fields and refuses invalid values before a run exists.
 
-A field that may stay empty is nullable: Airflow's user interface demands a value for any other.
+A field that may stay empty is nullable: Airflow's user interface requires a value in any other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from airflow.sdk import Param
 
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.settings import need
+from titleholder.spec.types import LANE_PATTERN
 
 if TYPE_CHECKING:
     from titleholder.ledger.queries import Reigned
@@ -21,29 +22,29 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 TRAIN = "train_"
-"""How the field of a candidate begins."""
+"""The prefix of a candidate's field."""
 
 Form = dict[str, Param]
 
 
 def retrain(spec: ModelSpec) -> Form:
-    """The form of a retrain DAG; every field may be left as it is."""
+    """The form of a retrain DAG; every field may keep its default."""
     return {
         "as_of": Param(
             None, type=["null", "string"], format="date", title=f"As of ({spec.start_date} to today)",
-            description_md="Look at the world from this date (00:00 UTC); nothing known later is used. The schedule "
+            description_md="Only what was known on this date (00:00 UTC) is used. The schedule "
             f"begins on {spec.start_date}; an earlier date works only where enough outcomes had matured by then. "
             "Empty: the run's own date.",
         ),
         "lane": Param(
-            None, type=["null", "string"], pattern="^[a-z][a-z0-9_-]{0,39}$", title="Lane",
-            description_md="`live` can move the champion. Any other name, such as `what-if`, has a history of its own "
-            "and cannot. Empty: `live`; in a backfill `backtest`, and there `live` is refused.",
+            None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
+            description_md="Only `live` can change the champion. Any other name, such as `what-if`, is a line of "
+            "decisions of its own. Empty: `live`; in a backfill `backtest`, where `live` is refused.",
             examples=["live", "backtest", "what-if"],
         ),
         "reason": Param(
             None, type=["null", "string"], maxLength=500, title="Reason",
-            description_md="Why the run was asked for. Kept with the decision.",
+            description_md="Why you start this run. Recorded with the decision.",
         ),
         **{f"{TRAIN}{name}": _candidate(name, c.estimator) for name, c in spec.training.candidates.items()},
     }  # fmt: skip
@@ -54,10 +55,10 @@ def _candidate(name: str, estimator: str) -> Param:
 
 
 def candidates(spec: ModelSpec, form: Mapping[str, Any]) -> list[str]:
-    """The candidates that the form leaves switched on.
+    """The candidates that are switched on in the form.
 
     Raises:
-        UsageError: none is, or the form has the field of a candidate that the spec does not name.
+        UsageError: none is, or the form has a field for a candidate that the spec does not have.
     """
     fields = {f"{TRAIN}{name}": name for name in spec.training.candidates}
     if unknown := [field for field in form if field.startswith(TRAIN) and field not in fields]:
@@ -68,30 +69,30 @@ def candidates(spec: ModelSpec, form: Mapping[str, Any]) -> list[str]:
 
 
 def rollback(reigns: Sequence[Reigned] | None) -> Form:
-    """The form of a rollback DAG: a pick list of those who reigned, oldest first, if that is known; else any number."""
+    """The form of a rollback DAG: a list of earlier champions; any number where `reigns` (oldest first) is None."""
     return {
         "reason": Param(
             type="string", minLength=3, maxLength=500, title="Reason",
-            description_md="Kept in the ledger, with your name.",
+            description_md="Recorded in the ledger, with your name.",
         ),
         "to": Param(
             None, title="To version",
-            description_md="A version that was champion before. Empty: the predecessor of the one that reigns.",
+            description_md="A version that was champion before. Empty: the champion's predecessor.",
             **({"type": ["null", "integer"], "minimum": 1} if reigns is None else _pick_list(reigns)),
         ),
         "leaving": Param(
-            None, type=["null", "integer"], minimum=1, title="Only if this version reigns",
-            description_md="The run fails and changes nothing if another one has taken over. Empty: whichever reigns.",
+            None, type=["null", "integer"], minimum=1, title="Only if this version is champion",
+            description_md="The run fails and changes nothing if another version is champion. Empty: whichever is.",
         ),
         "force": Param(
             False, type="boolean", title="Force",
-            description_md="Also bring back a version that was rolled back itself.",
+            description_md="Also allow a version that was itself rolled back.",
         ),
     }  # fmt: skip
 
 
 def _pick_list(reigns: Sequence[Reigned]) -> dict[str, Any]:
-    """Those who reigned and do not now, the newest version first, each with its times."""
+    """Every earlier champion, the newest version first, each with its reigns."""
     versions = sorted({r.version for r in reigns} - {r.version for r in reigns[-1:]}, reverse=True)
     names = {str(version): _name(version, reigns) for version in versions}
     return {
@@ -103,26 +104,26 @@ def _pick_list(reigns: Sequence[Reigned]) -> dict[str, Any]:
 
 def _name(version: int, reigns: Sequence[Reigned]) -> str:
     """Such as `version 4: 2026-01-01 to 2026-03-01 (rolled back), as of 2025-12-01`."""
-    turns = [(r, then) for r, then in itertools.pairwise(reigns) if r.version == version]
+    ended = [(r, successor) for r, successor in itertools.pairwise(reigns) if r.version == version]
     times = [
-        f"{r.reigned_from:%Y-%m-%d} to {r.reigned_to:%Y-%m-%d}{' (rolled back)' if then.kind == 'rollback' else ''}"
-        for r, then in turns
+        f"{r.reigned_from:%Y-%m-%d} to {r.reigned_to:%Y-%m-%d}{' (rolled back)' if s.kind == 'rollback' else ''}"
+        for r, s in ended
     ]
-    return f"version {version}: {', '.join(times)}, as of {turns[0][0].as_of}"
+    return f"version {version}: {', '.join(times)}, as of {ended[0][0].as_of}"
 
 
 def reigns(models: Iterable[str]) -> Mapping[str, Sequence[Reigned]] | None:
-    """Who reigned live, by model, in one question to the ledger. None, and a warning, where it does not answer."""
+    """The live reigns of each model, in one query. None, and a warning in the log, where the ledger does not answer."""
     try:
         url = need("TITLEHOLDER_LEDGER_URL")
-        from titleholder.ledger import queries  # only now: it brings SQLAlchemy
+        from titleholder.ledger import queries  # here, because it imports SQLAlchemy
 
         return queries.reigns_of(url, models)
-    except Exception as error:  # whatever is wrong with the ledger, there must be a form
-        LOG.warning("No pick list of versions in the rollback forms, any number goes: %s", _said(error))
+    except Exception as error:  # the form must exist whatever is wrong with the ledger
+        LOG.warning("The rollback forms take any number and offer no list of versions: %s", _cause(error))
         return None
 
 
-def _said(error: Exception) -> str:
-    """An error in words that hold no address."""
+def _cause(error: Exception) -> str:
+    """The error without an address, which may carry a password."""
     return str(error) if isinstance(error, TitleholderError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Buttons on a task that lead to its MLflow run, its model version and the decision it wrote."""
+"""Buttons on a task: its MLflow run, its model version, and the decision it wrote."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from titleholder_airflow import urls
 
 
 class MlflowRunLink(BaseOperatorLink):
-    """The task's own MLflow run: the candidate's for train, the retrain's for the others."""
+    """The task's own MLflow run: the candidate's for `train`, the retraining's for all others."""
 
     name = "MLflow run"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
-        """The run's address, or nothing where the task made none. Called on the worker when the task ends."""
+        """The run's address; empty where the task has none. Airflow calls it on the worker when the task ends."""
         reference = _result(ti_key)
         run_id = reference.get("mlflow_run_id") or reference.get("run_id") or _snapshot(reference).get("run_id")
         return mlflow_urls.run(need("MLFLOW_TRACKING_URI"), run_id) if run_id else ""
@@ -30,11 +30,11 @@ class ModelVersionLink(BaseOperatorLink):
     name = "Model version"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
-        """The version's address, or nothing where there is none yet. Called on the worker when the task ends."""
+        """The version's address; empty where there is none yet. Airflow calls it on the worker when the task ends."""
         reference = _result(ti_key)
         challenger = reference.get("challenger", reference)
         version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
-        model = _snapshot(reference).get("model") or reference.get("model")
+        model = _snapshot(reference).get("spec", {}).get("name") or reference.get("model")
         return mlflow_urls.version(need("MLFLOW_TRACKING_URI"), model, version) if version else ""
 
 
@@ -44,15 +44,15 @@ class DecisionLink(BaseOperatorLink):
     name = "Decision"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
-        """The page's address, or nothing where the task decided nothing. Called on the worker when the task ends."""
-        number = _result(ti_key).get("id")  # of a decision only: no other reference has one
+        """The page's address; empty where the task wrote none. Airflow calls it on the worker when the task ends."""
+        number = _result(ti_key).get("id")  # only a decision has one
         return urls.decision(number) if number else ""
 
 
 def _result(ti_key: Any) -> dict[str, Any]:
     found = BaseXCom.get_value(ti_key=ti_key, key="return_value")
     if isinstance(found, list) and found:
-        found = found[0]  # extract's: the snapshot once for each candidate
+        found = found[0]  # of extract: the snapshot once for each candidate
     return found if isinstance(found, dict) else {}
 
 

@@ -1,6 +1,6 @@
-"""Tells people what happens to a model, by e-mail and Slack where its spec asks: Airflow's own notifiers send.
+"""Notifications of what happens to a model, by e-mail and Slack where its spec names them: Airflow's notifiers send.
 
-A notice is always in the log. One that cannot be sent is an error there, and never fails a task.
+The text is always in the log. A notification that cannot be sent is an error there, and never fails a task.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import urls
@@ -27,88 +27,88 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-PATIENCE = 12.0
+TIMEOUT = 12.0
 """Seconds a channel may take. Airflow ends a task's process 20 s after its success (`[core] task_success_overtime`)."""
-LONG_PATIENCE = 120.0
-"""The same in the triggerer, where nobody waits, and where the first look at a connection was seen to take 15 s."""
+TRIGGERER_TIMEOUT = 120.0
+"""The same in the triggerer, where no task waits, and where the first read of a connection was seen to take 15 s."""
 
 
-def announcing(spec: ModelSpec) -> list[Callable[[Any], None]]:
-    """For `on_success_callback` of the task that writes a decision: tells what it returned, as `notices.of` says it."""
+def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
+    """For `on_success_callback` of a task that writes a decision: sends the `decision_message` of its result."""
 
-    def announce(context: Any) -> None:
+    def notify(context: Any) -> None:
         ti = context["ti"]
-        told = ti.xcom_pull(task_ids=ti.task_id)
-        links = {**(told.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
-        if notice := notifications.of({"owner": spec.owner, **told, "links": links}):
-            _tell(spec.notices, notice, PATIENCE)
+        decision = ti.xcom_pull(task_ids=ti.task_id)
+        links = {**(decision.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
+        if notice := notifications.decision_message({"owner": spec.owner, **decision, "links": links}):
+            _send(spec.notifications, notice, TIMEOUT)
 
-    return [announce]
+    return [notify]
 
 
-class Asking(BaseNotifier):
-    """Tells those who must approve.
+class ApprovalNotifier(BaseNotifier):
+    """Notifies the people who must approve.
 
-    Reads `notice_facts` of the operator that asks: as_of, challenger_version, by, until, as `notices.asked` takes them;
-    reason and links may be given too.
+    Reads `notice_facts` of the operator that asks: as_of, challenger_version, by and until, the arguments of
+    `approval_message`; reason and links are optional.
     """
 
-    def __init__(self, model: str, owner: str, told: Notices) -> None:
+    def __init__(self, model: str, owner: str, channels: Notifications) -> None:
         super().__init__()
-        self.model, self.owner, self.told = model, owner, told
+        self.model, self.owner, self.channels = model, owner, channels
 
     def notify(self, context: Any) -> None:
-        """Send it. Never raises: the question itself must not fail because nobody heard of it."""
+        """Send it. Never raises: the question is asked whether or not the notification arrives."""
         ti = context["ti"]
         link = urls.tab(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
         try:
-            notice = notifications.asked(self.model, self.owner, **context["task"].notice_facts, link=link)
+            notice = notifications.approval_message(self.model, self.owner, **context["task"].notice_facts, link=link)
         except Exception:
-            LOG.exception("No notice says that %s waits for approval; answer under %s", self.model, link)
+            LOG.exception("No notification was sent that %s waits for approval; answer at %s", self.model, link)
         else:
-            _tell(self.told, notice, PATIENCE)
+            _send(self.channels, notice, TIMEOUT)
 
 
-def asking(spec: ModelSpec) -> list[BaseNotifier]:
+def approval_notifiers(spec: ModelSpec) -> list[BaseNotifier]:
     """For `notifiers` of the operator that asks for approval."""
-    return [Asking(spec.name, spec.owner, spec.notices)]
+    return [ApprovalNotifier(spec.name, spec.owner, spec.notifications)]
 
 
 def deadline_of(spec: ModelSpec) -> DeadlineAlert | None:
-    """For `deadline` of the DAG: tells of a run that has not ended `notices.deadline` after it was queued.
+    """For `deadline` of the DAG: notifies of a run that has not ended `notifications.deadline` after it was queued.
 
-    None when the spec sets no deadline. The triggerer tells: an executor would have to find a free slot first, and
-    a lack of slots makes runs late.
+    None when the spec sets no deadline. The triggerer sends it: an executor would need a free slot, and a lack of slots
+    is what makes runs late.
     """
-    if spec.notices.deadline is None:
+    if spec.notifications.deadline is None:
         return None
-    told = spec.notices.model_dump(mode="json", include={"email", "slack"})
+    channels = spec.notifications.model_dump(mode="json", include={"email", "slack"})
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(seconds=spec.notices.deadline.total_seconds()),
-        callback=AsyncCallback(tell_late, kwargs={"model": spec.name, "owner": spec.owner, "told": told}),
+        interval=timedelta(seconds=spec.notifications.deadline.total_seconds()),
+        callback=AsyncCallback(notify_late, kwargs={"model": spec.name, "owner": spec.owner, "channels": channels}),
     )
 
 
-async def tell_late(model: str, owner: str, told: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    """What Airflow calls in the triggerer when a run has missed its deadline; what it returns is kept as the outcome.
+async def notify_late(model: str, owner: str, channels: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    """Airflow calls it in the triggerer when a run has missed its deadline, and keeps what it returns as the outcome.
 
-    A run in another lane than live has nobody waiting for it. One that has just succeeded has decided after all.
+    Nobody waits for a run in a lane other than live, nor for one that has succeeded since.
 
     Raises:
-        ServiceError: a channel failed; Airflow, too, then marks the callback as failed.
+        ServiceError: a channel failed; Airflow then also marks the callback as failed.
     """
     run = context["dag_run"]
     lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
     if lane != LIVE or run["state"] == "success":
-        return f"nobody told: the run is {run['state']}, in lane {lane}"
-    notice = notifications.late(
+        return f"nobody notified: the run is {run['state']}, in lane {lane}"
+    notice = notifications.late_message(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
-    channels = Notices.model_validate_json(json.dumps(told))
-    if trouble := await asyncio.to_thread(_tell, channels, notice, LONG_PATIENCE):
-        raise ServiceError("; ".join(trouble))
+    to = Notifications.model_validate_json(json.dumps(channels))
+    if failures := await asyncio.to_thread(_send, to, notice, TRIGGERER_TIMEOUT):
+        raise ServiceError("; ".join(failures))
     return notice.subject
 
 
@@ -121,50 +121,55 @@ class Channel(NamedTuple):
     notifier: Callable[[], BaseNotifier]
 
 
-def _channels(told: Notices, notice: notifications.Notice) -> list[Channel]:
+def _channels(channels: Notifications, notice: notifications.Message) -> list[Channel]:
     found = []
-    if email := told.email:
+    if email := channels.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
-    if slack := told.slack:
+    if slack := channels.slack:
         found.append(
             Channel("Slack", slack.connection, "Slack Incoming Webhook", lambda: _slack(slack.connection, notice))
         )
     return found
 
 
-def _smtp(email: Any, notice: notifications.Notice) -> BaseNotifier:
+def _smtp(email: Any, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     return SmtpNotifier(
         to=list(email.to),
         subject=notice.subject,
-        html_content=notifications.html(notice),
+        html_content=notifications.to_html(notice),
         smtp_conn_id=email.connection,
     )
 
 
-def _slack(connection: str, notice: notifications.Notice) -> BaseNotifier:
+def _slack(connection: str, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 
-    return SlackWebhookNotifier(slack_webhook_conn_id=connection, text=notifications.slack(notice), unfurl_links=False)
+    return SlackWebhookNotifier(
+        slack_webhook_conn_id=connection, text=notifications.to_slack(notice), unfurl_links=False
+    )
 
 
-def _tell(told: Notices, notice: notifications.Notice, patience: float) -> list[str]:
-    """Log the notice, send it by every channel at once, and log what failed; returns what failed. Never raises."""
-    channels = _channels(told, notice)
-    by = ", ".join(channel.name for channel in channels) or "nobody: the spec names no channel under notices"
-    LOG.info("Notice to %s\n%s\n%s", by, notice.subject, notice.text)
-    sending = {_begun(channel): channel for channel in channels}
-    wait(sending, timeout=patience)
-    trouble = [_trouble(channel, future, patience) for future, channel in sending.items()]
-    for said in filter(None, trouble):
-        LOG.error(said)
-    return [said for said in trouble if said]
+def _send(to: Notifications, notice: notifications.Message, timeout: float) -> list[str]:
+    """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
+    channels = _channels(to, notice)
+    names = ", ".join(channel.name for channel in channels) or "nobody: the spec has no channel under notifications"
+    LOG.info("Notification to %s\n%s\n%s", names, notice.subject, notice.text)
+    sending = {_start(channel): channel for channel in channels}
+    wait(sending, timeout=timeout)
+    failures = [failure for future, channel in sending.items() if (failure := _failure(channel, future, timeout))]
+    for failure in failures:
+        LOG.error(failure)
+    return failures
 
 
-def _begun(channel: Channel) -> Future[None]:
-    """Send in a thread that nobody has to wait for. The notifier is not called but told to notify: calling it would
-    render the text as a Jinja template, and a reason must not be able to read connections."""
+def _start(channel: Channel) -> Future[None]:
+    """Send in a thread that the process does not wait for.
+
+    It calls `notify`, not the notifier itself, which would render the text as a Jinja template: a reason must not be
+    able to read connections.
+    """
     done: Future[None] = Future()
 
     def send() -> None:
@@ -174,21 +179,21 @@ def _begun(channel: Channel) -> Future[None]:
         except Exception as error:
             done.set_exception(error)
 
-    threading.Thread(target=send, name=f"notice by {channel.name}", daemon=True).start()
+    threading.Thread(target=send, name=f"notification by {channel.name}", daemon=True).start()
     return done
 
 
-def _trouble(channel: Channel, future: Future[None], patience: float) -> str:
+def _failure(channel: Channel, future: Future[None], timeout: float) -> str:
     if not future.done():
-        why = f"no answer within {patience:.0f} s"
+        cause = f"no answer within {timeout:.0f} s"
     elif error := future.exception():
-        why = f"{type(error).__name__}: {error}"
+        cause = f"{type(error).__name__}: {error}"
     else:
         return ""
     return (
-        f"The notice was not sent by {channel.name} (connection {channel.connection!r}): {why}. Its text is in this "
-        f"log, and nothing else is affected. Check that the Airflow connection {channel.connection!r}, of the type "
-        f"{channel.kind}, is there and right, and that its server answers this machine; see docs/notices.md."
+        f"The notification was not sent by {channel.name} (connection {channel.connection!r}): {cause}. Its text is in "
+        f"this log, and nothing else is affected. Check that the Airflow connection {channel.connection!r} (type "
+        f"{channel.kind}) is valid and that its server answers this machine; see docs/notifications.md."
     )
 
 

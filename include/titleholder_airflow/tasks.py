@@ -1,4 +1,4 @@
-"""What the tasks of both kinds of DAG share: the decorator, retries, and the event of a new champion."""
+"""What the tasks of both kinds of DAG share: the decorator, schedules, retries, and the event of a new champion."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, CronTriggerTimet
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from titleholder_airflow import urls
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
     from titleholder.spec.model import ModelSpec
+    from titleholder.workflow.payloads import Origin
 
-NO_USE_TRYING_AGAIN = ["SpecError", "UsageError", "DataError", "TrainingError"]
+NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
+"""Errors of titleholder.errors that a retry cannot cure."""
 
 
 class StepOperator(_PythonDecoratedOperator):
@@ -49,42 +54,55 @@ def schedule_of(spec: ModelSpec) -> Any:
 
 
 def retries() -> dict[str, Any]:
-    """Broken services are tried again; a bad spec or bad data fails at once, with its message."""
-    hopeless = [f"titleholder.errors.{name}" for name in NO_USE_TRYING_AGAIN]
+    """Task arguments: an unreachable service is retried; an invalid spec or invalid data fails at once."""
+    permanent = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
         "retries": 2,
         "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
         "retry_exponential_backoff": True,
-        "retry_policy": ExceptionRetryPolicy([RetryRule(hopeless, RetryAction.FAIL, reason="no use trying again")]),
+        "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
     }
 
 
-def champion(model: str) -> Asset:
-    """What other DAGs schedule on: it is updated when another version becomes champion, and only then."""
+def champion_asset(model: str) -> Asset:
+    """What other DAGs schedule on: it is updated when another version becomes live champion, and only then."""
     return Asset(name=f"{model}.champion", uri=f"titleholder://{model}/champion")
 
 
-def may_crown(model: str) -> AssetAlias:
-    """The outlet of a task that may make another version champion: an alias, for an outlet proper is always updated."""
+def champion_outlet(model: str) -> AssetAlias:
+    """The outlet of a task that may change the champion: an alias, because an asset as outlet is always updated."""
     return AssetAlias(f"{model}.champion")
 
 
-def tell(decision: Decision) -> dict[str, Any]:
-    """What a task returns about a decision; a change of the live champion also updates its asset."""
-    from titleholder.registry.models import Registry
+def publish(decision: Decision) -> dict[str, Any]:
+    """A decision's summary for XCom; a change of the live champion also updates the model's asset."""
+    from titleholder.registry.client import Registry
     from titleholder.spec.types import LIVE
-    from titleholder.workflow.publishing import summary
+    from titleholder.workflow.publication import summary
 
-    told = summary(decision, Registry(settings().tracking_uri))
     if decision.changed and decision.lane == LIVE:
-        what = {"version": decision.champion_after, "before": decision.champion_before, "decision": decision.id}
+        change = {"version": decision.champion_after, "before": decision.champion_before, "decision": decision.id}
         events = get_current_context()["outlet_events"]
-        events[may_crown(decision.model)].add(champion(decision.model), extra=what)
-    return told
+        events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
+    return summary(decision, Registry(settings().tracking_uri))
+
+
+def origin(context: Mapping[str, Any]) -> Origin:
+    """Who started the run of a task, why, and where people see the run."""
+    from titleholder.workflow.payloads import Origin
+
+    run = context["dag_run"]
+    return Origin(
+        actor=actor(run),
+        airflow_run=f"{run.dag_id}/{run.run_id}",
+        reason=context["params"]["reason"] or "",
+        url=urls.run(run.dag_id, run.run_id),
+        decisions=urls.decisions(),
+    )
 
 
 def actor(run: Any) -> str:
-    """Who asked for a run: a person, or what kind of run Airflow started by itself."""
+    """Who started a run: a person, or the kind of run that Airflow started by itself, as in `airflow:scheduled`."""
     return run.triggering_user_name or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
 
 

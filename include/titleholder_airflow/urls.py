@@ -1,6 +1,6 @@
-"""Addresses of Airflow's pages, for whoever reads of them elsewhere: in a notice, in MLflow, on a button.
+"""Addresses of Airflow's pages, for notifications, MLflow and buttons.
 
-All hang on `[api] base_url`, which may have a path of its own; without it every address is empty.
+All begin with `[api] base_url`, which may have a path of its own; without it every address is empty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def decision(number: object) -> str:
 
 
 def decisions() -> str:
-    """What a decision's number is appended to.
+    """The address to which a decision's number is appended.
 
     Airflow shows in its frame the path that follows /plugin/champions, prefix included.
     """

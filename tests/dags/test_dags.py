@@ -10,6 +10,8 @@ import pytest
 
 from support.dagbag import PROBE, ROOT, read_dags
 
+MODELS = ROOT / "tests" / "support" / "models"
+
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
@@ -22,17 +24,17 @@ def test_every_shipped_spec_becomes_a_dag_without_import_errors(shipped: dict) -
     assert set(shipped["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
 
 
-def sentence(dag: dict) -> list[str]:
+def chain(dag: dict) -> list[str]:
     """The tasks in the order in which they follow one another; empty when they are no chain."""
     order = list(dag["tasks"])
     follow = all(following in dag["tasks"][task]["down"] for task, following in itertools.pairwise(order))
     return order if follow else []
 
 
-def test_a_dag_reads_like_the_sentence(shipped: dict) -> None:
-    retrain = ["extract", "train", "nominate", "validate", "decide", "promote"]
+def test_a_dag_is_the_chain_of_steps(shipped: dict) -> None:
+    retrain = ["extract", "train", "nominate", "validate", "decide", "promote", "report"]
     for name, dag in shipped["dags"].items():
-        assert sentence(dag) == (retrain if name.endswith("retrain") else ["rollback"])
+        assert chain(dag) == (retrain if name.endswith("retrain") else ["rollback"])
 
 
 def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
@@ -43,7 +45,7 @@ def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
 
 
 PARTS = re.compile(r"\s*(### )?\w.*?\n\n\*\*Promises\.\*\* \w.*?\n\n\*\*When it is red\.\*\* \S", re.DOTALL)
-"""What a DAG's or a task's documentation says: what it does, what it promises, what to do when it is red."""
+"""The parts of a DAG's or a task's documentation: what it does, what it promises, what to do when it is red."""
 
 
 def undocumented(dag: dict) -> list[str]:
@@ -75,16 +77,16 @@ def test_the_form_has_a_field_for_each_candidate(shipped: dict) -> None:
     assert params["as_of"]["format"] == "date"
 
 
-def test_the_finished_example_rests(shipped: dict) -> None:
+def test_the_finished_example_has_an_end_date(shipped: dict) -> None:
     assert shipped["dags"]["lending_club_default.retrain"]["end"].startswith("2013-06-01")
 
 
 def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) -> None:
-    found = read_dags(ROOT / "tests" / "support" / "models", tmp_path)
-    stems = {p.stem for p in (ROOT / "tests" / "support" / "models").glob("*.yaml")} - {"broken"}
+    found = read_dags(MODELS, tmp_path)
+    stems = {p.stem for p in MODELS.glob("*.yaml")} - {"broken"}
     assert set(found["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
-    asking = ["extract", "train", "nominate", "validate", "decide", "approve", "promote"]
-    assert sentence(found["dags"]["tiny_asked.retrain"]) == asking
+    steps = ["extract", "train", "nominate", "validate", "decide", "approve", "promote", "report"]
+    assert chain(found["dags"]["tiny_asked.retrain"]) == steps
     assert undocumented(found["dags"]["tiny_asked.retrain"]) == []
     ((file, message),) = found["errors"].items()
     assert file.endswith("broken_specs.py")
@@ -92,15 +94,82 @@ def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) 
 
 
 def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:
-    asked = PROBE.replace(
-        "bag = DagBag",
-        "import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = 'tiny.retrain'\nbag = DagBag",
+    for dag_id in ("tiny.retrain", "tiny.rollback"):
+        own = PROBE.replace(
+            "bag = DagBag", f"import os; os.environ['_AIRFLOW_PARSING_CONTEXT_DAG_ID'] = {dag_id!r}\nbag = DagBag"
+        )
+        assert set(read_dags(MODELS, tmp_path, own)["dags"]) == {dag_id}
+
+
+def dag_file(folder: Path, models: str) -> Path:
+    """A DAG folder with one file, as a team writes it."""
+    folder.mkdir()
+    (folder / "models.py").write_text(
+        f"from titleholder_airflow import build_dags\n\nbuild_dags(globals(), {models})\n"
     )
-    assert set(read_dags(ROOT / "tests" / "support" / "models", tmp_path, asked)["dags"]) == {"tiny.retrain"}
+    return folder
 
 
-def test_who_asked_for_a_run_is_told_in_words(tmp_path: Path) -> None:
-    """It goes into the ledger, which nobody can correct."""
+def test_a_dag_file_names_its_own_models_folder_and_tasks_read_it_there(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for name in ("tiny.yaml", "tiny.sql", "broken.yaml"):
+        (models / name).write_text((MODELS / name).read_text())
+    found = read_dags(tmp_path / "nowhere", tmp_path, dags=dag_file(tmp_path / "dags", f"models={str(models)!r}"))
+    assert found["errors"] == {}, "the broken spec is logged, and shown by a file of its own"
+    assert set(found["dags"]) == {"tiny.retrain", "tiny.rollback"}
+    assert found["dags"]["tiny.retrain"]["tasks"]["extract"]["args"] == ["tiny", str(models)]
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ("models='/no/such/folder'", "no folder /no/such/folder: it holds the models"),
+        (f"models={str(MODELS)!r}", ""),
+    ],
+)
+def test_a_folder_that_does_not_exist_is_an_import_error(tmp_path: Path, models: str, message: str) -> None:
+    found = read_dags(MODELS, tmp_path, dags=dag_file(tmp_path / "dags", models))
+    (error,) = found["errors"].values() if message else ("",)
+    assert message in error
+    assert bool(found["dags"]) is not bool(message)
+
+
+def test_a_folder_of_broken_specs_only_is_an_import_error_of_the_dag_file(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "broken.yaml").write_text((MODELS / "broken.yaml").read_text())
+    found = read_dags(models, tmp_path, dags=dag_file(tmp_path / "dags", ""))
+    (error,) = found["errors"].values()
+    assert "broken.yaml is not a valid model spec" in error
+
+
+def test_the_plugin_is_registered_once_whether_installed_or_on_the_path(tmp_path: Path) -> None:
+    """Airflow lists a second registration among its plugin import errors."""
+    probe = """
+import importlib.metadata, json, sys
+from airflow import plugins_manager
+from airflow._shared.plugins_manager.plugins_manager import EntryPointSource
+entry = importlib.metadata.EntryPoint("titleholder", "titleholder_airflow.plugin:TitleholderPlugin", "airflow.plugins")
+real = importlib.metadata.entry_points
+def entries(**wanted):
+    others = [e for e in real(**wanted) if e.name != "titleholder"]
+    return [*others, entry] if installed else others
+importlib.metadata.entry_points = entries
+answer = {}
+for installed in (False, True):
+    found, errors = plugins_manager._load_plugins_from_plugin_directory(plugins_folder=sys.argv[1])
+    answer[str(installed)] = [[p.name for p in found], errors]
+print("ANSWER" + json.dumps(answer))
+"""
+    assert read_dags(MODELS, tmp_path, probe, ROOT / "plugins") == {
+        "False": [["titleholder"], {}],
+        "True": [[], {}],
+    }
+
+
+def test_the_actor_of_a_run_is_a_person_or_the_kind_of_run(tmp_path: Path) -> None:
+    """It goes into the ledger, where nothing can be corrected."""
     probe = """
 import json
 from types import SimpleNamespace as Of
@@ -110,5 +179,5 @@ runs = [Of(triggering_user_name=who, run_type=kind) for who, kind in
         ((None, DagRunType.SCHEDULED), (None, "backfill"), ("ann", DagRunType.MANUAL))]
 print("ANSWER" + json.dumps({"actors": [actor(run) for run in runs]}))
 """
-    found = read_dags(ROOT / "tests" / "support" / "models", tmp_path, probe)
+    found = read_dags(MODELS, tmp_path, probe)
     assert found["actors"] == ["airflow:scheduled", "airflow:backfill", "ann"]

@@ -17,7 +17,7 @@ from localstack.cli import migrate_ledger
 from localstack.state import State
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def wait_for(airflow: Airflow, backfill: int, seconds: float = 420) -> None:
 
 
 def standing(settings: Settings, lane: str) -> list[Decision]:
-    return reigns.standing(store.read(settings.ledger_url, MODEL, lane), lane)
+    return reigns.in_force(store.read(settings.ledger_url, MODEL, lane), lane)
 
 
 def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
@@ -71,7 +71,7 @@ def test_a_run_that_an_asset_started_has_the_day_of_its_start(airflow: Airflow, 
 
 def test_a_scheduler_killed_in_the_middle_of_a_backfill(airflow: Airflow, settings: Settings, state: State) -> None:
     """It is started again and goes on: every month is decided once, and no model was registered twice."""
-    champion = Registry(settings.tracking_uri).champion(MODEL)
+    champion = Registry(settings.tracking_uri).models.champion(MODEL)
     backfill = airflow.backfill(DAG, FIRST, LAST, at_once=4, conf={"lane": "killed"})
     deadline = time.monotonic() + 300
     while not standing(settings, "killed"):
@@ -93,7 +93,7 @@ def test_a_scheduler_killed_in_the_middle_of_a_backfill(airflow: Airflow, settin
     client = MlflowClient(settings.tracking_uri)
     versions = client.search_model_versions(f"name = '{MODEL}' and tags.`titleholder.lane` = 'killed'")
     assert Counter(v.tags["titleholder.as_of"] for v in versions) == {str(day): 1 for day in asked}
-    assert Registry(settings.tracking_uri).champion(MODEL) == champion
+    assert Registry(settings.tracking_uri).models.champion(MODEL) == champion
 
 
 def test_a_month_reprocessed_is_decided_again_and_the_others_agree_with_any_order(

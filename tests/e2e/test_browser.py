@@ -24,7 +24,7 @@ from localstack.state import State
 from support.browser import Troubles, log_in, needs_chromium
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -111,7 +111,7 @@ def row_of(settings: Settings, run: str) -> Decision:
 
 
 def champion(settings: Settings) -> int | None:
-    return Registry(settings.tracking_uri).champion(MODEL)
+    return Registry(settings.tracking_uri).models.champion(MODEL)
 
 
 def test_a_wrong_password_is_refused_and_the_right_one_is_not(page_of: Opener, troubles: Troubles) -> None:

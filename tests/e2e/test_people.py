@@ -16,7 +16,7 @@ from localstack.state import State
 from titleholder.errors import ServiceError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
 
 
 def champion(settings: Settings, model: str = "tiny_asked") -> int | None:
-    return Registry(settings.tracking_uri).champion(model)
+    return Registry(settings.tracking_uri).models.champion(model)
 
 
 def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str, dict]:
@@ -67,7 +67,7 @@ def events(users: dict[str, Airflow]) -> list[dict]:
 @pytest.mark.usefixtures("unanswered")
 def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], settings: Settings) -> None:
     run_id, question = asked(users, "2024-01-01")
-    assert "approval asked to promote version" in question["subject"]
+    assert "approval requested to promote version" in question["subject"]
     assert "### Checks" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None

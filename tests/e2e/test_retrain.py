@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from localstack.airflow import Airflow
 from localstack.state import State
 from titleholder.ledger import reigns, store
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, s
     assert row.actor == "admin"
     assert row.asked_because == "end to end"
     head = store.read(settings.ledger_url, "tiny", "live")[-1]
-    assert Registry(settings.tracking_uri).champion("tiny") == head.champion_after
+    assert Registry(settings.tracking_uri).models.champion("tiny") == head.champion_after
     told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
     assert told["titleholder.reason"] == row.reason
     assert told["titleholder.airflow_run"] == f"{DAG}/{run_id}"
@@ -95,7 +95,7 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
 
     from titleholder.cli.main import app
 
-    before = Registry(settings.tracking_uri).champion("tiny_amount")
+    before = Registry(settings.tracking_uri).models.champion("tiny_amount")
     first, last = "2024-01-01", "2024-04-01"
     backfill = airflow.backfill("tiny_amount.retrain", first, last, at_once=3)
     deadline = time.monotonic() + 420
@@ -103,11 +103,11 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
         assert time.monotonic() < deadline
         time.sleep(1)
     assert {r["state"] for r in airflow.runs("tiny_amount.retrain", "backfill")} == {"success"}
-    assert Registry(settings.tracking_uri).champion("tiny_amount") == before
+    assert Registry(settings.tracking_uri).models.champion("tiny_amount") == before
     done = CliRunner().invoke(app, ["run", "tiny_amount", "--as-of", first, "--until", last, "--lane", "by-hand"])
     assert done.exit_code == 0, done.output
     lanes = [
-        reigns.standing(store.read(settings.ledger_url, "tiny_amount", lane), lane) for lane in ("backtest", "by-hand")
+        reigns.in_force(store.read(settings.ledger_url, "tiny_amount", lane), lane) for lane in ("backtest", "by-hand")
     ]
     by_airflow, by_hand = (
         [(r.as_of, r.kind, r.verdict.gain, r.verdict.challenger_metrics, r.snapshot_sha256) for r in rows]
@@ -167,14 +167,14 @@ def test_a_form_without_a_candidate_fails_in_the_first_task(airflow: Airflow) ->
 
 
 def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Airflow, settings: Settings) -> None:
-    champion = Registry(settings.tracking_uri).champion("tiny")
+    champion = Registry(settings.tracking_uri).models.champion("tiny")
     run_id = airflow.trigger(DAG, {"as_of": "2022-06-01", "lane": "live"})
     assert airflow.wait_for_run(DAG, run_id) == "failed"
     states = {t["task_id"]: (t["state"], t["try_number"]) for t in airflow.tasks(DAG, run_id)}
     assert states["extract"] == ("failed", 1), "bad data is not tried again"
     assert states["promote"][0] == "upstream_failed"
     assert "too few rows to train on: 0 in [2021-08-01, 2022-02-01)" in failed_log(airflow, run_id, "extract")
-    assert Registry(settings.tracking_uri).champion("tiny") == champion
+    assert Registry(settings.tracking_uri).models.champion("tiny") == champion
 
 
 def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Settings) -> None:
@@ -182,7 +182,7 @@ def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Setting
     airflow.backfill(DAG, "2024-04-01", "2024-04-01", at_once=1, conf={"lane": "live"})
     (run,) = airflow.runs(DAG, "backfill")
     assert airflow.wait_for_run(DAG, run["dag_run_id"]) == "failed"
-    assert "a backfill takes each tick's own date as as_of, and any lane but live" in failed_log(
+    assert "a backfill takes each run's own date as as_of, and any lane but live" in failed_log(
         airflow, run["dag_run_id"], "extract"
     )
     assert store.read(settings.ledger_url, "tiny", "live") == before

@@ -17,7 +17,7 @@ from support.audit_world import World, build, models_in
 from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import store
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import steps
 from titleholder.workflow.audit import Finding, Report, audit
@@ -86,7 +86,7 @@ def test_a_sound_ledger_gives_no_finding_and_says_what_was_looked_at(world: Worl
     done = invoke("--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout) == report.model_dump(mode="json")
-    assert "No findings. Looked at 3 decisions in 1 lanes" in invoke().stdout
+    assert "No findings. Checked: 3 decisions in 1 lanes" in invoke().stdout
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_last_row_is_missed_by_its_version_and_the_alias_does_not_follow_the
     last = world.rows[-1]
     with world.forged(f"DELETE FROM titleholder.decisions WHERE id = {last.id}"):
         report = looked(world, repair=True)
-        assert Registry(world.settings.tracking_uri).champion(MODEL) == last.challenger
+        assert Registry(world.settings.tracking_uri).models.champion(MODEL) == last.challenger
     assert checks(report) == [("witness", last.id), ("alias", None)]
     assert "not repaired, because the ledger is itself in doubt" in report.findings[1].explanation
     assert report.repaired == ()

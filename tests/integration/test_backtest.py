@@ -24,7 +24,7 @@ from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
@@ -161,7 +161,7 @@ def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
 
 @pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])
 def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, model: str) -> None:
-    rows = reigns.standing(store.read(world.settings.ledger_url, model, LANE), LANE)
+    rows = reigns.in_force(store.read(world.settings.ledger_url, model, LANE), LANE)
     own = rows[0].spec["judgement"]
     setting = Setting(minimum_gain=own["minimum_gain"], confidence=own["confidence"])
     others = [Setting(minimum_gain=g, confidence=c) for g in (own["minimum_gain"], 0.3) for c in (0.95, 0.8)]
@@ -293,7 +293,7 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     assert done.exit_code == 0, done.output
     said = " ".join(done.stdout.split())
     assert "over the 6 months that can be compared" in said
-    assert "What if the spec had said" in said
+    assert "The lane under other thresholds" in said
     assert all(str(month) in said for month in MONTHS)
     assert f"Report: {file}" in done.stdout
     text = file.read_text()

@@ -68,7 +68,7 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
     table = f"loaded_{suffix[1:]}"
     assert invoke("load", str(file), "--table", table).exit_code == 0
     again = invoke("load", str(file), "--table", table)
-    assert "is there already; use --replace" in str(again.exception)
+    assert "exists already; use --replace" in str(again.exception)
     assert invoke("load", str(file), "--table", table, "--replace").exit_code == 0
     with create_engine(env["AIRFLOW_CONN_WAREHOUSE"].replace("://", "+psycopg2://", 1)).connect() as reader:
         assert reader.exec_driver_sql(f"select count(*), sum(bad) from {table}").one()._tuple() == (
@@ -82,7 +82,7 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
     [
         (("load", "{file}", "--table", "Robert'); drop"), "a name is lower-case letters"),
         (("load", "{file}", "--table", "fine"), "ends in .parquet or .csv"),
-        (("load", "{file}", "--table", "pg_catalog.loans"), "schema pg_catalog is PostgreSQL's own"),
+        (("load", "{file}", "--table", "pg_catalog.loans"), "schema pg_catalog belongs to PostgreSQL"),
         (("run", "tiny", "--as-of", "soon"), "is not a date; write it as YYYY-MM-DD"),
     ],
 )

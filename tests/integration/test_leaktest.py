@@ -1,4 +1,4 @@
-"""The leak trap on the real PostgreSQL: quiet on every model of this repository, and it finds each kind of leak."""
+"""The leak test on the real PostgreSQL: every model of this repository passes, and each kind of leak is found."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from support.stacks import MODELS
 from support.time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
 from titleholder.cli.main import app
-from titleholder.data.leakage.leaktest import Trap, leaktest
+from titleholder.data.leakage.leaktest import LeakReport, leaktest
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
-from titleholder.spec.model import Facts, ModelSpec
+from titleholder.spec.model import ModelSpec, TableHistory
 
 pytestmark = pytest.mark.slow
 AS_OF = date(2023, 6, 1)
@@ -32,28 +32,28 @@ def books(state: object) -> None:
     a_lender(environment(state)["TITLEHOLDER_LOADER_URL"])  # type: ignore[arg-type]
 
 
-def trap(spec: ModelSpec, as_of: date = AS_OF) -> Trap:
+def check(spec: ModelSpec, as_of: date = AS_OF) -> LeakReport:
     return leaktest(spec, as_of, url=connection_url("warehouse"))
 
 
-def columns(found: Trap) -> set[str]:
+def columns(found: LeakReport) -> set[str]:
     return {leak.column for leak in found.leaks}
 
 
 @pytest.mark.usefixtures("env")
 @pytest.mark.parametrize("spec", [*OURS, *TINY], ids=lambda s: s.name)
-def test_every_model_of_the_repository_is_tight(spec: ModelSpec) -> None:
+def test_every_model_of_the_repository_passes(spec: ModelSpec) -> None:
     dates = {"lending": date(2011, 7, 1), "tiny": date(2024, 3, 1)}
     if spec.name.startswith("lending"):
         if not LOANS.exists():
             pytest.skip("the real loans (../shared/data/lending_club.parquet) are not here")
         load_loans()
-    found = trap(spec, dates.get(spec.name.partition("_")[0], AS_OF))
+    found = check(spec, dates.get(spec.name.partition("_")[0], AS_OF))
     assert found.leaks == ()
     assert found.warnings == ()
     assert found.rows > 100
     assert len(set(found.hashes.values())) == 1
-    assert all(table.known_later > 0 and table.planted > 100 for table in found.tables)
+    assert all(table.later_facts > 0 and table.synthetic_facts > 100 for table in found.tables)
 
 
 LEAKY = {
@@ -110,13 +110,13 @@ LEAKY = {
 @pytest.mark.parametrize("what", LEAKY)
 def test_a_leak_is_found_and_names_its_column_and_a_row(what: str) -> None:
     model, edits, column = LEAKY[what]
-    found = trap(changed(shipped(model), *edits))
+    found = check(changed(shipped(model), *edits))
     assert column in columns(found)
     leak = next(leak for leak in found.leaks if leak.column == column)
     assert leak.rows > 0
     assert leak.entity.isdigit()
-    assert leak.without != leak.with_future
-    assert not found.tight
+    assert leak.baseline != leak.changed
+    assert not found.passed
 
 
 @needs_loans
@@ -127,16 +127,16 @@ def test_an_outcome_overwritten_in_place_is_found() -> None:
         shipped("lending_club_default"),
         ("<= :as_of\n            and charged_off_at < issued_at + interval '18 months'", "is not null"),
     )
-    found = trap(leaky, date(2011, 7, 1))
+    found = check(leaky, date(2011, 7, 1))
     assert columns(found) >= {"charged_off"}
-    (trusted,) = found.on_trust.values()
-    assert {"loan_amnt", "annual_inc"} <= set(trusted)
-    assert not {"loan_status", "last_pymnt_d", "total_pymnt"} & set(trusted), "said to change, or not named"
+    (unverified,) = found.unverified.values()
+    assert {"loan_amnt", "annual_inc"} <= set(unverified)
+    assert not {"loan_status", "last_pymnt_d", "total_pymnt"} & set(unverified), "named in changes, or not used"
     paid = changed(
         shipped("lending_club_default"), ("    loan_amnt,\n", "    loan_amnt + 0 * total_pymnt as loan_amnt,\n")
     )
-    (trusted,) = trap(paid, date(2011, 7, 1)).on_trust.values()
-    assert "total_pymnt" in trusted
+    (unverified,) = check(paid, date(2011, 7, 1)).unverified.values()
+    assert "total_pymnt" in unverified
 
 
 @pytest.mark.usefixtures("env")
@@ -154,26 +154,26 @@ def test_a_leak_behind_views_is_found(env: dict[str, str]) -> None:
     )
     spec = shipped("demo_default")
     through = ("    from lender.outcomes\n", '    from "odd Mart".{} as outcomes\n')
-    tight = changed(spec, (through[0], through[1].format('"Known Outcomes"')))
-    assert trap(tight).leaks == ()
+    correct = changed(spec, (through[0], through[1].format('"Known Outcomes"')))
+    assert check(correct).leaks == ()
     leaky = changed(spec, (through[0], through[1].format("endings")))
-    assert columns(trap(leaky)) >= {"defaulted"}
+    assert columns(check(leaky)) >= {"defaulted"}
     execute(loader, 'drop schema "odd Mart" cascade')
 
 
 @pytest.mark.usefixtures("env")
-def test_a_query_that_leans_on_a_primary_key_is_tried_too() -> None:
+def test_a_query_that_depends_on_a_primary_key_is_tested_too() -> None:
     """GROUP BY the key, SELECT other columns: without the key PostgreSQL would refuse it."""
     cut_off = "      and recorded_at <= :as_of\n"
     grouped = changed(shipped("demo_default"), (cut_off, f"{cut_off}    group by application_id\n"))
-    assert trap(grouped).leaks == ()
+    assert check(grouped).leaks == ()
     leaky = changed(shipped("demo_default"), (cut_off, "    group by application_id\n"))
-    assert columns(trap(leaky)) == {"rows"}
+    assert columns(check(leaky)) == {"rows"}
 
 
 @pytest.mark.usefixtures("env")
 def test_rows_that_are_repeated_are_found() -> None:
-    """Later facts that only make a row appear twice: the values are right, the number of rows is not."""
+    """Later facts that only repeat a row: the values are right, the number of rows is not."""
     leaky = changed(
         shipped("demo_default"),
         (
@@ -181,7 +181,7 @@ def test_rows_that_are_repeated_are_found() -> None:
             "left join lender.outcomes o on o.application_id = loans.application_id\nleft join endings on",
         ),
     )
-    assert columns(trap(leaky)) == {"rows"}
+    assert columns(check(leaky)) == {"rows"}
 
 
 def with_tables(spec: ModelSpec, tables: dict[str, object]) -> ModelSpec:
@@ -189,38 +189,40 @@ def with_tables(spec: ModelSpec, tables: dict[str, object]) -> ModelSpec:
 
 
 @pytest.mark.usefixtures("env")
-def test_every_table_must_be_declared_and_all_faults_come_at_once() -> None:
+def test_every_table_must_be_declared_and_all_errors_come_at_once() -> None:
     spec = with_tables(
-        shipped("demo_default"), {"lender.outcomes": Facts(known_at="recorded_at"), "lender.nix": "static"}
+        shipped("demo_default"), {"lender.outcomes": TableHistory(known_at="recorded_at"), "lender.nix": "static"}
     )
     with pytest.raises(UsageError) as error:
-        trap(spec)
-    assert "the query reads lender.applications, of which source.tables says nothing" in str(error.value)
-    assert "source.tables names lender.nix, which the query does not read" in str(error.value)
+        check(spec)
+    assert "source.tables does not declare lender.applications, which the query reads" in str(error.value)
+    assert "source.tables declares lender.nix, which the query does not read" in str(error.value)
     static = with_tables(spec, dict.fromkeys(["lender.applications", "lender.outcomes"], "static"))
     with pytest.raises(UsageError, match="every table is static"):
-        trap(static)
+        check(static)
     with pytest.raises(UsageError, match="no column known; it has application_id, status"):
-        trap(with_tables(spec, {"lender.applications": "static", "lender.outcomes": Facts(known_at="known")}))
+        check(with_tables(spec, {"lender.applications": "static", "lender.outcomes": TableHistory(known_at="known")}))
 
 
 @pytest.mark.usefixtures("env")
-def test_a_static_table_is_not_planted_in() -> None:
-    """Declared so by mistake, it hides the leak: the declaration is what the trap goes by."""
+def test_a_static_table_gets_no_synthetic_facts() -> None:
+    """Declared static by mistake, it hides the leak: the test relies on the declaration."""
     leaky = changed(shipped("demo_default"), ("    where outcomes.recorded_at <= :as_of\n", ""))
-    hidden = with_tables(leaky, {"lender.applications": Facts(known_at="recorded_at"), "lender.outcomes": "static"})
-    assert [t.table for t in trap(hidden).tables] == ["lender.applications"]
+    hidden = with_tables(
+        leaky, {"lender.applications": TableHistory(known_at="recorded_at"), "lender.outcomes": "static"}
+    )
+    assert [t.table for t in check(hidden).tables] == ["lender.applications"]
 
 
 @pytest.mark.usefixtures("env")
-def test_trouble_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_name_their_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = shipped("demo_default")
     with pytest.raises(UsageError, match="lies in the future"):
-        trap(spec, date(2999, 1, 1))
+        check(spec, date(2999, 1, 1))
     with pytest.raises(UsageError, match="no rows as of 2012-01-01"):
-        trap(spec, date(2012, 1, 1))
+        check(spec, date(2012, 1, 1))
     with pytest.raises(DataError, match=r"demo_default.sql failed in the warehouse: relation .*nowhere"):
-        trap(changed(spec, ("from lender.outcomes", "from lender.nowhere")))
+        check(changed(spec, ("from lender.outcomes", "from lender.nowhere")))
     with pytest.raises(ServiceError, match="cannot be reached"):
         leaktest(spec, AS_OF, url="postgresql://reader:secret@127.0.0.1:1/warehouse")
 
@@ -240,7 +242,7 @@ def test_nothing_is_left_in_the_warehouse(env: dict[str, str]) -> None:
         return [tuple(row) for row in found]
 
     before = content()
-    assert trap(shipped("demo_default")).tight
+    assert check(shipped("demo_default")).passed
     assert content() == before
 
 
@@ -248,10 +250,10 @@ def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(DEFAULT_FOLDER))
     done = CliRunner().invoke(app, ["leaktest", "demo_default", "--as-of", "2023-06-01", "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["tight"] is True
-    assert told["on_trust"] == {}
-    assert {t["table"] for t in told["tables"]} == {"lender.applications", "lender.outcomes"}
+    report = json.loads(done.stdout)
+    assert report["passed"] is True
+    assert report["unverified"] == {}
+    assert {t["table"] for t in report["tables"]} == {"lender.applications", "lender.outcomes"}
     sql = (DEFAULT_FOLDER / "demo_default.sql").read_text().replace("    where outcomes.recorded_at <= :as_of\n", "")
     (tmp_path / "demo_default.sql").write_text(sql)
     (tmp_path / "demo_default.yaml").write_text((DEFAULT_FOLDER / "demo_default.yaml").read_text())
@@ -262,11 +264,11 @@ def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "lender.outcomes" in done.output
 
 
-def test_a_role_that_may_not_make_temporary_tables_is_told_how(env: dict[str, str]) -> None:
+def test_a_role_without_temporary_tables_gets_the_grant_it_needs(env: dict[str, str]) -> None:
     loader = env["TITLEHOLDER_LOADER_URL"]
     execute(loader, "revoke temporary on database warehouse from reader")
     try:
         with pytest.raises(DataError, match=r"temporary tables.*GRANT TEMPORARY ON DATABASE"):
-            trap(shipped("demo_default"))
+            check(shipped("demo_default"))
     finally:
         execute(loader, "grant temporary on database warehouse to reader")

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from support.rows import append, entry
 from titleholder.ledger import reigns, store
@@ -58,30 +58,51 @@ def test_sixteen_writers_make_one_unbroken_line(settings: Settings) -> None:
     assert all(b.previous_hash == a.hash for a, b in itertools.pairwise(rows))
 
 
-def test_a_failed_transaction_leaves_nothing(settings: Settings) -> None:
-    def crash() -> None:
-        with store.line(settings.ledger_url, "paper", "crash") as line:
-            line.append(entry("crash"))
-            raise RuntimeError("killed")
-
-    with pytest.raises(RuntimeError):
-        crash()
-    assert store.read(settings.ledger_url, "paper", "crash") == []
+def test_a_plan_that_was_overtaken_writes_nothing(settings: Settings) -> None:
+    append(settings, entry("overtaken", version=1))
+    assert store.append(settings.ledger_url, [entry("overtaken", version=2)], after=0) is None
+    assert store.append(settings.ledger_url, [entry("overtaken", version=2)], after=2) is None
+    assert [r.challenger_version for r in store.read(settings.ledger_url, "paper", "overtaken")] == [1]
 
 
-def test_a_fold_stands_by_as_of_order_whatever_the_order_of_writing(settings: Settings) -> None:
+def test_a_decision_and_its_consequences_are_written_together_or_not_at_all(settings: Settings) -> None:
+    april, may = date(2024, 4, 1), date(2024, 5, 1)
+    first = append(settings, entry("caused", april), entry("caused", may, version=2, before=1))
+    rows = store.read(settings.ledger_url, "paper", "caused")
+    assert [r.caused_by for r in rows] == [None, first.id]
+    assert rows[1].actor == "tester", "a month that is re-judged keeps who asked for it"
+    refused = entry("caused", may, version=3).model_copy(update={"kind": "crown"})
+    with pytest.raises(IntegrityError):
+        store.append(settings.ledger_url, [entry("caused", april, version=4), refused], after=2)
+    assert store.read(settings.ledger_url, "paper", "caused") == rows
+
+
+def test_a_lane_is_read_narrowly_and_agrees_with_its_decisions(settings: Settings) -> None:
+    for n, kind in ((1, "promote"), (2, "keep"), (3, "promote")):
+        append(settings, entry("narrow", date(2024, n, 1), kind, version=n, before=(n > 1 and 1) or None))
+    whole, narrow = (read(settings.ledger_url, "paper", "narrow") for read in (store.read, store.read_lane))
+    for decision, row in zip(whole, narrow, strict=True):
+        for name in ("id", "sequence", "as_of", "kind", "champion_after", "matured", "look", "changed", "created_at"):
+            assert getattr(row, name) == getattr(decision, name), name
+        assert row.spec == (decision.spec if decision.changed else None)
+    assert reigns.reign_before(narrow, "narrow", date(2025, 1, 1)) == reigns.reign_before(
+        whole, "narrow", date(2025, 1, 1)
+    )
+
+
+def test_a_fold_goes_by_as_of_order_whatever_the_order_of_writing(settings: Settings) -> None:
     march, january = date(2024, 3, 1), date(2024, 1, 1)
     append(settings, entry("fold", march, version=3))
     append(settings, entry("fold", january, version=1))
     rows = store.read(settings.ledger_url, "paper", "fold")
-    assert [r.as_of for r in reigns.standing(rows, "fold")] == [january, march]
+    assert [r.as_of for r in reigns.in_force(rows, "fold")] == [january, march]
     reign = reigns.reign_before(rows, "fold", march)
     assert reign is not None
     assert reign.version == 1
     assert reigns.reign_before(rows, "fold", january) is None
 
 
-def test_who_reigned_on_a_date(settings: Settings) -> None:
+def test_which_version_was_champion_on_a_date(settings: Settings) -> None:
     append(settings, entry("dates", date(2024, 1, 1), version=1))
     append(settings, entry("dates", date(2024, 2, 1), "keep", version=2, before=1))
     append(settings, entry("dates", date(2024, 3, 1), version=3, before=1))

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from titleholder.cli.main import app
 from titleholder.data import snapshots
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.settings import Settings, connection_url
-from titleholder.spec.loader import DEFAULT_FOLDER
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.workflow import steps
+from titleholder.workflow.payloads import Origin, Snapshot
 
 ROOT = Path(__file__).parents[2]
 LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"
@@ -36,7 +36,7 @@ def loans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def extract(settings: Settings, as_of: date) -> Snapshot:
     return steps.extract(
-        "lending_club_default",
+        load_specs(DEFAULT_FOLDER, only="lending_club_default")["lending_club_default"],
         as_of,
         "loans",
         url=connection_url("warehouse"),
@@ -63,13 +63,15 @@ def labels_as_known(as_of: str, start: str, end: str) -> dict[int, int]:
     ("as_of", "start", "end"), [("2010-10-01", "2007-01-01", "2009-04-01"), ("2012-03-01", "2008-06-01", "2010-09-01")]
 )
 def test_labels_are_those_known_at_as_of(loans: Settings, as_of: str, start: str, end: str) -> None:
-    frame = snapshots.read(extract(loans, date.fromisoformat(as_of)))
+    snapshot = extract(loans, date.fromisoformat(as_of))
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as rows:
+        frame = rows.read(["loan_id", "charged_off", "known_at"])
     assert dict(zip(frame["loan_id"], frame["charged_off"], strict=True)) == labels_as_known(as_of, start, end)
     assert (frame["known_at"] <= pd.Timestamp(as_of, tz="UTC")).all()
 
 
-def test_a_month_with_too_few_charge_offs_crowns_nobody(loans: Settings) -> None:
+def test_a_month_with_too_few_charge_offs_promotes_nothing(loans: Settings) -> None:
     done = CliRunner().invoke(app, ["run", "lending_club_default", "--as-of", "2010-07-01", "--lane", "loans"])
     assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in said
+    output = " ".join(done.output.split())
+    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in output

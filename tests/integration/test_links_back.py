@@ -9,12 +9,11 @@ import pytest
 from mlflow import MlflowClient
 
 from support.succession_world import write_model
-from titleholder.data.snapshots import Origin
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
 from titleholder.workflow import steps
-from titleholder.workflow.payloads import Challenger
+from titleholder.workflow.payloads import Challenger, Origin
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_linked"

@@ -109,8 +109,7 @@ def published(versions: list[dict[str, Any]], loan: dict[str, Any]) -> float | N
 
 def extracted(spec: ModelSpec, spans: windows.Intervals, as_of: date, folder: str) -> pd.DataFrame:
     with warehouse.stream(connection_url("warehouse"), spec, spans, as_of) as (schema, batches):
-        uri, sha256, _ = snapshots.write(folder, f"{spec.name}/{as_of}", schema, batches)
-    return snapshots.frame(uri, sha256)
+        return snapshots.write(folder, f"{spec.name}/{as_of}", schema, batches).read()
 
 
 DATES = st.dates(min_value=date(2022, 12, 15), max_value=END + timedelta(days=200))

@@ -66,7 +66,7 @@ def test_what_stands_is_what_the_lineage_says(settings: Settings) -> None:
     rows = store.read(settings.ledger_url, "paper", "folded")
     told = queries.decisions(settings.ledger_url, "paper", "folded")
     assert [d.id for d in told] == [r.id for r in rows]
-    assert {d.id for d in told if d.stands} == {r.id for r in reigns.standing(rows, "folded")}
+    assert {d.id for d in told if d.stands} == {r.id for r in reigns.in_force(rows, "folded")}
     assert [r.version for r in queries.reigns(settings.ledger_url, "paper", "folded")] == [1, 2, 4]
 
 

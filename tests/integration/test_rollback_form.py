@@ -69,7 +69,7 @@ def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
         **({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {}),
     }
-    command = [sys.executable, "-c", PARSE, str(ROOT / "dags" / "rollback.py")]
+    command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     (answer,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")] or [done.stderr]
     return dict(json.loads(answer.removeprefix("ANSWER")))

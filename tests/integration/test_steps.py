@@ -14,14 +14,13 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
 from titleholder.data import snapshots
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.workflow import publishing, steps
-from titleholder.workflow.payloads import Challenger, Trained
+from titleholder.workflow.payloads import Challenger, Origin, Snapshot, Trained
 from titleholder.workflow.scoring import SCORES_TAG
 
 pytestmark = pytest.mark.slow
@@ -49,7 +48,7 @@ def sentence(model: str, as_of: date, lane: str, settings: Settings) -> Decision
 
 
 def standing(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return reigns.standing(store.read(settings.ledger_url, model, lane), lane)
+    return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
 
 
 def outcome(row: Decision) -> tuple[object, ...]:
@@ -129,10 +128,10 @@ def test_a_backtest_never_moves_the_live_alias(settings: Settings) -> None:
 
 def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(settings: Settings) -> None:
     sentence("tiny_amount", MONTHS[3], "live", settings)
-    champion = Registry(settings.tracking_uri).champion("tiny_amount")
+    champion = Registry(settings.tracking_uri).models.champion("tiny_amount")
     old = sentence("tiny_amount", MONTHS[0], "live", settings)
     assert old.kind in ("keep", "reject")
-    assert old.champion_after == champion == Registry(settings.tracking_uri).champion("tiny_amount")
+    assert old.champion_after == champion == Registry(settings.tracking_uri).models.champion("tiny_amount")
 
 
 def test_a_winner_that_people_must_approve_is_kept_back(
@@ -147,7 +146,7 @@ def test_a_winner_that_people_must_approve_is_kept_back(
     assert decision.kind == "keep"
     assert decision.reason.startswith("Nobody could be asked. The first champion")
     assert "risk-lead must approve" in decision.reason
-    assert Registry(settings.tracking_uri).champion("tiny_asked") is None
+    assert Registry(settings.tracking_uri).models.champion("tiny_asked") is None
 
 
 @pytest.mark.usefixtures("bare")
@@ -384,7 +383,7 @@ def test_bad_data_stops_the_run_before_training_with_every_violation(
         "+ colour",
         "id: is not unique",
         "is outside the window [2023-03-01, 2023-11-01)",
-        "is after as_of 2024-01-01: the query lets the future in",
+        "is after as_of 2024-01-01: the query returns rows that were not known yet",
         "price: has the wrong type; it must be a number",
         "nothing was trained",
     ):

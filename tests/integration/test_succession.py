@@ -287,7 +287,7 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
     question = steps.ask(waiting, settings=settings)
     assert question is not None
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
-    assert "approval asked to promote version" in question.subject
+    assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
     refused = world.promote(with_answer(other, "reject", "cfo"), settings)
     assert refused.reason.startswith("cfo said no.")

@@ -18,15 +18,15 @@ from support.stacks import tiny_rows
 from support.succession_world import write_model
 from support.time_world import execute
 from titleholder.cli.main import app
-from titleholder.data.snapshots import Origin, Snapshot
 from titleholder.errors import ContractError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
+from titleholder.workflow.payloads import Origin, Snapshot
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_time"
@@ -84,7 +84,7 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
 
 def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: Settings) -> None:
     today = datetime.now(UTC).date()
-    with pytest.raises(UsageError, match=f"lies in the future; the latest that makes sense is today, {today}"):
+    with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
         extract(today + timedelta(days=1), settings)
 
 
@@ -185,7 +185,7 @@ def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, model
 
 
 def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return reigns.standing(store.read(settings.ledger_url, model, lane), lane)
+    return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
 
 
 def history(model: str, lane: str) -> str:
@@ -213,11 +213,11 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
     with_query(models, model, sql, ("{tiny: {", "{tiny_late: {"))
     for month in MONTHS:
         sentence(model, month, lane, settings, "scorecard")
-    before = reigns.standing(store.read(settings.ledger_url, model, lane), lane)
+    before = reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
     execute(loader, "update tiny_late set bad = tiny.bad from tiny where tiny.id = tiny_late.id")
     sentence(model, MONTHS[0], lane, settings, "scorecard")
     rows = store.read(settings.ledger_url, model, lane)
-    after = reigns.standing(rows, lane)
+    after = reigns.in_force(rows, lane)
     assert [r.as_of for r in after] == MONTHS
     assert before[0].kind == "reject"
     assert after[0].kind == "promote"
@@ -235,4 +235,4 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
             assert f"it was {old.kind})" in told.output
     everything = CliRunner().invoke(app, ["history", model, "--lane", lane, "--all"], env={"COLUMNS": "260"})
     assert everything.output.count("2024-01-01") >= 2
-    assert Registry(settings.tracking_uri).champion(model) is None
+    assert Registry(settings.tracking_uri).models.champion(model) is None

@@ -1,8 +1,8 @@
-"""Where things stand in the page's pictures."""
+"""Coordinates of the page's charts."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ def test_a_line_of_succession_goes_from_the_first_decision_to_now() -> None:
     assert drawn.ticks[-1].label == "2025-11"
 
 
-def test_another_lane_goes_by_as_of_dates_and_ends_with_its_last() -> None:
+def test_another_lane_is_ordered_by_as_of_dates_and_ends_with_the_last() -> None:
     late = datetime(2026, 7, 1, tzinfo=UTC)
     rows = [decided(m, lane="backtest", created_at=late) for m in (1, 2, 3)]
     drawn = charts.succession([reigned(1, 1)], rows, "backtest", late)
@@ -34,19 +34,19 @@ def test_another_lane_goes_by_as_of_dates_and_ends_with_its_last() -> None:
     assert drawn.bars[0].x + drawn.bars[0].width == pytest.approx(WIDTH - RIGHT, abs=0.2)
 
 
-def test_one_decision_alone_is_drawn() -> None:
+def test_a_single_decision_is_drawn() -> None:
     drawn = charts.succession([reigned(1, 1)], [decided(1, lane="backtest")], "backtest", NOW)
     assert len(drawn.marks) == len(drawn.ticks) == 1
     assert drawn.bars[0].width > 0
 
 
-def test_nothing_decided_is_nothing_drawn() -> None:
+def test_without_decisions_nothing_is_drawn() -> None:
     assert charts.succession([], [], "live", NOW) == charts.Succession([], [], [])
     assert charts.metric([]) is None
     assert charts.metric([decided(kind="rollback", challenger_metric=None)]) is None
 
 
-def test_the_champions_line_breaks_where_another_version_took_over() -> None:
+def test_the_champions_line_breaks_where_the_champion_changes() -> None:
     rows = [decided(m, judged_against=1 if m < 4 else 3) for m in range(1, 7)]
     drawn = charts.metric(rows)
     assert drawn is not None
@@ -54,7 +54,7 @@ def test_the_champions_line_breaks_where_another_version_took_over() -> None:
     assert len(drawn.challengers) == 6
 
 
-def test_the_first_champion_had_nobody_beside_it() -> None:
+def test_the_first_challenger_has_no_champion_beside_it() -> None:
     drawn = charts.metric([decided(1, champion_metric=None, champion_lower=None, champion_upper=None)])
     assert drawn is not None
     assert (drawn.champions[0].y, drawn.lines) == (None, [])
@@ -67,7 +67,7 @@ def test_a_metric_that_was_changed_in_the_spec_is_not_drawn_beside_the_new_one()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
-def test_everything_lies_inside_the_picture(values: list[float]) -> None:
+def test_everything_is_inside_the_chart(values: list[float]) -> None:
     rows = [
         decided(n % 12 + 1, challenger_metric=v, challenger_lower=v - 0.1, challenger_upper=v + 0.1)
         for n, v in enumerate(values)
@@ -83,15 +83,3 @@ def test_everything_lies_inside_the_picture(values: list[float]) -> None:
     assert len(drawn.months) <= charts.LABELS
     assert 2 <= len(drawn.values) <= 9
     assert len({tick.label for tick in drawn.values}) == len(drawn.values)
-
-
-def test_a_walk_marks_changes_of_champion_but_not_the_first() -> None:
-    months = [
-        (date(2025, m, 1), {"gate": 0.6 + m / 100, "newest": 0.7} if m != 3 else {"newest": 0.6}, gate)
-        for m, gate in enumerate([None, 2, 2, 4], start=1)
-    ]
-    walked = charts.walk(months)
-    assert walked is not None
-    assert len(walked.changes) == 1
-    assert [len(line.split()) for line in walked.lines["gate"]] == [2, 1], "broken where there is no figure"
-    assert charts.walk([]) is None

@@ -43,7 +43,7 @@ def refused(form, conf):
     assert not sdk, sdk
     return ""
 
-def said(conf):
+def chosen(conf):
     try:
         return forms.candidates(SPEC, {**{k: p.value for k, p in forms.retrain(SPEC).items()}, **conf})
     except UsageError as error:
@@ -55,23 +55,23 @@ CONFS = [{}, {"train_line": False}, {"train_line": False, "train_trees": False},
 answer = {
     "retrain": {k: [p.value, p.schema] for k, p in retrain.items()},
     "empty": {k: p.schema["type"] for f in (retrain, plain) for k, p in f.items() if not p.has_value},
-    "chosen": [said(conf) for conf in CONFS],
+    "chosen": [chosen(conf) for conf in CONFS],
     "picks": known["to"].schema,
     "tried": [refused(known, {"reason": "why not", **to}) for to in ({"to": None}, {"to": 4}, {}, {"to": 7}, {"to": "4"})],
     "any": refused(plain, {"reason": "why not", "to": 99}),
-    "nobody": forms.rollback([])["to"].schema["enum"],
+    "no reign": forms.rollback([])["to"].schema["enum"],
 }
 """
 
-ASKED = """
+QUERIES = """
 import os, time
 
-def asked(url):
+def timed(url):
     os.environ["TITLEHOLDER_LEDGER_URL"] = url
     begun = time.monotonic()
     return forms.reigns(["m"]), time.monotonic() - begun
 
-answer = [asked(url) for url in URLS]
+answer = [timed(url) for url in URLS]
 """
 
 
@@ -87,14 +87,14 @@ def test_each_candidate_is_a_checkbox_that_is_on(found: dict[str, Any]) -> None:
     assert schema == {"type": "boolean", "title": "trees", "description_md": "`a.Forest`", "section": "Candidates"}
 
 
-def test_the_form_tells_which_dates_make_sense(found: dict[str, Any]) -> None:
+def test_the_form_names_the_valid_dates(found: dict[str, Any]) -> None:
     _, schema = found["retrain"]["as_of"]
     assert schema["title"] == "As of (2024-01-01 to today)"
     assert "The schedule begins on 2024-01-01" in schema["description_md"]
 
 
 def test_what_may_stay_empty_is_nullable(found: dict[str, Any]) -> None:
-    """Airflow's user interface keeps its button grey while a field without `null` in its type is empty."""
+    """Airflow's user interface disables its button while a field without `null` in its type is empty."""
     assert set(found["empty"]) == {"as_of", "lane", "reason", "to", "leaving"}
     demanded = [name for name, kind in found["empty"].items() if "null" not in kind]
     assert demanded == ["reason"], "that of a rollback"
@@ -110,32 +110,32 @@ def test_the_checkboxes_become_candidates(found: dict[str, Any]) -> None:
     ]
 
 
-def test_those_who_reigned_can_be_picked_and_nobody_else(found: dict[str, Any]) -> None:
+def test_only_earlier_champions_can_be_picked(found: dict[str, Any]) -> None:
     assert found["picks"]["enum"] == [None, 4, 2]
     assert found["picks"]["values_display"] == {
         "null": "the predecessor",
         "4": "version 4: 2024-03-01 to 2024-05-01 (rolled back), as of 2024-02-01",
         "2": "version 2: 2024-01-01 to 2024-03-01, 2024-05-01 to 2024-06-01, as of 2023-12-01",
     }
-    *fine, reigning, text = found["tried"]
-    assert fine == ["", "", ""]
-    assert reigning == "Invalid input for param to: 7 is not one of [None, 4, 2]"
+    *valid, champion, text = found["tried"]
+    assert valid == ["", "", ""]
+    assert champion == "Invalid input for param to: 7 is not one of [None, 4, 2]"
     assert "Invalid input for param to: '4' is not" in text
     assert found["any"] == ""
-    assert found["nobody"] == [None]
+    assert found["no reign"] == [None]
 
 
-def test_without_the_ledger_there_is_no_pick_list_and_the_log_says_why(tmp_path: Path) -> None:
+def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_path: Path) -> None:
     """192.0.2.1 is reserved for documentation: where packets to it vanish, only a timeout ends the wait."""
     urls = [
         "",
         *(f"postgresql+psycopg2://u:secret@{h}/db" for h in ("127.0.0.1:9", "192.0.2.1:5432")),
         "nonsense secret",
     ]
-    answers, log = apart.run(tmp_path, PRELUDE + ASKED.replace("URLS", str(urls)))
+    answers, log = apart.run(tmp_path, PRELUDE + QUERIES.replace("URLS", str(urls)))
     assert [reigns for reigns, _ in answers] == [None] * 4
     assert max(seconds for _, seconds in answers) < 8
-    assert log.count("No pick list of versions in the rollback forms, any number goes") == 4
+    assert log.count("The rollback forms take any number and offer no list of versions") == 4
     for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "ArgumentError"):
         assert why in log
     assert "secret" not in log

@@ -9,13 +9,13 @@ import pytest
 from support.page_cases import MODEL, decided, reigned
 from titleholder.ledger.queries import Decided, Standing
 from titleholder_airflow.page import health
-from titleholder_airflow.page.facts import Question, Run
+from titleholder_airflow.page.facts import Approval, Run
 from titleholder_airflow.page.health import Finding
 from titleholder_airflow.page.mlflow import Aliases
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AGREED = Aliases({"tiny": 1})
-ASKED = Question("tiny.retrain", "manual__1", "approve", "May it?", NOW)
+APPROVAL = Approval("tiny.retrain", "manual__1", "approve", "May it?", NOW)
 
 
 def standing(**what: object) -> Standing:
@@ -26,7 +26,7 @@ def standing(**what: object) -> Standing:
 
 def found(**what: object) -> list[Finding]:
     facts = {
-        "model": MODEL, "standing": standing(), "asked": [], "run": None, "aliases": AGREED, "now": NOW
+        "model": MODEL, "standing": standing(), "approvals": [], "run": None, "aliases": AGREED, "now": NOW
     } | what  # fmt: skip
     return health.findings(**facts)  # type: ignore[arg-type]
 
@@ -35,11 +35,11 @@ def labels(**what: object) -> list[str]:
     return [f"{f.tone} {f.label}" for f in found(**what)]
 
 
-def test_a_model_without_a_trouble_is_well() -> None:
+def test_a_model_in_order_has_only_good_findings() -> None:
     assert labels() == ["good alias agrees", "good floors hold", "good scores stable"]
 
 
-def test_nobody_reigns_yet_is_neither_well_nor_trouble() -> None:
+def test_no_champion_yet_is_neither_good_nor_bad() -> None:
     assert labels(standing=Standing(None, None, None), aliases=Aliases({})) == ["none no champion"]
 
 
@@ -50,7 +50,7 @@ def test_nobody_reigns_yet_is_neither_well_nor_trouble() -> None:
         ({"model": MODEL._replace(paused=True)}, "warn switched off"),
         ({"model": MODEL._replace(next_run=NOW - timedelta(hours=2))}, "warn overdue"),
         ({"run": Run("tiny.retrain", "r1", "failed", NOW)}, "bad run failed"),
-        ({"asked": [ASKED]}, "open approval asked"),
+        ({"approvals": [APPROVAL]}, "open approval asked"),
         ({"aliases": Aliases({"tiny": 2})}, "bad alias differs"),
         ({"aliases": Aliases({})}, "bad alias differs"),
         ({"aliases": Aliases({}, "MLflow does not answer")}, "warn alias not compared"),
@@ -60,13 +60,13 @@ def test_nobody_reigns_yet_is_neither_well_nor_trouble() -> None:
         ({"standing": standing(failed=["TH205"])}, "bad below floors"),
     ],
 )
-def test_trouble_comes_first(what: dict[str, object], first: str) -> None:
+def test_the_most_urgent_comes_first(what: dict[str, object], first: str) -> None:
     assert labels(**what)[0] == first
 
 
-def test_a_finding_leads_to_where_one_acts() -> None:
-    (asked, *_) = found(asked=[ASKED])
-    assert asked.href == "/dags/tiny.retrain/runs/manual__1/tasks/approve/required_actions"
+def test_a_finding_links_to_where_one_acts() -> None:
+    (approval, *_) = found(approvals=[APPROVAL])
+    assert approval.href == "/dags/tiny.retrain/runs/manual__1/tasks/approve/required_actions"
     (failed, *_) = found(run=Run("tiny.retrain", "scheduled__2026-01-01T00:00:00+00:00", "failed", NOW))
     assert failed.href == "/dags/tiny.retrain/runs/scheduled__2026-01-01T00%3A00%3A00%2B00%3A00"
 
@@ -96,8 +96,8 @@ def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:
     assert labels(model=MODEL._replace(next_run=NOW - timedelta(minutes=5))) == labels()
 
 
-def test_several_questions_are_counted() -> None:
-    assert found(asked=[ASKED, ASKED])[0].sentence.startswith("2 challengers wait")
+def test_several_approvals_are_counted() -> None:
+    assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 challengers wait")
 
 
 def test_age_is_in_calendar_months() -> None:

@@ -1,7 +1,7 @@
-"""The page without services: what it says when there is nothing to show, or nobody to ask.
+"""The page without services: what it shows when there is nothing to show, or a service is down.
 
-Airflow must find its environment before it is imported, so the page is asked in a process of its own. Who may see what,
-on the real API server, is tested in tests/e2e/test_page.py.
+Airflow must find its environment before it is imported, so the page runs in a process of its own. Who may see what, on
+the real API server, is tested in tests/e2e/test_page.py.
 """
 
 from __future__ import annotations
@@ -17,75 +17,81 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ASK = """
-import json, sys
+import json, os, sys
 from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
-from titleholder_airflow.page import mlflow as evidence, queries as access, routes as page
-from titleholder_airflow.page.rendering import page as drawn
+from titleholder_airflow.page import mlflow, queries, routes as page
 from support.page_cases import MODEL, decided, reigned
-from titleholder.ledger import queries as chronicle
+from titleholder.ledger import queries as ledger
 
 session = SimpleNamespace(close=lambda: None)
 page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
 browser = TestClient(page.app, raise_server_exceptions=False)
-told = {}
-def ask(name, path="/"):
+answers = {}
+def get(name, path="/"):
     answer = browser.get(path)
-    told[name] = [answer.status_code, answer.text, answer.headers["content-security-policy"]]
+    answers[name] = [answer.status_code, answer.text, answer.headers["content-security-policy"]]
 
-access.questions = lambda dags, session: []
-access.newest_runs = lambda dags, session: {}
-access.models = lambda user, session: {}
-ask("no model")
-access.models = lambda user, session: {"tiny": MODEL}
-ask("ledger away")
-ask("model, ledger away", "/models/tiny")
-chronicle.standings = lambda url, models: {name: chronicle.Standing(None, None, None) for name in models}
-chronicle.decisions = lambda url, model, lane: []
-chronicle.reigns = lambda url, model, lane: []
-chronicle.lanes = lambda url, model: []
-ask("no decision")
-ask("model without a decision", "/models/tiny")
+queries.approvals = lambda dags, session: []
+queries.newest_runs = lambda dags, session: {}
+queries.models = lambda user, session: {}
+get("no model")
+queries.models = lambda user, session: {"tiny": MODEL}
+get("ledger away")
+get("model, ledger away", "/models/tiny")
+ledger.standings = lambda url, models: {name: ledger.Standing(None, None, None) for name in models}
+ledger.decisions = lambda url, model, lane: []
+ledger.reigns = lambda url, model, lane: []
+ledger.lanes = lambda url, model: []
+get("no decision")
+get("model without a decision", "/models/tiny")
 rows = [decided(1, kind="promote", champion_before=None, judged_against=None, champion_metric=None, gain=None),
         decided(2), decided(3, kind="rollback", challenger_version=None, challenger_metric=None, metric=None, gain=None),
-        decided(4, actor="bob", stands=False), decided(5, kind="retire", asked_because="judged anew")]
-chronicle.decisions = lambda url, model, lane: rows
-chronicle.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
-chronicle.lanes = lambda url, model: [chronicle.Lane("backtest", 5)]
-for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ANEW", "replaced": "&replaced=true",
+        decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4)]
+ledger.decisions = lambda url, model, lane: rows
+ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
+ledger.lanes = lambda url, model: [ledger.Lane("backtest", 5)]
+for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
-    ask(name, f"/models/tiny?lane=backtest{path}")
-ask("another lane", "/models/tiny?lane=other")
-chronicle.decisions, chronicle.reigns = lambda url, model, lane: [], lambda url, model, lane: []
-ask("backfilled only", "/models/tiny")
-evidence.newest_backtest = lambda model, lane: None
-ask("no backtest", "/models/tiny/backtest?lane=backtest")
-month = lambda n, gate: {"month": {"as_of": f"2025-0{n}-01", "gate": gate},
-                         "figures": {"gate": {"metric": 0.6}, "never": {"metric": 0.5 + n / 100}}}
-evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "It was <worth> it.", "roc_auc", "2026-01-01", [
-    month(1, 1), month(2, 2), {"month": {"as_of": "2025-03-01", "gate": 2}, "figures": {}}])
-ask("backtest", "/models/tiny/backtest?lane=backtest")
-evidence.newest_backtest = lambda model, lane: evidence.Backtest("r1", "", "roc_auc", "2026-01-01", [{"other": 1}])
-ask("no such backtest", "/models/tiny/backtest?lane=backtest")
-back = dict.fromkeys(("challenger_version", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
+    get(name, f"/models/tiny?lane=backtest{path}")
+get("another lane", "/models/tiny?lane=other")
+ledger.decisions, ledger.reigns = lambda url, model, lane: [], lambda url, model, lane: []
+get("backfilled only", "/models/tiny")
+mlflow.newest_backtest = lambda model, lane: None
+get("no backtest", "/models/tiny/backtest?lane=backtest")
+get("no backtest of another lane", "/models/tiny/backtest?lane=what-if")
+get("invalid lane", "/models/tiny/backtest?lane=No!")
+mlflow.newest_backtest = lambda model, lane: "r1"
+get("backtest, MLflow down", "/models/tiny/backtest?lane=backtest")
+artifact, mlflow.artifact = mlflow.artifact, lambda run_id, path: f"<p>{path} of {run_id}</p>"
+get("backtest", "/models/tiny/backtest?lane=backtest")
+mlflow.artifact = artifact
+back = dict.fromkeys(("challenger_version", "caused_by", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
     "id": 7, "model": "tiny", "lane": "live", "sequence": 3, "as_of": rows[-1].as_of, "kind": "rollback", "reason": "So.",
     "created_at": rows[-1].created_at, "actor": "ann", "asked_because": "", "champion_before": 2, "champion_after": 1,
     "spec": {}, "spec_fingerprint": "f", "trained_through": None, "seed": 7, "code_version": "0", "hash": "h",
     "previous_hash": "g"}
-chronicle.decision = lambda url, number, models: back
+ledger.decision = lambda url, number, models: back
 for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
-    chronicle.neighbours = lambda url, model, lane, sequence, beside=beside: beside
-    ask(f"decision, {name}", "/decisions/7")
-evidence.aliases = lambda older_than=0: evidence.Aliases({"tiny": 9})
-ask("alias differs", "/models/tiny")
-print("ANSWER" + json.dumps(told))
+    ledger.neighbours = lambda url, model, lane, sequence, beside=beside: beside
+    get(f"decision, {name}", "/decisions/7")
+check = {"code": "TH301", "title": "Gain shown", "status": "pass", "severity": "block", "explanation": "Enough."}
+judged = {"rows": 9, "events": 1, "holdout_start": "2025-01-01", "holdout_end": "2025-02-01", "metric": "roc_auc", "champion": None,
+          "gain": None, "challenger_metrics": {}, "champion_metrics": {}, "candidate": "line", "checks": [check]}
+ledger.decision = lambda url, number, models: back | {"kind": "promote", "challenger_version": 3, "verdict": judged}
+for docs in ("", "https://docs.example/"):
+    os.environ["TITLEHOLDER_DOCS_URL"] = docs
+    get(f"checks, docs at {docs}", "/decisions/7")
+mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
+get("alias differs", "/models/tiny")
+print("ANSWER" + json.dumps(answers))
 """
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home = tmp_path_factory.mktemp("airflow")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER", "MLFLOW"))} | {
@@ -101,15 +107,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return dict(json.loads(answers[0].removeprefix("ANSWER")))
 
 
-def test_without_a_model_it_says_how_to_add_one(told: dict) -> None:
-    status, text, _ = told["no model"]
+def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:
+    status, text, _ = answers["no model"]
     assert status == 200
     assert "A model is two files" in text
 
 
 @pytest.mark.parametrize("which", ["ledger away", "model, ledger away"])
-def test_without_the_ledger_it_says_what_to_do_and_no_secret(told: dict, which: str) -> None:
-    status, text, policy = told[which]
+def test_without_the_ledger_it_says_what_to_do_and_no_secret(answers: dict, which: str) -> None:
+    status, text, policy = answers[which]
     assert status == 503
     assert "The ledger cannot be read" in text
     assert "make up" in text
@@ -118,60 +124,80 @@ def test_without_the_ledger_it_says_what_to_do_and_no_secret(told: dict, which: 
     assert "default-src 'none'" in policy
 
 
-def test_before_the_first_decision_it_says_how_to_get_one(told: dict) -> None:
-    assert "nobody yet" in told["no decision"][1]
-    status, text, _ = told["model without a decision"]
+def test_before_the_first_decision_it_says_how_to_get_one(answers: dict) -> None:
+    assert "none yet" in answers["no decision"][1]
+    status, text, _ = answers["model without a decision"]
     assert status == 200
-    assert "Nobody reigns yet." in text
+    assert "No champion yet." in text
     assert "No decision yet in the lane live" in text
     assert "backfill it" in text
     assert 'aria-label="Lanes"' not in text
 
 
-def test_a_model_with_decisions_in_another_lane_only_leads_there(told: dict) -> None:
-    assert 'href="/models/tiny?lane=backtest"' in told["backfilled only"][1]
+def test_a_model_with_decisions_in_another_lane_only_links_there(answers: dict) -> None:
+    assert 'href="/models/tiny?lane=backtest"' in answers["backfilled only"][1]
 
 
-def test_decisions_are_filtered(told: dict) -> None:
-    counts = {name: told[name][1].split(' role="status">')[1].split(" decisions")[0] for name in
+def test_decisions_are_filtered(answers: dict) -> None:
+    counts = {name: answers[name][1].split(' role="status">')[1].split(" decisions")[0] for name in
               ("all", "kinds", "words", "replaced", "by", "nothing")}  # fmt: skip
     assert counts == {
         "all": "4 of 4", "kinds": "2 of 4", "words": "1 of 4", "replaced": "5 of 5", "by": "1 of 5", "nothing": "0 of 4",
     }  # fmt: skip
-    assert "No decision passes the filter." in told["nothing"][1]
+    assert "No decision matches the filter." in answers["nothing"][1]
 
 
-def test_a_lane_without_decisions_is_not_there(told: dict) -> None:
-    assert told["another lane"][0] == 404
+def test_a_lane_without_decisions_is_not_found(answers: dict) -> None:
+    assert answers["another lane"][0] == 404
 
 
-def test_pictures_have_words_and_every_mark_its_decision(told: dict) -> None:
-    text = told["all"][1]
-    assert 'aria-label="2 reigns and 4 decisions over time; all of them stand in the tables below"' in text
+def test_charts_have_labels_and_every_mark_links_to_its_decision(answers: dict) -> None:
+    text = answers["all"][1]
+    assert 'aria-label="2 reigns and 4 decisions over time; the tables below list them all"' in text
     assert 'aria-label="Version 2 reigned from 2025-03-01 to now"' in text
     for number in (1, 2, 3, 5):
         assert f'href="/decisions/{number}"' in text
     assert "style=" not in text, "the policy forbids inline styles"
 
 
-def test_a_backtest_is_drawn_with_its_answer(told: dict) -> None:
-    assert "titleholder backtest tiny" in told["no backtest"][1]
-    status, text, _ = told["backtest"]
+def test_a_backtest_is_its_report_in_a_sandbox(answers: dict) -> None:
+    status, text, policy = answers["backtest"]
+    assert (status, text) == (200, "<p>backtest.html of r1</p>")
+    assert "sandbox allow-popups" in policy
+    assert "script-src" not in policy, "nothing but default-src 'none'"
+    assert 'src="/models/tiny/backtest?lane=backtest"' in answers["all"][1]
+
+
+def test_without_a_backtest_it_says_how_to_get_one(answers: dict) -> None:
+    status, text, policy = answers["no backtest"]
     assert status == 200
-    assert "It was &lt;worth&gt; it." in text
-    assert text.count("<polyline") == 2
-    assert text.count("another champion</title>") == 1
-    assert '<th scope="row">2025-02-01</th>' in text
-    assert told["no such backtest"][0] == 502
+    assert "<code>titleholder backtest tiny</code> answers whether retraining was worth it" in text
+    assert "sandbox" not in policy
+    assert "<code>titleholder backtest tiny --lane what-if</code>" in answers["no backtest of another lane"][1]
+    assert answers["invalid lane"][0] == 404
 
 
-def test_a_decision_leads_to_those_beside_it(told: dict) -> None:
-    links = {name: re.findall(r'href="/decisions/(\d+)" rel="(prev|next)"', told[f"decision, {name}"][1])
+def test_a_backtest_that_mlflow_does_not_give_is_no_error_of_the_page(answers: dict) -> None:
+    status, text, _ = answers["backtest, MLflow down"]
+    assert status == 502
+    assert "MLFLOW_TRACKING_URI is not set" in text
+    assert "Everything else on this page comes from the ledger." in text
+
+
+def test_a_check_links_to_its_section_where_the_documentation_is_known(answers: dict) -> None:
+    assert "<code>TH301</code>" in answers["checks, docs at "][1]
+    section = 'href="https://docs.example/checks.md#th301-gain-shown"'
+    assert section in answers["checks, docs at https://docs.example/"][1]
+    assert "https://docs" not in answers["checks, docs at "][1]
+
+
+def test_a_decision_links_to_its_neighbours(answers: dict) -> None:
+    links = {name: re.findall(r'href="/decisions/(\d+)" rel="(prev|next)"', answers[f"decision, {name}"][1])
              for name in ("between", "newest", "only")}  # fmt: skip
     assert links == {"between": [("5", "prev"), ("9", "next")], "newest": [("5", "prev")], "only": []}
 
 
-def test_what_a_person_may_type_is_set_as_code(told: dict) -> None:
-    text = told["alias differs"][1]
-    assert "<code>titleholder audit tiny --repair</code> or the next run mends it." in text
+def test_what_is_between_backticks_is_code(answers: dict) -> None:
+    text = answers["alias differs"][1]
+    assert "<code>titleholder audit tiny --repair</code> or the next run repairs it." in text
     assert "`" not in text

@@ -1,4 +1,4 @@
-"""Notices through Airflow's real notifiers, to a mail server and a web hook on this machine.
+"""Notifications through Airflow's real notifiers, to a mail server and a web hook on this machine.
 
 Airflow must find its environment before it is imported: each test is a process of its own.
 """
@@ -21,30 +21,30 @@ PRELUDE = """
 import asyncio, json, sys
 from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
-from titleholder_airflow import notify as notices
+from titleholder_airflow import notify
 loaded = [m for m in heavy if m in sys.modules]
-from titleholder.spec.model import Notices
+from titleholder.spec.model import Notifications
 
-TOLD = {
+DECISION = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,
     "champion_before": 5, "champion_after": 7, "actor": "airflow:scheduled", "approved_by": "",
     "reason": "Better <!channel> & {{ conn.smtp_default.host }} ünd so.", "links": {"Model card": "http://mlflow.example/card"},
 }
 
-def spec(**told):
-    return Of(name="small", owner="credit-risk", notices=Notices.model_validate_json(json.dumps(told)))
+def spec(**channels):
+    return Of(name="small", owner="credit-risk", notifications=Notifications.model_validate_json(json.dumps(channels)))
 
-def context(told=TOLD):
+def context(decision=DECISION):
     ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote",
-            xcom_pull=lambda task_ids: told if task_ids == "promote" else None)
+            xcom_pull=lambda task_ids: decision if task_ids == "promote" else None)
     return {"ti": ti}
 
 BOTH = {"email": {"to": ["ann@example.org", "bob@example.org"]}, "slack": {}}
 LATE = {"dag_run": {"dag_id": "small.retrain", "dag_run_id": "manual__1", "state": "running", "run_type": "manual", "conf": {}},
         "deadline": {"id": "1", "deadline_time": "2026-03-01T06:00:00Z"}}
 
-def late(told=BOTH, **run):
-    deadline = notices.deadline_of(spec(deadline="1 hour", **told))
+def late(channels=BOTH, **run):
+    deadline = notify.deadline_of(spec(deadline="1 hour", **channels))
     module, _, name = deadline.callback.path.rpartition(".")
     kwargs = json.loads(json.dumps(deadline.callback.kwargs))
     callback = getattr(sys.modules[module], name)
@@ -58,7 +58,7 @@ def mail_connection(port: int) -> str:
 
 
 def run(tmp_path: Path, code: str, *, mail: int = 9, web: int = 9) -> tuple[Any, str]:
-    """What `code` leaves in `answer`, and what was logged. A port of 9 is one where nobody listens."""
+    """What `code` leaves in `answer`, and what was logged. Nothing listens on port 9."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER"))} | {
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
@@ -83,66 +83,68 @@ def test_a_decision_goes_out_by_mail_and_slack(tmp_path: Path) -> None:
     with sinks.mail() as mail, sinks.web() as web:
         run(
             tmp_path,
-            "(announce,) = notices.announcing(spec(**BOTH)); announce(context())",
+            "(send,) = notify.decision_callbacks(spec(**BOTH)); send(context())",
             mail=mail.server_address[1],
             web=web.server_address[1],
         )
-    (to, subject, html), (said,) = sinks.read(*mail.kept), [json.loads(m)["text"] for m in web.kept]
+    (to, subject, html), (message,) = sinks.read(*mail.kept), [json.loads(m)["text"] for m in web.kept]
     assert to == "ann@example.org, bob@example.org"
     assert subject == "small: version 7 is the new champion, after version 5"
     assert "Why: Better &lt;!channel&gt; &amp; {{ conn.smtp_default.host }} ünd so.<br>" in html, (
         "escaped, not rendered"
     )
-    assert said.startswith(f"*{subject}*\nVersion 7 of small is the new champion.")
-    assert "Why: Better &lt;!channel&gt; &amp; {{ conn.smtp_default.host }} ünd so.\n" in said
+    assert message.startswith(f"*{subject}*\nVersion 7 of small is the new champion.")
+    assert "Why: Better &lt;!channel&gt; &amp; {{ conn.smtp_default.host }} ünd so.\n" in message
     page = "https://airflow.example/af/dags/small.retrain/runs/manual__2026-03-01T00%3A00%3A00%2B00%3A00"
-    for text in (html, said):
+    for text in (html, message):
         assert "Owner: credit-risk" in text, "the spec's, where the task does not say"
         assert "http://mlflow.example/card" in text
         assert page in text
 
 
-def test_what_nobody_needs_to_know_is_not_sent(tmp_path: Path) -> None:
+def test_a_kept_champion_and_other_lanes_notify_nobody(tmp_path: Path) -> None:
     with sinks.mail() as mail, sinks.web() as web:
         run(
             tmp_path,
-            "(announce,) = notices.announcing(spec(**BOTH))\n"
-            "for changes in [{'kind': 'keep'}, {'lane': 'backtest'}]: announce(context({**TOLD, **changes}))",
+            "(send,) = notify.decision_callbacks(spec(**BOTH))\n"
+            "for changes in [{'kind': 'keep'}, {'lane': 'backtest'}]: send(context({**DECISION, **changes}))",
             mail=mail.server_address[1],
             web=web.server_address[1],
         )
     assert (mail.kept, web.kept) == ([], [])
 
 
-def test_without_channels_a_notice_is_in_the_log(tmp_path: Path) -> None:
-    _, log = run(tmp_path, "notices.announcing(spec())[0](context())")
-    assert "Notice to nobody: the spec names no channel under notices" in log
+def test_without_channels_a_notification_is_in_the_log(tmp_path: Path) -> None:
+    _, log = run(tmp_path, "notify.decision_callbacks(spec())[0](context())")
+    assert "Notification to nobody: the spec has no channel under notifications" in log
     assert "small: version 7 is the new champion, after version 5" in log
     assert "Decided by: airflow:scheduled (decision 12)" in log
 
 
-def test_a_dead_mail_server_fails_nothing_and_silences_no_other_channel(tmp_path: Path) -> None:
+def test_a_dead_mail_server_fails_no_task_and_no_other_channel(tmp_path: Path) -> None:
     with sinks.web() as web:
-        _, log = run(tmp_path, "notices.announcing(spec(**BOTH))[0](context())", web=web.server_address[1])
+        _, log = run(tmp_path, "notify.decision_callbacks(spec(**BOTH))[0](context())", web=web.server_address[1])
     assert len(web.kept) == 1
-    assert "The notice was not sent by e-mail (connection 'smtp_default'): ConnectionRefusedError" in log
-    assert "Check that the Airflow connection 'smtp_default', of the type SMTP, is there and right" in log
+    assert "The notification was not sent by e-mail (connection 'smtp_default'): ConnectionRefusedError" in log
+    assert "Check that the Airflow connection 'smtp_default' (type SMTP) is valid" in log
     assert "not sent by Slack" not in log
 
 
-def test_a_connection_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_connection_is_named(tmp_path: Path) -> None:
     with sinks.mail() as mail:
-        told = '{**BOTH, "slack": {"connection": "gone"}}'
-        _, log = run(tmp_path, f"notices.announcing(spec(**{told}))[0](context())", mail=mail.server_address[1])
+        channels = '{**BOTH, "slack": {"connection": "gone"}}'
+        _, log = run(
+            tmp_path, f"notify.decision_callbacks(spec(**{channels}))[0](context())", mail=mail.server_address[1]
+        )
     assert len(mail.kept) == 1
-    assert "The notice was not sent by Slack (connection 'gone'): AirflowNotFoundException" in log
+    assert "The notification was not sent by Slack (connection 'gone'): AirflowNotFoundException" in log
     assert "not sent by e-mail" not in log
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     with sinks.mute() as mute:
-        began = "import time; began = time.monotonic(); notices.PATIENCE = 1.0\n"
-        call = "notices.announcing(spec(email=BOTH['email']))[0](context()); answer = time.monotonic() - began"
+        began = "import time; began = time.monotonic(); notify.TIMEOUT = 1.0\n"
+        call = "notify.decision_callbacks(spec(email=BOTH['email']))[0](context()); answer = time.monotonic() - began"
         start = time.monotonic()
         took, log = run(tmp_path, began + call, mail=mute.server_address[1])
         whole = time.monotonic() - start
@@ -151,12 +153,12 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     assert whole < 60, "the process does not wait for the thread"
 
 
-def test_those_who_must_approve_are_asked(tmp_path: Path) -> None:
+def test_those_who_must_approve_are_notified(tmp_path: Path) -> None:
     facts = {"as_of": "2026-03-01", "challenger_version": 7, "by": ["ann"], "until": "2026-03-04 12:00 UTC"}
     with sinks.mail() as mail, sinks.web() as web:
         run(
             tmp_path,
-            f"(ask,) = notices.asking(spec(**BOTH)); ask({{**context(), 'task': Of(notice_facts={facts})}})",
+            f"(send,) = notify.approval_notifiers(spec(**BOTH)); send({{**context(), 'task': Of(notice_facts={facts})}})",
             mail=mail.server_address[1],
             web=web.server_address[1],
         )
@@ -167,11 +169,11 @@ def test_those_who_must_approve_are_asked(tmp_path: Path) -> None:
 
 
 def test_a_question_without_facts_fails_no_task(tmp_path: Path) -> None:
-    _, log = run(tmp_path, "notices.asking(spec(**BOTH))[0]({**context(), 'task': Of()})")
-    assert "No notice says that small waits for approval; answer under https://airflow.example/af/dags/" in log
+    _, log = run(tmp_path, "notify.approval_notifiers(spec(**BOTH))[0]({**context(), 'task': Of()})")
+    assert "No notification was sent that small waits for approval; answer at https://airflow.example/af/dags/" in log
 
 
-def test_a_late_run_is_told(tmp_path: Path) -> None:
+def test_a_late_run_is_notified(tmp_path: Path) -> None:
     with sinks.mail() as mail, sinks.web() as web:
         outcome, _ = run(tmp_path, "answer = late()", mail=mail.server_address[1], web=web.server_address[1])
     _, subject, html = sinks.read(*mail.kept)
@@ -180,37 +182,45 @@ def test_a_late_run_is_told(tmp_path: Path) -> None:
     assert len(web.kept) == 1
 
 
-def test_nobody_waits_for_a_run_that_decided_or_is_not_live(tmp_path: Path) -> None:
+def test_a_run_that_succeeded_or_is_not_live_is_not_late(tmp_path: Path) -> None:
     changed = ["state='success'", "conf={'lane': 'dev'}", "run_type='backfill'", "conf={'lane': 'x'}, state='failed'"]
     outcomes, log = run(tmp_path, f"answer = [{', '.join(f'late({c})' for c in changed)}]")
     assert outcomes == [
-        "nobody told: the run is success, in lane live",
-        "nobody told: the run is running, in lane dev",
-        "nobody told: the run is running, in lane backtest",
-        "nobody told: the run is failed, in lane x",
+        "nobody notified: the run is success, in lane live",
+        "nobody notified: the run is running, in lane dev",
+        "nobody notified: the run is running, in lane backtest",
+        "nobody notified: the run is failed, in lane x",
     ]
-    assert "Notice to" not in log
+    assert "Notification to" not in log
 
 
-def test_a_late_run_that_nobody_heard_of_is_a_failed_callback(tmp_path: Path) -> None:
+def test_a_late_run_whose_channels_fail_is_a_failed_callback(tmp_path: Path) -> None:
     code = (
         "from titleholder.errors import ServiceError\ntry:\n    late()\nexcept ServiceError as e:\n    answer = str(e)"
     )
-    said, _ = run(tmp_path, code)
-    assert "not sent by e-mail (connection 'smtp_default')" in said
-    assert "not sent by Slack (connection 'slack_webhook_default')" in said
+    message, _ = run(tmp_path, code)
+    assert "not sent by e-mail (connection 'smtp_default')" in message
+    assert "not sent by Slack (connection 'slack_webhook_default')" in message
 
 
 def test_a_deadline_counts_from_when_the_run_was_queued(tmp_path: Path) -> None:
     answer, _ = run(
         tmp_path,
-        "d = notices.deadline_of(spec(deadline='12 hours', **BOTH))\n"
+        "d = notify.deadline_of(spec(deadline='12 hours', **BOTH))\n"
         "answer = [d.interval.total_seconds(), d.reference.reference_name, d.callback.path,"
-        " type(d.callback).__name__, notices.deadline_of(spec(**BOTH))]",
+        " type(d.callback).__name__, notify.deadline_of(spec(**BOTH))]",
     )
-    assert answer == [43200.0, "DagRunQueuedAtDeadline", "titleholder_airflow.notify.tell_late", "AsyncCallback", None]
+    assert answer == [
+        43200.0,
+        "DagRunQueuedAtDeadline",
+        "titleholder_airflow.notify.notify_late",
+        "AsyncCallback",
+        None,
+    ]
 
 
 def test_parsing_imports_nothing_heavy_and_no_provider(tmp_path: Path) -> None:
-    loaded, _ = run(tmp_path, "notices.announcing(spec(**BOTH)); notices.asking(spec(**BOTH)); answer = loaded")
+    loaded, _ = run(
+        tmp_path, "notify.decision_callbacks(spec(**BOTH)); notify.approval_notifiers(spec(**BOTH)); answer = loaded"
+    )
     assert loaded == []

@@ -17,27 +17,15 @@ from localstack.ports import HOST
 from localstack.postgres import SUPERUSER
 from localstack.settings import environment
 from localstack.state import State
+from support.retraining import retrain
 from support.succession_world import write_model
-from titleholder.data.snapshots import Origin
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision, digest
-from titleholder.settings import Settings, connection_url
-from titleholder.workflow import steps
+from titleholder.settings import Settings
 
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3)]
 EASY = "judgement: {metric: roc_auc, minimum_events: 30, minimum_gain: -0.9, floors: {roc_auc: 0.55}}"
 """Nearly every challenger wins."""
-
-
-def sentence(model: str, as_of: date, lane: str, settings: Settings, *candidates: str) -> Decision:
-    """The whole sentence with these candidates."""
-    snapshot = steps.extract(
-        model, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="tester"), settings=settings,
-        candidates=candidates,
-    )  # fmt: skip
-    trained = [steps.train(snapshot, name, settings=settings) for name in snapshot.candidates]
-    judged = steps.validate(steps.nominate(trained, settings=settings), settings=settings)
-    return steps.promote(steps.decide(judged, settings=settings), settings=settings)
 
 
 @contextmanager
@@ -117,6 +105,6 @@ class World:
 def build(state: State, folder: Path, settings: Settings, model: str) -> World:
     """Three months in the live lane, each of which crowns its challenger."""
     write_model(folder, model, judgement=EASY)
-    rows = [sentence(model, month, "live", settings, "scorecard") for month in MONTHS]
+    rows = [retrain(model, month, "live", settings, candidates=("scorecard",), report=True) for month in MONTHS]
     assert [r.kind for r in rows] == ["promote"] * 3
     return World(model, settings, state, rows)

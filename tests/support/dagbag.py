@@ -19,7 +19,7 @@ dags = {
         "tasks": {
             t.task_id: {"retries": t.retries, "doc": t.doc_md or "", "rule": str(t.trigger_rule),
                         "down": sorted(t.downstream_task_ids), "policy": t.retry_policy is not None,
-                        "links": [l.name for l in t.operator_extra_links]}
+                        "links": [l.name for l in t.operator_extra_links], "args": [str(a) for a in getattr(t, "op_args", ())]}
             for t in d.tasks},
         "params": {k: d.params.get_param(k).schema for k in d.params},
         "doc": d.doc_md or "", "owner": d.owner, "catchup": d.catchup, "tags": sorted(d.tags),
@@ -30,8 +30,8 @@ print("ANSWER" + json.dumps({"dags": dags, "errors": bag.import_errors, "heavy":
 """
 
 
-def read_dags(models: Path, tmp_path: Path, probe: str = PROBE) -> dict[str, object]:
-    """Parse the DAG folder in a process of its own: Airflow must find its environment before it is imported."""
+def read_dags(models: Path, tmp_path: Path, probe: str = PROBE, dags: Path = ROOT / "dags") -> dict[str, object]:
+    """Parse a DAG folder in a process of its own: Airflow must find its environment before it is imported."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER"))} | {
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
@@ -41,7 +41,7 @@ def read_dags(models: Path, tmp_path: Path, probe: str = PROBE) -> dict[str, obj
         "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins"), str(ROOT / "config")]),
     }
     done = subprocess.run(
-        [sys.executable, "-c", probe, str(ROOT / "dags")], env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, "-c", probe, str(dags)], env=env, capture_output=True, text=True, timeout=240
     )
     answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
     assert answers, done.stderr[-3000:]

@@ -164,7 +164,7 @@ def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> 
         "metric": "roc_auc",
         "challenger_metrics": {"roc_auc": 0.71, "brier": 0.12},
         "champion_metrics": {"roc_auc": 0.7, "brier": 0.13} if champion else {},
-        "gain": Gain(0.01, 0.001, 0.019, "DeLong") if champion else None,
+        "gain": Gain(0.01, 0.001, 0.019, "DeLong", 0.0046) if champion else None,
         "confidence": 0.95,
     }
     return Verdict(champion=champion, checks=checks, **{**whole, **parts})
@@ -175,7 +175,8 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     as_of = parts.pop("as_of", date(2024, sequence, 1))
     spec = a_spec()
     whole: dict[str, Any] = {
-        **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint", "code_version"), "x"),
+        **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint"), "x"),
+        **dict.fromkeys(("judgement_fingerprint", "reign_fingerprint", "code_version"), "x"),
         **dict.fromkeys(("mlflow_run_id", "airflow_run", "actor", "previous_hash", "hash"), "x"),
         "model": "small",
         "lane": "live",

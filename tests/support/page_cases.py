@@ -17,7 +17,7 @@ def decided(month: int = 1, **what: Any) -> Decided:
         "id": month, "model": "tiny", "lane": "live", "sequence": month, "as_of": date(2025, month, 1), "kind": "keep",
         "challenger_version": month, "champion_before": 1, "champion_after": 1, "actor": "ann",
         "created_at": datetime(2025, month, 1, 6, tzinfo=UTC), "reason": "Not better. More words.", "asked_because": "",
-        "stands": True, "judged_against": 1, "metric": "roc_auc", "challenger_metric": 0.70, "challenger_lower": 0.66,
+        "in_force": True, "judged_against": 1, "metric": "roc_auc", "challenger_metric": 0.70, "challenger_lower": 0.66,
         "challenger_upper": 0.74, "champion_metric": 0.69, "champion_lower": 0.65, "champion_upper": 0.73,
         "gain": 0.01, "gain_lower": -0.01, "gain_upper": 0.03, "failed": [], "warned": [],
         "passed": ["TH201", "TH205", "TH401", "TH402"],

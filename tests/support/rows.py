@@ -22,12 +22,17 @@ def entry(
     return Entry(
         model="paper", lane=lane, as_of=as_of, kind=kind, challenger_version=version, champion_before=before,
         champion_after=after, trained_through=as_of, run_key="k", snapshot_uri="u", snapshot_sha256="s",
-        spec={"C": 0.001, "huge": 1e20, "high": 10, "name": "Zoë"}, spec_fingerprint="f", verdict=verdict,
+        spec={"C": 0.001, "huge": 1e20, "high": 10, "name": "Zoë"}, spec_fingerprint="f", judgement_fingerprint="j", reign_fingerprint="", verdict=verdict,
         spans=Intervals(train_start=as_of, holdout_start=as_of, matured=as_of), code_version="0", seed=7,
         mlflow_run_id="r", airflow_run="", actor="tester", reason="because",
     )  # fmt: skip
 
 
-def append(settings: Settings, made: Entry) -> Decision:
-    with store.line(settings.ledger_url, made.model, made.lane) as line:
-        return line.append(made)
+def append(settings: Settings, made: Entry, *consequences: Entry) -> Decision:
+    """Write an entry, and months re-judged because of it, behind whatever its lane holds; returns the first row."""
+    for _ in range(100):
+        rows = store.read_lane(settings.ledger_url, made.model, made.lane)
+        after = rows[-1].sequence if rows else 0
+        if written := store.append(settings.ledger_url, [made, *consequences], after=after):
+            return written[0]
+    raise AssertionError("other writers were always faster")

@@ -1,7 +1,4 @@
-"""Many challengers from few trainings, and processes that promote them: at once, or until they are killed.
-
-Drawing a card costs seconds and decides nothing, so the processes leave it out. All else is as in production.
-"""
+"""Many challengers from few trainings, and processes that promote them: at once, or until they are killed."""
 
 from __future__ import annotations
 
@@ -10,25 +7,26 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from titleholder.data.snapshots import Origin
+from support import retraining
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
-from titleholder.settings import Settings, connection_url
-from titleholder.workflow import cards, steps
-from titleholder.workflow.payloads import Challenger, Ruled
+from titleholder.registry.client import Registry
+from titleholder.registry.models import Models
+from titleholder.registry.runs import Runs
+from titleholder.settings import Settings
+from titleholder.workflow import steps
+from titleholder.workflow.payloads import Challenger, ProposedDecision
 
 MODELS = Path(__file__).parent / "models"
 AS_OF = date(2024, 3, 1)
-FOLK = multiprocessing.get_context("forkserver")
-FOLK.set_forkserver_preload(["titleholder.workflow.steps"])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["titleholder.workflow.steps"])
 
 
 def write_model(folder: Path, name: str, *, judgement: str = "", promotion: str = "") -> None:
@@ -52,66 +50,50 @@ class World:
     def challenger(self, as_of: date = AS_OF) -> Challenger:
         """A new version of the next fit, by turns."""
         if as_of not in self.fits:
-            origin = Origin(actor="tester")
-            snapshot = steps.extract(
-                self.model, as_of, "live", url=connection_url("warehouse"), origin=origin, settings=self.settings
-            )
+            snapshot = retraining.extract(self.model, as_of, "live", self.settings)
             self.fits[as_of] = [steps.train(snapshot, n, settings=self.settings) for n in snapshot.candidates]
         trained = self.fits[as_of][self.made % 2]
         self.made += 1
-        registry = Registry(self.settings.tracking_uri)
-        key = f"{self.model}-{self.made}"
-        version = registry.register(self.model, key, trained.model_uri, trained.run_id, {}, "made by a test")
+        models, key = Registry(self.settings.tracking_uri).models, f"{self.model}-{self.made}"
+        version = models.register(self.model, key, trained.model_uri, trained.run_id, {}, "made by a test")
         snapshot = trained.snapshot
         return Challenger(
             snapshot=snapshot, name=trained.name, run_id=trained.run_id, version=version,
             trained_through=snapshot.spans.holdout_start,
         )  # fmt: skip
 
-    def ruled(self, as_of: date = AS_OF) -> Ruled:
-        """A new challenger, judged against whoever reigns now."""
+    def proposed(self, as_of: date = AS_OF) -> ProposedDecision:
+        """A new challenger, judged against the champion there is now."""
         return steps.decide(steps.validate(self.challenger(as_of), settings=self.settings), settings=self.settings)
 
     def decide(self, as_of: date = AS_OF) -> Decision:
-        """A new challenger's decision, without a card."""
-        return promote(self.ruled(as_of), self.settings)
+        """A new challenger's decision."""
+        return steps.promote(self.proposed(as_of), settings=self.settings)
 
     def rows(self) -> list[Decision]:
         return store.read(self.settings.ledger_url, self.model, "live")
 
     def champion(self) -> int | None:
-        """Whom the registry's alias names."""
-        return Registry(self.settings.tracking_uri).champion(self.model)
+        """The version that the registry's alias points at."""
+        return Registry(self.settings.tracking_uri).models.champion(self.model)
 
 
-def promote(ruled: Ruled, settings: Settings) -> Decision:
-    with without_cards():
-        return steps.promote(ruled, settings=settings)
-
-
-@contextmanager
-def without_cards() -> Iterator[None]:
-    drawn, cards.draw = cards.draw, lambda *_: ""  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        cards.draw = drawn
-
-
-def race(rounds: Sequence[Sequence[Ruled]], settings: Settings) -> Iterator[list[tuple[int, str]]]:
+def race(rounds: Sequence[Sequence[ProposedDecision]], settings: Settings) -> Iterator[list[tuple[int, str]]]:
     """Promote each round's challengers at once, each in a process of its own; gives (id, kind) of their decisions."""
-    start = FOLK.Barrier(len(rounds[0]))
+    start = PROCESSES.Barrier(len(rounds[0]))
     pipes, runners = [], []
     for _ in rounds[0]:
-        ours, theirs = FOLK.Pipe()
-        runner = FOLK.Process(target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True)
+        ours, theirs = PROCESSES.Pipe()
+        runner = PROCESSES.Process(
+            target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True
+        )
         runner.start()
         pipes.append(ours)
         runners.append(runner)
     try:
         for one in rounds:
-            for pipe, ruled in zip(pipes, one, strict=True):
-                pipe.send(ruled.model_dump_json())
+            for pipe, proposed in zip(pipes, one, strict=True):
+                pipe.send(proposed.model_dump_json())
             yield [pipe.recv() for pipe in pipes]
     finally:
         for runner in runners:
@@ -126,10 +108,10 @@ def _run(pipe: Connection, start: Any, where: tuple[str, str, str], env: dict[st
     os.environ.update(env)
     settings = Settings(*where)
     while True:
-        ruled = Ruled.model_validate_json(pipe.recv())
+        proposed = ProposedDecision.model_validate_json(pipe.recv())
         start.wait(120)
         try:
-            decision = promote(ruled, settings)
+            decision = steps.promote(proposed, settings=settings)
             pipe.send((decision.id, decision.kind))
         except Exception as error:
             pipe.send((0, repr(error)))
@@ -139,15 +121,15 @@ class Trace:
     """Wraps everything by which a promotion touches the world; may kill its own process before or after one touch."""
 
     POINTS = (
-        (Registry, "work_on"), (Registry, "champion"), (Registry, "load"), (Registry, "crown"), (Registry, "tag_version"),
-        (Registry, "attach"), (Registry, "annotate"), (Registry, "finish"), (store.Line, "append"),
+        (Runs, "running"), (Runs, "finish"), (Models, "champion"), (Models, "load"), (Models, "set_champion"),
+        (store, "read_lane"), (store, "append"),
     )  # fmt: skip
 
     def __init__(self, die_at: int = 0) -> None:
         self.die_at, self.touched = die_at, []  # type: tuple[int, list[str]]
         for owner, name in self.POINTS:
-            setattr(owner, name, self._watched(f"{owner.__name__}.{name}", getattr(owner, name)))
-        store.line = self._line(store.line)
+            setattr(owner, name, self._watched(f"{owner.__name__.rpartition('.')[2]}.{name}", getattr(owner, name)))
+        store._write = self._watched("a row", store._write)
 
     def touch(self, name: str) -> None:
         self.touched.append(name)
@@ -164,24 +146,12 @@ class Trace:
 
         return watched
 
-    def _line(self, opened: Callable[..., Any]) -> Callable[..., Any]:
-        @contextmanager
-        def watched(*args: Any) -> Iterator[Any]:
-            self.touch("before the lock")
-            with opened(*args) as line:
-                self.touch("under the lock")
-                yield line
-                self.touch("before the commit")
-            self.touch("after the commit")
 
-        return watched
-
-
-def trace(ruled: Ruled, settings: Settings, die_at: int = 0) -> tuple[int | None, list[str]]:
+def trace(proposed: ProposedDecision, settings: Settings, die_at: int = 0) -> tuple[int | None, list[str]]:
     """Promote in a process of its own that is killed at its n-th touch; returns its exit code and what it touched."""
-    ours, theirs = FOLK.Pipe()
-    args = (theirs, ruled.model_dump_json(), settings_of(settings), dict(os.environ), die_at)
-    runner = FOLK.Process(target=_traced, args=args)
+    ours, theirs = PROCESSES.Pipe()
+    args = (theirs, proposed.model_dump_json(), settings_of(settings), dict(os.environ), die_at)
+    runner = PROCESSES.Process(target=_traced, args=args)
     runner.start()
     theirs.close()
     try:
@@ -192,8 +162,8 @@ def trace(ruled: Ruled, settings: Settings, die_at: int = 0) -> tuple[int | None
     return runner.exitcode, touched
 
 
-def _traced(pipe: Connection, ruled: str, where: tuple[str, str, str], env: dict[str, str], die_at: int) -> None:
+def _traced(pipe: Connection, proposed: str, where: tuple[str, str, str], env: dict[str, str], die_at: int) -> None:
     os.environ.update(env)
     watch = Trace(die_at)
-    promote(Ruled.model_validate_json(ruled), Settings(*where))
+    steps.promote(ProposedDecision.model_validate_json(proposed), settings=Settings(*where))
     pipe.send(watch.touched)

@@ -37,8 +37,10 @@ SECRETS = DATABASE_PASSWORDS | {
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_ADMIN_PASSWORD",
 }
-# What the local stack sets for itself only: its own state folder, and a login for development.
+# What only the local stack sets: its state folder, a login for development, and a plugins folder for a checkout that was
+# not installed. The image is always installed, and has the plugin by its entry point.
 LOCAL_ONLY = {
+    "AIRFLOW__CORE__PLUGINS_FOLDER",
     "TITLEHOLDER_STATE",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",

@@ -1,4 +1,4 @@
-"""The command that looks back at a whole lane: `titleholder backtest`."""
+"""`titleholder backtest`: four policies side by side over all decisions of a lane."""
 
 from __future__ import annotations
 
@@ -8,49 +8,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, out, print_json, progress, user
-from titleholder.spec.loader import demand_known
+from titleholder.cli.console import AsJson, Model, new_table, out, print_json, progress, user
+from titleholder.spec.loader import require_known
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from rich.table import Table
 
     from titleholder.workflow.backtest.summary import Backtest
 
 
 def backtest(
     model: Model,
-    lane: Annotated[str, typer.Option(help="The line of succession whose decisions are walked through.")] = "backtest",
+    lane: Annotated[str, typer.Option(help="The line of decisions to compare the policies over.")] = "backtest",
     until: Annotated[str, typer.Option(help="Leave out decisions after this as-of date, YYYY-MM-DD.")] = "",
     labels_as_of: Annotated[
         str, typer.Option("--labels-as-of", help="Outcomes as known at this date, YYYY-MM-DD; default: today.")
     ] = "",
     minimum_gain: Annotated[
-        list[float] | None, typer.Option(help="What if judgement.minimum_gain had been this; repeat for more.")
+        list[float] | None,
+        typer.Option(help="Also decide the lane again with this judgement.minimum_gain; repeat for more."),
     ] = None,
     confidence: Annotated[
-        list[float] | None, typer.Option(help="What if judgement.confidence had been this; repeat for more.")
+        list[float] | None,
+        typer.Option(help="Also decide the lane again with this judgement.confidence; repeat for more."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Also write the report to this file.", dir_okay=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Would retraining have been worth it? Four policies side by side on the rows that followed each decision.
 
-    Outcomes are those finally known, so this is hindsight. Nothing is trained and no decision is written.
+    Outcomes are those finally known, later than any decision could know them. Nothing is trained and no decision is
+    written.
     """
     from titleholder.settings import Settings, connection_url
-    from titleholder.workflow.backtest import run as walking
+    from titleholder.workflow.backtest import run as backtesting
 
-    demand_known(model)
-    wish = walking.Wish(
+    require_known(model)
+    request = backtesting.Request(
         model, lane, _day(until), _day(labels_as_of), tuple(minimum_gain or ()), tuple(confidence or ())
     )
     with progress() as shown:
         bar = shown.add_task(f"{model}, lane {lane}", total=None, step="reading")
-        told = walking.backtest(
-            wish,
+        done = backtesting.backtest(
+            request,
             url=connection_url,
             actor=f"cli:{user()}",
             settings=Settings.from_environment(),
@@ -58,11 +62,11 @@ def backtest(
         )
         shown.update(bar, total=1, completed=1, step="done")
     if html:
-        html.write_text(told.page, encoding="utf-8")
+        html.write_text(done.page, encoding="utf-8")
     if as_json:
-        print_json({**json.loads(told.result.model_dump_json()), "asked": told.asked, "report": told.url})
+        print_json({**json.loads(done.result.model_dump_json()), "computed": done.computed, "report": done.url})
     else:
-        _show(told.result, [told.url, *([str(html)] if html else [])])
+        _print(done.result, [done.url, *([str(html)] if html else [])])
 
 
 def _day(text: str) -> date | None:
@@ -71,7 +75,7 @@ def _day(text: str) -> date | None:
     return resolve_as_of(text, None, None) if text else None
 
 
-def _show(result: Backtest, reports: list[str]) -> None:
+def _print(result: Backtest, reports: list[str]) -> None:
     from titleholder.cli.tables import WIDE
     from titleholder.workflow.backtest.answer import answer
 
@@ -83,8 +87,8 @@ def _show(result: Backtest, reports: list[str]) -> None:
     out.print(_what_if(result))
     out.print()
     out.print(Text(answer(result), style="bold"))
-    for where in reports:
-        out.print(Text(f"Report: {where}"), soft_wrap=True)
+    for address in reports:
+        out.print(Text(f"Report: {address}"), soft_wrap=True)
 
 
 def _months(result: Backtest, *, wide: bool) -> Table:
@@ -93,7 +97,7 @@ def _months(result: Backtest, *, wide: bool) -> Table:
     from titleholder.workflow.backtest.policies import POLICIES
 
     title = f"{formatting.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
-    table = _table(title, "as of", "decision", "rows", "events", *POLICIES)
+    table = new_table(title, "as of", "decision", "rows", "events", *POLICIES)
     for m in result.months:
         figures = [m.figures.get(policy) for policy in POLICIES]
         cells = [
@@ -113,22 +117,15 @@ def _what_if(result: Backtest) -> Table:
     from titleholder import formatting
 
     named = ("minimum_gain", "confidence", "promotions", "mean", "of months", "another version took over in")
-    table = _table("What if the spec had said (bold: as it does)", *named)
-    for tried in result.what_if:
+    table = new_table("The lane under other thresholds (bold: the spec's own)", *named)
+    for trial in result.what_if:
         table.add_row(
-            formatting.exact(tried.setting.minimum_gain),
-            formatting.exact(tried.setting.confidence),
-            str(tried.promotions),
-            formatting.number(tried.mean),
-            str(tried.months),
-            ", ".join(f"{day:%Y-%m}" for day in tried.changed),
-            style="bold" if tried.own else "",
+            formatting.exact(trial.setting.minimum_gain),
+            formatting.exact(trial.setting.confidence),
+            str(trial.promotions),
+            formatting.number(trial.mean),
+            str(trial.months),
+            ", ".join(f"{day:%Y-%m}" for day in trial.changed),
+            style="bold" if trial.own else "",
         )
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name)
     return table

@@ -1,4 +1,4 @@
-"""What the commands share: options, and how they print for people and for programs."""
+"""What the commands share: options, the one look of tables, and output for people and for programs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 out, err = Console(), Console(stderr=True)
 
-Model = Annotated[str, typer.Argument(help="A model's name: its file in include/models without .yaml.")]
+Model = Annotated[str, typer.Argument(help="A model's name: its file in the models folder without .yaml.")]
+Lane = Annotated[str, typer.Option(help="The line of decisions, such as live or backtest.")]
+AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
-
-
-def plain(text: str) -> str:
-    """Text whose brackets rich does not take for markup."""
-    return text.replace("[", r"\[")
 
 
 @contextmanager
@@ -45,18 +44,29 @@ def print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
 
 
+def print_error(error: Exception) -> None:
+    """An error's message on stderr; brackets in it are no markup."""
+    err.print(f"[red]Error:[/red] {escape(str(error))}")
+
+
+def new_table(title: str, *columns: str, no_wrap: bool = False) -> Table:
+    """An empty table without borders, its title at the left. Titles and headings are plain text, not markup."""
+    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(Text(name), no_wrap=no_wrap)
+    return table
+
+
 def print_table(title: str, rows: list[dict[str, Any]]) -> None:
     """One line a row, with the keys of the first as columns."""
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ["(none)"]:
-        table.add_column(name)
+    table = new_table(title, *(rows[0] if rows else ["(none)"]))
     for row in rows:
-        table.add_row(*(plain(", ".join(v) if isinstance(v, list) else str(v)) for v in row.values()))
+        table.add_row(*(Text(", ".join(v) if isinstance(v, list) else str(v)) for v in row.values()))
     out.print(table)
 
 
 def user() -> str:
-    """Whoever runs the command."""
+    """The name of the person who runs the command."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

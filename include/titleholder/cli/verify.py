@@ -1,4 +1,4 @@
-"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 where they find any."""
+"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 when they find any."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress
+from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from titleholder.data.leakage.leaktest import Leak, Trap
+    from titleholder.data.leakage.leaktest import Leak, LeakReport
     from titleholder.workflow.audit import Report
-    from titleholder.workflow.reproduce import Comparison
+    from titleholder.workflow.reproduce import Reproduction
 
 
 def audit(
@@ -26,7 +26,7 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that ledger, registry and snapshots still say what was decided; print each finding."""
+    """Check that ledger, registry and snapshots agree with each other; print each finding."""
     from titleholder.settings import Settings
     from titleholder.workflow import audit as auditing
 
@@ -40,33 +40,33 @@ def audit(
             on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=what),
         )
         shown.update(bar, total=1, completed=1, step="done")
-    print_json(report.model_dump(mode="json")) if as_json else _tell(report)
+    print_json(report.model_dump(mode="json")) if as_json else _print_report(report)
     if report.findings:
         raise typer.Exit(1)
 
 
-def _tell(report: Report) -> None:
+def _print_report(report: Report) -> None:
     for finding in report.findings:
-        where = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
-        out.print(Text(f"{finding.check}  {where}", style="bold red"))
+        place = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
+        out.print(Text(f"{finding.check}  {place}", style="bold red"))
         out.print(Text(f"  {finding.explanation}"))
     for repaired in report.repaired:
         out.print(Text(f"Repaired. {repaired}.", style="green"))
-    looked = (
+    scope = (
         f"{report.rows} decisions in {report.lanes} lanes of {len(report.models)} models, {report.witnesses} versions "
-        f"that were told, {report.snapshots} snapshots, {report.champions} live champions"
+        f"with a copy of their decision, {report.snapshots} snapshots, {report.champions} live champions"
     )
-    told = f"{len(report.findings)} findings" if report.findings else "No findings"
+    result = f"{len(report.findings)} findings" if report.findings else "No findings"
     if not report.rows:
-        told = "The ledger is empty: nothing was ever decided here"
-    out.print(Text(f"{told}. Looked at {looked}.", style="bold red" if report.findings else "green"))
+        result = "The ledger is empty: nothing was ever decided here"
+    out.print(Text(f"{result}. Checked: {scope}.", style="bold red" if report.findings else "green"))
 
 
 def reproduce(
     decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Train, judge and rule again on a decision from what was kept of it, and compare every number."""
+    """Repeat a decision (train, validate, decide) from what was stored of it, and compare every number."""
     from titleholder.settings import Settings
     from titleholder.workflow import reproduce as reproduction
 
@@ -79,16 +79,16 @@ def reproduce(
             on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
         )
         shown.update(bar, total=1, completed=1, step="compared")
-    print_json(_as_json(comparison)) if as_json else _compare(comparison)
+    print_json(_as_json(comparison)) if as_json else _print_comparison(comparison)
     if not comparison.same:
         raise typer.Exit(1)
 
 
-def _as_json(comparison: Comparison) -> dict[str, Any]:
+def _as_json(comparison: Reproduction) -> dict[str, Any]:
     return {"same": comparison.same, **comparison.model_dump(mode="json")}
 
 
-def _compare(comparison: Comparison) -> None:
+def _print_comparison(comparison: Reproduction) -> None:
     c = comparison
     parts = [
         {"part": p.name, "compared": p.compared, "equal": p.equal, "within 1e-9": p.within, "different": p.different}
@@ -96,9 +96,9 @@ def _compare(comparison: Comparison) -> None:
     ]
     print_table(f"Decision {c.decision}: {c.model} as of {c.as_of}, lane {c.lane}, {c.kind}", parts)
     for d in c.differences:
-        apart = "" if d.difference is None else f" ({d.difference:+.3g})"
+        size = "" if d.difference is None else f" ({d.difference:+.3g})"
         out.print(Text(d.path, style="bold red"))
-        out.print(Text(f"  recorded {d.recorded!r}, reproduced {d.reproduced!r}{apart}"))
+        out.print(Text(f"  recorded {d.recorded!r}, reproduced {d.reproduced!r}{size}"))
     if c.not_recorded:
         out.print(Text(f"Not recorded then, so not compared: {', '.join(c.not_recorded)}"))
     if c.code_then != c.code_now:
@@ -110,11 +110,11 @@ def _compare(comparison: Comparison) -> None:
 
 def leaktest(
     model: Model,
-    as_of: Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")],
+    as_of: AsOf,
     as_json: AsJson = False,
 ) -> None:
-    """Plant facts that became known after a date, and see whether any of them reaches what the query extracts."""
-    from titleholder.data.leakage import leaktest as trap
+    """Test whether facts that became known after a date change what the query extracts."""
+    from titleholder.data.leakage import leaktest as leakage
     from titleholder.settings import connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
@@ -123,32 +123,39 @@ def leaktest(
     day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
     with progress() as shown:
         bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
-        found = trap.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
+        report = leakage.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
-    print_json({"tight": found.tight, **found.model_dump(mode="json")}) if as_json else _trapped(found)
-    if not found.tight:
+    print_json({"passed": report.passed, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
+    if not report.passed:
         raise typer.Exit(1)
 
 
-def _trapped(found: Trap) -> None:
+def _print_leaks(report: LeakReport) -> None:
     print_table(
-        f"{found.model} as of {found.as_of}: {found.rows:,} rows",
-        [{"table": t.table, "known later": f"{t.known_later:,}", "planted": f"{t.planted:,}"} for t in found.tables],
+        f"{report.model} as of {report.as_of}: {report.rows:,} rows",
+        [
+            {"table": t.table, "later facts": f"{t.later_facts:,}", "synthetic facts": f"{t.synthetic_facts:,}"}
+            for t in report.tables
+        ],
     )
-    for leak in found.leaks:
-        out.print(Text(f"{leak.column}  through {leak.through}", style="bold red"))
-        out.print(Text(f"  {_in_words(leak, found.as_of)}"))
-    for warning in found.warnings:
+    for leak in report.leaks:
+        out.print(Text(f"{leak.column}, from {leak.source}", style="bold red"))
+        out.print(Text(f"  {_describe(leak, report.as_of)}"))
+    for warning in report.warnings:
         out.print(Text(f"Warning: {warning}.", style="yellow"))
-    for table, columns in found.on_trust.items():
-        told = f"On trust: {table} is overwritten in place, and nothing says so of {', '.join(columns)}."
-        out.print(Text(f"{told} What is, name in `changes`."))
-    worlds = f"{len(found.hashes)} worlds that differ only in what became known after {found.as_of}"
-    told = f"No leak: the same rows from {worlds}." if found.tight else f"The future leaks: {worlds} give other rows."
-    out.print(Text(told, style="green" if found.tight else "bold red"))
+    for table, columns in report.unverified.items():
+        out.print(
+            Text(
+                f"Not tested: {', '.join(columns)} of {table}, which is overwritten in place. "
+                "If they are overwritten too, name them in `changes`."
+            )
+        )
+    states = f"{len(report.hashes)} states of the tables that differ only in facts known after {report.as_of}"
+    result = f"No leak: the rows are the same in {states}." if report.passed else f"Leak: the rows differ in {states}."
+    out.print(Text(result, style="green" if report.passed else "bold red"))
 
 
-def _in_words(leak: Leak, as_of: date) -> str:
-    rows, which = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}", f"{leak.entity_column} {leak.entity}"
-    other = f"{leak.with_future} when other facts become known after {as_of}"
-    return f"{rows}; such as {which}: {leak.without}, but {other}"
+def _describe(leak: Leak, as_of: date) -> str:
+    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}"
+    values = f"{leak.baseline} without facts known after {as_of}, {leak.changed} with others"
+    return f"{rows}, e.g. {leak.entity_column} {leak.entity}: {values}"

@@ -1,1 +1,1 @@
-"""From the warehouse to an immutable snapshot that keeps its contract."""
+"""From the warehouse to an immutable snapshot whose rows are checked against their contract."""

@@ -1,4 +1,4 @@
-"""What a snapshot must look like, checked before anything is trained on it; all violations in one report."""
+"""The contract of a snapshot's rows, checked before anything is trained on them. All violations are in one report."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from titleholder.spec.windows import Intervals, midnight
 
 
 def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True) -> None:
-    """Raise a ContractError that lists everything wrong with `frame`, or return quietly.
+    """Raise a ContractError that lists every violation in `frame`, if there is any.
 
-    Rows that nothing is trained on (`to_train` False) may be few, or of one class.
+    Without `to_train`, the rows are not for training: they may be few, or of one class.
     """
     if found := violations(frame, spec, spans, as_of, to_train=to_train):
         lines = "\n".join(f"  - {v}" for v in found)
         raise ContractError(
             f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
             f"violation{'s' if len(found) > 1 else ''}); nothing was trained:\n{lines}\n"
-            f"Mend {spec.source.query} or the columns in {spec.name}.yaml."
+            f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
         )
 
 
 def violations(
     frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True
 ) -> list[str]:
-    """Every way in which `frame` breaks the contract of `spec`, one sentence each, columns first."""
+    """Every violation of the contract of `spec` in `frame`, one sentence each, columns first."""
     frame = frame.reset_index(drop=True)
     single = frame.loc[:, ~frame.columns.duplicated()]
-    rows = _row_faults(single, spec, spans) if to_train else ()
-    return [*_column_diff(frame, spec), *_cell_faults(single, spec, spans, as_of), *rows]
+    rows = _row_violations(single, spec, spans) if to_train else ()
+    return [*_column_diff(frame, spec), *_cell_violations(single, spec, spans, as_of), *rows]
 
 
 def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
     extra = [str(c) for c in frame if c not in expected]
     twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
-    lines += [f"+ {c}   (given twice)" for c in twice]
+    lines += [f"+ {c}   (occurs twice)" for c in twice]
     if lines:
         yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
 
@@ -58,8 +58,8 @@ def _nearest(name: str, others: list[str]) -> str:
     return f"   (close to {close[0]!r})" if close else ""
 
 
-def _cell_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[str]:
-    """Faults of single columns, found by pandera in one lazy pass."""
+def _cell_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[str]:
+    """Violations in single columns, found by pandera in one lazy pass."""
     columns = {name: column for name, column in _schema(spec, spans, as_of).items() if name in frame}
     try:
         DataFrameSchema(columns).validate(frame, lazy=True)
@@ -97,15 +97,18 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
         positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
         schema[names.weight] = Column(
             nullable=False,
-            checks=[_typed(types.is_numeric_dtype, "a number"), Check(positive, error="is no positive, finite weight")],
+            checks=[
+                _typed(types.is_numeric_dtype, "a number"),
+                Check(positive, error="is not a positive, finite weight"),
+            ],
         )
     if names.cluster:
         schema.setdefault(names.cluster, Column(nullable=False))
     if names.known_at:
-        late = Check(known, error=f"is after as_of {as_of}: the query lets the future in")
+        late = Check(known, error=f"is after as_of {as_of}: the query returns rows that were not known yet")
         schema[names.known_at] = Column(nullable=False, checks=[time_type, late])
     number = _typed(types.is_numeric_dtype, "a number")
-    category = Check(_are_categories, error=_wrong("text, a whole number or true/false"))
+    category = Check(_are_categories, error=_wrong_type("text, a whole number or true/false"))
     schema |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
     for c in (*names.categorical, *names.segments, *names.protected):
         schema.setdefault(c, Column(nullable=True, checks=[category]))
@@ -130,28 +133,28 @@ def _is_category(dtype: Any) -> bool:
 
 
 def _are_categories(values: pd.Series) -> bool:
-    """Whole numbers with gaps come as floats."""
+    """Whether a column can be a category. Whole numbers with gaps arrive as floats."""
     return _is_category(values.dtype) or (
         types.is_float_dtype(values.dtype) and bool(values.dropna().mod(1).eq(0).all())
     )
 
 
 def _typed(right: Callable[[Any], bool], wanted: str) -> Check:
-    """Fails once for a whole column of the wrong type."""
-    return Check(lambda s: s.isna().all() or right(s.dtype), error=_wrong(wanted))
+    """A check that fails once for a whole column of the wrong type."""
+    return Check(lambda s: s.isna().all() or right(s.dtype), error=_wrong_type(wanted))
 
 
-def _wrong(wanted: str) -> str:
+def _wrong_type(wanted: str) -> str:
     return f"has the wrong type; it must be {wanted}"
 
 
 def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:
-    """`rule` where the type allows it; the wrong type is another check's finding."""
+    """`rule` where it applies to the column's type; a wrong type is reported by another check."""
     return lambda s: rule(s) if applies(s.dtype) else True
 
 
 def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> str:
-    """That there are fewer rows to train on than `training.minimum_rows`, in words; empty where there are enough."""
+    """A clause that says how many rows fewer than `training.minimum_rows` there are; empty where there are enough."""
     if (rows := len(_training(frame, spec, spans))) >= spec.training.minimum_rows:
         return ""
     return (
@@ -166,8 +169,8 @@ def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.Data
     return frame[frame[time] < midnight(spans.holdout_start)] if readable else frame
 
 
-def _row_faults(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
-    """Faults of the training rows as a whole."""
+def _row_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
+    """Violations of the training rows as a whole."""
     names = spec.columns
     if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
         return

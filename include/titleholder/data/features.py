@@ -1,4 +1,4 @@
-"""What a model sees of a snapshot's rows: design matrix, weights and target."""
+"""What a model is trained on and scores: design matrix, weights and target of a snapshot's rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from titleholder.spec.model import ModelSpec
 
 
 def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
-    """The features as every model sees them: numbers as float64, categories as text, both with gaps as NaN."""
+    """The features in the form that every model gets: numbers as float64, categories as text, gaps in both as NaN."""
     columns: dict[str, pd.Series] = {c: frame[c].astype("float64") for c in spec.columns.numeric}
     for c in spec.columns.categorical:
         values = frame[c]

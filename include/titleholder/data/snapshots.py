@@ -4,62 +4,157 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pyarrow import fs
-from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError, ServiceError
-from titleholder.spec.windows import Intervals, midnight
+from titleholder.spec.windows import midnight
 
 ROW_GROUP = 65_536
 """Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
 
 
-class Origin(BaseModel):
-    """Who or what asked for a run, and why, and where people see more of it.
+class Extract:
+    """The rows of one extract, in a Parquet file that is mapped into memory and is known to have the hash `sha256`.
 
-    `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the address of its
-    page; both are for MLflow's pages only, never for the ledger.
+    Rows keep the order of the file. A column has the type it has in the whole extract, whichever rows are read: whole
+    numbers with a gap anywhere are float64 everywhere.
+
+        with snapshots.opened(uri, sha256) as extract:
+            training = extract.read(["amount", "defaulted"], event_time="applied_at", end=holdout_start)
+            holdout = extract.read(event_time="applied_at", start=holdout_start, positions=True)
     """
 
-    model_config = ConfigDict(frozen=True)
+    def __init__(self, uri: str, sha256: str, content: pa.Buffer) -> None:
+        self.uri, self.sha256 = uri, sha256
+        self._file = pq.ParquetFile(pa.BufferReader(content))
+        self.rows: int = self._file.metadata.num_rows
+        self.columns: list[str] = self._file.schema_arrow.names
 
-    actor: str
-    airflow_run: str = ""
-    reason: str = ""
-    url: str = ""
-    decisions: str = ""
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        event_time: str | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        positions: bool = False,
+    ) -> pd.DataFrame:
+        """These columns (default: all), in this order, of the rows with `start <= event_time < end`.
+
+        A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
+        whole extract. Memory: little more than the frame: an Arrow column is freed when it is converted, and the
+        system can drop pages of the mapped file.
+
+        Raises:
+            DataError: for a column that the extract does not have.
+        """
+        chosen = None if start is None and end is None else self.positions(event_time, start, end)
+        names = None if columns is None else list(dict.fromkeys(columns))
+        self._require(names or ())
+        frame: pd.DataFrame = self._table(names, chosen).to_pandas(split_blocks=True, self_destruct=True)
+        if chosen is None:
+            return frame
+        for name in self._with_gaps(frame):
+            frame[name] = frame[name].astype(object if frame[name].dtype.kind == "b" else np.float64)
+        return frame.set_axis(chosen) if positions else frame
+
+    def positions(
+        self, event_time: str | None, start: date | None = None, end: date | None = None
+    ) -> NDArray[np.int64]:
+        """The positions, from 0 and ascending, of the rows with `start <= event_time < end`; shape (rows,).
+
+        Raises:
+            DataError: when the extract has no column `event_time`, or it holds no timestamps.
+        """
+        self._require([str(event_time)])
+        times = self._file.read(columns=[event_time]).column(0)
+        if not pa.types.is_timestamp(times.type):
+            raise DataError(f"snapshot {self.uri}: {event_time} is {times.type}, not a timestamp")
+        inside = np.ones(self.rows, dtype=bool)
+        for compare, moment in ((pc.greater_equal, start), (pc.less, end)):
+            if moment is not None:
+                within = compare(times, pa.scalar(_instant(moment), type=times.type))
+                inside &= pc.fill_null(within, False).to_numpy()
+        return np.flatnonzero(inside)
+
+    def _table(self, names: list[str] | None, chosen: NDArray[np.int64] | None) -> pa.Table:
+        """The chosen rows (None: all), one row group after the other."""
+        if chosen is None:
+            table = self._file.read(columns=names)
+        else:
+            parts, first = [self._file.schema_arrow.empty_table().select(names or self.columns)], 0
+            for group in range(self._file.num_row_groups):
+                end = first + self._file.metadata.row_group(group).num_rows
+                own = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, end)]
+                if own.size:
+                    parts.append(self._file.read_row_group(group, columns=names).take(own - first))
+                first = end
+            table = pa.concat_tables([part.select(names or self.columns) for part in parts])
+        return table if names is None else table.select(names)
+
+    def _with_gaps(self, frame: pd.DataFrame) -> list[str]:
+        """Columns whose type a gap changes, that have gaps in the extract and none among these rows."""
+        metadata = self._file.metadata
+        groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+        simple = [name for name, kind in frame.dtypes.items() if kind.kind in "biu"]
+        places = {metadata.schema.column(n).path: n for n in range(metadata.num_columns)} if simple else {}
+        return [str(c) for c in simple if any(g.column(places[c]).statistics.null_count for g in groups)]
+
+    def _require(self, names: Sequence[str]) -> None:
+        if missing := [name for name in names if name not in self.columns]:
+            has = ", ".join(self.columns)
+            raise DataError(f"snapshot {self.uri} has no column {', '.join(missing)}; it has {has}")
 
 
-class Snapshot(BaseModel):
-    """A reference to the rows of one run and to what the run is. Small and frozen: it travels through XCom."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    lane: str
-    as_of: date
-    spans: Intervals
-    candidates: tuple[str, ...]
-    spec_fingerprint: str
-    uri: str
-    sha256: str
-    rows: int
-    key: str
-    run_id: str
-    origin: Origin
+def _instant(moment: date) -> datetime:
+    return moment if isinstance(moment, datetime) else midnight(moment)
 
 
-def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> tuple[str, str, int]:
-    """Write the batches to `root/folder/<sha256>.parquet`; returns (uri, sha256, rows).
+@contextmanager
+def opened(uri: str, sha256: str) -> Iterator[Extract]:
+    """An extract, whose file is checked once and can then be read as often as needed.
+
+    A file of this machine is mapped where it is; one of another store is first copied to a temporary file, once.
+
+    Raises:
+        DataError: when the file is gone, or no longer hashes to `sha256`.
+        ServiceError: when the place cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
+        with _explained(uri):
+            store, path = store_of(uri)
+            local = path if isinstance(store, fs.LocalFileSystem) else _fetch(store, path, scratch)
+            content = _mapped(local)
+            _compare(uri, hashlib.sha256(content).hexdigest(), sha256)
+            extract = Extract(uri, sha256, content)
+        yield extract
+
+
+def _fetch(store: fs.FileSystem, path: str, folder: str) -> str:
+    local = f"{folder}/extract.parquet"
+    fs.copy_files(path, local, source_filesystem=store, destination_filesystem=fs.LocalFileSystem())
+    return local
+
+
+def _mapped(path: str) -> pa.Buffer:
+    """A file's content. It stays readable when the file's name is gone."""
+    with pa.memory_map(path) as file:
+        return file.read_buffer()
+
+
+def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Extract:
+    """Write the batches to `root/folder/<sha256>.parquet`; returns what was written, which is not fetched to be read.
 
     The file appears whole or not at all, and equal content is written once. Memory: one row group.
 
@@ -70,20 +165,18 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         store, base = store_of(root)
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
-            rows = 0
             with pq.ParquetWriter(local, schema, compression="zstd") as writer:
                 for chunked in _even(schema, batches):
                     table = chunked.combine_chunks()  # Parquet's pages end where chunks do
                     writer.write_table(table, row_group_size=ROW_GROUP)
-                    rows += table.num_rows
-            with local.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            content = _mapped(str(local))
+            digest = hashlib.sha256(content).hexdigest()
             target = f"{base}/{folder}/{digest}.parquet"
             if store.get_file_info(target).type == fs.FileType.NotFound:
                 place(local, store, target)
     except (OSError, pa.ArrowInvalid) as error:
         raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
-    return f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, rows
+    return Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, content)
 
 
 def store_of(root: str) -> tuple[fs.FileSystem, str]:
@@ -117,59 +210,30 @@ def _even(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.T
         yield pa.Table.from_batches(held, schema=schema)
 
 
-def read(snapshot: Snapshot) -> pd.DataFrame:
-    """All rows of a snapshot, in their order; see `frame`."""
-    return frame(snapshot.uri, snapshot.sha256)
-
-
-def frame(uri: str, sha256: str) -> pd.DataFrame:
-    """All rows of an extract, in their order.
-
-    Raises:
-        DataError: when the file is gone, or no longer hashes to `sha256`.
-        ServiceError: when the place cannot be read.
-    """
-    with _opened(uri) as file:
-        content = file.read()
-    _hold(uri, hashlib.sha256(content).hexdigest(), sha256)
-    rows: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
-    return rows
-
-
 def verify(uri: str, sha256: str) -> None:
-    """Hold an extract to its hash without keeping it in memory.
+    """Compare an extract's file with its hash, without keeping it in memory or on disk.
 
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
         ServiceError: when the place cannot be read.
     """
-    with _opened(uri) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _hold(uri, digest, sha256)
+    with _explained(uri):
+        store, path = store_of(uri)
+        with store.open_input_stream(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        _compare(uri, digest, sha256)
 
 
 @contextmanager
-def _opened(uri: str) -> Iterator[Any]:
+def _explained(uri: str) -> Iterator[None]:
     try:
-        store, path = store_of(uri)
-        with store.open_input_stream(path) as file:
-            yield file
+        yield
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise DataError(f"snapshot {uri} cannot be read: {error}") from error
     except OSError as error:
         raise ServiceError(f"snapshots: {uri} cannot be read now: {error}") from error
 
 
-def _hold(uri: str, digest: str, sha256: str) -> None:
+def _compare(uri: str, digest: str, sha256: str) -> None:
     if digest != sha256:
         raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
-
-
-Part = Literal["training", "holdout"]
-
-
-def part(rows: pd.DataFrame, spans: Intervals, event_time: str, which: Part) -> pd.DataFrame:
-    """The training rows or the holdout rows of an extract."""
-    split = midnight(spans.holdout_start)
-    mask = rows[event_time] < split if which == "training" else rows[event_time] >= split
-    return rows[mask].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""PostgreSQL to Arrow: one query, read-only, from one snapshot of the database, in batches of bounded size."""
+"""PostgreSQL to Arrow: one read-only query, from one snapshot of the database, in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -31,22 +31,17 @@ class Session:
         self._spec = spec
 
     def bind(self, name: str, value: str) -> None:
-        """Let statements read `value` as the transaction's setting `titleholder.<name>`."""
+        """Set the transaction's setting `titleholder.<name>`, which statements read as a parameter."""
         with _explained(self._spec):
             self._cursor.execute("SELECT set_config($1, $2, true)", (setting(name), value))
             self._cursor.fetchall()
 
-    def describe(self, sql: str) -> pa.Schema:
-        """The columns that `sql` would give; nothing is read."""
-        with _explained(self._spec):
-            return _plain_schema(self._cursor.adbc_execute_schema(sql))
-
     def read(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """What `sql` gives, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
+        """The result of `sql`, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
         with _explained(self._spec):
             self._cursor.execute(sql)
             reader = self._cursor.fetch_record_batch()
-        schema = _plain_schema(reader.schema)
+        schema = _normalised_schema(reader.schema)
         return schema, _batches(reader, schema, self._spec)
 
 
@@ -87,7 +82,7 @@ def stream(
 @contextmanager
 def _connect(url: str, spec: ModelSpec) -> Iterator[Any]:
     try:
-        connection = dbapi.connect(libpq(url))
+        connection = dbapi.connect(libpq_url(url))
     except adbc_driver_manager.Error as error:
         raise ServiceError(
             f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: "
@@ -107,7 +102,7 @@ def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -
                 batch = reader.read_next_batch()
             except StopIteration:
                 return
-        arrays = [_plain_array(batch.column(i), f.type) for i, f in enumerate(schema)]
+        arrays = [_normalised_array(batch.column(i), f.type) for i, f in enumerate(schema)]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -119,11 +114,11 @@ def _explained(spec: ModelSpec) -> Iterator[None]:
         raise DataError(f"{spec.name}: {spec.source.query} failed in the warehouse: {_message(error)}") from None
 
 
-def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(f.name, _plain_type(f)) for f in schema])
+def _normalised_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f.name, _normalised_type(f)) for f in schema])
 
 
-def _plain_type(field: pa.Field) -> pa.DataType:
+def _normalised_type(field: pa.Field) -> pa.DataType:
     kind = field.type
     if isinstance(kind, pa.OpaqueType):
         return pa.float64() if kind.type_name == "numeric" else kind.storage_type
@@ -136,7 +131,7 @@ def _plain_type(field: pa.Field) -> pa.DataType:
     return kind
 
 
-def _plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def _normalised_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if kind == UTC_TIME and pa.types.is_timestamp(array.type) and array.type.tz is None:
@@ -144,7 +139,7 @@ def _plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
-def libpq(url: str) -> str:
+def libpq_url(url: str) -> str:
     """A libpq address from a SQLAlchemy or Airflow one."""
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
 

@@ -12,20 +12,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from titleholder.errors import ServiceError
 
-PATIENCE, HURRY = 10, 3
+CONNECT_TIMEOUT, SHORT_TIMEOUT = 10, 3
 """Seconds in which a server must take a connection: from a task, which Airflow tries again; from a page or a form."""
 
 
 @lru_cache(maxsize=8)
-def engine(url: str, *, hurried: bool = False) -> Engine:
-    """The pool for an address, in UTC. A hurried one also gives up a question that takes longer than a connection may.
+def engine(url: str, *, short: bool = False) -> Engine:
+    """The pool for an address, in UTC. With `short`, queries also end after as long as a connection may take.
 
-    A server that refuses is told at once in either case; the patience is for one that says nothing.
+    A server that refuses raises at once in either case; the timeouts are for one that does not answer.
     """
-    options = f"-c timezone=utc{f' -c statement_timeout={HURRY}s' if hurried else ''}"
-    connecting = {"options": options, "connect_timeout": HURRY if hurried else PATIENCE}
-    patience = HURRY if hurried else 30
-    return create_engine(url, pool_pre_ping=True, pool_size=2, pool_timeout=patience, connect_args=connecting)
+    options = f"-c timezone=utc{f' -c statement_timeout={SHORT_TIMEOUT}s' if short else ''}"
+    connecting = {"options": options, "connect_timeout": SHORT_TIMEOUT if short else CONNECT_TIMEOUT}
+    pool_timeout = SHORT_TIMEOUT if short else 30
+    return create_engine(url, pool_pre_ping=True, pool_size=2, pool_timeout=pool_timeout, connect_args=connecting)
 
 
 @contextmanager

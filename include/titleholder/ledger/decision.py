@@ -6,20 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError
 from titleholder.spec.windows import Intervals
+from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 
 Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
-LARGE = 1e16
+DOCUMENTS = ("spec", "verdict", "spans", "approval")
+"""Columns that hold a JSON text. PostgreSQL keeps it as it was written, and the hash covers that text."""
 T = TypeVar("T")
-_UNHASHED = ("id", "hash")
-_LATER = ("approval",)
-"""Columns that came after the first ledgers were written: where they are NULL, the hash does not know them."""
 
 
 class Answer(BaseModel):
@@ -35,7 +34,7 @@ class Answer(BaseModel):
 
 
 class Entry(BaseModel):
-    """What a decision says, before it has a place in a line of succession.
+    """What a decision says, before it has a place in its lane.
 
     A rollback has neither challenger, verdict nor snapshot: nothing was judged. Its `trained_through` and `spec` are
     those of the version that reigns again.
@@ -56,6 +55,9 @@ class Entry(BaseModel):
     snapshot_sha256: str
     spec: dict[str, Any]
     spec_fingerprint: str
+    judgement_fingerprint: str
+    reign_fingerprint: str
+    """Of the champion it was judged against and that one's looks; tells whether it must be re-judged."""
     verdict: Verdict | None
     spans: Intervals | None
     code_version: str
@@ -66,10 +68,33 @@ class Entry(BaseModel):
     reason: str
     asked_because: str = ""
     approval: Answer | None = None
+    caused_by: int | None = None
+    """The decision because of which this month was re-judged; None for one that a run or a person asked for."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it made another version champion."""
+        return self.champion_after != self.champion_before
+
+    @property
+    def matured(self) -> date | None:
+        """The end of the rows it was judged on; None for a rollback."""
+        return self.spans.matured if self.spans else None
+
+    @property
+    def look(self) -> Look | None:
+        """What it added to the evidence of the reign."""
+        return self.verdict.look if self.verdict else None
 
 
 class Decision(Entry):
-    """A row of the ledger."""
+    """A row of the ledger.
+
+    >>> Decision.from_row({"id": 1, "sequence": "?"})
+    Traceback (most recent call last):
+    ...
+    titleholder.errors.DataError: decision 1 cannot be read ...
+    """
 
     id: int
     sequence: int
@@ -77,57 +102,61 @@ class Decision(Entry):
     previous_hash: str
     hash: str
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """A decision from its row in the database. DataError where this version cannot read it."""
+        try:
+            documents = {name: json.loads(row[name]) if row.get(name) else None for name in DOCUMENTS}
+            return cls.model_validate({**row, **documents})
+        except ValueError as error:
+            raise DataError(f"decision {row.get('id')} cannot be read by this version: {error}") from error
+
     @property
     def judged(self) -> Verdict:
         """The verdict; DataError for a rollback, which has none."""
-        return self._there(self.verdict)
+        return self._present(self.verdict)
 
     @property
     def windows(self) -> Intervals:
         """The intervals of its snapshot; DataError for a rollback, which has none."""
-        return self._there(self.spans)
+        return self._present(self.spans)
 
     @property
     def challenger(self) -> int:
         """The version that was judged; DataError for a rollback, where none was."""
-        return self._there(self.challenger_version)
+        return self._present(self.challenger_version)
 
-    @property
-    def changed(self) -> bool:
-        """Whether it made another version champion."""
-        return self.champion_after != self.champion_before
-
-    def _there(self, value: T | None) -> T:
+    def _present(self, value: T | None) -> T:
         if value is None:
             raise DataError(f"decision {self.id} is a {self.kind}: nothing was judged, there is no challenger")
         return value
 
 
-def content(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row's hash covers, as JSON: every column but its id and its own hash.
+def row_of(entry: Entry) -> dict[str, Any]:
+    """An entry as the table has it: scalars as they are, the parts in `DOCUMENTS` as JSON text."""
+    plain = entry.model_dump(exclude=set(DOCUMENTS))
+    documents = entry.model_dump(mode="json", include=set(DOCUMENTS))
+    return {**plain, **{name: _json(value) for name, value in documents.items()}}
 
-    `row` is a row as the database gives it, or a decision's dump: both give the same.
-    """
-    covered = {k: v for k, v in row.items() if k not in _UNHASHED and not (k in _LATER and v is None)}
-    return dict(_canonical(covered))
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 of a row's content; it covers the previous row's hash, which makes the rows a chain."""
-    return hashlib.sha256(json.dumps(content(row), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """SHA-256 of a row as the table has it, all columns but its id and its own hash.
+
+    It covers the previous row's hash, which makes the rows a chain, and the JSON documents as the very texts that are
+    stored: no number has to be written again in the same way.
+    """
+    covered = {name: _text(value) for name, value in row.items() if name not in ("id", "hash")}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
-def _canonical(value: Any) -> Any:
-    """JSON that PostgreSQL's jsonb gives back unchanged: it knows no negative zero, and writes 1e20 out in full."""
+def _text(value: Any) -> Any:
     match value:
-        case dict():
-            return {k: _canonical(v) for k, v in value.items()}
-        case list():
-            return [_canonical(v) for v in value]
-        case float():
-            return int(value) if abs(value) >= LARGE else value + 0.0
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return value.astimezone(UTC).isoformat()
         case date():
             return value.isoformat()
     return value

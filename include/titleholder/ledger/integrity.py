@@ -1,7 +1,6 @@
-"""Whether the rows of a lane still are what was written: numbering, hashes, and who reigned after whom (pure).
+"""Whether the rows of a lane still are what was written: numbering, hashes, and which champion followed (pure).
 
-Rows are taken as the database gives them, because their hashes cover what was written, and rows of older versions have
-fewer fields.
+Rows are taken as `store.stored` gives them: their hashes cover the very texts of their JSON documents.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from titleholder.errors import DataError
 from titleholder.ledger.decision import Decision, digest
 from titleholder.spec.types import LIVE
 
@@ -53,14 +53,15 @@ def _changed(row: Row) -> list[str]:
         found = digest(row)
     except (ValueError, TypeError, OverflowError) as error:
         return [f"Its hash cannot be computed: {error}."]
-    told = f"Its content was changed: it hashes to {_short(found)}, but its hash is {_short(row['hash'])}."
-    return [] if found == row["hash"] else [told]
+    if found == row["hash"]:
+        return []
+    return [f"Its content was changed: it hashes to {_short(found)}, but its hash is {_short(row['hash'])}."]
 
 
 def _unreadable(row: Row) -> list[str]:
     try:
-        Decision.model_validate(dict(row))
-    except ValueError as error:
+        Decision.from_row(row)
+    except DataError as error:
         return [f"Its hashes hold, but this version cannot read it: {' '.join(str(error).split())}."]
     return []
 
@@ -69,23 +70,23 @@ def _short(sha256: str) -> str:
     return f"{sha256[:12]}…" if sha256 else "empty"
 
 
-def false_successions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
+def wrong_champions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
     """The rows whose champions do not follow from their kind; in the live lane, nor from the row before."""
     for before, row in zip([None, *rows], rows, strict=False):
         started, ended, kind = row["champion_before"], row["champion_after"], row["kind"]
         if lane == LIVE and row["sequence"] == (before["sequence"] if before else 0) + 1:
             left = before["champion_after"] if before else None
             if started != left:
-                yield Fault(row, f"It says that {_who(started)} reigned before, but the row before left {_who(left)}.")
+                yield Fault(row, f"It has {_name(started)} as champion before, but the row before left {_name(left)}.")
         expected = {"promote": row["challenger_version"], "rollback": ended}.get(kind, started)
         if ended != expected or (kind == "rollback" and ended in (None, started)):
-            yield Fault(row, f"It is a {kind} from {_who(started)}, which cannot end with {_who(ended)}.")
+            yield Fault(row, f"It is a {kind} from {_name(started)}, which cannot end with {_name(ended)}.")
 
 
-def _who(version: int | None) -> str:
-    return "nobody" if version is None else f"version {version}"
+def _name(version: int | None) -> str:
+    return "no champion" if version is None else f"version {version}"
 
 
-def row_of(rows: Sequence[Row], version: int) -> Row | None:
-    """The newest row in which this version was the challenger, as in `lineage.row_of`."""
+def decision_on(rows: Sequence[Row], version: int) -> Row | None:
+    """The newest row in which this version was the challenger, as in `reigns.decision_on`."""
     return next((r for r in reversed(rows) if r["challenger_version"] == version), None)

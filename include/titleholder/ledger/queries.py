@@ -1,7 +1,7 @@
-"""What pages and forms ask the ledger: narrow questions to its views, with small answers.
+"""What pages and forms ask the ledger: narrow queries of its views, with small answers.
 
 It imports neither the judgement nor anything scientific, so that a web server and a DAG file can afford it. Every
-question raises ServiceError after a few seconds where the ledger does not answer.
+query raises ServiceError after a few seconds where the ledger does not answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from titleholder.spec.types import LIVE
 
 
 class Reigned(NamedTuple):
-    """A version's time on the throne; `reigned_to` is None while it reigns."""
+    """A version's time as champion; `reigned_to` is None while it lasts."""
 
     version: int
     reigned_from: datetime
@@ -34,8 +34,9 @@ class Decided(NamedTuple):
     """A decision without its verdict.
 
     `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
-    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `stands` is false where
-    the same month was judged anew later. A rollback has neither challenger nor anything measured.
+    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
+    where a later decision about the same month took its place; `caused_by` is the decision because of which the month
+    was re-judged. A rollback has neither challenger nor anything measured.
     """
 
     id: int
@@ -51,8 +52,9 @@ class Decided(NamedTuple):
     actor: str
     reason: str
     asked_because: str
+    caused_by: int | None
     approved_by: str | None
-    stands: bool
+    in_force: bool
     judged_against: int | None
     metric: str | None
     challenger_metric: float | None
@@ -102,8 +104,8 @@ _ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind"
 def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
     """Where each of these models stands in the lane live."""
     reign, row = _REIGNS.c, _ROWS.c
-    reigning = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
-    champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, reigning)}
+    champion = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
+    champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, champion)}
     last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
     by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
     newest = func.row_number().over(partition_by=row.model, order_by=by_month)
@@ -118,12 +120,12 @@ def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
 
 
 def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
-    """Who reigned when, the oldest first; a version that came back stands there twice."""
+    """Which version was champion when, the oldest first; one that came back is there twice."""
     return reigns_of(url, [model], lane)[model]
 
 
 def reigns_of(url: str, models: Iterable[str], lane: str = LIVE) -> dict[str, list[Reigned]]:
-    """The same of several models in one question; a model where nobody ever reigned has an empty list."""
+    """The same of several models in one query; a model without any champion has an empty list."""
     found: dict[str, list[Reigned]] = {model: [] for model in models}
     of = _REIGNS.c
     wanted = select(_REIGNS).where(of.model.in_(found), of.lane == lane).order_by(of.reigned_from, of.decision)
@@ -163,5 +165,5 @@ def neighbours(url: str, model: str, lane: str, sequence: int) -> tuple[int | No
 
 
 def _ask(url: str, question: Select[Any]) -> Sequence[Row[Any]]:
-    with reachable(), engine(url, hurried=True).connect() as connection:
+    with reachable(), engine(url, short=True).connect() as connection:
         return connection.execute(question).all()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Row, Table, insert, select, text
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, Engine, MetaData, Row, Select, Table, case, cast, insert, literal, select, text
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.types import Date, Text
 
 from titleholder.errors import UsageError
-from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
-from titleholder.ledger.decision import Decision, Entry, content, digest
-from titleholder.validation.verdict import Reign
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, digest, row_of
+from titleholder.validation.sequential import Look
 
-PATIENCE = "10min"
-"""How long a writer waits for the line's lock before it gives up; then nothing was written, and it may try again."""
+LOCK_TIMEOUT = "1min"
+"""How long a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
 
 GUARDS = {
     "no_change": "CREATE TRIGGER no_change BEFORE DELETE OR UPDATE ON titleholder.decisions FOR EACH ROW "
@@ -25,7 +27,7 @@ GUARDS = {
     "no_truncate": "CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.decisions FOR EACH STATEMENT "
     "EXECUTE FUNCTION titleholder.refuse_change()",
 }
-"""The triggers that refuse every change, as PostgreSQL writes out what the migrations made."""
+"""The triggers that refuse every change, as PostgreSQL writes out what the migration made."""
 REFUSAL = "BEGIN RAISE EXCEPTION 'the ledger is append-only: % on titleholder.decisions is refused', TG_OP; END"
 _TRIGGERS = """
 SELECT tgname, tgenabled::text AS enabled, pg_get_triggerdef(pg_trigger.oid) AS made, prosrc AS does
@@ -40,77 +42,151 @@ WHERE may
 """
 
 
-class Line:
-    """One model's line of succession in one lane, held under its lock until the transaction ends."""
+class LaneEntry(BaseModel):
+    """A decision as its lane sees it: what succession needs to know, without the verdict.
 
-    def __init__(self, connection: Connection, model: str, lane: str) -> None:
-        self._connection, self._table = connection, _table(connection)
-        self.lane = lane
-        self.rows = _select(connection, self._table, model, lane)
+    `spec` is there only where another version became champion: it says what that one was trained with.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    model: str
+    lane: str
+    sequence: int
+    as_of: date
+    kind: str
+    challenger_version: int | None
+    champion_before: int | None
+    champion_after: int | None
+    trained_through: date | None
+    judgement_fingerprint: str
+    reign_fingerprint: str
+    airflow_run: str
+    asked_because: str
+    created_at: datetime
+    caused_by: int | None
+    matured: date | None
+    look: Look | None
+    approval: dict[str, Any] | None
+    spec: dict[str, Any] | None
 
     @property
-    def head(self) -> int:
-        """The sequence number of the last row; 0 where there is none."""
-        return self.rows[-1].sequence if self.rows else 0
+    def changed(self) -> bool:
+        """Whether it made another version champion."""
+        return self.champion_after != self.champion_before
 
-    def standing(self) -> list[Decision]:
-        """The decisions in force, in their order; see `lineage.standing`."""
-        return reigns.standing(self.rows, self.lane)
-
-    def reign(self, as_of: date) -> Reign | None:
-        """Whoever reigns when a challenger of `as_of` is judged; see `lineage.reign_before`."""
-        return reigns.reign_before(self.rows, self.lane, as_of)
-
-    def append(self, entry: Entry) -> Decision:
-        """Write one row after the last one, at the database's time: one clock for all writers."""
-        draft = Decision(
-            **dict(entry),
-            id=0,
-            sequence=self.head + 1,
-            created_at=self._connection.scalar(text("SELECT clock_timestamp()")),
-            previous_hash=self.rows[-1].hash if self.rows else "",
-            hash="",
+    @classmethod
+    def planned(cls, entry: Entry, rows: Sequence[LaneEntry]) -> LaneEntry:
+        """An entry as it will stand behind these rows; its id is negative, its time that of no clock."""
+        known = entry.model_dump(include=set(cls.model_fields) - {"look", "approval", "spec"})
+        return cls(
+            **known,
+            id=-len(rows) - 1,
+            sequence=len(rows) + 1,
+            created_at=datetime.min.replace(tzinfo=UTC),
+            matured=entry.matured,
+            look=entry.look,
+            approval=entry.approval.model_dump(mode="json") if entry.approval else None,
+            spec=entry.spec if entry.changed else None,
         )
-        row = content(draft.model_dump(mode="json"))
-        row["hash"] = digest(row)
-        written = {name: value for name, value in row.items() if value is not None}
-        stored = self._connection.execute(insert(self._table).values(written).returning(self._table.c.id)).scalar_one()
-        decision = draft.model_copy(update={"id": stored, "hash": row["hash"]})
-        self.rows.append(decision)
-        return decision
+
+
+def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
+    """What succession needs to know of every row of a lane, in the order of writing: one query, a small answer."""
+    with reachable(), engine(url).connect() as connection:
+        of = _table(connection).c
+        changed = of.champion_after.is_distinct_from(of.champion_before)
+        derived = (
+            cast(of.spans.op("->>")("matured"), Date).label("matured"),
+            of.verdict.op("->")("look").label("look"),
+            of.approval,
+            case((changed, of.spec)).label("spec"),
+        )
+        plain = [of[name] for name in LaneEntry.model_fields if name not in {"matured", "look", "approval", "spec"}]
+        wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
+        return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] | None:
+    """Write these entries of one lane behind its row number `after`; None where that is no longer its last one.
+
+    The first entry is a decision, the others are months re-judged because of it. All are written or none, under the
+    lane's lock, at the database's time: one clock for all writers.
+    """
+    model, lane = entries[0].model, entries[0].lane
+    with _locked(url, model, lane) as connection:
+        table = _table(connection)
+        last = select(table.c.sequence, table.c.hash).where(table.c.model == model, table.c.lane == lane)
+        head = connection.execute(last.order_by(table.c.sequence.desc()).limit(1)).one_or_none()
+        if (head.sequence if head else 0) != after:
+            return None
+        written: list[Decision] = []
+        for entry in entries:
+            cause = {"caused_by": written[0].id} if written else {}
+            previous = written[-1].hash if written else (head.hash if head else "")
+            written.append(_write(connection, entry.model_copy(update=cause), after + len(written) + 1, previous))
+        return written
+
+
+def _write(connection: Connection, entry: Entry, sequence: int, previous: str) -> Decision:
+    table = _table(connection)
+    row = row_of(entry) | {
+        "sequence": sequence,
+        "created_at": connection.scalar(text("SELECT clock_timestamp()")),
+        "previous_hash": previous,
+    }
+    row["hash"] = digest(row)
+    documents = {name: cast(literal(row[name], Text), JSON) for name in DOCUMENTS}
+    number = connection.execute(insert(table).values(row | documents).returning(table.c.id)).scalar_one()
+    return Decision.from_row(row | {"id": number})
 
 
 @contextmanager
-def line(url: str, model: str, lane: str) -> Iterator[Line]:
-    """A line of succession to append to: locked against every other writer, committed whole or not at all."""
+def _locked(url: str, model: str, lane: str) -> Iterator[Connection]:
+    """A transaction that holds a lane against every other writer."""
     with reachable(), engine(url).begin() as connection:
-        connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": PATIENCE})
+        connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": LOCK_TIMEOUT})
         connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:line, 0))"), {"line": f"titleholder:{model}:{lane}"}
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:lane, 0))"), {"lane": f"titleholder:{model}:{lane}"}
         )
-        yield Line(connection, model, lane)
+        yield connection
 
 
 def read(url: str, model: str, lane: str) -> list[Decision]:
-    """Every row of a lane, in the order of writing."""
-    with reachable(), engine(url).connect() as connection:
-        return _select(connection, _table(connection), model, lane)
+    """Every row of a lane, verdicts and specs included, in the order of writing."""
+    return [Decision.from_row(row) for row in stored(url, model, lane)]
 
 
 def stored(url: str, model: str, lane: str) -> list[dict[str, Any]]:
     """Every row of a lane just as the database has it, in the order of writing: what hashes are checked against."""
     with reachable(), engine(url).connect() as connection:
-        return _rows(connection, _table(connection), model, lane)
+        of = _table(connection).c
+        wanted = _as_stored(connection).where(of.model == model, of.lane == lane).order_by(of.sequence)
+        return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def decision(url: str, number: int) -> Decision:
     """The decision with this id; UsageError where there is none."""
+    if found := decisions(url, [number]):
+        return found[0]
+    raise UsageError(f"no decision {number} in the ledger; `titleholder history MODEL` shows each one's id")
+
+
+def decisions(url: str, numbers: Collection[int]) -> list[Decision]:
+    """The decisions with these ids, in the order of writing."""
     with reachable(), engine(url).connect() as connection:
-        table = _table(connection)
-        row = connection.execute(select(table).where(table.c.id == number)).mappings().one_or_none()
-    if row is None:
-        raise UsageError(f"no decision {number} in the ledger; `titleholder history MODEL` shows each one's id")
-    return Decision.model_validate(dict(row))
+        of = _table(connection).c
+        wanted = _as_stored(connection).where(of.id.in_(numbers)).order_by(of.id)
+        return [Decision.from_row(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+def champion(url: str, model: str, lane: str) -> int | None:
+    """The version that the last row of a lane leaves as champion; None where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        of = _table(connection).c
+        last = select(of.champion_after).where(of.model == model, of.lane == lane)
+        return connection.scalar(last.order_by(of.sequence.desc()).limit(1))
 
 
 def models(url: str) -> list[str]:
@@ -128,12 +204,12 @@ def lanes(url: str, model: str) -> list[str]:
 
 
 def guards(url: str) -> list[str]:
-    """What is wrong with the guards that keep the table append-only, a sentence each; empty where they stand."""
+    """What is wrong with the guards that keep the table append-only, a sentence each; empty where they hold."""
     with reachable(), engine(url).connect() as connection:
-        standing = {row.tgname: row for row in connection.execute(text(_TRIGGERS))}
+        found = {row.tgname: row for row in connection.execute(text(_TRIGGERS))}
         allowed = list(connection.scalars(text(_ALLOWED)))
         role = connection.scalar(text("SELECT current_user"))
-    weak = (f"The trigger {name} {fault}" for name in GUARDS if (fault := _weakness(name, standing.get(name))))
+    weak = (f"The trigger {name} {fault}" for name in GUARDS if (fault := _weakness(name, found.get(name))))
     return [*weak, *(f"The role {role} has the right to {verb} rows of titleholder.decisions" for verb in allowed)]
 
 
@@ -143,16 +219,13 @@ def _weakness(name: str, trigger: Row[Any] | None) -> str:
     if trigger.enabled not in ("O", "A"):
         return "on titleholder.decisions is switched off"
     as_made = trigger.made == GUARDS[name] and " ".join(trigger.does.split()) == REFUSAL
-    return "" if as_made else "on titleholder.decisions is not the one that the migrations made"
+    return "" if as_made else "on titleholder.decisions is not the one that the migration made"
 
 
-def _select(connection: Connection, table: Table, model: str, lane: str) -> list[Decision]:
-    return [Decision.model_validate(row) for row in _rows(connection, table, model, lane)]
-
-
-def _rows(connection: Connection, table: Table, model: str, lane: str) -> list[dict[str, Any]]:
-    wanted = select(table).where(table.c.model == model, table.c.lane == lane).order_by(table.c.sequence)
-    return [dict(row) for row in connection.execute(wanted).mappings()]
+def _as_stored(connection: Connection) -> Select[Any]:
+    """Whole rows, the JSON documents as their texts."""
+    columns = _table(connection).c
+    return select(*(cast(of, Text).label(of.name) if of.name in DOCUMENTS else of for of in columns))
 
 
 def _table(connection: Connection) -> Table:
@@ -161,5 +234,5 @@ def _table(connection: Connection) -> Table:
 
 @lru_cache(maxsize=8)
 def _reflect(bound: Engine) -> Table:
-    """The table as the migrations made it: its columns have one home."""
+    """The table as the migration made it: its columns have one home."""
     return Table("decisions", MetaData(schema="titleholder"), autoload_with=bound)

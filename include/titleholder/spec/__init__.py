@@ -1,1 +1,1 @@
-"""What a team writes about a model, and what is wrong with it."""
+"""The specification of a model: its types, files and errors."""

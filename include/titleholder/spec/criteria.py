@@ -1,27 +1,39 @@
-"""What a challenger is held to: the metric and the rule that decide, and the thresholds of every check.
+"""The thresholds for a challenger: the metric and the rule that decide, and the thresholds of every check.
 
-Every threshold lives here, with its default; `docs/judgement.md` says what each means.
+Every threshold is here, with its default; the documentation explains each.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.types import Part
+from titleholder.spec.types import StrictModel
 
 Task = Literal["classification", "regression"]
 Severity = Literal["block", "warn", "off"]
+CHECKS_PAGE = "docs/checks.md"
+
+
+def docs_url(code: str, title: str) -> str:
+    """The address of a check's section in the documentation, relative to the repository.
+
+    >>> docs_url("TH301", "Gain shown")
+    'docs/checks.md#th301-gain-shown'
+    """
+    heading = re.sub(r"[^\w\- ]", "", f"{code} {title}".lower())
+    return f"{CHECKS_PAGE}#{heading.replace(' ', '-')}"
 
 
 class MetricInfo(NamedTuple):
-    """What a metric's name promises; `titleholder.validation.metrics` computes it."""
+    """Properties of a metric; `titleholder.validation.metrics` computes it."""
 
     task: Task
     greater_is_better: bool
     needs: str | None = None
-    """The key of `judgement` without which the metric means nothing."""
+    """The key of `judgement` that the metric cannot be computed without."""
 
 
 METRICS: dict[str, MetricInfo] = {
@@ -40,8 +52,8 @@ METRICS: dict[str, MetricInfo] = {
 }
 
 
-class CutOff(Part):
-    """How a score becomes an answer in use: `{accept: below, score: 0.12}` or `{accept: below, share: 0.8}`.
+class CutOff(StrictModel):
+    """How a score becomes a decision about a row: `{accept: below, score: 0.12}` or `{accept: below, share: 0.8}`.
 
     With `share` each model accepts that share of the judged rows, its best ones.
     """
@@ -51,14 +63,14 @@ class CutOff(Part):
     share: float | None = Field(default=None, gt=0.0, lt=1.0)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _score_or_share(self) -> Self:
         if (self.score is None) == (self.share is None):
             raise ValueError("give either score or share")
         return self
 
 
-class Profit(Part):
-    """What a row is worth, by what was answered (at the cut-off) and what happened (target 1 or 0)."""
+class Profit(StrictModel):
+    """The value of a row, by its answer (accepted or declined at the cut-off) and its outcome (target 1 or 0)."""
 
     accepted_1: float
     accepted_0: float
@@ -66,7 +78,7 @@ class Profit(Part):
     declined_0: float = 0.0
 
 
-class Emp(Part):
+class Emp(StrictModel):
     """Parameters of the expected maximum profit of Verbraken et al. (2014), with that paper's values.
 
     The loss given an event is 0 with probability `p0`, total with `p1`, uniform between otherwise; `roi` is the return
@@ -84,8 +96,8 @@ class Emp(Part):
         return self
 
 
-class Rule(Part):
-    """One check's part of the spec. `block` keeps a challenger from winning, `warn` is only told, `off` is not run."""
+class Rule(StrictModel):
+    """Settings of a check. `block`: a challenger that fails cannot win; `warn`: only a warning; `off`: not run."""
 
     severity: Severity = "block"
 
@@ -119,7 +131,7 @@ class Cohorts(Rule):
 
 
 class ChampionFloors(Rule):
-    """The champion itself on the judged rows against `floors`: a warning that it no longer makes sense."""
+    """The champion itself on the judged rows against `floors`: a warning that it is no longer good enough."""
 
     severity: Severity = "warn"
 
@@ -192,7 +204,7 @@ class Monotone(Rule):
 
 
 class Signature(Rule):
-    """The challenger asks its consumers for nothing that the champion did not."""
+    """The challenger requires no input from its consumers that the champion does not require."""
 
 
 class Reload(Rule):
@@ -201,8 +213,8 @@ class Reload(Rule):
     tolerance: float = Field(default=1e-12, ge=0.0)
 
 
-class Checks(Part):
-    """The thresholds of every check that has any."""
+class Checks(StrictModel):
+    """The settings of every check that has any."""
 
     baseline: Baseline = Baseline()
     calibration: Calibration = Calibration()
@@ -221,8 +233,8 @@ class Checks(Part):
     reload: Reload = Reload()
 
 
-class Judgement(Part):
-    """What a challenger must show."""
+class Judgement(StrictModel):
+    """The metric and the rule that decide, and every threshold for a challenger."""
 
     metric: str
     rule: Literal["sequential", "single"] = "sequential"
@@ -240,22 +252,22 @@ class Judgement(Part):
 
     @field_validator("floors")
     @classmethod
-    def _in_one_order(cls, value: dict[str, float]) -> dict[str, float]:
-        """Checks tell of floors in their order, which the ledger does not keep."""
+    def _sorted_by_name(cls, value: dict[str, float]) -> dict[str, float]:
+        """Checks report floors in their order, which the ledger does not keep."""
         return dict(sorted(value.items()))
 
     @model_validator(mode="after")
-    def _what_profit_needs(self) -> Self:
+    def _profit_needs_a_cut_off(self) -> Self:
         if self.profit and not self.cut_off:
             raise ValueError("profit needs a cut_off: who is accepted?")
         return self
 
     def metrics(self, task: Task) -> list[str]:
-        """Names of the metrics that a model of this task can be judged by under this part of the spec."""
+        """Names of the metrics that can be computed for a model of this task under these settings."""
         own = {name: info.needs for name, info in METRICS.items() if info.task == task}
         return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
 
     @property
     def greater_is_better(self) -> bool:
-        """Direction of the metric that decides."""
+        """Whether a greater value of the deciding metric is better."""
         return METRICS[self.metric].greater_is_better

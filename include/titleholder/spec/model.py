@@ -1,4 +1,4 @@
-"""What a team writes about a model: one frozen, strict specification per YAML file.
+"""The specification of a model: frozen and strict, one YAML file each.
 
 A typo is an error when the file is read; it names the file, the line, the key, the value and the valid choices.
 """
@@ -16,25 +16,25 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder.spec.criteria import METRICS, Judgement, Task
 from titleholder.spec.sql import PARAMETERS, parameters
-from titleholder.spec.types import Address, AssetName, ClassPath, Column, Duration, Name, Part, Span
+from titleholder.spec.types import Address, AssetName, ClassPath, Column, Duration, ElapsedTime, Name, StrictModel
 
 LONGEST = 63
 """The length of a name in PostgreSQL."""
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 
 
-class Facts(Part):
-    """When the rows of a table became known: what the leak trap plants a future by; see `titleholder.data.leakage`."""
+class TableHistory(StrictModel):
+    """How to tell when the rows of a table became known; the leak test needs it, see `titleholder.data.leakage`."""
 
     known_at: Annotated[str, Field(min_length=1)]
-    """The column that says it; with `changes`, any SQL expression over the row."""
+    """The column of the time when a row became known; with `changes`, any SQL expression over the row."""
     until: Column | None = None
-    """Where a row is a version: the column that says when a newer version took its place."""
+    """Where a row is a version: the column of the time when a newer version took its place."""
     changes: tuple[Column, ...] = ()
-    """Where rows are overwritten in place: the columns that are, once the fact is known."""
+    """Where rows are overwritten in place: the columns that are overwritten once the fact is known."""
 
     @model_validator(mode="after")
-    def _one_shape(self) -> Self:
+    def _versions_or_changes(self) -> Self:
         if self.until and self.changes:
             raise ValueError("until is for rows that are versions, changes for rows overwritten in place: give one")
         if not self.changes and len(self.known_at) > LONGEST:
@@ -42,12 +42,12 @@ class Facts(Part):
         return self
 
 
-class Source(Part):
+class Source(StrictModel):
     """Where the rows come from."""
 
     connection: Name
     query: str
-    tables: dict[str, Facts | Literal["static"]] = Field(default={})
+    tables: dict[str, TableHistory | Literal["static"]] = Field(default={})
     """When the rows of each table that the query reads became known; `static` for one that never changes."""
 
     @field_validator("query")
@@ -58,7 +58,7 @@ class Source(Part):
         return value
 
 
-class Columns(Part):
+class Columns(StrictModel):
     """What each column of the query means. The query returns these columns and no others."""
 
     entity: Column
@@ -89,27 +89,27 @@ class Columns(Part):
         return list(dict.fromkeys([*filter(None, keys), *self.features, *self.segments, *self.protected]))
 
     @model_validator(mode="after")
-    def _roles_do_not_clash(self) -> Self:
+    def _one_role_each(self) -> Self:
         if not self.features:
             raise ValueError("name at least one feature under numeric or categorical")
         keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight) if c]
-        once = [*keys, *self.numeric, *self.categorical]
-        if twice := sorted({c for c in once if once.count(c) > 1}):
+        roles = [*keys, *self.numeric, *self.categorical]
+        if twice := sorted({c for c in roles if roles.count(c) > 1}):
             raise ValueError(f"columns with two roles: {', '.join(twice)}")
         if leaked := sorted(set(self.protected) & set(self.features)):
             raise ValueError(f"protected columns are never trained on, yet also features: {', '.join(leaked)}")
         return self
 
 
-class Windows(Part):
-    """How much of the past a run looks at; see `titleholder.spec.windows`."""
+class Windows(StrictModel):
+    """Lengths of the data windows of a run; see `titleholder.spec.windows`."""
 
     label_maturity: Duration
     train: Duration | Literal["all"]
     holdout: Duration
 
 
-class Range(Part):
+class Range(StrictModel):
     """An interval to search in; whole numbers when both ends are."""
 
     low: int | float
@@ -129,8 +129,8 @@ Choice = str | int | float | bool | None
 Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 
 
-class Candidate(Part):
-    """One way to make a model: any importable class that follows scikit-learn's estimator interface."""
+class Candidate(StrictModel):
+    """One way to train a model: any importable class that follows scikit-learn's estimator interface."""
 
     estimator: ClassPath
     params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
@@ -141,8 +141,8 @@ class Candidate(Part):
 
     @field_validator("search")
     @classmethod
-    def _in_one_order(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """A search goes by the order of its parameters, which the ledger does not keep."""
+    def _sorted_by_name(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """The search depends on the order of its parameters, which the ledger does not keep."""
         return dict(sorted(value.items()))
 
     @model_validator(mode="after")
@@ -154,15 +154,15 @@ class Candidate(Part):
         return self
 
 
-class Search(Part):
-    """How hard to look for good hyper-parameters."""
+class Search(StrictModel):
+    """The effort of the hyper-parameter search."""
 
     trials: int = Field(default=20, ge=1, le=1000)
     folds: int = Field(default=4, ge=2, le=20)
 
 
-class Training(Part):
-    """How candidates are made."""
+class Training(StrictModel):
+    """How candidates are trained."""
 
     seed: int = Field(default=0, ge=0)
     minimum_rows: int = Field(default=200, ge=10)
@@ -170,20 +170,20 @@ class Training(Part):
     candidates: dict[Name, Candidate] = Field(min_length=1)
 
 
-class Person(Part):
+class Person(StrictModel):
     """A user of Airflow whose id is not its name, as with the FAB auth manager, whose ids are numbers."""
 
     id: str = Field(min_length=1)
     name: str = Field(min_length=1)
 
 
-class Approval(Part):
-    """Who must say yes, and how long they have. Silence means no."""
+class Approval(StrictModel):
+    """Who must approve, and how long they have. Silence means no."""
 
     by: Annotated[tuple[str | Person, ...], Field(min_length=1)]
-    within: Span
+    within: ElapsedTime
     own_runs: bool = False
-    """Whether somebody may approve the challenger of a run that they asked for themselves."""
+    """Whether somebody may approve the challenger of a run that they requested themselves."""
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -191,37 +191,37 @@ class Approval(Part):
         return tuple(p if isinstance(p, Person) else Person(id=p, name=p) for p in self.by)
 
 
-class Promotion(Part):
-    """How a winner takes over."""
+class Promotion(StrictModel):
+    """How a winning challenger takes over."""
 
     approval: Literal["automatic"] | Approval = "automatic"
     cooldown: Duration | None = None
-    """How long after a change of champion nobody may take over, by as-of dates."""
+    """How long after a change of champion no challenger may take over, by as-of dates."""
 
 
-class Email(Part):
-    """Who is told by e-mail, and the Airflow connection (SMTP) that sends it."""
+class Email(StrictModel):
+    """Who gets e-mail, and the Airflow connection (SMTP) that sends it."""
 
     to: Annotated[tuple[Address, ...], Field(min_length=1)]
     connection: Name = "smtp_default"
 
 
-class Slack(Part):
-    """The Airflow connection (Slack Incoming Webhook) that posts; the webhook knows its channel."""
+class Slack(StrictModel):
+    """The Airflow connection (Slack Incoming Webhook) that posts; the webhook belongs to one channel."""
 
     connection: Name = "slack_webhook_default"
 
 
-class Notices(Part):
-    """Who is told what became of a live run, and when a run is late; see `titleholder.workflow.notifications`."""
+class Notifications(StrictModel):
+    """Who is notified of the decisions of live runs and of late runs; see `titleholder.workflow.notifications`."""
 
-    deadline: Span | None = None
+    deadline: ElapsedTime | None = None
     """How long after its start a run must have decided."""
     email: Email | None = None
     slack: Slack | None = None
 
 
-class ModelSpec(Part):
+class ModelSpec(StrictModel):
     """Everything Titleholder knows about one model. Frozen; equal files give equal specs and fingerprints."""
 
     name: Name
@@ -239,7 +239,7 @@ class ModelSpec(Part):
     training: Training
     judgement: Judgement
     promotion: Promotion = Promotion()
-    notices: Notices = Notices()
+    notifications: Notifications = Notifications()
     sql: str
 
     @field_validator("schedule")
@@ -251,7 +251,7 @@ class ModelSpec(Part):
 
     @field_validator("sql")
     @classmethod
-    def _binds_the_cut_offs(cls, value: str) -> str:
+    def _binds_all_parameters(cls, value: str) -> str:
         found = parameters(value)
         if missing := [p for p in PARAMETERS if p not in found]:
             raise ValueError(
@@ -266,18 +266,18 @@ class ModelSpec(Part):
         return value
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _agrees_with_itself(self) -> Self:
         judgement, valid = self.judgement, self.judgement.metrics(self.task)
-        for where, name in [("metric", judgement.metric), *(("floors", f) for f in judgement.floors)]:
+        for key, name in [("metric", judgement.metric), *(("floors", f) for f in judgement.floors)]:
             if name not in valid:
-                lacks = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
-                why = f"needs judgement.{lacks}" if lacks else f"is no {self.task} metric"
-                raise ValueError(f"judgement.{where}: {name!r} {why}; valid: {', '.join(valid)}")
+                missing = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
+                why = f"needs judgement.{missing}" if missing else f"is no {self.task} metric"
+                raise ValueError(f"judgement.{key}: {name!r} {why}; valid: {', '.join(valid)}")
         for name, candidate in self.training.candidates.items():
-            if strangers := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
+            if unknown := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
                 raise ValueError(
                     f"training.candidates.{name}: increasing and decreasing name numeric columns, "
-                    f"not {', '.join(strangers)}; valid: {', '.join(self.columns.numeric) or 'none'}"
+                    f"not {', '.join(unknown)}; valid: {', '.join(self.columns.numeric) or 'none'}"
                 )
         if self.end_date and self.end_date <= self.start_date:
             raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
@@ -296,13 +296,13 @@ class ModelSpec(Part):
         """Twelve hex digits that change with anything that could change a trained model, and with nothing else."""
         parts: dict[str, Any] = dict.fromkeys(("name", "columns", "task", "windows", "training", "sql"), True)
         parts["source"] = {"connection", "query"}
-        needs = METRICS[self.judgement.metric].needs  # the search and the nomination go by the metric
+        needs = METRICS[self.judgement.metric].needs  # the search and the nomination use the metric
         by = {"metric", *([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
-        judged_by = self.judgement.model_dump(mode="json", include=by)
-        return _digest({**self.model_dump(mode="json", include=parts), "metric": judged_by})
+        metric = self.judgement.model_dump(mode="json", include=by)
+        return _digest({**self.model_dump(mode="json", include=parts), "metric": metric})
 
     def judgement_fingerprint(self) -> str:
-        """Twelve hex digits that change with what a challenger is held to."""
+        """Twelve hex digits that change with the thresholds and rules for a challenger."""
         return _digest(self.model_dump(mode="json", include={"judgement", "promotion"}))
 
 

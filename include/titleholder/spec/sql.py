@@ -1,4 +1,4 @@
-"""A model's SQL: its bound parameters, found without touching strings, comments or casts, and what is put around it."""
+"""A model's SQL: its bound parameters (outside strings, comments and casts), and the queries built around it."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ def parameters(sql: str) -> list[str]:
 
 
 def setting(name: str) -> str:
-    """The name of the transaction's setting that carries a parameter's value."""
+    """The name of the transaction setting that holds a parameter's value."""
     return f"titleholder.{name}"
 
 
 def from_settings(sql: str) -> str:
     """`sql` with each `:name` replaced by a timestamptz read from the transaction's setting of that name.
 
-    PostgreSQL streams a result (COPY) only of a query without parameters, so the values are bound to settings first;
-    the inner SELECT lets it read a setting once a query, not once a row. A semicolon at the end goes, so that the query
-    can stand in parentheses.
+    PostgreSQL streams a result (COPY) only for a query without parameters, so the values are bound to settings first;
+    with the inner SELECT it reads a setting once a query, not once a row. A semicolon at the end is removed, so that
+    the query can be a subquery.
     """
 
-    def place(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         if match["end"]:
             return ""
         name = match["name"]
         return match[0] if name is None else f"(SELECT current_setting('{setting(name)}')::timestamptz)"
 
-    return _TOKEN.sub(place, sql).strip()
+    return _TOKEN.sub(replacement, sql).strip()
 
 
 def ordered(sql: str, event_time: str, entity: str) -> str:
-    """The rows of `sql` in the order of a snapshot."""
+    """A query for the rows of `sql` in the order of a snapshot."""
     return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract ORDER BY {quoted(event_time)}, {quoted(entity)}"  # noqa: S608  (values are bound)
 
 
 def by_day(sql: str, event_time: str) -> str:
-    """How many rows of `sql` there are by the day of their event."""
+    """A query for the number of rows of `sql` by the day of their event."""
     day = f"date_trunc('day', {quoted(event_time)}::timestamptz)"
     return f"SELECT {day} AS day, count(*) AS events FROM (\n{from_settings(sql)}\n) AS extract GROUP BY 1"  # noqa: S608  (values are bound)
 
 
 def quoted(identifier: str) -> str:
-    """An identifier as SQL writes it."""
+    """An identifier in double quotes, escaped."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""The kinds of value that a spec is written with."""
+"""The types of the values in a spec."""
 
 from __future__ import annotations
 
@@ -14,38 +14,43 @@ from pydantic_core import CoreSchema, core_schema
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 LIVE, BACKTEST = "live", "backtest"
 """The lane whose champion the registry's alias follows, and the lane of backfills."""
+LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
+Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
+"""The name of an independent line of decisions."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
-"""Where e-mail goes."""
+"""An e-mail address."""
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
-"""What an Airflow asset is called, as in `Asset("loans_loaded")`."""
+"""The name of an Airflow asset, as in `Asset("loans_loaded")`."""
 ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 
-class Part(BaseModel):
-    """A part of a spec: frozen and strict; an unknown key is an error."""
+class StrictModel(BaseModel):
+    """A section of a spec: frozen and strict; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Duration(relativedelta):
-    """A length of calendar time in plain words: `90 days`, `18 months`, `1 year 6 months`."""
+    """A length of calendar time, written as `90 days`, `18 months` or `1 year 6 months`.
+
+    >>> date(2024, 3, 31) - Duration.parse("1 month")
+    datetime.date(2024, 2, 29)
+    """
 
     _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (day|week|month|year)s?")
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Read `text`; a ValueError says what a duration looks like."""
+        """Read `text`; a ValueError shows what a duration looks like."""
         units = _units(cls._PART, text)
-        if not units and _units(Span.PART, text):
-            raise ValueError("a duration is whole days such as '90 days' or '18 months'; it knows no hours or minutes")
+        if not units and _units(ElapsedTime.PART, text):
+            raise ValueError("a duration is whole days such as '90 days' or '18 months'; it has no hours or minutes")
         if not units:
-            raise ValueError(
-                "a duration is plain words such as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
-            )
+            raise ValueError("a duration is written as '90 days', '12 weeks', '18 months' or '1 year 6 months'")
         duration = cls(**units)  # type: ignore[arg-type]
         if not duration:
-            raise ValueError("a duration must be longer than nothing")
+            raise ValueError("a duration must be longer than zero")
         return duration
 
     def __str__(self) -> str:
@@ -54,13 +59,16 @@ class Duration(relativedelta):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _in_words(cls.parse)
+        return _schema(cls.parse)
 
 
-class Span(timedelta):
-    """A length of time by the clock, in plain words: `30 minutes`, `12 hours`, `1 day 6 hours`, `2 weeks`.
+class ElapsedTime(timedelta):
+    """A length of time by the clock, written as `30 minutes`, `12 hours`, `1 day 6 hours` or `2 weeks`.
 
-    Months and years have no fixed length: they are a `Duration`'s.
+    Months and years have no fixed length; a `Duration` has them.
+
+    >>> ElapsedTime.parse("1 day 12 hours") == timedelta(hours=36)
+    True
     """
 
     PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (minute|hour|day|week)s?")
@@ -68,14 +76,14 @@ class Span(timedelta):
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Read `text`; a ValueError says what a span looks like."""
+        """Read `text`; a ValueError shows what a span looks like."""
         units = _units(cls.PART, text)
         if not units:
-            raise ValueError("a span of time is plain words such as '30 minutes', '12 hours', '3 days' or '2 weeks'")
+            raise ValueError("a span of time is written as '30 minutes', '12 hours', '3 days' or '2 weeks'")
         if max(units.values()) > cls.LONGEST // timedelta(minutes=1) or (span := cls(**units)) > cls.LONGEST:
             raise ValueError(f"a span of time is at most {cls.LONGEST.days} days")
         if not span:
-            raise ValueError("a span of time must be longer than nothing")
+            raise ValueError("a span of time must be longer than zero")
         return span
 
     def __str__(self) -> str:
@@ -85,11 +93,11 @@ class Span(timedelta):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _in_words(cls.parse)
+        return _schema(cls.parse)
 
 
 def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
-    """How much of each unit `text` names, such as {"hours": 12}; nothing where it says anything else."""
+    """The amount of each unit in `text`, such as {"hours": 12}; empty when anything else is in it."""
     written = text if isinstance(text, str) else ""
     if " ".join(written.split()) != " ".join(m[0] for m in part.finditer(written)):
         return {}
@@ -99,5 +107,5 @@ def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
     return units
 
 
-def _in_words(parse: Callable[[object], Any]) -> CoreSchema:
+def _schema(parse: Callable[[object], Any]) -> CoreSchema:
     return core_schema.no_info_plain_validator_function(parse, serialization=core_schema.to_string_ser_schema())

@@ -1,4 +1,4 @@
-"""Which stretch of time a run trains on and which it is judged on (pure calendar arithmetic)."""
+"""The time windows of a run: what it trains on and what it is judged on (pure calendar arithmetic)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
 
 BEGINNING = date(1900, 1, 1)
-"""Where `train: all` begins."""
+"""The start of the training window with `train: all`."""
 
 
 def midnight(day: date) -> datetime:
-    """The instant a date stands for: 00:00 UTC."""
+    """00:00 UTC of a date."""
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
@@ -62,59 +62,59 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
 def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], latest: date) -> date | None:
     """The first as-of date, `latest` at most, that leaves enough events to train on; None without one.
 
-    Enough are `training.minimum_rows`, which can be cut into folds. `events` counts those known on a day by the day on
-    which they happened. It is asked for few days: first for `latest`, for what is not known now was not known before;
-    then from the first day that comes into question in growing steps, and back in halves.
+    Enough are `training.minimum_rows`, which can be cut into folds. `events(day)` returns the number of events known
+    on that day, by the day on which they happened. It is called for few days: first for `latest`, because what is not
+    known now was not known before; then from the first possible day in growing steps, and back by bisection.
     """
-    day = _Counted(spec, events(latest)).first_enough(latest)
+    day = _EventCounts(spec, events(latest)).first_enough(latest)
     if day is None:
         return None
     refused, step, longest = day, 1, _longest_step(spec, latest)
-    while not _Counted(spec, events(day)).enough(day):
+    while not _EventCounts(spec, events(day)).enough(day):
         if day >= latest:
             return None
         refused, day, step = day, min(day + timedelta(days=step), latest), min(2 * step, longest)
     while (day - refused).days > 1:
         middle = refused + (day - refused) // 2
-        refused, day = (refused, middle) if _Counted(spec, events(middle)).enough(middle) else (middle, day)
+        refused, day = (refused, middle) if _EventCounts(spec, events(middle)).enough(middle) else (middle, day)
     return day
 
 
 def last_as_of(spec: ModelSpec, events: Mapping[date, int], latest: date) -> date | None:
-    """The last as-of date, `latest` at most, that leaves enough of these events; None where none does."""
-    counted, first = _Counted(spec, events), min(events, default=latest)
+    """The last as-of date, `latest` at most, that leaves enough of these events; None if no day does."""
+    counts, first = _EventCounts(spec, events), min(events, default=latest)
     days = (latest - timedelta(days=n) for n in range((latest - first).days))
-    return next((day for day in days if counted.enough(day)), None)
+    return next((day for day in days if counts.enough(day)), None)
 
 
-class _Counted:
-    """Events by day, and whether they are enough to train on."""
+class _EventCounts:
+    """Numbers of events by day, and whether they are enough to train on."""
 
     def __init__(self, spec: ModelSpec, events: Mapping[date, int]) -> None:
         self._spec, self._days = spec, sorted(events)
-        self._so_far = [0, *itertools.accumulate(events[day] for day in self._days)]
+        self._cumulative = [0, *itertools.accumulate(events[day] for day in self._days)]
 
     def enough(self, as_of: date) -> bool:
-        """Whether the training window at `as_of` has enough of them."""
+        """Whether the training window at `as_of` has enough events."""
         try:
-            spans = intervals(self._spec, as_of)
+            windows = intervals(self._spec, as_of)
         except UsageError:
             return False
-        first, end = (bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start))
-        n = self._so_far[end] - self._so_far[first]
-        return n >= self._spec.training.minimum_rows and self._parted(first, n)
+        first, end = (bisect.bisect_left(self._days, day) for day in (windows.train_start, windows.holdout_start))
+        n = self._cumulative[end] - self._cumulative[first]
+        return n >= self._spec.training.minimum_rows and self._divisible(first, n)
 
-    def _parted(self, first: int, n: int) -> bool:
-        """Whether they can be cut at days into as many stretches as the folds of the search need."""
+    def _divisible(self, first: int, n: int) -> bool:
+        """Whether they can be cut at days into as many parts as the folds of the search need."""
         folds = self._spec.training.search.folds
-        offsets = (self._so_far[first] + n * k // (folds + 1) for k in range(1, folds + 1))
-        cuts = {bisect.bisect_right(self._so_far, offset) - 1 for offset in offsets}
+        offsets = (self._cumulative[first] + n * k // (folds + 1) for k in range(1, folds + 1))
+        cuts = {bisect.bisect_right(self._cumulative, offset) - 1 for offset in offsets}
         return len(cuts) == folds and first not in cuts
 
     def first_enough(self, latest: date) -> date | None:
-        """The first day, `latest` at most, of which this is true."""
-        at_least = bisect.bisect_left(self._so_far, self._spec.training.minimum_rows)  # whatever the window
-        if at_least >= len(self._so_far):
+        """The first as-of date, `latest` at most, with enough events."""
+        at_least = bisect.bisect_left(self._cumulative, self._spec.training.minimum_rows)  # for any window
+        if at_least >= len(self._cumulative):
             return None
         reached = self._days[at_least - 1]
         days = (reached + timedelta(days=n) for n in range(1, (latest - reached).days + 1))
@@ -122,15 +122,15 @@ class _Counted:
 
 
 def _longest_step(spec: ModelSpec, latest: date) -> int:
-    """In days: half the training window, so that no time with enough events is stepped over."""
-    spans = intervals(spec, latest)
-    return max(1, (spans.holdout_start - spans.train_start).days // 2)
+    """In days: half the training window, so that no time with enough events is skipped."""
+    windows = intervals(spec, latest)
+    return max(1, (windows.holdout_start - windows.train_start).days // 2)
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:
-    """The one as-of date of a run: the form's, else the data interval's end, else the moment the run was due.
+    """The one as-of date of a run: the form's, else the data interval's end, else `run_after`, when the run was due.
 
-    A moment within a day becomes the start of that day (UTC): the run then knows a little less, never more.
+    A moment within a day becomes the start of that day (UTC): the run knows a little less, never more.
 
     Raises:
         UsageError: when the form's value is no date, or nothing is given.

@@ -78,8 +78,8 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
     """What all looks of a reign show together; None where there is none.
 
     `lower` is the largest minimum that the evidence excludes, `since` begins the suffix of looks with the strongest
-    evidence, with its `counted` looks, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is the
-    natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
+    evidence, with its `counted` looks, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is
+    the natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
 
     Raises:
         ValueError: when a look's error is not a positive number.

@@ -1,4 +1,4 @@
-"""Whether ledger, registry and snapshots still say what was decided: `titleholder audit`.
+"""Whether ledger, registry and snapshots still agree with what was decided: `titleholder audit`.
 
 Nothing is changed but, on request, an alias.
 """
@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
@@ -17,33 +17,31 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import snapshots
+from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.ledger import integrity, store
 from titleholder.ledger.integrity import Row
-from titleholder.registry.models import ALIAS, Registry
+from titleholder.registry import names
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks.model_contract import compare_scores, reloaded_scores
-from titleholder.workflow import steps
-from titleholder.workflow.scoring import SCORES_TAG, recorded_scores
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+from titleholder.workflow.promotion import follow_head
+from titleholder.workflow.scoring import RELOADED_ROWS, predict
 
 OnStep = Callable[[str, int, int], None]
-DECISION_TAG, HASH_TAG, LANE_TAG = (f"titleholder.{name}" for name in ("decision", "decision_hash", "lane"))
-PATIENCE = 2.0
+SECOND_LOOK = 2.0
 """Seconds after which an alias is looked at again: a run that promotes sets it a moment after the ledger's row."""
 ADVICE = {
     "guard": "Restore it as the table's owner, and find out who had the rights to change it.",
     "chain": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "succession": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
-    "alias": "`titleholder audit --repair` sets it to what the ledger says.",
-    "snapshot": "Restore the file from a backup; without it the decision can be neither reproduced nor judged anew.",
-    "model": "Restore its files or the libraries that it was trained with, or give the title back: a rollback.",
+    "alias": "`titleholder audit --repair` sets it to what the ledger has.",
+    "snapshot": "Restore the file from a backup; without it the decision can be neither reproduced nor re-judged.",
+    "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
 """What to do about a finding, by its check."""
 DOUBTS = ("chain", "succession", "witness")
@@ -59,6 +57,14 @@ class Finding(BaseModel):
     model: str | None = None
     lane: str | None = None
     decision: int | None = None
+    explanation: str
+
+
+class Repair(BaseModel):
+    """An alias that was set to what the ledger has, in a sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
     explanation: str
 
 
@@ -78,7 +84,7 @@ class Report(BaseModel):
 
 
 class _Book:
-    """One model's rows by lane, and the versions that tell of decisions about it.
+    """One model's rows by lane, and the versions that carry the tag of a decision about it.
 
     The versions were read first, so that a decision made meanwhile has its row already.
     """
@@ -93,17 +99,30 @@ class _Book:
 
     @property
     def head(self) -> int | None:
-        """The version that reigns in the live lane, if any."""
+        """The live champion, if any."""
         live = self.lanes.get(LIVE)
         return live[-1]["champion_after"] if live else None
+
+    @property
+    def extracts(self) -> dict[tuple[str, str], Row]:
+        """Each snapshot, as address and SHA-256, with the first decision that rests on it."""
+        found: dict[tuple[str, str], Row] = {}
+        for row in self.rows:
+            if row["snapshot_uri"]:
+                found.setdefault((row["snapshot_uri"], row["snapshot_sha256"]), row)
+        return found
 
     def finding(
         self, check: str, explanation: str, row: Row | None = None, advice: str | None = None, **more: Any
     ) -> Finding:
         """A finding about this model; with a row, about that decision."""
         known = {"lane": row["lane"], "decision": row["id"]} if row else {}
-        told = f"{explanation} {ADVICE[check] if advice is None else advice}".strip()
-        return Finding(check=check, model=self.model, explanation=told, **(known | more))
+        advised = f"{explanation} {ADVICE[check] if advice is None else advice}".strip()
+        return Finding(check=check, model=self.model, explanation=advised, **(known | more))
+
+
+Job = Callable[[Sequence[Finding]], Iterator[Finding | Repair]]
+"""One look at something, given what was found before it."""
 
 
 def audit(
@@ -111,8 +130,8 @@ def audit(
 ) -> Report:
     """Audit these models, or all about which the ledger or the registry knows of decisions.
 
-    With `repair` an alias is set to the ledger's live head, unless that line is itself in doubt. `on_step` is told what
-    is looked at next, how many things were looked at before it, and how many there are.
+    With `repair` an alias is set to the ledger's live head, unless that lane is itself in doubt. `on_step` gets what is
+    looked at next, how many things were looked at before it, and how many there are.
 
     Raises:
         UsageError: for a model without decisions.
@@ -120,34 +139,29 @@ def audit(
     """
     registry = Registry(settings.tracking_uri)
     books = _open(models, settings, registry)
-    extracts = {(r["snapshot_uri"], r["snapshot_sha256"]): (b, r) for b in books for r in b.rows if r["snapshot_uri"]}
+    jobs = list(_jobs(books, registry, settings, repair))
     found: list[Finding] = []
     repaired: list[str] = []
-    jobs: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("guards of the ledger", partial(_guards, settings)),
-        *((f"{b.model}: decisions", partial(_decisions, b)) for b in books),
-        *((f"{b.model}: snapshot of {r['as_of']}", partial(_snapshot, b, *key)) for key, (b, r) in extracts.items()),
-        *((f"{b.model}: champion", partial(_champion, b, registry, found)) for b in books),
-        *((f"{b.model}: alias", partial(_alias, b, registry, settings, repair, found, repaired)) for b in books),
-    ]
     for n, (what, look) in enumerate(jobs):
         if on_step:
             on_step(what, n, len(jobs))
-        found += look()
+        seen = list(look(found))
+        found += [item for item in seen if isinstance(item, Finding)]
+        repaired += [item.explanation for item in seen if isinstance(item, Repair)]
     return Report(
         findings=tuple(found),
         models=tuple(b.model for b in books),
         lanes=sum(len(b.lanes) for b in books),
         rows=sum(len(b.rows) for b in books),
         witnesses=sum(len(b.versions) for b in books),
-        snapshots=len(extracts),
+        snapshots=len({key for b in books for key in b.extracts}),
         champions=sum(b.head is not None for b in books),
         repaired=tuple(repaired),
     )
 
 
 def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list[_Book]:
-    versions = registry.tagged(DECISION_TAG)
+    versions = registry.models.tagged(names.DECISION)
     known = sorted({*store.models(settings.ledger_url), *(v.name for v in versions)})
     if unknown := [m for m in models if m not in known]:
         raise UsageError(
@@ -156,17 +170,29 @@ def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list
     return [_Book(m, [v for v in versions if v.name == m], settings.ledger_url) for m in models or known]
 
 
+def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair: bool) -> Iterator[tuple[str, Job]]:
+    """What is looked at, with its name, in this order: later looks depend on what earlier ones found."""
+    yield "guards of the ledger", lambda _: _guards(settings)
+    for book in books:
+        yield f"{book.model}: decisions", partial(_decisions, book)
+    for book in books:
+        for (uri, sha256), row in book.extracts.items():
+            yield f"{book.model}: snapshot of {row['as_of']}", partial(_snapshot, book, uri, sha256)
+    for book in books:
+        yield f"{book.model}: champion", partial(_champion, book, registry, settings)
+    for book in books:
+        yield f"{book.model}: alias", partial(_alias, book, registry, settings, repair)
+
+
 def _guards(settings: Settings) -> Iterator[Finding]:
     for fault in store.guards(settings.ledger_url):
         yield Finding(check="guard", explanation=f"{fault}. {ADVICE['guard']}")
 
 
-def _decisions(book: _Book) -> Iterator[Finding]:
+def _decisions(book: _Book, _: Sequence[Finding]) -> Iterator[Finding]:
     for lane, rows in book.lanes.items():
-        for check, faults in (
-            ("chain", integrity.broken_links(rows)),
-            ("succession", integrity.false_successions(rows, lane)),
-        ):
+        chained, followed = integrity.broken_links(rows), integrity.wrong_champions(rows, lane)
+        for check, faults in (("chain", chained), ("succession", followed)):
             for row, explanation in faults:
                 where = f"Decision {row['id']} (lane {lane}, sequence {row['sequence']}):"
                 yield book.finding(check, f"{where} {explanation}", row)
@@ -176,93 +202,101 @@ def _decisions(book: _Book) -> Iterator[Finding]:
 
 
 def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[Finding]:
-    """A version was told which decision was made about it; some were told before there was a hash."""
-    number, told = version.tags[DECISION_TAG], version.tags.get(HASH_TAG)
-    written = f"Version {version.version} was told of decision {number}"
+    """A version carries the number and the hash of the decision that was made about it."""
+    number, tagged = version.tags[names.DECISION], version.tags.get(names.DECISION_HASH)
+    written = f"Version {version.version} carries decision {number}"
     about: dict[str, Any] = {
-        "lane": version.tags.get(LANE_TAG),
+        "lane": version.tags.get(names.LANE),
         "decision": int(number) if number.isdecimal() else None,
     }
     if number not in hashes:
         yield book.finding("witness", f"{written}, which the ledger does not have.", **about)
-    elif told is not None and told != hashes[number]:
-        both = f"with the hash {told[:12]}…; in the ledger it has {hashes[number][:12]}…"
+    elif tagged != hashes[number]:
+        both = f"with the hash {(tagged or '')[:12]}…; in the ledger it has {hashes[number][:12]}…"
         yield book.finding("witness", f"{written} {both}.", **about)
 
 
-def _snapshot(book: _Book, uri: str, sha256: str) -> Iterator[Finding]:
+def _snapshot(book: _Book, uri: str, sha256: str, _: Sequence[Finding]) -> Iterator[Finding]:
     try:
         snapshots.verify(uri, sha256)
     except DataError as error:
         resting = [r for r in book.rows if (r["snapshot_uri"], r["snapshot_sha256"]) == (uri, sha256)]
-        who = f"Decision {', '.join(str(r['id']) for r in resting)}:"
-        yield book.finding("snapshot", f"{who} {error}.", resting[0])
+        which = f"Decision {', '.join(str(r['id']) for r in resting)}:"
+        yield book.finding("snapshot", f"{which} {error}.", resting[0])
 
 
-def _champion(book: _Book, registry: Registry, found: Sequence[Finding]) -> Iterator[Finding]:
+def _champion(book: _Book, registry: Registry, settings: Settings, found: Sequence[Finding]) -> Iterator[Finding]:
     """The live champion can be loaded under today's libraries, and scores its first training rows as it once did."""
     if book.head is None:
         return
-    row = integrity.row_of(book.lanes[LIVE], book.head)
+    row = integrity.decision_on(book.lanes[LIVE], book.head)
     if row is None:
         yield book.finding(
-            "model", f"Version {book.head} reigns, but no decision says what it was trained on.", lane=LIVE
+            "model", f"Version {book.head} is champion, but no decision says what it was trained on.", lane=LIVE
         )
         return
     lost = {f.decision for f in found if f.check == "snapshot"}
     same = {r["id"] for r in book.rows if r["snapshot_uri"] == row["snapshot_uri"]}
     try:
-        model = registry.load(book.model, book.head)
-        wrong = "" if lost & same else _scores_otherwise(row, model, registry.origin_tags(book.model, book.head))
+        registry.models.load(book.model, book.head)
+        wrong = "" if lost & same else _scores_differ(row, book.head, registry, ScoreStore(settings.snapshots))
     except Exception as error:  # whatever a model or its libraries raise
         if isinstance(error, ServiceError):
-            registry.champion(book.model)  # raises as well where it is the server that does not answer
+            registry.models.champion(book.model)  # raises as well where it is the server that does not answer
         wrong = f"it cannot be loaded and asked: {type(error).__name__}: {error}"
     if wrong:
-        yield book.finding("model", f"Version {book.head} reigns, but {wrong.rstrip('.')}.", row)
+        yield book.finding("model", f"Version {book.head} is champion, but {wrong.rstrip('.')}.", row)
 
 
-def _scores_otherwise(row: Row, model: Pipeline, tags: dict[str, str]) -> str:
-    """How the model's scores differ from those on record; empty where they do not, or where none ever were."""
-    if SCORES_TAG not in tags:
-        judged = [c["status"] for c in row["verdict"]["checks"] if c["code"] == reloaded_scores.code]
+def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStore) -> str:
+    """How the model's scores differ from those stored when it was trained; empty where they do not."""
+    spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
+    with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
+        training = extract.read(
+            [*spec.columns.features, spec.columns.event_time],
+            event_time=spec.columns.event_time, end=spans.holdout_start, positions=True,
+        )  # fmt: skip
+    first = training.head(RELOADED_ROWS)
+    key = ScoreKey(spec.name, version, row["snapshot_sha256"])
+    stored = scores.stored(key, first.index.to_numpy(dtype=np.int64))
+    if stored is None:
+        checks = json.loads(row["verdict"])["checks"]
+        compared = [c["status"] for c in checks if c["code"] == reloaded_scores.code]
         return (
-            "" if judged in ([], ["not_applicable"]) else f"the scores recorded at its training ({SCORES_TAG}) are gone"
+            "" if compared in ([], ["not_applicable"]) else f"the scores stored at its training ({key.path}) are gone"
         )
-    spec = ModelSpec.restore(row["spec"])
-    whole = snapshots.frame(row["snapshot_uri"], row["snapshot_sha256"])
-    sample = snapshots.part(whole, Intervals.model_validate(row["spans"]), spec.columns.event_time, "training")
-    recorded = np.array(json.loads(tags[SCORES_TAG]), dtype=np.float64)
-    compared = compare_scores(recorded, recorded_scores(model, sample, spec), spec.judgement.checks.reload.tolerance)
-    return compared.explanation if compared.status == "fail" else ""
+    reloaded = predict(registry.models.load(spec.name, version), spec, first)
+    found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
+    return found.explanation if found.status == "fail" else ""
 
 
 def _alias(
-    book: _Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[Finding], repaired: list[str]
-) -> Iterator[Finding]:
-    head, alias = book.head, registry.champion(book.model)
+    book: _Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[Finding]
+) -> Iterator[Finding | Repair]:
+    head, alias = book.head, registry.models.champion(book.model)
     if head != alias:
-        time.sleep(PATIENCE)
-        head, alias = _Book(book.model, (), settings.ledger_url).head, registry.champion(book.model)
+        time.sleep(SECOND_LOOK)
+        head = store.champion(settings.ledger_url, book.model, LIVE)
+        alias = registry.models.champion(book.model)
     if head == alias:
         return
-    says = f"The alias {ALIAS} points at {_version(alias)}; in the ledger {_version(head)} reigns"
+    differs = f"The alias {names.ALIAS} points at {_version(alias)}; in the ledger {_version(head)} is champion"
     if head is None:
-        yield book.finding(
-            "alias", f"{says}.", lane=LIVE, advice="Delete the alias in MLflow: only a live run sets it."
-        )
+        advice = "Delete the alias in MLflow: only a live run sets it."
+        yield book.finding("alias", f"{differs}.", lane=LIVE, advice=advice)
     elif not repair:
-        yield book.finding("alias", f"{says}.", lane=LIVE)
+        yield book.finding("alias", f"{differs}.", lane=LIVE)
     elif any(f.model == book.model and f.check in DOUBTS and f.lane in (LIVE, None) for f in found):
         advice = "It is not repaired, because the ledger is itself in doubt."
-        yield book.finding("alias", f"{says}.", lane=LIVE, advice=advice)
+        yield book.finding("alias", f"{differs}.", lane=LIVE, advice=advice)
     else:
         try:
-            steps.reconcile(book.model, settings=settings)
-            repaired.append(f"{book.model}: the alias {ALIAS} pointed at {_version(alias)}, now at {_version(head)}")
+            follow_head(book.model, settings=settings, registry=registry)
+            now = f"{_version(alias)}, now at {_version(head)}"
+            yield Repair(explanation=f"{book.model}: the alias {names.ALIAS} pointed at {now}")
         except MlflowException as error:
-            yield book.finding("alias", f"{says}, but it cannot be set: {error}.", lane=LIVE, advice="")
+            yield book.finding("alias", f"{differs}, but it cannot be set: {error}.", lane=LIVE, advice="")
 
 
 def _version(version: int | None) -> str:
-    return "nobody" if version is None else f"version {version}"
+    return "no version" if version is None else f"version {version}"

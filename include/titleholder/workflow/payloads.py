@@ -1,25 +1,69 @@
-"""What the six verbs hand to one another: small and frozen, so that it can travel through XCom and the ledger."""
+"""What the six steps hand to one another: small and frozen, so that it can travel through XCom."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from titleholder.data.snapshots import Snapshot
 from titleholder.ledger.decision import Answer
-from titleholder.spec.model import Person
+from titleholder.spec.model import ModelSpec, Person
+from titleholder.spec.windows import Intervals
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.policy import Kind
 
 
-class Reference(BaseModel):
+class Payload(BaseModel):
     """What all of them are: frozen."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Trained(Reference):
+class Origin(Payload):
+    """Who or what asked for a run, and why, and where people see more of it.
+
+    `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the address of its
+    page; both are for MLflow's pages only, never for the ledger.
+    """
+
+    actor: str
+    airflow_run: str = ""
+    reason: str = ""
+    url: str = ""
+    decisions: str = ""
+
+
+class Snapshot(Payload):
+    """A reference to the rows of one run, and what the run is.
+
+    It carries the spec as it was read by `extract`: a file that is edited in the middle of a run changes the next one.
+    """
+
+    spec: ModelSpec
+    lane: str
+    as_of: date
+    spans: Intervals
+    candidates: tuple[str, ...]
+    uri: str
+    sha256: str
+    rows: int
+    key: str
+    run_id: str
+    origin: Origin
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _as_the_ledger_keeps_it(cls, value: Any) -> Any:
+        return ModelSpec.restore(value) if isinstance(value, dict) else value
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.spec.name
+
+
+class TrainedCandidate(Payload):
     """A fitted candidate: where its model is, and its score on time-ordered folds."""
 
     snapshot: Snapshot
@@ -29,7 +73,7 @@ class Trained(Reference):
     score: float
 
 
-class Challenger(Reference):
+class Challenger(Payload):
     """The best candidate, registered as a model version."""
 
     snapshot: Snapshot
@@ -39,17 +83,17 @@ class Challenger(Reference):
     trained_through: date
 
 
-class Judged(Reference):
+class ValidatedChallenger(Payload):
     """A challenger and what was found about it."""
 
     challenger: Challenger
     verdict: Verdict
 
 
-class Ruled(Reference):
-    """A judged challenger and what is to be done about it.
+class ProposedDecision(Payload):
+    """A validated challenger and what is to be done about it.
 
-    `head` is the sequence number of the lane's last decision when it was ruled: what an approval is good for.
+    `head` is the sequence number of the lane's last decision when it was proposed: an approval holds for that one.
     """
 
     challenger: Challenger
@@ -60,7 +104,7 @@ class Ruled(Reference):
     answer: Answer | None = None
 
 
-class Question(Reference):
+class ApprovalRequest(Payload):
     """What people are asked about a challenger: who may answer, and the report as Markdown."""
 
     subject: str
@@ -68,11 +112,11 @@ class Question(Reference):
     asked: tuple[Person, ...]
 
 
-class Rollback(Reference):
+class RollbackOrder(Payload):
     """Who wants which version back, and why.
 
-    `to` is None for the predecessor; `leaving`, where given, must be the version that reigns, or nothing is done;
-    `force` allows a version that was rolled back itself.
+    `to` is None for the predecessor; `leaving`, where given, must be the champion, or nothing is done; `force` allows a
+    version that was rolled back itself.
     """
 
     reason: str

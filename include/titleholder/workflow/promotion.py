@@ -1,153 +1,158 @@
-"""How a decision enters a line of succession, under the line's lock, and what follows from it."""
+"""How a decision enters its lane, and which later months are re-judged because of it.
+
+A decision is planned without any lock: models are loaded and bootstraps drawn for the head of the lane that was read.
+Then it is written if that is still the head. A plan that another run has overtaken is made again.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from titleholder.errors import DataError, UsageError
-from titleholder.ledger import reigns
+from titleholder.errors import DataError, ServiceError
+from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
-from titleholder.ledger.store import Line
-from titleholder.registry.models import Registry
-from titleholder.settings import code_version
+from titleholder.ledger.store import LaneEntry
+from titleholder.registry.client import Registry
+from titleholder.settings import Settings, code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
-from titleholder.validation.verdict import Reign, Verdict
+from titleholder.validation import checks
+from titleholder.validation.checks.base import Result
+from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow import policy
-from titleholder.workflow.payloads import Rollback, Ruled
-from titleholder.workflow.scoring import Contest, prepare
+from titleholder.workflow.payloads import ProposedDecision
+from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
 
 log = logging.getLogger(__name__)
 
-
-def align(line: Line, registry: Registry, model: str) -> bool:
-    """Let the alias follow the live head; returns whether it had to be moved. Other lanes never touch it."""
-    head = line.rows[-1].champion_after if line.rows else None
-    if line.lane != LIVE or head is None or registry.champion(model) == head:
-        return False
-    registry.crown(model, head)
-    return True
+ATTEMPTS = 30
+"""How often a plan is made before the lane is said to be too busy; each time another run has written something."""
+PAUSE = 0.05
+"""Seconds, at most, before a plan is made again, times the number of the attempt."""
 
 
-def already(rows: Sequence[Decision], version: int, spec: ModelSpec, answer: Answer | None = None) -> Decision | None:
-    """The decision that stands about this version: held to the same rules, with no newer answer, or a reign begun.
+def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
+    """Let the alias follow the live lane's head; returns whether it had to be moved.
 
-    Elsewhere than live none stands that a later challenger of the same as-of date has replaced, nor one that could not
-    be judged anew when another version came to reign before it.
+    No lock is held meanwhile. The head is read again after the alias was set, so the last of several runs that do this
+    at once leaves the alias where the ledger says.
     """
-    row = reigns.row_of(rows, version)
-    if row is None or (row.lane != LIVE and not _in_force(row, rows)):
-        return None
-    same_rules = ModelSpec.restore(row.spec).judgement_fingerprint() == spec.judgement_fingerprint()
-    asked_again = answer is not None and answer != row.approval
-    crowned = row.lane == LIVE and row.kind == "promote"
-    return row if crowned or (same_rules and not asked_again) else None
+    moved = False
+    for _ in range(ATTEMPTS):
+        head = store.champion(settings.ledger_url, model, LIVE)
+        if head is None or registry.models.champion(model) == head:
+            return moved
+        registry.models.set_champion(model, head)
+        moved = True
+    raise ServiceError(f"{model}: the live lane changes faster than the alias can follow; run `titleholder audit`")
 
 
-def _in_force(row: Decision, rows: Sequence[Decision]) -> bool:
-    newest = next(r for r in reversed(rows) if r.as_of == row.as_of)
-    return row == newest and reigns.reign_before(rows, row.lane, row.as_of) == row.judged.champion
+Plan = Callable[[list[LaneEntry]], list[Entry] | int]
+"""Makes entries of a lane's rows, or finds the id of a decision that stands already."""
 
 
-def roll_back(line: Line, order: Rollback, model: str) -> Decision:
-    """Give the live line back to a version that once was champion: its head's predecessor, or the one ordered.
+def write(plan: Plan, url: str, model: str, lane: str) -> Decision:
+    """Write what is planned behind a lane's rows; planned again while another run overtakes it.
 
-    The version rolled back is barred from then on; see `reigns.bar`. A second try of one Airflow run finds what the
-    first one wrote.
+    Returns the first row that was written, or the decision that stands already.
 
     Raises:
-        UsageError: naming what does not fit and what would; nothing was written then.
+        ServiceError: when the lane changed during every attempt.
     """
-    rows = line.rows
-    if done := next((r for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run), None):
-        return done
-    head = rows[-1].champion_after if rows else None
-    if head is None:
-        raise UsageError(f"{model}: nobody reigns in lane {line.lane}, so there is nothing to roll back")
-    to = _target(rows, order, model, head)
-    crowned = reigns.row_of(rows, to)
-    if crowned is None:
-        raise UsageError(f"{model}: version {to} has no decision of its own in lane {line.lane}")
-    forced = " by force" if to in reigns.barred(rows) else ""
-    return line.append(
-        Entry(
-            model=model,
-            lane=line.lane,
-            as_of=max(r.as_of for r in rows),
-            kind="rollback",
-            challenger_version=None,
-            champion_before=head,
-            champion_after=to,
-            trained_through=crowned.trained_through,
-            run_key="",
-            snapshot_uri="",
-            snapshot_sha256="",
-            spec=crowned.spec,
-            spec_fingerprint=crowned.spec_fingerprint,
-            verdict=None,
-            spans=None,
-            code_version=code_version(),
-            seed=crowned.seed,
-            mlflow_run_id="",
-            airflow_run=order.run,
-            actor=order.actor,
-            reason=f"Version {head} gave way to version {to}{forced}. {order.reason}",
-            asked_because=order.reason,
-        )
-    )
+    for attempt in range(ATTEMPTS):
+        rows = store.read_lane(url, model, lane)
+        planned = plan(rows)
+        if isinstance(planned, int):
+            return store.decision(url, planned)
+        if written := store.append(url, planned, after=rows[-1].sequence if rows else 0):
+            return written[0]
+        time.sleep(random.uniform(0, PAUSE * attempt))  # noqa: S311  (no secret: so that two runs do not keep step)
+    raise ServiceError(f"{model}, lane {lane}: other runs kept writing for {ATTEMPTS} attempts. Try again in a moment.")
 
 
-def _target(rows: Sequence[Decision], order: Rollback, model: str, head: int) -> int:
-    if not order.reason.strip():
-        raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
-    if order.leaving not in (None, head):
-        raise UsageError(f"{model}: version {head} reigns, not version {order.leaving}; nothing was rolled back")
-    ever, gone = [v for v in reigns.reigned(rows) if v != head], reigns.barred(rows)
-    valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in ever) or "none"
-    valid = f"other versions that once reigned: {valid}"
-    to = order.to if order.to is not None else reigns.predecessor(rows, head)
-    if to is None:
-        raise UsageError(f"{model}: nobody to go back to from version {head}; nothing was changed; {valid}")
-    if to not in ever:
-        why = "reigns already" if to == head else "never was champion in the live lane"
-        raise UsageError(f"{model}: version {to} {why}; {valid}")
-    if to in gone and not order.force:
-        raise UsageError(
-            f"{model}: version {to} was itself rolled back ({gone[to].asked_because}); reinstate it with force if you "
-            f"mean it; {valid}"
-        )
-    return to
+def standing(rows: Sequence[LaneEntry], version: int, spec: ModelSpec, answer: Answer | None = None) -> int | None:
+    """The id of the decision that stands about this version: under the same thresholds, with no newer answer.
 
-
-def rule(
-    spec: ModelSpec, verdict: Verdict, as_of: date, trained_through: date | None, lane: str, rows: Sequence[Decision]
-) -> policy.Ruling:
-    """The policy's ruling in a lane with these rows."""
-    newest = max((r.as_of for r in rows), default=None)
-    barred = reigns.bar(rows, trained_through) if trained_through else ""
-    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
-
-
-def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> list[Decision]:
-    """Append the decision, judged against whoever reigns now; then judge anew what came after it in as-of order.
-
-    Returns the rows that were written, the decision first.
+    A version that became champion in the live lane is decided for good. Elsewhere no decision stands that a later
+    challenger of the same as-of date has replaced, nor one that was judged against another champion than it has now.
     """
-    challenger, snapshot = ruled.challenger, ruled.challenger.snapshot
-    reign = line.reign(snapshot.as_of)
-    verdict = ruled.verdict
-    if reign != verdict.champion:
-        verdict = prepare(Contest.of(challenger, spec), reign, line.rows, registry).judge()
-    ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, line.lane, line.rows)
-    if ruling.kind == "ask" or ruled.answer:
-        ruling = policy.answered(ruling, ruled.answer, _since(line.rows, ruled))
-    decision = line.append(
-        Entry(
+    row = reigns.decision_on(rows, version)
+    if row is None or (row.lane != LIVE and not _in_force(row, rows)):
+        return None
+    crowned = row.lane == LIVE and row.kind == "promote"
+    asked_again = answer is not None and answer.model_dump(mode="json") != row.approval
+    same_thresholds = row.judgement_fingerprint == spec.judgement_fingerprint()
+    return row.id if crowned or (same_thresholds and not asked_again) else None
+
+
+def _in_force(row: LaneEntry, rows: Sequence[LaneEntry]) -> bool:
+    newest = next(r for r in reversed(rows) if r.as_of == row.as_of)
+    reign = reigns.reign_before(rows, row.lane, row.as_of)
+    return row.id == newest.id and reigns.fingerprint(reign) == row.reign_fingerprint
+
+
+class Judge:
+    """Gives the verdict on one challenger against any champion; what looks cannot change is computed once."""
+
+    def __init__(self, comparison: Comparison, scorer: Scorer, decided: Verdict | None = None) -> None:
+        self._comparison, self._scorer, self._decided = comparison, scorer, decided
+        self._known: dict[int | None, tuple[ScoredComparison, Measurements, tuple[Result, ...]]] = {}
+
+    def __call__(self, reign: Reign | None, champion_spec: ModelSpec | None) -> Verdict:
+        champion = reign.version if reign else None
+        if champion not in self._known:
+            self._known[champion] = self._compare(reign, champion_spec)
+        scored, measurements, results = self._known[champion]
+        return scored.under(self._comparison.spec, reign).judge(measurements, results)
+
+    def _compare(
+        self, reign: Reign | None, champion_spec: ModelSpec | None
+    ) -> tuple[ScoredComparison, Measurements, tuple[Result, ...]]:
+        """Where an earlier verdict looked at the same rows, results that a champion cannot change are taken from it."""
+        decided, rows = self._decided, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
+        same_rows = decided is not None and (decided.holdout_start, decided.holdout_end) == rows
+        results = checks.unaffected_by("champion", decided.checks) if decided and same_rows else ()
+        scored = compare(self._comparison, reign, champion_spec, self._scorer, reload=not same_rows)
+        return scored, measure(scored.evidence), results
+
+
+class Planner:
+    """Plans the rows that a proposed decision adds to its lane: itself, then the later months that it changes.
+
+    What was computed for one plan is kept for the next, should another run overtake it.
+    """
+
+    def __init__(self, proposed: ProposedDecision, scorer: Scorer, url: str) -> None:
+        self._proposed, self._scorer, self._url = proposed, scorer, url
+        self._judge = Judge(Comparison.of(proposed.challenger), scorer)
+        self._judges: dict[int, tuple[Decision, Judge]] = {}
+
+    def plan(self, rows: list[LaneEntry]) -> list[Entry] | int:
+        """The entries to write behind these rows, or the id of the decision that stands already."""
+        proposed, snapshot = self._proposed, self._proposed.challenger.snapshot
+        stands = standing(rows, proposed.challenger.version, snapshot.spec, proposed.answer)
+        if stands is not None:
+            return stands
+        decision = self._decision(rows)
+        return [decision, *(self._rejudged(rows, decision) if snapshot.lane != LIVE else ())]
+
+    def _decision(self, rows: list[LaneEntry]) -> Entry:
+        proposed, challenger, snapshot = self._proposed, self._proposed.challenger, self._proposed.challenger.snapshot
+        spec, reign = snapshot.spec, reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
+        verdict = proposed.verdict
+        if reign != verdict.champion:
+            verdict = self._judge(reign, champion_spec(rows, reign, self._url))
+        ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
+        if ruling.kind == "ask" or proposed.answer:
+            ruling = policy.answered(ruling, proposed.answer, _since(rows, proposed))
+        return Entry(
             model=snapshot.model,
-            lane=line.lane,
+            lane=snapshot.lane,
             as_of=snapshot.as_of,
             kind=ruling.kind,
             challenger_version=challenger.version,
@@ -159,6 +164,8 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
             snapshot_sha256=snapshot.sha256,
             spec=spec.model_dump(mode="json"),
             spec_fingerprint=spec.fingerprint(),
+            judgement_fingerprint=spec.judgement_fingerprint(),
+            reign_fingerprint=reigns.fingerprint(reign),
             verdict=verdict,
             spans=snapshot.spans,
             code_version=code_version(),
@@ -168,16 +175,81 @@ def settle(line: Line, ruled: Ruled, spec: ModelSpec, registry: Registry) -> lis
             actor=snapshot.origin.actor,
             reason=ruling.reason,
             asked_because=snapshot.origin.reason,
-            approval=ruled.answer,
+            approval=proposed.answer,
         )
-    )
-    return [decision, *(_judge_anew(line, decision, registry) if line.lane != LIVE else ())]
+
+    def _rejudged(self, rows: list[LaneEntry], decision: Entry) -> Iterator[Entry]:
+        """Later months of a lane whose champion, or its evidence, is another one now. Nothing is trained.
+
+        A month that cannot be judged against its new champion (its snapshot is gone, or lacks what the champion needs)
+        stays as it was, and so do those after it, until it is run again.
+        """
+        planned = [*rows, LaneEntry.planned(decision, rows)]
+        for row in [r for r in reigns.in_force(rows, decision.lane) if r.as_of > decision.as_of]:
+            reign = reigns.reign_before(planned, row.lane, row.as_of)
+            if reigns.fingerprint(reign) == row.reign_fingerprint:
+                continue
+            try:
+                entry = self._rejudge(row, reign, planned)
+            except DataError as error:
+                log.warning("%s, lane %s: %s stays until it is run again: %s", row.model, row.lane, row.as_of, error)
+                continue
+            planned.append(LaneEntry.planned(entry, planned))
+            yield entry
+
+    def _rejudge(self, row: LaneEntry, reign: Reign | None, planned: list[LaneEntry]) -> Entry:
+        if row.id not in self._judges:
+            decided = store.decision(self._url, row.id)
+            self._judges[row.id] = decided, Judge(Comparison.behind(decided), self._scorer, decided.judged)
+        decided, judge = self._judges[row.id]
+        verdict = judge(reign, champion_spec(planned, reign, self._url))
+        changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
+        entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": code_version()}
+        return Entry.model_validate(entry)
 
 
-def _since(rows: Sequence[Decision], ruled: Ruled) -> str:
-    """What voids an answer: a change of champion, or a challenger no older, decided after the question was made."""
-    as_of = ruled.challenger.snapshot.as_of
-    later = [r for r in rows if r.sequence > ruled.head and (r.as_of >= as_of or r.changed)]
+def rule(
+    spec: ModelSpec,
+    verdict: Verdict,
+    as_of: date,
+    trained_through: date | None,
+    lane: str,
+    rows: Sequence[reigns.Row],
+) -> policy.Ruling:
+    """The policy's ruling in a lane with these rows."""
+    newest = max((r.as_of for r in rows), default=None)
+    barred = reigns.bar(rows, trained_through) if trained_through else ""
+    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
+
+
+def rejudgement(
+    row: Decision, spec: ModelSpec, verdict: Verdict, rows: Sequence[reigns.Row], lane: str
+) -> dict[str, Any]:
+    """What changes of a decision with a new verdict, after these rows of a lane and under this spec."""
+    ruling = rule(spec, verdict, row.as_of, row.trained_through, lane, rows)
+    reign = verdict.champion
+    return {
+        "kind": ruling.kind,
+        "champion_before": reign.version if reign else None,
+        "champion_after": _after(ruling.kind, row.challenger_version, reign),
+        "reign_fingerprint": reigns.fingerprint(reign),
+        "verdict": verdict,
+        "reason": ruling.reason,
+    }
+
+
+def champion_spec(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> ModelSpec | None:
+    """The spec with which the champion was trained."""
+    row = reigns.decision_on(rows, reign.version) if reign else None
+    if row is None:
+        return None
+    return ModelSpec.restore(row.spec if row.spec else store.decision(url, row.id).spec)
+
+
+def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
+    """What voids an answer: a change of champion, or a challenger no older, decided after people were asked."""
+    as_of = proposed.challenger.snapshot.as_of
+    later = [r for r in rows if r.sequence > proposed.head and (r.as_of >= as_of or r.changed)]
     if not later:
         return ""
     last = later[-1]
@@ -188,64 +260,3 @@ def _since(rows: Sequence[Decision], ruled: Ruled) -> str:
 
 def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
     return challenger if kind == "promote" else (reign.version if reign else None)
-
-
-def _again(cause: Decision, later: Decision, reign: Reign | None) -> str:
-    """Why a month is judged anew, and what it was before."""
-    before = later.judged.champion
-    if (before and before.version) == (reign and reign.version):
-        what = "the reign has other evidence"
-    else:
-        now, then = (f"version {r.version}" if r else "nobody" for r in (reign, before))
-        what = f"{now} reigned then, not {then}"
-    return f"{reigns.anew(cause)}: {what}; it was {later.kind}"
-
-
-Judge = Callable[[Contest, Reign | None, Sequence[Decision]], Verdict]
-"""Gives the verdict on a contest against whoever reigns, in a lane with these rows."""
-
-
-def judged_anew(row: Decision, contest: Contest, rows: Sequence[Decision], lane: str, judge: Judge) -> dict[str, Any]:
-    """One step of a lane's fold: what a decision becomes after these rows, under the spec of this contest.
-
-    Returns what changes of the row.
-    """
-    reign = reigns.reign_before(rows, lane, row.as_of)
-    verdict = judge(contest, reign, rows)
-    ruling = rule(contest.spec, verdict, row.as_of, row.trained_through, lane, rows)
-    return {
-        "kind": ruling.kind,
-        "champion_before": reign.version if reign else None,
-        "verdict": verdict,
-        "champion_after": _after(ruling.kind, row.challenger_version, reign),
-        "reason": ruling.reason,
-    }
-
-
-def _judge_anew(line: Line, cause: Decision, registry: Registry) -> Iterator[Decision]:
-    """Let later months of a fold follow a change before them: a prediction and a row each, never a training.
-
-    A month that cannot be judged against its new champion (its snapshot is gone, or lacks what the champion needs)
-    stands as it was, and so do those after it, until it is run again.
-    """
-
-    def judge(contest: Contest, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
-        return prepare(contest, reign, rows, registry).judge()
-
-    for later in [row for row in line.standing() if row.as_of > cause.as_of]:
-        if (reign := line.reign(later.as_of)) == later.judged.champion:
-            continue
-        try:
-            anew = judged_anew(later, Contest.again(later), line.rows, line.lane, judge)
-        except DataError as error:
-            log.warning("%s: %s stands as it was until it is run again: %s", line.lane, later.as_of, error)
-            continue
-        entry = later.model_dump(include=set(Entry.model_fields)) | {
-            **anew,
-            "asked_because": _again(cause, later, reign),
-            "actor": cause.actor,
-            "airflow_run": cause.airflow_run,
-            "code_version": code_version(),
-        }
-        yield line.append(Entry.model_validate(entry))
-        log.info("%s: judged %s anew after %s: %s", line.lane, later.as_of, cause.as_of, anew["kind"])

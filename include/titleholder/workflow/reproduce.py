@@ -1,7 +1,7 @@
 """A decision made again from what the ledger keeps of it: `titleholder reproduce`.
 
-The nominated candidate is trained anew from the stored snapshot, spec and seed, takes the registered model's place
-against the champion of that time, and is judged and ruled on anew. The other candidates are not trained again.
+The nominated candidate is retrained from the stored snapshot, spec and seed, takes the registered model's place against
+the champion of that time, and is judged and ruled on again. The other candidates are not retrained.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
+from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry import names
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
-from titleholder.validation.metrics import Array
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.differences import Difference, Part, Tally
 from titleholder.workflow.promotion import rule
-from titleholder.workflow.scoring import SCORES_TAG, Contest, prepare, recorded_scores
+from titleholder.workflow.scoring import Comparison, Scorer, compare, training_sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class Library(BaseModel):
     now: str
 
 
-class Comparison(BaseModel):
+class Reproduction(BaseModel):
     """How a decision compares with itself made again.
 
     `differences` lists what is not the same; `not_recorded` are paths of values that this version computes and the one
@@ -77,7 +77,7 @@ class Comparison(BaseModel):
         return not any(p.different for p in self.parts)
 
 
-def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None) -> Comparison:
+def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None) -> Reproduction:
     """Train, judge and rule again on a decision of the ledger, and compare every number with what was recorded.
 
     Raises:
@@ -85,24 +85,26 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         DataError: when the snapshot is gone or changed, or a model that is needed cannot be read.
     """
     row, before, stored = _read(number, settings.ledger_url)
-    registry = Registry(settings.tracking_uri)
-    spec = ModelSpec.restore(row.spec)
-    run = registry.origin(row.model, row.challenger) or RunData()
-    candidate = row.judged.candidate or run.tags.get("titleholder.candidate", "")
+    spec, registry = ModelSpec.restore(row.spec), Registry(settings.tracking_uri)
+    run = registry.models.training_run(row.model, row.challenger) or RunData()
+    candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
     if candidate not in spec.training.candidates:
         raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
-    whole = snapshots.frame(row.snapshot_uri, row.snapshot_sha256)
-    rows = snapshots.part(whole, row.windows, spec.columns.event_time, "training")
-    fitted = search.fit(rows, spec, candidate, on_trial)
-    verdict = _judged(row, before, spec, registry, fitted)
+    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
+        whole = extract.read(positions=True)
+    training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
+    verdict = _judged(row, before, scorer)
     tallies = [
         _windows(stored, row, spec),
-        *_training(fitted, spec, spec.training.candidates[candidate].estimator, rows, run),
+        *_training(fitted, spec, spec.training.candidates[candidate].estimator, training, run),
+        _stored_scores(row, spec, training, scorer),
         _model(row, spec, whole, fitted, registry),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
     ]
-    return Comparison(
+    return Reproduction(
         decision=row.id,
         model=row.model,
         lane=row.lane,
@@ -120,18 +122,14 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
 
 
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
-    """The decision, the rows of its lane that were there before it, and the decision as the database has it."""
-    try:
-        row = store.decision(url, number)
-        if row.kind == "rollback":
-            raise UsageError(
-                f"decision {number} is a rollback: nothing was trained or judged, nothing can be reproduced"
-            )
-        before = [r for r in store.read(url, row.model, row.lane) if r.sequence < row.sequence]
-    except ValidationError as error:
-        raise DataError(f"decision {number} cannot be read; `titleholder audit` says more: {error}") from error
-    (stored,) = [r for r in store.stored(url, row.model, row.lane) if r["id"] == number]
-    return row, before, stored
+    """The decision, the rows of its lane that were there before it, and the decision's documents as JSON."""
+    row = store.decision(url, number)
+    if row.kind == "rollback":
+        raise UsageError(f"decision {number} is a rollback: nothing was trained or judged, nothing can be reproduced")
+    rows = store.stored(url, row.model, row.lane)
+    before = [Decision.from_row(r) for r in rows if r["sequence"] < row.sequence]
+    (stored,) = [r for r in rows if r["id"] == number]
+    return row, before, {name: json.loads(stored[name]) for name in ("spans", "verdict")}
 
 
 def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally:
@@ -153,20 +151,17 @@ def _training(fitted: Fitted, spec: ModelSpec, estimator: str, rows: pd.DataFram
     logged = {name: value for name, value in run.metrics.items() if name.startswith("fold")}
     tally.compare(logged, {f"folds_{metric}": fitted.score, **folds}, "training.metrics")
     yield tally
-    yield _recorded(recorded_scores(fitted.pipeline, rows, spec), run.tags.get(SCORES_TAG))
 
 
-def _recorded(scores: Array, text: str | None) -> Tally:
-    tally, path = Tally("recorded scores"), "training.scores"
-    if text is None:
-        tally.not_recorded.append(path)
-        return tally
-    try:
-        recorded = np.array(json.loads(text), dtype=np.float64)
-    except (ValueError, TypeError):
-        tally.compare(text, scores.tolist(), path)
+def _stored_scores(row: Decision, spec: ModelSpec, training: pd.DataFrame, scorer: Scorer) -> Tally:
+    """Against the scores that were stored when the model was trained."""
+    tally = Tally("stored scores")
+    rows = training_sample(training)
+    stored = scorer.recorded(row.challenger, spec, row.snapshot_sha256, rows)
+    if stored is None:
+        tally.not_recorded.append("training.scores")
     else:
-        tally.compare_arrays(recorded, scores, path)
+        tally.compare_arrays(stored, scorer.predict(row.challenger, spec, rows), "training.scores")
     return tally
 
 
@@ -181,7 +176,7 @@ def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, fitted: Fitted, 
     """The registered model against the one trained again, on every row of the snapshot."""
     tally, X = Tally("registered model"), features.design_matrix(whole, spec)
     try:
-        registered = pipeline.score(registry.load(row.model, row.challenger), X, spec)
+        registered = pipeline.score(registry.models.load(row.model, row.challenger), X, spec)
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
@@ -189,10 +184,12 @@ def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, fitted: Fitted, 
     return tally
 
 
-def _judged(row: Decision, before: list[Decision], spec: ModelSpec, registry: Registry, fitted: Fitted) -> Verdict:
-    contest = Contest.again(row).model_copy(update={"spec": spec})
+def _judged(row: Decision, before: list[Decision], scorer: Scorer) -> Verdict:
+    reign = row.judged.champion
+    crowned = reigns.decision_on(before, reign.version) if reign else None
+    champion = ModelSpec.restore(crowned.spec) if crowned else None
     try:
-        return prepare(contest, row.judged.champion, before, registry, fitted.pipeline).judge()
+        return compare(Comparison.behind(row), reign, champion, scorer).judge()
     except MlflowException as error:
         raise DataError(f"decision {row.id}: the champion of that time cannot be read from MLflow: {error}") from error
 
@@ -225,7 +222,7 @@ def _ruling(row: Decision, before: list[Decision], spec: ModelSpec, verdict: Ver
 def _changed(registry: Registry, row: Decision) -> Iterator[Library]:
     """Libraries that are not what the registered model says it was trained with."""
     try:
-        then = registry.libraries(row.model, row.challenger)
+        then = registry.models.libraries(row.model, row.challenger)
     except (MlflowException, OSError, KeyError) as error:
         yield Library(name="(all)", then=f"not known: {error}", now="")
         return

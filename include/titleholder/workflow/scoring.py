@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
-from titleholder.errors import ColumnsError
-from titleholder.ledger import reigns
+from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
+from titleholder.errors import ColumnsError, DataError
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
+from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
+from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import Evidence, TrainingSample
-from titleholder.validation.metrics import Array
-from titleholder.validation.verdict import Reign, Verdict, judge
-from titleholder.workflow.payloads import Challenger, Reference
+from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
+from titleholder.workflow.payloads import Challenger
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-SEEN_ROWS = 20_000
-"""At most so many of the training rows are scored again, spread evenly over them."""
-RECORDED_ROWS = 50
-"""The scores of so many training rows are recorded when a model is trained, and compared when it is read back."""
-SCORES_TAG = "titleholder.scores"
+SAMPLE_ROWS = 20_000
+"""At most so many training rows are scored, spread evenly over them."""
+RELOADED_ROWS = 50
+"""The scores of so many training rows are compared when a model is read back from the registry."""
 
 
-class Contest(Reference):
-    """What is needed to judge a challenger, now or again later: no training, only predictions."""
+class Comparison(BaseModel):
+    """What is needed to judge a challenger, now or again later: no training, only scores."""
+
+    model_config = ConfigDict(frozen=True)
 
     spec: ModelSpec
     as_of: date
@@ -46,22 +48,22 @@ class Contest(Reference):
     spans: windows.Intervals
 
     @classmethod
-    def of(cls, challenger: Challenger, spec: ModelSpec) -> Self:
-        """The contest of a challenger that a run has just nominated."""
-        taken = challenger.snapshot
+    def of(cls, challenger: Challenger) -> Self:
+        """That of a challenger that a run has just nominated."""
+        snapshot = challenger.snapshot
         return cls(
-            spec=spec,
-            as_of=taken.as_of,
+            spec=snapshot.spec,
+            as_of=snapshot.as_of,
             version=challenger.version,
             candidate=challenger.name,
-            uri=taken.uri,
-            sha256=taken.sha256,
-            spans=taken.spans,
+            uri=snapshot.uri,
+            sha256=snapshot.sha256,
+            spans=snapshot.spans,
         )
 
     @classmethod
-    def again(cls, row: Decision) -> Self:
-        """The contest behind a decision, under the spec of that time."""
+    def behind(cls, row: Decision) -> Self:
+        """That behind a decision, under the spec of that time."""
         return cls(
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
@@ -73,8 +75,8 @@ class Contest(Reference):
         )
 
 
-class Case(BaseModel):
-    """A contest with both models' scores, ready to be judged or drawn."""
+class ScoredComparison(BaseModel):
+    """A comparison with both models' scores, ready to be judged or drawn."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,133 +86,172 @@ class Case(BaseModel):
     holdout: tuple[date, date]
     note: str
 
-    def judge(self) -> Verdict:
-        """The verdict on this evidence."""
-        return judge(self.evidence, as_of=self.as_of, reign=self.reign, holdout=self.holdout, note=self.note)
-
-    def under(self, spec: ModelSpec, reign: Reign | None) -> Case:
-        """The same rows and scores under another judgement, or with other looks of the same champion's reign."""
+    def under(self, spec: ModelSpec, reign: Reign | None) -> Self:
+        """The same rows and scores under other thresholds, or with other looks of the same champion's reign."""
         return self.model_copy(update={"evidence": self.evidence.model_copy(update={"spec": spec}), "reign": reign})
+
+    def judge(self, measurements: Measurements | None = None, results: Sequence[Result] = ()) -> Verdict:
+        """The verdict; `measurements` and `results` of checks that are known already are not computed again."""
+        return conclude(
+            self.evidence,
+            measurements or measure(self.evidence),
+            as_of=self.as_of,
+            reign=self.reign,
+            holdout=self.holdout,
+            note=self.note,
+            results=results,
+        )
 
 
 class Scorer:
-    """Asks registered versions. `anew`, where given, is the model trained anew that stands in for one of them."""
+    """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
 
-    def __init__(self, registry: Registry, anew: Mapping[int, Pipeline] | None = None) -> None:
-        self.registry, self._anew = registry, anew or {}
+    `retrained`, where given, holds pipelines that stand in for registered versions; what they answer is not stored.
+    """
 
-    def ask(self, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:
-        """What a version that was trained under this spec says of any rows, shape (rows,)."""
-        return _scores(self._anew.get(version) or self.registry.load(spec.name, version), rows, spec)
+    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[int, Pipeline] | None = None) -> None:
+        self.registry, self.store, self._retrained = registry, store, retrained or {}
 
-    def scores(self, contest: Contest, version: int, spec: ModelSpec, rows: pd.DataFrame) -> Array:  # noqa: ARG002
-        """The same of rows as the contest's snapshot has them: whoever knows the contest may remember."""
-        return self.ask(version, spec, rows)
+    def predict(self, version: int, spec: ModelSpec, frame: pd.DataFrame) -> Array:
+        """What a version that was trained under this spec answers for any rows, shape (rows,)."""
+        model = self._retrained.get(version) or self.registry.models.load(spec.name, version)
+        return predict(model, spec, frame)
+
+    def scores(self, version: int, spec: ModelSpec, sha256: str, frame: pd.DataFrame) -> Array:
+        """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
+
+        def compute(positions: Positions) -> Array:
+            return self.predict(version, spec, frame.loc[positions])
+
+        positions = frame.index.to_numpy(dtype=np.int64)
+        if version in self._retrained:
+            return compute(positions)
+        return self.store.scores(ScoreKey(spec.name, version, sha256), positions, compute)
+
+    def recorded(self, version: int, spec: ModelSpec, sha256: str, frame: pd.DataFrame) -> Array | None:
+        """The scores of these rows that were stored, which is since the training; None where there are none."""
+        return self.store.stored(ScoreKey(spec.name, version, sha256), frame.index.to_numpy(dtype=np.int64))
 
 
-def prepare(
-    contest: Contest,
+def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
+    """A model's scores of rows as the query returns them, shape (rows,)."""
+    return pipeline.score(model, features.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)
+
+
+def compare(
+    comparison: Comparison,
     reign: Reign | None,
-    rows: Sequence[Decision],
-    registry: Registry,
-    challenger: Pipeline | None = None,
-    scorer: Scorer | None = None,
-) -> Case:
+    champion_spec: ModelSpec | None,
+    scorer: Scorer,
+    *,
+    reload: bool = True,
+) -> ScoredComparison:
     """Score both models on the holdout rows that came after both models' training rows.
 
-    `rows` are the lane's: they know the spec, and so the columns, with which the champion was trained. `challenger`,
-    where given, was trained anew: it takes the place of the registered model, and is held to its own scores. `scorer`
-    takes the place of asking the registered models.
+    `champion_spec` is the spec, and so the columns, with which the champion was trained. With `reload` the challenger
+    is read back from the registry and must score as it did when it was trained (TH703).
+
+    Raises:
+        DataError: when the snapshot is gone or was changed, or lacks columns that the champion needs.
     """
-    spec, columns = contest.spec, contest.spec.columns
-    whole = snapshots.frame(contest.uri, contest.sha256)
-    training_rows = snapshots.part(whole, contest.spans, columns.event_time, "training")
-    start, note = _judged_from(contest, reign)
-    frame = whole[whole[columns.event_time] >= windows.midnight(start)].reset_index(drop=True)
-    asked = scorer or Scorer(registry, None if challenger is None else {contest.version: challenger})
-
-    def own(others: pd.DataFrame) -> Array:
-        return asked.scores(contest, contest.version, spec, others)
-
-    scores = own(training_rows.head(RECORDED_ROWS))
-    recorded = registry.origin_tags(spec.name, contest.version).get(SCORES_TAG)
-    if recorded and challenger is not None:
-        recorded = json.dumps(scores.tolist())
-    crowned = _crowned(reign, rows, spec)
+    spec, columns, version = comparison.spec, comparison.spec.columns, comparison.version
+    with snapshots.opened(comparison.uri, comparison.sha256) as extract:
+        split = comparison.spans.holdout_start
+        holdout = extract.read(event_time=columns.event_time, start=split, positions=True)
+        wanted = [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
+        training = extract.read(wanted, event_time=columns.event_time, end=split, positions=True)
+    sample = training_sample(training)
+    first = training.head(RELOADED_ROWS)
+    start, note = judged_from(comparison, reign)
+    judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
+    own = scorer.scores(version, spec, comparison.sha256, holdout)
+    frame = holdout[judged].reset_index(drop=True)
     evidence = Evidence(
         spec=spec,
-        candidate=contest.candidate,
+        candidate=comparison.candidate,
         frame=frame,
-        y=frame[columns.target].to_numpy(dtype="float64"),
-        challenger=own(frame),
-        champion=_champion(contest, reign, crowned, frame, asked),
+        y=features.target(frame, spec),
+        challenger=own[judged],
+        champion=_champion_scores(comparison, reign, champion_spec, holdout, scorer, judged),
         weights=features.weights(frame, spec),
         clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
-        training=_training_sample(own, training_rows, spec),
-        predict=lambda others: asked.ask(contest.version, spec, others),
+        training=TrainingSample(
+            frame=sample.reset_index(drop=True),
+            y=features.target(sample, spec),
+            scores=scorer.scores(version, spec, comparison.sha256, sample),
+        ),
+        predict=partial(scorer.predict, version, spec),
         inputs=columns.inputs,
-        champion_inputs=crowned.columns.inputs if crowned else None,
-        recorded=np.array(json.loads(recorded)) if recorded else None,
-        reloaded=scores,
+        champion_inputs=champion_spec.columns.inputs if reign and champion_spec else None,
+        recorded=scorer.recorded(version, spec, comparison.sha256, first) if reload else None,
+        reloaded=scorer.predict(version, spec, first) if reload else None,
     )
-    return Case(as_of=contest.as_of, evidence=evidence, reign=reign, holdout=(start, contest.spans.matured), note=note)
+    return ScoredComparison(
+        as_of=comparison.as_of,
+        evidence=evidence,
+        reign=reign,
+        holdout=(start, comparison.spans.matured),
+        note=note,
+    )
 
 
-def recorded_scores(model: Pipeline, training_rows: pd.DataFrame, spec: ModelSpec) -> Array:
-    """The model's scores of the first training rows: recorded when it is trained, compared when it is read back."""
-    return _scores(model, training_rows.head(RECORDED_ROWS), spec)
+def training_sample(training: pd.DataFrame) -> pd.DataFrame:
+    """The training rows that checks look at: all, or `SAMPLE_ROWS` of them spread evenly."""
+    n = len(training)
+    return training.iloc[np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))]
 
 
-def _judged_from(contest: Contest, reign: Reign | None) -> tuple[date, str]:
-    start = contest.spans.holdout_start
+def store_training_scores(
+    store: ScoreStore, key: ScoreKey, model: Pipeline, spec: ModelSpec, training: pd.DataFrame
+) -> None:
+    """Store what a freshly trained model answers for the rows that later steps ask about.
+
+    These are the sample that checks look at, and the first rows, which a model that is read back must score alike.
+    `training` is indexed by position in the snapshot.
+    """
+    rows = training.loc[training_sample(training).index.union(training.index[:RELOADED_ROWS])]
+    store.write(key, rows.index.to_numpy(dtype=np.int64), predict(model, spec, rows))
+
+
+def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]:
+    """Where the judged rows begin, and a note where that is later than the holdout does."""
+    start = comparison.spans.holdout_start
     if reign is None or reign.trained_through <= start:
         return start, ""
     note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
-    return min(reign.trained_through, contest.spans.matured), note
+    return min(reign.trained_through, comparison.spans.matured), note
 
 
-def _training_sample(
-    own: Callable[[pd.DataFrame], Array], training_rows: pd.DataFrame, spec: ModelSpec
-) -> TrainingSample:
-    n = len(training_rows)
-    some = training_rows.iloc[np.unique(np.linspace(0, n - 1, min(n, SEEN_ROWS)).astype(int))].reset_index(drop=True)
-    y = some[spec.columns.target].to_numpy(dtype="float64")
-    return TrainingSample(frame=some, y=y, scores=own(some))
-
-
-def _crowned(reign: Reign | None, rows: Sequence[Decision], spec: ModelSpec) -> ModelSpec | None:
-    """The spec with which the champion was trained."""
-    row = reigns.row_of(rows, reign.version) if reign else None
-    return ModelSpec.restore(row.spec) if row else (spec if reign else None)
-
-
-def _champion(
-    contest: Contest, reign: Reign | None, crowned: ModelSpec | None, frame: pd.DataFrame, asked: Scorer
+def _champion_scores(
+    comparison: Comparison,
+    reign: Reign | None,
+    champion_spec: ModelSpec | None,
+    holdout: pd.DataFrame,
+    scorer: Scorer,
+    judged: NDArray[np.bool_],
 ) -> Array | None:
-    if reign is None or crowned is None:
+    if reign is None:
         return None
-    demand(crowned, reign.version, frame)
-    return asked.scores(contest, reign.version, crowned, frame)
+    if champion_spec is None:
+        raise DataError(f"{comparison.spec.name}: no decision says how champion {reign.version} was trained")
+    require_columns(champion_spec, reign.version, holdout)
+    return scorer.scores(reign.version, champion_spec, comparison.sha256, holdout)[judged]
 
 
-def demand(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
+def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
     """Refuse rows that lack what a version, trained under this spec, needs.
 
     Raises:
         ColumnsError: naming the columns.
     """
-    if missing := lacking(spec, frame):
+    if missing := missing_columns(spec, frame):
         raise ColumnsError(
             f"{spec.name}: version {version} needs columns that these rows do not have: {', '.join(missing)}. Keep "
-            "them in the query (and in the spec, as segments) until that version no longer reigns; a month of a lane "
-            "that was extracted before they came must be run again."
+            "them in the query (and in the spec, as segments) while that version is champion; a month of a lane that "
+            "was extracted before they came must be run again."
         )
 
 
-def lacking(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
+def missing_columns(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
     """Which of the columns that a version, trained under this spec, needs are not among these."""
     return [c for c in spec.columns.features if c not in frame]
-
-
-def _scores(model: Pipeline, frame: pd.DataFrame, spec: ModelSpec) -> Array:
-    return pipeline.score(model, features.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)

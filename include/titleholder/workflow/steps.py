@@ -1,13 +1,15 @@
-"""The six verbs of the sentence: the only place where pure code meets I/O.
+"""The steps of a retrain: the only place where pure code meets I/O.
 
-    snapshot   = extract(model, as_of)
+    snapshot   = extract(spec, as_of)
     candidates = [train(snapshot, name) for name in snapshot.candidates]
     challenger = nominate(candidates)
-    judged     = validate(challenger)
-    ruled      = decide(judged)
-    decision   = promote(ruled)
+    validated  = validate(challenger)
+    proposed   = decide(validated)
+    decision   = promote(proposed)
+                 report(decision)
 
-Each verb takes and returns a small frozen reference and is safe to repeat: a second try finds what the first one made.
+Each step takes and returns a small frozen payload, which carries the spec, and is safe to repeat: a second try finds
+what the first one made.
 """
 
 from __future__ import annotations
@@ -20,29 +22,40 @@ from datetime import date
 from typing import Any
 
 from titleholder import reports
-from titleholder.data import as_of_range, contract, extraction, snapshots
-from titleholder.data.snapshots import Origin, Snapshot
+from titleholder.data import as_of_range, extraction, snapshots
+from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry, key_of
+from titleholder.registry import names
+from titleholder.registry.client import Registry
+from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
-from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import cards, policy, publishing
-from titleholder.workflow.payloads import Challenger, Judged, Question, Rollback, Ruled, Trained
-from titleholder.workflow.promotion import align, already, roll_back, rule, settle
-from titleholder.workflow.scoring import SCORES_TAG, Contest, prepare, recorded_scores
+from titleholder.workflow import model_card, policy, publication
+from titleholder.workflow.payloads import (
+    ApprovalRequest,
+    Challenger,
+    Origin,
+    ProposedDecision,
+    RollbackOrder,
+    Snapshot,
+    TrainedCandidate,
+    ValidatedChallenger,
+)
+from titleholder.workflow.promotion import Planner, champion_spec, follow_head, rule, standing, write
+from titleholder.workflow.rollback import roll_back
+from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores
 
 log = logging.getLogger(__name__)
 
 
 def extract(
-    model: str,
+    spec: ModelSpec,
     as_of: date,
     lane: str,
     *,
@@ -54,36 +67,33 @@ def extract(
     """Read what was known at `as_of` into an immutable snapshot, hold it to its contract, and open the MLflow run.
 
     Raises:
-        UsageError: for a lane, candidate or as-of date that makes no sense.
+        UsageError: for an invalid lane, candidate or as-of date.
         ContractError: listing every violation; nothing was trained then.
     """
-    spec = load_specs(only=model)[model]
     chosen = _chosen(spec, candidates)
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", lane):
+    if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
-    spans = as_of_range.spans(url, spec, as_of)
+    spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
-    frame = snapshots.frame(uri, sha256)
-    with as_of_range.first_told(url, spec, frame, spans, as_of):
-        contract.enforce(frame, spec, spans, as_of)
-    key = key_of(model, lane, as_of, spec.training_fingerprint(), sha256, chosen)
-    registry = Registry(settings.tracking_uri)
-    tags, note = _run_tags(model, as_of, lane, origin), publishing.opened(model, as_of, lane, origin)
-    run_id = registry.open_run(model, key, f"{model} {as_of} {lane}", tags, note=note)
-    with registry.work_on(run_id):
-        registry.log_dataset(run_id, frame, name=f"{model} {as_of}", uri=uri, sha256=sha256, target=spec.columns.target)
-        registry.annotate(run_id, params=_run_params(spec, spans, as_of, lane, sha256, rows), metrics=taken.costs)
+    uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
+    as_of_range.enforce_contract(url, spec, frame, spans, as_of)
+    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen)
+    runs = Registry(settings.tracking_uri).runs
+    note = publication.run_note(spec.name, as_of, lane, origin)
+    run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
+    with runs.running(run_id):
+        target = spec.columns.target
+        runs.log_dataset(run_id, frame, name=f"{spec.name} {as_of}", uri=uri, sha256=sha256, target=target)
+        runs.annotate(run_id, params=_params(spec, spans, as_of, lane, sha256, rows))
     return Snapshot(
-        model=model,
+        spec=spec,
         lane=lane,
         as_of=as_of,
         spans=spans,
         candidates=chosen,
-        spec_fingerprint=spec.fingerprint(),
         uri=uri,
         sha256=sha256,
-        rows=len(frame),
+        rows=rows,
         key=key,
         run_id=run_id,
         origin=origin,
@@ -97,14 +107,21 @@ def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(c for c in valid if c in wanted) or valid
 
 
-def _run_tags(model: str, as_of: date, lane: str, origin: Origin) -> dict[str, str]:
-    asked = {"actor": origin.actor, "asked_because": origin.reason}
-    airflow = {"airflow_run": origin.airflow_run, "airflow_url": origin.url}
-    facts = {"model": model, "as_of": as_of, "lane": lane, "code_version": code_version(), **asked, **airflow}
-    return {f"titleholder.{name}": str(value) for name, value in facts.items() if value}
+def _tags(spec: ModelSpec, as_of: date, lane: str, origin: Origin, **more: str) -> dict[str, str]:
+    return names.tags(
+        model=spec.name,
+        as_of=as_of,
+        lane=lane,
+        code_version=code_version(),
+        actor=origin.actor,
+        asked_because=origin.reason,
+        airflow_run=origin.airflow_run,
+        airflow_url=origin.url,
+        **more,
+    )
 
 
-def _run_params(
+def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
@@ -113,107 +130,101 @@ def _run_params(
 
 def train(
     snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
-) -> Trained:
+) -> TrainedCandidate:
     """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run."""
-    spec = _spec(snapshot)
     registry = Registry(settings.tracking_uri)
-    tags = _run_tags(snapshot.model, snapshot.as_of, snapshot.lane, snapshot.origin) | {"titleholder.candidate": name}
-    note = publishing.linked({publishing.AIRFLOW: snapshot.origin.url})
-    run_id = registry.open_run(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
-    known = registry.tags(run_id)
-    if "titleholder.model_uri" not in known:
-        with registry.work_on(run_id):
-            known = _train_and_log(snapshot, spec, name, run_id, registry, on_trial)
-    registry.finish(run_id)
-    return Trained(
+    tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
+    note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
+    run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
+    known = registry.runs.tags(run_id)
+    if names.MODEL_URI not in known:
+        with registry.runs.running(run_id):
+            known = _train_and_log(snapshot, name, run_id, registry, ScoreStore(settings.snapshots), on_trial)
+    registry.runs.finish(run_id)
+    return TrainedCandidate(
         snapshot=snapshot,
         name=name,
         run_id=run_id,
-        model_uri=known["titleholder.model_uri"],
-        score=float(known["titleholder.score"]),
+        model_uri=known[names.MODEL_URI],
+        score=float(known[names.SCORE]),
     )
 
 
 def _train_and_log(
     snapshot: Snapshot,
-    spec: ModelSpec,
     name: str,
     run_id: str,
     registry: Registry,
+    scores: ScoreStore,
     on_trial: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
-    rows = snapshots.part(snapshots.read(snapshot), snapshot.spans, spec.columns.event_time, "training")
-    fitted = search.fit(rows, spec, name, on_trial)
+    spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
+        columns = [*spec.columns.features, spec.columns.event_time, spec.columns.target]
+        columns += [spec.columns.weight] if spec.columns.weight else []
+        rows = extract.read(
+            columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
+        )
+    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial)
+    store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
     metric = spec.judgement.metric
     folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
-    registry.annotate(
+    registry.runs.annotate(
         run_id,
-        params={**fitted.params, "estimator": spec.training.candidates[name].estimator, "rows": len(rows)},
+        params={**fitted.params, "estimator": estimator, "rows": len(rows)},
         metrics={f"folds_{metric}": fitted.score, **folds},
     )
-    registry.attach(run_id, figures={"search.png": reports.search_figure(fitted, metric)})
-    uri = registry.log_model(run_id, fitted.pipeline, spec, spec.training.candidates[name].estimator)
-    recorded = json.dumps(recorded_scores(fitted.pipeline, rows, spec).tolist())
-    done = {"titleholder.score": repr(fitted.score), "titleholder.model_uri": uri, SCORES_TAG: recorded}
-    registry.annotate(run_id, tags=done)
+    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted, metric)})
+    uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
+    done = names.tags(score=repr(fitted.score), model_uri=uri)
+    registry.runs.annotate(run_id, tags=done)
     return done
 
 
-def nominate(candidates: Sequence[Trained], *, settings: Settings) -> Challenger:
+def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:
     """Register the candidate with the best score on its folds (the first named wins a tie) as a model version."""
     if not candidates:
         raise UsageError("nominate: no candidate was trained")
-    snapshot = candidates[0].snapshot
-    spec = _spec(snapshot)
+    snapshot, registry = candidates[0].snapshot, Registry(settings.tracking_uri)
+    spec, through, origin = snapshot.spec, snapshot.spans.holdout_start, snapshot.origin
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
-    registry = Registry(settings.tracking_uri)
+    tags = names.tags(
+        as_of=snapshot.as_of,
+        lane=snapshot.lane,
+        candidate=best.name,
+        verdict="pending",
+        trained_through=through,
+        airflow_run=origin.airflow_run,
+        airflow_url=origin.url,
+    )
+    links = {publication.AIRFLOW: origin.url}
+    described = publication.description(best.name, snapshot.as_of, snapshot.lane, through, links)
     key = key_of(snapshot.key, *(c.name for c in ordered))
-    tags = {
-        "as_of": snapshot.as_of,
-        "lane": snapshot.lane,
-        "candidate": best.name,
-        "verdict": "pending",
-        "trained_through": snapshot.spans.holdout_start,
-        "airflow_run": snapshot.origin.airflow_run,
-        "airflow_url": snapshot.origin.url,
-    }
-    links = {publishing.AIRFLOW: snapshot.origin.url}
-    version = registry.register(
-        snapshot.model,
-        key,
-        best.model_uri,
-        best.run_id,
-        {f"titleholder.{k}": str(v) for k, v in tags.items()},
-        publishing.described(best.name, snapshot.as_of, snapshot.lane, snapshot.spans.holdout_start, links),
-    )
+    version = registry.models.register(snapshot.model, key, best.model_uri, best.run_id, tags, described)
+    of_run = ScoreKey(spec.name, best.run_id, snapshot.sha256)
+    ScoreStore(settings.snapshots).copy(of_run, of_run._replace(version=version))
     scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
-    registry.annotate(snapshot.run_id, metrics=scores, tags={"titleholder.challenger": str(version)})
-    return Challenger(
-        snapshot=snapshot,
-        name=best.name,
-        run_id=best.run_id,
-        version=version,
-        trained_through=snapshot.spans.holdout_start,
-    )
+    registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
+    return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
 
 
-def validate(challenger: Challenger, *, settings: Settings) -> Judged:
+def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:
     """Score challenger and champion on the same rows, which neither has seen, and run every check."""
-    snapshot = challenger.snapshot
-    spec = _spec(snapshot)
-    registry = Registry(settings.tracking_uri)
-    rows = store.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    if decided := already(rows, challenger.version, spec):
-        return Judged(challenger=challenger, verdict=decided.judged)
+    snapshot, url, scorer = challenger.snapshot, settings.ledger_url, _scorer(settings)
+    rows = store.read_lane(url, snapshot.model, snapshot.lane)
+    if (decided := standing(rows, challenger.version, snapshot.spec)) is not None:
+        return ValidatedChallenger(challenger=challenger, verdict=store.decision(url, decided).judged)
     reign = reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
-    with registry.work_on(snapshot.run_id):
-        verdict = prepare(Contest.of(challenger, spec), reign, rows, registry).judge()
-        registry.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
+    runs = scorer.registry.runs
+    with runs.running(snapshot.run_id):
+        champion = champion_spec(rows, reign, url)
+        verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
+        runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
-        told = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)
-        registry.attach(snapshot.run_id, texts={"verdict.json": told})
-    return Judged(challenger=challenger, verdict=verdict)
+        document = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)
+        runs.attach(snapshot.run_id, texts={names.VERDICT_JSON: document})
+    return ValidatedChallenger(challenger=challenger, verdict=verdict)
 
 
 def _holdout_metrics(verdict: Verdict) -> dict[str, float]:
@@ -225,103 +236,80 @@ def _holdout_metrics(verdict: Verdict) -> dict[str, float]:
     return {**own, **theirs, **won, **{f"reign_{k}": v for k, v in so_far.items()}}
 
 
-def decide(judged: Judged, *, settings: Settings) -> Ruled:
+def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDecision:
     """Rule on a verdict: promote, keep, reject or ask."""
-    snapshot = judged.challenger.snapshot
-    rows = store.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    through = judged.challenger.trained_through
-    ruling = rule(_spec(snapshot), judged.verdict, snapshot.as_of, through, snapshot.lane, rows)
+    challenger, snapshot = validated.challenger, validated.challenger.snapshot
+    rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
+    through = challenger.trained_through
+    ruling = rule(snapshot.spec, validated.verdict, snapshot.as_of, through, snapshot.lane, rows)
     head = rows[-1].sequence if rows else 0
-    return Ruled(**dict(judged), kind=ruling.kind, reason=ruling.reason, head=head)
+    return ProposedDecision(**dict(validated), kind=ruling.kind, reason=ruling.reason, head=head)
 
 
-def ask(ruled: Ruled, *, settings: Settings) -> Question | None:
-    """What people are to be asked about a challenger; None where nobody needs to be."""
-    snapshot = ruled.challenger.snapshot
-    spec = _spec(snapshot)
-    approval = spec.promotion.approval
-    rows = store.read(settings.ledger_url, snapshot.model, snapshot.lane)
-    decided = already(rows, ruled.challenger.version, spec)
-    if ruled.kind != "ask" or approval == "automatic" or (decided and decided.kind == "promote"):
+def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
+    """What people are to be asked about a challenger; None where they need not be."""
+    snapshot = proposed.challenger.snapshot
+    approval = snapshot.spec.promotion.approval
+    if proposed.kind != "ask" or approval == "automatic":
         return None
-    facts = cards.proposed(ruled, spec, Registry(settings.tracking_uri))
-    return Question(
-        subject=reports.what(facts, ruled.verdict),
-        body=reports.markdown(facts, ruled.verdict),
+    rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
+    decided = standing(rows, proposed.challenger.version, snapshot.spec)
+    if decided is not None and next(r.kind for r in rows if r.id == decided) == "promote":
+        return None
+    facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
+    return ApprovalRequest(
+        subject=reports.headline(facts, proposed.verdict),
+        body=reports.markdown(facts, proposed.verdict),
         asked=policy.approvers(approval, snapshot.origin.actor),
     )
 
 
-def promote(ruled: Ruled, *, settings: Settings) -> Decision:
-    """Write the decision to the ledger against the head it was judged against, then let the alias follow.
+def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
+    """Write the decision to the ledger behind the head it was judged against, then let the alias follow.
 
-    Under the line's lock: when another run has moved the head meanwhile, the challenger is judged anew against it. A
-    decision that stands already is returned, not written twice.
+    When another run has moved the head meanwhile, the challenger is first re-judged against it. A decision that stands
+    already is returned, not written twice.
     """
-    challenger = ruled.challenger
-    snapshot = challenger.snapshot
-    spec = _spec(snapshot)
-    registry = Registry(settings.tracking_uri)
-    with registry.work_on(snapshot.run_id):
-        with store.line(settings.ledger_url, snapshot.model, snapshot.lane) as line:
-            align(line, registry, snapshot.model)
-            decided = already(line.rows, challenger.version, spec, ruled.answer)
-            if decided:  # an earlier try may have died before MLflow knew of all that it wrote
-                followed = reigns.followed(line.rows, decided)
-                to_tell = [decided, *(row for row in followed if not publishing.told(row, registry))]
-            else:
-                to_tell = settle(line, ruled, spec, registry)
+    snapshot, url, scorer = proposed.challenger.snapshot, settings.ledger_url, _scorer(settings)
+    with scorer.registry.runs.running(snapshot.run_id):
+        decision = write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
         if snapshot.lane == LIVE:
-            reconcile(snapshot.model, settings=settings)
-        for row in to_tell:
-            _tell(row, registry, snapshot.origin, settings)
-    registry.finish(snapshot.run_id)
-    decision = to_tell[0]
+            follow_head(snapshot.model, settings=settings, registry=scorer.registry)
+    scorer.registry.runs.finish(snapshot.run_id)
     log.info("%s as of %s (%s): %s. %s", snapshot.model, snapshot.as_of, snapshot.lane, decision.kind, decision.reason)
     return decision
 
 
-def _tell(row: Decision, registry: Registry, origin: Origin, settings: Settings) -> None:
-    """Tell MLflow of a decision, or of the one that has taken its place: a run beside this one may judge it anew."""
-    told = None
-    while True:
-        rows = store.read(settings.ledger_url, row.model, row.lane)
-        if (newest := reigns.row_of(rows, row.challenger_version) or row) == told:
-            return
-        publishing.tell(newest, rows, registry, origin)
-        told = newest
+def report(number: int, *, origin: Origin, settings: Settings) -> None:
+    """Write a decision to its MLflow run and version and attach the model card; the same for months it re-judged.
+
+    The decision stands, and the alias has moved, whatever becomes of this.
+    """
+    decision = store.decision(settings.ledger_url, number)
+    if decision.kind != "rollback":
+        publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
-def rollback(model: str, order: Rollback, *, settings: Settings) -> Decision:
+def rollback(model: str, order: RollbackOrder, *, settings: Settings) -> Decision:
     """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
 
     Raises:
         UsageError: for a version that cannot come back, naming those that can; nothing was changed then.
     """
     registry = Registry(settings.tracking_uri)
-    with store.line(settings.ledger_url, model, LIVE) as line:
-        align(line, registry, model)
-        decision = roll_back(line, order, model)
-    reconcile(model, settings=settings)
+    decision = roll_back(model, order, settings.ledger_url)
+    follow_head(model, settings=settings, registry=registry)
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
-            registry.tag_version(model, version, publishing.tags(decision, verdict))
+            registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
     log.info("%s: %s", model, decision.reason)
     return decision
 
 
 def reconcile(model: str, *, settings: Settings) -> bool:
     """Let the alias follow the ledger's live head; returns whether it had to be moved."""
-    with store.line(settings.ledger_url, model, LIVE) as line:
-        return align(line, Registry(settings.tracking_uri), model)
+    return follow_head(model, settings=settings, registry=Registry(settings.tracking_uri))
 
 
-def _spec(snapshot: Snapshot) -> ModelSpec:
-    """The spec as it stands, which must be the one the run began with."""
-    spec = load_specs(only=snapshot.model)[snapshot.model]
-    if spec.fingerprint() != snapshot.spec_fingerprint:
-        raise UsageError(
-            f"{snapshot.model}: the spec or its SQL changed since extract ran (was {snapshot.spec_fingerprint}, is "
-            f"{spec.fingerprint()}). Start the run again from extract."
-        )
-    return spec
+def _scorer(settings: Settings) -> Scorer:
+    return Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))

@@ -1,4 +1,4 @@
-"""What Airflow knows of a model, in small: its DAGs, open questions and newest run (pure)."""
+"""What the page reads from Airflow's database: a model's DAGs, open approvals and newest run (pure)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RETRAIN, ROLLBACK = ".retrain", ".rollback"
 
 
 class Model(NamedTuple):
-    """A model as its retrain DAG tells of it; `stale`: its spec is gone; `next_run`: None where none is due."""
+    """A model as its retrain DAG describes it; `stale`: its DAG is gone; `next_run`: None where none is due."""
 
     name: str
     description: str
@@ -30,8 +30,8 @@ class Model(NamedTuple):
         return f"{self.name}{ROLLBACK}"
 
 
-class Question(NamedTuple):
-    """A challenger that waits for an answer of people."""
+class Approval(NamedTuple):
+    """A challenger that waits for approval."""
 
     dag_id: str
     run_id: str
@@ -41,13 +41,13 @@ class Question(NamedTuple):
 
     @property
     def href(self) -> str:
-        """Where below Airflow's address people answer."""
+        """Where people answer, below Airflow's address."""
         parts = (quote(part, safe="") for part in (self.dag_id, self.run_id, self.task_id))
         return "/dags/{}/runs/{}/tasks/{}/required_actions".format(*parts)
 
 
 class Run(NamedTuple):
-    """The newest run of a DAG that Airflow started by itself: by the clock or by assets."""
+    """The newest run of a DAG that Airflow started by itself: on schedule or by assets."""
 
     dag_id: str
     run_id: str

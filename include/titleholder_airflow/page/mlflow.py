@@ -1,4 +1,4 @@
-"""What the page shows of MLflow: where the alias points, model cards, backtests. Asked briefly, by few at once."""
+"""What the page reads from MLflow: aliases, model cards and backtest reports. Short timeouts, limited concurrency."""
 
 from __future__ import annotations
 
@@ -9,127 +9,109 @@ from typing import Any, NamedTuple
 
 import requests
 
-from titleholder.registry import urls
+from titleholder.registry import names, urls
 
-ALIAS = "champion"
-PATIENCE, LONGER = 2.0, 5.0
-"""Seconds that MLflow may take for an answer before the page goes without it: for what is small, and for a file."""
+TIMEOUT, FILE_TIMEOUT = 2.0, 5.0
+"""Seconds that MLflow may take for an answer, and for a file, before the page is shown without it."""
 KEPT, FRESH = 20.0, 1.0
-"""Seconds for which an answer about aliases is kept, and for which one that shows trouble is believed."""
+"""Seconds for which aliases are kept, and for which an answer that shows a difference is believed."""
 AT_ONCE = 4
-"""So many requests may wait for MLflow; the API server's other threads are for others."""
+"""The largest number of requests that wait for MLflow; the API server's other threads stay free."""
 
 
-class UnreachableError(Exception):
-    """MLflow did not answer, or not as expected; says why."""
+class UnavailableError(Exception):
+    """MLflow does not answer, or not as expected; the message says why."""
 
 
 class Aliases(NamedTuple):
-    """The version that each registered model's alias points at; `trouble` where MLflow could not be asked."""
+    """The version of each registered model's alias; `error` says why MLflow could not be read."""
 
     versions: dict[str, int | None]
-    trouble: str = ""
+    error: str = ""
 
 
-class Backtest(NamedTuple):
-    """A backtest: its run, its answer in a sentence, and its months as `titleholder backtest --json` has them."""
-
-    run_id: str
-    answer: str
-    metric: str
-    labels_as_of: str
-    months: list[dict[str, Any]]
-
-
-_looking, _places = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
+_looking, _slots = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
 _kept: tuple[float, Aliases] | None = None
 
 
-def aliases(older_than: float = KEPT) -> Aliases:
-    """Where the alias `champion` of every registered model points, as seen at most so many seconds ago.
+def aliases(max_age: float = KEPT) -> Aliases:
+    """The version of every registered model's alias `champion`, read at most `max_age` seconds ago.
 
-    While one request looks, the others take the older answer, if there is one.
+    While one request reads, the others take the older answer, if there is one.
     """
     global _kept
     known = _kept
-    if known and time.monotonic() - known[0] <= older_than:
+    if known and time.monotonic() - known[0] <= max_age:
         return known[1]
     if not _looking.acquire(blocking=known is None):
         return known[1] if known else Aliases({}, "MLflow was not asked")
     try:
-        if _kept is known:  # nobody was faster
-            _kept = (time.monotonic(), _look())
+        if _kept is known:  # no other request was faster
+            _kept = (time.monotonic(), _read_aliases())
         return _kept[1] if _kept else Aliases({}, "MLflow was not asked")
     finally:
         _looking.release()
 
 
-def _look() -> Aliases:
+def _read_aliases() -> Aliases:
     found: dict[str, int | None] = {}
     token = ""
     try:
         while True:
-            asked = {"max_results": 1000, **({"page_token": token} if token else {})}
-            page = _json(_ask("GET", "/api/2.0/mlflow/registered-models/search", params=asked))
+            wanted = {"max_results": 1000, **({"page_token": token} if token else {})}
+            page = _json(_request("GET", "/api/2.0/mlflow/registered-models/search", params=wanted))
             for model in page.get("registered_models", []):
-                pointed = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
-                found[model["name"]] = pointed.get(ALIAS)
+                versions = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
+                found[model["name"]] = versions.get(names.ALIAS)
             if not (token := page.get("next_page_token", "")):
                 return Aliases(found)
-    except (UnreachableError, ValueError, KeyError) as error:
+    except (UnavailableError, ValueError, KeyError) as error:
         return Aliases({}, str(error))
 
 
 def artifact(run_id: str, path: str) -> str:
-    """A text that hangs on a run.
+    """A text among a run's artifacts.
 
     Raises:
-        UnreachableError: MLflow does not answer, or has no such file.
+        UnavailableError: MLflow does not answer, or has no such file.
     """
-    answer = _ask("GET", "/get-artifact", patience=LONGER, missing=True, params={"run_uuid": run_id, "path": path})
+    wanted = {"run_uuid": run_id, "path": path}
+    answer = _request("GET", "/get-artifact", timeout=FILE_TIMEOUT, missing=True, params=wanted)
     if answer is None:
-        raise UnreachableError(f"MLflow has no {path} of this run")
+        raise UnavailableError(f"MLflow has no {path} of this run")
     return str(answer.content.decode("utf-8", errors="replace"))
 
 
-def newest_backtest(model: str, lane: str) -> Backtest | None:
-    """The last finished backtest of a lane; None where there is none.
+def newest_backtest(model: str, lane: str) -> str | None:
+    """The run of the last finished backtest of a lane; None where there is none.
 
     Raises:
-        UnreachableError: MLflow does not answer, or what it keeps is no backtest.
+        UnavailableError: MLflow does not answer, or not as expected.
     """
     name = {"experiment_name": model}
-    experiment = _ask("GET", "/api/2.0/mlflow/experiments/get-by-name", missing=True, params=name)
+    experiment = _request("GET", "/api/2.0/mlflow/experiments/get-by-name", missing=True, params=name)
     if experiment is None:
         return None
-    body = {
-        "experiment_ids": [_json(experiment)["experiment"]["experiment_id"]],
-        "filter": f"tags.`titleholder.kind` = 'backtest' AND tags.`titleholder.lane` = '{lane}' "
-        "AND attributes.status = 'FINISHED'",
-        "order_by": ["attributes.start_time DESC"],
-        "max_results": 1,
-    }
-    runs = _json(_ask("POST", "/api/2.0/mlflow/runs/search", json=body)).get("runs", [])
-    if not runs:
-        return None
-    run_id = runs[0]["info"]["run_id"]
-    tags = {tag["key"]: tag["value"] for tag in runs[0]["data"].get("tags", [])}
-    wanted = {"run_uuid": run_id, "path": "backtest.json"}
-    told = _json(_ask("GET", "/get-artifact", patience=LONGER, params=wanted))
     try:
-        return Backtest(
-            run_id, tags.get("mlflow.note.content", ""), told["metric"], told["labels_as_of"], told["months"]
-        )
+        body = {
+            "experiment_ids": [_json(experiment)["experiment"]["experiment_id"]],
+            "filter": f"tags.`{names.KIND}` = 'backtest' AND tags.`{names.LANE}` = '{lane}' "
+            "AND attributes.status = 'FINISHED'",
+            "order_by": ["attributes.start_time DESC"],
+            "max_results": 1,
+        }
+        runs = _json(_request("POST", "/api/2.0/mlflow/runs/search", json=body)).get("runs", [])
+        return str(runs[0]["info"]["run_id"]) if runs else None
     except (KeyError, TypeError) as error:
-        raise UnreachableError("What MLflow keeps as backtest.json is none") from error
+        raise UnavailableError("MLflow gave an unexpected answer") from error
 
 
-def run_address(run_id: str) -> str:
+def run_url(run_id: str) -> str:
     """Where a person sees a run."""
     return urls.run(_server(), run_id)
 
 
-def version_address(model: str, version: int) -> str:
+def version_url(model: str, version: int) -> str:
     """Where a person sees a version."""
     return urls.version(_server(), model, version)
 
@@ -142,25 +124,25 @@ def _json(answer: Any) -> dict[str, Any]:
     try:
         found: dict[str, Any] = answer.json()
     except ValueError as error:
-        raise UnreachableError("MLflow answered something that is no JSON") from error
+        raise UnavailableError("MLflow gave an answer that is not JSON") from error
     return found
 
 
-def _ask(method: str, path: str, *, missing: bool = False, patience: float = PATIENCE, **what: Any) -> Any:
+def _request(method: str, path: str, *, missing: bool = False, timeout: float = TIMEOUT, **what: Any) -> Any:
     """An answer of MLflow; None for a 404 where that is expected."""
     if not (server := _server()):
-        raise UnreachableError("MLFLOW_TRACKING_URI is not set for Airflow's API server")
+        raise UnavailableError("MLFLOW_TRACKING_URI is not set for Airflow's API server")
     login = (os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
-    if not _places.acquire(timeout=PATIENCE):
-        raise UnreachableError("MLflow is asked by too many at once")
+    if not _slots.acquire(timeout=TIMEOUT):
+        raise UnavailableError("Too many requests wait for MLflow")
     try:
-        answer = requests.request(method, f"{server}{path}", auth=login if login[0] else None, timeout=patience, **what)
+        answer = requests.request(method, f"{server}{path}", auth=login if login[0] else None, timeout=timeout, **what)
     except requests.RequestException as error:
-        raise UnreachableError(f"MLflow does not answer ({type(error).__name__})") from error
+        raise UnavailableError(f"MLflow does not answer ({type(error).__name__})") from error
     finally:
-        _places.release()
+        _slots.release()
     if answer.status_code == 404 and missing:
         return None
     if not answer.ok:
-        raise UnreachableError(f"MLflow answered {answer.status_code}")
+        raise UnavailableError(f"MLflow answered {answer.status_code}")
     return answer

@@ -1,4 +1,4 @@
-"""What Airflow knows of the models, and who may see which: whoever may read its retrain DAG, and nobody else."""
+"""Queries to Airflow's database: the models that a user may see (those whose retrain DAG the user may read)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import func, select
 
-from titleholder_airflow.page.facts import RETRAIN, Model, Question, Run
+from titleholder_airflow.page.facts import RETRAIN, Approval, Model, Run
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
     from sqlalchemy.orm import Session
 
 TAG = "titleholder"
-BY_ITSELF = ("scheduled", "asset_triggered")
+AUTOMATIC = ("scheduled", "asset_triggered")
 
 
 def models(user: BaseUser, session: Session) -> dict[str, Model]:
@@ -43,8 +43,8 @@ def _model(dag: str, description: str | None, owner: str, paused: bool, stale: b
     return Model(dag.removesuffix(RETRAIN), description or "", owner or "", paused, stale, due if runs else None)
 
 
-def questions(dags: Collection[str], session: Session) -> list[Question]:
-    """The open questions of these DAGs, the oldest first."""
+def approvals(dags: Collection[str], session: Session) -> list[Approval]:
+    """The open approvals of these DAGs, the oldest first."""
     ti = TaskInstance
     wanted = (
         select(ti.dag_id, ti.run_id, ti.task_id, HITLDetail.subject, HITLDetail.created_at)
@@ -52,12 +52,15 @@ def questions(dags: Collection[str], session: Session) -> list[Question]:
         .where(ti.state == TaskInstanceState.AWAITING_INPUT, HITLDetail.responded_at.is_(None), ti.dag_id.in_(dags))
         .order_by(HITLDetail.created_at)
     )
-    return [Question._make(row) for row in session.execute(wanted)]
+    return [Approval._make(row) for row in session.execute(wanted)]
 
 
 def newest_runs(dags: Collection[str], session: Session) -> dict[str, Run]:
-    """The newest run of each of these DAGs that Airflow started by itself, by the clock or by assets."""
-    theirs = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(dags), DagRun.run_type.in_(BY_ITSELF))
-    newest = theirs.group_by(DagRun.dag_id)
+    """The newest run of each of these DAGs that Airflow started by itself, on schedule or by assets."""
+    newest = (
+        select(func.max(DagRun.id))
+        .where(DagRun.dag_id.in_(dags), DagRun.run_type.in_(AUTOMATIC))
+        .group_by(DagRun.dag_id)
+    )
     wanted = select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_after).where(DagRun.id.in_(newest))
     return {row[0]: Run(row[0], row[1], str(row[2]), row[3]) for row in session.execute(wanted)}

@@ -1,7 +1,8 @@
-"""Templates and what they write with."""
+"""Templates, their filters and their names for things."""
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from titleholder import formatting
+from titleholder.spec.criteria import docs_url
 from titleholder_airflow import urls
 from titleholder_airflow.page import charts, mlflow
 
-DID = {
+OUTCOMES = {
     "promote": "challenger promoted",
     "keep": "challenger not promoted",
     "reject": "challenger rejected",
@@ -25,11 +27,11 @@ DID = {
 }
 
 
-def page(request: Request, template: str, *, status: int = 200, **what: Any) -> HTMLResponse:
-    """A template with addresses that hold wherever Airflow is mounted."""
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A rendered template; its links are right wherever Airflow is mounted."""
     root = request.scope.get("root_path", "").rstrip("/")
     text = _environment.get_template(f"{template}.html.j2").render(
-        root=root, airflow=root.removesuffix(urls.PAGE), **what
+        root=root, airflow=root.removesuffix(urls.PAGE), **values
     )
     return HTMLResponse(text, status_code=status)
 
@@ -39,16 +41,22 @@ def _day(moment: date | datetime | None) -> str:
 
 
 def _part(value: Any) -> str:
-    """A piece of an address."""
+    """A value as one part of a path."""
     return quote(str(value), safe="")
 
 
 def _prose(text: str) -> Markup:
-    """What stands between backticks is code, as in the sentences that people also read in a terminal."""
+    """Text with what is between backticks as code; such sentences are also shown in a terminal."""
     parts = [escape(part) for part in text.split("`")]
     if len(parts) % 2 == 0:
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+def _docs_url(code: str, title: str) -> str:
+    """A check's section in the documentation; empty where `TITLEHOLDER_DOCS_URL`, the address of docs/, is not set."""
+    docs = os.environ.get("TITLEHOLDER_DOCS_URL", "").rstrip("/")
+    return f"{docs}/{docs_url(code, title).removeprefix('docs/')}" if docs else ""
 
 
 _environment = Environment(
@@ -72,9 +80,10 @@ _environment.filters |= {
     "metric": formatting.metric,
 }
 _environment.globals |= {
-    "DID": DID,
+    "OUTCOMES": OUTCOMES,
     "chart": charts,
     "outcome": formatting.outcome,
-    "run_address": mlflow.run_address,
-    "version_address": mlflow.version_address,
+    "docs_url": _docs_url,
+    "run_url": mlflow.run_url,
+    "version_url": mlflow.version_url,
 }

@@ -1,15 +1,15 @@
-"""The page "Champions": who reigns, since when, and why. Read only: every change goes through Airflow's own forms.
+"""The page Champions: each model's champion, since when, and why. Read only: changes go through Airflow's own forms.
 
-Lists come from the ledger, runs and questions from Airflow's database; MLflow is asked for the alias, briefly, and for
-what hangs on its runs. Whoever may not read a model's DAG gets the same answer as for a model that is not there.
+Lists come from the ledger, runs and approvals from Airflow's database, aliases and reports from MLflow. Whoever may not
+read a model's DAG gets the same answer as for a model that does not exist.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,28 +24,28 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
 from titleholder.ledger.queries import Decided
+from titleholder.registry import names
 from titleholder.settings import need
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
 from titleholder_airflow.page import charts, health, mlflow, queries
-from titleholder_airflow.page.facts import Model, Question
+from titleholder_airflow.page.facts import Approval, Model
 from titleholder_airflow.page.rendering import page
 
 LOG = logging.getLogger(__name__)
 OWN = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'"
-"""What a page of ours may load: its own script, style, pictures and frames, and nothing inline."""
-CARDS_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
-"""A card comes from MLflow: it is shown, but runs nothing and is not of our origin."""
-LANE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-AWAY = (
+"""What the page may load: its own script, style, pictures and frames, and nothing inline."""
+REPORT_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
+"""A report comes from MLflow: it is shown without scripts, as if from another origin."""
+LEDGER_DOWN = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
-    "`make up` starts it. Nothing is lost, and whoever reigns keeps reigning. Then reload this page."
+    "`make up` starts it. Nothing is lost, and every champion stays. Then reload this page."
 )
 KINDS = ("promote", "keep", "reject", "rollback", "retire")
 ADVICE = {
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
     403: ("Not allowed", "Your login is not accepted here. Log in to Airflow again."),
-    404: ("Nothing here", "There is no such page, or you may not see it. Who may read a model's DAG sees its page."),
+    404: ("Not found", "There is no such page, or you may not see it. Who may read a model's DAG sees its page."),
 }
 
 app = FastAPI(title="Titleholder", docs_url=None, redoc_url=None, openapi_url=None)
@@ -53,8 +53,8 @@ app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), na
 
 
 @app.middleware("http")
-async def guarded(request: Request, call_next: Any) -> Response:
-    """Nothing is cached, sniffed or told to others; what a page may load is said unless the route has said it."""
+async def add_headers(request: Request, call_next: Any) -> Response:
+    """Headers against caching, sniffing and leaking; the policy of the page unless the route has set its own."""
     answer: Response = await call_next(request)
     answer.headers.setdefault("Content-Security-Policy", POLICY)
     answer.headers["X-Content-Type-Options"] = "nosniff"
@@ -64,44 +64,44 @@ async def guarded(request: Request, call_next: Any) -> Response:
 
 
 @app.exception_handler(AnyHTTPException)
-async def refused(request: Request, error: AnyHTTPException) -> HTMLResponse:
-    """What went wrong, and what to do."""
+async def show_error(request: Request, error: AnyHTTPException) -> HTMLResponse:
+    """A page that says what went wrong and what to do."""
     title, advice = ADVICE.get(error.status_code, (f"Error {error.status_code}", str(error.detail)))
-    return page(request, "trouble", status=error.status_code, title=title, advice=advice)
+    return page(request, "error", status=error.status_code, title=title, advice=advice)
 
 
 @app.exception_handler(RequestValidationError)
-async def unreadable(request: Request, _: RequestValidationError) -> HTMLResponse:
-    """An address that makes no sense leads nowhere."""
-    return page(request, "trouble", status=404, title=ADVICE[404][0], advice=ADVICE[404][1])
+async def show_invalid(request: Request, _: RequestValidationError) -> HTMLResponse:
+    """An invalid path or query gives 404."""
+    return page(request, "error", status=404, title=ADVICE[404][0], advice=ADVICE[404][1])
 
 
 @app.exception_handler(ServiceError)
-async def away(request: Request, error: ServiceError) -> HTMLResponse:
-    """The ledger is away: the page has nothing to tell, and says what to do."""
-    LOG.error("Champions cannot be shown: %s", error)
-    return page(request, "trouble", status=503, title="The ledger cannot be read", advice=AWAY)
+async def show_ledger_down(request: Request, error: ServiceError) -> HTMLResponse:
+    """The ledger cannot be read: the page says what to do."""
+    LOG.error("The page Champions cannot be shown: %s", error)
+    return page(request, "error", status=503, title="The ledger cannot be read", advice=LEDGER_DOWN)
 
 
 @app.get("/")
 def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLResponse:
-    """Every model that the user may see, in a line each."""
+    """Every model that the user may see, one row each."""
     models = queries.models(user, session)
     dags = [model.dag_id for model in models.values()]
     standings = ledger.standings(_ledger(), models) if models else {}
-    asked, runs = queries.questions(dags, session), queries.newest_runs(dags, session)
-    session.close()  # MLflow may take its time: nobody's connection waits for it
+    approvals, runs = queries.approvals(dags, session), queries.newest_runs(dags, session)
+    session.close()  # no database connection is held while MLflow is read
     aliases, now = _aliases(standings), datetime.now(UTC)
-    lines = [
+    rows = [
         {
             "model": model,
             "standing": standing,
             "age": _age(standing),
-            "findings": health.findings(model, standing, _of(model, asked), runs.get(model.dag_id), aliases, now),
+            "findings": health.findings(model, standing, _of(model, approvals), runs.get(model.dag_id), aliases, now),
         }
         for model, standing in ((model, standings[name]) for name, model in models.items())
     ]
-    return page(request, "overview", lines=lines)
+    return page(request, "overview", rows=rows)
 
 
 @app.get("/models/{name}")
@@ -122,34 +122,34 @@ def model(
         raise HTTPException(404)
     rows, reigns = ledger.decisions(_ledger(), name, lane), ledger.reigns(_ledger(), name, lane)
     standing = ledger.standings(_ledger(), [name])[name]
-    asked, runs = queries.questions([found.dag_id], session), queries.newest_runs([found.dag_id], session)
+    approvals, runs = queries.approvals([found.dag_id], session), queries.newest_runs([found.dag_id], session)
     session.close()
     now = datetime.now(UTC)
-    in_force = sorted((row for row in rows if row.stands), key=lambda row: (row.as_of, row.sequence))
-    wanted = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
+    in_force = sorted((row for row in rows if row.in_force), key=lambda row: (row.as_of, row.sequence))
+    filters = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
     return page(
         request,
         "model",
         model=found,
         standing=standing,
         age=_age(standing),
-        findings=health.findings(found, standing, asked, runs.get(found.dag_id), _aliases({name: standing}), now),
-        asked=asked,
+        findings=health.findings(found, standing, approvals, runs.get(found.dag_id), _aliases({name: standing}), now),
+        approvals=approvals,
         lane=lane,
         lanes=lanes,
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
-        decisions=[row for row in reversed(rows) if _asked_for(row, wanted)],
-        of=len(rows if replaced else in_force),
-        wanted=wanted,
+        decisions=[row for row in reversed(rows) if _passes(row, filters)],
+        total=len(rows if replaced else in_force),
+        filters=filters,
         kinds=KINDS,
     )
 
 
 @app.get("/decisions/{number}")
 def decision(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
-    """One decision: what, why, every check, and where everything comes from."""
+    """One decision: what was decided, why, every check, and its lineage."""
     row, found = _decision(number, user, session)
     session.close()
     before, after = ledger.neighbours(_ledger(), row["model"], row["lane"], row["sequence"])
@@ -158,64 +158,53 @@ def decision(request: Request, number: int, user: GetUserDep, session: SessionDe
 
 @app.get("/decisions/{number}/card")
 def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -> HTMLResponse:
-    """The model card of a decision, as it hangs on its MLflow run."""
+    """The model card of a decision, an artifact of its MLflow run."""
     row, _ = _decision(number, user, session)
     session.close()
     if not row["mlflow_run_id"]:
         raise HTTPException(404)
-    try:
-        content = mlflow.artifact(row["mlflow_run_id"], "card.html")
-    except mlflow.UnreachableError as error:
-        return _without(request, str(error), "Numbers and checks on this page come from the ledger.")
-    return HTMLResponse(content, headers={"Content-Security-Policy": CARDS_POLICY})
+    return _report(request, lambda: row["mlflow_run_id"], names.CARD)
 
 
 @app.get("/models/{name}/backtest")
 def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep, lane: str) -> HTMLResponse:
-    """The newest backtest of a lane, as a part of the model's page."""
+    """The report of the newest backtest of a lane, an artifact of its MLflow run."""
     _visible(name, user, session)
-    if not LANE.fullmatch(lane):
+    if not re.fullmatch(LANE_PATTERN, lane):
         raise HTTPException(404)
     session.close()
-    try:
-        told = mlflow.newest_backtest(name, lane)
-        months = _months(told) if told else []
-    except mlflow.UnreachableError as error:
-        return _without(request, str(error), "Backtests are kept in MLflow; everything else on this page is complete.")
-    return page(request, "backtest", told=told, name=name, lane=lane, months=months, walk=charts.walk(months))
+    return _report(
+        request, lambda: mlflow.newest_backtest(name, lane), names.BACKTEST_REPORT, _how_to_backtest(name, lane)
+    )
 
 
-def _months(told: mlflow.Backtest) -> list[charts.Month]:
-    """The months of a backtest in which anything was measured."""
+def _how_to_backtest(name: str, lane: str) -> str:
+    command = f"titleholder backtest {name}{'' if lane == BACKTEST else f' --lane {lane}'}"
+    return f"After a backfill, `{command}` answers whether retraining was worth it, in one sentence and one report."
+
+
+def _report(request: Request, run: Callable[[], str | None], file: str, absent: str = "") -> HTMLResponse:
+    """A report from MLflow as the content of a frame, or why it is not there; `absent` is for a lane without a run."""
     try:
-        months = [
-            charts.Month(
-                date.fromisoformat(m["month"]["as_of"]),
-                {policy: figure["metric"] for policy, figure in m["figures"].items()},
-                m["month"]["gate"],
-            )
-            for m in told.months
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise mlflow.UnreachableError("What MLflow keeps as backtest.json is none") from error
-    return [month for month in months if month.figures]
+        if (run_id := run()) is None:
+            return page(request, "part", title="No backtest of this lane yet", advice=absent)
+        content = mlflow.artifact(run_id, file)
+    except mlflow.UnavailableError as error:
+        advice = "Everything else on this page comes from the ledger. See that MLflow is up, then reload."
+        return page(request, "part", status=502, title=str(error), advice=advice)
+    return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def _aliases(standings: Mapping[str, ledger.Standing]) -> mlflow.Aliases:
-    """Where the aliases point. What is kept may be older than the ledger, so that trouble is looked at once more."""
+    """The versions of the aliases. A kept answer may be older than the ledger, so a difference is read once more."""
     known = mlflow.aliases()
     if any(health.differs(model, standing, known) for model, standing in standings.items()):
         return mlflow.aliases(mlflow.FRESH)
     return known
 
 
-def _without(request: Request, trouble: str, comfort: str) -> HTMLResponse:
-    """A part of a page that MLflow would have filled."""
-    return page(request, "part", status=502, title=trouble, advice=f"{comfort} See that MLflow is up, then reload.")
-
-
 def _visible(name: str, user: Any, session: Any) -> Model:
-    """The model, where this user may see it. HTTPException 404 where not, or where there is none."""
+    """The model. HTTPException 404 where there is none, or the user may not see it."""
     found = queries.models(user, session).get(name)
     if found is None:
         raise HTTPException(404)
@@ -230,15 +219,15 @@ def _decision(number: int, user: Any, session: Any) -> tuple[Mapping[str, Any], 
     return row, models[row["model"]]
 
 
-def _asked_for(row: Decided, wanted: Mapping[str, Any]) -> bool:
-    """Whether a row passes the filter of the table."""
-    said = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
-    kinds = wanted["kind"] or KINDS
-    return row.kind in kinds and wanted["text"].casefold() in said and (row.stands or wanted["replaced"])
+def _passes(row: Decided, filters: Mapping[str, Any]) -> bool:
+    """Whether a row passes the table's filters."""
+    text = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
+    kinds = filters["kind"] or KINDS
+    return row.kind in kinds and filters["text"].casefold() in text and (row.in_force or filters["replaced"])
 
 
-def _of(model: Model, asked: list[Question]) -> list[Question]:
-    return [question for question in asked if question.dag_id == model.dag_id]
+def _of(model: Model, approvals: list[Approval]) -> list[Approval]:
+    return [approval for approval in approvals if approval.dag_id == model.dag_id]
 
 
 def _age(standing: ledger.Standing) -> int | None:

@@ -1,4 +1,4 @@
-"""A decision as a line of a table: the gain is shown as the rule in force looks at it."""
+"""A decision as a line of a table: the gain shown is that of the rule in force."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from support.factories import REIGN, a_decision, a_rollback, a_spec, a_verdict
-from titleholder.cli.tables import decisions
+from titleholder.cli.tables import decision_table
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
@@ -26,12 +26,12 @@ def row(verdict: Verdict, rule: str) -> Decision:
 
 def printed(verdict: Verdict, rule: str) -> str:
     console = Console(width=80, record=True, file=StringIO())
-    console.print(decisions("small", [row(verdict, rule)], 80))
+    console.print(decision_table("small", [row(verdict, rule)], 80))
     return console.export_text()
 
 
 @pytest.mark.parametrize(
-    ("rule", "verdict", "said"),
+    ("rule", "verdict", "expected"),
     [
         ("single", a_verdict(), "+0.0100 [+0.0010, +0.0190]"),
         ("single", a_verdict(gain=None), "not measurable"),
@@ -41,23 +41,23 @@ def printed(verdict: Verdict, rule: str) -> str:
         ("sequential", a_verdict(look=LOOK), "+0.0500, +0.01"),
     ],
 )
-def test_the_gain_is_shown_as_the_rule_looks_at_it(rule: str, verdict: Verdict, said: str) -> None:
+def test_the_gain_shown_is_that_of_the_rule(rule: str, verdict: Verdict, expected: str) -> None:
     found = printed(verdict, rule)
-    assert said in found
+    assert expected in found
     assert ("gain [interval]" in found) == (rule == "single")
     assert "2024-07-01 keep: Because" in found
 
 
-def test_the_looks_that_count_are_told_from_all_looks() -> None:
+def test_counted_looks_and_all_looks_are_shown() -> None:
     earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
     reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
     assert "(3/9)" in printed(a_verdict(champion=reign, look=LOOK), "sequential")
 
 
-def test_a_rollback_is_told_with_its_reason() -> None:
+def test_a_rollback_is_printed_with_its_reason() -> None:
     console = Console(width=80, record=True, file=StringIO())
     back = a_rollback(2, 3, 1, reason="Version 3 gave way to version 1. It saw the future.")
-    console.print(decisions("small", [a_decision(), back], 80))
+    console.print(decision_table("small", [a_decision(), back], 80))
     found = console.export_text()
     assert "v1   v3" in found
     assert "Decision 102, 2024-02-01 rollback: Version 3 gave way to version 1. It saw the" in found
@@ -70,8 +70,10 @@ def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
     console = Console(width=width, record=True, file=StringIO())
     first, second = a_decision(1), a_decision(2, champion_before=1)
     console.print(
-        decisions("small", [first, second], width, {second.id: "Run this month again: version 7 reigns before it now"})
+        decision_table(
+            "small", [first, second], width, {second.id: "Run this month again: version 7 is champion before it now"}
+        )
     )
     found = " ".join(console.export_text().split())
-    assert found.count("Run this month again: version 7 reigns before it now") == 1
+    assert found.count("Run this month again: version 7 is champion before it now") == 1
     assert found.count("Because") == 2

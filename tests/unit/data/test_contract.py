@@ -1,4 +1,4 @@
-"""What a snapshot must look like, and the sentence a user reads for each way in which it does not."""
+"""The contract of a snapshot's rows, and the sentence that reports each violation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def moment(text: str) -> pd.Timestamp:
     return pd.Timestamp(text, tz="UTC")
 
 
-def test_clean_rows_pass() -> None:
+def test_valid_rows_have_no_violations() -> None:
     assert found(rows()) == []
     contract.enforce(rows(), a_spec(), spans_of(a_spec()), AS_OF)
 
@@ -94,7 +94,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
         (at("issued_at", pd.NaT), "issued_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
         (
             at("known_at", moment("2024-07-01 00:00:00.000001")),
-            "known_at: is after as_of 2024-07-01: the query lets the future in "
+            "known_at: is after as_of 2024-07-01: the query returns rows that were not known yet "
             "(1 row, e.g. 2024-07-01 00:00:00.000001+00:00, loan_id 4)",
         ),
         (at("known_at", pd.NaT), "known_at: is missing (null) (1 row, e.g. NaT, loan_id 4)"),
@@ -135,7 +135,7 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
         ),
         (
             lambda f: pd.concat([f, f[["income"]]], axis=1),
-            "columns differ from the spec (- missing, + unexpected):\n      + income   (given twice)",
+            "columns differ from the spec (- missing, + unexpected):\n      + income   (occurs twice)",
         ),
         (lambda f: f.assign(bad=0), "bad: one class only: every training row has 0; there is nothing to learn"),
         (
@@ -169,7 +169,7 @@ def test_no_rows_at_all_are_too_few(empty: pd.DataFrame) -> None:
     ]
 
 
-def test_everything_wrong_is_told_at_once_columns_first() -> None:
+def test_all_violations_are_reported_at_once_columns_first() -> None:
     frame = rows().rename(columns={"debt": "dept"})
     frame = frame.assign(
         bad=[2, *frame["bad"][1:]],
@@ -180,10 +180,10 @@ def test_everything_wrong_is_told_at_once_columns_first() -> None:
     )
     with pytest.raises(ContractError) as caught:
         contract.enforce(frame, a_spec(), spans_of(a_spec()), AS_OF)
-    told = str(caught.value)
-    assert told.startswith("small: the snapshot as of 2024-07-01 breaks its contract (6 violations)")
-    assert "nothing was trained" in told
-    assert told.endswith("Mend small.sql or the columns in small.yaml.")
+    message = str(caught.value)
+    assert message.startswith("small: the snapshot as of 2024-07-01 breaks its contract (6 violations)")
+    assert "nothing was trained" in message
+    assert message.endswith("Correct small.sql or the columns in small.yaml.")
     wanted = [
         "columns differ",
         "loan_id: is not unique",
@@ -191,7 +191,7 @@ def test_everything_wrong_is_told_at_once_columns_first() -> None:
         "bad: is neither",
         "known_at: is after",
     ]
-    places = [told.index(part) for part in [*wanted, "purpose: has the wrong type"]]
+    places = [message.index(part) for part in [*wanted, "purpose: has the wrong type"]]
     assert places == sorted(places)
 
 
@@ -202,8 +202,8 @@ def test_all_rows_that_break_a_rule_are_counted() -> None:
 
 
 def test_rows_are_counted_without_naming_an_entity_that_is_not_there() -> None:
-    told = found(at("bad", 2)(rows()).drop(columns="loan_id"))
-    assert "bad: is neither 0 nor 1 (1 row, e.g. 2)" in told
+    message = found(at("bad", 2)(rows()).drop(columns="loan_id"))
+    assert "bad: is neither 0 nor 1 (1 row, e.g. 2)" in message
 
 
 @pytest.mark.parametrize(
@@ -222,13 +222,13 @@ def test_the_example_is_the_offending_row_whatever_the_index(reindex: Bend) -> N
     assert found(reindex(at("bad", 2)(rows()))) == ["bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"]
 
 
-def test_without_known_at_the_column_is_neither_wanted_nor_welcome() -> None:
+def test_without_known_at_the_column_is_not_expected() -> None:
     spec = a_spec(columns__known_at=None)
     assert found(rows().drop(columns="known_at"), spec) == []
     assert found(rows(), spec) == ["columns differ from the spec (- missing, + unexpected):\n      + known_at"]
 
 
-def test_a_regression_wants_finite_outcomes_of_more_than_one_value() -> None:
+def test_a_regression_needs_finite_outcomes_of_more_than_one_value() -> None:
     spec = a_regression()
     assert found(rows(spec), spec) == []
     assert found(at("bad", np.inf)(rows(spec)), spec) == ["bad: is infinite (1 row, e.g. inf, loan_id 4)"]
@@ -238,12 +238,12 @@ def test_a_regression_wants_finite_outcomes_of_more_than_one_value() -> None:
     ]
 
 
-def test_a_column_that_is_both_feature_and_segment_is_held_to_the_features_rule() -> None:
+def test_a_column_that_is_both_feature_and_segment_must_satisfy_the_rule_for_features() -> None:
     spec = a_spec(columns__segments=["debt", "region"])
     assert found(rows(), spec) == []
 
 
-def test_the_frame_is_left_as_it_was() -> None:
+def test_the_frame_is_not_changed() -> None:
     frame = rows().iloc[::-1]
     before = frame.copy(deep=True)
     found(at("bad", 2)(frame))
@@ -257,9 +257,9 @@ WEIGHTED = a_spec(columns__weight="exposure", columns__cluster="customer")
 @pytest.mark.parametrize(
     ("weight", "said"),
     [
-        (0.0, "exposure: is no positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
-        (-1.0, "exposure: is no positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
-        (np.inf, "exposure: is no positive, finite weight (1 row, e.g. inf, loan_id 4)"),
+        (0.0, "exposure: is not a positive, finite weight (1 row, e.g. 0.0, loan_id 4)"),
+        (-1.0, "exposure: is not a positive, finite weight (1 row, e.g. -1.0, loan_id 4)"),
+        (np.inf, "exposure: is not a positive, finite weight (1 row, e.g. inf, loan_id 4)"),
         (np.nan, "exposure: is missing (null) (1 row, e.g. nan, loan_id 4)"),
     ],
 )

@@ -210,7 +210,7 @@ def test_some_answers_are_missing(lender: Lender):
         ({"per_month": 0}, "per_month=0"),
     ],
 )
-def test_nonsense_is_refused(change: dict, message: str):
+def test_invalid_arguments_are_refused(change: dict, message: str):
     with pytest.raises(UsageError, match=message):
         simulate(**{"end": END, **change})
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from titleholder.ledger.decision import digest
-from titleholder.ledger.integrity import broken_links, false_successions, row_of
+from titleholder.ledger.integrity import broken_links, decision_on, wrong_champions
 
 VERDICT = {
     "champion": None, "holdout_start": "2024-01-01", "holdout_end": "2024-03-01", "rows": 9, "events": 3,
@@ -18,14 +19,15 @@ VERDICT = {
 
 
 def row(sequence: int, previous: str, **changes: Any) -> dict[str, Any]:
-    """A row as the first version wrote it: `approval` is NULL, its verdict lacks what came later."""
+    """A row as the database has it: its documents are texts."""
     day = date(2024, sequence, 1)
     made: dict[str, Any] = {
         "id": 40 + sequence, "model": "m", "lane": "live", "sequence": sequence, "as_of": day, "kind": "promote",
         "challenger_version": sequence, "champion_before": sequence - 1 or None, "champion_after": sequence,
-        "trained_through": day, "run_key": "k", "snapshot_uri": "u", "snapshot_sha256": "s", "spec": {"huge": 10**20},
-        "spec_fingerprint": "f", "verdict": VERDICT, "spans": {"train_start": "2023-01-01",
-        "holdout_start": "2024-01-01", "matured": "2024-03-01"}, "code_version": "0", "seed": 1, "mlflow_run_id": "r",
+        "trained_through": day, "run_key": "k", "snapshot_uri": "u", "snapshot_sha256": "s", "spec": json.dumps({"huge": 1e20}),
+        "spec_fingerprint": "f", "judgement_fingerprint": "j", "reign_fingerprint": "", "verdict": json.dumps(VERDICT),
+        "spans": json.dumps({"train_start": "2023-01-01", "holdout_start": "2024-01-01", "matured": "2024-03-01"}),
+        "caused_by": None, "code_version": "0", "seed": 1, "mlflow_run_id": "r",
         "airflow_run": "", "actor": "a", "reason": "because", "asked_because": "", "approval": None,
         "created_at": datetime(2024, sequence, 2, tzinfo=UTC), "previous_hash": previous,
     } | changes  # fmt: skip
@@ -45,11 +47,11 @@ def faults(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
 
 def test_sound_rows_have_no_fault() -> None:
     assert faults(lane()) == []
-    assert list(false_successions(lane(), "live")) == []
+    assert list(wrong_champions(lane(), "live")) == []
 
 
 @pytest.mark.parametrize(
-    "change", [{"reason": "forged"}, {"approval": {"by": "me"}}, {"verdict": {}}, {"as_of": date(2020, 1, 1)}]
+    "change", [{"reason": "forged"}, {"approval": '{"by": "me"}'}, {"verdict": "{}"}, {"as_of": date(2020, 1, 1)}]
 )
 def test_a_changed_row_is_the_only_one_named(change: dict[str, Any]) -> None:
     rows = lane()
@@ -86,10 +88,10 @@ def test_a_row_that_is_gone_is_missed_by_the_next_one(gone: list[int], number: i
 
 def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
     rows = lane()
-    rows[1] |= {"spec": {"huge": float("inf")}}
+    rows[1] |= {"seed": object()}
     ((_, told),) = faults(rows)
     assert "Its hash cannot be computed" in told
-    ((number, told),) = faults(lane(verdict={"rows": "many"}))
+    ((number, told),) = faults(lane(verdict='{"rows": "many"}'))
     assert number == 43
     assert "this version cannot read it" in told
 
@@ -97,15 +99,15 @@ def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"champion_before": 1}, "version 1 reigned before, but the row before left version 2"),
-        ({"champion_before": None}, "nobody reigned before, but the row before left version 2"),
+        ({"champion_before": 1}, "It has version 1 as champion before, but the row before left version 2"),
+        ({"champion_before": None}, "It has no champion as champion before, but the row before left version 2"),
         ({"champion_after": 7}, "a promote from version 2, which cannot end with version 7"),
         ({"kind": "keep"}, "a keep from version 2, which cannot end with version 3"),
         ({"kind": "rollback", "champion_after": 2}, "a rollback from version 2, which cannot end with version 2"),
     ],
 )
 def test_champions_follow_from_one_another(change: dict[str, Any], message: str) -> None:
-    (fault,) = false_successions(lane(**change), "live")
+    (fault,) = wrong_champions(lane(**change), "live")
     assert fault.row["id"] == 43
     assert message in fault.explanation
 
@@ -116,14 +118,14 @@ def test_a_rollback_a_keep_and_a_retirement_are_sound_ends() -> None:
         {"kind": "keep", "champion_after": 2},
         {"kind": "retire", "champion_after": 2},
     ):
-        assert list(false_successions(lane(**change), "live")) == []
+        assert list(wrong_champions(lane(**change), "live")) == []
 
 
 def test_elsewhere_than_live_the_row_before_need_not_be_the_month_before() -> None:
-    assert list(false_successions(lane(champion_before=1), "backtest")) == []
+    assert list(wrong_champions(lane(champion_before=1), "backtest")) == []
 
 
 def test_the_newest_row_of_a_version_tells_what_it_was_trained_on() -> None:
     rows = lane(challenger_version=2, champion_after=2)
-    assert row_of(rows, 2) == rows[2]
-    assert row_of(rows, 9) is None
+    assert decision_on(rows, 2) == rows[2]
+    assert decision_on(rows, 9) is None

@@ -1,8 +1,8 @@
-"""Who reigned, when and after whom, through promotions, rollbacks and a version reinstated by force."""
+"""Which version was champion, when and after which, through promotions, rollbacks and a reinstatement by force."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
@@ -64,15 +64,15 @@ def test_who_reigned_is_answered_for_every_day_between() -> None:
     days = [date(2023, 12, 31), *(date(2024, m, d) for m in range(1, 7) for d in (1, 15))]
     found = [version(reigns.reign_on(rows, "live", day)) for day in days]
     assert found == [None, 1, 1, 2, 2, 3, 3, 2, 2, 1, 1, 3, 3]
-    taken = [reigns.taken_on(rows, "live", day) for day in days]
+    taken = [reigns.crowning_on(rows, "live", day) for day in days]
     assert [row.sequence if row else None for row in taken] == [None, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     kept = a_decision(7, kind="keep", champion_before=3, champion_after=3)
-    assert reigns.taken_on([*rows, kept], "live", date(2024, 7, 2)) == rows[-1]
+    assert reigns.crowning_on([*rows, kept], "live", date(2024, 7, 2)) == rows[-1]
 
 
 def test_the_versions_that_once_reigned() -> None:
     rows = [*crowned(1, 2), a_decision(3, kind="keep", champion_before=2, champion_after=2), a_rollback(4, 2, 1)]
-    assert reigns.reigned(rows) == [1, 2]
+    assert reigns.former_champions(rows) == [1, 2]
 
 
 def test_a_challenger_trained_on_nothing_newer_than_a_barred_version_may_not_win() -> None:
@@ -88,20 +88,22 @@ def test_a_challenger_trained_on_nothing_newer_than_a_barred_version_may_not_win
     assert reigns.bar(crowned(1, 2), through) == ""
 
 
-def test_a_reign_that_begins_again_has_no_looks_and_counts_only_cohorts_nobody_was_judged_on() -> None:
+def test_a_reign_that_begins_again_has_no_looks_and_counts_only_cohorts_that_were_not_judged_on() -> None:
     look = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc", gain=0.05, error=0.01)
     rows = crowned(1, 2)
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.judged_through == rows[1].windows.matured
-    kept = a_verdict(champion=REIGN.model_copy(update={"looks": (look,)}), look=look)
-    rows.append(a_decision(3, kind="keep", champion_before=2, champion_after=2, verdict=kept))
+    second = look.model_copy(update={"gain": 0.06})
+    for n, of_month in ((3, look), (4, None), (5, second)):
+        verdict = a_verdict(look=of_month)
+        rows.append(a_decision(n, kind="keep", champion_before=2, champion_after=2, verdict=verdict))
     assert (reign := reigns.reign_before(rows, "live", DAY))
-    assert reign.looks == (look, look)
-    rows.append(a_rollback(4, 2, 1))
+    assert reign.looks == (look, second), "in their order; a month without a look adds none"
+    rows.append(a_rollback(6, 2, 1))
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.version == 1
     assert reign.looks == ()
-    assert reign.judged_through == rows[2].windows.matured, "the cohorts of version 2's challengers are spent"
+    assert reign.judged_through == rows[4].windows.matured, "the cohorts of version 2's challengers are spent"
     assert reign.trained_through == rows[0].trained_through
 
 
@@ -113,21 +115,8 @@ def test_a_rollback_has_no_verdict(part: str) -> None:
         getattr(a_rollback(2, 2, 1), part)
 
 
-def test_a_hash_knows_a_stored_row_and_a_dumped_one_as_the_same() -> None:
-    from titleholder.ledger.decision import digest
-
-    row = a_decision(created_at=datetime(2024, 1, 1, 6, 0, 0, 120, tzinfo=UTC))
-    stored = row.model_dump(mode="json") | {"as_of": row.as_of, "created_at": row.created_at}
-    stored["trained_through"] = row.trained_through
-    assert digest(stored) == digest(row.model_dump(mode="json"))
-    assert digest(stored | {"reason": "forged"}) != digest(stored)
-    assert digest(stored | {"actor": None}) != digest(stored)
-    without = {k: v for k, v in stored.items() if k != "approval"}
-    assert digest(without) == digest(stored), "a column that came later is not in older hashes"
-
-
-def test_a_decision_is_overtaken_when_another_version_came_to_reign_before_it() -> None:
-    """Only what stands counts, and in the live lane nothing is overtaken."""
+def test_a_month_must_be_run_again_when_another_version_is_champion_before_it() -> None:
+    """Only what is in force counts, and in the live lane no month must be run again."""
 
     def rows(lane: str) -> list[Decision]:
         kept = {"kind": "keep", "champion_after": 1, "lane": lane}
@@ -136,15 +125,22 @@ def test_a_decision_is_overtaken_when_another_version_came_to_reign_before_it() 
             a_decision(3, challenger_version=3, champion_before=1, **kept),
         ]  # fmt: skip
 
-    assert reigns.overtaken(rows("backtest"), "backtest") == {}
+    assert reigns.to_rerun(rows("backtest"), "backtest") == {}
     again = a_decision(4, lane="backtest", as_of=date(2024, 1, 1), champion_before=None)
     found = rows("backtest")
-    why = reigns.overtaken([*found, again], "backtest")
+    why = reigns.to_rerun([*found, again], "backtest")
     assert why == {
-        found[1].id: "version 4 reigns before it now, and it could not be judged anew",
-        found[2].id: "it came after 2024-02-01, which must be run again",
+        found[1].id: "version 4 is champion before it now, and it could not be re-judged",
+        found[2].id: "it comes after 2024-02-01, which must be run again",
     }
-    told = "titleholder run small --as-of 2024-02-01 --until 2024-03-01 --lane backtest"
-    assert reigns.remedy([*found, again], "backtest") == told
-    assert reigns.remedy(found, "backtest") == ""
-    assert reigns.overtaken([*rows("live"), again], "live") == {}
+    command = "titleholder run small --as-of 2024-02-01 --until 2024-03-01 --lane backtest"
+    assert reigns.rerun_command([*found, again], "backtest") == command
+    assert reigns.rerun_command(found, "backtest") == ""
+    assert reigns.to_rerun([*rows("live"), again], "live") == {}
+
+
+def test_a_fingerprint_changes_with_the_champion_and_with_its_looks() -> None:
+    look = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc", gain=0.05, error=0.01)
+    found = {reigns.fingerprint(r) for r in (None, REIGN, REIGN.model_copy(update={"looks": (look,)}))}
+    assert len(found) == 3
+    assert reigns.fingerprint(None) == ""

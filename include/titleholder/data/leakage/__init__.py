@@ -1,1 +1,1 @@
-"""The leak trap: copies of what a query reads, with another future planted in them."""
+"""The leak test: copies of the tables that a query reads, with a synthetic future inserted into them."""

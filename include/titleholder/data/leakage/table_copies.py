@@ -1,7 +1,7 @@
-"""Copies of what a query reads, in temporary tables that nobody else sees and that are never committed.
+"""Copies of the tables that a query reads, as temporary tables, which are private to one session and never committed.
 
-A temporary view lets PostgreSQL say which tables and views the query reads, and write the query with every name in
-full; each name is then replaced by its copy's. The role needs to read, and TEMPORARY on the database; nothing else.
+A temporary view makes PostgreSQL list the tables and views that the query reads, and write the query with qualified
+names; each name is then replaced by its copy's. The role needs SELECT, and TEMPORARY on the database; nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg2
 from psycopg2 import sql
 
-from titleholder.data.warehouse import libpq
+from titleholder.data.warehouse import libpq_url
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import from_settings, setting
@@ -24,7 +24,7 @@ from titleholder.spec.windows import Intervals, midnight
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
-VIEW = "titleholder_scratch"
+VIEW = "titleholder_query"
 
 _READS = """
 WITH RECURSIVE reads(oid, depth) AS (
@@ -47,7 +47,7 @@ GROUP BY c.oid, n.nspname, c.relname, c.relkind
 ORDER BY max(depth) DESC, 2
 """
 
-_CALLS = """
+_FUNCTIONS = """
 SELECT DISTINCT p.oid::regprocedure::text
 FROM pg_rewrite r
 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
@@ -55,8 +55,7 @@ JOIN pg_proc p ON p.oid = d.refobjid
 WHERE r.ev_class = ANY(%(views)s::regclass[]) AND p.pronamespace <> 'pg_catalog'::regnamespace
 """
 
-
-_LEANED_ON = """
+_KEYS_IN_USE = """
 SELECT DISTINCT k.conrelid
 FROM pg_rewrite r
 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
@@ -64,7 +63,7 @@ JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
 JOIN pg_constraint k ON k.oid = d.refobjid
 WHERE r.ev_class = ANY(%(views)s::regclass[])
 """
-"""Tables whose primary key a query leans on: GROUP BY names the key, SELECT other columns."""
+"""Tables whose primary key the query depends on: GROUP BY names the key, SELECT other columns."""
 
 _UNIQUE = """
 SELECT i.indexrelid::regclass::text, quote_ident(k.conname), (
@@ -78,7 +77,7 @@ WHERE i.indrelid = %(copy)s::regclass AND (i.indisunique OR i.indisexclusion)
 
 
 class Relation(NamedTuple):
-    """A table or view of the warehouse; `name` is quoted and in full, `copy` is what stands in for it."""
+    """A table or view of the warehouse; `name` is quoted and qualified, `copy` is the temporary table or view."""
 
     oid: int
     name: str
@@ -87,15 +86,14 @@ class Relation(NamedTuple):
     copy: str
 
 
-class Scratch:
-    """The session with the copies. `query` is the spec's query over them."""
+class TableCopies:
+    """A session with copies of the tables. `query` is the spec's query over them, `functions` are those it calls."""
 
-    def __init__(self, cursor: cursor, relations: list[Relation], written: str, calls: list[str]) -> None:
-        self.cursor, self.query, self.calls = cursor, written, calls
-        self.tables = [r for r in relations if not r.is_view]
+    def __init__(self, cursor: cursor, tables: list[Relation], query: str, functions: list[str]) -> None:
+        self.cursor, self.tables, self.query, self.functions = cursor, tables, query, functions
 
     def run(self, statement: sql.Composable | str, values: Any = None) -> int:
-        """Execute a statement; returns the number of rows that it touched."""
+        """Execute a statement; returns the number of rows that it affected."""
         self.cursor.execute(statement, values)
         return int(self.cursor.rowcount)
 
@@ -105,18 +103,18 @@ class Scratch:
         return self.cursor.fetchall()
 
     @contextmanager
-    def undone(self) -> Iterator[None]:
-        """What is done to the copies within is undone at the end."""
-        self.cursor.execute("SAVEPOINT scratch")
+    def rolled_back(self) -> Iterator[None]:
+        """Changes to the copies in this context are rolled back at its end."""
+        self.cursor.execute("SAVEPOINT copies")
         yield
-        self.cursor.execute("ROLLBACK TO SAVEPOINT scratch")
+        self.cursor.execute("ROLLBACK TO SAVEPOINT copies")
 
 
 @contextmanager
-def copies(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[Scratch]:
-    """Copy what the spec's query reads, with its parameters bound as an extraction at `as_of` binds them.
+def copy_tables(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[TableCopies]:
+    """Copy the tables that the spec's query reads, with its parameters bound as an extraction at `as_of` binds them.
 
-    Everything happens in one transaction that is rolled back at the end.
+    Everything happens in one transaction, which is rolled back at the end.
 
     Raises:
         ServiceError: when the warehouse cannot be reached.
@@ -128,20 +126,21 @@ def copies(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator
         for name, moment in moments.items():
             cursor.execute("SELECT set_config(%s, %s, true)", (setting(name), midnight(moment).isoformat()))
         cursor.execute(f"CREATE TEMP VIEW {VIEW} AS\n{from_settings(spec.sql)}")
-        relations, calls = _relations(cursor)
-        cursor.execute("SET LOCAL search_path = ''")  # so that PostgreSQL writes every name in full
-        leaned_on = _leaned_on(cursor, relations)
+        relations, functions = _dependencies(cursor)
+        cursor.execute("SET LOCAL search_path = ''")  # so that PostgreSQL qualifies every name
+        keys_in_use = _keys_in_use(cursor, relations)
         for relation in relations:
             _copy(cursor, relation, relations)
-            if not relation.is_view and relation.oid not in leaned_on:
-                _allow_repetitions(cursor, relation.copy)
-        yield Scratch(cursor, relations, _over_copies(cursor, f"pg_temp.{VIEW}", relations), calls)
+            if not relation.is_view and relation.oid not in keys_in_use:
+                _drop_uniqueness(cursor, relation.copy)
+        tables = [r for r in relations if not r.is_view]
+        yield TableCopies(cursor, tables, _over_copies(cursor, f"pg_temp.{VIEW}", relations), functions)
 
 
 @contextmanager
 def _connected(url: str, spec: ModelSpec) -> Iterator[Any]:
     try:
-        connection = psycopg2.connect(libpq(url))
+        connection = psycopg2.connect(libpq_url(url))
     except psycopg2.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ServiceError(
@@ -159,26 +158,26 @@ def _explained(spec: ModelSpec) -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise DataError(
-            f"{spec.name}: {spec.source.query} failed in the warehouse: {_first(error)}{_hint(error)}"
+            f"{spec.name}: {spec.source.query} failed in the warehouse: {_first_line(error)}{_hint(error)}"
         ) from None
 
 
 def _hint(error: psycopg2.Error) -> str:
     if isinstance(error, psycopg2.errors.InsufficientPrivilege) and "temporary" in str(error):
-        return "; the copies go into temporary tables, which its owner allows with: GRANT TEMPORARY ON DATABASE … TO …"
+        return "; the copies are temporary tables, which the owner allows with: GRANT TEMPORARY ON DATABASE … TO …"
     return ""
 
 
-def _first(error: psycopg2.Error) -> str:
+def _first_line(error: psycopg2.Error) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _relations(cursor: cursor) -> tuple[list[Relation], list[str]]:
-    """Tables and views that the query reads, the innermost first, and the functions that it calls."""
+def _dependencies(cursor: cursor) -> tuple[list[Relation], list[str]]:
+    """The tables and views that the query reads, the innermost first, and the functions that it calls."""
     cursor.execute(_READS, {"view": f"pg_temp.{VIEW}"})
     found = enumerate(cursor.fetchall())
-    relations = [Relation(oid, name, short, view, f"pg_temp.scratch_{n}") for n, (oid, name, short, view) in found]
-    cursor.execute(_CALLS, {"views": _views(relations)})
+    relations = [Relation(oid, name, short, view, f"pg_temp.copy_{n}") for n, (oid, name, short, view) in found]
+    cursor.execute(_FUNCTIONS, {"views": _views(relations)})
     return relations, [name for (name,) in cursor.fetchall()]
 
 
@@ -186,13 +185,13 @@ def _views(relations: list[Relation]) -> list[str]:
     return [f"pg_temp.{VIEW}", *(r.name for r in relations if r.is_view)]
 
 
-def _leaned_on(cursor: cursor, relations: list[Relation]) -> set[int]:
-    cursor.execute(_LEANED_ON, {"views": _views(relations)})
+def _keys_in_use(cursor: cursor, relations: list[Relation]) -> set[int]:
+    cursor.execute(_KEYS_IN_USE, {"views": _views(relations)})
     return {oid for (oid,) in cursor.fetchall()}
 
 
-def _allow_repetitions(cursor: cursor, copy: str) -> None:
-    """Let a copy hold rows with the key of others: what was planted for one must meet what hangs on it elsewhere."""
+def _drop_uniqueness(cursor: cursor, copy: str) -> None:
+    """Let a copy repeat keys: a synthetic row must join what other tables have for the row that it was made from."""
     cursor.execute(_UNIQUE, {"copy": copy})
     for index, constraint, columns in cursor.fetchall():
         cursor.execute(f"ALTER TABLE {copy} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
@@ -212,14 +211,14 @@ def _copy(cursor: cursor, relation: Relation, relations: list[Relation]) -> None
 def _over_copies(cursor: cursor, view: str, relations: list[Relation]) -> str:
     cursor.execute("SELECT pg_get_viewdef(%s::regclass)", (view,))
     ((definition,),) = cursor.fetchall()
-    return renamed(definition.strip().rstrip(";"), {r.name: r for r in relations})
+    return rewrite(definition.strip().rstrip(";"), {r.name: r for r in relations})
 
 
-def renamed(definition: str, relations: Mapping[str, Relation]) -> str:
-    """A view's definition, as PostgreSQL writes it, over the copies.
+def rewrite(definition: str, relations: Mapping[str, Relation]) -> str:
+    """A view's definition, as PostgreSQL writes it, with the name of each relation replaced by its copy's.
 
-    A table without an alias is called by its own name elsewhere in the definition: its copy takes that name. PostgreSQL
-    writes keywords in capitals, so that a small letter or a quote after the name begins an alias.
+    A table without an alias is referred to by its own name elsewhere in the definition: that name becomes the copy's
+    alias. PostgreSQL writes keywords in capitals, so that a small letter or a quote after the name begins an alias.
     """
     if not relations:
         return definition

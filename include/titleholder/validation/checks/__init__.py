@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from titleholder.validation.checks.base import DEPENDENCIES, PAGE, Check, Dependency, Result
+from titleholder.spec.criteria import CHECKS_PAGE
+from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
 from titleholder.validation.checks.comparison import gain_shown, profit_gain, segment_gains, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
@@ -66,4 +67,4 @@ def docs_url(code: str) -> str:
     >>> docs_url("TH301")
     'docs/checks.md#th301-gain-shown'
     """
-    return CHECKS[code].docs_url if code in CHECKS else PAGE
+    return CHECKS[code].docs_url if code in CHECKS else CHECKS_PAGE

@@ -120,12 +120,12 @@ def named(pair: tuple[Policy, Policy]) -> str:
 
 
 def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) -> list[Decision]:
-    """The standing decisions up to a date, in as-of order.
+    """The decisions in force up to a date, in as-of order.
 
     In the live lane a run about the past changes nothing: a decision older than one before it is left out.
     """
     taken: list[Decision] = []
-    for row in reigns.standing(rows, lane):
+    for row in reigns.in_force(rows, lane):
         if (until is None or row.as_of <= until) and (not taken or row.as_of >= taken[-1].as_of):
             taken.append(row)
     return taken
@@ -212,7 +212,7 @@ def _unmeasurable(spec: ModelSpec, y: Array) -> str:
 
 def _why(used: Mapping[Policy, int | None], figures: Mapping[Policy, Figure], contrasts: Mapping[str, Contrast]) -> str:
     if any(used[policy] is None for policy in COMPARED):
-        return "nobody reigned yet"
+        return "no champion yet"
     if silent := sorted({str(used[policy]) for policy in COMPARED if policy not in figures}):
         who = f"version {silent[0]} needs" if len(silent) == 1 else f"versions {' and '.join(silent)} need"
         return f"{who} columns that these rows do not have"

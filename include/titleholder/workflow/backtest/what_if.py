@@ -1,6 +1,6 @@
-"""What if the rules had been others? A lane's decisions ruled anew in as-of order, by the ledger's own fold step.
+"""A lane's decisions under other thresholds, re-decided in as-of order by the ledger's own fold step.
 
-Nothing is trained: a challenger is the version that it was, its scores and the champion's are predictions.
+Nothing is trained: a challenger is the version that it was, and both models' scores are stored.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from itertools import product
 from pydantic import ValidationError
 
 from titleholder.errors import ColumnsError, UsageError
+from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
-from titleholder.registry.models import Registry
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.verdict import Reign, Verdict, conclude, measure
+from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow.backtest.summary import Setting
-from titleholder.workflow.promotion import judged_anew
-from titleholder.workflow.scoring import Case, Contest, Scorer, prepare
+from titleholder.workflow.promotion import rejudgement
+from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
 
 STEP, LARGER = 0.005, 0.01
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
@@ -46,75 +46,77 @@ def grid(spec: ModelSpec, minimum_gains: Sequence[float], confidences: Sequence[
             Judgement.model_validate(own.model_dump() | setting.model_dump())
         except ValidationError as error:
             first = error.errors()[0]
-            raise UsageError(f"{first['loc'][0]}: {first['input']} makes no sense: {first['msg']}") from None
+            raise UsageError(f"{first['loc'][0]}: {first['input']} is invalid: {first['msg']}") from None
     return settings
 
 
 def replay(
-    taken: Sequence[Decision],
+    decided: Sequence[Decision],
     settings: Sequence[Setting],
-    registry: Registry,
     scorer: Scorer,
     on_month: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[Setting, list[Decision]]:
     """The lane's decisions as they would have been under each setting, month by month for all of them at once.
 
-    Each line starts with nobody and carries its own reign and looks. One challenger an as-of date, the last; a line has
-    no rollbacks, and people are not asked: a winner takes over. A line in which a month cannot be judged, for its rows
-    lack what the champion needs, has no decision of it.
+    Each replay starts without a champion and carries its own reign and looks. It has one challenger an as-of date, the
+    last; it has no rollbacks, and people are not asked: a winner takes over. A month that cannot be judged, for its
+    rows lack what the champion of that replay needs, has no decision in it.
     """
-    last = {row.as_of: row for row in taken if row.challenger_version is not None}
-    lines: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
+    last = {row.as_of: row for row in decided if row.challenger_version is not None}
+    replays: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
     for n, row in enumerate(last.values(), start=1):
-        judge = _Judge(row.judged, registry, scorer)
-        for setting, line in lines.items():
-            contest = _under(Contest.again(row), setting)
+        month = _Month(row, scorer)
+        for setting, rows in replays.items():
             with suppress(ColumnsError):  # such a run fails, and its champion stays
-                line.append(row.model_copy(update=judged_anew(row, contest, line, BACKTEST, judge)))
+                rows.append(month.redecide(setting, rows))
         on_month(n, len(last))
-    return lines
+    return replays
 
 
-def _under(contest: Contest, setting: Setting) -> Contest:
-    judgement = contest.spec.judgement.model_copy(update=setting.model_dump())
-    return contest.model_copy(update={"spec": contest.spec.model_copy(update={"judgement": judgement})})
+class _Month:
+    """One month's challenger, judged under many settings; what a setting cannot change is computed once."""
 
-
-class _Judge:
-    """Judges one challenger under many settings; what cannot differ is measured and checked once.
-
-    What depends on the judged rows and the challenger alone is taken from the ledger's verdict.
-    """
-
-    def __init__(self, decided: Verdict, registry: Registry, scorer: Scorer) -> None:
-        self._decided, self._registry, self._scorer = decided, registry, scorer
-        self._cases: dict[int | None, Case] = {}
+    def __init__(self, row: Decision, scorer: Scorer) -> None:
+        self._row, self._scorer = row, scorer
+        self._comparison = Comparison.behind(row)
+        self._scored: dict[int | None, ScoredComparison] = {}
+        self._measured: dict[tuple[float, int | None], Measurements] = {}
         self._verdicts: dict[tuple[float, int | None], Verdict] = {}
 
-    def __call__(self, contest: Contest, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
-        champion, confidence = reign.version if reign else None, contest.spec.judgement.confidence
-        if champion not in self._cases:
-            self._cases[champion] = prepare(contest, reign, rows, self._registry, scorer=self._scorer)
-        case = self._cases[champion].under(contest.spec, reign)
-        same = self._verdicts.get((confidence, champion))
-        verdict = conclude(
-            case.evidence,
-            same or measure(case.evidence),
-            as_of=case.as_of,
-            reign=case.reign,
-            holdout=case.holdout,
-            note=case.note,
-            results=checks.unaffected_by("reign", same.checks) if same else self._results(case, confidence),
-        )
-        self._verdicts.setdefault((confidence, champion), verdict)
+    def redecide(self, setting: Setting, rows: Sequence[Decision]) -> Decision:
+        """The month's decision under a setting, after these rows of the replay."""
+        judgement = self._comparison.spec.judgement.model_copy(update=setting.model_dump())
+        spec = self._comparison.spec.model_copy(update={"judgement": judgement})
+        verdict = self._judge(spec, reigns.reign_before(rows, BACKTEST, self._row.as_of), rows)
+        return self._row.model_copy(update=rejudgement(self._row, spec, verdict, rows, BACKTEST))
+
+    def _judge(self, spec: ModelSpec, reign: Reign | None, rows: Sequence[Decision]) -> Verdict:
+        champion = reign.version if reign else None
+        if champion not in self._scored:
+            crowned = reigns.decision_on(rows, champion)
+            trained_by = ModelSpec.restore(crowned.spec) if crowned else None
+            same = self._same_rows(reign)
+            self._scored[champion] = compare(self._comparison, reign, trained_by, self._scorer, reload=not same)
+        scored, key = self._scored[champion].under(spec, reign), (spec.judgement.confidence, champion)
+        if key not in self._measured:
+            self._measured[key] = measure(scored.evidence)
+        verdict = scored.judge(self._measured[key], self._known(key, reign))
+        self._verdicts.setdefault(key, verdict)
         return verdict
 
-    def _results(self, case: Case, confidence: float) -> tuple[Result, ...]:
-        """The results that hold against any champion, as long as the same rows are judged."""
-        alike = [v for (level, _), v in self._verdicts.items() if level == confidence and _same_rows(case, v)]
-        by_rows = checks.unaffected_by("confidence", self._decided.checks) if _same_rows(case, self._decided) else ()
-        return (*by_rows, *(checks.unaffected_by("champion", alike[0].checks) if alike else ()))
+    def _known(self, key: tuple[float, int | None], reign: Reign | None) -> tuple[Result, ...]:
+        """Results of checks that hold under this setting as well, each taken from the nearest verdict."""
+        if key in self._verdicts:
+            return checks.unaffected_by("reign", self._verdicts[key].checks)
+        rows = judged_from(self._comparison, reign)[0]
+        alike = (v for (level, _), v in self._verdicts.items() if level == key[0] and v.holdout_start == rows)
+        nearest = next(alike, None)
+        by_confidence = checks.unaffected_by("champion", nearest.checks) if nearest else ()
+        by_rows = checks.unaffected_by("confidence", self._row.judged.checks) if self._same_rows(reign) else ()
+        return (*by_rows, *by_confidence)
 
-
-def _same_rows(case: Case, verdict: Verdict) -> bool:
-    return (verdict.holdout_start, verdict.holdout_end) == case.holdout
+    def _same_rows(self, reign: Reign | None) -> bool:
+        """Whether the ledger's verdict looked at the same rows as one against this champion."""
+        decided = self._row.judged
+        rows = (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
+        return (decided.holdout_start, decided.holdout_end) == rows

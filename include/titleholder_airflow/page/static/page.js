@@ -27,22 +27,19 @@ function leave(event) {
   anchor.click();
 }
 
+/* A frame is high enough for a report; one that only says why there is none shrinks to its message. */
 function fit() {
-  for (const frame of document.querySelectorAll("iframe.part")) {
-    const resize = () => {
-      const inside = frame.contentDocument;
-      if (inside && inside.documentElement) frame.height = inside.documentElement.scrollHeight;
+  for (const frame of document.querySelectorAll("iframe.card")) {
+    const shrink = () => {
+      const message = frame.contentDocument && frame.contentDocument.querySelector("body.part");
+      if (message) frame.style.height = `${frame.contentDocument.documentElement.scrollHeight + 2}px`;
     };
-    const watch = () => {
-      resize();
-      if (frame.contentDocument) new ResizeObserver(resize).observe(frame.contentDocument.documentElement);
-    };
-    frame.addEventListener("load", watch);
-    resize();
+    frame.addEventListener("load", shrink);
+    shrink();
   }
 }
 
-/* Where a picture is wider than the window, its newest months are what one sees first. */
+/* A chart that is wider than the window is scrolled to its newest months. */
 function newest() {
   for (const chart of document.querySelectorAll(".scroll > svg.chart")) chart.parentNode.scrollLeft = chart.parentNode.scrollWidth;
 }

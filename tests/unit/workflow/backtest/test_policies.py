@@ -177,7 +177,7 @@ def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], wh
 def test_before_the_first_champion_only_newest_and_hindsight_are_measured() -> None:
     early = measured(a_month(1, gate=None, newest=2, never=None), {1: RIGHT, 2: HALF})
     assert set(early.figures) == {"newest", "hindsight"}
-    assert early.why == "nobody reigned yet"
+    assert early.why == "no champion yet"
     later = measured(a_month(2, gate=1, newest=2, never=1), {1: RIGHT, 2: RIGHT})
     whole = overall([early, later], confidence=0.95)
     assert {p: s.mean for p, s in whole.policies.items()} == dict.fromkeys(POLICIES, 1.0), (

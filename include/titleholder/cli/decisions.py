@@ -1,0 +1,183 @@
+"""The commands that make or show decisions: `run`, `history`, `champion` and `rollback`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, out, print_json, progress, user
+from titleholder.errors import UsageError
+from titleholder.spec.loader import load_specs, require_known
+
+if TYPE_CHECKING:
+    from titleholder.ledger.decision import Decision
+    from titleholder.spec.model import ModelSpec
+
+
+def run(
+    model: Model,
+    as_of: AsOf,
+    until: Annotated[
+        str, typer.Option(help="Also run every later tick of the model's schedule up to this date, in order.")
+    ] = "",
+    lane: Lane = "dev",
+    candidate: Annotated[list[str] | None, typer.Option(help="Train only this candidate; repeat for more.")] = None,
+    reason: Annotated[str, typer.Option(help="Why this run was asked for; it is kept in the ledger.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run all six steps in this process, without Airflow: extract, train, nominate, validate, decide, promote."""
+    from titleholder.spec.windows import resolve_as_of
+
+    spec = load_specs(only=model)[model]
+    first = resolve_as_of(as_of, None, None)
+    dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
+    with progress() as shown:
+        rows = [_run_once(spec, day, lane, tuple(candidate or ()), reason, shown) for day in dates]
+    _print(f"{model}, lane {lane}", rows, as_json)
+
+
+def _run_once(spec: ModelSpec, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any) -> Decision:
+    from titleholder.settings import Settings, connection_url
+    from titleholder.workflow.payloads import Origin
+    from titleholder.workflow.retrain import retrain
+
+    bar = shown.add_task(f"{spec.name} {day}", total=len(candidates or spec.training.candidates) + 5, step="extract")
+    return retrain(
+        spec,
+        day,
+        lane,
+        url=connection_url(spec.source.connection),
+        origin=Origin(actor=f"cli:{user()}", reason=reason),
+        settings=Settings.from_environment(),
+        candidates=candidates,
+        on_step=lambda step, done: shown.update(bar, completed=done, step=step),
+    )
+
+
+def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
+    from titleholder.spec.windows import next_tick
+
+    if schedule is None:
+        raise UsageError("--until needs a model with a schedule; this one has none")
+    if last < first:
+        raise UsageError(f"--until: {last} lies before --as-of, {first}")
+    days = [first]
+    while (tick := next_tick(schedule, days[-1])) <= last:
+        days.append(tick)
+    return days
+
+
+def history(
+    model: Model,
+    lane: Lane = "live",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the decisions that a later one of the same as-of date replaced.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's decisions in a lane: challenger, champion, gain with its interval, what was decided and why."""
+    from titleholder.ledger import reigns, store
+    from titleholder.settings import Settings
+
+    require_known(model)
+    url = Settings.from_environment().ledger_url
+    rows = store.read(url, model, lane)
+    if not rows:
+        others = ", ".join(store.lanes(url, model)) or "none"
+        err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
+    rows_in_force, outdated = reigns.in_force(rows, lane), reigns.to_rerun(rows, lane)
+    newest = {row.as_of: row.id for row in rows_in_force}
+    notes = {
+        row.id: f"Replaced by decision {newest[row.as_of]}"
+        for row in rows
+        if row.id not in {r.id for r in rows_in_force}
+    }
+    notes |= {number: f"Run this month again: {why}" for number, why in outdated.items()}
+    _print(f"{model}, lane {lane}", rows if everything else rows_in_force, as_json, notes)
+    if outdated and not as_json:
+        err.print(f"For months to be run again: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
+
+
+def champion(
+    model: Model,
+    on: Annotated[str, typer.Option(help="The champion at the end of this date, YYYY-MM-DD; default: today.")] = "",
+    lane: Lane = "live",
+    as_json: AsJson = False,
+) -> None:
+    """Show the champion, today's or a date's: by the clock in the live lane, by as-of date in others."""
+    from titleholder.ledger import reigns, store
+    from titleholder.settings import Settings
+    from titleholder.spec.types import LIVE
+    from titleholder.spec.windows import resolve_as_of
+
+    require_known(model)
+    day = resolve_as_of(on, None, datetime.now(UTC))
+    rows = store.read(Settings.from_environment().ledger_url, model, lane)
+    reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
+    if as_json:
+        version = reign.model_dump(exclude={"looks"}) if reign else None
+        fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
+        by = taken.model_dump(mode="json", include=fields) if taken else None
+        print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by})
+    elif reign and taken:
+        approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
+        out.print(
+            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})\n"
+            f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
+            highlight=False,
+        )
+    else:
+        first = f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
+        out.print(f"{model}: no champion in lane {lane} on {day}{first}")
+
+
+def rollback(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")],
+    to: Annotated[
+        int | None,
+        typer.Option(help="A version that was champion before; default: the predecessor of the champion."),
+    ] = None,
+    leaving: Annotated[int | None, typer.Option(help="Do nothing unless this version is the champion.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also bring back a version that was rolled back itself.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier champion the live champion again. Nothing is trained or judged.
+
+    The version that goes is barred: no challenger wins that was trained on nothing newer.
+    """
+    from titleholder.settings import Settings
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import RollbackOrder
+
+    require_known(model)
+    order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
+    _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
+
+
+def _print(title: str, rows: list[Decision], as_json: bool, notes: Mapping[int, str] = MappingProxyType({})) -> None:
+    from titleholder.cli.tables import decision_table
+
+    if as_json:
+        print_json([_as_json(row, notes.get(row.id, "")) for row in rows])
+    else:
+        out.print(decision_table(title, rows, out.width, notes))
+
+
+def _as_json(row: Decision, note: str) -> dict[str, Any]:
+    """The ledger's row without its spec but with the address of each check's documentation, and a note on its state."""
+    from titleholder.formatting import docs_address
+    from titleholder.settings import docs_base
+    from titleholder.validation.checks import docs_url
+
+    data: dict[str, Any] = json.loads(row.model_dump_json(exclude={"spec"}))
+    for check in data["verdict"]["checks"] if data["verdict"] else ():
+        check["docs_url"] = docs_address(docs_base(), docs_url(check["code"]))
+    return {**data, "note": note}

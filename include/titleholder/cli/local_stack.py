@@ -1,0 +1,39 @@
+"""The development stack, where it is installed: its commands, and its addresses for the environment."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+import typer
+
+
+def installed() -> bool:
+    """Whether the top-level package `localstack` of this project can be imported (another one has no `stack`)."""
+    return find_spec("localstack") is not None and find_spec("localstack.stack") is not None
+
+
+def register(app: typer.Typer) -> None:
+    """Add `titleholder stack …` and `titleholder load` where the stack is installed."""
+    if installed():
+        from localstack import cli
+
+        app.add_typer(cli.app, name="stack")
+        app.command()(cli.load)
+
+
+def use_addresses() -> None:
+    """Where a local stack exists, set each variable that the environment does not set to the stack's address."""
+    if not installed():
+        return
+    from localstack.settings import environment
+    from localstack.state import State
+    from titleholder.errors import ServiceError
+
+    try:
+        found = environment(State.locate())
+    except ServiceError:
+        return  # no local stack: the environment alone says where the services are
+    for name, value in found.items():
+        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+            os.environ.setdefault(name, value)

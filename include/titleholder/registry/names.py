@@ -1,0 +1,31 @@
+"""Every name that Titleholder uses in MLflow: tags, the alias, and artifacts of its runs."""
+
+from __future__ import annotations
+
+ALIAS = "champion"
+PREFIX = "titleholder."
+
+
+def tag(name: str) -> str:
+    """The full name of one of our tags: `titleholder.lane` for `lane`."""
+    return f"{PREFIX}{name}"
+
+
+KEY = tag("key")
+"""What makes a creation safe to repeat: a run or version with this key is what an earlier try made."""
+MODEL, LANE, AS_OF, CANDIDATE, KIND, ACTOR = map(tag, ("model", "lane", "as_of", "candidate", "kind", "actor"))
+CODE_VERSION, ASKED_BECAUSE = tag("code_version"), tag("asked_because")
+AIRFLOW_RUN, AIRFLOW_URL = tag("airflow_run"), tag("airflow_url")
+MODEL_URI, SCORE, CHALLENGER, TRAINED_THROUGH = map(tag, ("model_uri", "score", "challenger", "trained_through"))
+VERDICT, REASON, DECISION, DECISION_HASH = map(tag, ("verdict", "reason", "decision", "decision_hash"))
+REPORTED = tag("reported")
+"""The decision whose model card was attached, written last of all."""
+LABELS_AS_OF, UNTIL, OUTCOMES_SHA256 = map(tag, ("labels_as_of", "until", "outcomes_sha256"))
+
+CARD, DECISION_NOTE, VERDICT_JSON, SEARCH_FIGURE = "card.html", "decision.md", "verdict.json", "search.png"
+BACKTEST_REPORT, BACKTEST_DATA = "backtest.html", "backtest.json"
+
+
+def tags(**values: object) -> dict[str, str]:
+    """Our tags from keyword arguments; what is empty is left out."""
+    return {tag(name): str(value) for name, value in values.items() if value not in (None, "")}

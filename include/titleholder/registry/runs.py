@@ -1,0 +1,159 @@
+"""Runs in MLflow: found by key or created, annotated, and with files attached. Every creation is safe to repeat.
+
+A creation is preceded by a search for the project's own key, because MLflow's client repeats a POST whose answer was
+lost, and a killed task is started again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+
+from titleholder.errors import ServiceError
+from titleholder.registry import urls
+from titleholder.registry.names import DECISION, KEY
+from titleholder.registry.server import Server
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DATASET_ROWS = 1000
+"""MLflow looks at so many rows for the schema of a dataset."""
+
+
+def key_of(*parts: object) -> str:
+    """The key of what these parts make, and nothing else does.
+
+    >>> key_of("model", "live") == key_of("model", "live")
+    True
+    """
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+class Runs:
+    """The runs of one server. Methods raise ServiceError where it does not answer."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._client = server, server.client
+
+    def open(
+        self, model: str, key: str, name: str, tags: Mapping[str, str], *, parent: str | None = None, note: str = ""
+    ) -> str:
+        """The run with this key, created if there is none yet; returns its id. The note of a decided run stays."""
+        noted = {MLFLOW_RUN_NOTE: note} if note else {}
+        with self._server.reachable():
+            experiment = self._experiment(model)
+            if found := self._with_key(experiment, key):
+                run_id = str(found[0].info.run_id)
+                changed = {**tags, **({} if DECISION in found[0].data.tags else noted)}
+                self._client.log_batch(run_id, tags=[RunTag(name, value) for name, value in changed.items()])
+                return run_id
+            all_tags = {**tags, **noted, KEY: key, MLFLOW_SOURCE_NAME: "titleholder"}
+            if parent:
+                all_tags[MLFLOW_PARENT_RUN_ID] = parent
+            self._client.create_run(experiment, tags=all_tags, run_name=name)
+            first, *twins = self._with_key(experiment, key)
+            for twin in twins:  # the client repeated its POST
+                self._client.delete_run(twin.info.run_id)
+            return str(first.info.run_id)
+
+    def _experiment(self, model: str) -> str:
+        if found := self._client.get_experiment_by_name(model):
+            return str(found.experiment_id)
+        try:
+            return str(self._client.create_experiment(model))
+        except MlflowException:
+            if found := self._client.get_experiment_by_name(model):  # another run was faster
+                return str(found.experiment_id)
+            raise
+
+    def _with_key(self, experiment: str, key: str) -> list[Run]:
+        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", order_by=["attribute.start_time ASC"])
+        return list(found)
+
+    @contextmanager
+    def running(self, run_id: str) -> Iterator[None]:
+        """The run is RUNNING inside; FAILED after an exception, else as it was left."""
+        with self._server.reachable():
+            self._client.update_run(run_id, status="RUNNING")
+        try:
+            yield
+        except BaseException:
+            with suppress(ServiceError), self._server.reachable():  # the first error is raised, not this one
+                self._client.set_terminated(run_id, "FAILED")
+            raise
+
+    def finish(self, run_id: str) -> None:
+        """Mark a run as done."""
+        with self._server.reachable():
+            self._client.set_terminated(run_id, "FINISHED")
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """A run's tags."""
+        with self._server.reachable():
+            return dict(self._client.get_run(run_id).data.tags)
+
+    def annotate(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        note: str = "",
+    ) -> None:
+        """Log params, metrics and tags in one call; a note is the run's description in the UI."""
+        now = int(time.time() * 1000)
+        every = {**(tags or {}), **({MLFLOW_RUN_NOTE: note} if note else {})}
+        with self._server.reachable():
+            self._client.log_batch(
+                run_id,
+                metrics=[Metric(k, v, now, 0) for k, v in (metrics or {}).items()],
+                params=[Param(k, str(v)) for k, v in (params or {}).items()],
+                tags=[RunTag(k, str(v)) for k, v in every.items()],
+            )
+
+    def attach(
+        self, run_id: str, *, figures: Mapping[str, Figure] | None = None, texts: Mapping[str, str] | None = None
+    ) -> None:
+        """Log pictures and texts as artifacts of a run, by file name, in one upload."""
+        with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
+            for name, figure in (figures or {}).items():
+                figure.savefig(Path(folder) / name, dpi=110, bbox_inches="tight")
+            for name, text in (texts or {}).items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            with self._server.reachable():
+                self._client.log_artifacts(run_id, folder)
+
+    def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
+        """Log a snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # advice about schemas, which is not ours
+            head = frame.head(DATASET_ROWS)
+            dataset = from_pandas(head, source=uri, targets=target, name=name, digest=sha256[:32])
+            described = dataset._to_mlflow_entity()
+        tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
+        entity = DatasetInput(described, tags=[InputTag(k, v) for k, v in tags.items()])
+        with self._server.reachable():
+            self._client.log_inputs(run_id, [entity])
+
+    def url(self, run_id: str) -> str:
+        """Where a person sees a run."""
+        return urls.run(self._server.uri, run_id)
+
+    def artifact_url(self, run_id: str, path: str) -> str:
+        """Where a person sees a file of a run."""
+        with self._server.reachable():
+            experiment = self._client.get_run(run_id).info.experiment_id
+        return urls.artifact(self._server.uri, experiment, run_id, path)

@@ -1,0 +1,46 @@
+"""One MLflow server: its client, its time-outs, and errors that say what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from titleholder.errors import ServiceError
+from titleholder.registry import urls
+
+DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+"""The error codes by which MLflow says that an alias, model or version is not there."""
+
+
+class Server:
+    """A tracking server and registry."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        for name, value in DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        self.uri = tracking_uri
+        mlflow.set_tracking_uri(tracking_uri)
+        self.client = MlflowClient(tracking_uri)
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Raise ServiceError, without a login, where the server does not answer."""
+        try:
+            yield
+        except MlflowException as error:
+            if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
+                shown = urls.without_login(self.uri)
+                message = str(error).replace(self.uri, shown)
+                raise ServiceError(f"MLflow at {shown} does not answer: {message}. Locally: `make up`.") from error
+            raise

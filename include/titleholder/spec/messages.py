@@ -1,0 +1,97 @@
+"""What is wrong with a spec, a sentence for each fault: line, key, value and the valid choices."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from titleholder.spec.model import ModelSpec
+
+KeyPath = tuple[str, ...]
+"""The keys that lead to a value, outermost first."""
+Lines = dict[KeyPath, int]
+"""The line of each key in its file, from 1."""
+_UNION_LABELS = {
+    "Range", "Approval", "Person", "TableHistory", "Duration", "ElapsedTime", "int", "float", "str", "bool", "none",
+    "constrained-str",
+}  # fmt: skip
+
+
+def faults(error: ValidationError, lines: Lines) -> list[str]:
+    """One sentence for each key that is wrong."""
+    return [_sentence(detail, lines) for detail in _one_per_key(error.errors())]
+
+
+def place(path: KeyPath, lines: Lines) -> str:
+    """`line 7: `, the line of the key or of the nearest key around it that is in the file."""
+    return next((f"line {lines[path[:n]]}: " for n in range(len(path), 0, -1) if path[:n] in lines), "")
+
+
+def _one_per_key(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """A union reports one error per member; keep the one of the member that was written."""
+    kept: dict[tuple[Any, ...], ErrorDetails] = {}
+    for detail in errors:
+        key = _path(detail["loc"])
+        if key not in kept or kept[key]["type"].endswith("_type"):
+            kept[key] = detail
+    return [d for path, d in kept.items() if not any(path == other[: len(path)] != other for other in kept)]
+
+
+def _path(loc: tuple[int | str, ...]) -> KeyPath:
+    """Pydantic's path without the names of union members, which are not keys of the file."""
+    return tuple(
+        str(p)
+        for p in loc
+        if str(p) not in _UNION_LABELS and not str(p).startswith(("tuple[", "literal[", "function-"))
+    )
+
+
+def _sentence(detail: ErrorDetails, lines: Lines) -> str:
+    path, message = _path(detail["loc"]), detail["msg"].removeprefix("Value error, ")
+    if path == ("sql",):
+        path = ("source", "query")
+    named, colon, rest = message.partition(": ")
+    if not path and colon and tuple(named.split(".")) in lines:  # a rule of the whole spec names the key that broke it
+        path, message = tuple(named.split(".")), rest
+    where = place(path, lines)
+    key = ".".join(path) or "spec"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}{key}: unknown key{_choices(path)}"
+    if detail["type"] == "missing":
+        return f"{where}{key}: required, but not given"
+    value = detail["input"]
+    shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {value!r})"
+    return f"{where}{key}: {message}{shown}"
+
+
+def _choices(path: KeyPath) -> str:
+    """Valid keys beside the unknown one, and the nearest of them."""
+    valid = sorted(_fields_at(path[:-1]) - {"sql"})
+    if not valid:
+        return ""
+    close = difflib.get_close_matches(path[-1], valid, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint}{' Valid' if hint else '; valid'} here: {', '.join(valid)}"
+
+
+def _fields_at(path: KeyPath) -> set[str]:
+    model: Any = ModelSpec
+    for part in path:
+        model = _member(model, part)
+    return set(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else set()
+
+
+def _member(model: Any, part: str) -> Any:
+    """The model class found at key `part` of `model`, looking through dicts and unions."""
+    if not (isinstance(model, type) and issubclass(model, BaseModel)) or part not in model.model_fields:
+        return model  # a dictionary's own key, such as a candidate's name
+    return _first_model(model.model_fields[part].annotation)
+
+
+def _first_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in getattr(annotation, "__args__", ()) if (m := _first_model(a)) is not None), None)

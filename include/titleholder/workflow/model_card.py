@@ -1,0 +1,90 @@
+"""The model card of a decision: drawn from the ledger's row, its snapshot and the stored scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from titleholder import reports
+from titleholder.ledger.decision import Decision
+from titleholder.registry.client import Registry
+from titleholder.registry.models import requirements
+from titleholder.settings import code_version, docs_base
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow.payloads import ProposedDecision
+from titleholder.workflow.scoring import Comparison, Scorer, compare
+
+
+def draw(row: Decision, champion_spec: ModelSpec | None, scorer: Scorer, links: Mapping[str, str]) -> str:
+    """The card as HTML. `links` come by label; `champion_spec` is that by which the champion was trained."""
+    scored = compare(Comparison.behind(row), row.judged.champion, champion_spec, scorer, reload=False)
+    known = facts(row, scorer.registry)
+    return reports.card(known.model_copy(update={"links": {**known.links, **links}}), row.judged, scored.evidence)
+
+
+def facts(row: Decision, registry: Registry) -> reports.Facts:
+    """What the ledger knows of a decision beside its verdict."""
+    lineage = {
+        "Snapshot": row.snapshot_uri,
+        "Snapshot SHA-256": row.snapshot_sha256,
+        "Spec fingerprint": row.spec_fingerprint,
+        "Code version": row.code_version,
+        "Seed": str(row.seed),
+        "MLflow run": row.mlflow_run_id,
+        "Airflow run": row.airflow_run,
+        "Re-judged because of decision": str(row.caused_by or ""),
+        "Ledger row hash": row.hash,
+    }
+    return reports.Facts(
+        **_common(ModelSpec.restore(row.spec), row.judged.candidate, row.challenger, row.mlflow_run_id, registry),
+        as_of=row.as_of,
+        lane=row.lane,
+        kind=row.kind,
+        reason=row.reason,
+        actor=row.actor,
+        asked_because=row.asked_because,
+        decision_id=row.id,
+        sequence=row.sequence,
+        decided_at=row.created_at,
+        spans=row.windows,
+        lineage={name: value for name, value in lineage.items() if value},
+    )
+
+
+def proposed_facts(proposed: ProposedDecision, registry: Registry) -> reports.Facts:
+    """The same of a challenger about which nothing has been decided yet."""
+    challenger, snapshot = proposed.challenger, proposed.challenger.snapshot
+    lineage = {
+        "Snapshot": snapshot.uri,
+        "Snapshot SHA-256": snapshot.sha256,
+        "Spec fingerprint": snapshot.spec.fingerprint(),
+        "Code version": code_version(),
+        "Seed": str(snapshot.spec.training.seed),
+        "MLflow run": snapshot.run_id,
+        "Airflow run": snapshot.origin.airflow_run,
+    }
+    return reports.Facts(
+        **_common(snapshot.spec, challenger.name, challenger.version, snapshot.run_id, registry),
+        as_of=snapshot.as_of,
+        lane=snapshot.lane,
+        kind=proposed.kind,
+        reason=proposed.reason,
+        actor=snapshot.origin.actor,
+        asked_because=snapshot.origin.reason,
+        spans=snapshot.spans,
+        lineage={name: value for name, value in lineage.items() if value},
+    )
+
+
+def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry: Registry) -> dict[str, Any]:
+    chosen = spec.training.candidates.get(candidate)
+    links = {"MLflow run": registry.runs.url(run_id), "Model version": registry.models.url(spec.name, version)}
+    return {
+        "model": spec.name,
+        "description": spec.description,
+        "owner": spec.owner,
+        "challenger_version": version,
+        "links": links,
+        "docs_base": docs_base(),
+        "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},
+    }

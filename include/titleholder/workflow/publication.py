@@ -1,0 +1,105 @@
+"""What is written to MLflow about a decision, after it was made: tags, notes and the model card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from titleholder import reports
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.registry import names
+from titleholder.registry.client import Registry
+from titleholder.workflow import model_card
+from titleholder.workflow.payloads import Origin
+from titleholder.workflow.promotion import champion_spec
+from titleholder.workflow.scoring import Scorer
+
+log = logging.getLogger(__name__)
+AIRFLOW = "Airflow run"
+ATTEMPTS = 20
+"""How often a version is written about again because another run has re-judged it meanwhile."""
+
+
+def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
+    """Write a decision, and the months that were re-judged because of it, to their runs and versions in MLflow.
+
+    A month that a later decision has re-judged once more is left to that one's own run. `origin` is that of this run.
+    """
+    _publish_newest(decision, scorer, origin, url)
+    rows = store.read_lane(url, decision.model, decision.lane)
+    caused = dict.fromkeys(r.challenger_version for r in rows if r.caused_by == decision.id)
+    newest = (reigns.decision_on(rows, version) for version in caused)
+    for row in store.decisions(url, [found.id for found in newest if found and found.caused_by == decision.id]):
+        _publish_newest(row, scorer, origin, url)
+
+
+def _publish_newest(row: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
+    """Write about a version until what was written is the newest decision: another run may re-judge it meanwhile."""
+    for _ in range(ATTEMPTS):
+        rows = store.read_lane(url, row.model, row.lane)
+        newest = reigns.decision_on(rows, row.challenger_version)
+        if newest and newest.id != row.id:
+            row = store.decision(url, newest.id)
+        if scorer.registry.models.tags(row.model, row.challenger).get(names.REPORTED) == str(row.id):
+            return
+        links = _links(row, scorer.registry, origin)
+        _annotate(row, scorer.registry, links)
+        spec = champion_spec(rows, row.judged.champion, url)
+        card = model_card.draw(row, spec, scorer, links)
+        scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
+        scorer.registry.models.set_tags(row.model, row.challenger, {names.REPORTED: str(row.id)})
+    log.warning("%s: version %s is re-judged faster than it can be written about", row.model, row.challenger_version)
+
+
+def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> None:
+    """Tags and notes of the run and the version; they need no model and no picture."""
+    card = {"Model card": registry.runs.artifact_url(row.mlflow_run_id, names.CARD)}
+    note = f"{linked({**card, **links})}\n\n{reports.markdown(model_card.facts(row, registry), row.judged)}"
+    registry.runs.attach(row.mlflow_run_id, texts={names.DECISION_NOTE: note})
+    registry.runs.annotate(row.mlflow_run_id, tags=decision_tags(row, row.kind), note=note)
+    described = description(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
+    registry.models.set_tags(row.model, row.challenger, decision_tags(row, row.kind), described)
+
+
+def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:
+    """Where people see the Airflow run that wrote the row, and the decision's page; empty where that is not known."""
+    run = origin.url
+    if row.airflow_run != origin.airflow_run:  # an earlier run wrote it
+        known = registry.models.tags(row.model, row.challenger)
+        run = known.get(names.AIRFLOW_URL, "") if known.get(names.AIRFLOW_RUN) == row.airflow_run else ""
+    return {AIRFLOW: run, f"Decision {row.id}": f"{origin.decisions}{row.id}" if origin.decisions else ""}
+
+
+def linked(links: Mapping[str, str]) -> str:
+    """Links by label as one line of Markdown; those without an address are left out."""
+    return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
+
+
+def run_note(model: str, as_of: date, lane: str, origin: Origin) -> str:
+    """The description of a run before anything was decided."""
+    return f"Retrains {model} as of {as_of} (lane {lane}). {linked({AIRFLOW: origin.url})}".strip()
+
+
+def description(candidate: str, as_of: date, lane: str, trained_through: date, links: Mapping[str, str]) -> str:
+    """The description of a version: how it came about, and where to see more."""
+    return f"{candidate} as of {as_of} ({lane}), trained on rows before {trained_through}. {linked(links)}".strip()
+
+
+def decision_tags(row: Decision, verdict: str) -> dict[str, str]:
+    """A decision as tags; the hash makes MLflow a witness of the ledger, see `titleholder.workflow.audit`."""
+    return names.tags(verdict=verdict, decision=row.id, decision_hash=row.hash, reason=row.reason)
+
+
+def summary(row: Decision, registry: Registry) -> dict[str, Any]:
+    """A decision as notifications and the links of a task need it: small, without verdict and spec."""
+    fields = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "actor", "mlflow_run_id"}
+    versions = {"challenger_version", "champion_before", "champion_after"}
+    version = row.challenger_version or row.champion_after
+    links = {"Model version": registry.models.url(row.model, version)} if version else {}
+    if row.mlflow_run_id:
+        links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
+    more = {"approved_by": row.approval.by if row.approval else "", "links": links}
+    return {**row.model_dump(mode="json", include=fields | versions), **more}

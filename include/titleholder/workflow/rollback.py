@@ -1,0 +1,92 @@
+"""A rollback: an earlier champion of the live lane gets its place back. Nothing is trained or judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from titleholder.errors import UsageError
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision, Entry
+from titleholder.ledger.store import LaneEntry
+from titleholder.settings import code_version
+from titleholder.spec.types import LIVE
+from titleholder.workflow.payloads import RollbackOrder
+from titleholder.workflow.promotion import write
+
+
+def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
+    """Write the rollback of a model's live lane: to the champion's predecessor, or to the version ordered.
+
+    The version rolled back is barred from then on; see `reigns.bar`. A second try of one Airflow run finds what the
+    first one wrote.
+
+    Raises:
+        UsageError: naming what does not fit and what would; nothing was written then.
+    """
+
+    def plan(rows: list[LaneEntry]) -> list[Entry] | int:
+        done = (r for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run)
+        if found := next(done, None):
+            return found.id
+        return [_entry(model, order, rows, url)]
+
+    return write(plan, url, model, LIVE)
+
+
+def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:
+    head = rows[-1].champion_after if rows else None
+    if head is None:
+        raise UsageError(f"{model}: there is no champion in lane {LIVE}, so there is nothing to roll back")
+    to = _target(rows, order, model, head)
+    crowned = reigns.decision_on(rows, to)
+    if crowned is None:
+        raise UsageError(f"{model}: version {to} has no decision of its own in lane {LIVE}")
+    known, forced = store.decision(url, crowned.id), " by force" if to in reigns.barred(rows) else ""
+    return Entry(
+        model=model,
+        lane=LIVE,
+        as_of=max(r.as_of for r in rows),
+        kind="rollback",
+        challenger_version=None,
+        champion_before=head,
+        champion_after=to,
+        trained_through=known.trained_through,
+        run_key="",
+        snapshot_uri="",
+        snapshot_sha256="",
+        spec=known.spec,
+        spec_fingerprint=known.spec_fingerprint,
+        judgement_fingerprint=known.judgement_fingerprint,
+        reign_fingerprint="",
+        verdict=None,
+        spans=None,
+        code_version=code_version(),
+        seed=known.seed,
+        mlflow_run_id="",
+        airflow_run=order.run,
+        actor=order.actor,
+        reason=f"Version {head} gave way to version {to}{forced}. {order.reason}",
+        asked_because=order.reason,
+    )
+
+
+def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: int) -> int:
+    if not order.reason.strip():
+        raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
+    if order.leaving not in (None, head):
+        raise UsageError(f"{model}: version {head} is champion, not version {order.leaving}; nothing was rolled back")
+    former, gone = [v for v in reigns.former_champions(rows) if v != head], reigns.barred(rows)
+    valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in former) or "none"
+    valid = f"other versions that were champion: {valid}"
+    to = order.to if order.to is not None else reigns.predecessor(rows, head)
+    if to is None:
+        raise UsageError(f"{model}: version {head} has no predecessor to go back to; nothing was changed; {valid}")
+    if to not in former:
+        why = "is champion already" if to == head else "never was champion in the live lane"
+        raise UsageError(f"{model}: version {to} {why}; {valid}")
+    if to in gone and not order.force:
+        raise UsageError(
+            f"{model}: version {to} was itself rolled back ({gone[to].asked_because}); reinstate it with force if you "
+            f"mean it; {valid}"
+        )
+    return to

@@ -1,0 +1,75 @@
+"""The DAGs of every model of a folder, and the import errors of those whose spec is broken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import get_parsing_context
+
+from titleholder.errors import SpecError
+from titleholder.spec.loader import Specs, load_specs, models_folder
+from titleholder_airflow import forms, retrain, rollback
+
+LOG = logging.getLogger(__name__)
+
+
+def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = None) -> None:
+    """Put `<model>.retrain` and `<model>.rollback` of every spec into a DAG file's `globals()`.
+
+    `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
+    task builds only the DAG that it runs. Broken specs are logged and leave the other models working;
+    `report_missing_dags` in a second file shows them in Airflow.
+
+    Raises:
+        UsageError: there is no such folder.
+        SpecError: no spec in it can be read.
+    """
+    folder = _folder(models)
+    model, kind = _requested()
+    specs = load_specs(folder, only=model)
+    if specs.errors and not specs.models:
+        raise _together(specs)
+    for error in specs.errors.values():
+        LOG.error("No DAG is built: %s", error)
+    # A task's process offers no list: Airflow checks the run's form against the DAG that this process builds, and the
+    # version that a rollback has just made champion is no choice any more. The run could not be retried.
+    reigns = None if model else forms.reigns(specs.models)
+    for name, spec in specs.models.items():
+        if kind in (None, "retrain"):
+            namespace[f"{name}_retrain"] = retrain.build(spec, folder)
+        if kind in (None, "rollback"):
+            namespace[f"{name}_rollback"] = rollback.build(spec, reigns and reigns[name])
+
+
+def report_missing_dags(models: str | Path | None = None) -> None:
+    """Fail the import of a DAG file while a spec in the folder is broken, with the message of each.
+
+    Call it in a file of its own. Airflow drops every DAG of a file that has an import error, so in the file of
+    `build_dags` one broken spec would stop all models.
+
+    Raises:
+        UsageError: there is no such folder.
+        SpecError: with what is wrong in each broken spec.
+    """
+    if (specs := load_specs(_folder(models))).errors:
+        raise _together(specs)
+
+
+def _together(specs: Specs) -> SpecError:
+    return SpecError("\n\n".join(str(error) for error in specs.errors.values()))
+
+
+def _folder(models: str | Path | None) -> Path:
+    return models_folder(Path(models) if models else None)
+
+
+def _requested() -> tuple[str | None, str | None]:
+    """The one model and kind of DAG that this process needs; None and None when it needs all."""
+    requested = get_parsing_context().dag_id
+    if not requested:
+        return None, None
+    model, _, kind = requested.rpartition(".")
+    return model or requested, kind

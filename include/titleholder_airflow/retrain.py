@@ -1,0 +1,229 @@
+"""The `<model>.retrain` DAG: one task per step of `titleholder.workflow.steps`, which does the work."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
+
+from titleholder.spec.loader import load_specs
+from titleholder_airflow import forms
+from titleholder_airflow.approval import Approve
+from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
+from titleholder_airflow.tasks import champion_outlet, origin, publish, retries, schedule_of, settings, step
+
+if TYPE_CHECKING:
+    from titleholder.spec.model import ModelSpec
+
+Reference = dict[str, Any]
+"""A frozen reference of titleholder.workflow as JSON: what travels through XCom."""
+
+DOC = """
+### {name}: {description}
+
+Trains {candidates} and nominates the best as challenger. The challenger becomes champion only when it beats the
+champion on rows that neither has seen: {metric}, on the newest {holdout} of matured outcomes (final after
+{label_maturity}). {rule}
+
+**Promises.** Whatever fails, the champion stays. A repeated run finds what it made before: no second model version, no
+second decision. A backfill goes to the lane `backtest` and cannot change the live champion.
+
+**When it is red.** *extract*: the warehouse is down, or the snapshot broke its contract; the log lists every violation.
+*train*: that candidate cannot be fitted; the others continue. *nominate*, *validate*, *promote*: MLflow or PostgreSQL
+is down. *report*: the decision stands, only its model card is missing. Fix the cause and clear the task; the run
+continues from there. "Not better" is not an error: the run is green, and `titleholder history {name}` says why.
+
+Owner: {owner}. Spec: `{file}`.
+"""
+
+RULES = {
+    "single": "The lower {confidence:.0%} bound of the gain must exceed {minimum_gain:g}.",
+    "sequential": "Over the new cohorts of the champion's reign together, the gain must be shown to exceed "
+    "{minimum_gain:g} (at {confidence:.0%}, valid at every look).",
+}
+
+
+def build(spec: ModelSpec, folder: Path) -> DAG:
+    """The retrain DAG of a model whose spec is in `folder`."""
+
+    @dag(
+        dag_id=f"{spec.name}.retrain",
+        description=spec.description,
+        doc_md=_doc(spec),
+        schedule=schedule_of(spec),
+        start_date=datetime.combine(spec.start_date, time(), tzinfo=UTC),
+        end_date=datetime.combine(spec.end_date, time(), tzinfo=UTC) if spec.end_date else None,
+        catchup=False,
+        max_active_runs=4,
+        params=forms.retrain(spec),
+        deadline=deadline_of(spec),
+        tags=["titleholder", spec.task],
+        default_args={"owner": spec.owner, **retries()},
+    )
+    def retrain() -> None:
+        snapshot = extract(spec.name, str(folder))
+        candidates = train.expand_kwargs(snapshot)
+        challenger = nominate(candidates)
+        validated = validate(challenger)
+        proposed = decide(validated)
+        if (approval := spec.promotion.approval) != "automatic":
+            proposed = Approve(
+                task_id="approve", proposed=proposed, approval=approval, notifiers=approval_notifiers(spec)
+            ).output
+        decision = promote.override(
+            outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec)
+        )(proposed)  # fmt: skip
+        report(decision)
+
+    return retrain()
+
+
+@step
+def extract(model: str, models: str) -> list[Reference]:
+    """Read what was known at as_of, and no later, into an immutable snapshot that fulfils its contract.
+
+    Reads the model's spec from the folder `models`; every later task takes it from what this one returns: the snapshot
+    once for each candidate that the form left switched on, over which `train` is mapped.
+
+    **Promises.** Nothing is trained on rows that break the contract. Equal rows give an equal file, so a retry finds
+    the first try's snapshot and MLflow run.
+
+    **When it is red.** The form has an invalid value, or the rows broke the contract: the log names the valid values,
+    or lists every violation. Start another run with valid values, or fix the SQL, the YAML or the data and clear the
+    task. Otherwise the warehouse or MLflow is down: clear the task when it is back.
+    """
+    from titleholder.errors import UsageError
+    from titleholder.spec.windows import resolve_as_of
+    from titleholder.workflow import steps
+
+    context = get_current_context()
+    run, form = context["dag_run"], context["params"]
+    spec = load_specs(Path(models), only=model)[model]
+    backfill = run.run_type == "backfill"
+    if backfill and (form["lane"] == "live" or form["as_of"]):
+        raise UsageError(
+            "a backfill takes each run's own date as as_of, and any lane but live; leave both fields empty"
+        )
+    snapshot = steps.extract(
+        spec,
+        resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
+        form["lane"] or ("backtest" if backfill else "live"),
+        url=BaseHook.get_connection(spec.source.connection).get_uri(),
+        candidates=forms.candidates(spec, form),
+        origin=origin(context),
+        settings=settings(),
+    )
+    return [{"snapshot": snapshot.model_dump(mode="json"), "name": name} for name in snapshot.candidates]
+
+
+@step(map_index_template="{{ task.op_kwargs['name'] }}")
+def train(snapshot: Reference, name: str) -> Reference:
+    """Search and fit one candidate on time-ordered folds.
+
+    **Promises.** It sees no row of the holdout. The same snapshot and seed give the same model. A retry continues in
+    the MLflow run that the first try opened, and a model that was logged is not trained again.
+
+    **When it is red.** This candidate cannot be fitted; the log says why, and the others continue without it. Fix the
+    spec and start another run. To have the candidate judged in this run, clear the task before `nominate` has run.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Snapshot
+
+    return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
+
+
+@step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+def nominate(candidates: list[Reference]) -> Reference:
+    """Register the best candidate as a model version: the challenger.
+
+    **Promises.** The best score on the folds wins; the candidate that the spec names first wins a tie. The same
+    candidates give one version, however often the task is tried. Candidates that failed are left out.
+
+    **When it is red.** No candidate could be trained (see `train`), or MLflow is down: clear the task when it is back.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import TrainedCandidate
+
+    trained = [TrainedCandidate.model_validate(c) for c in candidates if c]
+    return steps.nominate(trained, settings=settings()).model_dump(mode="json")
+
+
+@step
+def validate(challenger: Reference) -> Reference:
+    """Judge challenger against champion on the same rows, which neither has seen.
+
+    **Promises.** Every check of the spec runs and explains its result in one sentence. Nothing is changed by it.
+
+    **When it is red.** MLflow, PostgreSQL or the snapshots' storage is down: clear the task when it is back. When the
+    log says that a snapshot changed, start another run. A challenger that is not better is no error.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import Challenger
+
+    return steps.validate(Challenger.model_validate(challenger), settings=settings()).model_dump(mode="json")
+
+
+@step
+def decide(validated: Reference) -> Reference:
+    """Propose what follows from the verdict: promote, keep, reject, or ask a person.
+
+    **Promises.** The proposal follows from the verdict, the spec and the ledger, and nothing else. It is not in force
+    before `promote` has written it.
+
+    **When it is red.** PostgreSQL is down: clear the task when it is back.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import ValidatedChallenger
+
+    return steps.decide(ValidatedChallenger.model_validate(validated), settings=settings()).model_dump(mode="json")
+
+
+@step
+def promote(proposed: Reference) -> Reference:
+    """Write the decision: to the ledger first, under the lane's lock, then to the registry's alias.
+
+    **Promises.** One decision for a challenger, however often the task is tried; never two champions. When the
+    champion changed meanwhile, the challenger is re-judged first.
+
+    **When it is red.** PostgreSQL or MLflow is down, or another run held the lane's lock for ten minutes: clear the
+    task. What is in the ledger stands; the next try makes the alias and MLflow follow it.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import ProposedDecision
+
+    return publish(steps.promote(ProposedDecision.model_validate(proposed), settings=settings()))
+
+
+@step
+def report(decision: Reference) -> Reference:
+    """Write the decision to its MLflow run and model version as tags and note, and attach the model card.
+
+    **Promises.** It changes neither ledger nor alias: the decision and the champion stand, whether it succeeds or
+    fails. A retry writes the same report again.
+
+    **When it is red.** MLflow, PostgreSQL or the snapshots' storage is down, or the card could not be drawn: the log
+    says which. The decision stands without its card; clear the task when the cause is fixed.
+    """
+    from titleholder.workflow import steps
+
+    steps.report(decision["id"], origin=origin(get_current_context()), settings=settings())
+    return decision
+
+
+def _doc(spec: ModelSpec) -> str:
+    rule = RULES[spec.judgement.rule].format(**spec.judgement.model_dump())
+    return DOC.format(
+        name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
+        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity, file=f"{spec.name}.yaml",
+        metric=spec.judgement.metric, rule=rule + _approval(spec),
+    )  # fmt: skip
+
+
+def _approval(spec: ModelSpec) -> str:
+    approval = spec.promotion.approval
+    if approval == "automatic":
+        return ""
+    people = ", ".join(p.name for p in approval.people)
+    return f" Then one of {people} must approve within {approval.within}; no answer means no."

@@ -1,0 +1,82 @@
+"""The `<model>.rollback` DAG: a form that makes an earlier champion champion again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, dag, get_current_context
+
+from titleholder_airflow import forms
+from titleholder_airflow.notify import decision_callbacks
+from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from titleholder.ledger.queries import Reigned
+    from titleholder.spec.model import ModelSpec
+
+DOC = """
+### Make an earlier champion of {name} champion again
+
+The predecessor by default, or any version that was champion before: the form lists them, and Airflow refuses others.
+The list follows the ledger within a minute or two; while the ledger does not answer, the field takes any number.
+Nothing is trained or judged: the ledger gets a row of kind `rollback` with your name and reason, then the registry's
+alias follows.
+
+**Promises.** The version that is rolled back is barred: no challenger wins that was trained on nothing newer. Only
+force brings it back. Clearing a run of this DAG does not roll back again; trigger a new one.
+
+**When it is red.** The request is invalid (the log names what is valid), or PostgreSQL or MLflow is down: then clear
+the task when it is back.
+
+Owner: {owner}. All reigns: `titleholder history {name}`.
+"""
+
+
+def build(spec: ModelSpec, reigns: Sequence[Reigned] | None) -> DAG:
+    """The rollback DAG of one model; its form offers the versions of `reigns`, or any number where that is None."""
+
+    @dag(
+        dag_id=f"{spec.name}.rollback",
+        description=f"Make an earlier champion of {spec.name} champion again",
+        doc_md=DOC.format(name=spec.name, owner=spec.owner),
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        params=forms.rollback(reigns),
+        tags=["titleholder", "rollback"],
+        default_args={"owner": spec.owner, **retries()},
+        is_paused_upon_creation=False,
+    )
+    def rollback() -> None:
+        roll_back.override(
+            outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec)
+        )(spec.name)  # fmt: skip
+
+    return rollback()
+
+
+@step(task_id="rollback", priority_weight=1000)  # before any training that waits for a slot
+def roll_back(model: str) -> dict[str, Any]:
+    """Write the rollback: to the ledger first, under the lane's lock, then to the registry's alias.
+
+    **Promises.** One run rolls back once, however often the task is tried. An invalid request changes nothing.
+
+    **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
+    Otherwise PostgreSQL or MLflow is down: clear the task when it is back.
+    """
+    from titleholder.workflow import steps
+    from titleholder.workflow.payloads import RollbackOrder
+
+    context = get_current_context()
+    run, form = context["dag_run"], context["params"]
+    order = RollbackOrder(
+        reason=form["reason"],
+        actor=actor(run),
+        to=form["to"],
+        leaving=form["leaving"],
+        force=form["force"],
+        run=f"{run.dag_id}/{run.run_id}",
+    )
+    return publish(steps.rollback(model, order, settings=settings()))

@@ -1,0 +1,45 @@
+"""Steps of a retrain for tests: by a model's name, asked for by a tester."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Decision
+from titleholder.settings import Settings, connection_url
+from titleholder.spec.loader import load_specs
+from titleholder.workflow import steps
+from titleholder.workflow.payloads import Challenger, Origin, Snapshot
+
+TESTER = Origin(actor="tester")
+
+
+def extract(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Snapshot:
+    options = {"url": connection_url("warehouse"), "origin": TESTER, **options}
+    return steps.extract(load_specs(only=model)[model], as_of, lane, settings=settings, **options)  # type: ignore[arg-type]
+
+
+def challenge(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Challenger:
+    snapshot = extract(model, as_of, lane, settings, **options)
+    return steps.nominate([steps.train(snapshot, n, settings=settings) for n in snapshot.candidates], settings=settings)
+
+
+def settle(challenger: Challenger, settings: Settings) -> Decision:
+    """From the challenger to the decision, without a report."""
+    validated = steps.validate(challenger, settings=settings)
+    return steps.promote(steps.decide(validated, settings=settings), settings=settings)
+
+
+def retrain(
+    model: str, as_of: date, lane: str, settings: Settings, *, report: bool = False, **options: object
+) -> Decision:
+    """The whole retrain; with `report` the model card is drawn too."""
+    challenger = challenge(model, as_of, lane, settings, **options)
+    decision = settle(challenger, settings)
+    if report:
+        steps.report(decision.id, origin=challenger.snapshot.origin, settings=settings)
+    return decision
+
+
+def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
+    return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)

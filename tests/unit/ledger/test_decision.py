@@ -1,0 +1,56 @@
+"""A row of the ledger: what its hash covers, and that it comes back as it was written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from support.factories import a_decision
+from titleholder.errors import DataError
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, digest, row_of
+
+
+def stored(**parts: Any) -> dict[str, Any]:
+    """A decision's row as the database gives it back."""
+    decision = a_decision(created_at=datetime(2024, 1, 1, 6, 0, 0, 120, tzinfo=UTC), **parts)
+    entry = Entry.model_validate(decision.model_dump(include=set(Entry.model_fields)))
+    rest = decision.model_dump(include={"id", "sequence", "created_at", "previous_hash", "hash"})
+    return row_of(entry) | rest
+
+
+def test_a_row_comes_back_as_it_was_written() -> None:
+    row = stored()
+    assert all(row[name] is None or isinstance(row[name], str) for name in DOCUMENTS)
+    assert Decision.from_row(row) == a_decision(created_at=row["created_at"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reason": "forged"}, {"actor": None}, {"caused_by": 7}, {"as_of": date(2020, 1, 1)}, {"previous_hash": "y"},
+        {"created_at": datetime(2024, 1, 1, 6, tzinfo=UTC)}, {"approval": json.dumps({"by": "me"})},
+    ],
+)  # fmt: skip
+def test_the_hash_covers_every_column(change: dict[str, Any]) -> None:
+    assert digest(stored() | change) != digest(stored())
+
+
+def test_the_hash_covers_the_text_of_a_document_not_its_meaning() -> None:
+    row = stored()
+    spaced = row | {"verdict": row["verdict"].replace(": ", ":  ", 1)}
+    assert json.loads(spaced["verdict"]) == json.loads(row["verdict"])
+    assert digest(spaced) != digest(row)
+
+
+def test_the_hash_covers_neither_the_id_nor_itself_nor_the_clock_s_zone() -> None:
+    row = stored()
+    elsewhere = row["created_at"].astimezone(timezone(timedelta(hours=5)))
+    assert digest(row | {"id": 9, "hash": "z", "created_at": elsewhere}) == digest(row)
+
+
+def test_a_row_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(DataError, match="decision 101 cannot be read by this version"):
+        Decision.from_row(stored() | {"verdict": "{}"})

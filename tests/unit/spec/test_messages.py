@@ -1,0 +1,208 @@
+"""What a team reads when a spec is wrong: line, key, value and the valid choices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.factories import SQL, YAML
+from titleholder.errors import SpecError
+from titleholder.spec.loader import load_spec
+from titleholder.spec.model import ModelSpec
+
+
+def write(folder: Path, text: str = YAML, sql: str | None = SQL, name: str = "small") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    if sql is not None:
+        (folder / "small.sql").write_text(sql)
+    return path
+
+
+def bent(*changes: tuple[str, str]) -> str:
+    """The valid YAML with pieces of it replaced, each of which must be there."""
+    text = YAML
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def complaint(folder: Path, text: str, sql: str | None = SQL) -> str:
+    with pytest.raises(SpecError) as caught:
+        load_spec(write(folder, text, sql))
+    return str(caught.value)
+
+
+def line_of(text: str, piece: str) -> int:
+    return next(n for n, line in enumerate(text.splitlines(), start=1) if piece in line)
+
+
+VALID_DURATION = "a duration is written as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
+
+VALID_METRICS = "valid: roc_auc, gini, ks, pr_auc, brier, log_loss"
+
+TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message"),
+    [
+        ("owner:", "ownr:", "ownr", "ownr: unknown key; did you mean 'owner'? Valid here: assets,"),
+        ("  seed: 7", "  sed: 7", "sed", "training.sed: unknown key; did you mean 'seed'? Valid here: candidates,"),
+        ("log: true", "logg: true", "logg", "training.candidates.line.search.C.logg: unknown key; did you mean 'log'?"),
+        ("  holdout:", "  zzz: 1\n  holdout:", "zzz", "windows.zzz: unknown key; valid here: holdout, label_maturity, train"),
+        ("metric: roc_auc", "metric: rocauc", "metric:", f"judgement.metric: 'rocauc' is no classification metric; {VALID_METRICS}"),
+        ("metric: roc_auc", "metric: rmse", "metric:", f"judgement.metric: 'rmse' is no classification metric; {VALID_METRICS}"),
+        ("floors: {roc_auc", "floors: {r2", "floors", f"judgement.floors: 'r2' is no classification metric; {VALID_METRICS}"),
+        ("6 months", "6 moons", "moons", f"windows.label_maturity: {VALID_DURATION} (got '6 moons')"),
+        ("6 months", "6", "label_maturity", f"windows.label_maturity: {VALID_DURATION} (got 6)"),
+        ("12 months", "12", "train: ", f"windows.train: {VALID_DURATION} (got 12)"),
+        ("12 months", "everything", "train: ", f"windows.train: {VALID_DURATION} (got 'everything')"),
+        ('"@monthly"', '"@monthy"', "schedule", "schedule: schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null (got '@monthy')"),
+        ('"@monthly"', "every day", "schedule", "schedule: schedule is a cron expression in UTC"),
+        ("small.sql", "other.sql", "query:", "source.query: no file 'other.sql' beside the spec; there are: small.sql"),
+        ("small.sql", "../small.sql", "query:", "source.query: query names an .sql file in the same folder, such as 'my_model.sql' (got '../small.sql')"),
+        ("small.sql", "small.txt", "query:", "source.query: query names an .sql file in the same folder"),
+        ("seed: 7", "seed: seven", "seed", "training.seed: Input should be a valid integer (got 'seven')"),
+        ("seed: 7", "seed: true", "seed", "training.seed: Input should be a valid integer (got True)"),
+        ("seed: 7", "seed: -1", "seed", "training.seed: Input should be greater than or equal to 0 (got -1)"),
+        ("[income, debt]", "income", "numeric", "columns.numeric: Input should be a valid array (got 'income')"),
+        ("owner: credit-risk", "owner:", "owner", "owner: Input should be a valid string (got None)"),
+        ("low: 0.01", "low: 100", "C:", "training.candidates.line.search.C: low must be below high, not 100 and 10"),
+        ("low: 0.01", "low: 10", "C:", "training.candidates.line.search.C: low must be below high, not 10 and 10"),
+        ("low: 0.01", "low: 0", "C:", "training.candidates.line.search.C: a log range starts above 0, not at 0"),
+        ("low: 0.01", "low: x", "C:", "training.candidates.line.search.C.low: Input should be a valid number (got 'x')"),
+        ("low: 0.01, ", "", "C:", "training.candidates.line.search.C.low: required, but not given"),
+        ("{low: 0.01, high: 10, log: true}", "[]", "C:", "training.candidates.line.search.C: Tuple should have at least 1 item"),
+        ("[age_band]", "[income]", "columns", "columns: protected columns are never trained on, yet also features: income"),
+        ("[purpose]", "[purpose, income]", "columns", "columns: columns with two roles: income"),
+        ("[income, debt]", "[income, bad]", "columns", "columns: columns with two roles: bad"),
+        ("target: bad", "target: loan_id", "columns", "columns: columns with two roles: loan_id"),
+        (TREES, "increasing: [purpose]", "trees:", "training.candidates.trees: increasing and decreasing name numeric columns, not purpose; valid: income, debt"),
+        (TREES, "increasing: [debt]\n      decreasing: [debt]", "trees:", "training.candidates.trees: both increasing and decreasing: debt"),
+        (TREES, "params: {a: 1}\n      search: {a: [1, 2]}", "trees:", "training.candidates.trees: both fixed under params and searched: a"),
+        ("start_date: 2020-01-01", "start_date: 2020-01-01\nend_date: 2019-12-31", "end_date", "end_date: 2019-12-31 is not after start_date 2020-01-01"),
+        ("start_date: 2020-01-01", "start_date: 2020-02-30", "start_date", "start_date: Input should be a valid date in the format YYYY-MM-DD"),
+        ("owner:", "2020-01-01: x\nowner:", "2020-01-01: x", "2020-01-01: unknown key; valid here: assets, columns"),
+        ("name: small", "name: Small One", "name", "name: String should match pattern '^[a-z][a-z0-9_]{0,59}$' (got 'Small One')"),
+        ("task: classification", "task: ranking", "task", "task: Input should be 'classification' or 'regression' (got 'ranking')"),
+        ("minimum_events: 5", "confidence: 95", "confidence", "judgement.confidence: Input should be less than 1 (got 95)"),
+        ("minimum_events: 5", "minimum_gain: .nan", "minimum_gain", "judgement.minimum_gain: Input should be a finite number (got nan)"),
+        ("approval: automatic", "approval: auto", "approval", "promotion.approval: Input should be 'automatic' (got 'auto')"),
+        ("approval: automatic", "approval: {by: [lead]}", "approval", "promotion.approval.within: required, but not given"),
+        ("approval: automatic", "approval: {by: [], within: 1 day}", "approval", "promotion.approval.by: Tuple should have at least 1 item"),
+        ("sklearn.linear_model.LogisticRegression", "LogisticRegression", "estimator", "training.candidates.line.estimator: String should match pattern"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_reported_with_line_key_value_and_choices(
+    tmp_path: Path, old: str, new: str, at: str, message: str
+) -> None:
+    text = bent((old, new))
+    found = complaint(tmp_path, text).splitlines()
+    assert found[0] == "small.yaml is not a valid model spec:"
+    assert [line for line in found[1:] if line.startswith(f"  line {line_of(text, at)}: {message}")]
+
+
+def test_a_value_of_the_wrong_type_is_reported_once_not_once_per_valid_type(tmp_path: Path) -> None:
+    text = bent(("approval: automatic", "approval: {by: [lead], within: soon}"), ("low: 0.01", "low: x"))
+    assert len(complaint(tmp_path, text).splitlines()) == 3
+
+
+def test_empty_candidates_are_refused(tmp_path: Path) -> None:
+    start, end = YAML.index("  candidates:"), YAML.index("judgement:")
+    text = YAML[:start] + "  candidates: {}\n" + YAML[end:]
+    assert "training.candidates: Dictionary should have at least 1 item" in complaint(tmp_path, text)
+
+
+def test_no_feature_at_all_is_refused(tmp_path: Path) -> None:
+    text = bent(("numeric: [income, debt]", "numeric: []"), ("categorical: [purpose]", "categorical: []"))
+    assert "columns: name at least one feature under numeric or categorical" in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        (
+            "select :window_start, :window_end -- :as_of",
+            "the query must bind :as_of, :window_start, :window_end; it does not bind :as_of",
+        ),
+        ("select 1", "it does not bind :as_of, :window_start, :window_end"),
+        (SQL + " and :today > k", "the query binds :today; valid are :as_of, :window_start, :window_end"),
+    ],
+)
+def test_sql_that_ignores_time_or_binds_strangers_is_refused(tmp_path: Path, sql: str, message: str) -> None:
+    found = complaint(tmp_path, YAML, sql)
+    assert f"line {line_of(YAML, 'query:')}: source.query: " in found
+    assert message in found
+    assert "select" not in found
+
+
+def test_several_faults_come_in_one_report(tmp_path: Path) -> None:
+    text = bent(
+        ("seed: 7", "seed: x"),
+        ("6 months", "6 moons"),
+        ("owner: credit-risk", "ownr: credit-risk"),
+        ("small.sql", "gone.sql"),
+    )
+    found = complaint(tmp_path, text)
+    for key in ("training.seed", "windows.label_maturity", "owner: required", "ownr: unknown", "no file 'gone.sql'"):
+        assert key in found
+    assert len(found.splitlines()) == 6
+
+
+def read(folder: Path, notifications: str) -> ModelSpec:
+    (folder / "small.sql").write_text(SQL)
+    (folder / "small.yaml").write_text(YAML + notifications)
+    return load_spec(folder / "small.yaml")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("notifications: {dedline: 1 hour}", "notifications.dedline: unknown key; did you mean 'deadline'?"),
+        (
+            "notifications: {deadline: soon}",
+            "notifications.deadline: a span of time is written as '30 minutes', '12 hours'",
+        ),
+        ("notifications: {deadline: 12}", "notifications.deadline: a span of time is written as"),
+        ("notifications: {deadline: 1 month}", "'3 days' or '2 weeks' (got '1 month')"),
+        ("notifications: {deadline: 0 hours}", "notifications.deadline: a span of time must be longer than zero"),
+        ("notifications: {deadline: 367 days}", "notifications.deadline: a span of time is at most 366 days"),
+        ("notifications: {email: {to: []}}", "notifications.email.to: "),
+        ("notifications: {email: {}}", "notifications.email.to: required"),
+        ("notifications: {email: {to: ann@example.org}}", "notifications.email.to: "),
+        ("notifications: {email: {to: [ann]}}", "notifications.email.to.0: "),
+        ('notifications: {email: {to: ["a@b\\nBcc: c@d"]}}', "notifications.email.to.0: "),
+        ('notifications: {email: {to: ["a@b, c@d"]}}', "notifications.email.to.0: "),
+        ("notifications: {email: {to: [a@b], from: c@d}}", "notifications.email.from: unknown key"),
+        ("notifications: {slack: {channel: risk}}", "notifications.slack.channel: unknown key"),
+        ("notifications: {slack: {connection: 'no such'}}", "notifications.slack.connection: "),
+    ],
+)
+def test_a_mistake_in_notifications_is_reported_with_its_line_and_key(
+    tmp_path: Path, written: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(tmp_path, f"{written}\n")
+    assert message in str(caught.value)
+    assert f"line {len(YAML.splitlines()) + 1}: notifications" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["label_maturity", "train", "holdout"])
+@pytest.mark.parametrize("length", ["36 hours", "1 day 12 hours", "30 minutes"])
+def test_windows_are_whole_days(tmp_path: Path, key: str, length: str) -> None:
+    (tmp_path / "small.sql").write_text(SQL)
+    old = {"label_maturity": "6 months", "train": "12 months", "holdout": "3 months"}[key]
+    (tmp_path / "small.yaml").write_text(YAML.replace(f"{key}: {old}", f"{key}: {length}"))
+    with pytest.raises(SpecError) as caught:
+        load_spec(tmp_path / "small.yaml")
+    assert f"windows.{key}: a duration is whole days such as '90 days' or '18 months'" in str(caught.value)
+    assert f"(got '{length}')" in str(caught.value)
+
+
+def test_a_fault_within_a_tables_history_is_named_without_the_type(tmp_path: Path) -> None:
+    found = complaint(tmp_path, bent(("  query: small.sql", "  query: small.sql\n  tables: {loans: {known: x}}")))
+    assert "source.tables.loans.known_at: required, but not given" in found
+    assert "source.tables.loans.known: unknown key" in found
