@@ -11,7 +11,7 @@ is a non-negative supermartingale that starts at one: the likelihood ratio mixed
 half-normal weight of variance k. A champion ages: challengers may be no better at first and better later. So the M_j
 are mixed over j, when they began to be better: half the weight on the first look, half spread over the later ones (a
 twelfth of what is left on each). What has not begun counts as one. By Ville's inequality the chance that the mixture
-ever reaches 1 / alpha is at most alpha, however often one looks and whenever one stops. Looks count alike (Stouffer's
+ever reaches 1 / alpha is at most alpha, however often one looks and whenever one stops. Looks count equally (Stouffer's
 weights): a challenger that hardly differs from the champion has a tiny error, and weights by information would let it
 drown the rest.
 
@@ -55,7 +55,7 @@ class Look(BaseModel):
 
 
 class Accumulated(BaseModel):
-    """All looks of a reign together: since when the challengers are ahead, by how much, and how sure that is."""
+    """All looks of a reign together: since when the challengers are ahead, by how much, and with what evidence."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,9 +77,9 @@ class Accumulated(BaseModel):
 def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float) -> Accumulated | None:
     """What all looks of a reign show together; None where there is none.
 
-    `lower` is the largest minimum that the evidence excludes, `since` the look from which on it speaks loudest, with
-    the `counted` looks from there on, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is the
-    natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
+    `lower` is the largest minimum that the evidence excludes, `since` begins the suffix of looks with the strongest
+    evidence, with its `counted` looks, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is
+    the natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
 
     Raises:
         ValueError: when a look's error is not a positive number.

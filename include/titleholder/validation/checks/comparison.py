@@ -67,7 +67,7 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
 
 
 def _segment_gains(evidence: Evidence) -> Finding:
-    """Fails when a segment is shown to lose more than `tolerance`: the upper bound of its gain says so.
+    """Fails when a segment is shown to lose more than `tolerance`: the upper bound of its gain is below `-tolerance`.
 
     Segments are the values of the columns in `columns.segments`; those with `minimum_events` events are judged.
     """

@@ -20,7 +20,7 @@ def estimate_metric(evidence: Evidence, metric: str, scores: Array, confidence: 
     """A metric of any scores of all judged rows, shape (n,).
 
     The interval of an area under the ROC curve is carried over to the logit scale, where it is closer to normal: near
-    one, where leaks are looked for, DeLong's own would raise several times as many false alarms as it says.
+    one, where leaks are looked for, DeLong's own gives several times as many false alarms as its level allows.
     Source: Pepe (2003), The Statistical Evaluation of Medical Tests for Classification and Prediction, section 5.2.5.
     """
     interval = metrics.interval(metric, evidence.sample, scores, Estimation.of(evidence.spec, confidence))

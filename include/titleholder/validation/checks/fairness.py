@@ -52,8 +52,8 @@ class Pair(NamedTuple):
 def _acceptance_rates(evidence: Evidence) -> Finding:
     """Fails when a group's acceptance rate over that of another group of the column is shown to be below `ratio`.
 
-    Rates at the cut-off and no more: whether a difference is right is for people to say. The confidence is adjusted for
-    all pairs of groups with `minimum_rows` rows, as the most unequal are picked from them.
+    Rates at the cut-off and no more: whether a difference is right is for people to decide. The confidence is adjusted
+    for all pairs of groups with `minimum_rows` rows, as the most unequal are picked from them.
     """
     judgement, columns = evidence.spec.judgement, evidence.spec.columns.protected
     if judgement.cut_off is None or not columns:

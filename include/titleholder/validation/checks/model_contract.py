@@ -68,7 +68,7 @@ def _input_signature(evidence: Evidence) -> Finding:
         return not_applicable("The inputs of the champion are not known.")
     new = [f"{column} ({kind})" for column, kind in after.items() if column not in before]
     other = [f"{c} ({kind}, was {before[c]})" for c, kind in after.items() if c in before and before[c] != kind]
-    numbers: dict[str, float] = {"asked": len(after), "new": len(new), "of_another_type": len(other)}
+    numbers: dict[str, float] = {"inputs": len(after), "new": len(new), "of_another_type": len(other)}
     if not (new or other):
         return found(False, "The challenger needs no input that the champion did not.", numbers)
     return found(

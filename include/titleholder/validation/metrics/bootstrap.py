@@ -92,8 +92,8 @@ def _draw_by_blocks(rng: np.random.Generator, counts: Often) -> None:
     blocks, rest = divmod(rows, BLOCK)
     starts = np.arange(0, rows, BLOCK)
     totals = rng.multinomial(rows, np.minimum(rows - starts, BLOCK) / rows)
-    falls = int(totals[:blocks].sum())
-    inside = rng.integers(0, 2**64, -(-falls // 8), dtype=np.uint64).view(np.uint8)[:falls]
+    inside_blocks = int(totals[:blocks].sum())
+    inside = rng.integers(0, 2**64, -(-inside_blocks // 8), dtype=np.uint64).view(np.uint8)[:inside_blocks]
     places = np.repeat(starts[:blocks], totals[:blocks]) + inside
     counts[: rows - rest] = np.bincount(places, minlength=rows - rest)
     if rest:

@@ -124,7 +124,7 @@ def cluster_codes(clusters: Labels) -> Rows:
 
 
 def effective_size(weights: Array) -> float:
-    """How many equally weighted rows tell as much: (sum w)^2 / sum w^2.
+    """How many equally weighted rows carry as much information: (sum w)^2 / sum w^2.
 
     Source: Kish (1965), Survey Sampling, section 11.7.
     """

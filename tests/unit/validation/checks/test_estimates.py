@@ -40,7 +40,7 @@ def test_perfect_scores_are_surely_perfect() -> None:
 
 
 def test_the_bounds_of_many_tests_are_no_narrower_than_the_normal_ones() -> None:
-    """The quantiles that 100 resamples leave so far out cannot tell."""
+    """100 resamples are too few for quantiles so far out."""
     y = np.repeat([1.0, 0.0], 50)
     p, q = np.random.default_rng(0).uniform(0.01, 0.99, (2, 100))
     given = evidence(a_spec(judgement__metric="brier"), y=y, challenger=p)
