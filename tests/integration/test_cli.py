@@ -34,7 +34,7 @@ def test_run_then_history_then_champion() -> None:
     table = invoke("history", "tiny", "--lane", "cli").stdout
     assert "2024-01-01" in table
     assert "no champion yet" in table
-    assert "The first champion: nobody reigned" in table
+    assert "The first champion: every check" in table
 
 
 def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
