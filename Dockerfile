@@ -1,5 +1,5 @@
-# The image of every service but PostgreSQL: Airflow, the MLflow server and the package, from the one lock.
-# Another base must bring Python 3.11 and a C library that manylinux wheels run on; no wheel here needs system packages.
+# The image of every service except PostgreSQL: Airflow, the MLflow server and the package, from one lock.
+# Another base needs Python 3.11 and a C library that manylinux wheels run on; no wheel here needs system packages.
 ARG BASE_IMAGE=python:3.11-slim-trixie
 FROM ${BASE_IMAGE}
 
@@ -8,7 +8,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     PYTHONUNBUFFERED=1
 
-# What the services write belongs to them, and a new named volume takes over the owner of the folder it covers.
+# The services own what they write; a new named volume takes over the owner of the folder that it covers.
 RUN groupadd --gid 10001 titleholder \
     && useradd --uid 10001 --gid titleholder --create-home titleholder \
     && install --directory --owner=titleholder --group=titleholder --mode=0750 \
@@ -34,7 +34,7 @@ ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/titleholder/dags \
     PYTHONPATH=/opt/titleholder/config:/opt/titleholder/include
 
-# Every decision in the ledger names the code it was made by. The image has no git: say it when building.
+# Every decision in the ledger names the version of the code. The image has no git: give it when building.
 ARG CODE_VERSION=""
 ENV TITLEHOLDER_CODE_VERSION=${CODE_VERSION}
 

@@ -1,6 +1,6 @@
-"""Whether a service answers, and a component of Airflow's beats: exit code 0 or 1, for health checks in containers.
+"""Health check for containers: exit code 0 when a service answers and a component of Airflow is healthy, else 1.
 
-Usage: healthy.py URL [COMPONENT]. Only the standard library: it runs every half minute and must cost nothing.
+Usage: healthy.py URL [COMPONENT]. Only the standard library: it runs every 30 seconds and must be cheap.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 8
 
 
 def main(url: str, component: str | None = None) -> str | None:
-    """None when `url` answers and reports `component` healthy; else what is wrong."""
+    """None when `url` answers and reports `component` as healthy; else what is wrong."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(url, timeout=TIMEOUT_SECONDS) as answer:

@@ -1,6 +1,6 @@
-"""Bring the stack's databases up to date and make Airflow's first user. Safe to repeat; runs before every start.
+"""Migrate the stack's databases and create Airflow's first user. Safe to repeat; runs before every start.
 
-Passwords reach the commands through their environment or standard input, never as arguments.
+Commands get passwords through their environment or standard input, never as arguments.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 
 def main() -> str | None:
-    """None when everything is in place; else the step that failed."""
+    """None when all steps succeeded; else the step that failed."""
     environment = dict(os.environ)
     admin_password = environment.pop("AIRFLOW_ADMIN_PASSWORD")
     mlflow_password = environment.pop("MLFLOW_DB_PASSWORD")
@@ -31,17 +31,17 @@ def main() -> str | None:
                 *("--firstname", "First", "--lastname", "User", "--email", f"{admin}@titleholder.invalid"),
             ),
             {"PYTHONWARNINGS": "ignore:Can not control echo"},
-            f"{admin_password}\n{admin_password}\n",  # asked for twice
+            f"{admin_password}\n{admin_password}\n",  # prompted for twice
         ),
     }
     for name, (command, extra, answers) in steps.items():
         print(f"=== {name}", flush=True)  # noqa: T201
-        # A session of its own has no terminal, so a command that asks reads its standard input.
+        # A new session has no terminal, so a command that prompts reads its standard input.
         done = subprocess.run(
             command, env={**environment, **extra}, input=answers, text=True, check=False, start_new_session=True
         )
         if done.returncode:
-            return f"{name}: `{' '.join(command[:3])}` ended with {done.returncode}; its own message stands above."
+            return f"{name}: `{' '.join(command[:3])}` ended with {done.returncode}; its own message is above."
     return None
 
 

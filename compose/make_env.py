@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def _password() -> str:
-    return secrets.token_urlsafe(32)  # goes into addresses, and may therefore hold no character that needs quoting
+    return secrets.token_urlsafe(32)  # part of addresses: no character may need quoting
 
 
 def _fernet() -> str:
@@ -37,7 +37,7 @@ SECRETS: dict[str, Callable[[], str]] = {
 
 
 def main(file: str = "") -> str | None:
-    """Make the file and say so; returns what went wrong, if anything did."""
+    """Write the file and print a line about it; returns what went wrong, if anything did."""
     path = Path(file) if file else Path(__file__).resolve().parents[1] / ".env"
     lines = [f"{name}={make()}\n" for name, make in SECRETS.items()]
     try:

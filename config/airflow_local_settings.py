@@ -1,7 +1,7 @@
-"""Airflow's local settings: the scheduler imports the scientific stack once, and tasks get it for nothing.
+"""Airflow's local settings: the scheduler imports the scientific stack once, for all tasks.
 
-LocalExecutor forks its workers from the scheduler and each worker forks again for its task, so whatever the
-scheduler has imported a task finds in memory. Without this a task spends its first ten seconds importing.
+LocalExecutor forks its workers from the scheduler, and each worker forks again for its task: a task finds in memory
+what the scheduler has imported. Without this a task spends its first ten seconds importing.
 
 Import only: a thread or an OpenMP region started before the fork would be missing, or locked, after it.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-# Not the project's own package: it costs a task little, and an edit of it takes effect with the next task.
+# Not the project's own package: it imports quickly, and an edit then takes effect with the next task.
 _PRELOADED = (
     "adbc_driver_postgresql.dbapi",
     "alembic.config",
@@ -44,17 +44,17 @@ _PRELOADED = (
 
 def _preload() -> None:
     matplotlib = importlib.import_module("matplotlib")
-    matplotlib.use("Agg")  # tasks draw into files, never on a screen
-    _import_apart_from_airflow("skops.io")
+    matplotlib.use("Agg")  # tasks draw to files, never to a screen
+    _import_without_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
 
 
-def _import_apart_from_airflow(name: str) -> None:
-    """Import a module that looks into every loaded one.
+def _import_without_airflow(name: str) -> None:
+    """Import a module that inspects every loaded module, while Airflow's are hidden.
 
-    skops asks each loaded module for each of scipy's functions, and Airflow's lazy modules answer with two thousand
-    warnings and seconds of searching. Neither skops nor what it imports uses Airflow.
+    skops looks up each of scipy's functions in each loaded module. Airflow's lazy modules need seconds for that and log
+    two thousand warnings. Neither skops nor what it imports uses Airflow.
     """
     airflow = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == "airflow"}
     for key in airflow:
@@ -65,6 +65,6 @@ def _import_apart_from_airflow(name: str) -> None:
         sys.modules.update(airflow)
 
 
-# Other components never fork tasks: they would pay for the imports and gain nothing.
+# Other components never fork tasks: the imports would only cost them time and memory.
 if "scheduler" in sys.argv[1:2]:
     _preload()

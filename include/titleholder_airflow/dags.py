@@ -19,14 +19,15 @@ LOG = logging.getLogger(__name__)
 def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = None) -> None:
     """Put `<model>.retrain` and `<model>.rollback` of every spec into a DAG file's `globals()`.
 
-    `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else the folder `models` beside the package. The
-    process of a task builds only the DAG that it runs. Broken specs are logged and leave the other models working;
+    `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
+    task builds only the DAG that it runs. Broken specs are logged and leave the other models working;
     `report_missing_dags` in a second file shows them in Airflow.
 
     Raises:
-        SpecError: the folder does not exist, or no spec in it can be read.
+        UsageError: there is no such folder.
+        SpecError: no spec in it can be read.
     """
-    folder = _existing(models)
+    folder = _folder(models)
     model, kind = _requested()
     specs = load_specs(folder, only=model)
     if specs.errors and not specs.models:
@@ -50,9 +51,10 @@ def report_missing_dags(models: str | Path | None = None) -> None:
     `build_dags` one broken spec would stop all models.
 
     Raises:
+        UsageError: there is no such folder.
         SpecError: with what is wrong in each broken spec.
     """
-    if (specs := load_specs(_existing(models))).errors:
+    if (specs := load_specs(_folder(models))).errors:
         raise _together(specs)
 
 
@@ -60,14 +62,8 @@ def _together(specs: Specs) -> SpecError:
     return SpecError("\n\n".join(str(error) for error in specs.errors.values()))
 
 
-def _existing(models: str | Path | None) -> Path:
-    folder = Path(models) if models else models_folder()
-    if folder.is_dir():
-        return folder
-    raise SpecError(
-        f"no folder of models at {folder}: pass the folder with your specs, as in build_dags(globals(), "
-        "models='/opt/models'), or set TITLEHOLDER_MODELS."
-    )
+def _folder(models: str | Path | None) -> Path:
+    return models_folder(Path(models) if models else None)
 
 
 def _requested() -> tuple[str | None, str | None]:

@@ -124,7 +124,7 @@ def test_a_dag_file_names_its_own_models_folder_and_tasks_read_it_there(tmp_path
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ("models='/no/such/folder'", "no folder of models at /no/such/folder: pass the folder with your specs"),
+        ("models='/no/such/folder'", "no folder /no/such/folder: it holds the models"),
         (f"models={str(MODELS)!r}", ""),
     ],
 )

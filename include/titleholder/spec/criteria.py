@@ -5,6 +5,7 @@ Every threshold is here, with its default; the documentation explains each.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,17 @@ from titleholder.spec.types import StrictModel
 
 Task = Literal["classification", "regression"]
 Severity = Literal["block", "warn", "off"]
+CHECKS_PAGE = "docs/checks.md"
+
+
+def docs_url(code: str, title: str) -> str:
+    """The address of a check's section in the documentation, relative to the repository.
+
+    >>> docs_url("TH301", "Gain shown")
+    'docs/checks.md#th301-gain-shown'
+    """
+    heading = re.sub(r"[^\w\- ]", "", f"{code} {title}".lower())
+    return f"{CHECKS_PAGE}#{heading.replace(' ', '-')}"
 
 
 class MetricInfo(NamedTuple):

@@ -89,7 +89,7 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
     if bad := [look for look in looks if not 0 < look.error < np.inf]:
         raise ValueError(f"the look of {bad[0].as_of} has the error {bad[0].error}; it must be positive and finite")
     gains, errors = np.array([look.gain for look in looks]), np.array([look.error for look in looks])
-    k, needed = _mixing_variance(confidence), float(-np.log1p(-confidence))
+    k, needed = mixing_variance(confidence), float(-np.log1p(-confidence))
 
     def evidence(minimum: float) -> Array:
         return _log_evidence((gains - minimum) / errors, k)
@@ -110,10 +110,10 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
 
 def log_evidence(gains: Array, errors: Array, *, minimum_gain: float, confidence: float) -> float:
     """The logarithm of the mixture at `minimum_gain`; the gain is shown when it reaches -log(1 - confidence)."""
-    return _mixed(_log_evidence((gains - minimum_gain) / errors, _mixing_variance(confidence)))
+    return _mixed(_log_evidence((gains - minimum_gain) / errors, mixing_variance(confidence)))
 
 
-def _mixing_variance(confidence: float) -> float:
+def mixing_variance(confidence: float) -> float:
     """The variance of the half-normal weight that makes the bound tightest at `PLANNED` looks.
 
     Howard et al. (2021), proposition 3: V / rho = -W_-1(-alpha^2 / e) - 1, where k = 1 / rho.

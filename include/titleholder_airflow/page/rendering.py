@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from titleholder import formatting
+from titleholder.spec.criteria import docs_url
 from titleholder_airflow import urls
 from titleholder_airflow.page import charts, mlflow
 
@@ -54,10 +54,9 @@ def _prose(text: str) -> Markup:
 
 
 def _docs_url(code: str, title: str) -> str:
-    """A check's section of the documentation below `TITLEHOLDER_DOCS_URL`; empty where that is not set."""
+    """A check's section in the documentation; empty where `TITLEHOLDER_DOCS_URL`, the address of docs/, is not set."""
     docs = os.environ.get("TITLEHOLDER_DOCS_URL", "").rstrip("/")
-    heading = re.sub(r"[^\w\- ]", "", f"{code} {title}".lower()).replace(" ", "-")
-    return f"{docs}/checks.md#{heading}" if docs else ""
+    return f"{docs}/{docs_url(code, title).removeprefix('docs/')}" if docs else ""
 
 
 _environment = Environment(

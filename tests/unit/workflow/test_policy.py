@@ -163,7 +163,7 @@ def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict:
 
 
 @pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
-def test_nobody_is_bothered_with_a_challenger_that_lost(verdict: Verdict) -> None:
+def test_no_approval_is_asked_for_a_challenger_that_lost(verdict: Verdict) -> None:
     assert ruled(verdict, **ASKING) == ruled(verdict)
 
 
@@ -200,7 +200,7 @@ def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(
     assert ruling.reason.startswith(begins)
 
 
-def test_nobody_approves_the_run_they_asked_for_unless_the_spec_allows_it() -> None:
+def test_people_do_not_approve_their_own_runs_unless_the_spec_allows_it() -> None:
     by: list[Any] = ["risk-lead", {"id": "3", "name": "cfo"}]
     approval = a_spec(promotion__approval={"by": by, "within": "12 hours"}).promotion.approval
     assert approval != "automatic"
@@ -218,7 +218,7 @@ def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
     assert worse.reason.startswith("Not shown to be better")
 
 
-def test_an_answer_changes_nothing_about_a_ruling_that_asks_no_longer() -> None:
+def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question() -> None:
     older = Ruling("keep", "Older than the newest live decision.")
     assert answered(older, said("approve")) == Ruling(
         "keep", "risk-lead approved. Older than the newest live decision."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -11,9 +11,8 @@ from titleholder.formatting import confidence
 from titleholder.reports.plots.binned_means import average, bins, mean
 from titleholder.reports.plots.drawing import MUTED, Picture, ScoredModel, as_percentages, picture, whiskers
 from titleholder.validation import metrics
-from titleholder.validation.checks import means
 from titleholder.validation.evidence import Array, Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Interval, means
 
 
 class CalibrationBin(NamedTuple):
@@ -73,10 +72,9 @@ def _summary(evidence: Evidence, model: ScoredModel) -> CalibrationSummary:
     if evidence.classification:
         found = metrics.calibration(evidence.y, model.scores, confidence=level, weights=weights)
         return CalibrationSummary(model.name, found.observed_expected, found.intercept, found.slope)
-    options: dict[str, Any] = {"confidence": level, "weights": weights, "clusters": evidence.clusters}
     return CalibrationSummary(
         model.name,
-        means.ratio_of_means(evidence.y, model.scores, **options),
+        means.ratio_of_means(evidence.sample, model.scores, level),
         None,
-        means.slope(evidence.y, model.scores, **options),
+        means.slope(evidence.sample, model.scores, level),
     )

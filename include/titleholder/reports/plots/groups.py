@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, p
 from titleholder.validation import metrics
 from titleholder.validation.checks.groups import Group, groups
 from titleholder.validation.evidence import Evidence, events
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Estimation, Interval
 
 MOST = 20
 """At most so many groups of a column are shown, those with the most events; of months the newest."""
@@ -91,21 +92,14 @@ def _estimate(evidence: Evidence, name: str, rows: Rows, least: int) -> GroupEst
 
 
 def _measured(evidence: Evidence, rows: Rows) -> Interval | None:
-    """The gain on these rows, or the challenger's metric; None if its interval is not finite."""
-    judgement, y, challenger = evidence.spec.judgement, evidence.y[rows], evidence.challenger[rows]
-    options: dict[str, Any] = {
-        "confidence": judgement.confidence,
-        "resamples": min(judgement.resamples, RESAMPLES),
-        "seed": evidence.spec.training.seed,
-        "judgement": judgement,
-        "weights": None if evidence.weights is None else evidence.weights[rows],
-        "clusters": None if evidence.clusters is None else evidence.clusters[rows],
-    }
+    """The gain on these rows, or the challenger's metric; None where its interval is not finite."""
+    spec, challenger, sample = evidence.spec, evidence.challenger[rows], evidence.sample.at(rows)
+    how = replace(Estimation.of(spec), resamples=min(spec.judgement.resamples, RESAMPLES))
     found: Interval
     if evidence.champion is None:
-        found = metrics.interval(judgement.metric, y, challenger, **options)
+        found = metrics.interval(spec.judgement.metric, sample, challenger, how)
     else:
-        found = metrics.gain(judgement.metric, y, challenger, evidence.champion[rows], **options)
+        found = metrics.gain(spec.judgement.metric, sample, challenger, evidence.champion[rows], how)
     return found if found.finite else None
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.spec.criteria import Rule
+from titleholder.spec.criteria import Rule, docs_url
 from titleholder.validation.evidence import Evidence
 
 Status = Literal["pass", "fail", "not_applicable"]
@@ -23,7 +22,6 @@ Dependency = Literal["rows", "confidence", "champion", "reign"]
 DEPENDENCIES: tuple[Dependency, ...] = ("rows", "confidence", "champion", "reign")
 """What a check's result depends on beside the challenger, each together with those before it: the judged rows, the
 confidence, the champion, and the looks of its reign with the minimum gain."""
-PAGE = "docs/checks.md"
 
 
 class Finding(NamedTuple):
@@ -111,5 +109,4 @@ class Check:
     @property
     def docs_url(self) -> str:
         """The address of the check's section in the documentation, relative to the repository."""
-        heading = re.sub(r"[^\w\- ]", "", f"{self.code} {self.title}".lower())
-        return f"{PAGE}#{heading.replace(' ', '-')}"
+        return docs_url(self.code, self.title)

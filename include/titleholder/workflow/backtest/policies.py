@@ -21,7 +21,7 @@ from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events
-from titleholder.validation.metrics import Gain
+from titleholder.validation.metrics import Estimation, Gain, Sample
 from titleholder.validation.metrics.inputs import Labels
 
 Policy = Literal["gate", "newest", "never", "hindsight"]
@@ -225,21 +225,13 @@ def _known(contrast: Contrast) -> bool:
     return math.isfinite(found.error) and (found.error > 0 or found.estimate == 0)
 
 
-def _how(spec: ModelSpec, rows: Rows) -> dict[str, Any]:
-    judgement = spec.judgement
-    return {
-        "confidence": judgement.confidence,
-        "resamples": judgement.resamples,
-        "seed": spec.training.seed,
-        "judgement": judgement,
-        "weights": rows.weights,
-        "clusters": rows.clusters,
-    }
+def _sample(rows: Rows) -> Sample:
+    return Sample(rows.y, rows.weights, rows.clusters)
 
 
 def _figure(version: int, estimate: float, rows: Rows, spec: ModelSpec) -> Figure:
     scores, metric = rows.scores[version], spec.judgement.metric
-    found = metrics.interval(metric, rows.y, scores, **_how(spec, rows))
+    found = metrics.interval(metric, _sample(rows), scores, Estimation.of(spec))
     profit = None
     if with_profit(spec):
         a_row = metrics.compute("profit", rows.y, scores, spec.judgement, rows.weights)
@@ -249,7 +241,7 @@ def _figure(version: int, estimate: float, rows: Rows, spec: ModelSpec) -> Figur
 
 def _contrast(a: int, b: int, rows: Rows, spec: ModelSpec) -> Contrast:
     def gain(metric: str) -> Gain:
-        return metrics.gain(metric, rows.y, rows.scores[a], rows.scores[b], **_how(spec, rows))
+        return metrics.gain(metric, _sample(rows), rows.scores[a], rows.scores[b], Estimation.of(spec))
 
     profit = _times(gain("profit"), _weight(rows)) if with_profit(spec) else None
     return Contrast(metric=_times(gain(spec.judgement.metric), 1.0), profit=profit)
