@@ -15,7 +15,11 @@ from titleholder.errors import ServiceError
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses contain passwords."""
+    """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses contain passwords.
+
+    >>> Settings("postgresql://ledger:secret@db/titleholder", "http://mlflow:5000", "s3://snapshots").tracking_uri
+    'http://mlflow:5000'
+    """
 
     ledger_url: str
     tracking_uri: str

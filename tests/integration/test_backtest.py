@@ -260,7 +260,7 @@ def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, t
         rows = [sentence(model, month, LANE, world.settings, "scorecard") for month in MONTHS[1:3]]
         found = told(model)
     assert rows[0].kind == "promote"
-    assert [m["why"] for m in found["months"]] == ["nobody reigned yet", "", ""]
+    assert [m["why"] for m in found["months"]] == ["no champion yet", "", ""]
     assert [sorted(m["estimates"]) for m in found["months"]] == [
         [], [str(rows[0].challenger)], [str(r.challenger) for r in rows],
     ]  # fmt: skip

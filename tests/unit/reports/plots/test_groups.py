@@ -10,6 +10,7 @@ from support.factories import a_spec
 from support.report_cases import simulated, verdict_on
 from titleholder.reports.plots import groups
 from titleholder.validation import metrics
+from titleholder.validation.metrics.inputs import Estimation
 
 SPEC = a_spec(
     judgement__cut_off={"accept": "below", "share": 0.8},
@@ -23,7 +24,7 @@ def test_a_group_has_the_gain_of_its_own_rows() -> None:
     breakdown = groups.breakdowns(found)[1]
     rows = np.flatnonzero(found.frame["region"] == "north")
     north = breakdown.estimates[0]
-    how = metrics.Estimation(0.95, 100, 7)
+    how = Estimation(confidence=0.95, resamples=100, seed=7)
     gain = metrics.gain("roc_auc", found.sample.at(rows), found.challenger[rows], found.champion[rows], how)
     assert (breakdown.title, north.name, north.rows, north.events) == (
         "region",
