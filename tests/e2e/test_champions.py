@@ -58,7 +58,7 @@ def test_from_the_navigation_to_mlflow_and_back(page_of: Opener, row: Decision, 
     page.goto("/")
     page.get_by_role("link", name="Champions").click()
     inside = page.frame_locator("iframe")
-    expect(inside.get_by_role("heading", name="Who reigns")).to_be_visible()
+    expect(inside.get_by_role("heading", name="Champions", level=1)).to_be_visible()
     inside.get_by_role("region", name="Models").get_by_role("link", name=MODEL, exact=True).click()
     inside.get_by_role("navigation", name="Lanes").get_by_role("link", name=LANE).click()
     inside.get_by_role("region", name="Decisions").get_by_role("link", name="2024-01-01").click()
@@ -100,7 +100,7 @@ def test_every_page_is_accessible_in_both_themes(
         frame.wait_for_load_state("networkidle")
         assert frame.evaluate("document.documentElement.dataset.theme") == theme
         axe(frame)
-    axe(champions(page, "/titleholder/models/nobody"))
+    axe(champions(page, "/titleholder/models/no_such_model"))
     troubles.take("404 GET")
 
 
@@ -159,8 +159,8 @@ def test_the_filter_and_the_way_back(page_of: Opener, paths: dict[str, str]) -> 
     frame = champions(page, paths["model"])
     frame.get_by_label("reject").check()
     frame.get_by_role("button", name="Filter").click()
-    expect(frame.get_by_text("No decision passes the filter.")).to_be_visible()
+    expect(frame.get_by_text("No decision matches the filter.")).to_be_visible()
     frame.get_by_role("link", name="Show all").click()
     expect(frame.get_by_role("status")).to_contain_text("1 of 1 decisions")
     page.go_back()
-    expect(frame.get_by_text("No decision passes the filter.")).to_be_visible()
+    expect(frame.get_by_text("No decision matches the filter.")).to_be_visible()

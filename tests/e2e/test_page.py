@@ -45,7 +45,7 @@ with get_application_builder() as builder:
 
 @dataclass
 class Reader:
-    """Somebody who reads pages of one Airflow; with no token, a stranger."""
+    """A user who reads pages of one Airflow; without a token, one who is not logged in."""
 
     address: str
     token: str = ""
@@ -83,7 +83,7 @@ def decisions(settings: Settings) -> dict[str, Decision]:
 
 @pytest.fixture(scope="module")
 def fab(state: State) -> Iterator[str]:
-    """A second API server with FAB's users, behind a path, whose MLflow is away."""
+    """A second API server with FAB's users, behind a path, whose MLflow is down."""
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     whole = f"http://{HOST}:{port}{PATH}"
@@ -119,13 +119,13 @@ def wait_for(address: str, log: Path, seconds: float = 240) -> None:
         time.sleep(0.5)
 
 
-def test_a_stranger_learns_nothing(address: str, decisions: dict[str, Decision]) -> None:
-    stranger = Reader(address)
-    known = stranger.ask("/")
+def test_without_a_login_nothing_is_shown(address: str, decisions: dict[str, Decision]) -> None:
+    anonymous = Reader(address)
+    known = anonymous.ask("/")
     assert known.status_code == 401
     assert "Log in" in known.text
-    for path in (f"/models/{SEEN}", "/models/nobody", f"/decisions/{decisions[SEEN].id}", "/decisions/99999999"):
-        answer = stranger.ask(path)
+    for path in (f"/models/{SEEN}", "/models/no_such_model", f"/decisions/{decisions[SEEN].id}", "/decisions/99999999"):
+        answer = anonymous.ask(path)
         assert (answer.status_code, answer.text) == (401, known.text)
 
 
@@ -176,7 +176,7 @@ def test_a_model_that_one_may_not_read_does_not_exist(fab: str, decisions: dict[
     assert "1 model," in overview.text
     assert f"/models/{SEEN}" in overview.text
     assert HIDDEN not in overview.text
-    missing = clerk.ask("/models/nobody")
+    missing = clerk.ask("/models/no_such_model")
     assert missing.status_code == 404
     hidden = decisions[HIDDEN].id
     for path in (f"/models/{HIDDEN}", f"/models/{HIDDEN}?lane={LANE}", f"/models/{HIDDEN}/backtest?lane={LANE}",

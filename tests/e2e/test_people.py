@@ -35,7 +35,7 @@ def users(state: State) -> dict[str, Airflow]:
 
 @pytest.fixture(scope="module")
 def unanswered(users: dict[str, Airflow]) -> str:
-    """A run whose question nobody answers: it is asked early, because its minute must pass."""
+    """A run whose approval nobody answers: started early, because its minute must pass."""
     return users["admin"].trigger(HASTY, {"as_of": "2024-01-01"})
 
 
@@ -71,9 +71,9 @@ def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], set
     assert "### Checks" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None
-    for stranger in ("intern", "admin"):
+    for other in ("intern", "admin"):
         with pytest.raises(ServiceError, match=r"\(403\).*is not a respondent"):
-            users[stranger].answer(DAG, run_id, "approve", "Approve")
+            users[other].answer(DAG, run_id, "approve", "Approve")
     users["risk-lead"].answer(DAG, run_id, "approve", "Approve", "as discussed")
     row = ended(users, settings, run_id)
     assert row.kind == "promote"
@@ -87,17 +87,17 @@ def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], set
 
 
 def test_a_no_keeps_the_champion_and_the_run_is_green(users: dict[str, Airflow], settings: Settings) -> None:
-    before, told = champion(settings), events(users)
+    before, known = champion(settings), events(users)
     run_id, _ = asked(users, "2024-02-01")
     users["cfo"].answer(DAG, run_id, "approve", "Reject", "not this month")
     row = ended(users, settings, run_id)
     assert (row.kind, row.champion_after) == ("keep", before)
     assert row.reason.startswith('cfo said no ("not this month").')
     assert champion(settings) == before
-    assert events(users) == told, "nothing changed, nothing is told to downstream DAGs"
+    assert events(users) == known, "no change, no asset event"
 
 
-def test_nobody_approves_the_run_they_asked_for(users: dict[str, Airflow], settings: Settings) -> None:
+def test_nobody_approves_a_run_of_their_own(users: dict[str, Airflow], settings: Settings) -> None:
     run_id, question = asked(users, "2024-02-02", by="risk-lead")
     assert [u["id"] for u in question["assigned_users"]] == ["cfo"]
     with pytest.raises(ServiceError, match=r"\(403\)"):
@@ -123,7 +123,7 @@ def test_an_approval_is_void_once_a_newer_challenger_was_decided(users: dict[str
     assert champion(settings) == before
 
 
-def test_silence_means_no(users: dict[str, Airflow], settings: Settings, unanswered: str) -> None:
+def test_no_answer_means_no(users: dict[str, Airflow], settings: Settings, unanswered: str) -> None:
     row = ended(users, settings, unanswered, HASTY)
     assert (row.kind, row.champion_after) == ("keep", None)
     assert row.reason.startswith("Nobody answered in time, and silence means no.")
@@ -132,12 +132,12 @@ def test_silence_means_no(users: dict[str, Airflow], settings: Settings, unanswe
     assert champion(settings, "tiny_hasty") is None
 
 
-def pick_list(users: dict[str, Airflow], reigning: int | None, timeout: float = 150) -> dict[str, Any]:
-    """The field `to` of the rollback's form, once Airflow has read that this version reigns."""
+def pick_list(users: dict[str, Airflow], present: int | None, timeout: float = 150) -> dict[str, Any]:
+    """The field `to` of the rollback's form, once Airflow has read that this version is champion."""
     deadline = time.monotonic() + timeout
     while True:
         schema = users["admin"].get("/dags/tiny_asked.rollback/details")["params"]["to"]["schema"]
-        if len(schema.get("enum", ())) > 1 and reigning not in schema["enum"]:
+        if len(schema.get("enum", ())) > 1 and present not in schema["enum"]:
             return dict(schema)
         assert time.monotonic() < deadline, schema
         time.sleep(2)
@@ -145,26 +145,26 @@ def pick_list(users: dict[str, Airflow], reigning: int | None, timeout: float = 
 
 def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -> None:
     rows = store.read(settings.ledger_url, "tiny_asked", "live")
-    reigning = champion(settings)
+    present = champion(settings)
     with pytest.raises(ServiceError, match="reason"):
         users["admin"].trigger("tiny_asked.rollback", {})
     first = next(r for r in rows if r.kind == "promote")
-    picks = pick_list(users, reigning)
+    picks = pick_list(users, present)
     assert f"version {first.challenger_version}: " in picks["values_display"][str(first.challenger_version)]
-    for nobody in (reigning, 999):
+    for invalid in (present, 999):
         with pytest.raises(ServiceError, match=r"\(400\).*Invalid input for param to: \d+ is not one of \[None, "):
-            users["admin"].trigger("tiny_asked.rollback", {"reason": "a slip", "to": nobody})
-    run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": reigning})
+            users["admin"].trigger("tiny_asked.rollback", {"reason": "a slip", "to": invalid})
+    run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": present})
     assert users["admin"].wait_for_run("tiny_asked.rollback", run_id) == "success"
     row = row_of(settings, "tiny_asked.rollback", run_id)
-    assert (row.kind, row.champion_before, row.champion_after) == ("rollback", reigning, first.challenger_version)
+    assert (row.kind, row.champion_before, row.champion_after) == ("rollback", present, first.challenger_version)
     assert (row.actor, row.asked_because) == ("risk-lead", "it saw the future")
     assert champion(settings) == first.challenger_version
-    assert {"version": row.champion_after, "before": reigning, "decision": row.id} in events(users)
-    wrong = users["admin"].trigger("tiny_asked.rollback", {"reason": "again", "leaving": reigning})
+    assert {"version": row.champion_after, "before": present, "decision": row.id} in events(users)
+    wrong = users["admin"].trigger("tiny_asked.rollback", {"reason": "again", "leaving": present})
     assert users["admin"].wait_for_run("tiny_asked.rollback", wrong) == "failed"
     log = users["admin"].get(f"/dags/tiny_asked.rollback/dagRuns/{wrong}/taskInstances/rollback/logs/1")
-    assert f"version {row.champion_after} reigns, not version {reigning}; nothing was rolled back" in str(log)
+    assert f"version {row.champion_after} is champion, not version {present}; nothing was rolled back" in str(log)
 
 
 def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, Airflow], settings: Settings) -> None:
@@ -180,7 +180,7 @@ def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, 
 
 
 def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settings: Settings, state: State) -> None:
-    """The task fails with MLflow's name and is tried again; nothing is decided meanwhile, and then it goes on."""
+    """The task fails with MLflow's name and is retried; nothing is decided meanwhile, and then it continues."""
     admin, before = users["admin"], champion(settings, "tiny_amount")
     rows = store.read(settings.ledger_url, "tiny_amount", "live")
     run_id = admin.trigger(AMOUNT, {"as_of": "2024-05-20", "lane": "live"})
@@ -194,9 +194,9 @@ def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settin
             assert time.monotonic() < deadline
             time.sleep(0.5)
         log = f"/dags/{AMOUNT}/dagRuns/{run_id}/taskInstances/{tried[0]['task_id']}/logs/1"
-        said = str(admin.get(f"{log}?map_index={tried[0]['map_index']}"))
-        assert "MLflow at" in said
-        assert "does not answer" in said
+        text = str(admin.get(f"{log}?map_index={tried[0]['map_index']}"))
+        assert "MLflow at" in text
+        assert "does not answer" in text
         assert store.read(settings.ledger_url, "tiny_amount", "live") == rows
     finally:
         local.up(state, after_postgres=[migrate_ledger])

@@ -47,7 +47,7 @@ def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Air
                     for what in ("retrain", "rollback")}  # fmt: skip
 
 
-def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
+def test_a_live_run_makes_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": "end to end"})
     assert airflow.wait_for_run(DAG, run_id) == "success"
     row = next(r for r in store.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
@@ -56,15 +56,17 @@ def test_a_live_run_crowns_a_champion_in_ledger_and_registry(airflow: Airflow, s
     assert row.asked_because == "end to end"
     head = store.read(settings.ledger_url, "tiny", "live")[-1]
     assert Registry(settings.tracking_uri).models.champion("tiny") == head.champion_after
-    told = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
-    assert told["titleholder.reason"] == row.reason
-    assert told["titleholder.airflow_run"] == f"{DAG}/{run_id}"
-    assert told["titleholder.airflow_url"] == f"{airflow.address}/dags/{DAG}/runs/{quote(run_id, safe='')}"
-    assert f"[Airflow run]({told['titleholder.airflow_url']})" in told["mlflow.note.content"]
+    tags = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags
+    assert tags["titleholder.reason"] == row.reason
+    assert tags["titleholder.airflow_run"] == f"{DAG}/{run_id}"
+    assert tags["titleholder.airflow_url"] == f"{airflow.address}/dags/{DAG}/runs/{quote(run_id, safe='')}"
+    assert f"[Airflow run]({tags['titleholder.airflow_url']})" in tags["mlflow.note.content"]
+    files = {a.path for a in MlflowClient(settings.tracking_uri).list_artifacts(row.mlflow_run_id)}
+    assert "card.html" in files, "report was successful"
 
 
 def links_of(airflow: Airflow, path: str, last: str) -> dict[str, str | None]:
-    """A task's links once it has made the last one: it makes them after its success, when the run may be over."""
+    """A task's links once the last one exists: they are made after the task's success, when the run may be over."""
     deadline = time.monotonic() + 30
     while not (links := airflow.get(path)["extra_links"])[last]:
         assert time.monotonic() < deadline, links
@@ -76,10 +78,11 @@ def test_tasks_link_to_their_decision_mlflow_run_and_version(airflow: Airflow, s
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "links"})
     assert airflow.wait_for_run(DAG, run_id) == "success"
     (row,) = store.read(settings.ledger_url, "tiny", "links")
-    links = links_of(airflow, f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/promote/links", "Model version")
-    assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
-    assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
-    assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
+    for task in ("promote", "report"):
+        links = links_of(airflow, f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/links", "Model version")
+        assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
+        assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
+        assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
     for index, name in enumerate(["scorecard", "boosting"]):
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
         assert airflow.get(f"{path}/{index}")["rendered_map_index"] == name
@@ -117,10 +120,10 @@ def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
     assert by_airflow == by_hand
 
 
-def test_a_killed_training_is_tried_again_in_the_same_run(airflow: Airflow, settings: Settings) -> None:
+def test_a_killed_training_is_retried_in_the_same_run(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-03-01", "lane": "killed"})
     killed = kill_training(airflow, run_id)
-    assert killed, "no train task was caught at work"
+    assert killed, "no train task was seen running"
     assert airflow.wait_for_run(DAG, run_id) == "success"
     tries = {t["map_index"]: t["try_number"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
     assert tries[killed[0]] >= 2
@@ -134,7 +137,7 @@ def test_a_killed_training_is_tried_again_in_the_same_run(airflow: Airflow, sett
 
 
 def kill_training(airflow: Airflow, run_id: str) -> list[int]:
-    """SIGKILL the process of the first train task seen at work; returns its map index."""
+    """SIGKILL the process of the first train task seen running; returns its map index."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for task in airflow.tasks(DAG, run_id):
@@ -166,12 +169,12 @@ def test_a_form_without_a_candidate_fails_in_the_first_task(airflow: Airflow) ->
     )
 
 
-def test_a_date_without_data_fails_at_once_with_the_contracts_words(airflow: Airflow, settings: Settings) -> None:
+def test_a_date_without_data_fails_at_once_with_the_contracts_message(airflow: Airflow, settings: Settings) -> None:
     champion = Registry(settings.tracking_uri).models.champion("tiny")
     run_id = airflow.trigger(DAG, {"as_of": "2022-06-01", "lane": "live"})
     assert airflow.wait_for_run(DAG, run_id) == "failed"
     states = {t["task_id"]: (t["state"], t["try_number"]) for t in airflow.tasks(DAG, run_id)}
-    assert states["extract"] == ("failed", 1), "bad data is not tried again"
+    assert states["extract"] == ("failed", 1), "invalid data is not retried"
     assert states["promote"][0] == "upstream_failed"
     assert "too few rows to train on: 0 in [2021-08-01, 2022-02-01)" in failed_log(airflow, run_id, "extract")
     assert Registry(settings.tracking_uri).models.champion("tiny") == champion
@@ -188,7 +191,7 @@ def test_a_backfill_is_refused_the_live_lane(airflow: Airflow, settings: Setting
     assert store.read(settings.ledger_url, "tiny", "live") == before
 
 
-def test_the_form_refuses_what_is_no_date(airflow: Airflow) -> None:
+def test_the_form_refuses_an_invalid_date(airflow: Airflow) -> None:
     from titleholder.errors import ServiceError
 
     with pytest.raises(ServiceError, match="as_of"):
