@@ -144,7 +144,7 @@ def test_a_winner_that_people_must_approve_is_kept_back(
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
     decision = sentence("tiny_asked", MONTHS[0], "live", settings)
     assert decision.kind == "keep"
-    assert decision.reason.startswith("Nobody could be asked. The first champion")
+    assert decision.reason.startswith("No person could be asked. The first champion")
     assert "risk-lead must approve" in decision.reason
     assert Registry(settings.tracking_uri).models.champion("tiny_asked") is None
 

@@ -305,7 +305,7 @@ def test_people_may_be_asked_again_and_a_second_try_writes_nothing(models: Path,
     ruled = arena.ruled()
     silent = with_answer(ruled, "none", "")
     kept = world.promote(silent, settings)
-    assert kept.reason.startswith("Nobody answered in time, and silence means no.")
+    assert kept.reason.startswith("There was no answer in time, which means no.")
     assert world.promote(silent, settings) == kept
     again = steps.decide(steps.validate(ruled.challenger, settings=settings), settings=settings)
     assert steps.ask(again, settings=settings) is not None

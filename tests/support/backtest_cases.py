@@ -9,7 +9,7 @@ import numpy as np
 
 from support.factories import a_spec
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.backtest.policies import Month, Rows, measure, with_profit
+from titleholder.workflow.backtest.policies import Period, ScoredRows, measure, with_profit
 from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
 
 
@@ -26,7 +26,7 @@ def a_backtest(
         rough = {1: signal + rng.normal(size=size), 2: tilt * signal + 0.3 * rng.normal(size=size)}
         scores = {v: 1 / (1 + np.exp(-p)) if spec.task == "classification" else p for v, p in rough.items()}
         first = next((g for g in gates[:n] if g is not None), None)
-        month = Month(
+        month = Period(
             as_of=date(2024, n, 1),
             end=date(2024, n + 1, 1),
             kind="keep",
@@ -35,7 +35,7 @@ def a_backtest(
             newest=2,
             never=first,
         )
-        found.append(measure(month, Rows(y, scores), spec, month.end))
+        found.append(measure(month, ScoredRows(y, scores), spec, month.end))
     own = Setting(minimum_gain=0.0, confidence=0.95)
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,

@@ -30,7 +30,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow.differences import Difference, Part, Tally
+from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, compare, training_sample
 
@@ -64,7 +64,7 @@ class Reproduction(BaseModel):
     kind: str
     version: int
     candidate: str
-    parts: tuple[Part, ...]
+    parts: tuple[ComparedPart, ...]
     differences: tuple[Difference, ...]
     not_recorded: tuple[str, ...]
     code_then: str

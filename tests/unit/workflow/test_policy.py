@@ -185,11 +185,11 @@ def said(answer: str, by: str = "risk-lead", **more: Any) -> Answer:
         (said("approve"), "", "promote", "risk-lead approved. Shown to be better."),
         (said("approve", comment="fine"), "", "promote", 'risk-lead approved ("fine"). Shown'),
         (said("reject", comment="too new"), "", "keep", 'risk-lead said no ("too new"). Shown'),
-        (said("none"), "", "keep", "Nobody answered in time, and silence means no."),
+        (said("none"), "", "keep", "There was no answer in time, which means no."),
         (said("approve", by="intern"), "", "keep", "intern approved, but was not asked."),
         (said("approve"), "version 9 was decided since", "keep", "risk-lead approved, but too late: version 9 was"),
-        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the only approvers started the run"),
-        (None, "", "keep", "Nobody could be asked. Shown to be better."),
+        (Answer(asked=(), answer="none"), "", "keep", "No person may approve: the only approvers started the run"),
+        (None, "", "keep", "No person could be asked. Shown to be better."),
     ],
 )
 def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(

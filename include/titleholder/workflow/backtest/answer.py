@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from titleholder.formatting import between, confidence, metric, number, scale, signed
-from titleholder.workflow.backtest.policies import Difference
+from titleholder.workflow.backtest.policies import PolicyGain
 from titleholder.workflow.backtest.summary import Backtest
 
 
@@ -30,7 +30,7 @@ def answer(result: Backtest) -> str:
     )
 
 
-def verdict(gain: Difference) -> str:
+def verdict(gain: PolicyGain) -> str:
     """The answer that this interval supports."""
     if gain.lower > 0:
         return "Yes, it was worth it"

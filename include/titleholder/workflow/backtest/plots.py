@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from titleholder.formatting import confidence, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
-from titleholder.workflow.backtest.policies import Contrast, Difference, Measured, Policy
+from titleholder.workflow.backtest.policies import Contrast, PeriodResult, Policy, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest, running
 
 LABELS = 7
@@ -100,34 +100,34 @@ def cumulative_difference(result: Backtest) -> Picture:
     return picture(alt, caption, draw, height=4.2)
 
 
-def _with_figures(result: Backtest) -> list[Measured]:
+def _with_figures(result: Backtest) -> list[PeriodResult]:
     """The months from the first with a figure to the last with one."""
     positions = [n for n, m in enumerate(result.months) if m.figures]
     return list(result.months[positions[0] : positions[-1] + 1])
 
 
-def _new_champion(months: Sequence[Measured], one: Measured) -> bool:
+def _new_champion(months: Sequence[PeriodResult], one: PeriodResult) -> bool:
     at = months.index(one)
     before = months[at - 1].month.gate if at else None
     return None not in (before, one.month.gate) and one.month.gate != before
 
 
-def _values(months: Sequence[Measured], policy: Policy) -> list[float]:
+def _values(months: Sequence[PeriodResult], policy: Policy) -> list[float]:
     """A policy's metric by month; NaN, a gap, for a month that could not be measured."""
     return [m.figures[policy].metric if policy in m.figures else np.nan for m in months]
 
 
-def _draw_interval(axes: Axes, months: Sequence[Measured]) -> None:
+def _draw_interval(axes: Axes, months: Sequence[PeriodResult]) -> None:
     gates = [m.figures.get("gate") for m in months]
     low, high = ([getattr(g, end) if g else np.nan for g in gates] for end in ("lower", "upper"))
     axes.fill_between(np.arange(len(months)), low, high, color=CHAMPION, alpha=0.12, linewidth=0)
 
 
-def _shown_difference(result: Backtest, contrast: Contrast) -> Difference:
+def _shown_difference(result: Backtest, contrast: Contrast) -> PolicyGain:
     return contrast.profit if result.with_profit and contrast.profit else contrast.metric
 
 
-def _draw_difference(axes: Axes, line: LineStyle, differences: Sequence[Difference]) -> None:
+def _draw_difference(axes: Axes, line: LineStyle, differences: Sequence[PolicyGain]) -> None:
     at = np.arange(len(differences))
     axes.fill_between(
         at, [d.lower for d in differences], [d.upper for d in differences], color=line.color, alpha=0.12, linewidth=0

@@ -7,7 +7,7 @@ from titleholder.reports.facts import is_safe
 from titleholder.reports.rendering import render
 from titleholder.workflow.backtest.answer import answer, verdict
 from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_month
-from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, named
+from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, contrast_name
 from titleholder.workflow.backtest.summary import Backtest
 
 POLICY_NAMES = {"gate": "Gate", "newest": "Newest", "never": "Never", "hindsight": "Hindsight"}
@@ -34,7 +34,7 @@ def page(result: Backtest, run_url: str) -> str:
         names=POLICY_NAMES,
         meanings=MEANINGS,
         policies=POLICIES,
-        contrasts=[(named(pair), POLICY_NAMES[pair[0]], POLICY_NAMES[pair[1]]) for pair in CONTRASTS],
+        contrasts=[(contrast_name(pair), POLICY_NAMES[pair[0]], POLICY_NAMES[pair[1]]) for pair in CONTRASTS],
         pictures=[metric_by_month(result), cumulative_difference(result)] if whole.months else [],
         scale=formatting.scale,
         like=formatting.scale(f.metric for m in result.months for f in m.figures.values()),
