@@ -124,7 +124,7 @@ def test_figures_and_differences_worked_out_by_hand() -> None:
     }  # fmt: skip
     gain = found.contrasts["gate-never"].metric
     assert (gain.estimate, gain.error) == pytest.approx((0.5, 0.5))
-    assert found.contrasts["newest-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert found.contrasts["newest-never"].metric == policies.PolicyGain(estimate=0, lower=0, upper=0, error=0)
     assert found.compared
 
 
@@ -223,7 +223,7 @@ def test_hindsight_is_never_worse_than_any_policy_and_gains_point_upwards(spec: 
 def test_where_nothing_is_promoted_the_gate_is_never_retraining(spec: ModelSpec) -> None:
     whole = overall(random_months(spec, 0, promoted=False), confidence=0.95)
     assert whole.policies["gate"] == whole.policies["never"]
-    assert whole.contrasts["gate-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert whole.contrasts["gate-never"].metric == policies.PolicyGain(estimate=0, lower=0, upper=0, error=0)
     assert (whole.policies["gate"].changes, whole.policies["newest"].changes) == (0, 7)
 
 
