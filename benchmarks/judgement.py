@@ -14,6 +14,7 @@ from scipy import stats
 
 from titleholder.spec.criteria import Judgement
 from titleholder.validation import metrics
+from titleholder.validation.metrics import Estimation, Sample
 from titleholder.validation.sequential import log_evidence
 
 AUC = 0.70
@@ -47,9 +48,8 @@ def probability(score: np.ndarray, rate: float) -> np.ndarray:
 
 
 def gain(name: str, rows: Rows, k: int = 0, resamples: int = 500, seed: int = 0) -> metrics.Gain:
-    return metrics.gain(
-        name, rows.y, rows.challengers[k], rows.champion, confidence=CONFIDENCE, resamples=resamples, seed=seed
-    )
+    how = Estimation(CONFIDENCE, resamples, seed)
+    return metrics.gain(name, Sample(rows.y), rows.challengers[k], rows.champion, how)
 
 
 def table(title: str, head: list[str], lines: Iterator[list[object]]) -> None:
@@ -69,10 +69,9 @@ def coverage() -> Iterator[list[object]]:
                 rows = simulate(rng, n, rate, np.array([0.01]))
                 hits["DeLong"].append(_holds(gain("roc_auc", rows), 0.01))
                 if r < few:
-                    draws = metrics.paired_bootstrap(
-                        "roc_auc", rows.y, rows.challengers[0], rows.champion, resamples=500, seed=r, stratify=True
-                    )
-                    low, high = np.quantile(draws, [0.025, 0.975])
+                    scores, how = [rows.challengers[0], rows.champion], Estimation(CONFIDENCE, 500, r)
+                    first, second = metrics.resample("roc_auc", Sample(rows.y), scores, how, stratify=True)
+                    low, high = np.quantile(first - second, [0.025, 0.975])
                     hits["bootstrap"].append(low <= 0.01 <= high)
                     likely = Rows(rows.y, probability(rows.champion, rate), probability(rows.challengers, rate))
                     hits["brier"].append(_holds(gain("brier", likely, seed=r), truth))

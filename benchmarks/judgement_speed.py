@@ -18,7 +18,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array
+from titleholder.validation.metrics import Array, Estimation, Sample
 
 TURNS, RESAMPLES, MEASURED = 5, 1000, 20
 Score = Callable[[Array, Array], float]
@@ -101,7 +101,7 @@ def main() -> None:
     )
     y, a, b = models(100_000)
     ours = {
-        name: partial(metrics.paired_bootstrap, name, y, a, b, resamples=RESAMPLES, seed=0, stratify=True)
+        name: partial(metrics.resample, name, Sample(y), [a, b], Estimation(0.95, RESAMPLES, 0), stratify=True)
         for name in PLAIN
     }
     for name, score in PLAIN.items():

@@ -39,7 +39,7 @@ def run(
     months: Annotated[int, typer.Option(min=1, max=24, help="Months of history to backfill.")] = 18,
     at_once: Annotated[int, typer.Option(min=1, max=16, help="Runs of the backfill at a time.")] = 4,
 ) -> None:
-    """From nothing to a crowned champion. Running it again repeats nothing that is there already."""
+    """From an empty folder to a champion. Running it again repeats nothing that exists already."""
     began = time.monotonic()
     stack.up()
     state = State.locate()
@@ -53,7 +53,7 @@ def run(
         url = env["TITLEHOLDER_LEDGER_URL"]
         _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
         _live(airflow, url, this_month, progress)
-    _tell(spec, airflow, url, env["MLFLOW_TRACKING_URI"], time.monotonic() - began)
+    _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], time.monotonic() - began)
 
 
 def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
@@ -64,56 +64,56 @@ def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
         sizes = {name: len(table) for name, table in lender.tables.items()}
         total, before = sum(sizes.values()), dict(zip(sizes, itertools.accumulate([0, *sizes.values()]), strict=False))
 
-        def hear(table: str, done: int, _rows: int) -> None:
+        def on_rows(table: str, done: int, _rows: int) -> None:
             progress.update(bar, total=total, completed=before[table] + done)
 
-        load(url, lender, progress=hear)
+        load(url, lender, progress=on_rows)
         progress.update(bar, completed=total)
     else:
         progress.update(bar, total=1, completed=1)
 
 
 def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:
-    """The months before this one, in the lane `backtest`; those that are decided already are left alone."""
-    wanted = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
+    """The months before this one, in the lane `backtest`; those with a decision are left alone."""
+    all_months = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
     decided = {row.as_of for row in store.read(url, MODEL, "backtest")}
-    missing = [month for month in wanted if month not in decided]
-    bar = progress.add_task(f"Backfill: {len(wanted)} months of history", total=len(wanted) * TASKS)
+    missing = [month for month in all_months if month not in decided]
+    bar = progress.add_task(f"Backfill: {len(all_months)} months of history", total=len(all_months) * TASKS)
     if not missing:
-        progress.update(bar, completed=len(wanted) * TASKS)
+        progress.update(bar, completed=len(all_months) * TASKS)
         airflow.pause(DAG, False)
         return
     airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
     airflow.pause(DAG, False)
-    done = (len(wanted) - len(missing)) * TASKS
+    done = (len(all_months) - len(missing)) * TASKS
 
-    def look() -> bool:
+    def finished() -> bool:
         runs = [r["state"] in DONE for r in airflow.runs(DAG, "backfill")]
         progress.update(bar, completed=done + min(sum(runs), len(missing)) * TASKS)
         return len(runs) >= len(missing) and all(runs)  # Airflow itself marks a backfill complete half a minute later
 
-    _until(look)
-    progress.update(bar, completed=len(wanted) * TASKS)
-    _refuse_failures(airflow, "backfill")
+    _until(finished)
+    progress.update(bar, completed=len(all_months) * TASKS)
+    _raise_for_failures(airflow, "backfill")
 
 
 def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> None:
-    """The month's own tick, which Airflow starts by itself, then a run by the REST API, as the form would start it."""
+    """The month's scheduled run, which Airflow starts by itself, then a run by the REST API, as the form starts it."""
     bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2 * TASKS)
     today = datetime.now(UTC).date()
     live = {row.as_of for row in store.read(url, MODEL, LIVE)}
     if not any(day >= this_month for day in live):
         _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
-        _refuse_failures(airflow, "scheduled")
+        _raise_for_failures(airflow, "scheduled")
     progress.update(bar, completed=TASKS)
     if len([day for day in live if day >= this_month]) < 2 and today not in live:
         run_id = airflow.trigger(DAG, {"reason": "make demo"})
         if airflow.wait_for_run(DAG, run_id) == "failed":
-            _refuse("manual", [run_id], airflow)
+            _raise_failed("manual", [run_id], airflow)
     progress.update(bar, completed=2 * TASKS)
 
 
-def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
+def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
     for lane in (BACKTEST, LIVE):
         out.print(
             decision_table(f"{spec.name}, lane {lane}", reigns.in_force(store.read(url, MODEL, lane), lane), out.width),
@@ -123,23 +123,23 @@ def _tell(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: flo
     out.print(
         f"\nDone in {seconds:.0f} s.\n"
         f"  Airflow   {airflow.address}   user admin, password: {command} stack status --password\n"
-        f"  Champions {airflow.address}/plugin/champions   who reigns, and why\n"
+        f"  Champions {airflow.address}/plugin/champions   the champion, and why\n"
         f"  MLflow    {mlflow}\n"
         f"  History   {command} history {MODEL} --lane backtest\n"
-        f"  Audit     {command} audit {MODEL}          (everything still fits together)\n"
+        f"  Audit     {command} audit {MODEL}          (ledger, MLflow and snapshots agree)\n"
         f"  Stop      make down        (data stays; make clean deletes it)",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _refuse_failures(airflow: Airflow, run_type: str) -> None:
+def _raise_for_failures(airflow: Airflow, run_type: str) -> None:
     failed = [r["dag_run_id"] for r in airflow.runs(DAG, run_type) if r["state"] == "failed"]
     if failed:
-        _refuse(run_type, failed, airflow)
+        _raise_failed(run_type, failed, airflow)
 
 
-def _refuse(run_type: str, failed: list[str], airflow: Airflow) -> None:
+def _raise_failed(run_type: str, failed: list[str], airflow: Airflow) -> None:
     raise TitleholderError(
         f"{len(failed)} {run_type} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. "
         f"See the red task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
@@ -150,7 +150,7 @@ def _until(done: Callable[[], bool], timeout: float = 3000) -> None:
     deadline = time.monotonic() + timeout
     while not done():
         if time.monotonic() > deadline:
-            raise TitleholderError(f"not done after {timeout / 60:.0f} minutes; Airflow goes on with it by itself")
+            raise TitleholderError(f"not done after {timeout / 60:.0f} minutes; Airflow continues by itself")
         time.sleep(1)
 
 

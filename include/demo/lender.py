@@ -1,4 +1,4 @@
-"""A simulated lender: what it lent, what was paid, what was lost, and when it came to know each of these.
+"""A simulated lender: its loans, payments and losses, and when it recorded each of them.
 
 Everything is a pure function of the arguments. The calendar drives the world (mix of applicants, economy, seasons) and
 each month draws from a random stream of its own, so a lender simulated a month later has the same past: history only
@@ -63,7 +63,7 @@ def simulate(end: date, months: int = 48, per_month: int = 2000, seed: int = 7) 
 
     Two calls that differ in `end` or `months` agree on every fact that both contain.
     """
-    _refuse_nonsense(end, months, per_month)
+    _check_arguments(end, months, per_month)
     last = end.year * 12 + end.month - 1
     cohorts = [_cohort(month, per_month, seed) for month in range(last - months, last)]
     applications, instalments, outcomes = (_known_before(end, tables) for tables in zip(*cohorts, strict=True))
@@ -72,11 +72,11 @@ def simulate(end: date, months: int = 48, per_month: int = 2000, seed: int = 7) 
 
 
 def fingerprint(end: date, months: int, per_month: int, seed: int) -> str:
-    """What names one simulated lender: equal fingerprints, equal rows."""
+    """The identity of a simulated lender: equal fingerprints, equal rows."""
     return f"lender v{VERSION} end={end.isoformat()} months={months} per_month={per_month} seed={seed}"
 
 
-def _refuse_nonsense(end: date, months: int, per_month: int) -> None:
+def _check_arguments(end: date, months: int, per_month: int) -> None:
     if end.day != 1:
         raise UsageError(f"the simulated lender's end is {end}; expected the first day of a month")
     if months < 1:
@@ -99,7 +99,7 @@ def _cohort(month: int, per_month: int, seed: int) -> tuple[pd.DataFrame, pd.Dat
     return hidden, _instalments(rng, loans), _outcomes(rng, loans)
 
 
-# --- the world, by calendar month ----------------------------------------------------------------------------------
+# --- the world, by calendar month ------------------------------------------------------------------------------------
 
 
 def _wave(month: Any, period: float, peak: float) -> Any:
@@ -130,7 +130,7 @@ def _fashions(month: Any, count: int, period: float, size: float) -> Array:
     return np.asarray(effects - effects.mean())
 
 
-# --- who applies ---------------------------------------------------------------------------------------------------
+# --- applications ----------------------------------------------------------------------------------------------------
 
 
 def _pick(rng: Random, size: int, shares: Any) -> Array:
@@ -144,7 +144,7 @@ def _named(codes: Array, names: list[str]) -> Any:
 
 
 def _applications(rng: Random, month: int, size: int) -> pd.DataFrame:
-    """One month's loans in order of application, nothing missing yet. `quality` is what no one can see."""
+    """One month's loans in order of application, nothing missing yet. `quality` is hidden from the lender."""
     quality = rng.normal(size=size)
     channel = _pick(rng, size, _channel_shares(month))
     age = _pick(rng, size, np.array([[1, 2, 4, 4, 3], [2, 4, 4, 2, 1], [5, 5, 3, 1, 0.3], [4, 4, 3, 2, 1]])[channel])
@@ -178,7 +178,7 @@ def _applications(rng: Random, month: int, size: int) -> pd.DataFrame:
 
 
 def _moments(rng: Random, month: int, size: int) -> Array:
-    """Seconds since 1970 within the month, ascending; most people apply in the afternoon."""
+    """Seconds since 1970 within the month, ascending; most applications are in the afternoon."""
     first = (np.datetime64("1970-01", "M") + (month - 1970 * 12)).astype("M8[D]")
     days = ((first.astype("M8[M]") + 1).astype("M8[D]") - first).astype(int)
     hours = np.clip(rng.normal(15.5, 4.5, size), 0, 23.99)
@@ -186,7 +186,7 @@ def _moments(rng: Random, month: int, size: int) -> Array:
 
 
 def _hide_missing(rng: Random, applications: pd.DataFrame) -> pd.DataFrame:
-    """What applicants leave out: income, employment, and a bureau score that young and new customers do not have."""
+    """Mask missing values: income and employment left out, and a bureau score that new and young customers lack."""
     young = (applications["age_band"].cat.codes == 0).to_numpy()
     chance = rng.random((3, len(applications)))
     return applications.assign(
@@ -196,12 +196,12 @@ def _hide_missing(rng: Random, applications: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-# --- what happens --------------------------------------------------------------------------------------------------
+# --- defaults and payments -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Loans:
-    """What truly happens to one month's loans. Rows are loans; the columns of the matrices are instalments 1 to 6."""
+    """The true course of one month's loans. Rows are loans; the columns of the matrices are instalments 1 to 6."""
 
     ids: Array
     due: Array  # days
@@ -251,18 +251,18 @@ def _lend(rng: Random, month: int, a: pd.DataFrame) -> _Loans:
 
 
 def _split(a: pd.DataFrame, active: Array) -> Array:
-    """Equal instalments in cents; the first carries what does not divide."""
+    """Equal instalments in cents; the first includes the remainder."""
     cents, term = (a["amount"].to_numpy() * 100).round().astype(int), a["term"].to_numpy()
     parts = active * (cents // term)[:, None]
     parts[:, 0] += cents % term
     return np.asarray(parts)
 
 
-# --- what the lender writes down -----------------------------------------------------------------------------------
+# --- records of the lender -------------------------------------------------------------------------------------------
 
 
 def _instalments(rng: Random, loans: _Loans) -> pd.DataFrame:
-    """Payments as they come in, misses as they are noted; some are set right later (a wrong account, a bounce)."""
+    """Payments and missed payments as they are recorded; some are corrected later (a wrong account, a bounce)."""
     owed, shape = loans.cents > 0, loans.due.shape
     number = np.broadcast_to(np.arange(1, shape[1] + 1), shape)
     unpaid = owed & np.isnat(loans.paid)
@@ -271,19 +271,19 @@ def _instalments(rng: Random, loans: _Loans) -> pd.DataFrame:
     bounced = (number == loans.missed[:, None]) & (rng.random(shape) < 0.08)
     noted_at = _seconds(loans.due) + (GRACE_DAYS + 1) * DAY + rng.integers(0, DAY, shape)
     paid_at = _seconds(np.where(unpaid, loans.due, loans.paid)) + (1 + late) * DAY + rng.integers(0, 2 * DAY, shape)
-    righted_at = noted_at + rng.integers(14 * DAY, 90 * DAY, shape)
+    corrected_at = noted_at + rng.integers(14 * DAY, 90 * DAY, shape)
     same = {"application_id": loans.ids[:, None], "number": number, "due_on": loans.due, "amount": loans.cents / 100}
     return _facts(
         (bounced, {**same, "paid_on": loans.due, "recorded_at": paid_at}),
         (unpaid | late | misposted, {**same, "paid_on": np.datetime64("NaT", "D"), "recorded_at": noted_at}),
-        (owed & ~unpaid, {**same, "paid_on": loans.paid, "recorded_at": np.where(misposted, righted_at, paid_at)}),
+        (owed & ~unpaid, {**same, "paid_on": loans.paid, "recorded_at": np.where(misposted, corrected_at, paid_at)}),
     )
 
 
 def _outcomes(rng: Random, loans: _Loans) -> pd.DataFrame:
-    """How loans end, days to weeks after the fact; about one in a hundred is set right months later.
+    """Ends of loans, recorded days to weeks later; about one in a hundred is corrected months later.
 
-    A mistaken default is reversed. An overlooked one stands as repaid until somebody notices.
+    A mistaken default is reversed. An overlooked one is recorded as repaid until it is discovered.
     """
     size, lost = len(loans.ids), loans.missed < NEVER
     mistaken, overlooked = ~lost & (rng.random(size) < 0.006), lost & (rng.random(size) < 0.05)
@@ -294,8 +294,8 @@ def _outcomes(rng: Random, loans: _Loans) -> pd.DataFrame:
     left = (owing * rng.uniform(0, 0.7, size)).round(2)
     settled_at = _seconds(settled_on) + DAY + rng.integers(0, 6 * DAY, size)
     called_at = _seconds(called_on) + DAY + rng.gamma(2, 5 * DAY, size).astype(int)
-    righted_at = np.maximum(settled_at, called_at) + rng.integers(30 * DAY, 200 * DAY, size)
-    known_at = np.where(overlooked, righted_at, called_at)
+    corrected_at = np.maximum(settled_at, called_at) + rng.integers(30 * DAY, 200 * DAY, size)
+    known_at = np.where(overlooked, corrected_at, called_at)
     recovered, recovered_at = lost & (rng.random(size) < 0.25), known_at + rng.integers(30 * DAY, 150 * DAY, size)
 
     def fact(status: str, occurred_on: Array, loss: Any, recorded_at: Array) -> dict[str, Any]:
@@ -307,7 +307,7 @@ def _outcomes(rng: Random, loans: _Loans) -> pd.DataFrame:
         ((~lost & ~mistaken) | overlooked, fact("repaid", settled_on, 0.0, settled_at)),
         (lost | mistaken, fact("defaulted", called_on, owing, known_at)),
         (recovered, fact("recovered", called_on, left, recovered_at)),
-        (mistaken, fact("reversed", called_on, 0.0, righted_at)),
+        (mistaken, fact("reversed", called_on, 0.0, corrected_at)),
     )
     return table.assign(status=_named(table["status"].to_numpy(), STATUSES))
 
@@ -347,7 +347,7 @@ def _facts(*parts: tuple[Array, dict[str, Any]]) -> pd.DataFrame:
     return table.assign(recorded_at=_utc(table["recorded_at"].to_numpy()))
 
 
-# --- time ----------------------------------------------------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------------------------------
 
 
 def _add_months(days: Array, count: Any) -> Array:

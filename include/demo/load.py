@@ -1,4 +1,4 @@
-"""A simulated lender's books into PostgreSQL: one transaction, and only when they differ from what is there."""
+"""Load a simulated lender's books into PostgreSQL: in one transaction, and only if they differ from those there."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ create index on {s}.applications (applied_at);
 create index on {s}.applications (recorded_at);
 create index on {s}.instalments (recorded_at);
 create index on {s}.outcomes (recorded_at);
-comment on table {s}.applications is 'Loans granted, one row each, as the applicant looked that day';
+comment on table {s}.applications is 'Loans granted, one row each, as the applicant was that day';
 comment on table {s}.instalments is 'Append-only: a later recorded_at overturns the row before it';
 comment on column {s}.instalments.paid_on is 'Empty as long as the payment is missing';
 comment on table {s}.outcomes is 'Append-only: a later recorded_at overturns the row before it';
@@ -127,7 +127,7 @@ def loaded(url: str, schema: str = "lender") -> str | None:
 
 
 def _mark(cursor: Any, schema: str) -> str | None:
-    """The comment this module leaves on a schema it made."""
+    """The comment of this module on a schema that it made."""
     cursor.execute("select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = %s", [schema])
     found = cursor.fetchone()
     if found is None:
@@ -164,7 +164,7 @@ def _copy(cursor: Any, schema: str, table: str, frame: pd.DataFrame, progress: P
 
 
 def _csv(frame: pd.DataFrame, columns: dict[str, str]) -> io.BytesIO:
-    """The rows as comma-separated text, gaps as nothing at all, which COPY reads as NULL."""
+    """The rows as comma-separated text; missing values are empty, which COPY reads as NULL."""
     arrays = [pa.array(frame[c], from_pandas=True) for c in columns]
     plain = [a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in arrays]
     dated = [

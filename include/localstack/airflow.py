@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo and the tests use it: what the user interface does, by program."""
+"""A client of Airflow's REST API with the calls that the demo and the tests need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
 
 
 class Airflow:
-    """A logged-in user of one Airflow. Its methods raise ServiceError with Airflow's own words."""
+    """A logged-in user of one Airflow. Its methods raise ServiceError with Airflow's own message."""
 
     def __init__(self, address: str, user: str, password: str) -> None:
         self.address = address
@@ -51,7 +51,7 @@ class Airflow:
         return self._send("GET", f"/api/v2{path}")
 
     def wait_for_dag(self, dag: str, timeout: float = 120) -> None:
-        """Return when Airflow knows the DAG; a ServiceError after `timeout` seconds shows its import errors."""
+        """Return when Airflow has the DAG; a ServiceError after `timeout` seconds shows its import errors."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             known = self.get(f"/dags?dag_id_pattern={dag}&exclude_stale=true")["dags"]
@@ -62,7 +62,7 @@ class Airflow:
         raise ServiceError(f"Airflow does not know the DAG {dag}. Import errors: {errors or 'none'}")
 
     def pause(self, dag: str, paused: bool) -> None:
-        """Switch a DAG's schedule off or on."""
+        """Pause or unpause a DAG."""
         self._send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": paused})
 
     def trigger(self, dag: str, conf: Mapping[str, Any] | None = None) -> str:
@@ -71,7 +71,7 @@ class Airflow:
         return str(run["dag_run_id"])
 
     def update_asset(self, asset: int) -> None:
-        """Say that an asset was updated."""
+        """Report an update of an asset."""
         self._send("POST", "/api/v2/assets/events", {"asset_id": asset})
 
     def backfill(
@@ -89,7 +89,7 @@ class Airflow:
         return int(self._send("POST", "/api/v2/backfills", body)["id"])
 
     def backfill_is_done(self, backfill: int) -> bool:
-        """Whether every run of a backfill has come to an end."""
+        """Whether every run of a backfill has ended."""
         return self.get(f"/backfills/{backfill}")["completed_at"] is not None
 
     def runs(self, dag: str, run_type: str | None = None) -> list[dict[str, Any]]:
@@ -106,22 +106,22 @@ class Airflow:
         return list(self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances?limit=500")["task_instances"])
 
     def clear(self, dag: str, run_id: str) -> None:
-        """Let a run's failed tasks, and what comes after them, be tried again."""
+        """Clear a run's failed tasks and those after them, so that they run again."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
         self._send("POST", f"/api/v2/dags/{dag}/clearTaskInstances", body)
 
     def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
-        """What a task asks people, once it waits for an answer; ServiceError when it does not by then."""
+        """The question of a task, once it waits for an answer; ServiceError after `timeout` seconds."""
         state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
         if state != "awaiting_input":
-            raise ServiceError(f"{dag} {run_id}: {task} asked nobody and is {state}; see {self.address}")
+            raise ServiceError(f"{dag} {run_id}: {task} asked no question and is {state}; see {self.address}")
         return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
 
     def answer(self, dag: str, run_id: str, task: str, chosen: str, comment: str = "", timeout: float = 300) -> None:
-        """Answer a task's question, as this user, until the answer is taken.
+        """Answer a task's question, as this user, until the answer is accepted.
 
-        An answer given before the process that asked has ended can be lost: the LocalExecutor of Airflow 3.3.2 takes
-        the end of that process for the end of the resumed one, tries the task again, and it asks again.
+        An answer given before the asking process has ended can be lost: the LocalExecutor of Airflow 3.3.2 mistakes
+        the end of that process for the end of the resumed one and retries the task, which asks again.
         """
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
         state = "awaiting_input"
@@ -138,7 +138,7 @@ class Airflow:
         return str(state)
 
     def wait_for_run(self, dag: str, run_id: str, timeout: float = 600) -> str:
-        """The state in which a run ended; ServiceError when it has not by then."""
+        """The final state of a run; ServiceError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while (state := self.run(dag, run_id)["state"]) not in DONE:
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The local stack's secrets: made once per state folder, never a default, never shared between stacks."""
+"""The secrets of the local stack: generated once per state folder, never a default, never shared between stacks."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def load_keys(state: State) -> Keys:
 
 
 def ensure_keys(state: State) -> Keys:
-    """The secrets, made on first use.
+    """The secrets, generated on first use.
 
     Raises:
-        ServiceError: a database exists whose passwords are gone.
+        ServiceError: a database exists whose passwords are lost.
     """
     if state.secrets.exists():
         return load_keys(state)
     if state.postgres.exists():
         raise ServiceError(
-            f"{state.secrets} is gone, and with it the passwords of the database in {state.postgres}. "
-            "Put the file back, or delete the stack's data with `titleholder stack clean`."
+            f"{state.secrets} is missing, and with it the passwords of the database in {state.postgres}. "
+            "Restore the file, or delete the stack's data with `titleholder stack clean`."
         )
     keys = _make_keys()
     write_private(state.secrets, json.dumps(asdict(keys), indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Load a file into the local warehouse: columns and types as the file has them."""
+"""Load a file into the local warehouse, with the file's columns and types."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def load(file: Path, table: str, *, replace: bool, on_rows: Callable[[int, int |
     with connection, connection.cursor() as cursor:
         cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')  # a name of letters, digits and _ only
         if _exists(cursor, schema, name) and not replace:
-            raise UsageError(
-                f"table {schema}.{name} is there already; use --replace to load it anew, or another --table"
-            )
+            raise UsageError(f"table {schema}.{name} exists already; use --replace to replace it, or another --table")
         counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, on_rows))
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
@@ -53,7 +51,7 @@ def _names(table: str) -> tuple[str, str]:
             f"--table {table!r}: a name is lower-case letters, digits and _, such as loans or lender.loans"
         )
     if (schema := match[1] or "public").startswith("pg_") or schema == "information_schema":
-        raise UsageError(f"--table {table!r}: schema {schema} is PostgreSQL's own; take public or one of yours")
+        raise UsageError(f"--table {table!r}: schema {schema} belongs to PostgreSQL; use public or one of yours")
     return schema, match[2]
 
 

@@ -1,4 +1,4 @@
-"""Which ports the services listen on: those of last time if still free, else the usual ones, else the next free."""
+"""The ports of the services: those of the last start if still free, else the usual ones, else the next free."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _STARTING = 120.0
 def choose_ports(recorded: Mapping[str, int], running: Collection[str], owner: str = "") -> dict[str, int]:
     """A port per service. `running` names those that listen already and keep theirs.
 
-    What another owner has just chosen counts as taken, although nothing listens there yet.
+    A port that another owner has just chosen counts as taken, although nothing listens there yet.
 
     Raises:
-        ServiceError: no port is free in reach of the preferred one.
+        ServiceError: no port is free near the preferred one.
     """
     chosen = {name: recorded[name] for name in PREFERRED if name in running and name in recorded}
-    with _chosen_lately(owner) as (others, mine):
+    with _recently_chosen(owner) as (others, mine):
         for name, preferred in PREFERRED.items():
             if name not in chosen:
                 wanted = [recorded[name]] if name in recorded else []
@@ -41,7 +41,7 @@ def choose_ports(recorded: Mapping[str, int], running: Collection[str], owner: s
 
 
 @contextmanager
-def _chosen_lately(owner: str) -> Iterator[tuple[set[int], list[int]]]:
+def _recently_chosen(owner: str) -> Iterator[tuple[set[int], list[int]]]:
     """The ports that other stacks of this user have chosen in the last two minutes, and a list to add ours to."""
     path = Path(tempfile.gettempdir()) / f"titleholder-ports-{os.getuid()}.json"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as file:
@@ -49,7 +49,7 @@ def _chosen_lately(owner: str) -> Iterator[tuple[set[int], list[int]]]:
         try:
             known = [(port, who, when) for port, who, when in json.load(file) if time.time() - when < _STARTING]
         except (ValueError, TypeError):
-            known = []  # new, or cut short by a crash
+            known = []  # new, or truncated by a crash
         mine: list[int] = []
         yield {port for port, who, _ in known if who != owner}, mine
         kept = [entry for entry in known if entry[1] != owner]
@@ -65,7 +65,7 @@ def is_free(port: int) -> bool:
         if probe.connect_ex((HOST, port)) == 0:
             return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Connections that linger after a stop are no reason to move: the servers set this too.
+        # Lingering connections after a stop do not make a port taken: the servers set this option too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -80,5 +80,5 @@ def _first_free(name: str, candidates: Collection[int], taken: Collection[int]) 
             return port
     raise ServiceError(
         f"No free port for {name}: {PREFERRED[name]} to {PREFERRED[name] + _TRIES - 1} are all taken on {HOST}. "
-        "Stop what listens there (`ss -ltnp` shows it)."
+        "Stop the programs that listen there (`ss -ltnp` shows it)."
     )

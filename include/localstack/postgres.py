@@ -1,7 +1,7 @@
 """PostgreSQL from a wheel: its server binaries, a data folder of our own, TCP on loopback, passwords.
 
-PostgreSQL refuses to run as root. There it runs as an unprivileged system user, who must be able to walk to the
-data folder and to the binaries: folders on the way get the right to be traversed (x), never to be listed.
+PostgreSQL refuses to run as root. A root user runs it as an unprivileged system user, who must be able to reach the
+data folder and the binaries: the folders above them become traversable (x), never listable.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def binaries() -> Path:
 
 
 def system_user() -> SystemUser | None:
-    """Whom the server runs as; None means the current user, who is not root."""
+    """The user that the server runs as; None means the current user, who is not root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -88,7 +88,7 @@ def argv(state: State, port: int) -> list[str]:
 def prepare(state: State, keys: Keys, user: SystemUser | None) -> bool:
     """Make the data folder unless it exists; returns whether it is new.
 
-    It appears in one step: an interrupted attempt leaves nothing half-made.
+    It appears in one step: an interrupted attempt leaves no partial folder.
     """
     if (state.postgres / "PG_VERSION").exists():
         _remove_stale_pid(state)
@@ -129,14 +129,14 @@ def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) 
 
 
 def stop_server(state: State, grace: float = 10) -> bool:
-    """Stop the server and every straggler of it, recorded or not; returns whether there was any.
+    """Stop the server and all its remaining processes, recorded or not; returns whether there was any.
 
     SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes a checkpoint.
     """
     servers = _servers(state)
     pids = {process.pid for process in servers}
     stop([process for process in servers if _parent(process) not in pids], first=signal.SIGINT, grace=grace)
-    deadline = time.monotonic() + 3  # backends leave by themselves when their postmaster is gone
+    deadline = time.monotonic() + 3  # backends end by themselves without their postmaster
     while (servers := _servers(state)) and time.monotonic() < deadline:
         time.sleep(0.05)
     stop(servers, first=signal.SIGQUIT, grace=2)
@@ -144,7 +144,7 @@ def stop_server(state: State, grace: float = 10) -> bool:
 
 
 def _servers(state: State) -> list[psutil.Process]:
-    """PostgreSQL's processes over this data folder: they all work inside it."""
+    """PostgreSQL's processes of this data folder: it is their working directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -168,13 +168,13 @@ def _remove_stale_pid(state: State) -> None:
         (state.postgres / "postmaster.pid").unlink(missing_ok=True)
 
 
-def open_way(state: State) -> list[Path]:
-    """Let the server's user walk to its data and its binaries, and read the latter.
+def make_traversable(state: State) -> list[Path]:
+    """Let the server's user reach its data and its binaries, and read the latter.
 
     Returns the folders outside the state folder that had to be changed.
     """
     installation = binaries().parent
-    libraries = installation.parent.with_suffix(".libs")  # where the wheel keeps what the binaries are linked with
+    libraries = installation.parent.with_suffix(".libs")  # the libraries of the binaries in the wheel
     folders = dict.fromkeys([state.root, *state.root.parents, installation, *installation.parents])
     changed = [folder for folder in folders if _allow(folder, stat.S_IXOTH)]
     for path in (*installation.rglob("*"), libraries, *libraries.rglob("*")):

@@ -1,7 +1,7 @@
-"""Processes of the stack: start them apart from the caller, find them again, stop them.
+"""Processes of the stack: start them in sessions of their own, find them, stop them.
 
 A process is found by its recorded id or, when the record is lost or a parent has died, by a mark in its
-environment that every child inherits. Nothing without the mark, or the recorded identity, is ever signalled.
+environment that every child inherits. Nothing without the mark, or the recorded identity, gets a signal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TAIL = 15
 
 @dataclass(frozen=True)
 class SystemUser:
-    """Whom a process runs as when the command itself runs as root."""
+    """The user that a process runs as when the command itself runs as root."""
 
     name: str
     uid: int
@@ -49,7 +49,7 @@ def start(
     Raises:
         ServiceError: it cannot be executed.
     """
-    # setproctitle, which Airflow uses, wipes the environment that others see (and our mark) unless SPT_NOENV is set.
+    # setproctitle, which Airflow uses, clears the visible environment (with our mark) unless SPT_NOENV is set.
     marked = {**env, STACK_MARK: mark, SERVICE_MARK: service, "SPT_NOENV": "1"}
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -77,12 +77,12 @@ def log_tail(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-_TAIL:]
     except OSError:
         lines = []
-    tail = "\n".join(f"    {line}" for line in lines) or "    (nothing was written)"
+    tail = "\n".join(f"    {line}" for line in lines) or "    (empty)"
     return f"Its log is {log} and ends with:\n{tail}"
 
 
 def identify(pid: int) -> Running | None:
-    """The identity to record of a process just started; None if it is gone already."""
+    """The identity to record of a process just started; None if it has ended already."""
     try:
         return Running(pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
@@ -96,11 +96,11 @@ def is_alive(running: Running | None) -> bool:
 
 def find(mark: str) -> dict[str, list[psutil.Process]]:
     """Every live process that carries the mark, by service; never the caller or one of its ancestors."""
-    spared = _spared()
+    excluded = _own_pids()
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         try:
-            if process.pid in spared or process.status() == psutil.STATUS_ZOMBIE:
+            if process.pid in excluded or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             environ = process.environ()
         except (psutil.Error, OSError):
@@ -126,19 +126,19 @@ def recorded(runnings: Iterable[Running]) -> list[psutil.Process]:
 
 
 def stop(processes: Iterable[psutil.Process], *, first: signal.Signals = signal.SIGTERM, grace: float = 6) -> None:
-    """Ask with `first`, wait up to `grace` seconds, then kill."""
-    spared = _spared()
-    targets = [process for process in processes if process.pid not in spared]
+    """Send `first`, wait up to `grace` seconds, then kill."""
+    excluded = _own_pids()
+    targets = [process for process in processes if process.pid not in excluded]
     for process in targets:
         _signal(process, first)
-    stubborn = _wait(targets, grace)
-    for process in stubborn:
+    remaining = _wait(targets, grace)
+    for process in remaining:
         _signal(process, signal.SIGKILL)
-    _wait(stubborn, 5)
+    _wait(remaining, 5)
 
 
 def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those still running after so many seconds. A zombie counts as gone: only its parent can bury it."""
+    """Those still running after so many seconds. A zombie counts as ended: only its parent can reap it."""
     deadline = time.monotonic() + seconds
     while (processes := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -152,7 +152,7 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _spared() -> set[int]:
+def _own_pids() -> set[int]:
     return {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
 
 

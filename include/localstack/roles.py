@@ -1,10 +1,10 @@
-"""Databases and roles: each service gets its own, and nobody may look into another's.
+"""Databases and roles: each service has its own and cannot read another's.
 
 airflow     owned by `airflow`           mlflow       owned by `mlflow`
 warehouse   owned by `loader`, which fills it; `reader` reads it, and cannot write
 titleholder owned by `ledger_owner`, which migrates it; `ledger` gets its rights from the migrations
 
-As on a production server, a service that is broken into gives away its own database and no other.
+As on a production server, a compromised service exposes its own database and no other.
 """
 
 from __future__ import annotations
@@ -100,4 +100,4 @@ def _grant(cursor: cursor) -> None:
     # The role covers tables that do not exist yet; `reader` can connect to nothing but the warehouse.
     cursor.execute("GRANT pg_read_all_data TO reader")
     cursor.execute("ALTER ROLE reader SET default_transaction_read_only = on")
-    cursor.execute("GRANT TEMPORARY ON DATABASE warehouse TO reader")  # where the leak trap's copies go
+    cursor.execute("GRANT TEMPORARY ON DATABASE warehouse TO reader")  # for the copies of the leak test

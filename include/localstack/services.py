@@ -1,4 +1,4 @@
-"""The services: what each is started with, and how one knows that it works."""
+"""The services: how each is started, and how its health is checked."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def installed(migration: str) -> str:
 
 
 def address(service: str, ports: Mapping[str, int]) -> str:
-    """Where a service is reached; empty for those that listen to nobody."""
+    """The address of a service; empty for those that do not listen."""
     port = ports.get(PORT_OF.get(service, ""))
     if port is None:
         return ""
@@ -145,7 +145,7 @@ def _airflow_is_healthy(name: str, port: int, running: Running) -> bool:
 
 
 def has_beaten(health: Mapping[str, Any], component: str, since: float) -> bool:
-    """Whether Airflow calls a component healthy for a heartbeat of this process, not of its predecessor."""
+    """Whether a component is healthy by a heartbeat of this process, not of its predecessor."""
     report = health.get(component) or {}
     beat = report.get(f"latest_{component}_heartbeat")
     if report.get("status") != "healthy" or not beat:

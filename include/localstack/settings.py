@@ -1,4 +1,4 @@
-"""The environment of the stack: what its services run in, and what a shell needs to talk to them."""
+"""The environment variables of the stack, for its services and for a shell that uses them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from localstack.state import PROJECT, State
 from titleholder.errors import ServiceError
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
-# A shell may carry the settings of another Airflow, MLflow or PostgreSQL: these never reach ours.
-USERS_VARIABLE, AIRFLOWS_USERS = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
+USERS_VARIABLE, AIRFLOW_USERS_VARIABLE = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 ROLES_OF_USERS = ("viewer", "user", "op", "admin")
-_OURS = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # what a person may set for the services of any stack
+_PASSED_ON = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # a person may set these for the services
+# A shell may have the settings of another Airflow, MLflow or PostgreSQL: the services do not get them.
 _FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "PYTHONHOME")
 
 
 def environment(state: State) -> dict[str, str]:
-    """Everything a process needs to use the stack: addresses, credentials, Airflow's settings.
+    """The variables with which a process uses the stack: addresses, credentials, Airflow's settings.
 
     Raises:
         ServiceError: no stack was ever started here.
@@ -39,8 +39,8 @@ def environment(state: State) -> dict[str, str]:
 
 
 def process_environment(state: State) -> dict[str, str]:
-    """The caller's environment without other stacks' settings, and with ours."""
-    kept = {name: value for name, value in os.environ.items() if name in _OURS or not name.startswith(_FOREIGN)}
+    """The caller's environment without the settings of other stacks, plus those of this one."""
+    kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON or not name.startswith(_FOREIGN)}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     return {**kept, **environment(state), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -74,8 +74,8 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
 def parallelism() -> int:
     """Tasks that may run at once.
 
-    Training fills the cores; two more slots let the short tasks of other runs, which mostly wait for PostgreSQL
-    and MLflow, pass by. Airflow's default of 32 would start 32 worker processes to fight over them.
+    Training uses all cores; two more slots are for the short tasks of other runs, which mostly wait for PostgreSQL
+    and MLflow. Airflow's default of 32 would start 32 worker processes that compete for them.
     """
     return max(2, os.cpu_count() or 2) + 2
 
@@ -102,10 +102,10 @@ def _airflow(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": str(parallelism()),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
-        # The default asks the name service for a full name, which takes seconds on a machine that is off line.
+        # The default asks the name service for a full name, which takes seconds on an offline machine.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-        AIRFLOWS_USERS: airflows_users(),
+        AIRFLOW_USERS_VARIABLE: airflow_users(),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(state.airflow / PASSWORDS_FILE),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(keys, "airflow", "airflow", ports["postgres"]),
         "AIRFLOW__API__HOST": HOST,
@@ -134,20 +134,20 @@ def users() -> dict[str, str]:
     return {**found, ADMIN: "admin"}
 
 
-def airflows_users() -> str:
-    """The same as SimpleAuthManager wants it."""
+def airflow_users() -> str:
+    """The users and roles in the format of SimpleAuthManager."""
     return ",".join(f"{user}:{role}" for user, role in users().items())
 
 
 def passwords(state: State) -> dict[str, str]:
-    """The passwords of Airflow's users. Raises ServiceError where no stack was ever started."""
+    """The passwords of Airflow's users. Raises ServiceError if no stack was ever started."""
     file = state.airflow / PASSWORDS_FILE
     return {**(json.loads(file.read_text()) if file.exists() else {}), ADMIN: load_keys(state).admin}
 
 
 def _loopback() -> dict[str, str]:
-    """Keep a proxy out of the way to our own services, whatever else it is told to leave alone."""
-    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    names = [name for name in spared.split(",") if name]
+    """Exclude the stack's own services from a proxy, in addition to what is excluded already."""
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name for name in excluded.split(",") if name]
     value = ",".join(dict.fromkeys([*names, HOST, "localhost"]))
     return {"no_proxy": value, "NO_PROXY": value}

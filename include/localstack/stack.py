@@ -1,4 +1,4 @@
-"""Up, down and status of the whole stack. Every one of them may be repeated, and may follow a crash."""
+"""Up, down and status of the whole stack. Each may be repeated, and may follow a crash."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from localstack.ports import choose_ports
 from localstack.processes import find, is_alive, recorded, stop
 from localstack.services import AIRFLOW, MIGRATIONS, ORDER, PORT_OF, Service, address, installed, services
 from localstack.settings import (
-    AIRFLOWS_USERS,
+    AIRFLOW_USERS_VARIABLE,
     PASSWORDS_FILE,
     USERS_VARIABLE,
-    airflows_users,
+    airflow_users,
     environment,
     passwords,
     users,
@@ -49,7 +49,7 @@ def up(
     """Start what is not running, and return when everything answers. Without `airflow`: PostgreSQL and MLflow only.
 
     Each hook of `after_postgres` is called with the stack's environment as soon as PostgreSQL answers, on every
-    `up`, so it must be safe to repeat. `watch(service, step)` hears of progress.
+    `up`, so it must be safe to repeat. `watch(service, step)` is called with progress.
 
     Raises:
         ServiceError: a service died or did not answer in time; names it, its log file and the last lines.
@@ -57,7 +57,7 @@ def up(
     state.prepare()
     with state.lock(lambda: watch("stack", "waiting for another command")):
         keys = ensure_keys(state)
-        record = _settle(state, keys)
+        record = prepare_record(state, keys)
         _write_passwords(state)
         known = services(state, keys, record.ports)
         starter = Starter(state, keys, record, watch)
@@ -75,7 +75,7 @@ def down(state: State, *, watch: Watch = ignore) -> bool:
         return False
     with state.lock(lambda: watch("stack", "waiting for another command")):
         record = state.read()
-        stopped = _stop(state, record, watch)
+        stopped = stop_services(state, record, watch)
         record.services.clear()
         if state.exists():
             state.write(record)
@@ -109,31 +109,31 @@ def _status(state: State, record: Record, name: str, service: Service | None) ->
     )
 
 
-def _settle(state: State, keys: Keys) -> Record:
-    """Stop what is broken or left over, and choose ports for what has to start."""
+def prepare_record(state: State, keys: Keys) -> Record:
+    """Stop what is broken or left over, choose ports for what has to start, and write the record."""
     record = state.read()
-    keep = _sound(state, keys, record)
-    if _other_users_wanted(record):
+    keep = _healthy(state, keys, record)
+    if _users_changed(record):
         keep -= set(AIRFLOW)
     if "postgres" not in keep:
-        keep = set()  # whatever outlived its database is in a state nobody knows
-    _stop(state, record, ignore, keep=keep)
+        keep = set()  # a service that outlived its database is in an unknown state
+    stop_services(state, record, ignore, keep=keep)
     ports = choose_ports(record.ports, {PORT_OF[name] for name in keep if name in PORT_OF}, str(state.root))
     if keep and ports != record.ports:
-        keep = set()  # they were told the old addresses
-        _stop(state, record, ignore)
+        keep = set()  # they were started with the old addresses
+        stop_services(state, record, ignore)
         ports = choose_ports(record.ports, (), str(state.root))
     kept = {name: running for name, running in record.services.items() if name in keep}
-    settled = Record(ports=ports, services=kept, migrated=record.migrated)
-    state.write(settled)
-    return settled
+    prepared = Record(ports=ports, services=kept, migrated=record.migrated)
+    state.write(prepared)
+    return prepared
 
 
-def _sound(state: State, keys: Keys, record: Record) -> set[str]:
-    """The services that run and answer, or are young enough to be still on their way."""
+def _healthy(state: State, keys: Keys, record: Record) -> set[str]:
+    """The services that run and answer, or that started so recently that they may still be starting."""
     if not record.services or not record.ports:
         return set()
-    sound = set()
+    healthy = set()
     for name, service in services(state, keys, record.ports).items():
         running = record.services.get(name)
         if running is None or not is_alive(running):
@@ -141,26 +141,26 @@ def _sound(state: State, keys: Keys, record: Record) -> set[str]:
         if service.migration and record.migrated.get(service.migration) != installed(service.migration):
             continue
         young = time.time() - running.created < service.patience
-        unknown = name in AIRFLOW[1:] and "api-server" not in sound  # only the api-server knows how they are
+        unknown = name in AIRFLOW[1:] and "api-server" not in healthy  # their health is known from the api-server only
         if young or unknown or _answers(service, running):
-            sound.add(name)
-    return sound
+            healthy.add(name)
+    return healthy
 
 
-def _other_users_wanted(record: Record) -> bool:
-    """Whether TITLEHOLDER_USERS names others than those whom the running Airflow was started with."""
+def _users_changed(record: Record) -> bool:
+    """Whether TITLEHOLDER_USERS differs from the users that the running Airflow was started with."""
     running = record.services.get("api-server")
     if USERS_VARIABLE not in os.environ or running is None:
         return False
     try:
-        known = psutil.Process(running.pid).environ().get(AIRFLOWS_USERS)
+        known = psutil.Process(running.pid).environ().get(AIRFLOW_USERS_VARIABLE)
     except psutil.Error:
-        return False  # it is gone, or not ours: whoever starts it next tells it
-    return known != airflows_users()
+        return False  # it has ended, or belongs to another user; the next start uses the new users
+    return known != airflow_users()
 
 
 def _answers(service: Service, running: Running, tries: int = 3) -> bool:
-    """A busy machine misses an answer now and then: that is no reason to stop a service and the tasks it runs."""
+    """Whether one of several attempts is answered: a busy machine misses one now and then."""
     for attempt in range(tries):
         if service.healthy(running):
             return True
@@ -168,8 +168,8 @@ def _answers(service: Service, running: Running, tries: int = 3) -> bool:
     return False
 
 
-def _stop(state: State, record: Record, watch: Watch, keep: Iterable[str] = ()) -> bool:
-    """Airflow first, then MLflow, then PostgreSQL, so that nobody loses what it still needs to say goodbye."""
+def stop_services(state: State, record: Record, watch: Watch, keep: Iterable[str] = ()) -> bool:
+    """Airflow first, then MLflow, then PostgreSQL, because each uses the next while it shuts down."""
     found = False
     for group in (AIRFLOW, MIGRATIONS, ("mlflow",)):
         found |= _stop_group(state, record, [name for name in group if name not in keep], watch)
@@ -193,7 +193,7 @@ def _stop_group(state: State, record: Record, names: Sequence[str], watch: Watch
 
 
 def _write_passwords(state: State) -> None:
-    """Airflow would make passwords of its own, and print them into a log."""
+    """Write the users' passwords; otherwise Airflow would generate its own and print them into a log."""
     known = passwords(state)
     made = {user: known.get(user) or secrets.token_urlsafe(16) for user in users()}
     write_private(state.airflow / PASSWORDS_FILE, json.dumps({**known, **made}) + "\n")

@@ -21,7 +21,7 @@ _PAUSE = 0.1
 
 
 def ignore(service: str, step: str) -> None:
-    """A watcher who does not care."""
+    """A `Watch` that does nothing."""
 
 
 @dataclass
@@ -47,8 +47,8 @@ class Starter:
         """PostgreSQL with all its databases and roles."""
         if service.name not in self.record.services:
             self.watch(service.name, "preparing")
-            for folder in postgres.open_way(self.state) if service.user else ():
-                self.watch(service.name, f"let other users pass through {folder} (chmod o+x)")
+            for folder in postgres.make_traversable(self.state) if service.user else ():
+                self.watch(service.name, f"made {folder} traversable for other users (chmod o+x)")
             self.fresh = postgres.prepare(self.state, self.keys, service.user)
         yield from self.chain([service])
         roles.provision(self.keys, self.record.ports["postgres"])
@@ -94,7 +94,7 @@ class Starter:
         if running is None:
             self.watch(service.name, "starting")
             child = self._spawn(service.name, service.argv, service, service.extra)
-            running = self._enter(service, child)
+            running = self._record(service, child)
         deadline = time.monotonic() + service.patience
         while not (processes.is_alive(running) and service.healthy(running)):
             if not processes.is_alive(running):
@@ -105,7 +105,7 @@ class Starter:
             yield
         self.watch(service.name, "ready")
 
-    def _enter(self, service: Service, child: subprocess.Popen[bytes]) -> Running:
+    def _record(self, service: Service, child: subprocess.Popen[bytes]) -> Running:
         running = processes.identify(child.pid)
         if running is None:
             raise self._failure(service.name, "ended at once")
@@ -135,7 +135,7 @@ class Starter:
 
 
 def _advance(steps: Steps) -> bool:
-    """Whether there is more to come."""
+    """Run to the next `yield`; False at the end."""
     try:
         next(steps)
     except StopIteration:

@@ -24,7 +24,7 @@ from pathlib import Path
 from titleholder.errors import ServiceError
 
 PROJECT = Path(__file__).resolve().parents[2]
-# PostgreSQL refuses longer paths (MAXPGPATH is 1024 bytes) with messages that do not say so.
+# PostgreSQL fails on longer paths (MAXPGPATH is 1024 bytes) with unclear messages.
 LONGEST_PATH = 900
 _FOLDERS = ("artifacts", "snapshots", "airflow", "logs")
 _FILES = ("secrets.json", "stack.json", "lock")
@@ -32,7 +32,7 @@ _FILES = ("secrets.json", "stack.json", "lock")
 
 @dataclass(frozen=True)
 class Running:
-    """A process that was started: its id, and when it was created, against ids being used again."""
+    """A process that was started: its id and its creation time, because ids are reused."""
 
     pid: int
     created: float
@@ -40,7 +40,7 @@ class Running:
 
 @dataclass
 class Record:
-    """What stack.json holds. An absent or unreadable file is an empty record."""
+    """The content of stack.json. An absent or unreadable file is an empty record."""
 
     ports: dict[str, int] = field(default_factory=dict)
     services: dict[str, Running] = field(default_factory=dict)
@@ -83,6 +83,7 @@ class State:
         return self.root / "logs" / f"{service}.log"
 
     def exists(self) -> bool:
+        """Whether a stack was started here."""
         return any((self.root / name).exists() for name in ("secrets.json", "stack.json", "postgres"))
 
     def prepare(self) -> None:
@@ -106,6 +107,7 @@ class State:
             raise self._unwritable("permission denied")
 
     def read(self) -> Record:
+        """The record in stack.json."""
         try:
             raw = json.loads((self.root / "stack.json").read_text())
             return Record(
@@ -117,6 +119,7 @@ class State:
             return Record()
 
     def write(self, record: Record) -> None:
+        """Replace stack.json."""
         write_private(self.root / "stack.json", json.dumps(asdict(record), indent=2) + "\n")
 
     @contextlib.contextmanager
@@ -152,7 +155,7 @@ class State:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner may read it, from the first byte on."""
+    """Replace a file in one step; only its owner can ever read it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:

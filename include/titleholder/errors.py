@@ -1,13 +1,13 @@
-"""What can go wrong, drawn as a tree.
+"""The exceptions of this package, as a tree.
 
     TitleholderError
     ├── SpecError        a model's YAML or SQL is wrong                  (exit code 2)
-    ├── UsageError       a request makes no sense                        (exit code 2)
-    ├── DataError        the warehouse gave something unusable           (exit code 1)
-    │   ├── ContractError    a snapshot broke its contract
-    │   └── ColumnsError     a model is asked about rows that lack what it needs
+    ├── UsageError       a request is invalid                            (exit code 2)
+    ├── DataError        the warehouse returned unusable data            (exit code 1)
+    │   ├── ContractError    a snapshot violates its contract
+    │   └── ColumnsError     rows lack columns that a model needs
     ├── TrainingError    no candidate could be trained                   (exit code 1)
-    └── ServiceError     PostgreSQL, MLflow or Airflow is not there      (exit code 3)
+    └── ServiceError     PostgreSQL, MLflow or Airflow is not available  (exit code 3)
 
 "Not better" and "a person said no" are outcomes, not errors: they are rows of the ledger.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class TitleholderError(Exception):
-    """Base of every error this package raises on purpose. Its text says what, where, and what to do."""
+    """Base of every error this package raises on purpose. The message says what, where, and what to do."""
 
     exit_code = 1
 
@@ -28,21 +28,21 @@ class SpecError(TitleholderError):
 
 
 class UsageError(TitleholderError):
-    """A request that makes no sense, such as a model nobody specified or a window before any data."""
+    """An invalid request, such as an unknown model or a window before any data."""
 
     exit_code = 2
 
 
 class DataError(TitleholderError):
-    """The warehouse answered with something that cannot be used."""
+    """The warehouse returned data that cannot be used."""
 
 
 class ContractError(DataError):
-    """A snapshot broke its contract. Lists every violation, not the first."""
+    """A snapshot violates its contract. The message lists every violation."""
 
 
 class ColumnsError(DataError):
-    """A model is asked about rows that lack columns which it needs."""
+    """Rows to be scored lack columns that the model needs."""
 
 
 class TrainingError(TitleholderError):
@@ -50,6 +50,6 @@ class TrainingError(TitleholderError):
 
 
 class ServiceError(TitleholderError):
-    """A service is not there. Names it, its address without its password, and how to start it."""
+    """A service is not available. The message has its name, its address without password, and how to start it."""
 
     exit_code = 3

@@ -1,4 +1,4 @@
-"""How numbers, dates and names are written for people: on cards, pages and in tables (pure)."""
+"""Numbers, dates, names and outcomes as text for people: on cards, pages and in tables (pure)."""
 
 from __future__ import annotations
 
@@ -20,51 +20,62 @@ NAMES = {
     "r2": "R²",
     "pinball": "Pinball loss",
 }
-_DECIDED = {
+_DECISIONS = {
     "promote": ("{new} promoted over {old}", "{new} promoted, the first champion"),
-    "keep": ("{old} kept, {new} not promoted", "{new} not promoted, nobody reigns"),
-    "reject": ("{new} rejected, {old} stays champion", "{new} rejected, nobody reigns"),
+    "keep": ("{old} kept, {new} not promoted", "{new} not promoted, no champion yet"),
+    "reject": ("{new} rejected, {old} stays champion", "{new} rejected, no champion yet"),
     "retire": (
         "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
         "retirement of the model advised, {new} not promoted",
     ),
-    "ask": ("approval asked to promote {new} over {old}", "approval asked to promote {new}, the first champion"),
+    "ask": (
+        "approval requested to promote {new} over {old}",
+        "approval requested to promote {new}, the first champion",
+    ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
 }
-_PROPOSED = {
+_PROPOSALS = {
     "promote": ("proposed to promote {new} over {old}", "proposed to promote {new}, the first champion"),
-    "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, nobody reigns"),
-    "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, nobody reigns"),
-    "retire": ("proposed to retire the model: {old} no longer makes sense", "proposed to retire the model"),
+    "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, no champion yet"),
+    "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, no champion yet"),
+    "retire": ("proposed to retire the model: {old} is no longer good enough", "proposed to retire the model"),
     "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
 }
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 LONGEST = 28
-"""Labels in pictures are cut to so many characters."""
+"""The greatest length of a label in a picture."""
 
 
 def metric(name: str) -> str:
-    """`ROC AUC` for `roc_auc`; a name that is not known stands for itself."""
+    """`ROC AUC` for `roc_auc`; an unknown name is returned as it is."""
     return NAMES.get(name, name)
 
 
 def outcome(kind: str, new: int | None, old: int | None, *, proposed: bool = False) -> str:
-    """What a decision does, or would do, with the challenger `new` and version `old` (None: nobody reigns)."""
-    table = _PROPOSED if proposed else _DECIDED
+    """The effect of a decision, or of a proposal, on the challenger `new` and the champion `old` (None: no champion).
+
+    >>> outcome("promote", 4, 3)
+    'version 4 promoted over version 3'
+    """
+    table = _PROPOSALS if proposed else _DECISIONS
     versions = {"new": f"version {new}", "old": f"version {old}"}
     if kind not in table:
-        return f"{kind}, challenger {versions['new']}, champion {versions['old'] if old else 'nobody'}"
+        return f"{kind}, challenger {versions['new']}, champion {versions['old'] if old else 'none'}"
     with_champion, without = table[kind]
     return (with_champion if old else without).format(**versions)
 
 
 def scale(values: Iterable[float | None]) -> float:
-    """The largest size among finite numbers, 0 where there is none: numbers of one column share their places."""
+    """The largest absolute value of the finite numbers, 0 without any; the `like` of a column's numbers."""
     return max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0)
 
 
 def number(value: float | None, like: float | None = None, sign: str = "") -> str:
-    """Grouped by thousands, with as many places as a number of the size of `like` needs; `sign="+"` writes a plus."""
+    """Grouped by thousands, with the decimal places for a number of the size of `like`; `sign="+"` prints a plus.
+
+    >>> number(12345.678), number(0.71234), number(0.5, like=250.0)
+    ('12,346', '0.7123', '0.50')
+    """
     if value is None or math.isnan(value):
         return NOTHING
     if math.isinf(value):
@@ -79,7 +90,7 @@ def signed(value: float | None, like: float | None = None) -> str:
 
 
 def between(lower: float | None, upper: float | None, like: float | None = None, sign: str = "") -> str:
-    """`0.12 to 0.34`; a dash where nothing is known."""
+    """`0.12 to 0.34`; a dash without finite bounds."""
     if lower is None or upper is None or not (math.isfinite(lower) or math.isfinite(upper)):
         return NOTHING
     return f"{number(lower, like, sign)} to {number(upper, like, sign)}"
@@ -106,28 +117,37 @@ def confidence(level: float) -> str:
 
 
 def evidence(logarithm: float) -> str:
-    """The evidence whose natural logarithm this is, to three digits; as a power of ten where it is large."""
+    """The evidence with this natural logarithm, to three digits; a power of ten if it is large."""
     power = logarithm / math.log(10)
     if power < 3:
         return f"{10**power:.3g}"
     return f"{10**power:,.0f}" if power < 6 else f"10^{power:.1f}"
 
 
-def stretch(start: date, end: date) -> str:
+def date_range(start: date, end: date) -> str:
     """A half-open interval of dates."""
     return f"{start} to before {end}"
 
 
 def stamp(moment: datetime | None) -> str:
-    """`2026-03-01 06:12 UTC`; nothing where there is none. A moment without a zone is taken for UTC."""
+    """`2026-03-01 06:12 UTC`; empty for None. A moment without a zone is in UTC."""
     if moment is None:
         return ""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def docs_address(base: str, path: str) -> str:
+    """The address of `docs/…` below that of the docs folder; the path itself without a base.
+
+    >>> docs_address("https://a.example/docs/", "docs/checks.md#th301-gain-shown")
+    'https://a.example/docs/checks.md#th301-gain-shown'
+    """
+    return f"{base.rstrip('/')}/{path.removeprefix('docs/')}" if base else path
+
+
 def short(label: str) -> str:
-    """One line of printable characters, cut where it is too long for a picture."""
+    """One line of printable characters, cut if it is too long for a picture."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(label.split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 

@@ -1,4 +1,4 @@
-"""Where the services are: read from the environment once, at the edge."""
+"""Addresses of the services, read from the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from titleholder.errors import ServiceError
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses carry passwords."""
+    """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses contain passwords.
+
+    >>> Settings("postgresql://ledger:secret@db/titleholder", "http://mlflow:5000", "s3://snapshots").tracking_uri
+    'http://mlflow:5000'
+    """
 
     ledger_url: str
     tracking_uri: str
@@ -26,28 +30,37 @@ class Settings:
         """Read `TITLEHOLDER_LEDGER_URL`, `MLFLOW_TRACKING_URI` and `TITLEHOLDER_SNAPSHOTS`.
 
         Raises:
-            ServiceError: naming what is not set.
+            ServiceError: naming the variable that is not set.
         """
         return cls(need("TITLEHOLDER_LEDGER_URL"), need("MLFLOW_TRACKING_URI"), need("TITLEHOLDER_SNAPSHOTS"))
 
 
 def connection_url(connection: str) -> str:
-    """The address of an Airflow connection that stands in the environment as `AIRFLOW_CONN_<ID>` (a URI).
+    """The URI of an Airflow connection from the environment variable `AIRFLOW_CONN_<ID>`.
 
     Raises:
-        ServiceError: when it is not set.
+        ServiceError: when the variable is not set.
     """
     return need(f"AIRFLOW_CONN_{connection.upper()}")
 
 
 def need(name: str) -> str:
-    """The value of an environment variable; ServiceError names it where it is not set."""
+    """The value of an environment variable.
+
+    Raises:
+        ServiceError: naming the variable, when it is not set.
+    """
     if value := os.environ.get(name):
         return value
     raise ServiceError(
-        f"{name} is not set. Start the local stack with `make up` (its addresses are then found by themselves), "
+        f"{name} is not set. Start the local stack with `make up` (its addresses are then used automatically), "
         "or set it to the service you use."
     )
+
+
+def docs_base() -> str:
+    """The address of the documentation's folder, from `TITLEHOLDER_DOCS_URL`; empty when it is not set."""
+    return os.environ.get("TITLEHOLDER_DOCS_URL", "")
 
 
 @lru_cache(maxsize=1)

@@ -34,13 +34,13 @@ TRIGGERER_TIMEOUT = 120.0
 
 
 def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
-    """For `on_success_callback` of a task that writes a decision: sends what `notifications.of` makes of its result."""
+    """For `on_success_callback` of a task that writes a decision: sends the `decision_message` of its result."""
 
     def notify(context: Any) -> None:
         ti = context["ti"]
         decision = ti.xcom_pull(task_ids=ti.task_id)
         links = {**(decision.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
-        if notice := notifications.of({"owner": spec.owner, **decision, "links": links}):
+        if notice := notifications.decision_message({"owner": spec.owner, **decision, "links": links}):
             _send(spec.notifications, notice, TIMEOUT)
 
     return [notify]
@@ -49,8 +49,8 @@ def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
 class ApprovalNotifier(BaseNotifier):
     """Notifies the people who must approve.
 
-    Reads `notice_facts` of the operator that asks: as_of, challenger_version, by, until, as `notifications.asked` takes
-    them; reason and links are optional.
+    Reads `notice_facts` of the operator that asks: as_of, challenger_version, by and until, the arguments of
+    `approval_message`; reason and links are optional.
     """
 
     def __init__(self, model: str, owner: str, channels: Notifications) -> None:
@@ -62,7 +62,7 @@ class ApprovalNotifier(BaseNotifier):
         ti = context["ti"]
         link = urls.tab(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
         try:
-            notice = notifications.asked(self.model, self.owner, **context["task"].notice_facts, link=link)
+            notice = notifications.approval_message(self.model, self.owner, **context["task"].notice_facts, link=link)
         except Exception:
             LOG.exception("No notification was sent that %s waits for approval; answer at %s", self.model, link)
         else:
@@ -102,7 +102,7 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
     lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
     if lane != LIVE or run["state"] == "success":
         return f"nobody notified: the run is {run['state']}, in lane {lane}"
-    notice = notifications.late(
+    notice = notifications.late_message(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
@@ -121,7 +121,7 @@ class Channel(NamedTuple):
     notifier: Callable[[], BaseNotifier]
 
 
-def _channels(channels: Notifications, notice: notifications.Notice) -> list[Channel]:
+def _channels(channels: Notifications, notice: notifications.Message) -> list[Channel]:
     found = []
     if email := channels.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
@@ -132,24 +132,26 @@ def _channels(channels: Notifications, notice: notifications.Notice) -> list[Cha
     return found
 
 
-def _smtp(email: Any, notice: notifications.Notice) -> BaseNotifier:
+def _smtp(email: Any, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     return SmtpNotifier(
         to=list(email.to),
         subject=notice.subject,
-        html_content=notifications.html(notice),
+        html_content=notifications.to_html(notice),
         smtp_conn_id=email.connection,
     )
 
 
-def _slack(connection: str, notice: notifications.Notice) -> BaseNotifier:
+def _slack(connection: str, notice: notifications.Message) -> BaseNotifier:
     from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 
-    return SlackWebhookNotifier(slack_webhook_conn_id=connection, text=notifications.slack(notice), unfurl_links=False)
+    return SlackWebhookNotifier(
+        slack_webhook_conn_id=connection, text=notifications.to_slack(notice), unfurl_links=False
+    )
 
 
-def _send(to: Notifications, notice: notifications.Notice, timeout: float) -> list[str]:
+def _send(to: Notifications, notice: notifications.Message, timeout: float) -> list[str]:
     """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
     channels = _channels(to, notice)
     names = ", ".join(channel.name for channel in channels) or "nobody: the spec has no channel under notifications"

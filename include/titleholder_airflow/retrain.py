@@ -182,13 +182,13 @@ def decide(validated: Reference) -> Reference:
 
 @step
 def promote(proposed: Reference) -> Reference:
-    """Write the decision: to the ledger first, under the lane's lock, then to the registry's alias.
+    """Write the decision: to the ledger first, then to the registry's alias.
 
     **Promises.** One decision for a challenger, however often the task is tried; never two champions. When the
     champion changed meanwhile, the challenger is re-judged first.
 
-    **When it is red.** PostgreSQL or MLflow is down, or another run held the lane's lock for ten minutes: clear the
-    task. What is in the ledger stands; the next try makes the alias and MLflow follow it.
+    **When it is red.** PostgreSQL or MLflow is down, or other runs kept writing to the lane: clear the task. What is in
+    the ledger stands; the next try makes the alias follow it.
     """
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import ProposedDecision

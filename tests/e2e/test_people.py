@@ -67,7 +67,7 @@ def events(users: dict[str, Airflow]) -> list[dict]:
 @pytest.mark.usefixtures("unanswered")
 def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], settings: Settings) -> None:
     run_id, question = asked(users, "2024-01-01")
-    assert "approval asked to promote version" in question["subject"]
+    assert "approval requested to promote version" in question["subject"]
     assert "### Checks" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None
@@ -126,7 +126,7 @@ def test_an_approval_is_void_once_a_newer_challenger_was_decided(users: dict[str
 def test_no_answer_means_no(users: dict[str, Airflow], settings: Settings, unanswered: str) -> None:
     row = ended(users, settings, unanswered, HASTY)
     assert (row.kind, row.champion_after) == ("keep", None)
-    assert row.reason.startswith("Nobody answered in time, and silence means no.")
+    assert row.reason.startswith("There was no answer in time, which means no.")
     assert row.approval is not None
     assert (row.approval.answer, row.approval.by) == ("none", "")
     assert champion(settings, "tiny_hasty") is None

@@ -1,73 +1,45 @@
-"""The six verbs on real PostgreSQL and a real MLflow server, without Airflow."""
+"""The steps of a retrain on real PostgreSQL and a real MLflow server, without Airflow."""
 
 from __future__ import annotations
 
 import html
-import json
 import random
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
+from support.retraining import TESTER, challenge, extract, in_force, in_lane, retrain, settle
+from support.succession_world import MODELS, write_model
 from titleholder.data import snapshots
-from titleholder.errors import ContractError, DataError, ServiceError, UsageError
-from titleholder.ledger import reigns, store
+from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.errors import ContractError, DataError, ServiceError, SpecError, UsageError
+from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
+from titleholder.registry.models import Models
 from titleholder.settings import Settings, connection_url
-from titleholder.workflow import publishing, steps
-from titleholder.workflow.payloads import Challenger, Origin, Snapshot, Trained
-from titleholder.workflow.scoring import SCORES_TAG
+from titleholder.workflow import model_card, steps
+from titleholder.workflow.payloads import Challenger, Origin, Snapshot, TrainedCandidate
 
 pytestmark = pytest.mark.slow
-ORIGIN = Origin(actor="tester")
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3, 4, 5)]
-
-
-def extract(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Snapshot:
-    options.setdefault("url", connection_url("warehouse"))
-    return steps.extract(model, as_of, lane, origin=ORIGIN, settings=settings, **options)  # type: ignore[arg-type]
-
-
-def challenge(model: str, as_of: date, lane: str, settings: Settings) -> Challenger:
-    snapshot = extract(model, as_of, lane, settings)
-    return steps.nominate([steps.train(snapshot, n, settings=settings) for n in snapshot.candidates], settings=settings)
-
-
-def settle(challenger: Challenger, settings: Settings) -> Decision:
-    judged = steps.validate(challenger, settings=settings)
-    return steps.promote(steps.decide(judged, settings=settings), settings=settings)
-
-
-def sentence(model: str, as_of: date, lane: str, settings: Settings) -> Decision:
-    return settle(challenge(model, as_of, lane, settings), settings)
-
-
-def standing(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
 
 
 def outcome(row: Decision) -> tuple[object, ...]:
     """What must not depend on the order of runs: everything but version numbers."""
-    verdict = row.verdict
+    verdict = row.judged
     reign = verdict.champion.as_of if verdict.champion else None
-    judged = (
-        verdict.gain,
-        verdict.looks,
-        verdict.checks,
-        verdict.challenger_metrics,
-        verdict.champion_metrics,
-        verdict.rows,
-    )
-    return row.as_of, row.kind, reign, *judged
+    metrics = (verdict.challenger_metrics, verdict.champion_metrics, verdict.rows)
+    return row.as_of, row.kind, reign, verdict.gain, verdict.looks, verdict.checks, *metrics
 
 
 def test_the_first_champion_is_crowned_and_the_alias_follows(settings: Settings) -> None:
-    decision = sentence("tiny_crown", MONTHS[0], "live", settings)
+    decision = retrain("tiny_crown", MONTHS[0], "live", settings, report=True)
     assert decision.kind == "promote"
     assert decision.champion_before is None
     assert decision.reason.startswith("The first champion")
@@ -80,56 +52,56 @@ def test_the_first_champion_is_crowned_and_the_alias_follows(settings: Settings)
 
 
 def test_the_same_run_twice_adds_nothing_and_changes_no_digit(settings: Settings) -> None:
-    first = sentence("tiny", MONTHS[1], "twice", settings)
+    first = retrain("tiny", MONTHS[1], "twice", settings)
     client = MlflowClient(settings.tracking_uri)
     before = len(client.search_model_versions("name = 'tiny'"))
-    second = sentence("tiny", MONTHS[1], "twice", settings)
+    second = retrain("tiny", MONTHS[1], "twice", settings)
     assert second == first
     assert len(client.search_model_versions("name = 'tiny'")) == before
-    assert len(standing("tiny", "twice", settings)) == 1
+    assert len(in_force("tiny", "twice", settings)) == 1
 
 
-def test_training_anew_gives_the_same_metrics_to_the_last_digit(settings: Settings) -> None:
-    one, two = (sentence("tiny", MONTHS[1], lane, settings) for lane in ("digit-a", "digit-b"))
+def test_training_again_gives_the_same_metrics_to_the_last_digit(settings: Settings) -> None:
+    one, two = (retrain("tiny", MONTHS[1], lane, settings, candidates=()) for lane in ("digit-a", "digit-b"))
     assert one.challenger_version != two.challenger_version
     assert outcome(one) == outcome(two)
 
 
-@pytest.mark.usefixtures("bare")
 def test_a_lane_does_not_depend_on_the_order_in_which_its_months_finish(settings: Settings) -> None:
-    for month in MONTHS:
-        sentence("tiny", month, "ordered", settings)
-    shuffled = MONTHS.copy()
+    challengers = [challenge("tiny", month, "ordered", settings) for month in MONTHS]
+    for challenger in challengers:
+        settle(challenger, settings)
+    shuffled = challengers.copy()
     random.Random(5).shuffle(shuffled)
-    assert shuffled != MONTHS
-    for month in shuffled:
-        sentence("tiny", month, "shuffled", settings)
-    ordered = [outcome(row) for row in standing("tiny", "ordered", settings)]
-    assert [outcome(row) for row in standing("tiny", "shuffled", settings)] == ordered
+    assert shuffled != challengers
+    for challenger in shuffled:
+        settle(in_lane(challenger, "shuffled"), settings)
+    ordered = [outcome(row) for row in in_force("tiny", "ordered", settings)]
+    assert [outcome(row) for row in in_force("tiny", "shuffled", settings)] == ordered
     assert len({row[1] for row in ordered}) > 1, "months that all end alike would show nothing"
 
 
-def test_a_judged_challenger_meets_the_champion_that_came_between(settings: Settings) -> None:
+def test_a_validated_challenger_is_judged_again_against_a_champion_that_came_between(settings: Settings) -> None:
     early, late = (challenge("tiny", month, "between", settings) for month in (MONTHS[0], MONTHS[3]))
-    judged = steps.validate(late, settings=settings)
-    assert judged.verdict.champion is None
+    validated = steps.validate(late, settings=settings)
+    assert validated.verdict.champion is None
     settle(early, settings)
-    decision = steps.promote(steps.decide(judged, settings=settings), settings=settings)
+    decision = steps.promote(steps.decide(validated, settings=settings), settings=settings)
     assert decision.champion_before == early.version
-    assert decision.verdict.gain is not None
+    assert decision.judged.gain is not None
 
 
 def test_a_backtest_never_moves_the_live_alias(settings: Settings) -> None:
-    registry = Registry(settings.tracking_uri)
-    before = registry.champion("tiny")
-    sentence("tiny", MONTHS[2], "backtest", settings)
-    assert registry.champion("tiny") == before
+    models = Registry(settings.tracking_uri).models
+    before = models.champion("tiny")
+    retrain("tiny", MONTHS[2], "backtest", settings)
+    assert models.champion("tiny") == before
 
 
 def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(settings: Settings) -> None:
-    sentence("tiny_amount", MONTHS[3], "live", settings)
+    retrain("tiny_amount", MONTHS[3], "live", settings)
     champion = Registry(settings.tracking_uri).models.champion("tiny_amount")
-    old = sentence("tiny_amount", MONTHS[0], "live", settings)
+    old = retrain("tiny_amount", MONTHS[0], "live", settings)
     assert old.kind in ("keep", "reject")
     assert old.champion_after == champion == Registry(settings.tracking_uri).models.champion("tiny_amount")
 
@@ -137,19 +109,15 @@ def test_a_live_decision_older_than_the_newest_is_recorded_and_never_promoted(se
 def test_a_winner_that_people_must_approve_is_kept_back(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = Path(__file__).parents[1] / "support" / "models"
-    asked = (models / "tiny.yaml").read_text().replace("name: tiny", "name: tiny_asked")
-    (tmp_path / "tiny_asked.yaml").write_text(asked + "promotion: {approval: {by: [risk-lead], within: 3 days}}\n")
-    (tmp_path / "tiny.sql").write_text((models / "tiny.sql").read_text())
+    write_model(tmp_path, "tiny_asked", promotion="promotion: {approval: {by: [risk-lead], within: 3 days}}")
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
-    decision = sentence("tiny_asked", MONTHS[0], "live", settings)
+    decision = retrain("tiny_asked", MONTHS[0], "live", settings)
     assert decision.kind == "keep"
-    assert decision.reason.startswith("Nobody could be asked. The first champion")
+    assert decision.reason.startswith("No person could be asked. The first champion")
     assert "risk-lead must approve" in decision.reason
     assert Registry(settings.tracking_uri).models.champion("tiny_asked") is None
 
 
-@pytest.mark.usefixtures("bare")
 def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
     """Two challengers of one date take turns: each run again finds its own decision, and no row is added."""
     month = MONTHS[4]
@@ -164,85 +132,92 @@ def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:
     assert len(store.read(settings.ledger_url, "tiny", "live")) == rows
 
 
-def test_a_decision_judged_anew_is_told_in_mlflow_too(settings: Settings) -> None:
-    late = sentence("tiny", MONTHS[2], "anew", settings)
-    sentence("tiny", MONTHS[1], "anew", settings)
-    (again,) = [r for r in standing("tiny", "anew", settings) if r.as_of == MONTHS[2]]
-    assert again.id != late.id
-    assert again.asked_because.startswith("judged anew after 2024-02-01 (decision ")
-    client = MlflowClient(settings.tracking_uri)
-    assert client.get_model_version("tiny", str(late.challenger_version)).tags["titleholder.decision"] == str(again.id)
-    assert client.get_run(late.mlflow_run_id).data.tags["titleholder.reason"] == again.reason
+def test_a_month_that_is_re_judged_keeps_who_asked_for_it_and_names_the_cause(settings: Settings) -> None:
+    late = retrain(
+        "tiny", MONTHS[2], "caused", settings, origin=Origin(actor="ann", airflow_run="tiny/1", reason="why")
+    )
+    cause = retrain("tiny", MONTHS[1], "caused", settings)
+    again = in_force("tiny", "caused", settings)[-1]
+    assert (again.as_of, again.caused_by, late.caused_by) == (MONTHS[2], cause.id, None)
+    assert (again.actor, again.airflow_run, again.asked_because) == ("ann", "tiny/1", "why")
+    assert again.champion_before == cause.champion_after
 
 
-def told_of(model: str, rows: list[Decision], settings: Settings) -> list[str]:
-    """The decisions that MLflow knows of these rows' versions."""
-    client = MlflowClient(settings.tracking_uri)
-    return [client.get_model_version(model, str(r.challenger_version)).tags["titleholder.decision"] for r in rows]
+def reported(rows: list[Decision], settings: Settings) -> list[list[str]]:
+    """The decisions that MLflow has written to these rows' versions and runs, and attached to them."""
+    client, found = MlflowClient(settings.tracking_uri), []
+    for row in rows:
+        version = client.get_model_version(row.model, str(row.challenger)).tags
+        run = client.get_run(row.mlflow_run_id).data.tags
+        found.append(
+            [version["titleholder.decision"], version.get("titleholder.reported", ""), run["titleholder.decision"]]
+        )
+    return found
 
 
-@pytest.mark.usefixtures("bare")
-def test_what_was_not_told_because_mlflow_failed_is_told_by_the_next_try(
+def test_a_report_that_fails_changes_nothing_and_the_next_one_completes_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The months that were re-judged included."""
     for month in MONTHS[1:3]:
-        sentence("tiny", month, "told", settings)
-    tell = publishing.tell
+        retrain("tiny", month, "reported", settings)
 
-    def away(row: Decision, *more: object) -> None:
-        if row.as_of != MONTHS[0]:
-            raise ServiceError("MLflow is away")
-        tell(row, *more)  # type: ignore[arg-type]
+    def broken(*_: object) -> str:
+        raise RuntimeError("no ink")
 
+    first = retrain("tiny", MONTHS[0], "reported", settings)
+    rows = in_force("tiny", "reported", settings)
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "tell", away)
-        with pytest.raises(ServiceError, match="is away"):
-            sentence("tiny", MONTHS[0], "told", settings)
-    rows = standing("tiny", "told", settings)
-    assert told_of("tiny", rows, settings) != [str(r.id) for r in rows]
-    sentence("tiny", MONTHS[0], "told", settings)
-    assert standing("tiny", "told", settings) == rows, "nothing is written twice"
-    assert told_of("tiny", rows, settings) == [str(r.id) for r in rows]
+        patch.setattr(model_card, "draw", broken)
+        with pytest.raises(RuntimeError, match="no ink"):
+            steps.report(first.id, origin=TESTER, settings=settings)
+    assert in_force("tiny", "reported", settings) == rows
+    assert reported(rows[:1], settings) == [[str(first.id), "", str(first.id)]], "tags and notes need no picture"
+    steps.report(first.id, origin=TESTER, settings=settings)
+    assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
+    assert [r.caused_by for r in rows] == [None, first.id, first.id]
+    with monkeypatch.context() as patch:
+        patch.setattr(model_card, "draw", broken)
+        steps.report(first.id, origin=TESTER, settings=settings)  # nothing is left to draw
 
 
-@pytest.mark.usefixtures("bare")
-def test_two_runs_that_judge_a_month_anew_leave_mlflow_with_the_last_word(
+def test_two_runs_that_re_judge_a_month_leave_mlflow_with_the_newest_decision(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one tells of a later month, another judges it anew and tells first."""
-    sentence("tiny", MONTHS[3], "crossed", settings)
-    tell, crossed = publishing.tell, list[Decision]()
+    """While one draws the card of a later month, another re-judges it and reports first."""
+    retrain("tiny", MONTHS[3], "crossed", settings)
+    draw, crossed = model_card.draw, list[Decision]()
 
-    def overtaken(row: Decision, *more: object) -> None:
+    def overtaken(row: Decision, *more: object) -> str:
         if row.as_of == MONTHS[3] and not crossed:
             crossed.append(row)
-            sentence("tiny", MONTHS[1], "crossed", settings)
-        tell(row, *more)  # type: ignore[arg-type]
+            retrain("tiny", MONTHS[1], "crossed", settings, report=True)
+        return draw(row, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "tell", overtaken)
-        sentence("tiny", MONTHS[2], "crossed", settings)
-    rows = standing("tiny", "crossed", settings)
+        patch.setattr(model_card, "draw", overtaken)
+        retrain("tiny", MONTHS[2], "crossed", settings, report=True)
+    rows = in_force("tiny", "crossed", settings)
     assert [r.as_of for r in rows] == MONTHS[1:4]
-    assert crossed[0].id != rows[-1].id, "the month was judged anew while the first run told of it"
-    assert told_of("tiny", rows, settings) == [str(r.id) for r in rows]
+    assert crossed[0].id != rows[-1].id, "the month was re-judged while the first run drew its card"
+    assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
 
 
 def test_a_regression_is_judged_by_a_paired_bootstrap(settings: Settings) -> None:
-    sentence("tiny_amount", MONTHS[0], "regress", settings)
-    decision = sentence("tiny_amount", MONTHS[1], "regress", settings)
-    assert decision.verdict.gain is not None
-    assert decision.verdict.gain.method == "paired bootstrap"
-    assert set(decision.verdict.challenger_metrics) == {"rmse", "mae", "r2"}
+    retrain("tiny_amount", MONTHS[0], "regress", settings)
+    decision = retrain("tiny_amount", MONTHS[1], "regress", settings)
+    assert decision.judged.gain is not None
+    assert decision.judged.gain.method == "paired bootstrap"
+    assert set(decision.judged.challenger_metrics) == {"rmse", "mae", "r2"}
 
 
 def test_the_alias_is_healed_after_a_crash_between_ledger_and_alias(settings: Settings) -> None:
-    sentence("tiny", MONTHS[0], "live", settings)
-    registry = Registry(settings.tracking_uri)
-    head = registry.champion("tiny")
+    retrain("tiny", MONTHS[0], "live", settings)
+    models = Registry(settings.tracking_uri).models
+    head = models.champion("tiny")
     MlflowClient(settings.tracking_uri).delete_registered_model_alias("tiny", "champion")
     assert steps.reconcile("tiny", settings=settings)
-    assert registry.champion("tiny") == head
+    assert models.champion("tiny") == head
     assert not steps.reconcile("tiny", settings=settings)
 
 
@@ -253,7 +228,7 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "log_model", killed)
+        patch.setattr(Models, "log", killed)
         with pytest.raises(KeyboardInterrupt):
             steps.train(snapshot, "scorecard", settings=settings)
     trained = steps.train(snapshot, "scorecard", settings=settings)
@@ -269,39 +244,57 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
 
 def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tmp_path: Path) -> None:
     for month in MONTHS[:2]:
-        decision = sentence("tiny", month, "carded", settings)
-        path = MlflowClient(settings.tracking_uri).download_artifacts(
-            decision.mlflow_run_id, "card.html", str(tmp_path)
-        )
+        decision = retrain("tiny", month, "carded", settings, report=True)
+        client = MlflowClient(settings.tracking_uri)
+        path = client.download_artifacts(decision.mlflow_run_id, "card.html", str(tmp_path))
         card = html.unescape(Path(path).read_text())
         assert decision.reason in card
         assert decision.hash in card
-        for check in decision.verdict.checks:
+        for check in decision.judged.checks:
             assert check.code in card
             assert check.explanation in card
-    assert decision.verdict.champion is not None
+    assert decision.judged.champion is not None
 
 
-def test_the_model_read_back_scores_as_it_did_when_it_was_trained(settings: Settings) -> None:
-    decision = sentence("tiny", MONTHS[0], "reloaded", settings)
-    (check,) = [c for c in decision.verdict.checks if c.code == "TH703"]
-    assert check.status == "pass", check.explanation
+def training_scores(challenger: Challenger) -> ScoreKey:
+    """Where the scores are that were stored when a challenger was trained."""
+    return ScoreKey(challenger.snapshot.model, challenger.version, challenger.snapshot.sha256)
 
 
-def test_a_model_that_is_not_what_was_trained_is_rejected(settings: Settings) -> None:
-    """Somebody swaps the scores on record: as bad as somebody swapping the model."""
-    challenger = challenge("tiny", MONTHS[0], "swapped", settings)
-    client = MlflowClient(settings.tracking_uri)
-    before = client.get_run(challenger.run_id).data.tags[SCORES_TAG]
-    client.set_tag(challenger.run_id, SCORES_TAG, json.dumps([s + 0.001 for s in json.loads(before)]))
+@pytest.mark.parametrize(("by", "status"), [(0.0, "pass"), (0.001, "fail")])
+def test_a_model_must_score_as_it_did_when_it_was_trained(settings: Settings, by: float, status: str) -> None:
+    """Other stored scores are as bad as another model."""
+    challenger = challenge("tiny", MONTHS[0], f"reloaded-{status}", settings)
+    scores, key = ScoreStore(settings.snapshots), training_scores(challenger)
+    positions, stored = scores.read(key) or pytest.fail("nothing was stored")
+    scores.write(key, positions, stored + by)
     decision = settle(challenger, settings)
-    assert decision.kind == "reject"
-    assert [c.code for c in decision.verdict.failed()] == ["TH703"]
+    (check,) = [c for c in decision.judged.checks if c.code == "TH703"]
+    assert check.status == status, check.explanation
+    assert [c.code for c in decision.judged.failed()] == ([] if status == "pass" else ["TH703"])
+    assert decision.kind == ("promote" if status == "pass" else "reject")
+
+
+@pytest.mark.parametrize("content", [None, b"no scores"])
+def test_stored_scores_that_are_lost_cost_a_prediction_and_nothing_else(
+    settings: Settings, content: bytes | None
+) -> None:
+    whole = settle(challenge("tiny", MONTHS[0], "kept", settings), settings)
+    challenger = challenge("tiny", MONTHS[0], "lost" if content is None else "garbage", settings)
+    path = Path(settings.snapshots) / training_scores(challenger).path
+    path.unlink() if content is None else path.write_bytes(content)
+    decision = settle(challenger, settings)
+    (check,) = [c for c in decision.judged.checks if c.code == "TH703"]
+    assert check.status == "not_applicable", "it would be compared with itself"
+    others = [[c for c in row.judged.checks if c.code != "TH703"] for row in (decision, whole)]
+    assert others[0] == others[1]
+    assert decision.judged.challenger_metrics == whole.judged.challenger_metrics
 
 
 def test_the_run_says_what_it_did(settings: Settings) -> None:
-    challenger = challenge("tiny", MONTHS[0], "told", settings)
-    settle(challenger, settings)
+    challenger = challenge("tiny", MONTHS[0], "said", settings)
+    decision = settle(challenger, settings)
+    steps.report(decision.id, origin=TESTER, settings=settings)
     client = MlflowClient(settings.tracking_uri)
     run = client.get_run(challenger.snapshot.run_id)
     assert run.info.status == "FINISHED"
@@ -310,31 +303,35 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert "holdout_roc_auc" in run.data.metrics
     names = {a.path for a in client.list_artifacts(run.info.run_id)}
     assert {"verdict.json", "decision.md", "card.html"} <= names
-    assert "reign_gain" not in run.data.metrics, "nobody reigned"
+    assert "reign_gain" not in run.data.metrics, "there was no champion"
     assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
     child = client.get_run(challenger.run_id)
     assert {"estimator", "rows"} <= set(child.data.params)
     assert "search.png" in {a.path for a in client.list_artifacts(child.info.run_id)}
 
 
+def whole(snapshot: Snapshot) -> pd.DataFrame:
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
+        return extract.read()
+
+
 def test_the_registered_model_has_a_signature_and_no_pickle(settings: Settings) -> None:
     import mlflow
 
-    challenger = challenge("tiny", MONTHS[0], "told", settings)
-    registry = Registry(settings.tracking_uri)
+    challenger = challenge("tiny", MONTHS[0], "said", settings)
     info = mlflow.models.get_model_info(f"models:/tiny/{challenger.version}")
     assert [c.name for c in info.signature.inputs.inputs] == ["signal", "noise", "price", "kind"]
     assert info.flavors["sklearn"]["serialization_format"] == "skops"
-    frame = snapshots.read(challenger.snapshot).head(5)
+    frame = whole(challenger.snapshot).head(5)
     served = mlflow.pyfunc.load_model(f"models:/tiny/{challenger.version}")
     features = frame[["signal", "noise", "price", "kind"]].astype({"kind": object})
-    expected = registry.load("tiny", challenger.version).predict_proba(features)
+    expected = Registry(settings.tracking_uri).models.load("tiny", challenger.version).predict_proba(features)
     assert served.predict(features) == pytest.approx(expected)
 
 
 def test_numeric_columns_arrive_as_float64_and_times_as_utc(settings: Settings) -> None:
     snapshot = extract("tiny", MONTHS[0], "types", settings)
-    frame = snapshots.read(snapshot)
+    frame = whole(snapshot)
     assert str(frame["price"].dtype) == "float64"
     assert str(frame["happened_at"].dtype) == "datetime64[us, UTC]"
     assert frame["happened_at"].is_monotonic_increasing
@@ -345,19 +342,18 @@ def test_a_snapshot_is_named_by_its_hash_and_a_changed_one_is_refused(settings: 
     snapshot = extract("tiny", MONTHS[1], "tamper", settings)
     path = Path(snapshot.uri)
     assert path.stem == snapshot.sha256
-    whole = path.read_bytes()
+    content = path.read_bytes()
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
     try:
         with pytest.raises(DataError, match=r"was changed: its SHA-256 is"):
-            snapshots.read(snapshot)
+            whole(snapshot)
     finally:
-        path.write_bytes(whole)
+        path.write_bytes(content)
 
 
 def broken_model(folder: Path, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    source = Path(__file__).parents[1] / "support" / "models" / "tiny.yaml"
-    (folder / "tiny.yaml").write_text(source.read_text())
+    (folder / "tiny.yaml").write_text((MODELS / "tiny.yaml").read_text())
     (folder / "tiny.sql").write_text(sql)
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(folder))
 
@@ -414,13 +410,37 @@ def test_a_query_cannot_write(
         assert connection.exec_driver_sql("select count(*) from tiny").scalar_one() == 7200
 
 
-def test_a_spec_that_changes_during_a_run_is_noticed(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["edited", "deleted"])
+def test_a_spec_that_changes_in_the_middle_of_a_run_changes_the_next_one_only(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    snapshot = extract("tiny", MONTHS[0], "changed", settings)
-    broken_model(tmp_path, monkeypatch, "select 1 where :as_of > :window_start and :window_end < :as_of")
-    with pytest.raises(UsageError, match="changed since extract ran"):
-        steps.train(snapshot, "scorecard", settings=settings)
+    """After every step another error is written to the file, or it is gone."""
+    name = f"tiny_{how}"
+    write_model(tmp_path, name)
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    file = tmp_path / f"{name}.yaml"
+    before = file.read_text()
+
+    def change(step: int) -> None:
+        (tmp_path / "tiny.sql").write_text("select nothing")
+        file.unlink(missing_ok=True) if how == "deleted" else file.write_text(f"{before}\nstep: {step}")
+
+    snapshot = extract(name, MONTHS[0], "live", settings)
+    change(1)
+    trained = [steps.train(snapshot, candidate, settings=settings) for candidate in snapshot.candidates]
+    change(2)
+    challenger = steps.nominate(trained, settings=settings)
+    change(3)
+    validated = steps.validate(challenger, settings=settings)
+    change(4)
+    decision = steps.promote(steps.decide(validated, settings=settings), settings=settings)
+    change(5)
+    steps.report(decision.id, origin=TESTER, settings=settings)
+    assert decision.kind == "promote"
+    assert decision.spec["columns"]["numeric"] == ["signal", "noise", "price"]
+    assert reported([decision], settings) == [[str(decision.id)] * 3]
+    with pytest.raises((UsageError, SpecError)):
+        extract(name, MONTHS[1], "live", settings)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +453,9 @@ def test_a_spec_that_changes_during_a_run_is_noticed(
         ({"as_of": date(1900, 6, 1)}, "is too early"),
     ],
 )
-def test_a_request_that_makes_no_sense(settings: Settings, options: dict[str, object], message: str) -> None:
+def test_a_request_that_is_refused_with_what_is_wrong(
+    settings: Settings, options: dict[str, object], message: str
+) -> None:
     request = {"model": "tiny", "as_of": MONTHS[0], "lane": "bad", **options}
     with pytest.raises(UsageError, match=message):
         extract(settings=settings, **request)  # type: ignore[arg-type]
@@ -451,10 +473,10 @@ def test_a_service_that_is_down_is_named_without_its_password(settings: Settings
 def test_mlflow_down_fails_the_run_with_a_clear_message(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     gone = Settings(settings.ledger_url, "http://127.0.0.1:9", settings.snapshots)
-    before = standing("tiny", "live", settings)
+    before = in_force("tiny", "live", settings)
     with pytest.raises(ServiceError, match=r"MLflow at http://127\.0\.0\.1:9 does not answer"):
         extract("tiny", MONTHS[4], "live", gone)
-    assert standing("tiny", "live", settings) == before
+    assert in_force("tiny", "live", settings) == before
 
 
 def test_the_best_candidate_is_nominated_and_a_tie_goes_to_the_first(settings: Settings) -> None:
@@ -462,5 +484,5 @@ def test_the_best_candidate_is_nominated_and_a_tie_goes_to_the_first(settings: S
     both = [steps.train(snapshot, name, settings=settings) for name in snapshot.candidates]
     best = max(both, key=lambda c: c.score)
     assert steps.nominate(both[::-1], settings=settings).name == best.name
-    level: list[Trained] = [c.model_copy(update={"score": 0.5}) for c in both]
+    level: list[TrainedCandidate] = [c.model_copy(update={"score": 0.5}) for c in both]
     assert steps.nominate(level[::-1], settings=settings).name == "scorecard"

@@ -287,7 +287,7 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
     question = steps.ask(waiting, settings=settings)
     assert question is not None
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
-    assert "approval asked to promote version" in question.subject
+    assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
     refused = world.promote(with_answer(other, "reject", "cfo"), settings)
     assert refused.reason.startswith("cfo said no.")
@@ -305,7 +305,7 @@ def test_people_may_be_asked_again_and_a_second_try_writes_nothing(models: Path,
     ruled = arena.ruled()
     silent = with_answer(ruled, "none", "")
     kept = world.promote(silent, settings)
-    assert kept.reason.startswith("Nobody answered in time, and silence means no.")
+    assert kept.reason.startswith("There was no answer in time, which means no.")
     assert world.promote(silent, settings) == kept
     again = steps.decide(steps.validate(ruled.challenger, settings=settings), settings=settings)
     assert steps.ask(again, settings=settings) is not None

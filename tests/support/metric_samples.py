@@ -6,7 +6,7 @@ import numpy as np
 
 from titleholder.spec.criteria import METRICS, CutOff, Emp, Judgement, Profit
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array, Gain
+from titleholder.validation.metrics import Array, Estimation, Gain, Sample
 
 JUDGEMENT = Judgement(
     metric="roc_auc",
@@ -47,7 +47,13 @@ def won(
     weights: Array | None = None,
     clusters: Array | None = None,
 ) -> Gain:
-    return metrics.gain(
-        name, y, a, b, confidence=confidence, resamples=resamples, seed=seed, judgement=JUDGEMENT, weights=weights,
-        clusters=clusters,
-    )  # fmt: skip
+    return metrics.gain(name, Sample(y, weights, clusters), a, b, Estimation(confidence, resamples, seed, JUDGEMENT))
+
+
+def differences(
+    name: str, sample: Sample, a: Array, b: Array, *, resamples: int, seed: int = 0, stratify: bool = False
+) -> Array:
+    """By how much the metric of `a` exceeds that of `b` in each resample."""
+    how = Estimation(0.95, resamples, seed, JUDGEMENT)
+    first, second = metrics.resample(name, sample, [a, b], how, stratify=stratify)
+    return np.asarray(first - second)

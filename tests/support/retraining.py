@@ -20,8 +20,14 @@ def extract(model: str, as_of: date, lane: str, settings: Settings, **options: o
 
 
 def challenge(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Challenger:
-    snapshot = extract(model, as_of, lane, settings, **options)
+    """The challenger of a month: its scorecard, which is the quickest to train, unless `candidates` names others."""
+    snapshot = extract(model, as_of, lane, settings, **{"candidates": ("scorecard",), **options})
     return steps.nominate([steps.train(snapshot, n, settings=settings) for n in snapshot.candidates], settings=settings)
+
+
+def in_lane(challenger: Challenger, lane: str) -> Challenger:
+    """The same challenger in another lane, where nothing has to be trained for it."""
+    return challenger.model_copy(update={"snapshot": challenger.snapshot.model_copy(update={"lane": lane})})
 
 
 def settle(challenger: Challenger, settings: Settings) -> Decision:

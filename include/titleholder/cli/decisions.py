@@ -172,5 +172,12 @@ def _print(title: str, rows: list[Decision], as_json: bool, notes: Mapping[int, 
 
 
 def _as_json(row: Decision, note: str) -> dict[str, Any]:
-    """The ledger's row without its spec, and a note of what has become of it."""
-    return {**json.loads(row.model_dump_json(exclude={"spec"})), "note": note}
+    """The ledger's row without its spec but with the address of each check's documentation, and a note on its state."""
+    from titleholder.formatting import docs_address
+    from titleholder.settings import docs_base
+    from titleholder.validation.checks import docs_url
+
+    data: dict[str, Any] = json.loads(row.model_dump_json(exclude={"spec"}))
+    for check in data["verdict"]["checks"] if data["verdict"] else ():
+        check["docs_url"] = docs_address(docs_base(), docs_url(check["code"]))
+    return {**data, "note": note}

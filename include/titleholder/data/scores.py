@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from titleholder.data import snapshots
+from titleholder.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +89,21 @@ class ScoreStore:
             return None
 
     def write(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
-        """Store scores in the order of positions, in place of what was stored; they appear whole or not at all."""
-        files, base = snapshots.store_of(self._root)
+        """Store scores in the order of positions, in place of what was stored; they appear whole or not at all.
+
+        Raises:
+            ServiceError: when the place cannot be written.
+        """
         order = np.argsort(positions, kind="stable")
         table = pa.Table.from_arrays([pa.array(positions[order]), pa.array(scores[order])], schema=SCHEMA)
-        with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-            local = Path(scratch) / "scores.parquet"
-            pq.write_table(table, local, compression="zstd", write_page_checksum=True)
-            snapshots.place(local, files, f"{base}/{key.path}")
+        try:
+            files, base = snapshots.store_of(self._root)
+            with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
+                local = Path(scratch) / "scores.parquet"
+                pq.write_table(table, local, compression="zstd", write_page_checksum=True)
+                snapshots.place(local, files, f"{base}/{key.path}")
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ServiceError(f"scores: {self._root}/{key.path} cannot be written: {error}") from error
 
     def copy(self, source: ScoreKey, target: ScoreKey) -> None:
         """Store what is known under one key under another too, unless that has something already."""

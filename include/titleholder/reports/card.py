@@ -1,4 +1,4 @@
-"""The model card of a decision: one HTML file that needs nothing else, neither the network nor a script."""
+"""The model card of a decision: one HTML file that needs neither the network nor a script."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from typing import Any
 
 from titleholder import formatting
 from titleholder.reports import thresholds
-from titleholder.reports.facts import Facts, addresses, outcome
-from titleholder.reports.plots import calibration, groups, importance, looks, ranking, spread, swaps, timeline
-from titleholder.reports.plots.drawing import Picture, models
-from titleholder.reports.plots.outcomes import counted, grouped
+from titleholder.reports.check_results import result_counts, result_groups
+from titleholder.reports.facts import Facts, outcome, safe_links
+from titleholder.reports.plots import (
+    calibration,
+    discrimination,
+    distributions,
+    groups,
+    importance,
+    sequential,
+    swap_set,
+    windows,
+)
+from titleholder.reports.plots.drawing import Picture, scored_models
 from titleholder.reports.rendering import render
 from titleholder.spec.criteria import METRICS
 from titleholder.validation.evidence import Evidence
@@ -19,10 +28,10 @@ Content = dict[str, Any]
 
 
 def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
-    """The card as HTML: what was decided and why, every check, and the numbers and pictures that they rest on.
+    """The card as HTML: the decision and its reason, every check, and the numbers and pictures behind them.
 
-    `evidence` is what the verdict was found on. No script, no address but the given links; a section that does not
-    apply says so. Some seconds for 200,000 rows.
+    `evidence` is the evidence of the verdict. The card has no script and no address except the given links; a section
+    that does not apply says so. It takes some seconds for 200,000 rows.
     """
     return render(
         "card.html.j2",
@@ -32,86 +41,87 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         evidence=evidence,
         judgement=evidence.spec.judgement,
         scale=formatting.scale,
-        **_decided(facts, verdict),
-        **_measured(facts, verdict, evidence),
+        **_from_ledger(facts, verdict),
+        **_from_rows(facts, verdict, evidence),
     )
 
 
-def _decided(facts: Facts, verdict: Verdict) -> Content:
-    """What the ledger knows."""
+def _from_ledger(facts: Facts, verdict: Verdict) -> Content:
+    """The content that needs no judged rows."""
     return {
         "outcome": outcome(facts, verdict),
         "decided_at": formatting.stamp(facts.decided_at),
-        "checks": grouped(verdict.checks),
-        "counted": counted(verdict.checks),
+        "result_groups": result_groups(verdict.checks),
+        "result_counts": result_counts(verdict.checks),
         "reign": verdict.accumulated(),
-        "counted_looks": looks.counted(verdict),
+        "counted_looks": sequential.counted_looks(verdict),
         "looks": _looks(verdict),
         "metrics": _metrics(verdict),
-        "windows": timeline.windows(facts, verdict),
-        "timeline": timeline.drawn(facts, verdict),
-        "links": addresses(facts),
+        "windows": windows.time_windows(facts, verdict),
+        "windows_picture": windows.windows_picture(facts, verdict),
+        "links": safe_links(facts),
     }
 
 
-def _measured(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
-    """What only the judged rows can tell, and the rules that they were judged by."""
+def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
+    """The content from the judged rows, and the rules and thresholds of the judgement."""
     return {
         "curves": _curves(facts, verdict, evidence),
-        "splits": groups.splits(evidence, verdict.gain),
+        "breakdowns": groups.breakdowns(evidence, verdict.gain),
         "most": groups.MOST,
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
-        "swaps": _swaps(evidence),
+        "swap_set": _swap_set(evidence),
         "importance": _importance(evidence),
         "settings": thresholds.settings(evidence.spec.judgement),
-        "held": thresholds.held_to(evidence.spec.judgement),
+        "check_settings": thresholds.check_settings(evidence.spec.judgement),
     }
 
 
 def _looks(verdict: Verdict) -> Content | None:
-    steps = looks.steps(verdict)
-    return {"steps": steps, "picture": looks.drawn(verdict, steps)} if steps else None
+    rows = sequential.cumulative_looks(verdict)
+    return {"rows": rows, "picture": sequential.evidence_picture(verdict, rows)} if rows else None
 
 
 def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | None:
     if not evidence.measurable:
         return None
-    both = models(evidence, verdict, facts.challenger_version)
-    two = len(both) > 1
+    models = scored_models(evidence, verdict, facts.challenger_version)
     pictures: list[Picture] = []
     if evidence.classification:
-        pictures += ranking.pictures(evidence, verdict, both)
-    pictures.append(calibration.drawn(evidence, both))
-    pictures += (
-        [spread.scores_by_outcome(evidence, both)] if evidence.classification else spread.residuals(evidence, both)
-    )
-    pictures += [spread.agreement(evidence, both)] if two else []
-    return {"pictures": pictures, "calibration": calibration.summaries(evidence, both)}
+        pictures += discrimination.pictures(evidence, verdict, models)
+    pictures.append(calibration.calibration_picture(evidence, models))
+    if evidence.classification:
+        pictures.append(distributions.scores_by_outcome(evidence, models))
+    else:
+        pictures += distributions.residuals(evidence, models)
+    if len(models) > 1:
+        pictures.append(distributions.agreement(evidence, models))
+    return {"pictures": pictures, "calibration": calibration.summaries(evidence, models)}
 
 
-def _swaps(evidence: Evidence) -> Content | None:
-    found = swaps.swaps(evidence)
+def _swap_set(evidence: Evidence) -> Content | None:
+    rows = swap_set.acceptance_groups(evidence)
     cut_off = evidence.spec.judgement.cut_off
-    if not found or cut_off is None:
+    if not rows or cut_off is None:
         return None
-    return {"sets": found, "rule": swaps.rule(cut_off), "picture": swaps.drawn(evidence, found)}
+    return {"groups": rows, "rule": swap_set.rule(cut_off), "picture": swap_set.swap_set_picture(evidence, rows)}
 
 
 def _importance(evidence: Evidence) -> Content | None:
-    found = importance.importances(evidence)
-    if not found:
+    features = importance.importances(evidence)
+    if not features:
         return None
     return {
-        "features": found,
+        "features": features,
         "shown": importance.SHOWN,
         "rows": len(importance.sample(evidence)),
         "repeats": importance.REPEATS,
-        "picture": importance.drawn(evidence, found),
+        "picture": importance.importance_picture(evidence, features),
     }
 
 
 def _metrics(verdict: Verdict) -> list[Content]:
-    """Each metric of both models; `better` is the challenger's lead, positive where it is ahead."""
+    """Each metric of both models; `lead` is positive where the challenger is better."""
     rows = []
     for name, value in verdict.challenger_metrics.items():
         other, info = verdict.champion_metrics.get(name), METRICS.get(name)

@@ -1,4 +1,4 @@
-"""What the ledger knows of a decision beside its verdict, and how a decision is told in two lines."""
+"""The facts of a decision besides its verdict, and its headline."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder import formatting
 from titleholder.spec.windows import Intervals
+from titleholder.validation.checks import docs_url
 from titleholder.validation.verdict import Verdict
 
 PROPOSED = "proposed "
-"""A kind that begins so has not been decided yet."""
+"""The prefix of a kind that has not been decided yet."""
 
 
 class Facts(BaseModel):
-    """What the ledger knows of a decision and the verdict does not.
+    """What the ledger knows about a decision and the verdict does not.
 
-    `kind` is what was decided, or `proposed ` and what may be. `lineage` maps labels to values, `links` labels to
-    addresses (only http and https become links), `environment` packages to versions.
+    `kind` is the kind of the decision, or `proposed ` and the kind it may become. `lineage` maps labels to values,
+    `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
+    the address of the documentation's folder; without it, the codes of checks are plain text.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +43,7 @@ class Facts(BaseModel):
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}
     environment: dict[str, str] = {}
+    docs_base: str = ""
 
     @property
     def proposed(self) -> bool:
@@ -52,14 +55,18 @@ class Facts(BaseModel):
         """The kind without `proposed `."""
         return self.kind.removeprefix(PROPOSED)
 
+    def documentation(self, code: str) -> str:
+        """The address of the section about a check in the documentation."""
+        return formatting.docs_address(self.docs_base, docs_url(code))
 
-def what(facts: Facts, verdict: Verdict) -> str:
-    """What was decided, or is proposed, in one line."""
+
+def headline(facts: Facts, verdict: Verdict) -> str:
+    """The decision, or the proposal, in one line."""
     return f"{facts.model} as of {facts.as_of} (lane {facts.lane}): {outcome(facts, verdict)}"
 
 
 def outcome(facts: Facts, verdict: Verdict) -> str:
-    """What becomes of the challenger and of whoever reigns."""
+    """What happens to the challenger and the champion."""
     reign = verdict.champion
     return formatting.outcome(
         facts.action,
@@ -69,13 +76,13 @@ def outcome(facts: Facts, verdict: Verdict) -> str:
     )
 
 
-def addresses(facts: Facts) -> dict[str, str]:
-    """The links that may be followed: http and https only."""
-    return {label: url for label, url in facts.links.items() if followed(url)}
+def safe_links(facts: Facts) -> dict[str, str]:
+    """The links with an http or https address."""
+    return {label: url for label, url in facts.links.items() if is_safe(url)}
 
 
-def followed(url: str) -> bool:
-    """Whether an address becomes a link: http and https only."""
+def is_safe(url: str) -> bool:
+    """Whether an address may become a link: http and https only."""
     try:
         parts = urlsplit(url)
     except ValueError:

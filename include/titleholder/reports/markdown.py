@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from titleholder.formatting import NOTHING, between, confidence, evidence, exact, number, scale, signed, stretch
-from titleholder.reports.facts import Facts, addresses, what
-from titleholder.reports.plots import outcomes
-from titleholder.reports.plots.looks import counted, steps
-from titleholder.reports.plots.timeline import windows
+from titleholder.formatting import NOTHING, between, confidence, date_range, evidence, exact, number, scale, signed
+from titleholder.reports.check_results import result_counts, result_groups
+from titleholder.reports.facts import Facts, headline, safe_links
+from titleholder.reports.plots.sequential import counted_looks, cumulative_looks
+from titleholder.reports.plots.windows import time_windows
 from titleholder.spec.criteria import METRICS
 from titleholder.validation.verdict import Verdict
 
 
 def markdown(facts: Facts, verdict: Verdict) -> str:
-    """What and why in the first two lines, then the checks (the failed first), the evidence and where it is from.
+    """The decision and its reason in the first two lines, then the checks (failed first), the evidence and its origin.
 
-    Everything that people or data named is escaped: it cannot break a table or become markup.
+    Every name and text from people or data is escaped: it cannot break a table or become markup.
     """
     parts = (_head(facts, verdict), _checks(verdict), _evidence(verdict), _metrics(verdict), _origin(facts, verdict))
     return "\n".join(line for part in parts for line in part) + "\n"
@@ -31,13 +31,13 @@ def text(value: object) -> str:
 
 
 def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
-    yield f"## {text(what(facts, verdict))}"
+    yield f"## {text(headline(facts, verdict))}"
     yield f"**Why:** {text(facts.reason)}"
     yield ""
-    reigning = f"version {verdict.champion.version}" if verdict.champion else "nobody"
+    opponent = f"against version {verdict.champion.version}" if verdict.champion else "without a champion"
     events = f" ({verdict.events:,} events)" if METRICS[verdict.metric].task == "classification" else ""
-    span = stretch(verdict.holdout_start, verdict.holdout_end)
-    yield text(f"Judged on {verdict.rows:,} rows{events} from {span}, against {reigning}. {verdict.note}")
+    span = date_range(verdict.holdout_start, verdict.holdout_end)
+    yield text(f"Judged on {verdict.rows:,} rows{events} from {span}, {opponent}. {verdict.note}")
     if gain := verdict.gain:
         like = scale(gain.values)
         yield text(
@@ -49,41 +49,41 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
 
 
 def _checks(verdict: Verdict) -> Iterator[str]:
-    yield from ("", f"### Checks: {outcomes.counted(verdict.checks)}", "")
+    yield from ("", f"### Checks: {result_counts(verdict.checks)}", "")
     rows = (
         [
-            f"**{told.word.upper()}**" if told.tone in ("bad", "warn") else told.word,
+            f"**{group.word.upper()}**" if group.tone in ("bad", "warn") else group.word,
             text(f"{r.code} {r.title}"),
             text(r.explanation),
         ]
-        for told in outcomes.grouped(verdict.checks)
-        for r in told.results
+        for group in result_groups(verdict.checks)
+        for r in group.results
     )
     yield from _table(["result", "check", "finding"], rows)
 
 
 def _evidence(verdict: Verdict) -> Iterator[str]:
-    found, reign = steps(verdict), verdict.accumulated()
+    looks, reign = cumulative_looks(verdict), verdict.accumulated()
     if reign is None:
         return
     like = scale([reign.gain, reign.lower])
     yield from ("", "### Evidence of the reign", "")
     yield text(
-        f"Over {counted(verdict)} (since {reign.since}) the mean gain is {signed(reign.gain, like)}, shown to be above "
-        f"{signed(reign.lower, like)} ({confidence(verdict.confidence)} always-valid bound; "
-        f"{exact(verdict.minimum_gain)} must be reached). "
+        f"Over {counted_looks(verdict)} (since {reign.since}) the mean gain is {signed(reign.gain, like)}, shown to be "
+        f"above {signed(reign.lower, like)} ({confidence(verdict.confidence)} always-valid bound; "
+        f"the minimum gain is {exact(verdict.minimum_gain)}). "
         f"Evidence {evidence(reign.log_evidence)}, needed {evidence(reign.needed)}."
     )
     yield ""
     rows = (
         [
             str(s.look.as_of),
-            stretch(s.look.start, s.look.end),
+            date_range(s.look.start, s.look.end),
             f"{s.look.events:,}",
             signed(s.look.gain, like),
             between(s.gain.lower, s.gain.upper, like, "+"),
         ]
-        for s in found
+        for s in looks
     )
     yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
 
@@ -97,7 +97,7 @@ def _metrics(verdict: Verdict) -> Iterator[str]:
         [
             f"**{name}**" if name == verdict.metric else text(name),
             number(value),
-            _other(verdict, name),
+            _champion_metric(verdict, name),
             "more" if METRICS[name].greater_is_better else "less",
         ]
         for name, value in verdict.challenger_metrics.items()
@@ -105,17 +105,17 @@ def _metrics(verdict: Verdict) -> Iterator[str]:
     yield from _table(["metric", "challenger", "champion", "better is"], rows)
 
 
-def _other(verdict: Verdict, name: str) -> str:
+def _champion_metric(verdict: Verdict, name: str) -> str:
     return number(verdict.champion_metrics[name]) if name in verdict.champion_metrics else NOTHING
 
 
 def _origin(facts: Facts, verdict: Verdict) -> Iterator[str]:
     yield from ("", "### Data windows", "")
-    yield from _table(["window", "dates"], ([w.name, w.said] for w in windows(facts, verdict)))
+    yield from _table(["window", "dates"], ([w.name, w.dates] for w in time_windows(facts, verdict)))
     yield from ("", "### Lineage", "")
     yield from _table(["what", "value"], ([text(k), text(v)] for k, v in facts.lineage.items()))
     yield ""
-    yield from (f"- [{_label(label)}]({_address(url)})" for label, url in addresses(facts).items())
+    yield from (f"- [{_label(label)}]({_address(url)})" for label, url in safe_links(facts).items())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -129,5 +129,5 @@ def _label(label: str) -> str:
 
 
 def _address(url: str) -> str:
-    """Without what would end a Markdown link early."""
+    """The address with every character escaped that would end a Markdown link early."""
     return re.sub(r"[\s()<>|\\]", lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), url)

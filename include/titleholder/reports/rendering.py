@@ -1,4 +1,4 @@
-"""Templates to HTML: everything that is filled in is escaped, and what is not given is an error."""
+"""Templates to HTML: every value is escaped, and a missing one is an error."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FILTERS = {
         "number",
         "percent",
         "signed",
-        "stretch",
+        "date_range",
     )
 }
 
 
 def render(template: str, *, package: str = PACKAGE, **content: Any) -> str:
-    """A template of a package, filled in; it may use those of this package."""
+    """A template of a package with these values; it may include templates of this package."""
     return _environment(package).get_template(template).render(content)
 
 

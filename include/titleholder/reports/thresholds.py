@@ -1,4 +1,4 @@
-"""The spec's judgement part, for people: what decides, and what each check holds a challenger to."""
+"""The spec's judgement section as tables: the settings that decide, and the thresholds of each check."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from titleholder.formatting import NOTHING
 from titleholder.spec.criteria import Judgement
 
 
-class Held(NamedTuple):
-    """A check of the spec: its key, what it does when it fails, its thresholds and what they mean."""
+class CheckSettings(NamedTuple):
+    """A check of the spec: its key, its severity, its thresholds and their meaning."""
 
     key: str
     severity: str
@@ -21,29 +21,29 @@ class Held(NamedTuple):
 
 
 def settings(judgement: Judgement) -> list[tuple[str, str]]:
-    """Every key of the judgement part but `checks`, with its value; a key that is not set has a dash."""
-    written = judgement.model_dump(mode="json", exclude={"checks"})
-    return [(key, _written(value)) for key, value in written.items()]
+    """Every key of `judgement` except `checks`, with its value; a dash for a key that is not set."""
+    values = judgement.model_dump(mode="json", exclude={"checks"})
+    return [(key, _text(value)) for key, value in values.items()]
 
 
-def held_to(judgement: Judgement) -> list[Held]:
+def check_settings(judgement: Judgement) -> list[CheckSettings]:
     """Every check that has thresholds, in the order of the spec."""
     rules = [(key, getattr(judgement.checks, key)) for key in type(judgement.checks).model_fields]
     return [
-        Held(key, rule.severity, _written(rule.model_dump(mode="json", exclude={"severity"})), _meaning(rule))
+        CheckSettings(key, rule.severity, _text(rule.model_dump(mode="json", exclude={"severity"})), _meaning(rule))
         for key, rule in rules
     ]
 
 
-def _written(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_written(each)}" for key, each in value.items()) or NOTHING
+        return ", ".join(f"{key}: {_text(each)}" for key, each in value.items()) or NOTHING
     if value is None:
         return NOTHING
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _meaning(rule: object) -> str:
-    """The first paragraph of what its class says, in one line."""
-    said = (inspect.getdoc(type(rule)) or "").split("\n\n")[0]
-    return re.sub(r"\s+", " ", said).replace("`", "")
+    """The first paragraph of its class's docstring, in one line."""
+    paragraph = (inspect.getdoc(type(rule)) or "").split("\n\n")[0]
+    return re.sub(r"\s+", " ", paragraph).replace("`", "")

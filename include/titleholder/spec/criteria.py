@@ -56,6 +56,9 @@ class CutOff(StrictModel):
     """How a score becomes a decision about a row: `{accept: below, score: 0.12}` or `{accept: below, share: 0.8}`.
 
     With `share` each model accepts that share of the judged rows, its best ones.
+
+    >>> CutOff(accept="below", share=0.8).share
+    0.8
     """
 
     accept: Literal["below", "above"]

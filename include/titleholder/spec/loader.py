@@ -26,7 +26,12 @@ DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
 
 @dataclass(frozen=True)
 class Specs:
-    """The models that can run, and the errors of those that cannot, by file stem."""
+    """The models that can run, and the errors of those that cannot, by file stem.
+
+    >>> Specs(names=("churn",))["chrn"]
+    Traceback (most recent call last):
+    titleholder.errors.UsageError: no model 'chrn'. Did you mean 'churn'? Known models: churn
+    """
 
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     errors: Mapping[str, SpecError] = field(default_factory=dict)

@@ -34,6 +34,7 @@ class StrictModel(BaseModel):
 class Duration(relativedelta):
     """A length of calendar time, written as `90 days`, `18 months` or `1 year 6 months`.
 
+    >>> from datetime import date
     >>> date(2024, 3, 31) - Duration.parse("1 month")
     datetime.date(2024, 2, 29)
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.metrics import Gain
+from titleholder.validation.metrics import Gain, Sample
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
@@ -56,6 +56,11 @@ class Evidence(BaseModel):
     champion_inputs: dict[str, str] | None = None
     recorded: NDArray[np.float64] | None = None
     reloaded: NDArray[np.float64] | None = None
+
+    @property
+    def sample(self) -> Sample:
+        """The judged rows' outcomes, weights and clusters."""
+        return Sample(self.y, self.weights, self.clusters)
 
     @property
     def classification(self) -> bool:

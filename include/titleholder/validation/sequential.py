@@ -11,7 +11,7 @@ is a non-negative supermartingale that starts at one: the likelihood ratio mixed
 half-normal weight of variance k. A champion ages: challengers may be no better at first and better later. So the M_j
 are mixed over j, when they began to be better: half the weight on the first look, half spread over the later ones (a
 twelfth of what is left on each). What has not begun counts as one. By Ville's inequality the chance that the mixture
-ever reaches 1 / alpha is at most alpha, however often one looks and whenever one stops. Looks count alike (Stouffer's
+ever reaches 1 / alpha is at most alpha, however often one looks and whenever one stops. Looks count equally (Stouffer's
 weights): a challenger that hardly differs from the champion has a tiny error, and weights by information would let it
 drown the rest.
 
@@ -55,7 +55,7 @@ class Look(BaseModel):
 
 
 class Accumulated(BaseModel):
-    """All looks of a reign together: since when the challengers are ahead, by how much, and how sure that is."""
+    """All looks of a reign together: since when the challengers are ahead, by how much, and with what evidence."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,9 +77,9 @@ class Accumulated(BaseModel):
 def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float) -> Accumulated | None:
     """What all looks of a reign show together; None where there is none.
 
-    `lower` is the largest minimum that the evidence excludes, `since` the look from which on it speaks loudest, with
-    the `counted` looks from there on, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is the
-    natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
+    `lower` is the largest minimum that the evidence excludes, `since` begins the suffix of looks with the strongest
+    evidence, with its `counted` looks, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is
+    the natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
 
     Raises:
         ValueError: when a look's error is not a positive number.
@@ -89,7 +89,7 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
     if bad := [look for look in looks if not 0 < look.error < np.inf]:
         raise ValueError(f"the look of {bad[0].as_of} has the error {bad[0].error}; it must be positive and finite")
     gains, errors = np.array([look.gain for look in looks]), np.array([look.error for look in looks])
-    k, needed = _mixing_variance(confidence), float(-np.log1p(-confidence))
+    k, needed = mixing_variance(confidence), float(-np.log1p(-confidence))
 
     def evidence(minimum: float) -> Array:
         return _log_evidence((gains - minimum) / errors, k)
@@ -110,10 +110,10 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
 
 def log_evidence(gains: Array, errors: Array, *, minimum_gain: float, confidence: float) -> float:
     """The logarithm of the mixture at `minimum_gain`; the gain is shown when it reaches -log(1 - confidence)."""
-    return _mixed(_log_evidence((gains - minimum_gain) / errors, _mixing_variance(confidence)))
+    return _mixed(_log_evidence((gains - minimum_gain) / errors, mixing_variance(confidence)))
 
 
-def _mixing_variance(confidence: float) -> float:
+def mixing_variance(confidence: float) -> float:
     """The variance of the half-normal weight that makes the bound tightest at `PLANNED` looks.
 
     Howard et al. (2021), proposition 3: V / rho = -W_-1(-alpha^2 / e) - 1, where k = 1 / rho.

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
-from titleholder.validation.checks import measured
 from titleholder.validation.checks.base import Result
+from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, events, measurable
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
@@ -151,7 +151,7 @@ def _interval(evidence: Evidence, scores: Array | None) -> metrics.Interval | No
     """The deciding metric with its interval; None where a bound is not finite, which JSON cannot hold."""
     if scores is None or not evidence.measurable:
         return None
-    interval = measured.interval(evidence, evidence.spec.judgement.metric, scores)
+    interval = estimate_metric(evidence, evidence.spec.judgement.metric, scores)
     return interval if interval.finite else None
 
 
@@ -169,15 +169,10 @@ def _gain(evidence: Evidence, rows: Any = slice(None)) -> metrics.Gain | None:
         return None
     gain = metrics.gain(
         spec.judgement.metric,
-        y,
+        evidence.sample.at(rows),
         evidence.challenger[rows],
         evidence.champion[rows],
-        confidence=spec.judgement.confidence,
-        resamples=spec.judgement.resamples,
-        seed=spec.training.seed,
-        judgement=spec.judgement,
-        weights=None if evidence.weights is None else evidence.weights[rows],
-        clusters=None if evidence.clusters is None else evidence.clusters[rows],
+        metrics.Estimation.of(spec),
     )
     return gain if np.isfinite(gain.error) else None
 

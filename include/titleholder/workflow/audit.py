@@ -27,7 +27,7 @@ from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
-from titleholder.validation.checks.model_contract import reloads_alike, scores_alike
+from titleholder.validation.checks.model_contract import compare_scores, reloaded_scores
 from titleholder.workflow.promotion import follow_head
 from titleholder.workflow.scoring import RELOADED_ROWS, predict
 
@@ -261,12 +261,12 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     stored = scores.stored(key, first.index.to_numpy(dtype=np.int64))
     if stored is None:
         checks = json.loads(row["verdict"])["checks"]
-        compared = [c["status"] for c in checks if c["code"] == reloads_alike.code]
+        compared = [c["status"] for c in checks if c["code"] == reloaded_scores.code]
         return (
             "" if compared in ([], ["not_applicable"]) else f"the scores stored at its training ({key.path}) are gone"
         )
     reloaded = predict(registry.models.load(spec.name, version), spec, first)
-    found = scores_alike(stored, reloaded, spec.judgement.checks.reload.tolerance)
+    found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
     return found.explanation if found.status == "fail" else ""
 
 

@@ -31,7 +31,7 @@ class Difference(BaseModel):
     difference: float | None = None
 
 
-class Part(BaseModel):
+class ComparedPart(BaseModel):
     """How many values of one part were compared: equal to the last digit, within tolerance, different."""
 
     model_config = ConfigDict(frozen=True)
@@ -57,9 +57,9 @@ class Tally:
         self.not_recorded: list[str] = []
 
     @property
-    def part(self) -> Part:
+    def part(self) -> ComparedPart:
         """The counts so far."""
-        return Part(name=self.name, **self.counts)
+        return ComparedPart(name=self.name, **self.counts)
 
     def compare(self, recorded: Any, reproduced: Any, path: str = "") -> None:
         """Walk two JSON values side by side. A key that `recorded` lacks was not recorded, which is no difference."""

@@ -9,7 +9,7 @@ from titleholder import reports
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import requirements
-from titleholder.settings import code_version
+from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, Scorer, compare
@@ -85,5 +85,6 @@ def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry
         "owner": spec.owner,
         "challenger_version": version,
         "links": links,
+        "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},
     }

@@ -105,11 +105,11 @@ def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "")
 def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
     """A sentence about the answer, and whether it is a yes that counts."""
     if answer is None:
-        return "Nobody could be asked", False
+        return "No person could be asked", False
     if not answer.asked:
-        return "Nobody may approve: the only approvers started the run themselves", False
+        return "No person may approve: the only approvers started the run themselves", False
     if answer.answer == "none":
-        return "Nobody answered in time, and silence means no", False
+        return "There was no answer in time, which means no", False
     comment = f' ("{answer.comment}")' if answer.comment else ""
     if answer.answer == "reject":
         return f"{answer.by} said no{comment}", False

@@ -27,10 +27,10 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.training import pipeline
-from titleholder.training.pipeline import Fitted
+from titleholder.training import pipeline, search
+from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow.differences import Difference, Part, Tally
+from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, compare, training_sample
 
@@ -64,7 +64,7 @@ class Reproduction(BaseModel):
     kind: str
     version: int
     candidate: str
-    parts: tuple[Part, ...]
+    parts: tuple[ComparedPart, ...]
     differences: tuple[Difference, ...]
     not_recorded: tuple[str, ...]
     code_then: str
@@ -93,7 +93,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
-    fitted = pipeline.fit(training.reset_index(drop=True), spec, candidate, on_trial)
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
     scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
     verdict = _judged(row, before, scorer)
     tallies = [

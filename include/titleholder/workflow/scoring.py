@@ -164,6 +164,7 @@ def compare(
     first = training.head(RELOADED_ROWS)
     start, note = judged_from(comparison, reign)
     judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
+    recorded = scorer.recorded(version, spec, comparison.sha256, first) if reload else None  # before any is added
     own = scorer.scores(version, spec, comparison.sha256, holdout)
     frame = holdout[judged].reset_index(drop=True)
     evidence = Evidence(
@@ -183,7 +184,7 @@ def compare(
         predict=partial(scorer.predict, version, spec),
         inputs=columns.inputs,
         champion_inputs=champion_spec.columns.inputs if reign and champion_spec else None,
-        recorded=scorer.recorded(version, spec, comparison.sha256, first) if reload else None,
+        recorded=recorded,
         reloaded=scorer.predict(version, spec, first) if reload else None,
     )
     return ScoredComparison(

@@ -34,7 +34,7 @@ from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
-from titleholder.training import pipeline
+from titleholder.training import search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import model_card, policy, publication
 from titleholder.workflow.payloads import (
@@ -165,7 +165,7 @@ def _train_and_log(
         rows = extract.read(
             columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
         )
-    fitted = pipeline.fit(rows.reset_index(drop=True), spec, name, on_trial)
+    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial)
     store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
     metric = spec.judgement.metric
     folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
@@ -258,7 +258,7 @@ def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | 
         return None
     facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
     return ApprovalRequest(
-        subject=reports.what(facts, proposed.verdict),
+        subject=reports.headline(facts, proposed.verdict),
         body=reports.markdown(facts, proposed.verdict),
         asked=policy.approvers(approval, snapshot.origin.actor),
     )

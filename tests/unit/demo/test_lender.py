@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from demo.lender import Lender, fingerprint, simulate
 from titleholder.errors import UsageError
-from titleholder.validation.metrics import gain
+from titleholder.validation.metrics import Estimation, Sample, gain
 
 END = date(2026, 12, 1)
 TABLES = ("applications", "instalments", "outcomes")
@@ -186,7 +186,7 @@ def test_an_old_model_loses_to_a_new_one(granted: pd.DataFrame):
 
     judged = between("2025-04", "2025-09")
     old, new = scores(between("2023-01", "2023-12")), scores(between("2024-04", "2025-03"))
-    result = gain("roc_auc", y[judged], new, old, confidence=0.95, resamples=100, seed=7)
+    result = gain("roc_auc", Sample(y[judged]), new, old, Estimation(0.95, 100, 7))
     assert result.lower > 0, result
     assert 0.70 < roc_auc_score(y[judged], new) < 0.80
 
@@ -210,7 +210,7 @@ def test_some_answers_are_missing(lender: Lender):
         ({"per_month": 0}, "per_month=0"),
     ],
 )
-def test_nonsense_is_refused(change: dict, message: str):
+def test_invalid_arguments_are_refused(change: dict, message: str):
     with pytest.raises(UsageError, match=message):
         simulate(**{"end": END, **change})
 

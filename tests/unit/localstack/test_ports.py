@@ -69,7 +69,7 @@ def test_two_services_never_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen == {"postgres": 7000, "mlflow": 5000, "airflow": 8080}
 
 
-def test_says_so_when_nothing_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_if_no_port_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_free", lambda port: False)
     with pytest.raises(ServiceError, match="No free port for postgres: 5432 to 5631"):
         ports.choose_ports({}, ())

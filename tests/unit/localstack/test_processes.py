@@ -87,7 +87,7 @@ def test_never_finds_or_stops_the_caller(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert answer.stdout.split("\n")[:2] == ["{}", "alive"]
 
 
-def test_stops_politely_then_firmly(start: Start) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(start: Start) -> None:
     polite, stubborn = start(), start(STUBBORN, service="two")
     began = time.monotonic()
     processes.stop([psutil.Process(polite.pid), psutil.Process(stubborn.pid)], grace=0.3)

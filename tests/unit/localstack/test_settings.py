@@ -98,8 +98,8 @@ def test_more_slots_than_cores_but_never_airflows_32(monkeypatch: pytest.MonkeyP
 def test_more_users_of_airflow_have_roles_and_passwords(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.users() == {"admin": "admin"}
     monkeypatch.setenv("TITLEHOLDER_USERS", "risk-lead:op, auditor:viewer")
-    assert settings.airflows_users() == "risk-lead:op,auditor:viewer,admin:admin"
-    assert settings.environment(state)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == settings.airflows_users()
+    assert settings.airflow_users() == "risk-lead:op,auditor:viewer,admin:admin"
+    assert settings.environment(state)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == settings.airflow_users()
     assert set(settings.passwords(state)) == {"admin"}, "the stack makes the others when it starts"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack.keys import ROLES, ensure_keys, load_keys
+from localstack.keys import ensure_keys
 from localstack.state import PROJECT, Record, Running, State
 from titleholder.errors import ServiceError
 
@@ -26,7 +26,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_lives_in_the_clone_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_folder_is_in_the_clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TITLEHOLDER_STATE", raising=False)
     assert State.locate().root == PROJECT / ".titleholder"
     assert (PROJECT / "pyproject.toml").exists()
@@ -54,27 +54,6 @@ def test_a_lost_or_broken_record_is_an_empty_one(state: State, content: str | No
     if content is not None:
         (state.root / "stack.json").write_text(content)
     assert state.read() == Record()
-
-
-def test_secrets_are_made_once_and_differ_between_stacks(state: State, tmp_path: Path) -> None:
-    keys = ensure_keys(state)
-    other = State(tmp_path / "other")
-    other.prepare()
-    assert ensure_keys(state) == keys == load_keys(state)
-    assert set(keys.roles) == set(ROLES)
-    assert len({*keys.roles.values(), *ensure_keys(other).roles.values()}) == 2 * len(ROLES)
-    assert keys.admin not in repr(keys)
-
-
-def test_secrets_that_are_gone_while_the_database_exists_are_not_made_anew(state: State) -> None:
-    state.postgres.mkdir()
-    with pytest.raises(ServiceError, match=r"secrets\.json is gone"):
-        ensure_keys(state)
-
-
-def test_no_stack_yet_says_how_to_start_one(state: State) -> None:
-    with pytest.raises(ServiceError, match="titleholder stack up"):
-        load_keys(state)
 
 
 def test_a_path_postgresql_cannot_use_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -118,7 +97,7 @@ def test_the_lock_ends_with_its_holder(state: State) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_delete_spares_what_the_stack_did_not_make(state: State) -> None:
+def test_delete_keeps_files_that_the_stack_did_not_make(state: State) -> None:
     ensure_keys(state)
     (state.root / "mine.txt").write_text("keep")
     state.delete()

@@ -1,4 +1,4 @@
-"""A decision in one line, and which links may be followed."""
+"""A decision in one line, its safe links, and the documentation of a check."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import pytest
 
 from support.factories import REIGN, a_verdict
 from support.report_cases import facts
-from titleholder.reports.facts import addresses, outcome
+from titleholder.reports.facts import outcome, safe_links
 
 
 @pytest.mark.parametrize(
     ("kind", "over", "alone"),
     [
         ("promote", "version 4 promoted over version 3", "version 4 promoted, the first champion"),
-        ("keep", "version 3 kept, version 4 not promoted", "version 4 not promoted, nobody reigns"),
-        ("reject", "version 4 rejected, version 3 stays champion", "version 4 rejected, nobody reigns"),
+        ("keep", "version 3 kept, version 4 not promoted", "version 4 not promoted, no champion yet"),
+        ("reject", "version 4 rejected, version 3 stays champion", "version 4 rejected, no champion yet"),
         (
             "retire",
             "retirement of the model advised, version 3 stays champion until somebody acts; version 4 not promoted",
@@ -22,29 +22,29 @@ from titleholder.reports.facts import addresses, outcome
         ),
         (
             "ask",
-            "approval asked to promote version 4 over version 3",
-            "approval asked to promote version 4, the first champion",
+            "approval requested to promote version 4 over version 3",
+            "approval requested to promote version 4, the first champion",
         ),
         ("rollback", "rolled back to version 4", "rolled back to version 4"),
         (
             "proposed keep",
             "proposed to keep version 3 and not to promote version 4",
-            "proposed not to promote version 4, nobody reigns",
+            "proposed not to promote version 4, no champion yet",
         ),
         (
             "withdraw",
             "withdraw, challenger version 4, champion version 3",
-            "withdraw, challenger version 4, champion nobody",
+            "withdraw, challenger version 4, champion none",
         ),
     ],
 )
-def test_what_becomes_of_whom(kind: str, over: str, alone: str) -> None:
+def test_the_outcome_names_both_versions(kind: str, over: str, alone: str) -> None:
     assert outcome(facts(kind=kind), a_verdict(champion=REIGN)) == over
     assert outcome(facts(kind=kind), a_verdict(champion=None)) == alone
 
 
 @pytest.mark.parametrize(("kind", "proposed"), [("promote", False), ("ask", True), ("proposed promote", True)])
-def test_whether_it_is_decided(kind: str, proposed: bool) -> None:
+def test_a_proposal_is_no_decision(kind: str, proposed: bool) -> None:
     assert facts(kind=kind).proposed is proposed
 
 
@@ -62,4 +62,10 @@ def test_only_web_addresses_are_followed() -> None:
         "broken": "http://[",
         "empty": "",
     }
-    assert list(addresses(facts(links=links))) == ["web", "plain"]
+    assert list(safe_links(facts(links=links))) == ["web", "plain"]
+
+
+@pytest.mark.parametrize("base", ["https://a.example/docs", "https://a.example/docs/"])
+def test_a_check_leads_to_its_section_of_the_documentation(base: str) -> None:
+    found = facts(docs_base=base).documentation("TH304")
+    assert found == "https://a.example/docs/checks.md#th304-swap-set-at-the-cut-off"

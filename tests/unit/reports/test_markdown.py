@@ -1,4 +1,4 @@
-"""The same in Markdown."""
+"""The decision as Markdown."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def cells(line: str) -> int:
     return len(re.findall(r"(?<!\\)\|", line))
 
 
-def test_the_first_two_lines_say_what_and_why() -> None:
+def test_the_first_two_lines_are_the_decision_and_its_reason() -> None:
     assert lines()[0] == "## small as of 2024-07-01 (lane live): version 4 promoted over version 3"
     assert lines()[1] == "**Why:** Shown to be better."
 
 
-def test_an_approval_request_says_that_nothing_is_decided() -> None:
-    assert lines(kind="ask")[0].endswith(": approval asked to promote version 4 over version 3")
+def test_an_approval_request_is_worded_as_a_proposal() -> None:
+    assert lines(kind="ask")[0].endswith(": approval requested to promote version 4 over version 3")
     assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")
 
 
 def test_every_check_has_a_row_the_failed_first() -> None:
-    told = [line for line in lines() if line.startswith(("| **", "| pass", "| not")) and "TH" in line]
-    assert told == [
+    rows = [line for line in lines() if line.startswith(("| **", "| pass", "| not")) and "TH" in line]
+    assert rows == [
         "| **FAIL** | TH301 TH301 | The gain is not shown. |",
         "| **WARNING** | TH205 TH205 | The champion lies below its floor. |",
         "| pass | TH101 TH101 | There are enough outcomes. |",
@@ -42,7 +42,7 @@ def test_every_check_has_a_row_the_failed_first() -> None:
     assert "### Checks: 1 failed, 1 warning, 1 passed, 1 not applicable" in lines()
 
 
-def test_the_numbers_of_both_models_the_looks_the_windows_and_the_lineage_are_told() -> None:
+def test_the_numbers_of_both_models_the_looks_the_windows_and_the_lineage_are_listed() -> None:
     page = lines()
     assert "Gain in roc_auc: +0.0123, 95% interval +0.0011 to +0.0235 (DeLong)." in page
     assert any(re.fullmatch(r"\| \*\*roc_auc\*\* \| 0\.\d{4} \| 0\.\d{4} \| more \|", line) for line in page)
@@ -53,7 +53,7 @@ def test_the_numbers_of_both_models_the_looks_the_windows_and_the_lineage_are_to
     assert "- [Model version](https://mlflow.example/v/4)" in page
 
 
-def test_every_row_of_a_table_has_as_many_cells_as_its_head_whatever_people_write() -> None:
+def test_every_row_of_a_table_has_as_many_cells_as_its_head_for_any_text() -> None:
     hostile = [check.model_copy(update={"title": HOSTILE, "explanation": HOSTILE}) for check in checks()]
     given = dict.fromkeys(("model", "owner", "lane", "reason", "actor", "asked_because"), HOSTILE)
     verdict = verdict_on(FOUND, *hostile, looks=looks(), note=HOSTILE)
@@ -90,10 +90,10 @@ def test_an_address_does_not_end_its_link_early() -> None:
     assert "- [it](https://a.example/x%29%20y)" in lines(links={"it": "https://a.example/x) y"})
 
 
-def test_where_nobody_reigns_and_nothing_was_measured() -> None:
+def test_without_a_champion_and_without_measurements() -> None:
     nothing = simulated(n=0, champion=None)
     page = markdown(facts(kind="reject", reason="Nothing."), verdict_on(nothing)).splitlines()
-    assert page[0].endswith(": version 4 rejected, nobody reigns")
-    assert page[3] == "Judged on 0 rows (0 events) from 2023-10-01 to before 2024-01-01, against nobody."
+    assert page[0].endswith(": version 4 rejected, no champion yet")
+    assert page[3] == "Judged on 0 rows (0 events) from 2023-10-01 to before 2024-01-01, without a champion."
     assert "Nothing could be measured." in page
     assert not [line for line in page if "Evidence" in line or line.startswith("Gain")]

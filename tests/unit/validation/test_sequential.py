@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
-from titleholder.validation.sequential import LATER, Accumulated, Look, _mixing_variance, accumulate, log_evidence
+from titleholder.validation.sequential import LATER, Accumulated, Look, accumulate, log_evidence, mixing_variance
 
 
 def looks(gains: Any, errors: Any = 0.01) -> list[Look]:
@@ -34,7 +34,7 @@ def test_no_look_says_nothing() -> None:
 
 def integrated(z: np.ndarray) -> float:
     """The mixture by numerical integration: over the half-normal weight, and over the beginning."""
-    spread, n = np.sqrt(_mixing_variance(0.95)), len(z)
+    spread, n = np.sqrt(mixing_variance(0.95)), len(z)
     total, left = 0.0, 1.0
     for j in range(n):
         tail = z[j:]

@@ -111,7 +111,7 @@ def test_nothing_to_measure_is_never_a_promotion(y: Array, reigning: bool, floor
 
 @pytest.mark.parametrize("rare", [0.0, 1.0])
 def test_one_event_is_too_few_to_compare_by(rare: float) -> None:
-    """One row of a class has an area but no variance; even a spec that is content with one event promotes nobody."""
+    """One row of a class has an area but no variance; even a spec that needs one event only promotes no model on it."""
     y = np.full(40, 1 - rare)
     y[7] = rare
     p = np.where(y == 1, 0.9, 0.1)

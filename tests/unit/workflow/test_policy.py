@@ -66,13 +66,13 @@ def test_one_that_fails_a_warning_only_is_promoted() -> None:
     assert ruled(a_verdict(result("TH900", "fail", "warn"), result("TH301"))).kind == "promote"
 
 
-def fallen(*more: Any) -> Verdict:
+def below_floor(*more: Any) -> Verdict:
     return a_verdict(result("TH101"), result("TH205", "fail", "warn"), *more)
 
 
 @LANES
 def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_above_its_floors(lane: str) -> None:
-    verdict = fallen(result("TH201", "fail"), result("TH301", "fail"))
+    verdict = below_floor(result("TH201", "fail"), result("TH301", "fail"))
     assert ruled(verdict, lane=lane) == (
         "retire", "Neither model is good enough. TH205 said. The challenger: TH201 said."
     )  # fmt: skip
@@ -81,9 +81,9 @@ def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_abo
 @pytest.mark.parametrize(
     ("verdict", "kind"),
     [
-        (fallen(result("TH201"), result("TH301")), "promote"),
-        (fallen(result("TH201"), result("TH301", "fail")), "keep"),
-        (fallen(result("TH203", "fail"), result("TH301")), "reject"),
+        (below_floor(result("TH201"), result("TH301")), "promote"),
+        (below_floor(result("TH201"), result("TH301", "fail")), "keep"),
+        (below_floor(result("TH203", "fail"), result("TH301")), "reject"),
         (a_verdict(result("TH205"), result("TH201", "fail"), result("TH301", "fail")), "reject"),
     ],
     ids=["the challenger is shown better", "it is above the floors", "it lacks something else", "the champion stands"],
@@ -104,7 +104,7 @@ def test_what_compares_with_the_champion_keeps_and_does_not_reject(code: str) ->
     assert ruled(a_verdict(result("TH301"), result(code, "fail"))).kind == "keep"
 
 
-def test_a_fallen_champion_never_blocks_its_own_replacement() -> None:
+def test_a_champion_below_its_floors_never_blocks_its_replacement() -> None:
     assert ruled(a_verdict(result("TH205", "fail", "block"), result("TH301"))).kind == "promote"
 
 
@@ -118,8 +118,8 @@ def test_with_a_negative_minimum_nothing_is_called_better() -> None:
 
 @LANES
 @pytest.mark.parametrize(("cooldown", "kind"), [("1 month", "promote"), ("2 months", "keep"), (None, "promote")])
-def test_a_young_champion_is_left_in_peace(cooldown: str | None, kind: str, lane: str) -> None:
-    """It was crowned as of 2024-06-01; this is 2024-07-01."""
+def test_a_champion_is_not_replaced_within_its_cooldown(cooldown: str | None, kind: str, lane: str) -> None:
+    """It was promoted as of 2024-06-01; this is 2024-07-01."""
     found = ruled(better(), lane=lane, promotion__cooldown=cooldown)
     assert found.kind == kind
     if kind == "keep":
@@ -136,7 +136,7 @@ def test_a_cooldown_does_not_hold_up_the_first_champion() -> None:
 OLDER = date(2024, 7, 2)
 
 
-def test_in_the_live_lane_the_past_is_settled() -> None:
+def test_in_the_live_lane_an_older_date_is_never_promoted() -> None:
     found = ruled(better(), newest=OLDER)
     assert found == ("keep", "Older than the newest live decision, of 2024-07-02: recorded, never promoted.")
     assert ruled(first(), newest=OLDER).kind == "keep"
@@ -163,11 +163,11 @@ def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict:
 
 
 @pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
-def test_nobody_is_bothered_with_a_challenger_that_lost(verdict: Verdict) -> None:
+def test_no_approval_is_asked_for_a_challenger_that_lost(verdict: Verdict) -> None:
     assert ruled(verdict, **ASKING) == ruled(verdict)
 
 
-def test_it_does_not_matter_who_reigns_only_that_somebody_does() -> None:
+def test_it_does_not_matter_which_version_is_champion() -> None:
     other = Reign(version=1, as_of=date(2019, 1, 1), trained_through=date(2018, 1, 1))
     assert ruled(better().model_copy(update={"champion": other})) == ruled(better())
 
@@ -185,11 +185,11 @@ def said(answer: str, by: str = "risk-lead", **more: Any) -> Answer:
         (said("approve"), "", "promote", "risk-lead approved. Shown to be better."),
         (said("approve", comment="fine"), "", "promote", 'risk-lead approved ("fine"). Shown'),
         (said("reject", comment="too new"), "", "keep", 'risk-lead said no ("too new"). Shown'),
-        (said("none"), "", "keep", "Nobody answered in time, and silence means no."),
+        (said("none"), "", "keep", "There was no answer in time, which means no."),
         (said("approve", by="intern"), "", "keep", "intern approved, but was not asked."),
         (said("approve"), "version 9 was decided since", "keep", "risk-lead approved, but too late: version 9 was"),
-        (Answer(asked=(), answer="none"), "", "keep", "Nobody may approve: the only approvers started the run"),
-        (None, "", "keep", "Nobody could be asked. Shown to be better."),
+        (Answer(asked=(), answer="none"), "", "keep", "No person may approve: the only approvers started the run"),
+        (None, "", "keep", "No person could be asked. Shown to be better."),
     ],
 )
 def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(
@@ -200,7 +200,7 @@ def test_only_a_timely_yes_of_somebody_who_was_asked_promotes(
     assert ruling.reason.startswith(begins)
 
 
-def test_nobody_approves_the_run_they_asked_for_unless_the_spec_allows_it() -> None:
+def test_people_do_not_approve_their_own_runs_unless_the_spec_allows_it() -> None:
     by: list[Any] = ["risk-lead", {"id": "3", "name": "cfo"}]
     approval = a_spec(promotion__approval={"by": by, "within": "12 hours"}).promotion.approval
     assert approval != "automatic"
@@ -218,7 +218,7 @@ def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
     assert worse.reason.startswith("Not shown to be better")
 
 
-def test_an_answer_changes_nothing_about_a_ruling_that_asks_no_longer() -> None:
+def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question() -> None:
     older = Ruling("keep", "Older than the newest live decision.")
     assert answered(older, said("approve")) == Ruling(
         "keep", "risk-lead approved. Older than the newest live decision."
@@ -226,4 +226,4 @@ def test_an_answer_changes_nothing_about_a_ruling_that_asks_no_longer() -> None:
     assert answered(older, said("approve"), "version 9 was decided since").reason.startswith(
         "risk-lead approved, but too"
     )
-    assert answered(Ruling("reject", "It has fallen."), said("none")).kind == "reject"
+    assert answered(Ruling("reject", "It fails."), said("none")).kind == "reject"

@@ -1,30 +1,29 @@
-"""Whether predictions mean what they say: observed against predicted, in bins of equal size."""
+"""Calibration: observed against predicted, in bins of equal size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from titleholder.formatting import confidence
-from titleholder.reports.plots.drawing import MUTED, Model, Picture, as_percentages, picture, whiskers
-from titleholder.reports.plots.rates import average, bins, mean
+from titleholder.reports.plots.binned_means import average, bins, mean
+from titleholder.reports.plots.drawing import MUTED, Picture, ScoredModel, as_percentages, picture, whiskers
 from titleholder.validation import metrics
-from titleholder.validation.checks import means
 from titleholder.validation.evidence import Array, Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Interval, means
 
 
-class Bin(NamedTuple):
+class CalibrationBin(NamedTuple):
     """One bin of rows with neighbouring scores."""
 
     predicted: float
     observed: Interval
 
 
-class Summary(NamedTuple):
-    """A model's calibration in a few numbers; perfect is 1, 0 and 1. There is no intercept of a regression."""
+class CalibrationSummary(NamedTuple):
+    """A model's calibration in a few numbers; perfect is 1, 0 and 1. A regression has no intercept."""
 
     model: str
     observed_expected: Interval
@@ -32,12 +31,12 @@ class Summary(NamedTuple):
     slope: Interval
 
 
-def binned(evidence: Evidence, scores: Array) -> list[Bin]:
+def binned(evidence: Evidence, scores: Array) -> list[CalibrationBin]:
     """Mean prediction and mean outcome of at most ten bins in the order of the scores, of shape (n,)."""
-    return [Bin(average(evidence, scores, rows), mean(evidence, rows)) for rows in bins(scores)]
+    return [CalibrationBin(average(evidence, scores, rows), mean(evidence, rows)) for rows in bins(scores)]
 
 
-def drawn(evidence: Evidence, models: Sequence[Model]) -> Picture:
+def calibration_picture(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
     """Both models' bins, with the interval of each bin's mean outcome."""
     found = [binned(evidence, model.scores) for model in models]
     shares = evidence.classification
@@ -45,36 +44,37 @@ def drawn(evidence: Evidence, models: Sequence[Model]) -> Picture:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for model, each in zip(models, found, strict=True):
-            how = {"fmt": model.marker, "linestyle": model.line, "color": model.color, "label": model.name}
-            whiskers(axes, [b.predicted for b in each], [b.observed for b in each], linewidth=1.1, **how)
+            options = {"fmt": model.marker, "linestyle": model.line, "color": model.color, "label": model.name}
+            whiskers(axes, [b.predicted for b in each], [b.observed for b in each], linewidth=1.1, **options)
         lowest, highest = min(b.predicted for e in found for b in e), max(b.predicted for e in found for b in e)
         axes.plot([lowest, highest], [lowest, highest], ":", color=MUTED, linewidth=1)
         if shares:
             as_percentages(axes.xaxis, axes.yaxis)
-        what = ("mean predicted probability", "observed event rate") if shares else ("mean prediction", "mean outcome")
-        axes.set(xlabel=what[0], ylabel=what[1])
+        labels = (
+            ("mean predicted probability", "observed event rate") if shares else ("mean prediction", "mean outcome")
+        )
+        axes.set(xlabel=labels[0], ylabel=labels[1])
         figure.legend(loc="outside upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     bars = "event rates" if shares else "means"
     caption = f"Calibration in bins of equal size, with {level} intervals of the observed {bars}. Dotted: as predicted."
-    return picture("calibration", f"Observed against predicted, {' and '.join(m.name for m in models)}.", caption, draw)
+    return picture(f"Observed against predicted, {' and '.join(m.name for m in models)}.", caption, draw)
 
 
-def summaries(evidence: Evidence, models: Sequence[Model]) -> list[Summary]:
+def summaries(evidence: Evidence, models: Sequence[ScoredModel]) -> list[CalibrationSummary]:
     """Observed over expected, intercept and slope of each model."""
     return [_summary(evidence, model) for model in models]
 
 
-def _summary(evidence: Evidence, model: Model) -> Summary:
+def _summary(evidence: Evidence, model: ScoredModel) -> CalibrationSummary:
     level, weights = evidence.spec.judgement.confidence, evidence.weights
     if evidence.classification:
         found = metrics.calibration(evidence.y, model.scores, confidence=level, weights=weights)
-        return Summary(model.name, found.observed_expected, found.intercept, found.slope)
-    how: dict[str, Any] = {"confidence": level, "weights": weights, "clusters": evidence.clusters}
-    return Summary(
+        return CalibrationSummary(model.name, found.observed_expected, found.intercept, found.slope)
+    return CalibrationSummary(
         model.name,
-        means.ratio_of_means(evidence.y, model.scores, **how),
+        means.ratio_of_means(evidence.sample, model.scores, level),
         None,
-        means.slope(evidence.y, model.scores, **how),
+        means.slope(evidence.sample, model.scores, level),
     )

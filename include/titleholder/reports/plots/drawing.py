@@ -1,16 +1,15 @@
-"""Pictures as inline SVG: the same bytes for the same input, no fonts, no addresses, no identifiers but their own."""
+"""Figures as SVG pictures for `<img>`: equal input gives equal bytes."""
 
 from __future__ import annotations
 
-import re
+import base64
 import warnings
 from collections.abc import Callable, Sequence
-from io import StringIO
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -35,7 +34,9 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 9,
-    "font.family": "DejaVu Sans",
+    "figure.facecolor": "white",
+    "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.sans-serif": ["DejaVu Sans", "sans-serif"],
     "font.size": 9,
     "grid.color": "#e5e7eb",
     "grid.linewidth": 0.7,
@@ -44,6 +45,7 @@ STYLE: Any = {
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
     "svg.fonttype": "none",
+    "svg.hashsalt": "titleholder",
     "text.color": INK,
     "text.parse_math": False,
     "xtick.color": MUTED,
@@ -57,15 +59,20 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 class Picture(NamedTuple):
-    """An inline SVG, what stands in its place for those who do not see it, and its caption."""
+    """An SVG file, the text that replaces it for those who cannot see it, and its caption."""
 
-    svg: Markup
+    svg: bytes
     alt: str
     caption: str
 
+    @property
+    def address(self) -> str:
+        """The file as a `data:` address, for the `src` of an `<img>`."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
-class Model(NamedTuple):
-    """A model's name and scores, shape (n,), and how it is drawn throughout: never told apart by colour alone."""
+
+class ScoredModel(NamedTuple):
+    """A model's name and scores, shape (n,), and its colour, line and marker: colour is never the only difference."""
 
     name: str
     scores: Array
@@ -74,74 +81,51 @@ class Model(NamedTuple):
     marker: str
 
 
-def models(evidence: Evidence, verdict: Verdict, version: int) -> list[Model]:
-    """The challenger, and the champion where one reigns."""
-    both = [Model(f"challenger, version {version}", evidence.challenger, CHALLENGER, "-", "o")]
+def scored_models(evidence: Evidence, verdict: Verdict, version: int) -> list[ScoredModel]:
+    """The challenger, and the champion if there is one."""
+    both = [ScoredModel(f"challenger, version {version}", evidence.challenger, CHALLENGER, "-", "o")]
     if evidence.champion is not None:
         name = f"champion, version {verdict.champion.version}" if verdict.champion else "champion"
-        both.append(Model(name, evidence.champion, CHAMPION, (0, (4, 1.5)), "s"))
+        both.append(ScoredModel(name, evidence.champion, CHAMPION, (0, (4, 1.5)), "s"))
     return both
 
 
 def picture(
-    name: str, alt: str, caption: str, draw: Callable[[Figure], None], *, width: float = WIDTH, height: float = HEIGHT
+    alt: str, caption: str, draw: Callable[[Figure], None], *, width: float = WIDTH, height: float = HEIGHT
 ) -> Picture:
-    """Draw on a figure of that many inches; `name` keeps its identifiers apart from those of other pictures."""
-    file = StringIO()
-    with mpl.rc_context(STYLE | {"svg.hashsalt": name}), warnings.catch_warnings():
+    """Draw on a figure of that many inches."""
+    file = BytesIO()
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         figure.savefig(file, format="svg", metadata=_NO_METADATA, dpi=144)
-    return Picture(_inline(file.getvalue(), name, alt), alt, caption)
+    return Picture(file.getvalue(), alt, caption)
 
 
-def whiskers(axes: Axes, along: ArrayLike, found: Sequence[Interval], *, flat: bool = False, **how: Any) -> None:
-    """Estimates with their intervals at places `along` the other axis; a bound that is not finite is left out."""
-    values = np.array([f.estimate for f in found], dtype=np.float64)
-    bounds = np.array([[f.estimate - f.lower, f.upper - f.estimate] for f in found], dtype=np.float64).T.reshape(2, -1)
-    reach = np.clip(np.where(np.isfinite(bounds), bounds, 0.0), 0.0, None)
-    how = {"fmt": "o", "capsize": 2.5, "elinewidth": 1.2, "capthick": 1.2, **how}
-    at = np.asarray(along, dtype=np.float64)
-    if flat:
-        axes.errorbar(values, at, xerr=reach, **how)
+def whiskers(
+    axes: Axes, positions: ArrayLike, intervals: Sequence[Interval], *, horizontal: bool = False, **style: Any
+) -> None:
+    """Estimates with their intervals at `positions` on the other axis; a bound that is not finite is left out."""
+    values = np.array([i.estimate for i in intervals], dtype=np.float64)
+    bounds = np.array([[i.estimate - i.lower, i.upper - i.estimate] for i in intervals], dtype=np.float64)
+    lengths = np.clip(np.where(np.isfinite(bounds), bounds, 0.0), 0.0, None).T.reshape(2, -1)
+    style = {"fmt": "o", "capsize": 2.5, "elinewidth": 1.2, "capthick": 1.2, **style}
+    at = np.asarray(positions, dtype=np.float64)
+    if horizontal:
+        axes.errorbar(values, at, xerr=lengths, **style)
     else:
-        axes.errorbar(at, values, yerr=reach, **how)
+        axes.errorbar(at, values, yerr=lengths, **style)
 
 
 def as_percentages(*axes: Axis) -> None:
-    """Shares as `5%`, without needless places."""
+    """Write the marks of these axes as `5%`, without trailing zeros."""
     for axis in axes:
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
 
 
 def thin(*curves: Array, most: int = 300) -> list[Array]:
-    """At most so many points of a curve, its ends among them; the arrays have equal length."""
+    """At most so many points of a curve, including its ends; the arrays have equal length."""
     n = len(curves[0])
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
     return [curve[kept] for curve in curves]
-
-
-def _inline(text: str, name: str, alt: str) -> Markup:
-    """The drawing alone, as a part of an HTML page: two decimals, the page's font, only identifiers that are used."""
-    svg = text[text.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.S)
-    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    svg = re.sub(r"(?<= )xlink:href=", "href=", svg)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r' (d|x|y|transform|points)="[^"]*"', lambda m: _rounded(m[0]), svg)
-    head, drawing = svg.split(">", 1)
-    left, top, width, height = re.findall(r"[\d.]+", head[head.index("viewBox=") :])[:4]
-    size = f'viewBox="{left} {top} {width} {height}" width="{_pixels(width)}" height="{_pixels(height)}"'
-    whole = f'<svg role="img" aria-label="{escape(alt)}" {size}>{drawing}'
-    return Markup(re.sub(r"\s*\n\s*", "\n", whole).strip())  # noqa: S704 - matplotlib has escaped every text in it
-
-
-def _rounded(attribute: str) -> str:
-    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), attribute)
-
-
-def _pixels(points: str) -> str:
-    return f"{float(points) * 4 / 3:.0f}"

@@ -1,49 +1,50 @@
-"""The gain within calendar months and segments; where nobody reigns, the challenger's own metric."""
+"""The gain within calendar months and segments; without a champion, the challenger's own metric."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from titleholder.formatting import confidence, metric, short
+from titleholder.reports.plots.binned_means import Rows
 from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
-from titleholder.reports.plots.rates import Rows
 from titleholder.validation import metrics
 from titleholder.validation.checks.groups import Group, groups
 from titleholder.validation.evidence import Evidence, events
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Estimation, Interval
 
 MOST = 20
 """At most so many groups of a column are shown, those with the most events; of months the newest."""
 RESAMPLES = 200
-"""At most so many resamples a group: these intervals illustrate, the checks decide."""
+"""At most so many resamples a group: these intervals are an illustration, the checks decide."""
 
 
-class Effect(NamedTuple):
+class GroupEstimate(NamedTuple):
     """A group's gain, or the challenger's metric in it; None where it has too few events."""
 
     name: str
     rows: int
     events: int
-    found: Interval | None
+    interval: Interval | None
 
 
-class Split(NamedTuple):
+class Breakdown(NamedTuple):
     """All judged rows and the groups of one column; measured are those with `least` events, `left_out` not shown."""
 
     title: str
-    whole: Effect
-    effects: tuple[Effect, ...]
+    whole: GroupEstimate
+    estimates: tuple[GroupEstimate, ...]
     least: int
     left_out: int
     picture: Picture | None
 
 
-def splits(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Split]:
-    """By calendar month of the event, then by each segment and protected column; none where nothing is measurable.
+def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Breakdown]:
+    """By calendar month of the event, then by each segment and protected column; none if nothing can be measured.
 
     A group needs as many events as the checks of cohorts and segments ask for. `gain` is the verdict's, on all rows.
     """
@@ -51,15 +52,15 @@ def splits(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Split]:
         return []
     columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
     known = gain or _measured(evidence, np.arange(len(evidence.y)))
-    whole = Effect("all judged rows", len(evidence.y), evidence.events, known)
+    whole = GroupEstimate("all judged rows", len(evidence.y), evidence.events, known)
     months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
     every = groups(months, ["month"])
-    found = [_split(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
+    found = [_breakdown(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
     for column in dict.fromkeys([*columns.segments, *columns.protected]):
         every = groups(evidence.frame, [column])
         title = f"{column} (protected)" if column in columns.protected else column
         shown = _largest(evidence, every)
-        found.append(_split(evidence, title, whole, shown, len(every), rules.segments.minimum_events))
+        found.append(_breakdown(evidence, title, whole, shown, len(every), rules.segments.minimum_events))
     return found
 
 
@@ -73,62 +74,54 @@ def _largest(evidence: Evidence, every: Sequence[Group]) -> list[Group]:
         return sorted(ordered, key=lambda g: g.value)
 
 
-def _split(evidence: Evidence, title: str, whole: Effect, shown: Sequence[Group], of: int, least: int) -> Split:
-    effects = tuple(_effect(evidence, group.value, group.rows, least) for group in shown)
-    drawn = [e for e in effects if e.found is not None]
-    picture = _forest(evidence, title, [whole, *drawn]) if drawn and whole.found else None
-    return Split(title, whole, effects, least, of - len(shown), picture)
+def _breakdown(
+    evidence: Evidence, title: str, whole: GroupEstimate, shown: Sequence[Group], of: int, least: int
+) -> Breakdown:
+    estimates = tuple(_estimate(evidence, group.value, group.rows, least) for group in shown)
+    drawn = [e for e in estimates if e.interval is not None]
+    picture = _forest(evidence, title, [whole, *drawn]) if drawn and whole.interval else None
+    return Breakdown(title, whole, estimates, least, of - len(shown), picture)
 
 
-def _effect(evidence: Evidence, name: str, rows: Rows, least: int) -> Effect:
+def _estimate(evidence: Evidence, name: str, rows: Rows, least: int) -> GroupEstimate:
     y = evidence.y[rows]
-    has = events(evidence.spec, y)
-    return Effect(name, len(y), has, _measured(evidence, rows) if has >= least and len(y) > 1 else None)
+    n_events = events(evidence.spec, y)
+    return GroupEstimate(
+        name, len(y), n_events, _measured(evidence, rows) if n_events >= least and len(y) > 1 else None
+    )
 
 
 def _measured(evidence: Evidence, rows: Rows) -> Interval | None:
-    """The gain on these rows, or the challenger's metric; None where its interval is endless."""
-    judgement, y, challenger = evidence.spec.judgement, evidence.y[rows], evidence.challenger[rows]
-    how: dict[str, Any] = {
-        "confidence": judgement.confidence,
-        "resamples": min(judgement.resamples, RESAMPLES),
-        "seed": evidence.spec.training.seed,
-        "judgement": judgement,
-        "weights": None if evidence.weights is None else evidence.weights[rows],
-        "clusters": None if evidence.clusters is None else evidence.clusters[rows],
-    }
+    """The gain on these rows, or the challenger's metric; None where its interval is not finite."""
+    spec, challenger, sample = evidence.spec, evidence.challenger[rows], evidence.sample.at(rows)
+    how = replace(Estimation.of(spec), resamples=min(spec.judgement.resamples, RESAMPLES))
     found: Interval
     if evidence.champion is None:
-        found = metrics.interval(judgement.metric, y, challenger, **how)
+        found = metrics.interval(spec.judgement.metric, sample, challenger, how)
     else:
-        found = metrics.gain(judgement.metric, y, challenger, evidence.champion[rows], **how)
+        found = metrics.gain(spec.judgement.metric, sample, challenger, evidence.champion[rows], how)
     return found if found.finite else None
 
 
-def _forest(evidence: Evidence, title: str, effects: Sequence[Effect]) -> Picture:
-    at = np.arange(len(effects))
-    found = [e.found for e in effects if e.found is not None]
+def _forest(evidence: Evidence, title: str, estimates: Sequence[GroupEstimate]) -> Picture:
+    at = np.arange(len(estimates))
+    found = [e.interval for e in estimates if e.interval is not None]
     judgement, gain = evidence.spec.judgement, evidence.champion is not None
-    said = f"Gain in {metric(judgement.metric)}" if gain else metric(judgement.metric)
+    label = f"Gain in {metric(judgement.metric)}" if gain else metric(judgement.metric)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.axvline(0 if gain else found[0].estimate, color=INK, linewidth=1, linestyle=":")
         axes.axhline(0.5, color=FAINT, linewidth=0.8)
-        whiskers(axes, at[:1], found[:1], flat=True, color=INK, fmt="D")
-        whiskers(axes, at[1:], found[1:], flat=True, color=CHALLENGER)
-        axes.set_yticks(at, [short(e.name) for e in effects])
-        axes.set(xlabel=said, ylim=(len(effects) - 0.5, -0.5))
+        whiskers(axes, at[:1], found[:1], horizontal=True, color=INK, fmt="D")
+        whiskers(axes, at[1:], found[1:], horizontal=True, color=CHALLENGER)
+        axes.set_yticks(at, [short(e.name) for e in estimates])
+        axes.set(xlabel=label, ylim=(len(estimates) - 0.5, -0.5))
         axes.tick_params(axis="y", length=0)
         axes.locator_params(axis="x", nbins=6)
         axes.grid(visible=False, axis="y")
 
-    line = "no gain" if gain else "all judged rows"
-    caption = f"{said} by {title} with {confidence(judgement.confidence)} intervals. Dotted: {line}."
-    alt = f"{said} by {title}, {len(effects) - 1} groups; the numbers stand in the table."
-    return picture(f"groups-{_identifier(title)}", alt, caption, draw, height=0.75 + 0.27 * len(effects))
-
-
-def _identifier(title: str) -> str:
-    """Letters and digits only, and another one for another title."""
-    return title.encode().hex()
+    reference = "no gain" if gain else "all judged rows"
+    caption = f"{label} by {title} with {confidence(judgement.confidence)} intervals. Dotted: {reference}."
+    alt = f"{label} by {title}, {len(estimates) - 1} groups; the numbers are in the table."
+    return picture(alt, caption, draw, height=0.75 + 0.27 * len(estimates))

@@ -1,4 +1,4 @@
-"""Which features the challenger leans on: how much worse its metric becomes when one of them is shuffled.
+"""Permutation importance: how much worse the challenger's metric becomes when one feature is shuffled.
 
 Sources: Breiman (2001), Random forests, Machine Learning 45, section 10; Fisher, Rudin & Dominici (2019), All models
 are wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
@@ -30,17 +30,17 @@ BUDGET = 1_000_000
 SHOWN = 20
 
 
-class Importance(NamedTuple):
-    """How much a feature's shuffling harms: the mean of the repeats, their lowest and their highest."""
+class FeatureImportance(NamedTuple):
+    """The loss when a feature is shuffled: the mean of the repeats, their lowest and their highest."""
 
     feature: str
-    harm: Interval
+    loss: Interval
 
 
-def importances(evidence: Evidence) -> list[Importance]:
-    """Every feature of the challenger, the most harmful first; none where nothing can be predicted or measured.
+def importances(evidence: Evidence) -> list[FeatureImportance]:
+    """Every feature of the challenger, the greatest loss first; none if nothing can be predicted or measured.
 
-    Harm is in units of the spec's metric, positive where the metric becomes worse.
+    The loss is in units of the spec's metric, positive where the metric becomes worse.
     """
     chosen = sample(evidence)
     if evidence.predict is None or not measurable(evidence.spec, evidence.y[chosen]):
@@ -55,13 +55,13 @@ def importances(evidence: Evidence) -> list[Importance]:
     for feature in evidence.spec.columns.features:
         shuffled = repeated.assign(**{feature: rows[feature].take(orders).array})
         scores = np.split(evidence.predict(shuffled), REPEATS)
-        harm = [sign * (unshuffled - _metric(evidence, chosen, p)) for p in scores]
-        found.append(Importance(feature, Interval(float(np.mean(harm)), min(harm), max(harm))))
-    return sorted(found, key=lambda i: (-i.harm.estimate, i.feature))
+        loss = [sign * (unshuffled - _metric(evidence, chosen, p)) for p in scores]
+        found.append(FeatureImportance(feature, Interval(float(np.mean(loss)), min(loss), max(loss))))
+    return sorted(found, key=lambda i: (-i.loss.estimate, i.feature))
 
 
 def sample(evidence: Evidence) -> NDArray[np.intp]:
-    """Positions of the judged rows that are used, ascending: all of them where they are few."""
+    """Positions of the judged rows that are used, ascending: all of them if they are few."""
     features = max(len(evidence.spec.columns.features), 1)
     most = min(ROWS, max(FEWEST, BUDGET // (REPEATS * features)))
     n = len(evidence.y)
@@ -69,7 +69,7 @@ def sample(evidence: Evidence) -> NDArray[np.intp]:
     return np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
 
 
-def drawn(evidence: Evidence, found: Sequence[Importance]) -> Picture:
+def importance_picture(evidence: Evidence, found: Sequence[FeatureImportance]) -> Picture:
     """The features that matter most, with the range of the repeats."""
     shown = found[:SHOWN]
     at = np.arange(len(shown))
@@ -77,8 +77,8 @@ def drawn(evidence: Evidence, found: Sequence[Importance]) -> Picture:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.barh(at, [i.harm.estimate for i in shown], height=0.6, color=CHALLENGER, alpha=0.35)
-        whiskers(axes, at, [i.harm for i in shown], flat=True, color=CHALLENGER, fmt="none")
+        axes.barh(at, [i.loss.estimate for i in shown], height=0.6, color=CHALLENGER, alpha=0.35)
+        whiskers(axes, at, [i.loss for i in shown], horizontal=True, color=CHALLENGER, fmt="none")
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(at, [short(i.feature) for i in shown])
         axes.set(xlabel=f"{name}: loss when shuffled", ylim=(len(shown) - 0.4, -0.6))
@@ -87,7 +87,7 @@ def drawn(evidence: Evidence, found: Sequence[Importance]) -> Picture:
 
     caption = f"Loss of {name} when a feature is shuffled; the whiskers span {REPEATS} repeats."
     alt = f"Permutation importance; the most important are {', '.join(i.feature for i in shown[:3])}."
-    return picture("importance", alt, caption, draw, height=0.75 + 0.25 * len(shown))
+    return picture(alt, caption, draw, height=0.75 + 0.25 * len(shown))
 
 
 def _metric(evidence: Evidence, rows: NDArray[np.intp], scores: metrics.Array) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from titleholder.reports.plots.drawing import CHALLENGER
-from titleholder.training.pipeline import Fitted
+from titleholder.training.search import Fitted
 
 
 def search_figure(fitted: Fitted, metric: str) -> Figure:

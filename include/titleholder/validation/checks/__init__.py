@@ -9,41 +9,41 @@ from collections.abc import Sequence
 
 from titleholder.spec.criteria import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
-from titleholder.validation.checks.baseline import beats_baseline
-from titleholder.validation.checks.calibration import calibrated, calibrated_in_cohorts
-from titleholder.validation.checks.comparison import gain_shown
-from titleholder.validation.checks.drift import stable_over_succession, stable_over_time
-from titleholder.validation.checks.fairness import accepted_alike
-from titleholder.validation.checks.leakage import no_feature_alone, not_too_good
-from titleholder.validation.checks.model_contract import asks_for_no_more, directions_hold, reloads_alike
-from titleholder.validation.checks.outcomes import enough_outcomes
-from titleholder.validation.checks.performance import above_floors, champion_above_floors
-from titleholder.validation.checks.profit import profit_holds
-from titleholder.validation.checks.segments import no_segment_loses
-from titleholder.validation.checks.swap_set import swap_set
+from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
+from titleholder.validation.checks.comparison import gain_shown, profit_gain, segment_gains, swap_set
+from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
+from titleholder.validation.checks.fairness import acceptance_rates
+from titleholder.validation.checks.leakage import single_feature, too_good
+from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
+from titleholder.validation.checks.performance import (
+    challenger_floors,
+    champion_floors,
+    enough_outcomes,
+    trivial_baseline,
+)
 from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {
     check.code: check
     for check in (
         enough_outcomes,
-        above_floors,
-        beats_baseline,
-        calibrated,
-        calibrated_in_cohorts,
-        champion_above_floors,
+        challenger_floors,
+        trivial_baseline,
+        overall_calibration,
+        cohort_calibration,
+        champion_floors,
         gain_shown,
-        no_segment_loses,
-        profit_holds,
+        segment_gains,
+        profit_gain,
         swap_set,
-        stable_over_time,
-        stable_over_succession,
-        not_too_good,
-        no_feature_alone,
-        accepted_alike,
-        directions_hold,
-        asks_for_no_more,
-        reloads_alike,
+        drift_since_training,
+        shift_from_champion,
+        too_good,
+        single_feature,
+        acceptance_rates,
+        declared_directions,
+        input_signature,
+        reloaded_scores,
     )
 }
 __all__ = ["CHECKS", "docs_url", "run", "unaffected_by"]

@@ -1,19 +1,29 @@
-"""Has the challenger been shown to be better than the champion?"""
+"""Is the challenger shown to be better than the champion, and does it do no harm in part of the rows?"""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from titleholder.spec.criteria import CutOff
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.base import NO_CHAMPION, Check, Finding
-from titleholder.validation.evidence import Evidence
-from titleholder.validation.metrics import Gain
+from titleholder.validation import metrics
+from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.checks.estimates import estimate_gain
+from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
+from titleholder.validation.evidence import Array, Evidence, events
+from titleholder.validation.metrics import Gain, Interval, means
 from titleholder.validation.sequential import Accumulated, accumulate
+
+Mask = NDArray[np.bool_]
+IN, OUT = "swapped_in", "swapped_out"
 
 
 def _gain_shown(evidence: Evidence) -> Finding:
     """Fails unless the gain is shown to exceed `judgement.minimum_gain`, by the rule of the spec.
 
     `single`: the lower bound of the gain on this holdout does. `sequential`: the evidence of the whole reign does, and
-    the challenger itself is ahead of it on this holdout. Does not apply without a champion.
+    the challenger's own gain on this holdout does too. Does not apply without a champion.
     """
     judgement = evidence.spec.judgement
     if evidence.champion is None:
@@ -27,9 +37,9 @@ def _gain_shown(evidence: Evidence) -> Finding:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "single":
         shown = gain.lower > judgement.minimum_gain
-        return Finding("pass" if shown else "fail", _single(evidence.spec, gain), numbers)
+        return found(not shown, _single(evidence.spec, gain), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
-    return Finding("pass" if shown else "fail", _sequential(evidence.spec, gain, reign), numbers)
+    return found(not shown, _sequential(evidence.spec, gain, reign), numbers)
 
 
 def _single(spec: ModelSpec, gain: Gain) -> str:
@@ -56,4 +66,113 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
     )
 
 
+def _segment_gains(evidence: Evidence) -> Finding:
+    """Fails when a segment is shown to lose more than `tolerance`: the upper bound of its gain is below `-tolerance`.
+
+    Segments are the values of the columns in `columns.segments`; those with `minimum_events` events are judged.
+    """
+    spec, rule = evidence.spec, evidence.spec.judgement.checks.segments
+    if evidence.champion is None:
+        return NO_CHAMPION
+    if not spec.columns.segments:
+        return not_applicable("The spec names no segments.")
+    segments = groups(evidence.frame, spec.columns.segments)
+    judged = [s for s in segments if events(spec, evidence.y[s.rows]) >= rule.minimum_events]
+    counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": rule.tolerance}
+    if not judged:
+        return not_applicable(f"None of {len(segments)} segments has {rule.minimum_events} events.", counts)
+    gains = _gains(evidence, evidence.champion, judged)
+    losing = [name for name, gain in gains.items() if gain.upper < -rule.tolerance]
+    named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
+    head = f"{len(losing) or 'none'} shown to lose more than {rule.tolerance:g} in {spec.judgement.metric}"
+    return found(
+        bool(losing),
+        f"Of {len(segments)} segments, {len(judged)} with {rule.minimum_events} events or more: {head}"
+        f"{'' if losing else ', nearest'}: {named}.",
+        {**counts, **group_numbers(gains, "gain")},
+    )
+
+
+def _gains(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str, Gain]:
+    """The gain in each segment, the worst first, at a confidence adjusted for their number."""
+    metric = evidence.spec.judgement.metric
+    confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(judged))
+    gains = {s.name: estimate_gain(evidence, metric, champion, s.rows, confidence) for s in judged}
+    return worst_first(gains, key=lambda gain: gain.upper)
+
+
+def _profit_gain(evidence: Evidence) -> Finding:
+    """Fails when profit a row is shown to fall by more than `tolerance`, at the cut-off of the spec."""
+    judgement, champion = evidence.spec.judgement, evidence.champion
+    if "profit" not in judgement.metrics(evidence.spec.task):
+        return not_applicable("The spec names no profit of a classification.")
+    if champion is None:
+        return NO_CHAMPION
+    if not evidence.measurable:
+        return NOT_MEASURABLE
+    after, before = (
+        metrics.compute("profit", evidence.y, p, judgement, evidence.weights) for p in (evidence.challenger, champion)
+    )
+    gain, tolerance = estimate_gain(evidence, "profit", champion), judgement.checks.profit.tolerance
+    return found(
+        gain.upper < -tolerance,
+        f"Profit a row is {after:.4f}, the champion's {before:.4f}: a gain of {gain.text('+.4f')}, whose upper "
+        f"bound must not lie below {0 - tolerance:g}.",
+        {"challenger": after, "champion": before, **gain.numbers("gain"), "tolerance": tolerance},
+    )
+
+
+def _swap_set(evidence: Evidence) -> Finding:
+    """Fails when rows that only the challenger accepts are shown to do worse than those that only the champion accepts.
+
+    By more than `tolerance`, on average. Where low scores are accepted a low outcome is better, else a high one.
+    """
+    cut_off, rule = evidence.spec.judgement.cut_off, evidence.spec.judgement.checks.swap_set
+    if cut_off is None:
+        return not_applicable("The spec names no cut_off.")
+    if evidence.champion is None:
+        return NO_CHAMPION
+    if not len(evidence.y):
+        return NOT_MEASURABLE
+    sets = _sets(cut_off, evidence.challenger, evidence.champion)
+    numbers = {name: value for key, rows in sets.items() for name, value in _set_numbers(evidence, key, rows).items()}
+    first, second = (IN, OUT) if cut_off.accept == "below" else (OUT, IN)
+    sizes = f"{sets[IN].sum()} rows are accepted by the challenger only, {sets[OUT].sum()} by the champion only"
+    if min(sets[IN].sum(), sets[OUT].sum()) < rule.minimum_rows:
+        return not_applicable(f"{sizes}; a comparison needs {rule.minimum_rows} of each.", numbers)
+    harm = _difference(evidence, sets[first], sets[second])
+    return found(
+        harm.lower > rule.tolerance,
+        f"{sizes}; their mean outcomes are {numbers[f'{IN}_mean']:.4f} and {numbers[f'{OUT}_mean']:.4f}, a harm of "
+        f"{harm.text('+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
+        {**numbers, **harm.numbers("harm"), "tolerance": rule.tolerance},
+    )
+
+
+def _sets(cut_off: CutOff, challenger: Array, champion: Array) -> dict[str, Mask]:
+    """The rows accepted by the challenger only, by the champion only, and by both."""
+    now, before = metrics.accepted(cut_off, challenger), metrics.accepted(cut_off, champion)
+    return {IN: now & ~before, OUT: before & ~now, "both": now & before}
+
+
+def _set_numbers(evidence: Evidence, name: str, rows: Mask) -> dict[str, float]:
+    if not rows.any():
+        return {f"{name}_rows": 0}
+    accepted = evidence.sample.at(rows)
+    mean = float(np.average(accepted.y, weights=accepted.weights))
+    return {f"{name}_rows": int(rows.sum()), f"{name}_mean": mean}
+
+
+def _difference(evidence: Evidence, a: Mask, b: Mask) -> Interval:
+    """Mean outcome of `a` minus that of `b`; of rates where rows are independent and have equal weights."""
+    y, confidence = evidence.y, evidence.spec.judgement.confidence
+    if not evidence.classification or evidence.weights is not None or evidence.clusters is not None:
+        return means.difference_of_means(evidence.sample, a, b, confidence)
+    events_a, events_b = int(y[a].sum()), int(y[b].sum())
+    return metrics.difference_of_rates(events_a, int(a.sum()), events_b, int(b.sum()), confidence=confidence)
+
+
 gain_shown = Check("TH301", "Gain shown", _gain_shown, subject="comparison", role="gain", depends_on="reign")
+segment_gains = Check("TH302", "No segment loses", _segment_gains, "segments", subject="comparison")
+profit_gain = Check("TH303", "Profit does not fall", _profit_gain, "profit", subject="comparison")
+swap_set = Check("TH304", "Swap-set at the cut-off", _swap_set, "swap_set", subject="comparison")

@@ -1,18 +1,19 @@
-"""Are protected groups accepted alike?"""
+"""Are protected groups accepted at similar rates?"""
 
 from __future__ import annotations
 
 from itertools import combinations
 from typing import NamedTuple
 
+from titleholder.spec.criteria import CutOff
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.groups import MOST, adjusted, groups, listed
+from titleholder.validation.checks.groups import MOST, adjusted_confidence, groups, listed
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval
 
 
-class Accepted(NamedTuple):
+class Acceptance(NamedTuple):
     """How many rows of a protected group are accepted."""
 
     column: str
@@ -29,8 +30,13 @@ class Accepted(NamedTuple):
 class Pair(NamedTuple):
     """Two groups of one column, the less accepted one first."""
 
-    lower: Accepted
-    higher: Accepted
+    lower: Acceptance
+    higher: Acceptance
+
+    @property
+    def name(self) -> str:
+        """`age=old over age=young`."""
+        return f"{self.lower.name} over {self.higher.name}"
 
     @property
     def ratio(self) -> float:
@@ -38,52 +44,52 @@ class Pair(NamedTuple):
         return self.lower.rate / self.higher.rate
 
     def interval(self, confidence: float) -> Interval:
-        """The ratio as sure as it can be."""
+        """The ratio with its interval."""
         low, high = self
         return metrics.ratio_of_rates(low.accepted, low.rows, high.accepted, high.rows, confidence=confidence)
 
 
-def _accepted_alike(evidence: Evidence) -> Finding:
+def _acceptance_rates(evidence: Evidence) -> Finding:
     """Fails when a group's acceptance rate over that of another group of the column is shown to be below `ratio`.
 
-    Rates at the cut-off and no more: whether a difference is right is for people to say. The confidence is adjusted for
-    all pairs of groups with `minimum_rows` rows, as the most unlike are picked from them.
+    Rates at the cut-off and no more: whether a difference is right is for people to decide. The confidence is adjusted
+    for all pairs of groups with `minimum_rows` rows, as the most unequal are picked from them.
     """
-    columns, rule = evidence.spec.columns.protected, evidence.spec.judgement.checks.fairness
-    if evidence.spec.judgement.cut_off is None or not columns:
+    judgement, columns = evidence.spec.judgement, evidence.spec.columns.protected
+    if judgement.cut_off is None or not columns:
         return not_applicable("The spec does not name both a cut_off and a protected column.")
     if not len(evidence.y):
         return NOT_MEASURABLE
-    every = _accepted(evidence)
+    rule = judgement.checks.fairness
+    every = _acceptances(evidence, judgement.cut_off)
     judged = [group for group in every if group.rows >= rule.minimum_rows]
-    counts = {"judged": len(judged), "too_few": len(every) - len(judged), "minimum": rule.ratio}
-    numbers = {**counts, **{f"{group.name}:rate": group.rate for group in judged[:MOST]}}
-    if not (pairs := _pairs(judged)):
+    numbers: dict[str, float] = {"judged": len(judged), "too_few": len(every) - len(judged), "minimum": rule.ratio}
+    numbers |= {f"{group.name}:rate": group.rate for group in judged[:MOST]}
+    pairs = _pairs(judged)
+    if not pairs:
         return not_applicable(f"No two groups of a column have {rule.minimum_rows} rows and any accepted.", numbers)
-    confidence = adjusted(evidence.spec.judgement.confidence, len(pairs))
-    ratios = [(p, p.interval(confidence)) for p in pairs if p is pairs[0] or p.ratio < rule.ratio]
-    apart = [(p, ratio) for p, ratio in ratios if ratio.upper < rule.ratio]
-    told = listed([f"{p.lower.name} over {p.higher.name} {ratio.text()}" for p, ratio in apart or ratios[:1]])
-    head = f"shown to be below {rule.ratio:g}" if apart else f"none shown to be below {rule.ratio:g}, the lowest"
-    numbers |= ratios[0][1].numbers("lowest")
-    return found(bool(apart), f"One group's acceptance rate over another's, {head}: {told}.", numbers)
+    confidence = adjusted_confidence(judgement.confidence, len(pairs))
+    lowest = pairs[0].interval(confidence)
+    below = {pair.name: pair.interval(confidence) for pair in pairs if pair.ratio < rule.ratio}
+    shown = {name: interval for name, interval in below.items() if interval.upper < rule.ratio}
+    head = f"shown to be below {rule.ratio:g}" if shown else f"none shown to be below {rule.ratio:g}, the lowest"
+    named = listed([f"{name} {interval.text()}" for name, interval in (shown or {pairs[0].name: lowest}).items()])
+    sentence = f"One group's acceptance rate over another's, {head}: {named}."
+    return found(bool(shown), sentence, numbers | lowest.numbers("lowest"))
 
 
-def _accepted(evidence: Evidence) -> list[Accepted]:
+def _acceptances(evidence: Evidence, cut_off: CutOff) -> list[Acceptance]:
     """Every protected group, the least accepted first."""
-    cut_off = evidence.spec.judgement.cut_off
-    if cut_off is None:
-        return []
     accepted = metrics.accepted(cut_off, evidence.challenger)
     every = groups(evidence.frame, evidence.spec.columns.protected)
-    found = [Accepted(g.column, g.name, len(g.rows), int(accepted[g.rows].sum())) for g in every]
-    return sorted(found, key=lambda group: group.rate)
+    counts = [Acceptance(g.column, g.name, len(g.rows), int(accepted[g.rows].sum())) for g in every]
+    return sorted(counts, key=lambda group: group.rate)
 
 
-def _pairs(judged: list[Accepted]) -> list[Pair]:
-    """All pairs of groups of one column of which at least one is accepted at all, the most unlike first."""
+def _pairs(judged: list[Acceptance]) -> list[Pair]:
+    """All pairs of groups of one column of which at least one is accepted at all, the most unequal first."""
     pairs = [Pair(a, b) for a, b in combinations(judged, 2) if a.column == b.column and b.accepted]
     return sorted(pairs, key=lambda pair: pair.ratio)
 
 
-accepted_alike = Check("TH601", "Acceptance across protected groups", _accepted_alike, "fairness")
+acceptance_rates = Check("TH601", "Acceptance across protected groups", _acceptance_rates, "fairness")

@@ -1,4 +1,4 @@
-"""Groups of rows that share a value, and what looking at many of them costs in confidence."""
+"""Groups of rows that share a value, and the confidence at which many of them are judged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from titleholder.validation.checks.measured import Rows
-from titleholder.validation.metrics import Gain, Interval
+from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics.inputs import Rows
 
 MISSING = "(missing)"
 MOST = 20
-"""At most so many groups of a check are told in its numbers, the worst ones."""
+"""At most so many groups of a check are in its numbers, the worst ones."""
 NAMED = 3
 """At most so many are named in its sentence."""
-Bounded = TypeVar("Bounded", bound=Interval | Gain)
+Bounded = TypeVar("Bounded", bound=Interval)
 
 
 class Group(NamedTuple):
@@ -49,7 +49,7 @@ def as_text(values: pd.Series) -> pd.Series:
     return values.astype(object).where(values.notna(), MISSING).map(str).reset_index(drop=True)
 
 
-def adjusted(confidence: float, tests: int) -> float:
+def adjusted_confidence(confidence: float, tests: int) -> float:
     """The confidence of each of so many intervals that keeps the chance of any false alarm below 1 - confidence.
 
     Source: Dunn (1961), Multiple comparisons among means, J. Am. Stat. Assoc. 56(293), by Bonferroni's inequality.
@@ -57,16 +57,15 @@ def adjusted(confidence: float, tests: int) -> float:
     return 1 - (1 - confidence) / max(tests, 1)
 
 
-def worst(values: Mapping[str, Bounded], key: Callable[[Bounded], float]) -> dict[str, Bounded]:
-    """The same groups, that with the smallest key first."""
+def worst_first(values: Mapping[str, Bounded], key: Callable[[Bounded], float]) -> dict[str, Bounded]:
+    """The same groups in ascending order of their key."""
     return dict(sorted(values.items(), key=lambda item: key(item[1])))
 
 
-def numbered_groups(values: Mapping[str, Interval | Gain], what: str) -> dict[str, float]:
+def group_numbers(values: Mapping[str, Interval], name: str) -> dict[str, float]:
     """Numbers of the first `MOST` groups: `region=north:gain` and its bounds."""
-    return {
-        key: number for name in list(values)[:MOST] for key, number in values[name].numbers(f"{name}:{what}").items()
-    }
+    first = list(values)[:MOST]
+    return {key: number for group in first for key, number in values[group].numbers(f"{group}:{name}").items()}
 
 
 def listed(things: Sequence[str]) -> str:

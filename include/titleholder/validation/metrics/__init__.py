@@ -1,9 +1,9 @@
-"""Metrics, how sure one can be of them, and what else one can ask of scores; names and directions in `judgement`."""
+"""Metrics with their intervals, gains, calibration and stability; names and directions are in `spec.criteria`."""
 
 from titleholder.validation.metrics.auc import delong
-from titleholder.validation.metrics.bootstrap import paired_bootstrap
+from titleholder.validation.metrics.bootstrap import resample
 from titleholder.validation.metrics.calibration import Calibration, calibration, observed_expected
-from titleholder.validation.metrics.inputs import Array, Interval
+from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample
 from titleholder.validation.metrics.intervals import Gain, compute, compute_all, gain, interval
 from titleholder.validation.metrics.profit import accepted
 from titleholder.validation.metrics.psi import Psi, psi
@@ -12,9 +12,11 @@ from titleholder.validation.metrics.rates import difference_of_rates, ratio_of_r
 __all__ = [
     "Array",
     "Calibration",
+    "Estimation",
     "Gain",
     "Interval",
     "Psi",
+    "Sample",
     "accepted",
     "calibration",
     "compute",
@@ -24,7 +26,7 @@ __all__ = [
     "gain",
     "interval",
     "observed_expected",
-    "paired_bootstrap",
     "psi",
     "ratio_of_rates",
+    "resample",
 ]

@@ -1,4 +1,4 @@
-"""What a metric would have been on other samples of the same rows.
+"""Metrics on resampled rows: the paired bootstrap, for any metric, with weights, strata and clusters.
 
 Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 6 and 13 (percentile interval).
 """
@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from titleholder.spec.criteria import Judgement
-from titleholder.validation.metrics.inputs import Array, Labels, Rows, cluster_codes
+from titleholder.validation.metrics.inputs import Array, Estimation, Rows, Sample, cluster_codes
 from titleholder.validation.metrics.weighted import prepare
 
 Often = NDArray[np.int16]
@@ -24,68 +23,31 @@ FEW = 8192
 """Rows up to which it is quicker to draw for many resamples at once."""
 
 
-def paired_bootstrap(
-    name: str,
-    y: Array,
-    a: Array,
-    b: Array,
-    *,
-    resamples: int,
-    seed: int,
-    stratify: bool,
-    judgement: Judgement | None = None,
-    weights: Array | None = None,
-    clusters: Labels | None = None,
-) -> Array:
-    """Differences metric(a) - metric(b) over resampled rows, the same rows for both; shape (resamples,).
-
-    See `resample`, whose arguments these are.
-    """
-    first, second = resample(
-        name, y, [a, b], resamples=resamples, seed=seed, stratify=stratify, judgement=judgement, weights=weights,
-        clusters=clusters,
-    )  # fmt: skip
-    return np.asarray(first - second)
-
-
-def resample(
-    name: str,
-    y: Array,
-    scores: Sequence[Array],
-    *,
-    resamples: int,
-    seed: int,
-    stratify: bool,
-    judgement: Judgement | None = None,
-    weights: Array | None = None,
-    clusters: Labels | None = None,
-) -> Array:
+def resample(name: str, sample: Sample, scores: Sequence[Array], how: Estimation, *, stratify: bool) -> Array:
     """Each model's metric over resampled rows, the same rows for all; shape (models, resamples).
 
     Args:
         name: of the metric.
-        y: outcomes, shape (n,).
-        scores: of each model, each of shape (n,).
-        resamples: how many.
-        seed: equal seeds give equal draws, whatever the scores and however many are evaluated at once.
-        stratify: resample each class by itself, so that no resample lacks one.
-        judgement: what the metric needs of it.
-        weights: sample weights, shape (n,); a row drawn twice counts twice its weight.
-        clusters: which rows belong together, shape (n,). Whole clusters are resampled then, not stratified; where a
+        sample: the n rows. A row drawn twice counts twice its weight. Of clusters whole ones are resampled; where a
             resample lacks a class that the metric cannot do without, its draw is NaN.
+        scores: of each model, each of shape (n,).
+        how: the number of resamples and the seed. Equal seeds give equal draws, whatever the scores and however many
+            are evaluated at once.
+        stratify: resample each class by itself, so that no resample lacks one. Clusters are not stratified.
     """
+    y, clusters = sample.y, sample.clusters
     order = np.argsort(y, kind="stable") if stratify else np.arange(len(y))
     sizes = np.unique(y, return_counts=True)[1] if stratify else np.array([len(y)])
     together = None if clusters is None else cluster_codes(clusters)[order]
-    own = None if weights is None else weights[order]
-    statistics = [prepare(name, y, p, judgement, order) for p in scores]
-    found, done = np.empty((len(scores), resamples)), 0
-    for counts in _batches(seed, resamples, sizes, together):
-        drawn = counts if own is None else counts * own
+    weights = None if sample.weights is None else sample.weights[order]
+    statistics = [prepare(name, y, p, how.judgement, order) for p in scores]
+    values, done = np.empty((len(scores), how.resamples)), 0
+    for counts in _batches(how.seed, how.resamples, sizes, together):
+        drawn = counts if weights is None else counts * weights
         for model, statistic in enumerate(statistics):
-            found[model, done : done + len(counts)] = statistic(drawn)
+            values[model, done : done + len(counts)] = statistic(drawn)
         done += len(counts)
-    return found
+    return values
 
 
 def _batches(seed: int, resamples: int, sizes: NDArray[np.intp], clusters: Rows | None) -> Iterator[Often]:
@@ -130,8 +92,8 @@ def _draw_by_blocks(rng: np.random.Generator, counts: Often) -> None:
     blocks, rest = divmod(rows, BLOCK)
     starts = np.arange(0, rows, BLOCK)
     totals = rng.multinomial(rows, np.minimum(rows - starts, BLOCK) / rows)
-    falls = int(totals[:blocks].sum())
-    inside = rng.integers(0, 2**64, -(-falls // 8), dtype=np.uint64).view(np.uint8)[:falls]
+    inside_blocks = int(totals[:blocks].sum())
+    inside = rng.integers(0, 2**64, -(-inside_blocks // 8), dtype=np.uint64).view(np.uint8)[:inside_blocks]
     places = np.repeat(starts[:blocks], totals[:blocks]) + inside
     counts[: rows - rest] = np.bincount(places, minlength=rows - rest)
     if rest:

@@ -1,4 +1,4 @@
-"""Whether predicted probabilities mean what they say.
+"""Whether predicted probabilities are as high as the shares of events.
 
 `y` are outcomes 0 or 1, `p` the predicted probabilities of 1, `weights` sample weights; all of shape (n,). Weights
 count for their effective number of rows (see `effective_size`), so that equal weights, of any size, are no weights.

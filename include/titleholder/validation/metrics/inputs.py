@@ -1,4 +1,4 @@
-"""What every metric is given, what it refuses, and the interval it may come with."""
+"""The rows that metrics are computed from, what they refuse, and the interval an estimate comes with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.model import ModelSpec
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -46,6 +49,43 @@ class Interval:
         return {name: self.estimate, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Outcomes of n rows, and where there are any their sample weights and clusters; each of shape (n,).
+
+    Rows of one cluster are never taken for independent.
+    """
+
+    y: Array
+    weights: Array | None = None
+    clusters: Labels | None = None
+
+    def at(self, rows: NDArray[Any] | slice) -> Sample:
+        """The same of some rows, by their positions, a mask or a slice."""
+        weights, clusters = (None if part is None else part[rows] for part in (self.weights, self.clusters))
+        return Sample(self.y[rows], weights, clusters)
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """How an interval is estimated: its confidence, and of a bootstrap the number of resamples and the seed.
+
+    `judgement` has what `profit` (with a `cut_off`), `emp` and `pinball` (`quantile`) need.
+    """
+
+    confidence: float
+    resamples: int
+    seed: int
+    judgement: Judgement | None = None
+
+    @classmethod
+    def of(cls, spec: ModelSpec, confidence: float | None = None) -> Estimation:
+        """As the spec has it; at another confidence where one is given."""
+        judgement = spec.judgement
+        level = judgement.confidence if confidence is None else confidence
+        return cls(level, judgement.resamples, spec.training.seed, judgement)
+
+
 def check(y: Array, *scores: Array, weights: Array | None = None) -> None:
     """Refuse what no metric can be computed from.
 
@@ -66,7 +106,7 @@ def check(y: Array, *scores: Array, weights: Array | None = None) -> None:
 
 
 def check_probabilities(name: str, p: Array) -> None:
-    """Refuse scores that are no probabilities, for what means nothing otherwise.
+    """Refuse scores that are not probabilities.
 
     Raises:
         ValueError: when a score is outside [0, 1].
@@ -84,7 +124,7 @@ def cluster_codes(clusters: Labels) -> Rows:
 
 
 def effective_size(weights: Array) -> float:
-    """How many equally weighted rows tell as much: (sum w)^2 / sum w^2.
+    """How many equally weighted rows carry as much information: (sum w)^2 / sum w^2.
 
     Source: Kish (1965), Survey Sampling, section 11.7.
     """

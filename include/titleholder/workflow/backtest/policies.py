@@ -21,7 +21,7 @@ from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events
-from titleholder.validation.metrics import Gain
+from titleholder.validation.metrics import Estimation, Gain, Sample
 from titleholder.validation.metrics.inputs import Labels
 
 Policy = Literal["gate", "newest", "never", "hindsight"]
@@ -31,13 +31,13 @@ COMPARED: tuple[Policy, ...] = ("gate", "newest", "never")
 CONTRASTS: tuple[tuple[Policy, Policy], ...] = (("gate", "never"), ("newest", "never"), ("gate", "newest"))
 
 
-class Part(BaseModel):
+class BacktestPart(BaseModel):
     """What all parts of a backtest are: frozen."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Month(Part):
+class Period(BacktestPart):
     """A stretch [as_of, end) of event time, the versions there were when it began, and which each policy used.
 
     `as_of` is that of its decision; of a rollback, the day on which it was made.
@@ -56,7 +56,7 @@ class Month(Part):
         return dict[str, int | None](gate=self.gate, newest=self.newest, never=self.never)[policy]
 
 
-class Rows(NamedTuple):
+class ScoredRows(NamedTuple):
     """A month's outcomes, shape (n,), each version's scores of them, and what the metric needs to know of them."""
 
     y: Array
@@ -65,7 +65,7 @@ class Rows(NamedTuple):
     clusters: Labels | None = None
 
 
-class Figure(Part):
+class VersionMetric(BacktestPart):
     """A version's metric on a month's rows with its interval, and the profit of all of them where it is known."""
 
     version: int
@@ -75,7 +75,7 @@ class Figure(Part):
     profit: float | None = None
 
 
-class Difference(Part):
+class PolicyGain(BacktestPart):
     """One policy minus another, oriented so that more is better, with a two-sided interval and standard error."""
 
     estimate: float
@@ -84,27 +84,27 @@ class Difference(Part):
     error: float
 
 
-class Contrast(Part):
+class Contrast(BacktestPart):
     """Two policies on the same rows: by the metric, and by the sum of profits where it is known."""
 
-    metric: Difference
-    profit: Difference | None = None
+    metric: PolicyGain
+    profit: PolicyGain | None = None
 
 
-class Measured(Part):
+class PeriodResult(BacktestPart):
     """A month and what came of it. `why` says why it is not compared; empty where it is.
 
     `end` is that of the rows whose outcome is known; `weight` is their total weight, or their number. `estimates` has
-    the metric of every version; `contrasts` are named as in `named`.
+    the metric of every version; `contrasts` are named by `contrast_name`.
     """
 
-    month: Month
+    month: Period
     end: date
     rows: int
     events: int
     weight: float
     estimates: dict[int, float] = {}
-    figures: dict[Policy, Figure] = {}
+    figures: dict[Policy, VersionMetric] = {}
     contrasts: dict[str, Contrast] = {}
     why: str = ""
 
@@ -114,8 +114,8 @@ class Measured(Part):
         return not self.why
 
 
-def named(pair: tuple[Policy, Policy]) -> str:
-    """How a difference is called: `gate-never`."""
+def contrast_name(pair: tuple[Policy, Policy]) -> str:
+    """The name of a difference: `gate-never`."""
     return "-".join(pair)
 
 
@@ -124,31 +124,31 @@ def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) ->
 
     In the live lane a run about the past changes nothing: a decision older than one before it is left out.
     """
-    taken: list[Decision] = []
+    decided: list[Decision] = []
     for row in reigns.in_force(rows, lane):
-        if (until is None or row.as_of <= until) and (not taken or row.as_of >= taken[-1].as_of):
-            taken.append(row)
-    return taken
+        if (until is None or row.as_of <= until) and (not decided or row.as_of >= decided[-1].as_of):
+            decided.append(row)
+    return decided
 
 
-def months(taken: Sequence[Decision], schedule: str | None) -> list[Month]:
+def months(decided: Sequence[Decision], schedule: str | None) -> list[Period]:
     """One month for each as-of date of these decisions, and for each rollback; the last ends one tick later.
 
     `gate` is whoever reigned after the date's last decision, `newest` the newest challenger, `never` the first
     champion.
     """
-    began = _beginnings(taken)
+    began = _beginnings(decided)
     days = sorted(set(began))
     ends = [*days[1:], *(windows.next_tick(schedule, day) for day in days[-1:])]
     found, versions, first = [], list[int](), None
     for day, end in zip(days, ends, strict=True):
-        of_day = [row for row, since in zip(taken, began, strict=True) if since == day]
+        of_day = [row for row, since in zip(decided, began, strict=True) if since == day]
         versions += [row.challenger_version for row in of_day if row.challenger_version is not None]
         champion = of_day[-1].champion_after
         first = champion if first is None else first
         newest = versions[-1] if versions else None
         found.append(
-            Month(
+            Period(
                 as_of=day, end=end, kind=of_day[-1].kind, versions=tuple(versions), gate=champion, newest=newest,
                 never=first,
             )
@@ -156,21 +156,21 @@ def months(taken: Sequence[Decision], schedule: str | None) -> list[Month]:
     return found
 
 
-def _beginnings(taken: Sequence[Decision]) -> list[date]:
+def _beginnings(decided: Sequence[Decision]) -> list[date]:
     """Since when each decision counts: its as-of date; a rollback, which people made, the day they did.
 
     One that was made after the next decision's as-of date never came into use by this calendar.
     """
     days: list[date] = []
-    for row in reversed(taken):
+    for row in reversed(decided):
         day = max(row.as_of, row.created_at.date()) if row.kind == "rollback" else row.as_of
         days.append(min(day, days[-1]) if days else day)
     return days[::-1]
 
 
-def measure(month: Month, rows: Rows, spec: ModelSpec, end: date) -> Measured:
+def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> PeriodResult:
     """Each policy's metric on a month's rows, and the paired differences; `end` is where known outcomes end."""
-    bare = Measured(
+    bare = PeriodResult(
         month=month, end=end, rows=len(rows.y), events=events(spec, rows.y) if len(rows.y) else 0,
         weight=_weight(rows), why=_unmeasurable(spec, rows.y),
     )  # fmt: skip
@@ -186,7 +186,7 @@ def measure(month: Month, rows: Rows, spec: ModelSpec, end: date) -> Measured:
         p: _figure(v, estimates[v], rows, spec) for p in POLICIES if (v := used[p]) is not None and v in estimates
     }
     contrasts = {
-        named((a, b)): _contrast(figures[a].version, figures[b].version, rows, spec)
+        contrast_name((a, b)): _contrast(figures[a].version, figures[b].version, rows, spec)
         for a, b in CONTRASTS
         if a in figures and b in figures
     }
@@ -210,7 +210,9 @@ def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     return f"too few {what}: {found} of {enough} (minimum_new_events)"
 
 
-def _why(used: Mapping[Policy, int | None], figures: Mapping[Policy, Figure], contrasts: Mapping[str, Contrast]) -> str:
+def _why(
+    used: Mapping[Policy, int | None], figures: Mapping[Policy, VersionMetric], contrasts: Mapping[str, Contrast]
+) -> str:
     if any(used[policy] is None for policy in COMPARED):
         return "no champion yet"
     if silent := sorted({str(used[policy]) for policy in COMPARED if policy not in figures}):
@@ -225,31 +227,23 @@ def _known(contrast: Contrast) -> bool:
     return math.isfinite(found.error) and (found.error > 0 or found.estimate == 0)
 
 
-def _how(spec: ModelSpec, rows: Rows) -> dict[str, Any]:
-    judgement = spec.judgement
-    return {
-        "confidence": judgement.confidence,
-        "resamples": judgement.resamples,
-        "seed": spec.training.seed,
-        "judgement": judgement,
-        "weights": rows.weights,
-        "clusters": rows.clusters,
-    }
+def _sample(rows: ScoredRows) -> Sample:
+    return Sample(rows.y, rows.weights, rows.clusters)
 
 
-def _figure(version: int, estimate: float, rows: Rows, spec: ModelSpec) -> Figure:
+def _figure(version: int, estimate: float, rows: ScoredRows, spec: ModelSpec) -> VersionMetric:
     scores, metric = rows.scores[version], spec.judgement.metric
-    found = metrics.interval(metric, rows.y, scores, **_how(spec, rows))
+    found = metrics.interval(metric, _sample(rows), scores, Estimation.of(spec))
     profit = None
     if with_profit(spec):
         a_row = metrics.compute("profit", rows.y, scores, spec.judgement, rows.weights)
         profit = a_row * _weight(rows)
-    return Figure(version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit)
+    return VersionMetric(version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit)
 
 
-def _contrast(a: int, b: int, rows: Rows, spec: ModelSpec) -> Contrast:
+def _contrast(a: int, b: int, rows: ScoredRows, spec: ModelSpec) -> Contrast:
     def gain(metric: str) -> Gain:
-        return metrics.gain(metric, rows.y, rows.scores[a], rows.scores[b], **_how(spec, rows))
+        return metrics.gain(metric, _sample(rows), rows.scores[a], rows.scores[b], Estimation.of(spec))
 
     profit = _times(gain("profit"), _weight(rows)) if with_profit(spec) else None
     return Contrast(metric=_times(gain(spec.judgement.metric), 1.0), profit=profit)
@@ -260,12 +254,12 @@ def with_profit(spec: ModelSpec) -> bool:
     return "profit" in spec.judgement.metrics(spec.task)
 
 
-def _weight(rows: Rows) -> float:
+def _weight(rows: ScoredRows) -> float:
     return float(len(rows.y) if rows.weights is None else rows.weights.sum())
 
 
-def _times(gain: Gain, factor: float) -> Difference:
-    return Difference(
+def _times(gain: Gain, factor: float) -> PolicyGain:
+    return PolicyGain(
         estimate=factor * gain.estimate, lower=factor * gain.lower, upper=factor * gain.upper, error=factor * gain.error
     )
 

@@ -1,27 +1,27 @@
-"""The page of a backtest: one HTML file that needs nothing else, neither the network nor a script."""
+"""The report of a backtest: one HTML file that needs neither the network nor a script."""
 
 from __future__ import annotations
 
 from titleholder import formatting
-from titleholder.reports.facts import followed
+from titleholder.reports.facts import is_safe
 from titleholder.reports.rendering import render
 from titleholder.workflow.backtest.answer import answer, verdict
-from titleholder.workflow.backtest.plots import gathered, walked
-from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, named
+from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_month
+from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, contrast_name
 from titleholder.workflow.backtest.summary import Backtest
 
 POLICY_NAMES = {"gate": "Gate", "newest": "Newest", "never": "Never", "hindsight": "Hindsight"}
 MEANINGS = {
-    "gate": "whoever reigned after the month's decision",
-    "newest": "always the newest challenger, judged or not",
+    "gate": "the champion after the month's decision",
+    "newest": "always the newest challenger, whatever the verdict",
     "never": "the first champion, never retrained",
-    "hindsight": "the version that turned out best in the month, of all there were: an upper bound nobody can reach",
+    "hindsight": "the version that was best in the month, of all: an upper bound that is out of reach",
 }
 TONES = {"Yes, it was worth it": "good", "No, it did harm": "bad"}
 
 
 def page(result: Backtest, run_url: str) -> str:
-    """The answer, each month, what other rules would have done, and what was looked at."""
+    """The report as HTML: the answer, each month, the lane under other thresholds, and the inputs."""
     whole = result.overall
     gain = whole.contrasts.get("gate-never")
     return render(
@@ -34,9 +34,9 @@ def page(result: Backtest, run_url: str) -> str:
         names=POLICY_NAMES,
         meanings=MEANINGS,
         policies=POLICIES,
-        contrasts=[(named(pair), POLICY_NAMES[pair[0]], POLICY_NAMES[pair[1]]) for pair in CONTRASTS],
-        pictures=[walked(result), gathered(result)] if whole.months else [],
+        contrasts=[(contrast_name(pair), POLICY_NAMES[pair[0]], POLICY_NAMES[pair[1]]) for pair in CONTRASTS],
+        pictures=[metric_by_month(result), cumulative_difference(result)] if whole.months else [],
         scale=formatting.scale,
         like=formatting.scale(f.metric for m in result.months for f in m.figures.values()),
-        run_url=run_url if followed(run_url) else "",
+        run_url=run_url if is_safe(run_url) else "",
     )

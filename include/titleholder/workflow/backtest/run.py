@@ -27,7 +27,7 @@ from titleholder.spec.windows import Intervals, midnight
 from titleholder.validation.metrics import Array
 from titleholder.workflow.backtest import policies, report, summary
 from titleholder.workflow.backtest.answer import answer
-from titleholder.workflow.backtest.policies import Measured, Month, Rows
+from titleholder.workflow.backtest.policies import Period, PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
 from titleholder.workflow.scoring import Scorer, missing_columns
@@ -80,7 +80,7 @@ def backtest(
 
     Raises:
         UsageError: for a lane without decisions, naming those that have some, for one with months that must be run
-            again, or for values that make no sense.
+            again, or for invalid values.
         DataError: when a snapshot is gone.
     """
     decided = _decided(request, settings)
@@ -120,7 +120,7 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
 
 
 def _outcomes(
-    spec: ModelSpec, months: Sequence[Month], labels_as_of: date | None, url: str, settings: Settings
+    spec: ModelSpec, months: Sequence[Period], labels_as_of: date | None, url: str, settings: Settings
 ) -> Outcomes:
     """Every row that followed a decision and whose outcome is known by now, whichever model it fell to."""
     today = datetime.now(UTC).date()
@@ -153,13 +153,13 @@ def _opened(request: Request, decided: Sequence[Decision], outcomes: Outcomes, a
 
 
 def _measured(
-    months: Sequence[Month],
+    months: Sequence[Period],
     decided: Sequence[Decision],
     outcomes: Outcomes,
     spec: ModelSpec,
     scorer: Scorer,
     on_step: Progress,
-) -> tuple[list[Measured], bool]:
+) -> tuple[list[PeriodResult], bool]:
     """Each month's figures, and whether clusters reach over several of those compared."""
     parts = [_rows_of(month, outcomes.frame, spec) for month in months]
     scores = _scored(months, parts, decided, outcomes, scorer, on_step)
@@ -167,7 +167,7 @@ def _measured(
     found, clusters = [], []
     for n, (month, part) in enumerate(zip(months, parts, strict=True)):
         own = None if every is None else every[part.index]
-        rows = Rows(features.target(part, spec), scores[n], features.weights(part, spec), own)
+        rows = ScoredRows(features.target(part, spec), scores[n], features.weights(part, spec), own)
         found.append(policies.measure(month, rows, spec, max(month.as_of, min(month.end, outcomes.matured))))
         if own is not None and found[-1].compared:
             clusters.append(own)
@@ -175,14 +175,14 @@ def _measured(
     return found, policies.shared(clusters)
 
 
-def _rows_of(month: Month, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+def _rows_of(month: Period, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """A month's rows, under their places in the whole frame."""
     time = frame[spec.columns.event_time]
     return frame[(time >= midnight(month.as_of)) & (time < midnight(month.end))]
 
 
 def _scored(
-    months: Sequence[Month],
+    months: Sequence[Period],
     parts: Sequence[pd.DataFrame],
     decided: Sequence[Decision],
     outcomes: Outcomes,
@@ -221,7 +221,7 @@ def _result(
     decided: Sequence[Decision],
     spec: ModelSpec,
     outcomes: Outcomes,
-    found: Sequence[Measured],
+    found: Sequence[PeriodResult],
     lines: Mapping[Setting, Sequence[Decision]],
     *,
     together: bool,

@@ -16,16 +16,16 @@ from titleholder.ledger.decision import Decision
 from titleholder.workflow.backtest.policies import (
     CONTRASTS,
     POLICIES,
+    BacktestPart,
     Contrast,
-    Difference,
-    Measured,
-    Part,
+    PeriodResult,
     Policy,
-    named,
+    PolicyGain,
+    contrast_name,
 )
 
 
-class Summary(Part):
+class PolicySummary(BacktestPart):
     """A policy over the months compared: its mean metric, its profit, and how often another version came into use.
 
     `changes` are those of the whole lane, `changes_compared` those that the compared months saw.
@@ -38,7 +38,7 @@ class Summary(Part):
     profit_a_row: float | None = None
 
 
-class Overall(Part):
+class Overall(BacktestPart):
     """The answer: each policy's summary and the differences between them, over `months` months compared of `of`.
 
     `together` says that clusters reach over several months: errors are then added as if wholly dependent.
@@ -48,17 +48,17 @@ class Overall(Part):
     of: int
     rows: int
     together: bool
-    policies: dict[Policy, Summary] = Field(default={})
+    policies: dict[Policy, PolicySummary] = Field(default={})
     contrasts: dict[str, Contrast] = Field(default={})
 
 
-def overall(found: Sequence[Measured], *, confidence: float, together: bool = False) -> Overall:
+def overall(found: Sequence[PeriodResult], *, confidence: float, together: bool = False) -> Overall:
     """Means over the months compared and the differences between policies; empty where no month is."""
     compared = [m for m in found if m.compared]
     bare = Overall(months=len(compared), of=len(found), rows=sum(m.rows for m in compared), together=together)
     if not compared:
         return bare
-    pairs = [named(pair) for pair in CONTRASTS]
+    pairs = [contrast_name(pair) for pair in CONTRASTS]
     return bare.model_copy(
         update={
             "policies": {p: _summary(p, compared, found) for p in POLICIES},
@@ -67,7 +67,7 @@ def overall(found: Sequence[Measured], *, confidence: float, together: bool = Fa
     )
 
 
-def combined(name: str, compared: Sequence[Measured], confidence: float, *, together: bool = False) -> Contrast:
+def combined(name: str, compared: Sequence[PeriodResult], confidence: float, *, together: bool = False) -> Contrast:
     """A difference over these months: the mean of the metric's, the sum of the profits', with normal intervals.
 
     The interval tells how sure the figure is for *these* months and *these* models: months are not taken for a sample
@@ -84,14 +84,16 @@ def combined(name: str, compared: Sequence[Measured], confidence: float, *, toge
     )
 
 
-def _sum(found: Sequence[Difference], factor: float, confidence: float, together: bool) -> Difference:
+def _sum(found: Sequence[PolicyGain], factor: float, confidence: float, together: bool) -> PolicyGain:
     errors = np.array([d.error for d in found])
     error = factor * float(errors.sum() if together else np.sqrt((errors**2).sum()))
     estimate, reach = factor * math.fsum(d.estimate for d in found), float(stats.norm.ppf(0.5 + confidence / 2)) * error
-    return Difference(estimate=estimate, lower=estimate - reach, upper=estimate + reach, error=error)
+    return PolicyGain(estimate=estimate, lower=estimate - reach, upper=estimate + reach, error=error)
 
 
-def running(name: str, found: Sequence[Measured], confidence: float, *, together: bool) -> list[tuple[date, Contrast]]:
+def running(
+    name: str, found: Sequence[PeriodResult], confidence: float, *, together: bool
+) -> list[tuple[date, Contrast]]:
     """The difference over the months compared up to each of them."""
     compared = [m for m in found if m.compared]
     return [
@@ -100,11 +102,11 @@ def running(name: str, found: Sequence[Measured], confidence: float, *, together
     ]
 
 
-def _summary(policy: Policy, compared: Sequence[Measured], found: Sequence[Measured]) -> Summary:
+def _summary(policy: Policy, compared: Sequence[PeriodResult], found: Sequence[PeriodResult]) -> PolicySummary:
     figures = [m.figures[policy] for m in compared]
     profits = [f.profit for f in figures if f.profit is not None]
     profit = math.fsum(profits) if profits else None
-    return Summary(
+    return PolicySummary(
         mean=math.fsum(f.metric for f in figures) / len(figures),
         changes=changes(_versions(policy, found)),
         changes_compared=changes(f.version for f in figures),
@@ -113,7 +115,7 @@ def _summary(policy: Policy, compared: Sequence[Measured], found: Sequence[Measu
     )
 
 
-def _versions(policy: Policy, found: Sequence[Measured]) -> list[int | None]:
+def _versions(policy: Policy, found: Sequence[PeriodResult]) -> list[int | None]:
     if policy == "hindsight":
         return [m.figures[policy].version for m in found if policy in m.figures]
     return [m.month.used(policy) for m in found]
@@ -125,7 +127,7 @@ def changes(versions: Iterable[int | None]) -> int:
     return sum(a != b for a, b in pairwise(had))
 
 
-def mean_of(versions: Sequence[int | None], found: Sequence[Measured]) -> tuple[float | None, int]:
+def mean_of(versions: Sequence[int | None], found: Sequence[PeriodResult]) -> tuple[float | None, int]:
     """The mean metric of whoever reigned, by month, over the months compared in which somebody did; and how many.
 
     Months of a version that could not be asked are left out too.
@@ -135,14 +137,14 @@ def mean_of(versions: Sequence[int | None], found: Sequence[Measured]) -> tuple[
     return (math.fsum(values) / len(values) if values else None), len(values)
 
 
-class Setting(Part):
+class Setting(BacktestPart):
     """Values of the judgement that a lane is replayed with."""
 
     minimum_gain: float
     confidence: float
 
 
-class WhatIf(Part):
+class WhatIf(BacktestPart):
     """What a lane would have been under other values.
 
     `changed` are the months in which another version took over, the first champion included; `mean` is the mean metric
@@ -157,25 +159,25 @@ class WhatIf(Part):
     months: int
 
 
-def what_if(setting: Setting, line: Sequence[Decision], found: Sequence[Measured], *, own: bool) -> WhatIf:
+def what_if(setting: Setting, replayed: Sequence[Decision], found: Sequence[PeriodResult], *, own: bool) -> WhatIf:
     """The figures of one replayed line."""
-    reigning = [next((r.champion_after for r in reversed(line) if r.as_of <= m.month.as_of), None) for m in found]
+    reigning = [next((r.champion_after for r in reversed(replayed) if r.as_of <= m.month.as_of), None) for m in found]
     mean, count = mean_of(reigning, found)
-    changed = tuple(row.as_of for row in line if row.changed)
-    promotions = sum(row.kind == "promote" for row in line)
+    changed = tuple(row.as_of for row in replayed if row.changed)
+    promotions = sum(row.kind == "promote" for row in replayed)
     return WhatIf(setting=setting, own=own, promotions=promotions, changed=changed, mean=mean, months=count)
 
 
-def same_line(line: Sequence[Decision], taken: Sequence[Decision]) -> bool:
+def same_line(replayed: Sequence[Decision], decided: Sequence[Decision]) -> bool:
     """Whether a replayed line has the decisions of the ledger."""
 
     def of(rows: Sequence[Decision]) -> list[Any]:
         return [(r.as_of, r.kind, r.challenger_version, r.champion_before, r.champion_after) for r in rows]
 
-    return of(line) == of(taken)
+    return of(replayed) == of(decided)
 
 
-class Backtest(Part):
+class Backtest(BacktestPart):
     """A lane walked through: what was looked at, what came of it, and the answer.
 
     `labels_as_of` is the date as of which outcomes are known, `matured` the event time from which on they are not yet.
@@ -200,7 +202,7 @@ class Backtest(Part):
     code_version: str
     actor: str
     run_id: str
-    months: tuple[Measured, ...]
+    months: tuple[PeriodResult, ...]
     overall: Overall
     what_if: tuple[WhatIf, ...]
     reproduced: bool

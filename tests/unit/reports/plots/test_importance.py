@@ -1,4 +1,4 @@
-"""Shuffling a feature harms as much as the challenger leans on it."""
+"""The loss when a feature is shuffled follows its use by the challenger."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from titleholder.reports.plots.importance import importances, sample
 def test_the_only_useful_feature_matters_most_and_the_useless_not_at_all(spec: object) -> None:
     found = importances(simulated(spec))  # type: ignore[arg-type]
     assert found[0].feature == "debt"
-    assert found[0].harm.lower > 0.01
-    assert found[0].harm.lower <= found[0].harm.estimate <= found[0].harm.upper
-    assert {i.feature: i.harm.values for i in found[1:]} == {"income": (0.0,) * 3, "purpose": (0.0,) * 3}
+    assert found[0].loss.lower > 0.01
+    assert found[0].loss.lower <= found[0].loss.estimate <= found[0].loss.upper
+    assert {i.feature: i.loss.values for i in found[1:]} == {"income": (0.0,) * 3, "purpose": (0.0,) * 3}
 
 
 def test_the_seed_of_the_spec_decides_the_shuffling() -> None:
     first, again, other = (importances(simulated(a_spec(training__seed=seed))) for seed in (7, 7, 8))
     assert first == again
-    assert first[0].harm != other[0].harm
+    assert first[0].loss != other[0].loss
 
 
-def test_a_feature_that_misleads_has_a_negative_harm() -> None:
+def test_a_misleading_feature_has_a_negative_loss() -> None:
     found = simulated()
     misled = found.model_copy(update={"predict": lambda rows: 1 - found.predict(rows)})  # type: ignore[misc]
     assert importances(misled)[-1].feature == "debt"
-    assert importances(misled)[-1].harm.upper < 0
+    assert importances(misled)[-1].loss.upper < 0
 
 
 def test_rows_and_predictions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    predicted: list[int] = []
     monkeypatch.setattr(importance, "ROWS", 100)
     found = simulated()
-    counting = found.model_copy(update={"predict": lambda rows: (asked.append(len(rows)), found.predict(rows))[1]})  # type: ignore[misc]
+    counting = found.model_copy(update={"predict": lambda rows: (predicted.append(len(rows)), found.predict(rows))[1]})  # type: ignore[misc]
     importances(counting)
-    assert asked == [100, 500, 500, 500]
+    assert predicted == [100, 500, 500, 500]
     chosen = sample(found)
     assert len(np.unique(chosen)) == 100
     assert (np.diff(chosen) > 0).all()

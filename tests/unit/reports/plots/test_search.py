@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from titleholder import reports
-from titleholder.training.pipeline import Fitted
+from titleholder.training.search import Fitted
 
 
 def test_the_search_marks_the_chosen_trial() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.calibration import calibrated
+from titleholder.validation.checks.calibration import overall_calibration
 from titleholder.validation.metrics import Array
 
 
@@ -32,7 +32,7 @@ def check(
     theirs = None if champion is None else logistic(champion[0] + champion[1] * (odds + 1.3) - 1.3)
     spec = a_spec(judgement__checks={"calibration": rule})
     mine = logistic(shift + stretch * (odds + 1.3) - 1.3)
-    return calibrated(evidence(spec, y=y, challenger=mine, champion=theirs))
+    return overall_calibration(evidence(spec, y=y, challenger=mine, champion=theirs))
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_both_measures_need_their_own_excuse() -> None:
 def test_constant_scores_have_no_slope_and_excuse_none() -> None:
     y, odds = outcomes(4000)
     bold = evidence(y=y, challenger=logistic(2 * odds + 1.3), champion=np.full(4000, y.mean()))
-    found = calibrated(bold)
+    found = overall_calibration(bold)
     assert "champion_slope" not in found.numbers
     assert found.status == "fail"
-    constant = calibrated(evidence(y=y, challenger=np.full(4000, y.mean())))
+    constant = overall_calibration(evidence(y=y, challenger=np.full(4000, y.mean())))
     assert (constant.status, "slope" in constant.numbers) == ("pass", False)
 
 
@@ -128,28 +128,30 @@ def amounts(n: int = 2000, seed: int = 0) -> tuple[Array, Array]:
 )
 def test_a_regression_is_held_to_the_ratio_of_means_and_its_slope(scale: float, offset: float, status: str) -> None:
     y, mean = amounts()
-    found = calibrated(evidence(a_regression(), y=y, challenger=scale * mean + offset))
+    found = overall_calibration(evidence(a_regression(), y=y, challenger=scale * mean + offset))
     assert found.status == status
     assert found.numbers["observed_expected"] == pytest.approx(y.mean() / (scale * mean + offset).mean())
 
 
 def test_a_regression_excuses_by_the_champion_too() -> None:
     y, mean = amounts()
-    excused = calibrated(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=2 * mean))
+    excused = overall_calibration(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=2 * mean))
     assert excused.status == "not_applicable"
-    assert calibrated(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=1.2 * mean)).status == "fail"
+    assert (
+        overall_calibration(evidence(a_regression(), y=y, challenger=1.5 * mean, champion=1.2 * mean)).status == "fail"
+    )
 
 
 def test_outcomes_of_both_signs_have_a_slope_but_no_ratio() -> None:
     rng = np.random.default_rng(0)
     p = rng.normal(size=2000)
-    good = calibrated(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=p))
-    bold = calibrated(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=3 * p))
+    good = overall_calibration(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=p))
+    bold = overall_calibration(evidence(a_regression(), y=p + rng.normal(size=2000), challenger=3 * p))
     assert "observed_expected" not in good.numbers
     assert (good.status, bold.status) == ("pass", "fail")
 
 
 @pytest.mark.parametrize("y", [np.empty(0), np.zeros(50), np.ones(50)])
 def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
-    found = calibrated(evidence(y=y, champion=np.full(len(y), 0.5)))
+    found = overall_calibration(evidence(y=y, champion=np.full(len(y), 0.5)))
     assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")

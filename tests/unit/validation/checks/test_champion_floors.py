@@ -7,7 +7,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.performance import champion_above_floors
+from titleholder.validation.checks.performance import champion_floors
 
 
 def check(n: int, *, signal: float, **floors: float) -> Result:
@@ -15,7 +15,7 @@ def check(n: int, *, signal: float, **floors: float) -> Result:
     rng = np.random.default_rng(1)
     y = (np.arange(n) % 2).astype(float)
     scores = 1 / (1 + np.exp(-rng.normal(signal * y - signal / 2)))
-    return champion_above_floors(evidence(a_spec(judgement__floors=floors), y=y, champion=scores))
+    return champion_floors(evidence(a_spec(judgement__floors=floors), y=y, champion=scores))
 
 
 @pytest.mark.parametrize("floors", [{"roc_auc": 0.7}, {"brier": 0.2}, {"roc_auc": 0.5, "brier": 0.2}])
@@ -47,7 +47,7 @@ def test_a_loss_has_its_floor_above() -> None:
     y = np.linspace(0, 10, 100)
     for floor, status in ((3.0, "pass"), (1.0, "fail")):
         spec = a_regression(judgement__floors={"rmse": floor})
-        assert champion_above_floors(evidence(spec, y=y, champion=y + 2 + 0.1 * np.cos(y))).status == status
+        assert champion_floors(evidence(spec, y=y, champion=y + 2 + 0.1 * np.cos(y))).status == status
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_a_loss_has_its_floor_above() -> None:
     ],
 )
 def test_does_not_apply(events: int, champion: np.ndarray | None, floors: dict[str, float], why: str) -> None:
-    found = champion_above_floors(evidence(a_spec(judgement__floors=floors), events=events, champion=champion))
+    found = champion_floors(evidence(a_spec(judgement__floors=floors), events=events, champion=champion))
     assert (found.status, found.explanation) == ("not_applicable", why)

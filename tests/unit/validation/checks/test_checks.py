@@ -100,7 +100,7 @@ def test_a_check_that_is_switched_off_does_not_apply(check: Check) -> None:
 
 @pytest.mark.parametrize("severity", ["warn", "block"])
 @pytest.mark.parametrize("check", ruled(), ids=lambda check: check.code)
-def test_the_severity_of_the_spec_is_told(check: Check, severity: str) -> None:
+def test_the_severity_is_that_of_the_spec(check: Check, severity: str) -> None:
     assert check(complete(judgement__checks={check.rule: {"severity": severity}})).severity == severity
 
 

@@ -1,4 +1,4 @@
-"""TH204, calibrated in every cohort: fires, stays quiet, does not apply."""
+"""TH204, overall_calibration in every cohort: fires, stays quiet, does not apply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.calibration import calibrated_in_cohorts
+from titleholder.validation.checks.calibration import cohort_calibration
 from titleholder.validation.metrics import Array
 
 MONTHS = ["2023-10", "2023-11", "2023-12"]
@@ -28,7 +28,7 @@ def judged(y: Array, p: Array, rows: int, months: list[str], task: Any = a_spec,
     time = pd.to_datetime(np.repeat(months[: len(y) // rows], rows), utc=True) + pd.Timedelta(days=3)
     spec = task(judgement__checks={"cohorts": rule})
     given = evidence(spec, y=y, challenger=p)
-    return calibrated_in_cohorts(given.model_copy(update={"frame": given.frame.assign(issued_at=time)}))
+    return cohort_calibration(given.model_copy(update={"frame": given.frame.assign(issued_at=time)}))
 
 
 @pytest.mark.parametrize("rate", [0.45, 0.08, 0.0])
@@ -98,7 +98,7 @@ def test_a_regression_has_the_ratio_of_means() -> None:
     [
         (a_spec, np.zeros(60), "Nothing can be measured on the holdout."),
         (a_spec, np.empty(0), "Nothing can be measured on the holdout."),
-        (a_regression, np.linspace(-1, 1, 60), "Outcomes differ in sign: observed over expected means nothing."),
+        (a_regression, np.linspace(-1, 1, 60), "Outcomes differ in sign: observed over expected has no meaning."),
     ],
 )
 def test_does_not_apply(task: Any, y: Array, why: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from support.factories import a_spec, evidence, rows
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.drift import stable_over_time
+from titleholder.validation.checks.drift import drift_since_training
 from titleholder.validation.evidence import TrainingSample
 from titleholder.validation.metrics import Array
 
@@ -19,7 +19,7 @@ def check(n: int, shift: float, psi: float = 0.25, bins: int = 10) -> Result:
     """Judged scores that have moved by so many standard deviations since training."""
     seen = TrainingSample(frame=rows(n=10), y=np.zeros(10), scores=scores(4000, 0.0, 1))
     spec = a_spec(judgement__checks={"drift": {"psi": psi, "bins": bins}})
-    return stable_over_time(evidence(spec, y=np.zeros(n), challenger=scores(n, shift, 2), training=seen))
+    return drift_since_training(evidence(spec, y=np.zeros(n), challenger=scores(n, shift, 2), training=seen))
 
 
 def test_fires_as_a_warning_when_scores_are_shown_to_have_moved() -> None:
@@ -53,8 +53,8 @@ def test_the_bins_are_those_of_the_spec() -> None:
 
 
 def test_does_not_apply_without_training_rows_or_judged_ones() -> None:
-    assert stable_over_time(evidence()).explanation == "No training rows are at hand."
+    assert drift_since_training(evidence()).explanation == "There are no training rows to compare with."
     none = TrainingSample(frame=rows(n=1).head(0), y=np.empty(0), scores=np.empty(0))
-    assert stable_over_time(evidence(training=none)).explanation == "No training rows are at hand."
+    assert drift_since_training(evidence(training=none)).explanation == "There are no training rows to compare with."
     assert check(0, 0.0).explanation == "Nothing can be measured on the holdout."
-    assert {stable_over_time(evidence()).status, check(0, 0.0).status} == {"not_applicable"}
+    assert {drift_since_training(evidence()).status, check(0, 0.0).status} == {"not_applicable"}

@@ -10,7 +10,7 @@ import pytest
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.fairness import accepted_alike
+from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.evidence import Evidence
 
 
@@ -23,7 +23,7 @@ def check(groups: dict[str | None, tuple[int, int]], spec: ModelSpec | None = No
     accepted = np.concatenate([np.arange(rows) < taken for taken, rows in groups.values()])
     band = [name for name, (_, rows) in groups.items() for _ in range(rows)]
     given = evidence(spec or cutting(), y=np.zeros(len(band)), challenger=np.where(accepted, 0.1, 0.9))
-    return accepted_alike(given.model_copy(update={"frame": given.frame.assign(age_band=band, **columns)}))
+    return acceptance_rates(given.model_copy(update={"frame": given.frame.assign(age_band=band, **columns)}))
 
 
 def test_fires_as_a_warning_when_one_group_is_shown_to_be_accepted_less() -> None:
@@ -116,7 +116,7 @@ def test_missing_values_are_a_group() -> None:
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:
-    found = accepted_alike(given)
+    found = acceptance_rates(given)
     assert (found.status, found.explanation) == ("not_applicable", why)
 
 

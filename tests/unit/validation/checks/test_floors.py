@@ -6,7 +6,7 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.performance import above_floors
+from titleholder.validation.checks.performance import challenger_floors
 
 
 def floored(**floors: float) -> ModelSpec:
@@ -28,14 +28,14 @@ def floored(**floors: float) -> ModelSpec:
 def test_fires_beyond_a_floor_in_the_metrics_own_direction(
     floors: dict[str, float], metrics: dict[str, float], said: str
 ) -> None:
-    found = above_floors(evidence(floored(**floors), metrics=metrics))
+    found = challenger_floors(evidence(floored(**floors), metrics=metrics))
     assert (found.code, found.status, found.severity) == ("TH201", "fail", "block")
     assert found.explanation == said
     assert found.numbers == {**metrics, **{f"{name}_floor": value for name, value in floors.items()}}
 
 
 def test_fires_when_there_is_a_floor_but_nothing_was_measured() -> None:
-    found = above_floors(evidence(floored(roc_auc=0.6), metrics={}))
+    found = challenger_floors(evidence(floored(roc_auc=0.6), metrics={}))
     assert (found.status, found.explanation) == ("fail", "No metric could be computed on the holdout.")
 
 
@@ -48,9 +48,9 @@ def test_fires_when_there_is_a_floor_but_nothing_was_measured() -> None:
     ],
 )
 def test_stays_quiet_at_the_floor_and_on_its_right_side(floors: dict[str, float], metrics: dict[str, float]) -> None:
-    assert above_floors(evidence(floored(**floors), metrics=metrics)).status == "pass"
+    assert challenger_floors(evidence(floored(**floors), metrics=metrics)).status == "pass"
 
 
 def test_does_not_apply_without_floors() -> None:
-    found = above_floors(evidence(floored(), metrics={"roc_auc": 0.1}))
+    found = challenger_floors(evidence(floored(), metrics={"roc_auc": 0.1}))
     assert (found.status, found.explanation) == ("not_applicable", "The spec sets no floor.")

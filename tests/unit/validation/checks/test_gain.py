@@ -66,7 +66,7 @@ def test_says_the_numbers_it_rests_on() -> None:
 
 
 @pytest.mark.parametrize("rule", ["single", "sequential"])
-def test_does_not_apply_where_nobody_reigns(rule: str) -> None:
+def test_does_not_apply_without_a_champion(rule: str) -> None:
     found = check(None, reigning=False, rule=rule)
     assert (found.status, found.explanation) == ("not_applicable", "No champion yet.")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from titleholder.validation.checks.groups import adjusted, groups, listed
+from titleholder.validation.checks.groups import adjusted_confidence, groups, listed
 
 
 def named(values: pd.Series) -> dict[str, list[int]]:
@@ -44,7 +44,7 @@ def test_no_rows_have_no_groups() -> None:
 
 @pytest.mark.parametrize(("tests", "each"), [(0, 0.9), (1, 0.9), (2, 0.95), (100, 0.999)])
 def test_confidence_is_adjusted_for_the_number_of_tests(tests: int, each: float) -> None:
-    assert adjusted(0.9, tests) == pytest.approx(each)
+    assert adjusted_confidence(0.9, tests) == pytest.approx(each)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, evidence
-from titleholder.validation.checks.outcomes import enough_outcomes
+from titleholder.validation.checks.performance import enough_outcomes
 
 
 @pytest.mark.parametrize("events", [0, 4, 46, 50])

@@ -9,7 +9,7 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.profit import profit_holds
+from titleholder.validation.checks.comparison import profit_gain
 from titleholder.validation.evidence import Evidence
 
 
@@ -32,7 +32,7 @@ def compared(n: int, own: float, their: float, spec: ModelSpec | None = None) ->
 
 
 def test_fires_when_profit_is_shown_to_fall() -> None:
-    found = profit_holds(compared(4000, 2.0, 0.0))
+    found = profit_gain(compared(4000, 2.0, 0.0))
     assert (found.code, found.status, found.severity) == ("TH303", "fail", "block")
     assert found.numbers["gain"] == pytest.approx(found.numbers["challenger"] - found.numbers["champion"])
     assert found.explanation.startswith(
@@ -44,17 +44,17 @@ def test_fires_when_profit_is_shown_to_fall() -> None:
 
 @pytest.mark.parametrize(("own", "their"), [(0.0, 2.0), (1.0, 1.0)])
 def test_stays_quiet_when_it_does_not(own: float, their: float) -> None:
-    assert profit_holds(compared(4000, own, their)).status == "pass"
+    assert profit_gain(compared(4000, own, their)).status == "pass"
 
 
 def test_stays_quiet_when_the_fall_may_be_chance() -> None:
-    found = profit_holds(compared(40, 2.0, 0.0))
+    found = profit_gain(compared(40, 2.0, 0.0))
     assert found.numbers["gain"] < 0
     assert found.status == "pass"
 
 
 def test_stays_quiet_within_the_tolerance() -> None:
-    found = profit_holds(compared(4000, 2.0, 0.0, earning(tolerance=1.0)))
+    found = profit_gain(compared(4000, 2.0, 0.0, earning(tolerance=1.0)))
     assert found.numbers["gain_upper"] < 0
     assert (found.status, found.numbers["tolerance"]) == ("pass", 1.0)
 
@@ -69,5 +69,5 @@ def test_stays_quiet_within_the_tolerance() -> None:
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:
-    found = profit_holds(given)
+    found = profit_gain(given)
     assert (found.status, found.explanation) == ("not_applicable", why)

@@ -7,7 +7,7 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.model_contract import reloads_alike
+from titleholder.validation.checks.model_contract import reloaded_scores
 
 SCORES = [0.1, 0.5, 2000.0]
 
@@ -15,7 +15,7 @@ SCORES = [0.1, 0.5, 2000.0]
 def check(recorded: list[float] | None, reloaded: list[float] | None, tolerance: float = 1e-12) -> Result:
     spec = a_spec(judgement__checks={"reload": {"tolerance": tolerance}})
     before, after = (None if scores is None else np.array(scores) for scores in (recorded, reloaded))
-    return reloads_alike(evidence(spec, recorded=before, reloaded=after))
+    return reloaded_scores(evidence(spec, recorded=before, reloaded=after))
 
 
 @pytest.mark.parametrize(

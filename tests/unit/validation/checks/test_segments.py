@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.segments import no_segment_loses
+from titleholder.validation.checks.comparison import segment_gains
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
@@ -34,7 +34,7 @@ def compared(
 def test_fires_when_a_segment_is_shown_to_lose_though_all_gain() -> None:
     region = np.repeat(["north", "south"], [8000, 2000])
     own = np.where(region == "south", 2.5, 0.2)
-    found = no_segment_loses(compared(region, own, 1.0))
+    found = segment_gains(compared(region, own, 1.0))
     assert (found.code, found.status, found.severity) == ("TH302", "fail", "block")
     assert found.numbers["region=north:gain"] > 0.02
     assert found.numbers["region=south:gain_upper"] < -0.02
@@ -45,34 +45,34 @@ def test_fires_when_a_segment_is_shown_to_lose_though_all_gain() -> None:
 
 def test_stays_quiet_when_a_small_segment_seems_to_lose_much() -> None:
     region = np.repeat(["north", "south"], [1000, 90])
-    found = no_segment_loses(compared(region, np.where(region == "south", 1.5, 1.0), 1.0, seed=2))
+    found = segment_gains(compared(region, np.where(region == "south", 1.5, 1.0), 1.0, seed=2))
     assert found.numbers["region=south:gain"] < -0.05
     assert (found.status, found.numbers["judged"]) == ("pass", 2)
     assert ": none shown to lose more than 0.02 in roc_auc, nearest: region=south -0." in found.explanation
 
 
 def test_stays_quiet_when_a_large_sample_shows_a_negligible_loss() -> None:
-    found = no_segment_loses(compared(np.repeat(["north", "south"], 60_000), 0.55, 0.5))
+    found = segment_gains(compared(np.repeat(["north", "south"], 60_000), 0.55, 0.5))
     assert found.numbers["region=north:gain_upper"] < 0
     assert found.status == "pass"
 
 
 def test_the_tolerance_is_that_of_the_spec() -> None:
     given = compared(np.repeat("north", 60_000), 0.55, 0.5, judgement__checks={"segments": {"tolerance": 0.0}})
-    assert no_segment_loses(given).status == "fail"
+    assert segment_gains(given).status == "fail"
 
 
 def test_of_many_segments_alike_few_raise_a_false_alarm() -> None:
     """Twelve segments at 95 % each would raise one in every fourth verdict."""
     region = np.repeat([f"r{i}" for i in range(12)], 100)
     rule = {"judgement__checks": {"segments": {"tolerance": 0.0}}}
-    alarms = [no_segment_loses(compared(region, 1.0, 1.0, seed=s, **rule)).status == "fail" for s in range(60)]
+    alarms = [segment_gains(compared(region, 1.0, 1.0, seed=s, **rule)).status == "fail" for s in range(60)]
     assert sum(alarms) <= 5
 
 
 def test_missing_values_are_a_segment_and_whole_numbers_read_as_such() -> None:
     region = np.repeat(np.array([1.0, 2.0, np.nan]), 200)
-    found = no_segment_loses(compared(region, 1.0, 1.0))
+    found = segment_gains(compared(region, 1.0, 1.0))
     assert {name.partition(":")[0] for name in found.numbers if ":" in name} == {
         "region=1",
         "region=2",
@@ -82,7 +82,7 @@ def test_missing_values_are_a_segment_and_whole_numbers_read_as_such() -> None:
 
 def test_segments_with_too_few_events_are_counted_not_judged() -> None:
     region = np.repeat(["north", "south"], [1000, 20])
-    found = no_segment_loses(compared(region, np.where(region == "south", 50.0, 1.0), 1.0))
+    found = segment_gains(compared(region, np.where(region == "south", 50.0, 1.0), 1.0))
     assert (found.status, found.numbers["judged"], found.numbers["too_few"]) == ("pass", 1, 1)
     assert not any(name.startswith("region=south") for name in found.numbers)
 
@@ -90,7 +90,7 @@ def test_segments_with_too_few_events_are_counted_not_judged() -> None:
 def test_a_metric_without_delongs_interval_is_judged_as_well() -> None:
     region = np.repeat(["north", "south"], [400, 400])
     own = np.where(region == "south", 4.0, 0.5)
-    found = no_segment_loses(compared(region, own, 0.5, judgement__metric="brier"))
+    found = segment_gains(compared(region, own, 0.5, judgement__metric="brier"))
     assert found.status == "fail"
     assert "in brier: region=south -0." in found.explanation
 
@@ -100,14 +100,14 @@ def test_a_regression_counts_rows() -> None:
     y, region = rng.normal(size=200), np.repeat(["north", "south"], 100)
     own = y + np.where(region == "south", 2.0, 0.5) * rng.normal(size=200)
     given = evidence(a_regression(), y=y, challenger=own, champion=y + rng.normal(size=200))
-    found = no_segment_loses(given.model_copy(update={"frame": given.frame.assign(region=region)}))
+    found = segment_gains(given.model_copy(update={"frame": given.frame.assign(region=region)}))
     assert found.status == "fail"
     assert "in rmse: region=south -0.94" in found.explanation
 
 
 def test_the_numbers_stay_few() -> None:
     region = np.repeat([f"r{i}" for i in range(30)], 100)
-    found = no_segment_loses(compared(region, 1.0, 1.0))
+    found = segment_gains(compared(region, 1.0, 1.0))
     assert found.numbers["judged"] == 30
     assert len([name for name in found.numbers if name.endswith(":gain")]) == 20
     shown = [found.numbers[name] for name in found.numbers if name.endswith(":gain_upper")]
@@ -124,5 +124,5 @@ def test_the_numbers_stay_few() -> None:
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:
-    found = no_segment_loses(given)
+    found = segment_gains(given)
     assert (found.status, found.explanation) == ("not_applicable", why)

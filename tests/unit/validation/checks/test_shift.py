@@ -6,7 +6,7 @@ import numpy as np
 
 from support.factories import a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.drift import stable_over_succession
+from titleholder.validation.checks.drift import shift_from_champion
 
 
 def check(n: int, shift: float, **rule: float) -> Result:
@@ -14,7 +14,7 @@ def check(n: int, shift: float, **rule: float) -> Result:
     odds = np.random.default_rng(0).normal(size=n)
     challenger, champion = 1 / (1 + np.exp(-odds - shift)), 1 / (1 + np.exp(-odds))
     spec = a_spec(judgement__checks={"shift": rule})
-    return stable_over_succession(evidence(spec, y=np.zeros(n), challenger=challenger, champion=champion))
+    return shift_from_champion(evidence(spec, y=np.zeros(n), challenger=challenger, champion=champion))
 
 
 def test_fires_as_a_warning_when_scores_are_shown_to_differ() -> None:
@@ -40,10 +40,10 @@ def test_the_threshold_is_that_of_the_spec_and_not_of_drift() -> None:
     assert check(2000, 0.5, psi=0.05).status == "fail"
     spec = a_spec(judgement__checks={"drift": {"psi": 0.001}})
     scores = np.linspace(0.01, 0.99, 50)
-    assert stable_over_succession(evidence(spec, challenger=scores, champion=scores**1.1)).numbers["maximum"] == 0.25
+    assert shift_from_champion(evidence(spec, challenger=scores, champion=scores**1.1)).numbers["maximum"] == 0.25
 
 
-def test_does_not_apply_where_nobody_reigns_or_nothing_is_judged() -> None:
-    unopposed, empty = stable_over_succession(evidence()), check(0, 0.0)
+def test_does_not_apply_without_a_champion_or_rows() -> None:
+    unopposed, empty = shift_from_champion(evidence()), check(0, 0.0)
     assert (unopposed.status, unopposed.explanation) == ("not_applicable", "No champion yet.")
     assert (empty.status, empty.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")

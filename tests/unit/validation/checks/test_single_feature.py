@@ -10,7 +10,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.leakage import no_feature_alone
+from titleholder.validation.checks.leakage import single_feature
 from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.metrics import Array
 
@@ -35,7 +35,7 @@ def trained(y: Array, spec: ModelSpec | None = None, **columns: Any) -> Training
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["more", "less"])
 def test_fires_when_a_number_alone_is_shown_to_reach_the_threshold(sign: int) -> None:
-    found = no_feature_alone(judged(debt=sign * (4 * Y + NOISE)))
+    found = single_feature(judged(debt=sign * (4 * Y + NOISE)))
     assert (found.code, found.status, found.severity) == ("TH502", "fail", "block")
     assert found.numbers["debt:roc_auc"] > found.numbers["debt:roc_auc_lower"] > 0.9
     assert found.explanation.startswith("Of 2 features alone, shown to reach roc_auc 0.9: debt 0.9")
@@ -44,16 +44,16 @@ def test_fires_when_a_number_alone_is_shown_to_reach_the_threshold(sign: int) ->
 
 def test_fires_when_being_missing_tells_it() -> None:
     known = np.where(Y == 1, NOISE, np.nan)
-    assert no_feature_alone(judged(debt=known)).status == "fail"
+    assert single_feature(judged(debt=known)).status == "fail"
 
 
 def test_a_category_stands_for_the_outcome_of_its_training_rows() -> None:
     past = np.tile([0.0, 1.0, 1.0, 0.0], 50)
     named = np.array(["a", "b", "b", "a"] * 50)
     leak = np.where(Y == 1, "b", "a")
-    found = no_feature_alone(judged(training=trained(past, purpose=named), purpose=leak))
+    found = single_feature(judged(training=trained(past, purpose=named), purpose=leak))
     assert (found.status, found.numbers["purpose:roc_auc"], found.numbers["judged"]) == ("fail", 1.0, 3)
-    unlearned = no_feature_alone(judged(training=trained(past, purpose=np.full(200, "a")), purpose=leak))
+    unlearned = single_feature(judged(training=trained(past, purpose=np.full(200, "a")), purpose=leak))
     assert (unlearned.status, unlearned.numbers["purpose:roc_auc"]) == ("pass", 0.5)
 
 
@@ -61,7 +61,7 @@ def test_a_category_that_no_training_row_has_stands_for_all_of_them() -> None:
     past = np.array([0.0, 0.0, 1.0, 1.0])
     seen = trained(past, purpose=["low", "low", "high", "high"])
     y = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 0.0])
-    found = no_feature_alone(judged(y=y, training=seen, purpose=["low", "new", "new", "high", "high", None]))
+    found = single_feature(judged(y=y, training=seen, purpose=["low", "new", "new", "high", "high", None]))
     assert found.numbers["purpose:roc_auc"] == pytest.approx((3 * 3 - 1.0) / 9)
 
 
@@ -70,19 +70,19 @@ def test_training_rates_are_weighted() -> None:
     past = np.array([0.0, 1.0, 0.0, 1.0])
     seen = trained(past, purpose=["a", "a", "b", "b"], w=[9.0, 1.0, 1.0, 9.0])
     given = judged(spec, training=seen, purpose=np.where(Y == 1, "b", "a"))
-    found = no_feature_alone(given.model_copy(update={"weights": np.ones(400)}))
+    found = single_feature(given.model_copy(update={"weights": np.ones(400)}))
     assert found.numbers["purpose:roc_auc"] == 1.0
 
 
 @pytest.mark.parametrize("seen", [None, trained(np.empty(0))], ids=["none", "empty"])
 def test_without_training_rows_only_numbers_are_judged(seen: TrainingSample | None) -> None:
-    found = no_feature_alone(judged(training=seen, purpose=np.where(Y == 1, "b", "a")))
+    found = single_feature(judged(training=seen, purpose=np.where(Y == 1, "b", "a")))
     assert (found.status, found.numbers["judged"]) == ("pass", 2)
     assert "purpose:roc_auc" not in found.numbers
 
 
 def test_stays_quiet_when_no_feature_is_near() -> None:
-    found = no_feature_alone(judged(debt=Y + NOISE))
+    found = single_feature(judged(debt=Y + NOISE))
     assert found.status == "pass"
     assert found.explanation == (
         f"Of 2 features alone, shown to reach roc_auc 0.9: none, nearest debt {found.numbers['debt:roc_auc']:.4f}."
@@ -90,16 +90,16 @@ def test_stays_quiet_when_no_feature_is_near() -> None:
 
 
 def test_stays_quiet_when_it_may_be_chance() -> None:
-    found = no_feature_alone(judged(y=Y[:40], debt=(2.2 * Y + NOISE)[:40]))
+    found = single_feature(judged(y=Y[:40], debt=(2.2 * Y + NOISE)[:40]))
     assert found.numbers["debt:roc_auc"] > 0.9 > found.numbers["debt:roc_auc_lower"]
     assert found.status == "pass"
 
 
-def test_of_many_features_only_the_suspects_get_an_interval_and_the_nearest_are_told() -> None:
+def test_of_many_features_only_the_suspects_get_an_interval_and_the_nearest_are_named() -> None:
     names = [f"f{i}" for i in range(300)]
     spec = a_spec(columns__numeric=[*names, "debt"], columns__categorical=[])
     noise = pd.DataFrame(RNG.normal(size=(400, 300)), columns=names)
-    found = no_feature_alone(judged(spec, debt=4 * Y + NOISE, **noise))
+    found = single_feature(judged(spec, debt=4 * Y + NOISE, **noise))
     assert (found.status, found.numbers["judged"]) == ("fail", 301)
     assert [name for name in found.numbers if name.endswith("_lower")] == ["debt:roc_auc_lower"]
     assert len(found.numbers) == 2 + 20 + 2
@@ -108,8 +108,8 @@ def test_of_many_features_only_the_suspects_get_an_interval_and_the_nearest_are_
 def test_the_more_features_the_surer_it_must_be() -> None:
     spec = a_spec(columns__numeric=[f"f{i}" for i in range(100)], columns__categorical=[])
     leak = 3 * Y + NOISE
-    one = no_feature_alone(judged(debt=leak, income=NOISE))
-    many = no_feature_alone(judged(spec, **{f"f{i}": leak for i in range(100)}))
+    one = single_feature(judged(debt=leak, income=NOISE))
+    many = single_feature(judged(spec, **{f"f{i}": leak for i in range(100)}))
     assert many.numbers["f0:roc_auc"] == one.numbers["debt:roc_auc"]
     assert many.numbers["f0:roc_auc_lower"] < one.numbers["debt:roc_auc_lower"]
 
@@ -119,14 +119,14 @@ def test_the_more_features_the_surer_it_must_be() -> None:
 def test_a_regression_goes_by_the_squared_correlation(spread: float, status: str, sign: int) -> None:
     y = NOISE * 10 + 3
     debt = sign * (NOISE + spread * RNG.normal(size=400))
-    found = no_feature_alone(judged(a_regression(), y=y, debt=debt))
+    found = single_feature(judged(a_regression(), y=y, debt=debt))
     assert found.status == status
     assert found.numbers["debt:r2"] == pytest.approx(np.corrcoef(y, debt)[0, 1] ** 2)
 
 
 def test_missing_numbers_of_a_regression_are_a_value_of_their_own() -> None:
     y = np.where(NOISE > 0, NOISE, 20.0)
-    found = no_feature_alone(judged(a_regression(), y=y, debt=np.where(NOISE > 0, NOISE, np.nan)))
+    found = single_feature(judged(a_regression(), y=y, debt=np.where(NOISE > 0, NOISE, np.nan)))
     assert (found.status, found.numbers["debt:r2"]) == ("fail", pytest.approx(1.0))
 
 
@@ -143,5 +143,5 @@ def test_missing_numbers_of_a_regression_are_a_value_of_their_own() -> None:
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:
-    found = no_feature_alone(given)
+    found = single_feature(given)
     assert (found.status, found.explanation) == ("not_applicable", why)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.swap_set import swap_set
+from titleholder.validation.checks.comparison import swap_set
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
@@ -80,7 +80,7 @@ def test_a_regression_compares_means(accept: str, status: str) -> None:
 
 
 def test_rows_that_share_a_fate_show_less() -> None:
-    """Each event is told five times over."""
+    """Each event is in five rows."""
     one_each, five_each = np.arange(400), np.arange(400) // 5
     assert swap_set(swapped(30, 15, clusters=one_each)).status == "fail"
     assert swap_set(swapped(30, 15, clusters=five_each)).status == "pass"
@@ -94,7 +94,7 @@ def test_weights_count() -> None:
     assert found.status == "pass"
 
 
-def test_too_few_are_told_and_not_judged() -> None:
+def test_too_few_are_counted_and_not_judged() -> None:
     found = swap_set(swapped(20, 0, rows=20))
     assert (found.status, found.numbers["swapped_in_rows"], found.numbers["swapped_in_mean"]) == (
         "not_applicable",
@@ -102,7 +102,7 @@ def test_too_few_are_told_and_not_judged() -> None:
         1,
     )
     assert found.explanation == (
-        "20 rows are accepted by the challenger only, 20 by the champion only: too few, below 30, to be compared."
+        "20 rows are accepted by the challenger only, 20 by the champion only; a comparison needs 30 of each."
     )
     assert swap_set(swapped(20, 0, rows=20, judgement__checks={"swap_set": {"minimum_rows": 20}})).status == "fail"
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.leakage import not_too_good
+from titleholder.validation.checks.leakage import too_good
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 
@@ -24,7 +24,7 @@ def check(n: int, signal: float, **changes: Any) -> Result:
     """Scores whose ROC AUC on `n` rows is about Phi(signal / sqrt(2))."""
     y = ALTERNATING[:n]
     scores = 1 / (1 + np.exp(-np.random.default_rng(0).normal(signal * y - signal / 2)))
-    return not_too_good(evidence(a_spec(**changes), y=y, challenger=scores))
+    return too_good(evidence(a_spec(**changes), y=y, challenger=scores))
 
 
 def test_fires_when_a_metric_is_shown_beyond_its_ceiling() -> None:
@@ -51,14 +51,14 @@ def test_stays_quiet_when_it_may_be_chance() -> None:
 def test_an_error_has_its_ceiling_below(ceiling: float, status: str) -> None:
     scores: Array = np.clip(ALTERNATING, 0.2, 0.8) + np.random.default_rng(0).uniform(-0.1, 0.1, 2000)
     given = evidence(a_spec(**ceilings(brier=ceiling)), y=ALTERNATING, challenger=scores)
-    assert not_too_good(given).status == status
+    assert too_good(given).status == status
 
 
 @pytest.mark.parametrize(("noise", "status"), [(0.05, "fail"), (0.5, "pass")])
 def test_a_regression_is_held_to_r2(noise: float, status: str) -> None:
     y = np.random.default_rng(0).normal(size=500)
     given = evidence(a_regression(), y=y, challenger=y + noise * np.random.default_rng(1).normal(size=500))
-    found = not_too_good(given)
+    found = too_good(given)
     assert (found.status, set(found.numbers)) == (status, {"r2", "r2_lower", "r2_upper", "r2_ceiling"})
 
 
@@ -72,5 +72,5 @@ def test_a_regression_is_held_to_r2(noise: float, status: str) -> None:
     ],
 )
 def test_does_not_apply(given: Evidence, why: str) -> None:
-    found = not_too_good(given)
+    found = too_good(given)
     assert (found.status, found.explanation) == ("not_applicable", why)

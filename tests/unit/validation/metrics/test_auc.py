@@ -16,7 +16,7 @@ from sklearn import metrics as sk
 
 from support.metric_samples import A, B, W, Y, sample, won
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array
+from titleholder.validation.metrics import Array, Estimation, Sample
 
 
 def kernel(bad: float, good: float) -> float:
@@ -95,11 +95,11 @@ def test_delong_is_that_of_proc() -> None:
 
 def test_the_interval_of_one_area_is_that_of_proc() -> None:
     """R 4.2.2, pROC 1.18.0: `ci.auc(method = "delong", conf.level = 0.9)`, which never leaves [0, 1] either."""
-    found = metrics.interval("roc_auc", Y, A, confidence=0.9, resamples=100, seed=0)
+    found = metrics.interval("roc_auc", Sample(Y), A, Estimation(0.9, 100, 0))
     assert found.values == pytest.approx((0.712682379349, 0.603576251145, 0.821788507553), abs=1e-11)
-    near = metrics.interval("roc_auc", Y, A + Y * 0.3, confidence=0.999, resamples=100, seed=0)
+    near = metrics.interval("roc_auc", Sample(Y), A + Y * 0.3, Estimation(0.999, 100, 0))
     assert near.lower < near.estimate < near.upper == 1.0
-    gini = metrics.interval("gini", Y, -A - Y * 0.3, confidence=0.999, resamples=100, seed=0)
+    gini = metrics.interval("gini", Sample(Y), -A - Y * 0.3, Estimation(0.999, 100, 0))
     assert -1.0 == gini.lower < gini.estimate
 
 
@@ -178,7 +178,7 @@ def test_clusters_give_obuchowskis_variance(groups: int) -> None:
     assert_allclose(covariance, obuchowski_oracle(y, scores, clusters), rtol=0, atol=1e-14)
 
 
-def test_rows_told_twice_in_clusters_are_told_once() -> None:
+def test_rows_repeated_within_clusters_count_once() -> None:
     y, a, b = sample(90)
     twice = np.tile(np.arange(90), 2)
     found = metrics.delong(y[twice], np.vstack([a, b])[:, twice], clusters=twice)
@@ -208,7 +208,7 @@ def test_the_interval_is_the_normal_one() -> None:
     assert found.method == "DeLong"
 
 
-def misses(repeats: int, size: int, *, told: bool) -> int:
+def misses(repeats: int, size: int, *, clustered: bool) -> int:
     """How often the 90 % interval of two equally good models misses 0, on rows that come `size` at a time."""
     rng, missed = np.random.default_rng(8), 0
     for _ in range(repeats):
@@ -216,18 +216,18 @@ def misses(repeats: int, size: int, *, told: bool) -> int:
         clusters = np.arange(160) // size
         common = y + rng.normal(size=160)
         a, b = (common + rng.normal(size=160 // size)[clusters] for _ in range(2))
-        found = won("roc_auc", y, a, b, confidence=0.9, clusters=clusters if told else None)
+        found = won("roc_auc", y, a, b, confidence=0.9, clusters=clusters if clustered else None)
         missed += not found.lower <= 0 <= found.upper
     return missed
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    assert stats.binomtest(misses(400, 1, told=False), 400, 0.1).pvalue > 0.001
+    assert stats.binomtest(misses(400, 1, clustered=False), 400, 0.1).pvalue > 0.001
 
 
-def test_with_clusters_it_does_so_only_when_told_of_them() -> None:
-    assert stats.binomtest(misses(400, 4, told=True), 400, 0.1).pvalue > 0.001
-    assert misses(400, 4, told=False) > 100
+def test_with_clusters_it_does_so_only_when_they_are_given() -> None:
+    assert stats.binomtest(misses(400, 4, clustered=True), 400, 0.1).pvalue > 0.001
+    assert misses(400, 4, clustered=False) > 100
 
 
 def test_one_event_gives_an_estimate_but_no_bounds() -> None:

@@ -11,10 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn import metrics as sk
 
-from support.metric_samples import JUDGEMENT, sample, won
+from support.metric_samples import differences, sample, won
 from titleholder.spec.criteria import METRICS
-from titleholder.validation import metrics
-from titleholder.validation.metrics import Array, bootstrap
+from titleholder.validation.metrics import Array, Sample, bootstrap
 
 
 def drawn(rows: int, times: int, seed: int = 0) -> Array:
@@ -61,7 +60,7 @@ def test_differences_are_distributed_as_a_plain_loops(name: str, score) -> None:
     for _ in range(300):
         rows = np.concatenate([rng.choice(s, len(s)) for s in strata])
         plain.append(score(y[rows], a[rows]) - score(y[rows], b[rows]))
-    quick = metrics.paired_bootstrap(name, y, a, b, resamples=3000, seed=0, stratify=True)
+    quick = differences(name, Sample(y), a, b, resamples=3000, stratify=True)
     assert quick.shape == (3000,)
     assert stats.ks_2samp(plain, quick).pvalue > 0.001
 
@@ -71,7 +70,7 @@ def test_each_resample_is_the_metric_of_the_rows_it_drew(weighted: bool) -> None
     """The counts that a seed gives, taken row by row."""
     y, a, b = sample(50)
     w = np.random.default_rng(1).gamma(1.0, size=50) if weighted else None
-    found = metrics.paired_bootstrap("pr_auc", y, a, b, resamples=8, seed=3, stratify=False, weights=w)
+    found = differences("pr_auc", Sample(y, w), a, b, resamples=8, seed=3)
     for counts, difference in zip(drawn(50, 8, seed=3), found, strict=True):
         rows = np.repeat(np.arange(50), counts)
         own = None if w is None else w[rows]
@@ -90,9 +89,7 @@ def test_how_many_are_evaluated_at_once_changes_nothing(
     clusters = np.arange(200) // 3 if clustered else None
 
     def draws() -> Array:
-        return metrics.paired_bootstrap(
-            name, y, a, b, resamples=20, seed=1, stratify=True, judgement=JUDGEMENT, clusters=clusters
-        )
+        return differences(name, Sample(y, None, clusters), a, b, resamples=20, seed=1, stratify=True)
 
     expected = draws()
     for size in (1, 2000, 10**9):
@@ -104,8 +101,7 @@ def test_stratified_resamples_keep_both_classes_in_their_numbers() -> None:
     """Of scores 0 and 1 the difference of Brier scores is twice the share of events, less one."""
     y = np.r_[np.ones(2), np.zeros(98)]
     rates = [
-        metrics.paired_bootstrap("brier", y, 0 * y, 0 * y + 1, resamples=50, seed=0, stratify=stratify)
-        for stratify in (True, False)
+        differences("brier", Sample(y), 0 * y, 0 * y + 1, resamples=50, stratify=stratify) for stratify in (True, False)
     ]
     assert_allclose(rates[0], 2 * 0.02 - 1, atol=1e-12)
     assert len(np.unique(rates[1])) > 3
@@ -113,7 +109,7 @@ def test_stratified_resamples_keep_both_classes_in_their_numbers() -> None:
 
 def test_both_models_are_resampled_on_the_same_rows() -> None:
     _, a, _ = sample()
-    draws = metrics.paired_bootstrap("mae", 0 * a, a + 1, a, resamples=50, seed=0, stratify=False)
+    draws = differences("mae", Sample(0 * a), a + 1, a, resamples=50)
     assert_allclose(draws, 1.0, atol=1e-12)
 
 
@@ -121,15 +117,14 @@ def test_a_cluster_is_drawn_whole() -> None:
     """Errors of 0, 10 and 20 in three clusters of four: every draw is a mean of three of them."""
     clusters = np.repeat(["a", "b", "c"], 4)
     p = np.repeat([0.0, 10, 20], 4)
-    draws = metrics.paired_bootstrap("mae", 0 * p, p, 0 * p, resamples=200, seed=0, stratify=False, clusters=clusters)
+    draws = differences("mae", Sample(0 * p, None, clusters), p, 0 * p, resamples=200)
     assert set(np.round(draws * 3, 9)) == {0, 10, 20, 30, 40, 50, 60}
 
 
 def test_clusters_of_one_row_are_rows() -> None:
     y, a, b = sample()
     rows, clusters = (
-        metrics.paired_bootstrap("brier", y, a, b, resamples=20, seed=1, stratify=False, clusters=c)
-        for c in (None, np.arange(200)[::-1])
+        differences("brier", Sample(y, None, c), a, b, resamples=20, seed=1) for c in (None, np.arange(200)[::-1])
     )
     assert_array_equal(rows, clusters)
 
@@ -139,7 +134,7 @@ def test_a_resample_of_clusters_without_events_has_no_ranking_and_is_left_out() 
     y[[0, 1, 30, 31]] = 1
     _, a, b = sample(60)
     clusters = np.arange(60) // 10
-    draws = metrics.paired_bootstrap("ks", y, a, b, resamples=200, seed=1, stratify=False, clusters=clusters)
+    draws = differences("ks", Sample(y, None, clusters), a, b, resamples=200, seed=1)
     assert 0 < np.isnan(draws).sum() < 50  # neither of two clusters of six: (4 / 6)^6
     found = won("ks", y, a, b, resamples=200, clusters=clusters)
     assert_allclose([found.lower, found.upper], np.nanquantile(draws, [0.025, 0.975]), atol=1e-12)
@@ -181,7 +176,7 @@ def test_memory_stays_with_the_rows_however_many_resamples() -> None:
     peaks = []
     for resamples in (2, 20):
         tracemalloc.start()
-        metrics.paired_bootstrap("roc_auc", y, *scores, resamples=resamples, seed=0, stratify=True)
+        differences("roc_auc", Sample(y), *scores, resamples=resamples, stratify=True)
         peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
         tracemalloc.stop()
     assert peaks[1] < 32  # MiB; all counts at once would be 8 MiB even at two bytes each, 32 at eight

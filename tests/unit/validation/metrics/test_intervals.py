@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, sample, won
+from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, differences, sample, won
 from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array, Gain, Interval
+from titleholder.validation.metrics import Array, Estimation, Gain, Interval, Sample
 
 OTHERS = [name for name in METRICS if name not in ("roc_auc", "gini")]
 
@@ -66,7 +66,7 @@ def test_a_model_gains_nothing_on_itself(name: str) -> None:
         ("brier", True, "paired bootstrap, clustered"),
     ],
 )
-def test_the_method_is_told(name: str, clustered: bool, method: str) -> None:
+def test_the_method_is_named(name: str, clustered: bool, method: str) -> None:
     y, a, b = sample()
     assert won(name, y, a, b, clusters=np.arange(200) // 2 if clustered else None).method == method
 
@@ -85,9 +85,7 @@ def test_gini_gains_twice_what_the_area_gains() -> None:
 def test_bounds_and_error_are_those_of_the_draws(name: str) -> None:
     y, a, b = sample()
     found = won(name, y, a, b, resamples=200, confidence=0.8, seed=5)
-    draws = metrics.paired_bootstrap(
-        name, y, a, b, resamples=200, seed=5, stratify=name in CLASSIFICATION, judgement=JUDGEMENT
-    )
+    draws = differences(name, Sample(y), a, b, resamples=200, seed=5, stratify=name in CLASSIFICATION)
     if not METRICS[name].greater_is_better:
         draws = -draws
     assert_allclose([found.lower, found.upper], np.quantile(draws, [0.1, 0.9]), atol=1e-12)
@@ -136,7 +134,7 @@ def test_one_cluster_with_events_gives_no_bounds(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_one_models_interval_is_in_the_metrics_own_direction(name: str) -> None:
     y, a, _ = sample()
-    found = metrics.interval(name, y, a, confidence=0.9, resamples=200, seed=0, judgement=JUDGEMENT, weights=weights())
+    found = metrics.interval(name, Sample(y, weights()), a, Estimation(0.9, 200, 0, JUDGEMENT))
     assert isinstance(found, Interval)
     assert found.estimate == pytest.approx(metrics.compute(name, y, a, JUDGEMENT, weights()), abs=1e-14)
     assert found.lower < found.estimate < found.upper
@@ -151,7 +149,7 @@ def test_scores_that_are_no_numbers_are_refused(name: str, bad: float) -> None:
     said = "2 of 200 scores are not finite numbers; a model must score every row"
     for call in (
         lambda: metrics.compute(name, y, broken, JUDGEMENT),
-        lambda: metrics.interval(name, y, broken, confidence=0.9, resamples=100, seed=0, judgement=JUDGEMENT),
+        lambda: metrics.interval(name, Sample(y), broken, Estimation(0.9, 100, 0, JUDGEMENT)),
         lambda: won(name, y, broken, b),
         lambda: won(name, y, a, broken),
     ):

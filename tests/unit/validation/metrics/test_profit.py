@@ -12,7 +12,7 @@ from scipy import integrate
 from support.metric_samples import A, B, Y, sample
 from titleholder.spec.criteria import CutOff, Emp, Judgement, Profit
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array
+from titleholder.validation.metrics import Array, Estimation, Sample
 
 P = np.array([0.3, 0.1, 0.2, 0.3, 0.2, 0.5])
 
@@ -52,7 +52,9 @@ def test_whom_a_share_accepts_is_found_before_resampling() -> None:
     terms = Profit(accepted_1=-1, accepted_0=1)
     judgement = Judgement(metric="profit", profit=terms, cut_off=CutOff(accept="below", share=0.5))
     worth = np.where(metrics.accepted(judgement.cut_off, a), 1 - 2 * y, 0.0)
-    draws = metrics.paired_bootstrap("profit", y, a, -a, resamples=2000, seed=0, stratify=False, judgement=judgement)
+    how = Estimation(0.95, 2000, 0, judgement)
+    first, second = metrics.resample("profit", Sample(y), [a, -a], how, stratify=False)
+    draws = first - second
     other = np.where(metrics.accepted(judgement.cut_off, -a), 1 - 2 * y, 0.0)
     assert draws.mean() == pytest.approx((worth - other).mean(), abs=4 * draws.std() / math.sqrt(2000))
     assert draws.std() == pytest.approx((worth - other).std() / 20, rel=0.1)
@@ -66,7 +68,7 @@ def test_of_equal_scores_the_earlier_rows_are_accepted_also_when_rows_are_resamp
     judgement = Judgement(metric="profit", profit=terms, cut_off=CutOff(accept=accept, share=0.5))
     for outcomes, expected in ((y, 0.5), (1 - y, -0.5)):
         same = np.full(40, 0.5)
-        found = metrics.interval("profit", outcomes, same, confidence=0.9, resamples=100, seed=0, judgement=judgement)
+        found = metrics.interval("profit", Sample(outcomes), same, Estimation(0.9, 100, 0, judgement))
         assert found.values == (expected,) * 3
 
 

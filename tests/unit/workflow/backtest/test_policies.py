@@ -11,7 +11,7 @@ import pytest
 from support.factories import a_decision, a_regression, a_rollback, a_spec
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest import policies, summary
-from titleholder.workflow.backtest.policies import COMPARED, POLICIES, Measured, Month, Rows, measure, months
+from titleholder.workflow.backtest.policies import COMPARED, POLICIES, Period, PeriodResult, ScoredRows, measure, months
 from titleholder.workflow.backtest.summary import Setting, overall, same_line, what_if
 
 LANE = "backtest"
@@ -20,18 +20,20 @@ RIGHT, HALF = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.1, 0.4, 0.3, 0.2])
 """Areas under the curve of 1 and 1/2. Of HALF the placements are 1/2, 1/2 and 1, 0: DeLong's error is sqrt(0.5 / 2)."""
 
 
-def a_month(n: int = 1, gate: int | None = 1, newest: int | None = 2, never: int | None = 1, of: int = 2) -> Month:
-    return Month(
+def a_month(n: int = 1, gate: int | None = 1, newest: int | None = 2, never: int | None = 1, of: int = 2) -> Period:
+    return Period(
         as_of=date(2024, n, 1), end=date(2024, n + 1, 1), kind="keep", versions=tuple(range(1, of + 1)), gate=gate,
         newest=newest, never=never,
     )  # fmt: skip
 
 
-def measured(month: Month, scores: dict[int, Any], spec: ModelSpec | None = None, y: Any = Y, **rows: Any) -> Measured:
+def measured(
+    month: Period, scores: dict[int, Any], spec: ModelSpec | None = None, y: Any = Y, **rows: Any
+) -> PeriodResult:
     """Measured by a spec to which two outcomes of the rarer class are enough, unless one is given that says more."""
     spec = spec or a_spec()
     few = spec.judgement.model_copy(update={"minimum_new_events": 2})  # no real spec may ask for so few
-    return measure(month, Rows(y, scores, **rows), spec.model_copy(update={"judgement": few}), month.end)
+    return measure(month, ScoredRows(y, scores, **rows), spec.model_copy(update={"judgement": few}), month.end)
 
 
 def lane(*kinds: str) -> list[Any]:
@@ -122,7 +124,7 @@ def test_figures_and_differences_worked_out_by_hand() -> None:
     }  # fmt: skip
     gain = found.contrasts["gate-never"].metric
     assert (gain.estimate, gain.error) == pytest.approx((0.5, 0.5))
-    assert found.contrasts["newest-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert found.contrasts["newest-never"].metric == policies.PolicyGain(estimate=0, lower=0, upper=0, error=0)
     assert found.compared
 
 
@@ -185,7 +187,7 @@ def test_before_the_first_champion_only_newest_and_hindsight_are_measured() -> N
     )
 
 
-def random_months(spec: ModelSpec, seed: int, promoted: bool) -> list[Measured]:
+def random_months(spec: ModelSpec, seed: int, promoted: bool) -> list[PeriodResult]:
     rng = np.random.default_rng(seed)
     found, gate = [], 1
     for n in range(1, 9):
@@ -221,7 +223,7 @@ def test_hindsight_is_never_worse_than_any_policy_and_gains_point_upwards(spec: 
 def test_where_nothing_is_promoted_the_gate_is_never_retraining(spec: ModelSpec) -> None:
     whole = overall(random_months(spec, 0, promoted=False), confidence=0.95)
     assert whole.policies["gate"] == whole.policies["never"]
-    assert whole.contrasts["gate-never"].metric == policies.Difference(estimate=0, lower=0, upper=0, error=0)
+    assert whole.contrasts["gate-never"].metric == policies.PolicyGain(estimate=0, lower=0, upper=0, error=0)
     assert (whole.policies["gate"].changes, whole.policies["newest"].changes) == (0, 7)
 
 

@@ -1,4 +1,4 @@
-"""The checks in the order in which people want to read them."""
+"""Results of the checks, grouped by outcome, the failed first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from titleholder.formatting import NOTHING
 from titleholder.validation.checks.base import Result
 
 
-class Told(NamedTuple):
-    """Checks with the same outcome; `tone` names its looks, `mark` its sign."""
+class ResultGroup(NamedTuple):
+    """Results with the same outcome; `tone` is its CSS class, `mark` its sign."""
 
     title: str
     word: str
@@ -28,23 +28,25 @@ _OUTCOMES = (
 
 
 def outcome_of(result: Result) -> str:
-    """`fail` where it blocks, `warning` where it does not, `pass` or `not applicable`."""
+    """`fail` if it blocks, `warning` if it does not, `pass` or `not applicable`."""
     if result.status == "fail":
         return "fail" if result.severity == "block" else "warning"
     return "pass" if result.status == "pass" else "not applicable"
 
 
-def grouped(results: Sequence[Result]) -> list[Told]:
-    """All results by outcome, the failed first; groups without any are left out."""
-    told = [
-        Told(title, word, mark, tone, tuple(r for r in results if outcome_of(r) == word))
+def result_groups(results: Sequence[Result]) -> list[ResultGroup]:
+    """All results by outcome, the failed first; empty groups are left out."""
+    groups = [
+        ResultGroup(title, word, mark, tone, tuple(r for r in results if outcome_of(r) == word))
         for title, word, mark, tone in _OUTCOMES
     ]
-    return [each for each in told if each.results]
+    return [group for group in groups if group.results]
 
 
-def counted(results: Sequence[Result]) -> str:
+def result_counts(results: Sequence[Result]) -> str:
     """`1 failed, 2 warnings, 17 passed, 3 not applicable`."""
     words = {"fail": "failed", "warning": "warnings", "pass": "passed", "not applicable": "not applicable"}
-    found = [(sum(outcome_of(r) == word for r in results), said) for word, said in words.items()]
-    return ", ".join(f"{n} {'warning' if (n, said) == (1, 'warnings') else said}" for n, said in found if n) or "none"
+    counts = [(sum(outcome_of(r) == word for r in results), label) for word, label in words.items()]
+    return (
+        ", ".join(f"{n} {'warning' if (n, label) == (1, 'warnings') else label}" for n, label in counts if n) or "none"
+    )

@@ -19,7 +19,7 @@ HOUR = 3600
 
 
 class World:
-    """Services that live and answer as a test says."""
+    """Services that live and answer as a test sets them."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.state = State(tmp_path / "state")
@@ -34,7 +34,7 @@ class World:
         real = services.services(self.state, self.keys, PORTS)
         monkeypatch.setattr(stack, "services", lambda *_: {n: self._fake(s) for n, s in real.items()})
         monkeypatch.setattr(stack, "is_alive", lambda running: running not in [runnings[name] for name in self.dead])
-        monkeypatch.setattr(stack, "_stop", lambda *_, keep=(): self.stopped.append(set(ORDER) - set(keep)))
+        monkeypatch.setattr(stack, "stop_services", lambda *_, keep=(): self.stopped.append(set(ORDER) - set(keep)))
         monkeypatch.setattr(stack, "choose_ports", lambda recorded, running, owner: dict(PORTS))
         monkeypatch.setattr(stack.time, "sleep", lambda _: None)
 
@@ -42,9 +42,9 @@ class World:
         return replace(service, healthy=lambda _: service.name not in self.silent)
 
     def restarted(self) -> set[str]:
-        """What `up` would start anew."""
+        """What `up` would start again."""
         self.state.write(self.record)
-        return set(ORDER) - set(stack._settle(self.state, self.keys).services)
+        return set(ORDER) - set(stack.prepare_record(self.state, self.keys).services)
 
 
 @pytest.fixture
@@ -52,31 +52,31 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path, monkeypatch)
 
 
-def test_keeps_everything_that_answers(world: World) -> None:
+def test_everything_that_answers_is_kept(world: World) -> None:
     assert world.restarted() == set()
     assert world.stopped == [set()]
 
 
 @pytest.mark.parametrize("name", ["mlflow", "scheduler", "triggerer"])
-def test_restarts_what_died_or_hangs_and_only_that(world: World, name: str) -> None:
+def test_only_dead_or_hanging_services_are_restarted(world: World, name: str) -> None:
     world.dead = {name}
     assert world.restarted() == {name}
     world.dead, world.silent = set(), {name}
     assert world.restarted() == {name}
 
 
-def test_waits_for_what_is_young(world: World) -> None:
+def test_a_young_service_is_kept(world: World) -> None:
     world.silent = {"mlflow"}
     world.record.services["mlflow"] = Running(100_001, time.time() - 5)
     assert world.restarted() == set()
 
 
-def test_a_dead_api_server_condemns_nobody_else(world: World) -> None:
+def test_a_dead_api_server_restarts_no_other_service(world: World) -> None:
     world.dead, world.silent = {"api-server"}, set(AIRFLOW)
     assert world.restarted() == {"api-server"}
 
 
-def test_without_its_database_everything_starts_anew(world: World) -> None:
+def test_without_the_database_everything_is_restarted(world: World) -> None:
     world.dead = {"postgres"}
     assert world.restarted() == set(ORDER)
 
@@ -86,7 +86,7 @@ def test_another_version_migrates_and_restarts_its_own_services(world: World) ->
     assert world.restarted() == set(AIRFLOW)
 
 
-def test_a_changed_port_reaches_everybody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_port_restarts_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.dead = {"mlflow"}
     monkeypatch.setattr(stack, "choose_ports", lambda recorded, running, owner: PORTS | {"mlflow": 15001})
     assert world.restarted() == set(ORDER)

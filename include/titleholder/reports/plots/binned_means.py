@@ -1,4 +1,4 @@
-"""Mean outcomes of some of the judged rows, and how sure one can be of them."""
+"""Mean outcomes of some of the judged rows with their intervals, and bins of rows by score."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from titleholder.validation.checks import means
 from titleholder.validation.evidence import Array, Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Interval, means
 
 Rows = NDArray[np.intp]
 
@@ -20,7 +19,7 @@ def mean(evidence: Evidence, rows: Rows) -> Interval:
     """The mean outcome of the rows at these positions: for a classification the event rate.
 
     Wilson's score interval (1927, J. Am. Stat. Assoc. 22) for independent outcomes of equal weight that are 0 or 1,
-    else Student's, robust to weights and clusters. Bounds are infinite where nothing is known.
+    else Student's, robust to weights and clusters. Bounds are infinite without rows.
     """
     y, confidence = evidence.y[rows], evidence.spec.judgement.confidence
     if not len(y):
@@ -28,9 +27,7 @@ def mean(evidence: Evidence, rows: Rows) -> Interval:
     if evidence.classification and evidence.weights is None and evidence.clusters is None:
         found = stats.binomtest(int(y.sum()), len(y)).proportion_ci(confidence, method="wilson")
         return Interval(float(y.mean()), float(found.low), float(found.high))
-    weights = None if evidence.weights is None else evidence.weights[rows]
-    clusters = None if evidence.clusters is None else evidence.clusters[rows]
-    return means.ratio_of_means(y, np.ones_like(y), confidence=confidence, weights=weights, clusters=clusters)
+    return means.ratio_of_means(evidence.sample.at(rows), np.ones_like(y), confidence)
 
 
 def average(evidence: Evidence, values: Array, rows: Rows) -> float:

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from titleholder.validation.checks import means
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Interval, Sample, means
 
 RNG = np.random.default_rng(0)
-PLAIN = {"confidence": 0.95, "weights": None, "clusters": None}
 
 
 def covers(interval: Interval, truth: float) -> bool:
@@ -22,21 +20,21 @@ def test_the_difference_of_plain_means_is_welchs() -> None:
     of, minus = np.arange(120) < 30, (np.arange(120) >= 30) & (np.arange(120) < 110)
     known = stats.ttest_ind(y[of], y[minus], equal_var=False)
     low, high = known.confidence_interval(0.9)
-    found = means.difference_of_means(y, of, minus, confidence=0.9, weights=None, clusters=None)
+    found = means.difference_of_means(Sample(y), of, minus, 0.9)
     assert found.values == pytest.approx((y[of].mean() - y[minus].mean(), low, high))
 
 
 def test_the_difference_of_equal_outcomes_is_sure() -> None:
     first = np.arange(10) < 5
-    found = means.difference_of_means(np.ones(10), first, ~first, **PLAIN)
+    found = means.difference_of_means(Sample(np.ones(10)), first, ~first, 0.95)
     assert found == Interval(0.0, 0.0, 0.0)
 
 
 def test_equal_weights_and_clusters_of_one_change_next_to_nothing() -> None:
     y, first = RNG.normal(size=2000), np.arange(2000) < 800
-    plain = means.difference_of_means(y, first, ~first, **PLAIN)
-    weighed = means.difference_of_means(y, first, ~first, confidence=0.95, weights=np.full(2000, 7.0), clusters=None)
-    alone = means.difference_of_means(y, first, ~first, confidence=0.95, weights=None, clusters=np.arange(2000))
+    plain = means.difference_of_means(Sample(y), first, ~first, 0.95)
+    weighed = means.difference_of_means(Sample(y, np.full(2000, 7.0)), first, ~first, 0.95)
+    alone = means.difference_of_means(Sample(y, None, np.arange(2000)), first, ~first, 0.95)
     assert weighed.values == pytest.approx(plain.values)
     assert alone.values == pytest.approx(plain.values, rel=0.01)
 
@@ -48,7 +46,7 @@ def test_the_difference_covers_the_truth_where_rows_are_weighted_and_clustered()
         y = rng.normal(size=60)[clusters] + rng.normal(size=300)
         first = rng.random(300) < 0.4
         w = rng.uniform(0.5, 2.0, 300)
-        found = means.difference_of_means(y, first, ~first, confidence=0.95, weights=w, clusters=clusters)
+        found = means.difference_of_means(Sample(y, w, clusters), first, ~first, 0.95)
         covered += covers(found, 0.0)
     assert 0.92 <= covered / 400 <= 0.98
 
@@ -61,34 +59,36 @@ def test_the_ratio_and_the_slope_cover_one_where_predictions_are_right(clustered
         p = rng.uniform(1, 5, 80)[clusters]
         noise = rng.normal(size=80)[clusters] if clustered else rng.normal(size=240)
         y = p * (1 + 0.3 * noise)
-        how = {"confidence": 0.95, "weights": None, "clusters": clusters if clustered else None}
-        covered += [covers(means.ratio_of_means(y, p, **how), 1.0), covers(means.slope(y, p, **how), 1.0)]
+        drawn = Sample(y, None, clusters if clustered else None)
+        covered += [covers(means.ratio_of_means(drawn, p, 0.95), 1.0), covers(means.slope(drawn, p, 0.95), 1.0)]
     assert (covered / 400 >= 0.91).all()
     assert (covered / 400 <= 0.98).all()
 
 
 def test_estimates_are_the_plain_ones() -> None:
     y, p = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50)
-    assert means.ratio_of_means(y, p, **PLAIN).estimate == pytest.approx(y.mean() / p.mean())
-    assert means.slope(y, p, **PLAIN).estimate == pytest.approx(np.polyfit(p, y, 1)[0])
+    assert means.ratio_of_means(Sample(y), p, 0.95).estimate == pytest.approx(y.mean() / p.mean())
+    assert means.slope(Sample(y), p, 0.95).estimate == pytest.approx(np.polyfit(p, y, 1)[0])
 
 
 def test_integer_weights_are_repetitions_for_the_estimate() -> None:
     y, p, w = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50), RNG.integers(1, 4, 50)
-    how = {"confidence": 0.95, "weights": w.astype(float), "clusters": None}
-    again = np.repeat(y, w), np.repeat(p, w)
-    assert means.ratio_of_means(y, p, **how).estimate == pytest.approx(means.ratio_of_means(*again, **PLAIN).estimate)
-    assert means.slope(y, p, **how).estimate == pytest.approx(means.slope(*again, **PLAIN).estimate)
+    weighted = Sample(y, w.astype(float))
+    again = Sample(np.repeat(y, w)), np.repeat(p, w)
+    assert means.ratio_of_means(weighted, p, 0.95).estimate == pytest.approx(
+        means.ratio_of_means(*again, 0.95).estimate
+    )
+    assert means.slope(weighted, p, 0.95).estimate == pytest.approx(means.slope(*again, 0.95).estimate)
 
 
 def test_one_cluster_shows_nothing() -> None:
     y, p = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50)
-    found = means.ratio_of_means(y, p, confidence=0.95, weights=None, clusters=np.zeros(50, dtype=int))
+    found = means.ratio_of_means(Sample(y, None, np.zeros(50, dtype=int)), p, 0.95)
     assert (found.lower, found.upper) == (-np.inf, np.inf)
 
 
-def test_predictions_that_are_all_alike_have_no_slope_and_those_of_nought_no_ratio() -> None:
+def test_predictions_that_are_all_alike_have_no_slope_and_those_of_zero_no_ratio() -> None:
     y = RNG.normal(10, 1, 50)
-    for found in (means.slope(y, np.full(50, 3.0), **PLAIN), means.ratio_of_means(y, np.zeros(50), **PLAIN)):
+    for found in (means.slope(Sample(y), np.full(50, 3.0), 0.95), means.ratio_of_means(Sample(y), np.zeros(50), 0.95)):
         assert np.isnan(found.estimate)
         assert (found.lower, found.upper) == (-np.inf, np.inf)

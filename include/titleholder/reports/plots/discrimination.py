@@ -1,4 +1,4 @@
-"""How well scores tell outcomes apart: the ROC curve, precision and recall, and the event rate among those accepted."""
+"""Discrimination of the scores: the ROC curve, precision and recall, and the event rate among accepted rows."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.formatting import metric, number
-from titleholder.reports.plots.drawing import INK, MUTED, Model, Picture, as_percentages, picture, thin
+from titleholder.reports.plots.drawing import INK, MUTED, Picture, ScoredModel, as_percentages, picture, thin
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.verdict import Verdict
 
 START = 0.02
-"""Rates among fewer of the rows than this are left out: they rest on too little."""
+"""Rates among a smaller share of the rows than this are left out: they are too uncertain."""
 
 
-def pictures(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) -> list[Picture]:
+def pictures(evidence: Evidence, verdict: Verdict, models: Sequence[ScoredModel]) -> list[Picture]:
     """The three pictures of a classification whose rows have both outcomes."""
     return [_roc(evidence, verdict, models), _precision(evidence, verdict, models), _accepted(evidence, models)]
 
 
-def _roc(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) -> Picture:
-    labels = _labelled(verdict, models, "roc_auc")
+def _roc(evidence: Evidence, verdict: Verdict, models: Sequence[ScoredModel]) -> Picture:
+    labels = _labels(verdict, models, "roc_auc")
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -35,11 +35,11 @@ def _roc(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) -> Pictu
         axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
         axes.legend(loc="lower right")
 
-    return picture("roc", f"ROC curves: {'; '.join(labels)}.", "ROC curve. The dotted line is chance.", draw)
+    return picture(f"ROC curves: {'; '.join(labels)}.", "ROC curve. The dotted line is chance.", draw)
 
 
-def _precision(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) -> Picture:
-    labels = _labelled(verdict, models, "pr_auc")
+def _precision(evidence: Evidence, verdict: Verdict, models: Sequence[ScoredModel]) -> Picture:
+    labels = _labels(verdict, models, "pr_auc")
     base = float(np.average(evidence.y, weights=evidence.weights))
 
     def draw(figure: Figure) -> None:
@@ -60,14 +60,14 @@ def _precision(evidence: Evidence, verdict: Verdict, models: Sequence[Model]) ->
     caption = (
         f"Precision and recall. The dotted line is the event rate, {base:.1%}; recall below {START:.0%} is left out."
     )
-    return picture("precision", f"Precision-recall curves: {'; '.join(labels)}.", caption, draw)
+    return picture(f"Precision-recall curves: {'; '.join(labels)}.", caption, draw)
 
 
-def _accepted(evidence: Evidence, models: Sequence[Model]) -> Picture:
-    """The event rate among the best-scored rows, by how many of them are accepted; the cut-off's share is marked."""
+def _accepted(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
+    """The event rate among the accepted rows, by their share; the cut-off's share is marked."""
     cut_off = evidence.spec.judgement.cut_off
     sign = -1.0 if cut_off and cut_off.accept == "above" else 1.0
-    way = "highest" if sign < 0 else "lowest"
+    extreme = "highest" if sign < 0 else "lowest"
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -77,13 +77,13 @@ def _accepted(evidence: Evidence, models: Sequence[Model]) -> Picture:
         if cut_off and cut_off.share:
             axes.axvline(cut_off.share, color=INK, linestyle=":", linewidth=1)
         as_percentages(axes.xaxis, axes.yaxis)
-        axes.set(xlabel=f"share of rows accepted, {way} scores first", ylabel="event rate among them", xlim=(0, 1))
+        axes.set(xlabel=f"share of rows accepted, {extreme} scores first", ylabel="event rate among them", xlim=(0, 1))
         axes.set_ylim(bottom=0)
         figure.legend(loc="outside upper left", ncols=2)
 
     marked = " The dotted line is the cut-off of the spec." if cut_off and cut_off.share else ""
-    caption = f"Event rate among the accepted, by how many are.{marked}"
-    return picture("accepted", f"Event rate among the rows with the {way} scores, by their share.", caption, draw)
+    caption = f"Event rate among the accepted rows, by their share.{marked}"
+    return picture(f"Event rate among the rows with the {extreme} scores, by their share.", caption, draw)
 
 
 def _rates(evidence: Evidence, ordering: Array) -> list[Array]:
@@ -94,7 +94,7 @@ def _rates(evidence: Evidence, ordering: Array) -> list[Array]:
     return thin(share[share >= START], rate[share >= START])
 
 
-def _labelled(verdict: Verdict, models: Sequence[Model], name: str) -> list[str]:
+def _labels(verdict: Verdict, models: Sequence[ScoredModel], name: str) -> list[str]:
     found = (verdict.challenger_metrics, verdict.champion_metrics)
     return [
         f"{model.name}: {metric(name)} {number(values[name])}" if name in values else model.name

@@ -1,4 +1,4 @@
-"""The stretches of time behind a decision, as a picture."""
+"""The time windows of a decision."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
-from titleholder.formatting import stretch
+from titleholder.formatting import date_range
 from titleholder.reports.facts import Facts
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
 from titleholder.spec.windows import BEGINNING
 from titleholder.validation.verdict import Verdict
 
 LONGEST = 4
-"""Training is drawn at most so many times as long as all that comes after it."""
-
+"""Training is drawn at most so many times as long as the time after it."""
 
 STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 600)
 """Months from one mark of the axis to the next."""
 TICKS = 5
 
 
-class Window(NamedTuple):
-    """A half-open stretch of time; `start` is None where it is not known or reaches back to the first row."""
+class TimeWindow(NamedTuple):
+    """A half-open interval of time; `start` is None where it is unknown or reaches back to the first row."""
 
     name: str
     start: date | None
@@ -33,66 +32,68 @@ class Window(NamedTuple):
     color: str
 
     @property
-    def said(self) -> str:
-        """Its dates in words."""
-        return stretch(self.start, self.end) if self.start else f"all before {self.end}"
+    def dates(self) -> str:
+        """Its first and last dates."""
+        return date_range(self.start, self.end) if self.start else f"all before {self.end}"
 
 
-def windows(facts: Facts, verdict: Verdict) -> list[Window]:
-    """Both models' training rows, the judged rows and the time that outcomes need to mature, in this order."""
+def time_windows(facts: Facts, verdict: Verdict) -> list[TimeWindow]:
+    """Both models' training rows, the judged rows and the time in which outcomes mature, in this order."""
     spans = facts.spans
     start = None if spans.train_start <= BEGINNING else spans.train_start
     champion = (
-        [Window("Champion's training", None, verdict.champion.trained_through, CHAMPION)] if verdict.champion else []
+        [TimeWindow("Champion's training", None, verdict.champion.trained_through, CHAMPION)]
+        if verdict.champion
+        else []
     )
     return [
         *champion,
-        Window("Challenger's training", start, spans.holdout_start, CHALLENGER),
-        Window("Judged rows", verdict.holdout_start, verdict.holdout_end, INK),
-        Window("Outcomes mature", spans.matured, facts.as_of, MUTED),
+        TimeWindow("Challenger's training", start, spans.holdout_start, CHALLENGER),
+        TimeWindow("Judged rows", verdict.holdout_start, verdict.holdout_end, INK),
+        TimeWindow("Outcomes mature", spans.matured, facts.as_of, MUTED),
     ]
 
 
-def drawn(facts: Facts, verdict: Verdict) -> Picture:
+def windows_picture(facts: Facts, verdict: Verdict) -> Picture:
     """One bar a window, and the as-of date as a line."""
-    found = windows(facts, verdict)
+    windows = time_windows(facts, verdict)
     left = _left(facts)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for row, window in enumerate(found):
+        for row, window in enumerate(windows):
             _bar(axes, row, window, left)
         axes.axvline(_at(facts.as_of), color=INK, linewidth=1, linestyle=":")
-        axes.set_yticks(range(len(found)), [w.name for w in found])
+        axes.set_yticks(range(len(windows)), [w.name for w in windows])
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(_at(left), _at(facts.as_of + (facts.as_of - left) / 40))
-        months = _months(left, facts.as_of)
+        months = month_marks(left, facts.as_of)
         axes.set_xticks([_at(month) for month in months], [f"{month:%Y-%m}" for month in months])
         axes.spines["left"].set_visible(False)
 
-    said = "; ".join(f"{w.name.lower()}: {w.said}" for w in found)
-    caption = "The dotted line is the as-of date. A white arrow: it began earlier than is drawn."
-    return picture("windows", f"Time windows: {said}.", caption, draw, height=0.7 + 0.36 * len(found))
+    dates = "; ".join(f"{w.name.lower()}: {w.dates}" for w in windows)
+    caption = "The dotted line is the as-of date. A white arrow marks a window that began earlier than drawn."
+    return picture(f"Time windows: {dates}.", caption, draw, height=0.7 + 0.36 * len(windows))
 
 
 def _left(facts: Facts) -> date:
-    """Where the picture begins: with the training rows, unless they reach back very far."""
+    """The start of the axis: that of the training rows, unless they reach back very far."""
     spans, after = facts.spans, facts.as_of - facts.spans.holdout_start
     if spans.train_start <= BEGINNING:
         return spans.holdout_start - 2 * after
     return max(spans.train_start, spans.holdout_start - LONGEST * after)
 
 
-def _months(start: date, end: date) -> list[date]:
-    """First days of months after `start`, evenly spread, few enough to be read side by side."""
+def month_marks(start: date, end: date) -> list[date]:
+    """First days of months from `start` to before `end`, evenly spaced, few enough to read side by side."""
     every = range(start.year * 12 + start.month, end.year * 12 + end.month)
     step = next((months for months in STEPS if len(every) <= TICKS * months), STEPS[-1])
     return [date(month // 12, month % 12 + 1, 1) for month in every if month % step == 0]
 
 
-def _bar(axes: Axes, row: int, window: Window, left: date) -> None:
+def _bar(axes: Axes, row: int, window: TimeWindow, left: date) -> None:
     start = max(window.start, left) if window.start else left
     axes.barh(row, _at(max(window.end, start)) - _at(start), left=_at(start), height=0.42, color=window.color)
     if window.start is None or window.start < left:
@@ -100,5 +101,5 @@ def _bar(axes: Axes, row: int, window: Window, left: date) -> None:
 
 
 def _at(day: date) -> float:
-    """Where a day lies on the axis, in days."""
+    """The position of a day on the axis."""
     return float(date2num(day))  # type: ignore[no-untyped-call]

@@ -1,0 +1,102 @@
+"""The candidate's estimator: found by its dotted path, given the parameters that it takes and that the spec implies."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from titleholder.errors import SpecError
+from titleholder.spec.model import Candidate, ModelSpec
+
+DIRECTIONS = ("monotonic_cst", "monotone_constraints")
+"""What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
+
+
+def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any:
+    """An unfitted estimator with the candidate's parameters, `params` before those of the spec.
+
+    The seed, one thread, the categorical columns and the declared directions are set where the class takes them.
+
+    Raises:
+        SpecError: when the class cannot be imported, does not take a parameter, cannot keep to declared directions, or
+            is to classify and gives no probabilities.
+    """
+    cls = import_estimator(candidate.estimator)
+    accepted = accepted_parameters(cls)
+    given = {**_repeatable(cls, accepted, spec.training.seed), **candidate.params, **params}
+    if "categorical_features" in accepted and "categorical_features" not in given:
+        given |= _categorical_columns(spec, candidate)
+    if candidate.increasing or candidate.decreasing:
+        given[_directions_parameter(candidate, accepted)] = _directions(spec, candidate)
+    try:
+        estimator = cls(**given)
+    except TypeError as error:
+        takes = ", ".join(sorted(accepted))
+        raise SpecError(f"{spec.name}: {candidate.estimator}: {error}; it takes {takes}") from None
+    if spec.task == "classification" and not hasattr(estimator, "predict_proba"):
+        raise SpecError(f"{spec.name}: {candidate.estimator} has no predict_proba; choose a probabilistic classifier")
+    return estimator
+
+
+def import_estimator(path: str) -> type:
+    """The class at a dotted path.
+
+    >>> import_estimator("sklearn.linear_model.Ridge").__name__
+    'Ridge'
+
+    Raises:
+        SpecError: when the module or the class does not exist, naming which, or when it is not a class.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise SpecError(f"estimator {path}: cannot be imported: {error}") from None
+    except AttributeError:
+        raise SpecError(f"estimator {path}: module {module} has no class {name}") from None
+    if not inspect.isclass(cls):
+        raise SpecError(f"estimator {path}: is a {type(cls).__name__}, not a class")
+    return cls
+
+
+def accepted_parameters(cls: type) -> set[str]:
+    """Names of the constructor's parameters, with those of the base classes that its **kwargs go to."""
+    own = inspect.signature(cls).parameters
+    if all(p.kind != p.VAR_KEYWORD for p in own.values()):
+        return set(own)
+    inherited = (p for owner in inspect.getmro(cls) for p in inspect.signature(owner).parameters.values())
+    names = {p.name for p in inherited if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return names | {"monotone_constraints"}  # LightGBM and XGBoost, which take any name, call it so
+
+
+def _repeatable(cls: type, accepted: set[str], seed: int) -> dict[str, Any]:
+    """The seed, and one thread: scikit-learn's own default, where elsewhere it is often every core."""
+    fixed: dict[str, Any] = {"random_state": seed}
+    if not cls.__module__.startswith("sklearn."):
+        fixed["n_jobs"] = 1
+    return {name: value for name, value in fixed.items() if name in accepted}
+
+
+def _categorical_columns(spec: ModelSpec, candidate: Candidate) -> dict[str, Any]:
+    """Which encoded columns hold the codes of categories; none of them do after one-hot encoding."""
+    numeric, categorical = len(spec.columns.numeric), len(spec.columns.categorical)
+    if not categorical or candidate.encoding == "linear":
+        return {}
+    return {"categorical_features": list(range(numeric, numeric + categorical))}
+
+
+def _directions_parameter(candidate: Candidate, accepted: set[str]) -> str:
+    refused = f"{candidate.estimator} cannot be held to increasing or decreasing columns"
+    if candidate.encoding == "linear":
+        raise SpecError(f"{refused} under encoding: linear")
+    for parameter in DIRECTIONS:
+        if parameter in accepted:
+            return parameter
+    raise SpecError(f"{refused}: it takes neither {' nor '.join(DIRECTIONS)}")
+
+
+def _directions(spec: ModelSpec, candidate: Candidate) -> tuple[int, ...]:
+    """+1, -1 or 0 for each encoded column; trees keep one column per feature, numbers first."""
+    signs = tuple((c in candidate.increasing) - (c in candidate.decreasing) for c in spec.columns.numeric)
+    return signs + (0,) * len(spec.columns.categorical)

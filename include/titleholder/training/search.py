@@ -1,0 +1,165 @@
+"""Search a candidate's parameters on time-ordered folds, then fit the best: a function of rows, spec and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import optuna
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from titleholder.data import features
+from titleholder.errors import SpecError, TitleholderError, TrainingError
+from titleholder.spec.model import Candidate, ModelSpec, Range
+from titleholder.training.pipeline import build, score
+from titleholder.validation import metrics
+
+Positions = NDArray[np.intp]
+Fold = tuple[Positions, Positions]
+"""Positions of training rows, and of test rows."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted pipeline with the search behind it: the best parameters, the score of every trial and of every fold."""
+
+    pipeline: Pipeline
+    params: dict[str, Any]
+    score: float
+    fold_scores: list[float]
+    trials: list[dict[str, Any]]
+
+
+class TrainingRows(NamedTuple):
+    """The design matrix of n rows, their outcomes, and their weights where the spec names a column of them."""
+
+    X: pd.DataFrame
+    y: metrics.Array
+    weights: metrics.Array | None
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, spec: ModelSpec) -> Self:
+        """These rows of a snapshot."""
+        return cls(features.design_matrix(frame, spec), features.target(frame, spec), features.weights(frame, spec))
+
+    def at(self, rows: Positions) -> Self:
+        """The rows at these positions."""
+        weights = None if self.weights is None else self.weights[rows]
+        return self._replace(X=self.X.iloc[rows], y=self.y[rows], weights=weights)
+
+
+def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int, int], None] | None = None) -> Fitted:
+    """Search the candidate's parameters on time-ordered folds, then fit the best on all rows of `frame`.
+
+    `frame` holds training rows only. Equal rows, spec and seed give an equal model: every fit runs in one thread.
+
+    Raises:
+        SpecError: when the estimator cannot be imported or does not take its parameters.
+        TrainingError: when it does not fit, with its own message.
+    """
+    candidate, rows = spec.training.candidates[name], TrainingRows.of(frame, spec)
+    folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
+    try:
+        with threadpool_limits(1):
+            trials = _search(spec, candidate, rows, folds, on_trial)
+            best = (max if spec.judgement.greater_is_better else min)(trials, key=lambda t: t["score"])
+            pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
+    except TitleholderError:
+        raise
+    except Exception as error:  # the estimator may be any class, and so may its exceptions
+        raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
+    return Fitted(pipeline, {**candidate.params, **best["params"]}, best["score"], best["folds"], trials)
+
+
+def time_folds(event_time: pd.Series, folds: int) -> Iterator[Fold]:
+    """Expanding-window folds in the order of time: every test row is later than every training row of its fold.
+
+    The rows are cut at moments into `folds` + 1 stretches of about equal size; rows of one moment are never parted.
+
+    Raises:
+        TrainingError: when there are too few distinct moments for that many folds.
+    """
+    times = event_time.to_numpy()
+    ordered = np.sort(times)
+    cuts = [ordered[len(ordered) * k // (folds + 1)] for k in range(1, folds + 1)]
+    if ordered[0] == cuts[0] or len(set(cuts)) < folds:
+        raise TrainingError(
+            f"training.search.folds: {folds} folds need {folds + 1} stretches of about equal size, which the "
+            f"{len(np.unique(times))} distinct event times of the training window do not give; use fewer folds or a "
+            "longer window"
+        )
+    for start, end in zip(cuts, [*cuts[1:], None], strict=True):
+        test = (times >= start) if end is None else (times >= start) & (times < end)
+        yield np.flatnonzero(times < start), np.flatnonzero(test)
+
+
+def _search(
+    spec: ModelSpec,
+    candidate: Candidate,
+    rows: TrainingRows,
+    folds: Sequence[Fold],
+    on_trial: Callable[[int, int], None] | None,
+) -> list[dict[str, Any]]:
+    """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched."""
+    trials: list[dict[str, Any]] = []
+    count = spec.training.search.trials if candidate.search else 1
+
+    def evaluate(params: dict[str, Any]) -> float:
+        scores = [_fold_score(spec, candidate, params, rows, fold) for fold in folds]
+        trials.append({"params": params, "score": float(np.mean(scores)), "folds": scores})
+        if on_trial:
+            on_trial(len(trials), count)
+        return float(np.mean(scores))
+
+    if candidate.search:
+        _optimise(spec, candidate, evaluate, count)
+    else:
+        evaluate({})
+    return trials
+
+
+def _optimise(spec: ModelSpec, candidate: Candidate, evaluate: Callable[[dict[str, Any]], float], trials: int) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    direction: Literal["maximize", "minimize"] = "maximize" if spec.judgement.greater_is_better else "minimize"
+    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
+    study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
+
+
+def _suggest(trial: optuna.Trial, candidate: Candidate) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for key, space in candidate.search.items():
+        if not isinstance(space, Range):
+            chosen[key] = trial.suggest_categorical(key, list(space))
+        elif isinstance(space.low, int) and isinstance(space.high, int):
+            chosen[key] = trial.suggest_int(key, space.low, space.high, log=space.log)
+        else:
+            chosen[key] = trial.suggest_float(key, space.low, space.high, log=space.log)
+    return chosen
+
+
+def _fold_score(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows, fold: Fold) -> float:
+    train, test = (rows.at(positions) for positions in fold)
+    if spec.task == "classification" and min(len(np.unique(train.y)), len(np.unique(test.y))) < 2:
+        raise TrainingError(
+            f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
+            "use fewer folds (training.search.folds) or a longer training window"
+        )
+    scores, judgement = score(_fit_pipeline(spec, candidate, params, train), test.X, spec), spec.judgement
+    return metrics.compute(judgement.metric, test.y, scores, judgement, test.weights)
+
+
+def _fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:
+    """A numeric column without any value is fitted as a constant: some trees fail on it otherwise."""
+    empty = [c for c in spec.columns.numeric if rows.X[c].isna().all()]
+    pipeline = build(spec, candidate, params)
+    weights = {} if rows.weights is None else {"model__sample_weight": rows.weights}
+    if weights and not has_fit_parameter(pipeline.named_steps["model"], "sample_weight"):
+        raise SpecError(f"{spec.name}: columns.weight: {candidate.estimator} cannot be fitted with weights")
+    labels = rows.y.astype(np.int64) if spec.task == "classification" else rows.y
+    return pipeline.fit(rows.X.assign(**dict.fromkeys(empty, 0.0)), labels, **weights)

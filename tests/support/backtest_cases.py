@@ -1,0 +1,49 @@
+"""A backtest over simulated months."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from support.factories import a_spec
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow.backtest.policies import Period, ScoredRows, measure, with_profit
+from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
+
+
+def a_backtest(
+    spec: ModelSpec | None = None, gates: tuple[int | None, ...] = (None, 1, 1, 2), tilt: float = 1.0, **parts: Any
+) -> Backtest:
+    """Four months of 400 rows and one without any; version 2 sees the signal better, by `tilt`."""
+    spec = spec or a_spec()
+    rng, found = np.random.default_rng(3), []
+    for n, gate in enumerate((*gates, gates[-1]), start=1):
+        size = 400 if n <= len(gates) else 0
+        signal = rng.normal(size=size)
+        y = (signal + rng.normal(size=size) > 0).astype(float) if spec.task == "classification" else signal
+        rough = {1: signal + rng.normal(size=size), 2: tilt * signal + 0.3 * rng.normal(size=size)}
+        scores = {v: 1 / (1 + np.exp(-p)) if spec.task == "classification" else p for v, p in rough.items()}
+        first = next((g for g in gates[:n] if g is not None), None)
+        month = Period(
+            as_of=date(2024, n, 1),
+            end=date(2024, n + 1, 1),
+            kind="keep",
+            versions=(1, 2),
+            gate=gate,
+            newest=2,
+            never=first,
+        )
+        found.append(measure(month, ScoredRows(y, scores), spec, month.end))
+    own = Setting(minimum_gain=0.0, confidence=0.95)
+    whole: dict[str, Any] = {
+        "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
+        "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": "sequential",
+        "confidence": 0.95, "with_profit": with_profit(spec), "labels_as_of": date(2026, 1, 1),
+        "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
+        "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "months": tuple(found),
+        "overall": overall(found, confidence=0.95), "reproduced": True,
+        "what_if": (WhatIf(setting=own, own=True, promotions=2, changed=(date(2024, 2, 1),), mean=0.7, months=3),),
+    }  # fmt: skip
+    return Backtest(**{**whole, **parts})

@@ -1,0 +1,48 @@
+"""Decisions as JSON: the ledger's row, the documentation of its checks, and a note."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from support.factories import SQL, YAML, a_decision, a_rollback, a_verdict, result
+from titleholder.cli.main import app
+from titleholder.ledger import store
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """What `titleholder history small --json` prints of a ledger with these rows."""
+    (tmp_path / "small.yaml").write_text(YAML)
+    (tmp_path / "small.sql").write_text(SQL)
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
+        monkeypatch.setenv(name, "unused")
+
+    def printed(*rows: Any) -> list[dict[str, Any]]:
+        monkeypatch.setattr(store, "read", lambda *_: list(rows))
+        done = CliRunner().invoke(app, ["history", "small", "--json"], catch_exceptions=False)
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
+
+    return printed
+
+
+def test_each_check_has_the_address_of_its_documentation(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = a_decision(1, verdict=a_verdict(result("TH301")))
+    monkeypatch.delenv("TITLEHOLDER_DOCS_URL", raising=False)
+    (check,) = history(decision)[0]["verdict"]["checks"]
+    assert (check["code"], check["docs_url"]) == ("TH301", "docs/checks.md#th301-gain-shown")
+    monkeypatch.setenv("TITLEHOLDER_DOCS_URL", "https://docs.example/v1")
+    (check,) = history(decision)[0]["verdict"]["checks"]
+    assert check["docs_url"] == "https://docs.example/v1/checks.md#th301-gain-shown"
+
+
+def test_a_rollback_has_no_verdict_and_no_decision_its_spec(history: Any) -> None:
+    rows = history(a_decision(1), a_rollback(2, 3, 1, reason="It saw the future."))
+    assert [row["verdict"] is None for row in rows] == [False, True]
+    assert all("spec" not in row and row["note"] == "" for row in rows)

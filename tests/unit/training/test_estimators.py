@@ -1,0 +1,136 @@
+"""Estimators by their dotted path: their parameters, their directions, and those that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from support.factories import rows, with_candidate
+from support.training_cases import HGB, LINEAR, TREE, fitted, model_of, scores
+from titleholder.errors import SpecError
+from titleholder.training.estimators import import_estimator
+
+
+def test_a_monotone_constraint_holds_against_the_data() -> None:
+    frame = rows(n=600, seed=2)
+    frame["bad"] = (np.sin(frame["debt"] * 3) > 0).astype(int)
+    low, high = frame["debt"].min(), frame["debt"].max()
+    grid = pd.concat([frame.head(1)] * 200, ignore_index=True).assign(debt=np.linspace(low, high, 200))
+
+    def steps(**direction: list[str]) -> np.ndarray:
+        spec = with_candidate(estimator=HGB, params={"max_iter": 10, "learning_rate": 0.5}, **direction)
+        return np.diff(scores(fitted(spec, frame).pipeline, grid, spec))
+
+    free = steps()
+    assert free.min() < 0 < free.max()
+    assert steps(increasing=["debt"]).min() >= 0
+    assert steps(decreasing=["debt"]).max() <= 0
+
+
+def test_directions_follow_the_signature() -> None:
+    spec = with_candidate(estimator=HGB, increasing=["debt"], decreasing=["income"])
+    assert model_of(spec).monotonic_cst == (-1, 1, 0)
+
+
+def test_a_constraint_that_the_estimator_cannot_hold_is_refused() -> None:
+    spec = with_candidate(**LINEAR, increasing=["debt"])
+    said = "LogisticRegression cannot be held to increasing or decreasing columns: it takes neither monotonic_cst"
+    with pytest.raises(SpecError, match=said):
+        fitted(spec, rows())
+    with pytest.raises(SpecError, match="cannot be held to increasing or decreasing columns under encoding: linear"):
+        fitted(with_candidate(**TREE, encoding="linear", increasing=["debt"]), rows())
+
+
+class Plain(BaseEstimator):
+    """A team's own classifier, which says nothing about gaps and refuses them."""
+
+    def __init__(self, rate: float = 0.5) -> None:
+        self.rate = rate
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Plain:
+        assert np.isfinite(X).all()
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        p = np.full(len(X), self.rate) + 1e-3 * np.tanh(X[:, 1])
+        return np.c_[1 - p, p]
+
+
+class Stranger:
+    """A class that is no scikit-learn estimator at all."""
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class Base(ClassifierMixin, BaseEstimator):
+    def __init__(self, random_state: int | None = None, n_jobs: int | None = None, **others: Any) -> None:
+        self.random_state, self.n_jobs, self.others = random_state, n_jobs, others
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class OpenToAnything(Base):
+    """As XGBoost's and LightGBM's classes are: parameters of the base class and others go through **kwargs."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("own_models")
+    for name, member in {"Plain": Plain, "Stranger": Stranger, "OpenToAnything": OpenToAnything, "rate": 3}.items():
+        setattr(module, name, member)
+    monkeypatch.setitem(sys.modules, "own_models", module)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_class_of_the_teams_own_is_given_rows_without_gaps() -> None:
+    spec = with_candidate(estimator="own_models.Plain", params={"rate": 0.25})
+    frame = rows().assign(income=np.nan, purpose=None)
+    assert scores(fitted(spec, frame).pipeline, frame, spec).mean() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_class_open_to_any_parameter_gets_seed_threads_and_directions() -> None:
+    model = model_of(with_candidate(estimator="own_models.OpenToAnything", encoding="tree", increasing=["debt"]))
+    assert (model.random_state, model.n_jobs) == (7, 1)
+    assert model.others == {"monotone_constraints": (0, 1, 0)}
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        ({"estimator": "no_such_module.Model"}, "estimator no_such_module.Model: cannot be imported: No module named"),
+        ({"estimator": "sklearn.ensemble.Nothing"}, "module sklearn.ensemble has no class Nothing"),
+        ({"estimator": "own_models.Stranger"}, "is no scikit-learn estimator: let it inherit from sklearn.base.Base"),
+        ({"estimator": "own_models.rate"}, "estimator own_models.rate: is a int, not a class"),
+        ({"estimator": "sklearn.metrics.roc_auc_score"}, "is a function, not a class"),
+        (
+            {**LINEAR, "params": {"depth": 3}},
+            "small: sklearn.linear_model.LogisticRegression: .*'depth'; it takes C, class_weight, ",
+        ),
+        ({**LINEAR, "search": {"depth": [3, 4]}}, "'depth'; it takes C, "),
+        ({"estimator": "sklearn.svm.LinearSVC"}, "sklearn.svm.LinearSVC has no predict_proba; choose a probabilistic"),
+    ],
+)
+def test_an_estimator_that_cannot_be_used_is_named(candidate: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        fitted(with_candidate(**candidate), rows())
+
+
+def test_the_class_at_a_path() -> None:
+    assert import_estimator("sklearn.linear_model.LogisticRegression") is LogisticRegression
+    assert import_estimator(HGB) is HistGradientBoostingClassifier

@@ -1,0 +1,198 @@
+"""Searching and fitting a candidate: folds in the order of time, the best trial, and repeatability."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+from support.factories import a_regression, a_spec, rows, with_candidate
+from support.training_cases import HGB, LINEAR, fitted, scores
+from titleholder.data import features
+from titleholder.errors import TrainingError
+from titleholder.training import pipeline, search
+
+
+def moments(values: list[int]) -> pd.Series:
+    return pd.Series(pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(values, unit="D"))
+
+
+@given(st.lists(st.integers(0, 60), min_size=5, max_size=80), st.integers(2, 6))
+def test_folds_never_test_on_the_past_and_never_part_a_moment(days: list[int], folds: int) -> None:
+    times = moments(days)
+    try:
+        made = list(search.time_folds(times, folds))
+    except TrainingError:
+        assert len(set(days)) < len(days) or len(days) <= folds  # distinct moments always do
+        return
+    assert len(made) == folds
+    for train, test in made:
+        assert times.iloc[train].max() < times.iloc[test].min()
+    for (train, test), (wider, _) in itertools.pairwise(made):
+        assert sorted([*train, *test]) == sorted(wider)
+    assert sorted([*made[-1][0], *made[-1][1]]) == list(range(len(days)))
+
+
+def test_distinct_moments_are_cut_into_even_stretches_whatever_their_order() -> None:
+    times = moments(list(np.random.default_rng(0).permutation(100)))
+    made = list(search.time_folds(times, 4))
+    assert [(len(train), len(test)) for train, test in made] == [(20, 20), (40, 20), (60, 20), (80, 20)]
+
+
+def test_rows_of_one_moment_stay_together() -> None:
+    times = moments([0] * 10 + [1] * 10 + [2] * 30)
+    (train, test), (wider, last) = search.time_folds(times, 2)
+    assert (list(train), list(test)) == (list(range(10)), list(range(10, 20)))
+    assert (list(wider), list(last)) == (list(range(20)), list(range(20, 50)))
+
+
+@pytest.mark.parametrize("days", [[0] * 50, [0] * 30 + [1] * 20, [0] * 10 + [1] * 40, [0, 1, 2]])
+def test_more_folds_than_the_moments_allow_are_refused(days: list[int]) -> None:
+    said = rf"training\.search\.folds: 4 folds need 5 stretches .* {len(set(days))} distinct event times .*; use fewer folds"
+    with pytest.raises(TrainingError, match=said):
+        list(search.time_folds(moments(days), 4))
+
+
+def test_an_estimator_that_fails_to_fit_says_why() -> None:
+    spec = with_candidate(**LINEAR | {"params": {"C": -1}})
+    with pytest.raises(TrainingError, match=r"small: candidate it \(sklearn.*LogisticRegression\) does not fit: .*'C'"):
+        fitted(spec, rows())
+
+
+def test_infinite_features_are_refused() -> None:
+    with pytest.raises(TrainingError, match="does not fit: .*infinity"):
+        fitted(with_candidate(**LINEAR), rows().assign(income=np.inf))
+
+
+def test_a_fold_of_one_class_is_refused() -> None:
+    frame = rows()
+    frame["bad"] = (frame.index < 40).astype(int)
+    with pytest.raises(TrainingError, match="one class only; use fewer folds"):
+        fitted(with_candidate(**LINEAR), frame)
+
+
+@pytest.mark.parametrize("name", ["line", "trees"])
+def test_two_fits_are_the_same_to_the_last_bit_whatever_the_threads(name: str) -> None:
+    frame, spec = rows(n=400), a_spec()
+    first = fitted(spec, frame, name)
+    with threadpool_limits(4):
+        second = fitted(spec, frame, name)
+    assert (first.params, first.score, first.trials) == (second.params, second.score, second.trials)
+    np.testing.assert_array_equal(scores(first.pipeline, frame, spec), scores(second.pipeline, frame, spec))
+
+
+def test_the_seed_reaches_estimator_and_search() -> None:
+    forest = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 2}}
+    frame = rows()
+
+    def with_seed(seed: int, candidate: dict[str, Any]) -> search.Fitted:
+        return fitted(a_spec(training__seed=seed, training__candidates={"it": candidate}), frame)
+
+    assert with_seed(1, forest).score != with_seed(2, forest).score
+    searched = {**LINEAR, "search": {"C": {"low": 0.001, "high": 10.0}}}
+    assert with_seed(1, searched).params != with_seed(2, searched).params
+
+
+def test_the_index_of_the_rows_does_not_matter() -> None:
+    frame, spec = rows(), a_spec()
+    odd = frame.set_index(pd.Index([0] * len(frame)))
+    assert fitted(spec, odd, "trees").trials == fitted(spec, frame, "trees").trials
+
+
+def test_a_search_stays_in_its_spaces_and_takes_the_best_trial() -> None:
+    spec = a_spec(
+        training__search={"trials": 12, "folds": 2},
+        training__candidates={
+            "it": {
+                "estimator": HGB,
+                "params": {"max_iter": 2},
+                "search": {
+                    "max_leaf_nodes": {"low": 2, "high": 5},
+                    "learning_rate": {"low": 0.01, "high": 1, "log": True},
+                    "min_samples_leaf": [5, 20],
+                    "l2_regularization": {"low": 0.0, "high": 1.0},
+                },
+            }
+        },
+    )
+    calls: list[tuple[int, int]] = []
+    result = search.fit(rows(), spec, "it", lambda done, of: calls.append((done, of)))
+    assert calls == [(n, 12) for n in range(1, 13)]
+    tried = [trial["params"] for trial in result.trials]
+    assert {type(t["max_leaf_nodes"]) for t in tried} == {int}
+    assert {t["max_leaf_nodes"] for t in tried} <= {2, 3, 4, 5}
+    assert all(0.01 <= t["learning_rate"] <= 1 and 0 <= t["l2_regularization"] <= 1 for t in tried)
+    assert {t["min_samples_leaf"] for t in tried} == {5, 20}
+    best = max(result.trials, key=lambda t: t["score"])
+    assert result.score == best["score"] == pytest.approx(np.mean(result.fold_scores))
+    assert result.params == {"max_iter": 2, **best["params"]}
+    model = result.pipeline.named_steps["model"]
+    assert model.get_params()["learning_rate"] == best["params"]["learning_rate"]
+
+
+def test_without_a_search_there_is_one_trial() -> None:
+    result = fitted(a_spec(), rows(), "trees")
+    assert len(result.trials) == 1
+    assert len(result.fold_scores) == 2
+    assert result.params == {"max_iter": 5, "min_samples_leaf": 5}
+
+
+def test_an_error_metric_is_searched_downwards() -> None:
+    frame = rows(n=300)
+    spec = a_spec(
+        judgement__metric="log_loss",
+        judgement__floors={},
+        training__candidates={"it": {**LINEAR, "search": {"C": [1e-6, 1.0]}}},
+        training__search={"trials": 6, "folds": 2},
+    )
+    result = fitted(spec, frame)
+    assert result.score == min(t["score"] for t in result.trials)
+    assert result.params["C"] == 1.0
+
+
+def test_the_fold_scores_are_those_of_models_trained_on_the_past() -> None:
+    frame, spec = rows(), with_candidate(**LINEAR)
+    expected = []
+    for train, test in search.time_folds(frame["issued_at"], 2):
+        model = pipeline.build(spec, spec.training.candidates["it"], {})
+        X = features.design_matrix(frame, spec)
+        model.fit(X.iloc[train], frame["bad"].iloc[train])
+        p = model.predict_proba(X.iloc[test])[:, 1]
+        bad, good = p[frame["bad"].iloc[test] == 1], p[frame["bad"].iloc[test] == 0]
+        expected.append(np.mean(bad[:, None] > good[None, :]))
+    np.testing.assert_allclose(fitted(spec, frame).fold_scores, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"estimator": "sklearn.linear_model.Ridge", "search": {"alpha": {"low": 0.1, "high": 10.0, "log": True}}},
+        {
+            "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+            "params": {"max_iter": 8},
+            "increasing": ["debt"],
+        },
+    ],
+    ids=["linear", "tree"],
+)
+def test_a_regression_beats_guessing_the_mean(candidate: dict[str, Any]) -> None:
+    spec = a_regression(training__candidates={"it": candidate})
+    frame = rows(spec, n=400)
+    result = fitted(spec, frame)
+    assert result.score == min(t["score"] for t in result.trials)
+    fresh = rows(spec, n=400, seed=5)
+    error = np.sqrt(np.mean((scores(result.pipeline, fresh, spec) - fresh["bad"]) ** 2))
+    assert error < 0.9 * fresh["bad"].std()
+
+
+@pytest.mark.parametrize("target", ["bool", "Int64", "float64"])
+def test_the_target_may_come_have_any_numeric_type(target: str) -> None:
+    frame, spec = rows(), a_spec()
+    dressed = frame.assign(bad=frame["bad"].astype(target))
+    assert fitted(spec, dressed, "trees").trials == fitted(spec, frame, "trees").trials
