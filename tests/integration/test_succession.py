@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import event
 from typer.testing import CliRunner
 
 from localstack import postgres, processes
@@ -21,11 +23,11 @@ from support import succession_world as world
 from support.succession_world import World
 from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
-from titleholder.ledger import reigns, store
+from titleholder.ledger import database, reigns, store
 from titleholder.ledger.decision import Answer, Decision, digest
 from titleholder.settings import Settings
-from titleholder.workflow import promotion, steps
-from titleholder.workflow.payloads import Rollback, Ruled
+from titleholder.workflow import steps
+from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
 pytestmark = pytest.mark.slow
 ANY = "judgement: {metric: roc_auc, rule: single, minimum_gain: -0.9, minimum_events: 30}"
@@ -62,9 +64,9 @@ def test_sixteen_that_promote_at_once_make_one_line(models: Path, settings: Sett
     arena = a_world(models, settings, "tiny_race")
     arena.decide()
     versions = [[arena.challenger() for _ in range(16)] for _ in range(RACES)]
-    judged = {c.name: steps.validate(c, settings=settings) for c in versions[0][:2]}
+    validated = {c.name: steps.validate(c, settings=settings) for c in versions[0][:2]}
     rounds = [
-        [steps.decide(judged[c.name].model_copy(update={"challenger": c}), settings=settings) for c in one]
+        [steps.decide(validated[c.name].model_copy(update={"challenger": c}), settings=settings) for c in one]
         for one in versions
     ]
     before = arena.rows()
@@ -76,35 +78,33 @@ def test_sixteen_that_promote_at_once_make_one_line(models: Path, settings: Sett
         assert {r.challenger_version for r in rows[-16:]} == {c.version for c in versions[n - 1]}
         assert unbroken(rows, settings)
         assert arena.champion() == rows[-1].champion_after
-    assert {r.kind for r in rows} == {"promote"}, "a race in which nobody wins shows little"
+    assert {r.kind for r in rows} == {"promote"}, "a race without a winner shows little"
 
 
 @pytest.mark.timeout(900)
 def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_killed")
     arena.decide()
-    code, points = world.trace(arena.ruled(), settings)
+    code, points = world.trace(arena.proposed(), settings)
     assert code == 0
-    for point in ("under the lock", "before Line.append", "before the commit", "after the commit", "before Registry.crown",
-                  "after Registry.crown", "before Registry.tag_version", "after Registry.finish"):  # fmt: skip
+    for point in ("before Runs.running", "after store.read_lane", "before the insert", "before the commit",
+                  "after store.append", "before Models.set_champion", "after Models.set_champion", "after Runs.finish"):  # fmt: skip
         assert point in points
     reached = {"healed by reconcile": 0, "committed": 0}
     for n, point in enumerate(points, start=1):
-        before, ruled = arena.rows(), arena.ruled()
-        assert world.trace(ruled, settings, die_at=n) == (-9, []), point
+        before, proposed = arena.rows(), arena.proposed()
+        assert world.trace(proposed, settings, die_at=n) == (-9, []), point
         rows = arena.rows()
         committed = len(rows) - len(before)
-        assert committed == (points[:n].count("after the commit") > 0), point
+        assert committed == ("after store.append" in points[:n]), point
         reached["committed"] += committed
         reached["healed by reconcile"] += steps.reconcile(arena.model, settings=settings)
         assert arena.champion() == rows[-1].champion_after, point
-        decision = world.promote(ruled, settings)
+        decision = steps.promote(proposed, settings=settings)
         after = arena.rows()
         assert after == [*before, decision], point
         assert unbroken(after, settings), point
-        assert arena.champion() == decision.champion_after == ruled.challenger.version, point
-        told = MlflowClient(settings.tracking_uri).get_model_version(arena.model, str(ruled.challenger.version)).tags
-        assert told["titleholder.decision_hash"] == decision.hash, point
+        assert arena.champion() == decision.champion_after == proposed.challenger.version, point
     assert reached["healed by reconcile"] >= 2, "after the commit, and before the alias"
     assert reached["committed"] > reached["healed by reconcile"]
 
@@ -115,49 +115,55 @@ def outages(state: State) -> Iterator[State]:
     local.up(state, airflow=False, after_postgres=[migrate_ledger])
 
 
-def test_postgres_restarted_in_the_middle_of_a_decision(
-    models: Path, settings: Settings, outages: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_postgres_stopped_before_a_decision_is_committed(models: Path, settings: Settings, outages: State) -> None:
     arena = a_world(models, settings, "tiny_outage")
     first = arena.decide()
-    ruled = arena.ruled()
-    settle = promotion.settle
+    proposed, engine = arena.proposed(), database.engine(settings.ledger_url)
 
-    def then_gone(*args: object) -> list[Decision]:
-        written = settle(*args)  # type: ignore[arg-type]
+    def stop(_: object) -> None:
         postgres.stop_server(outages)
-        return written
 
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, "settle", then_gone)
+    event.listen(engine, "commit", stop)
+    try:
         with pytest.raises(ServiceError, match="ledger's PostgreSQL does not answer"):
-            world.promote(ruled, settings)
+            steps.promote(proposed, settings=settings)
+    finally:
+        event.remove(engine, "commit", stop)
     with pytest.raises(ServiceError, match="does not answer"):
         arena.rows()
     local.up(outages, airflow=False, after_postgres=[migrate_ledger])
     assert arena.rows() == [first]
     assert arena.champion() == first.champion_after
-    assert world.promote(ruled, settings).champion_after == ruled.challenger.version == arena.champion()
+    assert steps.promote(proposed, settings=settings).champion_after == proposed.challenger.version == arena.champion()
 
 
-def test_mlflow_stopped_in_the_middle_of_a_decision(
+def test_mlflow_stopped_between_the_ledger_and_the_alias(
     models: Path, settings: Settings, outages: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     arena = a_world(models, settings, "tiny_outage_too")
     first = arena.decide()
-    ruled = arena.ruled()
-    processes.stop(processes.find(str(outages.root))["mlflow"])
-    with pytest.raises(ServiceError, match=r"MLflow at .* does not answer"):
-        world.promote(ruled, settings)
-    assert arena.rows() == [first]
+    proposed, append = arena.proposed(), store.append
+
+    def then_stop(*args: Any, **options: Any) -> list[Decision] | None:
+        written = append(*args, **options)
+        processes.stop(processes.find(str(outages.root))["mlflow"])
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "append", then_stop)
+        with pytest.raises(ServiceError, match=r"MLflow at .* does not answer"):
+            steps.promote(proposed, settings=settings)
+    rows = arena.rows()
+    assert [r.challenger_version for r in rows] == [first.challenger_version, proposed.challenger.version]
     local.up(outages, airflow=False, after_postgres=[migrate_ledger])
     assert arena.champion() == first.champion_after
-    assert world.promote(ruled, settings).champion_after == arena.champion()
+    assert steps.promote(proposed, settings=settings) == rows[-1]
+    assert arena.champion() == rows[-1].champion_after
 
 
 def back(arena: World, **order: object) -> Decision:
-    made = Rollback.model_validate({"reason": "it saw the future", "actor": "ann", **order})
+    made = RollbackOrder.model_validate({"reason": "it saw the future", "actor": "ann", **order})
     return steps.rollback(arena.model, made, settings=arena.settings)
 
 
@@ -172,7 +178,7 @@ def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: 
     assert first.reason == f"Version {three} gave way to version {two}. it saw the future"
     with pytest.raises(
         UsageError,
-        match=f"nobody to go back to from version {one}; nothing was changed; other .*: {two} .rolled back., {three}",
+        match=f"version {one} has no predecessor to go back to; nothing was changed; other .*: {two} .rolled back., {three}",
     ):
         back(arena)
     with pytest.raises(UsageError, match=f"version {three} was itself rolled back .it saw the future.; reinstate it"):
@@ -182,8 +188,7 @@ def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: 
     rows = arena.rows()
     assert unbroken(rows, settings)
     assert arena.champion() == three
-    reigns = [one, two, three, two, one, three]
-    assert [r.champion_after for r in rows] == reigns
+    assert [r.champion_after for r in rows] == [one, two, three, two, one, three]
     with (
         psycopg2.connect(env["TITLEHOLDER_LEDGER_URL"].replace("+psycopg2", "")) as connection,
         connection.cursor() as sql,
@@ -201,7 +206,7 @@ def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: 
 
 
 def test_the_champion_of_every_date_between(models: Path, settings: Settings) -> None:
-    """The same rows as if a month apart: who reigned at each day's end."""
+    """The same rows as if a month apart: which version was champion at each day's end."""
     arena = a_world(models, settings, "tiny_dates")
     arena.decide()
     arena.decide()
@@ -234,19 +239,19 @@ def test_a_version_rolled_back_is_barred_until_something_newer_was_trained(model
 
 def test_what_a_rollback_refuses_it_explains(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_refused")
-    with pytest.raises(UsageError, match="nobody reigns in lane live"):
+    with pytest.raises(UsageError, match="there is no champion in lane live"):
         back(arena)
     one = arena.decide().champion_after
     with pytest.raises(
-        UsageError, match=f"nobody to go back to from version {one}; .* other versions that once reigned: none"
+        UsageError, match=f"version {one} has no predecessor to go back to; .* other versions that were champion: none"
     ):
         back(arena)
     two = arena.decide().champion_after
     for order, message in (
         ({"reason": "  "}, "a rollback needs a reason"),
-        ({"leaving": one}, f"version {two} reigns, not version {one}; nothing was rolled back"),
-        ({"to": two}, f"version {two} reigns already; other versions that once reigned: {one}"),
-        ({"to": 99}, f"version 99 never was champion in the live lane; other versions that once reigned: {one}"),
+        ({"leaving": one}, f"version {two} is champion, not version {one}; nothing was rolled back"),
+        ({"to": two}, f"version {two} is champion already; other versions that were champion: {one}"),
+        ({"to": 99}, f"version 99 never was champion in the live lane; other versions that were champion: {one}"),
     ):
         with pytest.raises(UsageError, match=message):
             back(arena, **order)
@@ -272,26 +277,26 @@ def test_a_rollback_from_the_command_line(models: Path, settings: Settings) -> N
 PEOPLE = "promotion: {approval: {by: [risk-lead, cfo], within: 1 hour}}"
 
 
-def with_answer(ruled: Ruled, answer: str, by: str = "risk-lead", **more: object) -> Ruled:
+def with_answer(proposed: ProposedDecision, answer: str, by: str = "risk-lead", **more: object) -> ProposedDecision:
     said = Answer.model_validate({"asked": ("risk-lead", "cfo"), "answer": answer, "by": by, **more})
-    return ruled.model_copy(update={"answer": said})
+    return proposed.model_copy(update={"answer": said})
 
 
 def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_stale", PEOPLE)
-    first = world.promote(with_answer(arena.ruled(), "approve", comment="go"), settings)
+    first = steps.promote(with_answer(arena.proposed(), "approve", comment="go"), settings=settings)
     assert first.kind == "promote"
     assert first.approval is not None
     assert (first.approval.by, first.approval.answer, first.approval.comment) == ("risk-lead", "approve", "go")
-    waiting, other = arena.ruled(), arena.ruled()
+    waiting, other = arena.proposed(), arena.proposed()
     question = steps.ask(waiting, settings=settings)
     assert question is not None
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
     assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
-    refused = world.promote(with_answer(other, "reject", "cfo"), settings)
+    refused = steps.promote(with_answer(other, "reject", "cfo"), settings=settings)
     assert refused.reason.startswith("cfo said no.")
-    late = world.promote(with_answer(waiting, "approve"), settings)
+    late = steps.promote(with_answer(waiting, "approve"), settings=settings)
     assert late.kind == "keep"
     assert late.reason.startswith(
         f"risk-lead approved, but too late: version {other.challenger.version}, as of 2024-03-01, was decided since (keep)"
@@ -302,17 +307,17 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
 
 def test_people_may_be_asked_again_and_a_second_try_writes_nothing(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_again", PEOPLE)
-    ruled = arena.ruled()
-    silent = with_answer(ruled, "none", "")
-    kept = world.promote(silent, settings)
+    proposed = arena.proposed()
+    silent = with_answer(proposed, "none", "")
+    kept = steps.promote(silent, settings=settings)
     assert kept.reason.startswith("There was no answer in time, which means no.")
-    assert world.promote(silent, settings) == kept
-    again = steps.decide(steps.validate(ruled.challenger, settings=settings), settings=settings)
+    assert steps.promote(silent, settings=settings) == kept
+    again = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
     assert steps.ask(again, settings=settings) is not None
     approved = with_answer(again, "approve")
-    promoted = world.promote(approved, settings)
+    promoted = steps.promote(approved, settings=settings)
     assert promoted.kind == "promote"
-    assert world.promote(approved, settings) == promoted
+    assert steps.promote(approved, settings=settings) == promoted
     assert [r.kind for r in arena.rows()] == ["keep", "promote"]
-    once_more = steps.decide(steps.validate(ruled.challenger, settings=settings), settings=settings)
-    assert steps.ask(once_more, settings=settings) is None, "it reigns already"
+    once_more = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
+    assert steps.ask(once_more, settings=settings) is None, "it is champion already"

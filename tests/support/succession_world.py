@@ -13,8 +13,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from support import retraining
-from titleholder.ledger import store
+from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.ledger import database, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
@@ -46,6 +49,8 @@ class World:
     settings: Settings
     made: int = 0
     fits: dict[date, list[Any]] = field(default_factory=dict)
+    registered: dict[str, int] = field(default_factory=dict)
+    """The first version of each fit, whose scores are those of every later one."""
 
     def challenger(self, as_of: date = AS_OF) -> Challenger:
         """A new version of the next fit, by turns."""
@@ -57,6 +62,8 @@ class World:
         models, key = Registry(self.settings.tracking_uri).models, f"{self.model}-{self.made}"
         version = models.register(self.model, key, trained.model_uri, trained.run_id, {}, "made by a test")
         snapshot = trained.snapshot
+        known = ScoreKey(self.model, self.registered.setdefault(trained.run_id, version), snapshot.sha256)
+        ScoreStore(self.settings.snapshots).copy(known, known._replace(version=version))
         return Challenger(
             snapshot=snapshot, name=trained.name, run_id=trained.run_id, version=version,
             trained_through=snapshot.spans.holdout_start,
@@ -125,11 +132,18 @@ class Trace:
         (store, "read_lane"), (store, "append"),
     )  # fmt: skip
 
-    def __init__(self, die_at: int = 0) -> None:
+    def __init__(self, ledger_url: str, die_at: int = 0) -> None:
         self.die_at, self.touched = die_at, []  # type: tuple[int, list[str]]
         for owner, name in self.POINTS:
             setattr(owner, name, self._watched(f"{owner.__name__.rpartition('.')[2]}.{name}", getattr(owner, name)))
-        store._write = self._watched("a row", store._write)
+        engine = database.engine(ledger_url)
+        event.listen(engine, "before_cursor_execute", lambda *call: self._statement("before", call[2]))
+        event.listen(engine, "after_cursor_execute", lambda *call: self._statement("after", call[2]))
+        event.listen(engine, "commit", lambda _: self.touch("before the commit"))
+
+    def _statement(self, when: str, statement: str) -> None:
+        if statement.startswith("INSERT"):
+            self.touch(f"{when} the insert")
 
     def touch(self, name: str) -> None:
         self.touched.append(name)
@@ -164,6 +178,6 @@ def trace(proposed: ProposedDecision, settings: Settings, die_at: int = 0) -> tu
 
 def _traced(pipe: Connection, proposed: str, where: tuple[str, str, str], env: dict[str, str], die_at: int) -> None:
     os.environ.update(env)
-    watch = Trace(die_at)
+    watch = Trace(where[0], die_at)
     steps.promote(ProposedDecision.model_validate_json(proposed), settings=Settings(*where))
     pipe.send(watch.touched)
