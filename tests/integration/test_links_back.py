@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from support import retraining
 from support.succession_world import write_model
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.settings import Settings, connection_url
+from titleholder.settings import Settings
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Challenger, Origin
 
@@ -32,15 +33,17 @@ def address(run: str) -> str:
 
 
 def challenge(as_of: date, run: str, settings: Settings, lane: str = "live") -> Challenger:
-    told = {"airflow_run": f"{MODEL}.retrain/{run}", "url": address(run), "decisions": PAGES} if run else {}
-    url, origin = connection_url("warehouse"), Origin(actor="tester", **told)
-    snapshot = steps.extract(MODEL, as_of, lane, url=url, origin=origin, settings=settings, candidates=["scorecard"])
-    return steps.nominate([steps.train(snapshot, "scorecard", settings=settings)], settings=settings)
+    origin = Origin(actor="tester")
+    if run:
+        origin = Origin(actor="tester", airflow_run=f"{MODEL}.retrain/{run}", url=address(run), decisions=PAGES)
+    return retraining.challenge(MODEL, as_of, lane, settings, origin=origin, candidates=["scorecard"])
 
 
 def decide(challenger: Challenger, settings: Settings) -> Decision:
-    ruled = steps.decide(steps.validate(challenger, settings=settings), settings=settings)
-    return steps.promote(ruled, settings=settings)
+    """The decision with its report."""
+    decision = retraining.settle(challenger, settings)
+    steps.report(decision.id, origin=challenger.snapshot.origin, settings=settings)
+    return decision
 
 
 def test_everything_in_mlflow_leads_back_from_its_first_moment(settings: Settings) -> None:
@@ -66,7 +69,7 @@ def test_everything_in_mlflow_leads_back_from_its_first_moment(settings: Setting
     assert f'href="{PAGES}{row.id}"' in card
 
 
-def test_a_decision_leads_to_the_run_that_wrote_it_whoever_tells_of_it_again(settings: Settings) -> None:
+def test_a_decision_leads_to_the_run_that_wrote_it_whichever_run_reports_it_again(settings: Settings) -> None:
     """A second Airflow run of the same month finds the first one's decision."""
     row = decide(challenge(date(2024, 2, 1), "one", settings), settings)
     again = challenge(date(2024, 2, 1), "two", settings)
@@ -76,18 +79,19 @@ def test_a_decision_leads_to_the_run_that_wrote_it_whoever_tells_of_it_again(set
     rows = store.read(settings.ledger_url, MODEL, "live")
     assert decide(again, settings) == row
     assert store.read(settings.ledger_url, MODEL, "live") == rows
-    told = client.get_run(row.mlflow_run_id).data.tags
-    assert f"[Airflow run]({address('one')})" in told[NOTE].splitlines()[0]
-    assert told["titleholder.airflow_url"] == address("two"), "who looked at it last"
+    tags = client.get_run(row.mlflow_run_id).data.tags
+    assert f"[Airflow run]({address('one')})" in tags[NOTE].splitlines()[0]
+    assert tags["titleholder.airflow_url"] == address("two"), "the run that looked at it last"
 
 
-def test_a_month_judged_anew_leads_to_the_run_that_had_it_judged(settings: Settings) -> None:
-    later = decide(challenge(date(2024, 3, 1), "march", settings, "anew"), settings)
-    decide(challenge(date(2024, 2, 1), "february", settings, "anew"), settings)
+def test_a_month_that_is_re_judged_leads_to_its_own_run_and_to_what_caused_it(settings: Settings) -> None:
+    later = decide(challenge(date(2024, 3, 1), "march", settings, "re-judged"), settings)
+    cause = decide(challenge(date(2024, 2, 1), "february", settings, "re-judged"), settings)
     note = MlflowClient(settings.tracking_uri).get_run(later.mlflow_run_id).data.tags[NOTE]
-    again = store.read(settings.ledger_url, MODEL, "anew")[-1]
-    assert (again.as_of, again.airflow_run) == (later.as_of, f"{MODEL}.retrain/february")
-    assert f"[Airflow run]({address('february')}) · [Decision {again.id}]" in note.splitlines()[0]
+    again = store.read(settings.ledger_url, MODEL, "re-judged")[-1]
+    assert (again.as_of, again.airflow_run) == (later.as_of, f"{MODEL}.retrain/march")
+    assert again.caused_by == cause.id
+    assert f"[Airflow run]({address('march')}) · [Decision {again.id}]" in note.splitlines()[0]
 
 
 def test_without_airflow_nothing_is_linked(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What the page asks the ledger, on real PostgreSQL: the same as the rows themselves say."""
+"""What the page asks the ledger, on real PostgreSQL: the same as the rows themselves have."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def judged(made: Entry, **what: object) -> Entry:
     return made.model_copy(update={"verdict": made.verdict.model_copy(update=what)})
 
 
-def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
+def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
     reign = Reign(version=1, as_of=JANUARY, trained_through=JANUARY)
     made = judged(
-        entry("told", FEBRUARY, "keep", 2, before=1),
+        entry("narrowed", FEBRUARY, "keep", 2, before=1),
         champion=reign,
         metric="roc_auc",
         challenger_metrics={"roc_auc": 0.7},
@@ -48,25 +48,25 @@ def test_a_decision_is_told_without_its_verdict(settings: Settings) -> None:
     )  # fmt: skip
     approval = Answer(asked=("ann",), answer="approve", by="ann")
     row = append(settings, made.model_copy(update={"approval": approval}))
-    (told,) = queries.decisions(settings.ledger_url, "paper", "told")
+    (found,) = queries.decisions(settings.ledger_url, "paper", "narrowed")
     for name in ("id", "model", "lane", "sequence", "as_of", "kind", "challenger_version", "champion_before",
-                 "champion_after", "created_at", "actor", "reason", "asked_because"):  # fmt: skip
-        assert getattr(told, name) == getattr(row, name)
-    assert (told.metric, told.challenger_metric, told.champion_metric) == ("roc_auc", 0.7, 0.6)
-    assert (told.challenger_lower, told.challenger_upper) == (0.65, 0.75)
-    assert (told.champion_lower, told.champion_upper) == (0.55, 0.65)
-    assert (told.gain, told.gain_lower, told.gain_upper) == (0.1, 0.05, 0.15)
-    assert (told.passed, told.failed, told.warned, told.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
-    assert (told.approved_by, told.stands, told.changed) == ("ann", True, False)
+                 "champion_after", "created_at", "actor", "reason", "asked_because", "caused_by"):  # fmt: skip
+        assert getattr(found, name) == getattr(row, name)
+    assert (found.metric, found.challenger_metric, found.champion_metric) == ("roc_auc", 0.7, 0.6)
+    assert (found.challenger_lower, found.challenger_upper) == (0.65, 0.75)
+    assert (found.champion_lower, found.champion_upper) == (0.55, 0.65)
+    assert (found.gain, found.gain_lower, found.gain_upper) == (0.1, 0.05, 0.15)
+    assert (found.passed, found.failed, found.warned, found.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
+    assert (found.approved_by, found.in_force, found.changed) == ("ann", True, False)
 
 
-def test_what_stands_is_what_the_lineage_says(settings: Settings) -> None:
+def test_what_is_in_force_is_what_reigns_says(settings: Settings) -> None:
     for as_of, version in ((JANUARY, 1), (MARCH, 3), (FEBRUARY, 2), (MARCH, 4)):
         append(settings, entry("folded", as_of, version=version))
     rows = store.read(settings.ledger_url, "paper", "folded")
-    told = queries.decisions(settings.ledger_url, "paper", "folded")
-    assert [d.id for d in told] == [r.id for r in rows]
-    assert {d.id for d in told if d.stands} == {r.id for r in reigns.in_force(rows, "folded")}
+    found = queries.decisions(settings.ledger_url, "paper", "folded")
+    assert [d.id for d in found] == [r.id for r in rows]
+    assert {d.id for d in found if d.in_force} == {r.id for r in reigns.in_force(rows, "folded")}
     assert [r.version for r in queries.reigns(settings.ledger_url, "paper", "folded")] == [1, 2, 4]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.rows import entry
+from support.rows import append, entry
 from support.succession_world import write_model
 from titleholder.ledger import queries, store
 from titleholder.settings import Settings
@@ -27,28 +27,26 @@ print("ANSWER" + json.dumps({name: dags[name].params.get_param("to").schema for 
 """
 
 
-@pytest.fixture(scope="module")
-def reigned() -> list[int]:
-    """The versions of a line: 1, then 2, back to 1, then 3."""
-    return [1, 2, 1, 3]
+CHAMPIONS = [1, 2, 1, 3]
+"""The champions of a live lane: 1, then 2, back to 1, then 3."""
 
 
 @pytest.fixture
-def line(settings: Settings, reigned: list[int]) -> list[int]:
-    if not store.read(settings.ledger_url, MODEL, "live"):
-        with store.line(settings.ledger_url, MODEL, "live") as line:
-            before = None
-            for month, version in enumerate(reigned, start=1):
-                kind = "rollback" if version in reigned[: month - 1] else "promote"
-                made = entry("live", date(2024, month, 1), "promote", version, before)
-                line.append(made.model_copy(update={"model": MODEL, "kind": kind}))
-                before = version
-    return reigned
+def lane(settings: Settings) -> None:
+    if store.read_lane(settings.ledger_url, MODEL, "live"):
+        return
+    before = None
+    for month, version in enumerate(CHAMPIONS, start=1):
+        kind = "rollback" if version in CHAMPIONS[: month - 1] else "promote"
+        made = entry("live", date(2024, month, 1), "promote", version, before)
+        append(settings, made.model_copy(update={"model": MODEL, "kind": kind}))
+        before = version
 
 
-def test_who_reigned_when_of_many_models_in_one_question(settings: Settings, line: list[int]) -> None:
+@pytest.mark.usefixtures("lane")
+def test_the_champions_of_many_models_in_one_query(settings: Settings) -> None:
     found = queries.reigns_of(settings.ledger_url, [MODEL, EMPTY])
-    assert [r.version for r in found[MODEL]] == line
+    assert [r.version for r in found[MODEL]] == CHAMPIONS
     assert [r.kind for r in found[MODEL]] == ["promote", "promote", "rollback", "promote"]
     assert found[MODEL][-1].reigned_to is None
     assert [r.reigned_to for r in found[MODEL][:-1]] == [r.reigned_from for r in found[MODEL][1:]]
@@ -75,21 +73,21 @@ def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str,
     return dict(json.loads(answer.removeprefix("ANSWER")))
 
 
-@pytest.mark.usefixtures("line")
-def test_a_rollback_offers_those_who_reigned(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("lane")
+def test_a_rollback_offers_former_champions(settings: Settings, tmp_path: Path) -> None:
     found = to_fields(settings, tmp_path)
     assert found[f"{EMPTY}.rollback"]["enum"] == [None]
-    told = found[f"{MODEL}.rollback"]
-    assert told["enum"] == [None, 2, 1]
-    first, second = (told["values_display"][version] for version in ("1", "2"))
+    field = found[f"{MODEL}.rollback"]
+    assert field["enum"] == [None, 2, 1]
+    first, second = (field["values_display"][version] for version in ("1", "2"))
     assert first.startswith("version 1: 20")
-    assert first.count(" to ") == 2, "it reigned twice"
+    assert first.count(" to ") == 2, "it was champion twice"
     assert first.endswith(", as of 2024-01-01")
     assert "(rolled back)" in second
 
 
-@pytest.mark.usefixtures("line")
-def test_a_task_holds_nobody_to_a_list_that_may_have_changed_since(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("lane")
+def test_a_task_offers_no_list_that_may_have_changed_since(settings: Settings, tmp_path: Path) -> None:
     """Airflow validates a run's form again in every task, against the DAG that the task's process reads."""
     dag = f"{MODEL}.rollback"
     assert "enum" not in to_fields(settings, tmp_path, dag)[dag]

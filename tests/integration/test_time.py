@@ -1,4 +1,4 @@
-"""Time on the real stack: one as-of date on everything a run leaves, dates that make no sense, months run again."""
+"""Time on the real stack: one as-of date on everything a run leaves, invalid dates, months run again."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from localstack.state import State
-from support.audit_world import EASY, models_in, sentence
+from support import retraining
+from support.audit_world import EASY, models_in
 from support.stacks import tiny_rows
 from support.succession_world import write_model
 from support.time_world import execute
 from titleholder.cli.main import app
 from titleholder.errors import ContractError, UsageError
-from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
-from titleholder.settings import Settings, connection_url
+from titleholder.settings import Settings
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import steps
-from titleholder.workflow.payloads import Origin, Snapshot
+from titleholder.workflow.payloads import Snapshot
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_time"
@@ -47,9 +46,11 @@ def settings(models: Path, state: State) -> Iterator[Settings]:
 
 
 def extract(as_of: date, settings: Settings, lane: str = "dates", model: str = MODEL) -> Snapshot:
-    return steps.extract(
-        model, as_of, lane, url=connection_url("warehouse"), origin=Origin(actor="t"), settings=settings
-    )
+    return retraining.extract(model, as_of, lane, settings)
+
+
+def retrain(model: str, as_of: date, lane: str, settings: Settings, *, report: bool = False) -> Decision:
+    return retraining.retrain(model, as_of, lane, settings, candidates=("scorecard",), report=report)
 
 
 def with_query(models: Path, model: str, sql: str, *edits: tuple[str, str], judgement: str = "") -> None:
@@ -68,7 +69,7 @@ def spec() -> ModelSpec:
 
 
 def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> None:
-    row = sentence(MODEL, MONTHS[1], "marked", settings, "scorecard")
+    row = retrain(MODEL, MONTHS[1], "marked", settings, report=True)
     client, said = MlflowClient(settings.tracking_uri), "2024-02-01"
     version = client.get_model_version(MODEL, str(row.challenger_version))
     parent, trained = client.get_run(row.mlflow_run_id), client.get_run(version.run_id)
@@ -82,7 +83,7 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
     assert said in Path(client.download_artifacts(row.mlflow_run_id, "verdict.json")).read_text()
 
 
-def test_the_future_is_refused_with_the_latest_date_that_makes_sense(settings: Settings) -> None:
+def test_the_future_is_refused_with_the_latest_valid_date(settings: Settings) -> None:
     today = datetime.now(UTC).date()
     with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
         extract(today + timedelta(days=1), settings)
@@ -136,56 +137,51 @@ def test_history_that_was_loaded_at_once_is_known_from_that_day_on(settings: Set
     assert extract(loaded, settings, model="tiny_loaded").rows > 1_000
 
 
-@pytest.mark.usefixtures("bare")
-def test_a_month_that_cannot_be_judged_anew_stands_until_it_is_run_again(settings: Settings, models: Path) -> None:
+def test_a_month_that_cannot_be_re_judged_stays_until_it_is_run_again(settings: Settings, models: Path) -> None:
     """A feature is added and a lane is run again: the first month's new champion needs what the later ones lack."""
     model, sql = "tiny_grown", (models / "tiny.sql").read_text()
     with_query(models, model, sql.replace(" price,", ""), ("signal, noise, price", "signal, noise"), judgement=EASY)
     for lane in ("upwards", "downwards"):
         for month in MONTHS[:3]:
-            sentence(model, month, lane, settings, "scorecard")
-    narrow = in_force(model, "upwards", settings)
+            retrain(model, month, lane, settings)
+    narrow = retraining.in_force(model, "upwards", settings)
     with_query(models, model, sql, judgement=EASY)
-    first = sentence(model, MONTHS[0], "upwards", settings, "scorecard")
+    first = retrain(model, MONTHS[0], "upwards", settings)
     assert first.kind == "promote"
-    rows = in_force(model, "upwards", settings)
+    rows = retraining.in_force(model, "upwards", settings)
     assert [r.id for r in rows] == [first.id, narrow[1].id, narrow[2].id]
-    told = history(model, "upwards")
-    assert told.count(f"Run this month again: version {first.challenger_version} reigns before it now") == 1
-    assert told.count("Run this month again: it came after 2024-02-01") == 1
+    shown = history(model, "upwards")
+    assert shown.count(f"Run this month again: version {first.challenger_version} is champion before it now") == 1
+    assert shown.count("Run this month again: it comes after 2024-02-01") == 1
     remedy = f"titleholder run {model} --as-of 2024-02-01 --until 2024-03-01 --lane upwards"
-    assert remedy in told
+    assert remedy in shown
     refused = CliRunner().invoke(app, ["backtest", model, "--lane", "upwards"])
     assert refused.exit_code != 0
     assert isinstance(refused.exception, UsageError)
     assert remedy in str(refused.exception)
     for month in MONTHS[1:3]:
-        sentence(model, month, "upwards", settings, "scorecard")
+        retrain(model, month, "upwards", settings)
     for month in reversed(MONTHS[:3]):
-        sentence(model, month, "downwards", settings, "scorecard")
+        retrain(model, month, "downwards", settings)
     assert "Run this month again" not in history(model, "upwards")
-    told = [
-        [(r.as_of, r.kind, r.judged.gain) for r in in_force(model, lane, settings)] for lane in ("upwards", "downwards")
+    shown = [
+        [(r.as_of, r.kind, r.judged.gain) for r in retraining.in_force(model, lane, settings)]
+        for lane in ("upwards", "downwards")
     ]
-    assert told[0] == told[1]
+    assert shown[0] == shown[1]
 
 
-@pytest.mark.usefixtures("bare")
 def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, models: Path) -> None:
     write_model(models, "tiny_gone", judgement=EASY)
-    second = sentence("tiny_gone", MONTHS[1], "gone", settings, "scorecard")
+    second = retrain("tiny_gone", MONTHS[1], "gone", settings)
     Path(second.snapshot_uri).unlink()
-    first = sentence("tiny_gone", MONTHS[0], "gone", settings, "scorecard")
-    assert [r.id for r in in_force("tiny_gone", "gone", settings)] == [first.id, second.id]
+    first = retrain("tiny_gone", MONTHS[0], "gone", settings)
+    assert [r.id for r in retraining.in_force("tiny_gone", "gone", settings)] == [first.id, second.id]
     assert "Run this month again" in history("tiny_gone", "gone")
-    again = sentence("tiny_gone", MONTHS[1], "gone", settings, "scorecard")
+    again = retrain("tiny_gone", MONTHS[1], "gone", settings)
     assert again.judged.champion is not None
     assert again.judged.champion.version == first.challenger_version
     assert "Run this month again" not in history("tiny_gone", "gone")
-
-
-def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
-    return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
 
 
 def history(model: str, lane: str) -> str:
@@ -197,7 +193,6 @@ def history(model: str, lane: str) -> str:
     return done.output
 
 
-@pytest.mark.usefixtures("bare")
 def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_why(
     settings: Settings, models: Path
 ) -> None:
@@ -212,27 +207,20 @@ def test_a_month_reprocessed_with_corrected_data_says_what_changed_after_it_and_
     sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_late")
     with_query(models, model, sql, ("{tiny: {", "{tiny_late: {"))
     for month in MONTHS:
-        sentence(model, month, lane, settings, "scorecard")
-    before = reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
+        retrain(model, month, lane, settings)
+    before = retraining.in_force(model, lane, settings)
     execute(loader, "update tiny_late set bad = tiny.bad from tiny where tiny.id = tiny_late.id")
-    sentence(model, MONTHS[0], lane, settings, "scorecard")
-    rows = store.read(settings.ledger_url, model, lane)
-    after = reigns.in_force(rows, lane)
+    retrain(model, MONTHS[0], lane, settings)
+    after = retraining.in_force(model, lane, settings)
     assert [r.as_of for r in after] == MONTHS
     assert before[0].kind == "reject"
     assert after[0].kind == "promote"
     assert after[0].snapshot_sha256 != before[0].snapshot_sha256
-    anew = [r for r in after[1:] if r.asked_because.startswith("judged anew after 2024-01-01")]
-    assert anew, "a champion that was not there before is met by the later months"
-    told = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
-    assert told.exit_code == 0, told.output
-    for row, old in zip(after[1:], before[1:], strict=True):
-        if row in anew:
-            why = (
-                f"(judged anew after 2024-01-01 (decision {after[0].id}): version {row.judged.champion.version} reigned"
-            )
-            assert why in told.output
-            assert f"it was {old.kind})" in told.output
+    rejudged = [r for r in after[1:] if r.caused_by == after[0].id]
+    assert rejudged, "later months meet a champion that was not there before"
+    shown = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.count(f"(re-judged because of decision {after[0].id})") == len(rejudged)
     everything = CliRunner().invoke(app, ["history", model, "--lane", lane, "--all"], env={"COLUMNS": "260"})
     assert everything.output.count("2024-01-01") >= 2
     assert Registry(settings.tracking_uri).models.champion(model) is None
