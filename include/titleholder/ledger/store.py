@@ -15,7 +15,8 @@ from sqlalchemy.types import Date, Text
 
 from titleholder.errors import UsageError
 from titleholder.ledger.database import engine, reachable
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, digest, row_of
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
+from titleholder.ledger.integrity import digest
 from titleholder.validation.sequential import Look
 
 LOCK_TIMEOUT = "1min"

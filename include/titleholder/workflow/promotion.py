@@ -24,7 +24,7 @@ from titleholder.spec.types import LIVE
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
-from titleholder.workflow import policy
+from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
 
@@ -149,7 +149,7 @@ class Planner:
             verdict = self._judge(reign, champion_spec(rows, reign, self._url))
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
-            ruling = policy.answered(ruling, proposed.answer, _since(rows, proposed))
+            ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed))
         return Entry(
             model=snapshot.model,
             lane=snapshot.lane,
@@ -215,11 +215,11 @@ def rule(
     trained_through: date | None,
     lane: str,
     rows: Sequence[reigns.Row],
-) -> policy.Ruling:
+) -> decision_policy.Ruling:
     """The policy's ruling in a lane with these rows."""
     newest = max((r.as_of for r in rows), default=None)
     barred = reigns.bar(rows, trained_through) if trained_through else ""
-    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
+    return decision_policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
 
 
 def rejudgement(

@@ -36,7 +36,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import model_card, policy, publication
+from titleholder.workflow import decision_policy, model_card, publication
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
@@ -260,7 +260,7 @@ def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | 
     return ApprovalRequest(
         subject=reports.headline(facts, proposed.verdict),
         body=reports.markdown(facts, proposed.verdict),
-        asked=policy.approvers(approval, snapshot.origin.actor),
+        asked=decision_policy.approvers(approval, snapshot.origin.actor),
     )
 
 
