@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from localstack.state import State
-from support.audit_world import MONTHS, World, build, models_in, sentence
+from support.audit_world import MONTHS, World, build, models_in, replaced
+from support.retraining import retrain
 from titleholder.cli.main import app
+from titleholder.data.scores import Array
 from titleholder.errors import DataError, UsageError
-from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
 from titleholder.workflow import steps
-from titleholder.workflow.payloads import Rollback
-from titleholder.workflow.reproduce import Comparison, reproduce
-from titleholder.workflow.scoring import SCORES_TAG
+from titleholder.workflow.payloads import RollbackOrder
+from titleholder.workflow.reproduce import Reproduction, reproduce
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_rerun"
@@ -34,7 +32,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         yield build(state, folder, settings, MODEL)
 
 
-def assert_the_same(comparison: Comparison) -> None:
+def assert_the_same(comparison: Reproduction) -> None:
     assert comparison.differences == ()
     assert comparison.not_recorded == ()
     assert comparison.same
@@ -48,10 +46,9 @@ def test_a_promotion_and_a_challenge_are_the_same_to_the_last_digit(
     settings: Settings, model: str, months: list[date]
 ) -> None:
     """With every candidate, so that whichever was nominated is the one trained again."""
-    rows = [sentence(model, month, "rerun", settings) for month in months]
+    rows = [retrain(model, month, "rerun", settings, candidates=()) for month in months]
     assert rows[0].kind == "promote"
-    assert rows[1].verdict is not None
-    assert rows[1].verdict.champion is not None
+    assert rows[1].judged.champion is not None
     for row in rows:
         trials: list[int] = []
         comparison = reproduce(row.id, settings=settings, on_trial=lambda n, _, seen=trials: seen.append(n))
@@ -65,37 +62,37 @@ def test_the_live_line_is_the_same_and_the_command_says_so(world: World) -> None
     assert_the_same(reproduce(row.id, settings=world.settings))
     done = CliRunner().invoke(app, ["reproduce", str(row.id), "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert told["same"] is True
-    assert told["decision"] == row.id
-    assert {p["name"] for p in told["parts"]} >= {"hyper-parameters", "registered model", "verdict", "decision"}
+    found = json.loads(done.stdout)
+    assert found["same"] is True
+    assert found["decision"] == row.id
+    assert {p["name"] for p in found["parts"]} >= {"hyper-parameters", "registered model", "verdict", "decision"}
     table = CliRunner().invoke(app, ["reproduce", str(row.id)])
     assert "The same." in table.stdout
 
 
-@contextmanager
-def scores_changed(world: World, row: Decision, at: int, by: float) -> Iterator[None]:
-    client = MlflowClient(world.settings.tracking_uri)
-    run = client.get_model_version(MODEL, str(row.challenger)).run_id
-    whole = client.get_run(run).data.tags[SCORES_TAG]
-    scores = json.loads(whole)
-    scores[at] += by
-    client.set_tag(run, SCORES_TAG, json.dumps(scores))
-    try:
-        yield
-    finally:
-        client.set_tag(run, SCORES_TAG, whole)
+def changed(by: float) -> Callable[[Array], Array]:
+    """Another fourth score: one of the first training rows, which an audit looks at, and TH703."""
+
+    def change(scores: Array) -> Array:
+        scores[3] += by
+        return scores
+
+    return change
 
 
-def test_a_changed_recorded_score_is_exactly_that_difference(world: World) -> None:
+def test_a_changed_stored_score_is_that_difference_and_what_follows_from_it(world: World) -> None:
+    """The model that is trained again is not what the stored scores say: TH703 fails, and so the decision is another."""
     row = world.rows[1]
-    with scores_changed(world, row, at=3, by=0.001):
+    with world.rescored(row, changed(by=0.001)):
         comparison = reproduce(row.id, settings=world.settings)
         done = CliRunner().invoke(app, ["reproduce", str(row.id)])
-    (difference,) = comparison.differences
-    assert difference.path == "training.scores[3]"
-    assert difference.difference == pytest.approx(-0.001)
     assert not comparison.same
+    found = {difference.path: difference for difference in comparison.differences}
+    assert found["training.scores[3]"].difference == pytest.approx(-0.001)
+    assert found["verdict.checks.TH703.status"].reproduced == "fail"
+    assert (found["decision.kind"].recorded, found["decision.kind"].reproduced) == ("promote", "reject")
+    others = {path for path in found if not path.startswith(("verdict.checks.TH703.", "decision."))}
+    assert others == {"training.scores[3]"}
     assert done.exit_code == 1
     assert "training.scores[3]" in done.stdout
     assert "Not the same." in done.stdout
@@ -103,18 +100,28 @@ def test_a_changed_recorded_score_is_exactly_that_difference(world: World) -> No
 
 def test_a_difference_in_the_last_digits_is_within_tolerance(world: World) -> None:
     row = world.rows[1]
-    with scores_changed(world, row, at=3, by=1e-14):
+    with world.rescored(row, changed(by=1e-14)):
         comparison = reproduce(row.id, settings=world.settings)
     assert comparison.same
-    (part,) = [p for p in comparison.parts if p.name == "recorded scores"]
-    assert (part.equal, part.within) == (49, 1)
+    (part,) = [p for p in comparison.parts if p.name == "stored scores"]
+    assert (part.equal, part.within) == (part.compared - 1, 1)
+
+
+@pytest.mark.parametrize("content", [None, b"garbage"])
+def test_stored_scores_that_are_lost_leave_one_check_that_is_not_the_same(world: World, content: bytes | None) -> None:
+    row = world.rows[1]
+    with replaced(world.scores_of(row), content):
+        comparison = reproduce(row.id, settings=world.settings)
+    assert "training.scores" in comparison.not_recorded
+    assert comparison.differences, "TH703 passed when it was decided"
+    assert all(d.path.startswith("verdict.checks.TH703.") for d in comparison.differences)
 
 
 def test_a_number_changed_in_the_ledger_is_exactly_that_difference(world: World) -> None:
     row = world.rows[1]
     path = "{challenger_metrics,roc_auc}"
     with world.forged(
-        f"UPDATE titleholder.decisions SET verdict = jsonb_set(verdict, '{path}', '0.99') WHERE id = {row.id}"
+        f"UPDATE titleholder.decisions SET verdict = jsonb_set(verdict::jsonb, '{path}', '0.99')::json WHERE id = {row.id}"
     ):
         comparison = reproduce(row.id, settings=world.settings)
     (difference,) = comparison.differences
@@ -124,7 +131,9 @@ def test_a_number_changed_in_the_ledger_is_exactly_that_difference(world: World)
 
 def test_fields_that_an_older_version_did_not_record_are_listed_as_such(world: World) -> None:
     row = world.rows[1]
-    with world.forged(f"UPDATE titleholder.decisions SET verdict = verdict - 'look' - 'note' WHERE id = {row.id}"):
+    with world.forged(
+        f"UPDATE titleholder.decisions SET verdict = (verdict::jsonb - 'look' - 'note')::json WHERE id = {row.id}"
+    ):
         comparison = reproduce(row.id, settings=world.settings)
     assert comparison.same
     assert set(comparison.not_recorded) == {"verdict.look", "verdict.note"}
@@ -136,18 +145,12 @@ def test_a_decision_that_is_not_there(world: World) -> None:
 
 
 def test_a_snapshot_that_is_gone(world: World) -> None:
-    path = Path(world.rows[0].snapshot_uri)
-    whole = path.read_bytes()
-    path.unlink()
-    try:
-        with pytest.raises(DataError, match="cannot be read"):
-            reproduce(world.rows[0].id, settings=world.settings)
-    finally:
-        path.write_bytes(whole)
+    with replaced(Path(world.rows[0].snapshot_uri), None), pytest.raises(DataError, match="cannot be read"):
+        reproduce(world.rows[0].id, settings=world.settings)
 
 
 def test_a_rollback_cannot_be_reproduced_and_what_came_before_it_still_can(world: World) -> None:
-    order = Rollback(reason="It declines too many", actor="tester")
+    order = RollbackOrder(reason="It declines too many", actor="tester")
     row = steps.rollback(MODEL, order, settings=world.settings)
     with pytest.raises(UsageError, match=f"decision {row.id} is a rollback: nothing was trained or judged"):
         reproduce(row.id, settings=world.settings)

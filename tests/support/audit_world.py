@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from localstack.settings import environment
 from localstack.state import State
 from support.retraining import retrain
 from support.succession_world import write_model
+from titleholder.data.scores import Array, ScoreKey, ScoreStore
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.integrity import digest
@@ -38,6 +39,17 @@ def models_in(folder: Path, state: State) -> Iterator[Settings]:
                 patch.setenv(name, value)
         patch.setenv("TITLEHOLDER_MODELS", str(folder))
         yield Settings.from_environment()
+
+
+@contextmanager
+def replaced(path: Path, content: bytes | None) -> Iterator[None]:
+    """Another content of a file, or none; its own again in the end."""
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
 
 
 @dataclass
@@ -102,10 +114,30 @@ class World:
             )
         return statements
 
+    def scores_of(self, row: Decision) -> Path:
+        """The file of the scores that were stored when a version was trained, and since."""
+        return Path(self.settings.snapshots) / _key(row).path
+
+    @contextmanager
+    def rescored(self, row: Decision, change: Callable[[Array], Array]) -> Iterator[None]:
+        """The stored scores of a version, in the order of its snapshot, changed; as they were before, in the end."""
+        scores, key = ScoreStore(self.settings.snapshots), _key(row)
+        known = scores.read(key)
+        assert known is not None
+        scores.write(key, known[0], change(known[1].copy()))
+        try:
+            yield
+        finally:
+            scores.write(key, *known)
+
+
+def _key(row: Decision) -> ScoreKey:
+    return ScoreKey(row.model, row.challenger, row.snapshot_sha256)
+
 
 def build(state: State, folder: Path, settings: Settings, model: str) -> World:
     """Three months in the live lane, each of which crowns its challenger."""
     write_model(folder, model, judgement=EASY)
-    rows = [retrain(model, month, "live", settings, candidates=("scorecard",), report=True) for month in MONTHS]
+    rows = [retrain(model, month, "live", settings, report=True) for month in MONTHS]
     assert [r.kind for r in rows] == ["promote"] * 3
     return World(model, settings, state, rows)
