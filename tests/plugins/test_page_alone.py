@@ -41,7 +41,7 @@ get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
 get("ledger down")
 get("model, ledger down", "/models/tiny")
-ledger.standings = lambda url, models: {name: ledger.Standing(None, None, None) for name in models}
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, None, None) for name in models}
 ledger.decisions = lambda url, model, lane: []
 ledger.reigns = lambda url, model, lane: []
 ledger.lanes = lambda url, model: []
