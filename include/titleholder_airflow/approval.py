@@ -16,7 +16,7 @@ DOC = """Ask the people whom the spec names whether the challenger may become ch
 
 Answer under *Required Actions*.
 
-**Promises.** Only those named can answer, and nobody for a run of their own unless the spec allows it. No answer means
+**Promises.** Only those named can answer, and no one for a run of their own unless the spec allows it. No answer means
 no. A yes is void when the champion changed, or a newer challenger was decided, since people were asked.
 
 **When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
@@ -42,10 +42,10 @@ class Approve(ApprovalOperator):
             doc_md=DOC,
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
-        self.proposed, self._approval = proposed, approval
+        self.proposed = proposed
 
     def execute(self, context: Any) -> Any:
-        """Ask and wait; return the proposal as it is where nobody need be asked."""
+        """Ask and wait; return the proposal as it is where no one need be asked."""
         from titleholder.settings import Settings
         from titleholder.workflow import steps
         from titleholder.workflow.payloads import ProposedDecision
@@ -71,13 +71,15 @@ class Approve(ApprovalOperator):
         }
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """The proposal with the answer and who gave it, or with the fact that nobody did."""
+        """The proposal with the answer and who gave it, or with the fact that there was none."""
         from titleholder.workflow import decision_policy
         from titleholder.workflow.payloads import ProposedDecision
 
         response = HITLOperator.execute_complete(self, context, event)
         proposed = ProposedDecision.model_validate(self.proposed)
-        asked = decision_policy.approvers(self._approval, proposed.challenger.snapshot.origin.actor)
+        snapshot = proposed.challenger.snapshot
+        approval = snapshot.spec.promotion.approval  # the spec of this run, not the file as it is now
+        asked = () if approval == "automatic" else decision_policy.approvers(approval, snapshot.origin.actor)
         person = response["responded_by_user"]
         return _with_answer(
             proposed,

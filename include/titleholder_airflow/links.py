@@ -11,6 +11,10 @@ from titleholder.registry import urls as mlflow_urls
 from titleholder.settings import need
 from titleholder_airflow import urls
 
+SNAPSHOT = "snapshot"
+"""The XCom key of the payload of `extract`. A payload is never mapped over: Airflow renders strings that it maps over
+as Jinja templates, and neither a reason nor a query may read connections."""
+
 
 class MlflowRunLink(BaseOperatorLink):
     """The task's own MLflow run: the candidate's for `train`, the retraining's for all others."""
@@ -51,8 +55,8 @@ class DecisionLink(BaseOperatorLink):
 
 def _result(ti_key: Any) -> dict[str, Any]:
     found = BaseXCom.get_value(ti_key=ti_key, key="return_value")
-    if isinstance(found, list) and found:
-        found = found[0]  # of extract: the snapshot once for each candidate
+    if isinstance(found, list):  # of extract: the candidates; the snapshot has a key of its own
+        return {"snapshot": BaseXCom.get_value(ti_key=ti_key, key=SNAPSHOT)}
     return found if isinstance(found, dict) else {}
 
 

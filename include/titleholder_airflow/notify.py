@@ -93,7 +93,7 @@ def deadline_of(spec: ModelSpec) -> DeadlineAlert | None:
 async def notify_late(model: str, owner: str, channels: Mapping[str, Any], context: Mapping[str, Any]) -> str:
     """Airflow calls it in the triggerer when a run has missed its deadline, and keeps what it returns as the outcome.
 
-    Nobody waits for a run in a lane other than live, nor for one that has succeeded since.
+    A run in a lane other than live is not late, nor is one that has succeeded since.
 
     Raises:
         ServiceError: a channel failed; Airflow then also marks the callback as failed.
@@ -101,7 +101,7 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
     run = context["dag_run"]
     lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
     if lane != LIVE or run["state"] == "success":
-        return f"nobody notified: the run is {run['state']}, in lane {lane}"
+        return f"no one notified: the run is {run['state']}, in lane {lane}"
     notice = notifications.late_message(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
@@ -154,7 +154,7 @@ def _slack(connection: str, notice: notifications.Message) -> BaseNotifier:
 def _send(to: Notifications, notice: notifications.Message, timeout: float) -> list[str]:
     """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
     channels = _channels(to, notice)
-    names = ", ".join(channel.name for channel in channels) or "nobody: the spec has no channel under notifications"
+    names = ", ".join(channel.name for channel in channels) or "no one: the spec has no channel under notifications"
     LOG.info("Notification to %s\n%s\n%s", names, notice.subject, notice.text)
     sending = {_start(channel): channel for channel in channels}
     wait(sending, timeout=timeout)

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
+from titleholder_airflow.links import SNAPSHOT
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
 from titleholder_airflow.tasks import champion_outlet, origin, publish, retries, schedule_of, settings, step
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
 
 Reference = dict[str, Any]
-"""A frozen reference of titleholder.workflow as JSON: what travels through XCom."""
+"""A payload of `titleholder.workflow.payloads` as JSON: what travels through XCom."""
 
 DOC = """
 ### {name}: {description}
@@ -63,8 +64,8 @@ def build(spec: ModelSpec, folder: Path) -> DAG:
         default_args={"owner": spec.owner, **retries()},
     )
     def retrain() -> None:
-        snapshot = extract(spec.name, str(folder))
-        candidates = train.expand_kwargs(snapshot)
+        names = extract(spec.name, str(folder))
+        candidates = train.partial(snapshot=names[SNAPSHOT]).expand(name=names)
         challenger = nominate(candidates)
         validated = validate(challenger)
         proposed = decide(validated)
@@ -81,11 +82,11 @@ def build(spec: ModelSpec, folder: Path) -> DAG:
 
 
 @step
-def extract(model: str, models: str) -> list[Reference]:
+def extract(model: str, models: str) -> list[str]:
     """Read what was known at as_of, and no later, into an immutable snapshot that fulfils its contract.
 
-    Reads the model's spec from the folder `models`; every later task takes it from what this one returns: the snapshot
-    once for each candidate that the form left switched on, over which `train` is mapped.
+    Reads the model's spec from the folder `models`; every later task takes it from the snapshot. Returns the candidates
+    that the form left switched on, over which `train` is mapped.
 
     **Promises.** Nothing is trained on rows that break the contract. Equal rows give an equal file, so a retry finds
     the first try's snapshot and MLflow run.
@@ -115,7 +116,8 @@ def extract(model: str, models: str) -> list[Reference]:
         origin=origin(context),
         settings=settings(),
     )
-    return [{"snapshot": snapshot.model_dump(mode="json"), "name": name} for name in snapshot.candidates]
+    context["ti"].xcom_push(SNAPSHOT, snapshot.model_dump(mode="json"))
+    return list(snapshot.candidates)
 
 
 @step(map_index_template="{{ task.op_kwargs['name'] }}")

@@ -14,9 +14,11 @@ from mlflow import MlflowClient
 
 from localstack.airflow import Airflow
 from localstack.state import State
+from support.stacks import MODELS
 from titleholder.ledger import reigns, store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
+from titleholder.spec.loader import load_specs
 
 pytestmark = pytest.mark.slow
 DAG = "tiny.retrain"
@@ -48,12 +50,16 @@ def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Air
 
 
 def test_a_live_run_makes_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
-    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": "end to end"})
+    reason = "end to end {{ conn.warehouse.password }} {# no template #}"
+    run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": reason})
     assert airflow.wait_for_run(DAG, run_id) == "success"
     row = next(r for r in store.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
     assert row.as_of == date(2024, 2, 1)
     assert row.actor == "admin"
-    assert row.asked_because == "end to end"
+    assert row.asked_because == reason, "a payload is data, never a template"
+    assert row.spec_fingerprint == load_specs(MODELS, only="tiny")["tiny"].fingerprint(), (
+        "the very spec, to its last newline"
+    )
     head = store.read(settings.ledger_url, "tiny", "live")[-1]
     assert Registry(settings.tracking_uri).models.champion("tiny") == head.champion_after
     tags = MlflowClient(settings.tracking_uri).get_run(row.mlflow_run_id).data.tags

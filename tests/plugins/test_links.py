@@ -10,16 +10,17 @@ CODE = """
 from unittest import mock
 from titleholder_airflow import links
 results = {}
-with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: results[ti_key]):
+with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: results.get(key)):
     def leads(returned):
-        results["it"] = returned
+        results["return_value"] = returned
+        results["snapshot"] = {"model": "m", "run_id": "r"}
         return links.DecisionLink().get_link(None, ti_key="it")
     answer = [leads(returned) for returned in RETURNED]
 """
 RETURNED = """[
     {"id": 12, "model": "m", "kind": "promote", "challenger_version": 3, "mlflow_run_id": "r"},
     {"id": 13, "model": "m", "kind": "rollback", "champion_after": 2, "mlflow_run_id": ""},
-    [{"snapshot": {"model": "m", "run_id": "r"}, "name": "boosting"}],
+    ["scorecard", "boosting"],
     {"challenger": {"version": 3, "snapshot": {"model": "m", "run_id": "r"}}, "kind": "promote"},
     None,
 ]"""

@@ -116,7 +116,7 @@ def test_a_kept_champion_and_other_lanes_notify_nobody(tmp_path: Path) -> None:
 
 def test_without_channels_a_notification_is_in_the_log(tmp_path: Path) -> None:
     _, log = run(tmp_path, "notify.decision_callbacks(spec())[0](context())")
-    assert "Notification to nobody: the spec has no channel under notifications" in log
+    assert "Notification to no one: the spec has no channel under notifications" in log
     assert "small: version 7 is the new champion, after version 5" in log
     assert "DecisionRecord by: airflow:scheduled (decision 12)" in log
 
@@ -186,10 +186,10 @@ def test_a_run_that_succeeded_or_is_not_live_is_not_late(tmp_path: Path) -> None
     changed = ["state='success'", "conf={'lane': 'dev'}", "run_type='backfill'", "conf={'lane': 'x'}, state='failed'"]
     outcomes, log = run(tmp_path, f"answer = [{', '.join(f'late({c})' for c in changed)}]")
     assert outcomes == [
-        "nobody notified: the run is success, in lane live",
-        "nobody notified: the run is running, in lane dev",
-        "nobody notified: the run is running, in lane backtest",
-        "nobody notified: the run is failed, in lane x",
+        "no one notified: the run is success, in lane live",
+        "no one notified: the run is running, in lane dev",
+        "no one notified: the run is running, in lane backtest",
+        "no one notified: the run is failed, in lane x",
     ]
     assert "Notification to" not in log
 

@@ -1,8 +1,10 @@
-"""Stored scores: what a model version answered for rows of a snapshot, kept so that no model is asked twice.
+"""Stored scores: what a trained model answered for rows of a snapshot, kept so that no model is asked twice.
 
-One Parquet file by (version, snapshot), below the root of the snapshots: `scores/<model>/<version>/<sha256>.parquet`,
-with a row's position in the snapshot and its score. A snapshot never changes and neither does a version, so a file only
-grows; a file that is lost or damaged costs a prediction and nothing else.
+Parquet files below the root of the snapshots, by model, training run and snapshot, each with a row's position in the
+snapshot and its score. The training run stands for the version it became: unlike a version's number it is never used
+again. `<sha256>.training.parquet` is written once, when the model is trained, and says what it answered then.
+`<sha256>.parquet` holds whatever was computed later: a snapshot never changes and neither does a model, so it only
+grows, and one that is lost or damaged costs a prediction.
 """
 
 from __future__ import annotations
@@ -29,16 +31,21 @@ SCHEMA = pa.schema([("position", pa.int64()), ("score", pa.float64())])
 
 
 class ScoreKey(NamedTuple):
-    """Whose scores of which snapshot: a model, a version of it (or a training run), and the snapshot's SHA-256."""
+    """Whose scores of which snapshot: a model, the run that trained it, and the snapshot's SHA-256."""
 
     model: str
-    version: int | str
+    run_id: str
     sha256: str
 
     @property
     def path(self) -> str:
-        """Where the file is, below the root."""
-        return f"scores/{self.model}/{self.version}/{self.sha256}.parquet"
+        """Where scores that were computed later are, below the root."""
+        return f"scores/{self.model}/{self.run_id}/{self.sha256}.parquet"
+
+    @property
+    def training_path(self) -> str:
+        """Where the scores are that were stored when the model was trained, below the root."""
+        return f"scores/{self.model}/{self.run_id}/{self.sha256}.training.parquet"
 
 
 class ScoreStore:
@@ -47,7 +54,7 @@ class ScoreStore:
     `computed` counts the scores that were not stored and had to be computed.
 
     >>> import tempfile
-    >>> store, key = ScoreStore(tempfile.mkdtemp()), ScoreKey("loans", 3, "ab12")
+    >>> store, key = ScoreStore(tempfile.mkdtemp()), ScoreKey("loans", "4f0c", "ab12")
     >>> store.scores(key, np.array([0, 2]), lambda missing: missing / 10)
     array([0. , 0.2])
     >>> store.scores(key, np.array([2]), lambda missing: 1 / 0)
@@ -58,42 +65,62 @@ class ScoreStore:
         self._root, self.computed = root, 0
 
     def scores(self, key: ScoreKey, positions: Positions, compute: Callable[[Positions], Array]) -> Array:
-        """The scores of these rows, shape (rows,); `compute` gives those of positions that are not stored yet."""
-        known = self.read(key)
+        """The scores of these rows, shape (rows,); `compute` gives those of positions that are not stored yet.
+
+        Scores that cannot be stored are returned all the same, with a warning.
+
+        Raises:
+            ServiceError: when the place cannot be read now.
+        """
+        known = self._read(key.path)
         stored = np.isin(positions, known[0]) if known else np.zeros(len(positions), dtype=bool)
-        if stored.all() and known:
+        if known and stored.all():
             return _at(positions, *known)
         missing = positions[~stored]
         new = np.asarray(compute(missing), dtype=np.float64)
         self.computed += len(missing)
         merged = (missing, new) if known is None else (np.append(known[0], missing), np.append(known[1], new))
-        self.write(key, *merged)
+        try:
+            self._write(key.path, *merged)
+        except ServiceError as error:
+            log.warning("Computed scores are not stored, and will be computed again: %s", error)
         return _at(positions, *merged)
 
-    def stored(self, key: ScoreKey, positions: Positions) -> Array | None:
-        """The scores of these rows if all of them are stored, else None."""
-        known = self.read(key)
+    def of_training(self, key: ScoreKey, positions: Positions) -> Array | None:
+        """What the model answered for these rows when it was trained; None where that is not stored, or damaged.
+
+        Raises:
+            ServiceError: when the place cannot be read now.
+        """
+        known = self._read(key.training_path)
         return _at(positions, *known) if known and np.isin(positions, known[0]).all() else None
 
-    def read(self, key: ScoreKey) -> tuple[Positions, Array] | None:
-        """All that is stored under a key: positions and scores; None where nothing is, or nothing readable."""
-        files, base = snapshots.store_of(self._root)
-        try:
-            with files.open_input_file(f"{base}/{key.path}") as file:
-                table = pq.read_table(file, page_checksum_verification=True)
-            return table["position"].to_numpy(), table["score"].to_numpy()
-        except FileNotFoundError:
-            return None
-        except (OSError, pa.ArrowException, KeyError) as error:
-            log.warning("Stored scores %s cannot be read and are computed again: %s", key.path, error)
-            return None
-
-    def write(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
-        """Store scores in the order of positions, in place of what was stored; they appear whole or not at all.
+    def store_training(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
+        """Store what a model answers that was trained just now. A second try of the same run replaces the first one's.
 
         Raises:
             ServiceError: when the place cannot be written.
         """
+        self._write(key.training_path, positions, scores)
+
+    def _read(self, path: str) -> tuple[Positions, Array] | None:
+        files, base = snapshots.store_of(self._root)
+        try:
+            with files.open_input_file(f"{base}/{path}") as file:
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ServiceError(f"scores: {self._root}/{path} cannot be read now: {error}") from error
+        try:
+            table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+            return table["position"].to_numpy(), table["score"].to_numpy()
+        except (OSError, pa.ArrowException, KeyError) as error:
+            log.warning("Stored scores %s are damaged: %s", path, error)
+            return None
+
+    def _write(self, path: str, positions: Positions, scores: Array) -> None:
+        """In the order of positions, in place of what was stored; they appear whole or not at all."""
         order = np.argsort(positions, kind="stable")
         table = pa.Table.from_arrays([pa.array(positions[order]), pa.array(scores[order])], schema=SCHEMA)
         try:
@@ -101,14 +128,9 @@ class ScoreStore:
             with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
                 local = Path(scratch) / "scores.parquet"
                 pq.write_table(table, local, compression="zstd", write_page_checksum=True)
-                snapshots.place(local, files, f"{base}/{key.path}")
+                snapshots.place(local, files, f"{base}/{path}")
         except (OSError, pa.ArrowInvalid) as error:
-            raise ServiceError(f"scores: {self._root}/{key.path} cannot be written: {error}") from error
-
-    def copy(self, source: ScoreKey, target: ScoreKey) -> None:
-        """Store what is known under one key under another too, unless that has something already."""
-        if (found := self.read(source)) and self.read(target) is None:
-            self.write(target, *found)
+            raise ServiceError(f"scores: {self._root}/{path} cannot be written: {error}") from error
 
 
 def _at(wanted: Positions, positions: Positions, scores: Array) -> Array:

@@ -48,9 +48,12 @@ class Extract:
         event_time: str | None = None,
         start: date | None = None,
         end: date | None = None,
+        at: NDArray[np.int64] | None = None,
         positions: bool = False,
     ) -> pd.DataFrame:
         """These columns (default: all), in this order, of the rows with `start <= event_time < end`.
+
+        With `at`, of the rows at these ascending positions instead.
 
         A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
         whole extract. Memory: little more than the frame: an Arrow column is freed when it is converted, and the
@@ -59,7 +62,9 @@ class Extract:
         Raises:
             DataError: for a column that the extract does not have.
         """
-        chosen = None if start is None and end is None else self.positions(event_time, start, end)
+        chosen = at
+        if chosen is None and (start is not None or end is not None):
+            chosen = self.positions(event_time, start, end)
         names = None if columns is None else list(dict.fromkeys(columns))
         self._require(names or ())
         frame: pd.DataFrame = self._table(names, chosen).to_pandas(split_blocks=True, self_destruct=True)

@@ -49,6 +49,8 @@ class Entry(BaseModel):
     champion_before: int | None
     champion_after: int | None
     trained_through: date | None
+    training_run_id: str
+    """The MLflow run that trained the challenger (after a rollback, the champion): stored scores go by it."""
     run_key: str
     snapshot_uri: str
     snapshot_sha256: str
@@ -87,13 +89,7 @@ class Entry(BaseModel):
 
 
 class Decision(Entry):
-    """A row of the ledger.
-
-    >>> Decision.from_row({"id": 1, "sequence": "?"})
-    Traceback (most recent call last):
-    ...
-    titleholder.errors.DataError: decision 1 cannot be read ...
-    """
+    """A row of the ledger."""
 
     id: int
     sequence: int

@@ -68,6 +68,7 @@ class LaneEntry(BaseModel):
     champion_before: int | None
     champion_after: int | None
     trained_through: date | None
+    training_run_id: str
     judgement_fingerprint: str
     reign_fingerprint: str
     airflow_run: str
@@ -176,12 +177,27 @@ def _write(connection: Connection, entry: Entry, sequence: int, previous: str) -
 @contextmanager
 def _locked(url: str, model: str, lane: str) -> Iterator[Connection]:
     """A transaction that holds a lane against every other writer."""
+    with _advisory(url, f"titleholder:{model}:{lane}") as connection:
+        yield connection
+
+
+@contextmanager
+def _advisory(url: str, name: str) -> Iterator[Connection]:
+    """A transaction that holds the advisory lock of this name until it ends."""
     with reachable(), engine(url).begin() as connection:
         connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": LOCK_TIMEOUT})
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:lane, 0))"), {"lane": f"titleholder:{model}:{lane}"}
-        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
         yield connection
+
+
+@contextmanager
+def alias_locked(url: str, model: str) -> Iterator[None]:
+    """Hold the right to move a model's alias: runs that let it follow the ledger do so one after the other.
+
+    It is a lock of its own: the lanes go on meanwhile.
+    """
+    with _advisory(url, f"titleholder:alias:{model}"):
+        yield
 
 
 def read(url: str, model: str, lane: str) -> list[Decision]:
@@ -210,6 +226,14 @@ def decisions(url: str, numbers: Collection[int]) -> list[Decision]:
         of = _table(connection).c
         wanted = _as_stored(connection).where(of.id.in_(numbers)).order_by(of.id)
         return [Decision.from_row(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+def newest_about(url: str, model: str, lane: str, version: int) -> int | None:
+    """The id of the newest decision about a version in a lane; None where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        of = _table(connection).c
+        about = select(of.id).where(of.model == model, of.lane == lane, of.challenger_version == version)
+        return connection.scalar(about.order_by(of.sequence.desc()).limit(1))
 
 
 def champion(url: str, model: str, lane: str) -> int | None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
@@ -27,7 +26,7 @@ from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
-from titleholder.validation.checks.model_contract import compare_scores, reloaded_scores
+from titleholder.validation.checks.model_contract import compare_scores
 from titleholder.workflow.promotion import follow_head
 from titleholder.workflow.scoring import RELOADED_ROWS, predict
 
@@ -145,7 +144,7 @@ def audit(
     for n, (what, look) in enumerate(jobs):
         if on_step:
             on_step(what, n, len(jobs))
-        seen = list(look(found))
+        seen = list(look(tuple(found)))
         found += [item for item in seen if isinstance(item, AuditFinding)]
         repaired += [item.explanation for item in seen if isinstance(item, Repair)]
     return Report(
@@ -254,19 +253,12 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     """How the model's scores differ from those stored when it was trained; empty where they do not."""
     spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
-        training = extract.read(
-            [*spec.columns.features, spec.columns.event_time],
-            event_time=spec.columns.event_time, end=spans.holdout_start, positions=True,
-        )  # fmt: skip
-    first = training.head(RELOADED_ROWS)
-    key = ScoreKey(spec.name, version, row["snapshot_sha256"])
-    stored = scores.stored(key, first.index.to_numpy(dtype=np.int64))
+        positions = extract.positions(spec.columns.event_time, end=spans.holdout_start)[:RELOADED_ROWS]
+        first = extract.read(spec.columns.features, at=positions)
+    key = ScoreKey(spec.name, row["training_run_id"], row["snapshot_sha256"])
+    stored = scores.of_training(key, positions)
     if stored is None:
-        checks = json.loads(row["verdict"])["checks"]
-        compared = [c["status"] for c in checks if c["code"] == reloaded_scores.code]
-        return (
-            "" if compared in ([], ["not_applicable"]) else f"the scores stored at its training ({key.path}) are gone"
-        )
+        return f"the scores stored at its training ({key.training_path}) are gone"
     reloaded = predict(registry.models.load(spec.name, version), spec, first)
     found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
     return found.explanation if found.status == "fail" else ""

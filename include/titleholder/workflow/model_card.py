@@ -12,12 +12,12 @@ from titleholder.registry.models import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.payloads import ProposedDecision
-from titleholder.workflow.scoring import Comparison, Scorer, compare
+from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
 
 
-def draw(row: Decision, champion_spec: ModelSpec | None, scorer: Scorer, links: Mapping[str, str]) -> str:
-    """The card as HTML. `links` come by label; `champion_spec` is that by which the champion was trained."""
-    scored = compare(Comparison.behind(row), row.judged.champion, champion_spec, scorer, reload=False)
+def draw(row: Decision, champion: TrainedVersion | None, scorer: Scorer, links: Mapping[str, str]) -> str:
+    """The card as HTML. `links` come by label."""
+    scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer, reload=False)
     known = facts(row, scorer.registry)
     return reports.card(known.model_copy(update={"links": {**known.links, **links}}), row.judged, scored.evidence)
 

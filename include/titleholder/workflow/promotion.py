@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from titleholder.errors import DataError, ServiceError
+from titleholder.errors import DataError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.store import LaneEntry
@@ -24,28 +24,22 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
-from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
+from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 30
-"""How often the alias is set before the lane is said to change too fast for it."""
 
 
 def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
     """Let the alias follow the live lane's head; returns whether it had to be moved.
 
-    No lock is held meanwhile. The head is read again after the alias was set, so the last of several runs that do this
-    at once leaves the alias where the ledger says.
+    Runs that do this at once do it one after the other, so the last of them leaves the alias where the ledger says.
     """
-    moved = False
-    for _ in range(ATTEMPTS):
+    with store.alias_locked(settings.ledger_url, model):
         head = store.champion(settings.ledger_url, model, LIVE)
         if head is None or registry.models.champion(model) == head:
-            return moved
+            return False
         registry.models.set_champion(model, head)
-        moved = True
-    raise ServiceError(f"{model}: the live lane changes faster than the alias can follow; run `titleholder audit`")
+        return True
 
 
 def standing(rows: Sequence[LaneEntry], version: int, spec: ModelSpec, answer: Answer | None = None) -> int | None:
@@ -72,38 +66,41 @@ def _in_force(row: LaneEntry, rows: Sequence[LaneEntry]) -> bool:
 class Judge:
     """Gives the verdict on one challenger against any champion; what looks cannot change is computed once."""
 
-    def __init__(self, comparison: Comparison, scorer: Scorer, decided: Verdict | None = None) -> None:
+    def __init__(self, comparison: Comparison, scorer: Scorer, decided: Decision | None = None) -> None:
         self._comparison, self._scorer, self._decided = comparison, scorer, decided
         self._known: dict[int | None, tuple[ScoredComparison, Measurements, tuple[Result, ...]]] = {}
 
-    def __call__(self, reign: Reign | None, champion_spec: ModelSpec | None) -> Verdict:
-        champion = reign.version if reign else None
-        if champion not in self._known:
-            self._known[champion] = self._compare(reign, champion_spec)
-        scored, measurements, results = self._known[champion]
+    def __call__(self, reign: Reign | None, champion: TrainedVersion | None) -> Verdict:
+        version = reign.version if reign else None
+        if version not in self._known:
+            self._known[version] = self._compare(reign, champion)
+        scored, measurements, results = self._known[version]
         return scored.under(self._comparison.spec, reign).judge(measurements, results)
 
     def _compare(
-        self, reign: Reign | None, champion_spec: ModelSpec | None
+        self, reign: Reign | None, champion: TrainedVersion | None
     ) -> tuple[ScoredComparison, Measurements, tuple[Result, ...]]:
-        """Where an earlier verdict looked at the same rows, results that a champion cannot change are taken from it."""
+        """Where the same code has judged the same rows, results that a champion cannot change are taken from there."""
         decided, rows = self._decided, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
-        same_rows = decided is not None and (decided.holdout_start, decided.holdout_end) == rows
-        results = checks.unaffected_by("champion", decided.checks) if decided and same_rows else ()
-        scored = compare(self._comparison, reign, champion_spec, self._scorer, reload=not same_rows)
-        return scored, measure(scored.evidence), results
+        known: tuple[Result, ...] = ()
+        if decided and decided.code_version == code_version():
+            verdict = decided.judged
+            if (verdict.holdout_start, verdict.holdout_end) == rows:
+                known = checks.unaffected_by("champion", verdict.checks)
+        scored = compare(self._comparison, reign, champion, self._scorer, reload=not known)
+        return scored, measure(scored.evidence), known
 
 
 class Planner:
     """Plans the rows that a proposed decision adds to its lane: itself, then the later months that it changes.
 
-    What was computed for one plan is kept for the next, should another run overtake it.
+    What was computed for the decision itself is kept for the next plan, should another run overtake this one; what is
+    needed of later months is read again, so that no more than one of them is in memory.
     """
 
     def __init__(self, proposed: ProposedDecision, scorer: Scorer, url: str) -> None:
         self._proposed, self._scorer, self._url = proposed, scorer, url
         self._judge = Judge(Comparison.of(proposed.challenger), scorer)
-        self._judges: dict[int, tuple[Decision, Judge]] = {}
 
     def plan(self, rows: list[LaneEntry]) -> list[Entry] | int:
         """The entries to write behind these rows, or the id of the decision that stands already."""
@@ -119,7 +116,7 @@ class Planner:
         spec, reign = snapshot.spec, reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
         verdict = proposed.verdict
         if reign != verdict.champion:
-            verdict = self._judge(reign, champion_spec(rows, reign, self._url))
+            verdict = self._judge(reign, champion_of(rows, reign, self._url))
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
             ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed))
@@ -132,6 +129,7 @@ class Planner:
             champion_before=reign.version if reign else None,
             champion_after=_after(ruling.kind, challenger.version, reign),
             trained_through=challenger.trained_through,
+            training_run_id=challenger.run_id,
             run_key=snapshot.key,
             snapshot_uri=snapshot.uri,
             snapshot_sha256=snapshot.sha256,
@@ -171,11 +169,9 @@ class Planner:
             yield entry
 
     def _rejudge(self, row: LaneEntry, reign: Reign | None, planned: list[LaneEntry]) -> Entry:
-        if row.id not in self._judges:
-            decided = store.decision(self._url, row.id)
-            self._judges[row.id] = decided, Judge(Comparison.behind(decided), self._scorer, decided.judged)
-        decided, judge = self._judges[row.id]
-        verdict = judge(reign, champion_spec(planned, reign, self._url))
+        decided = store.decision(self._url, row.id)
+        judge = Judge(Comparison.behind(decided), self._scorer, decided)
+        verdict = judge(reign, champion_of(planned, reign, self._url))
         changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
         entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": code_version()}
         return Entry.model_validate(entry)
@@ -211,12 +207,13 @@ def rejudgement(
     }
 
 
-def champion_spec(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> ModelSpec | None:
-    """The spec with which the champion was trained."""
+def champion_of(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> TrainedVersion | None:
+    """The champion with the run and the spec by which it was trained."""
     row = reigns.decision_on(rows, reign.version) if reign else None
-    if row is None:
+    if row is None or reign is None:
         return None
-    return ModelSpec.restore(row.spec if row.spec else store.decision(url, row.id).spec)
+    spec = row.spec or store.decision(url, row.id).spec
+    return TrainedVersion(reign.version, row.training_run_id, ModelSpec.restore(spec))
 
 
 def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:

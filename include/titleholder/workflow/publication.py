@@ -10,11 +10,12 @@ from typing import Any
 from titleholder import reports
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.store import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.workflow import model_card
 from titleholder.workflow.payloads import Origin
-from titleholder.workflow.promotion import champion_spec
+from titleholder.workflow.promotion import champion_of
 from titleholder.workflow.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -26,32 +27,39 @@ ATTEMPTS = 20
 def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
     """Write a decision, and the months that were re-judged because of it, to their runs and versions in MLflow.
 
-    A month that a later decision has re-judged once more is left to that one's own run. `origin` is that of this run.
+    A month that another decision has re-judged once more is left to that one's own run. Months of an earlier decision
+    about the same version are written too: its run may have ended before. `origin` is that of this run.
     """
-    _publish_newest(decision, scorer, origin, url)
     rows = store.read_lane(url, decision.model, decision.lane)
-    caused = dict.fromkeys(r.challenger_version for r in rows if r.caused_by == decision.id)
-    newest = (reigns.decision_on(rows, version) for version in caused)
-    for row in store.decisions(url, [found.id for found in newest if found and found.caused_by == decision.id]):
-        _publish_newest(row, scorer, origin, url)
+    about = {r.id for r in rows if r.challenger_version == decision.challenger_version}
+    rejudged = dict.fromkeys(r.challenger_version for r in rows if r.caused_by in about)
+    newest = (reigns.decision_on(rows, version) for version in rejudged)
+    _publish_newest(decision, rows, scorer, origin, url)
+    for row in store.decisions(url, [found.id for found in newest if found and found.caused_by in about]):
+        _publish_newest(row, rows, scorer, origin, url)
 
 
-def _publish_newest(row: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
+def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin: Origin, url: str) -> None:
     """Write about a version until what was written is the newest decision: another run may re-judge it meanwhile."""
     for _ in range(ATTEMPTS):
-        rows = store.read_lane(url, row.model, row.lane)
-        newest = reigns.decision_on(rows, row.challenger_version)
-        if newest and newest.id != row.id:
-            row = store.decision(url, newest.id)
-        if scorer.registry.models.tags(row.model, row.challenger).get(names.REPORTED) == str(row.id):
+        newest = store.newest_about(url, row.model, row.lane, row.challenger)
+        if newest is not None and newest != row.id:
+            row, rows = store.decision(url, newest), store.read_lane(url, row.model, row.lane)
+        if is_published(row, scorer.registry):
             return
         links = _links(row, scorer.registry, origin)
         _annotate(row, scorer.registry, links)
-        spec = champion_spec(rows, row.judged.champion, url)
-        card = model_card.draw(row, spec, scorer, links)
+        champion = champion_of(rows, row.judged.champion, url)
+        card = model_card.draw(row, champion, scorer, links)
         scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
         scorer.registry.models.set_tags(row.model, row.challenger, {names.REPORTED: str(row.id)})
     log.warning("%s: version %s is re-judged faster than it can be written about", row.model, row.challenger_version)
+
+
+def is_published(row: Decision, registry: Registry) -> bool:
+    """Whether all of this was written about a decision, and nothing about another one since."""
+    tags = registry.models.tags(row.model, row.challenger)
+    return tags.get(names.DECISION) == tags.get(names.REPORTED) == str(row.id)
 
 
 def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> None:
@@ -101,5 +109,6 @@ def summary(row: Decision, registry: Registry) -> dict[str, Any]:
     links = {"Model version": registry.models.url(row.model, version)} if version else {}
     if row.mlflow_run_id:
         links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
-    more = {"approved_by": row.approval.by if row.approval else "", "links": links}
+    approved = row.approval.by if row.approval and row.approval.answer == "approve" else ""
+    more = {"approved_by": approved, "links": links}
     return {**row.model_dump(mode="json", include=fields | versions), **more}

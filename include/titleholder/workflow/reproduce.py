@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
-from titleholder.workflow.scoring import Comparison, Scorer, compare, training_sample
+from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,11 +96,12 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
     scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
-    verdict = _judged(row, before, scorer)
+    champion = _champion(row, before)
+    verdict = _judged(row, champion, scorer)
     tallies = [
         _windows(stored, row, spec),
         *_training(fitted, spec, spec.training.candidates[candidate].estimator, training, run),
-        _stored_scores(row, spec, training, scorer),
+        *_stored_scores(row, training, champion, whole, scorer),
         _model(row, spec, whole, fitted, registry),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
@@ -153,16 +155,24 @@ def _training(fitted: Fitted, spec: ModelSpec, estimator: str, rows: pd.DataFram
     yield tally
 
 
-def _stored_scores(row: Decision, spec: ModelSpec, training: pd.DataFrame, scorer: Scorer) -> Tally:
-    """Against the scores that were stored when the model was trained."""
-    tally = Tally("stored scores")
-    rows = training_sample(training)
-    stored = scorer.recorded(row.challenger, spec, row.snapshot_sha256, rows)
+def _stored_scores(
+    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, whole: pd.DataFrame, scorer: Scorer
+) -> Iterator[Tally]:
+    """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
+    tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
+    rows = training.loc[spread(training.index.to_numpy())]
+    stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
     if stored is None:
-        tally.not_recorded.append("training.scores")
+        tally.compare("lost", "there", "training.scores")
     else:
-        tally.compare_arrays(stored, scorer.predict(row.challenger, spec, rows), "training.scores")
-    return tally
+        tally.compare_arrays(stored, scorer.predict(challenger, rows), "training.scores")
+    yield tally
+    if champion:
+        tally, holdout = Tally("champion's scores"), whole.drop(training.index)
+        believed = scorer.scores(champion, row.snapshot_sha256, holdout)
+        with _champion_readable(row):
+            tally.compare_arrays(believed, scorer.predict(champion, holdout), "champion.scores")
+        yield tally
 
 
 def _parsed(text: str) -> float | str:
@@ -184,12 +194,23 @@ def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, fitted: Fitted, 
     return tally
 
 
-def _judged(row: Decision, before: list[Decision], scorer: Scorer) -> Verdict:
+def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     reign = row.judged.champion
     crowned = reigns.decision_on(before, reign.version) if reign else None
-    champion = ModelSpec.restore(crowned.spec) if crowned else None
+    if reign is None or crowned is None:
+        return None
+    return TrainedVersion(reign.version, crowned.training_run_id, ModelSpec.restore(crowned.spec))
+
+
+def _judged(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Verdict:
+    with _champion_readable(row):
+        return compare(Comparison.behind(row), row.judged.champion, champion, scorer).judge()
+
+
+@contextmanager
+def _champion_readable(row: Decision) -> Iterator[None]:
     try:
-        return compare(Comparison.behind(row), reign, champion, scorer).judge()
+        yield
     except MlflowException as error:
         raise DataError(f"decision {row.id}: the champion of that time cannot be read from MLflow: {error}") from error
 

@@ -50,6 +50,7 @@ def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str
         champion_before=head,
         champion_after=to,
         trained_through=known.trained_through,
+        training_run_id=known.training_run_id,
         run_key="",
         snapshot_uri="",
         snapshot_sha256="",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,18 @@ RELOADED_ROWS = 50
 """The scores of so many training rows are compared when a model is read back from the registry."""
 
 
+class TrainedVersion(NamedTuple):
+    """A registered version, the MLflow run that trained it, and the spec under which it was trained."""
+
+    version: int
+    run_id: str
+    spec: ModelSpec
+
+    def key(self, sha256: str) -> ScoreKey:
+        """Under which its scores of a snapshot are stored."""
+        return ScoreKey(self.spec.name, self.run_id, sha256)
+
+
 class Comparison(BaseModel):
     """What is needed to judge a challenger, now or again later: no training, only scores."""
 
@@ -42,6 +54,7 @@ class Comparison(BaseModel):
     spec: ModelSpec
     as_of: date
     version: int
+    run_id: str
     candidate: str
     uri: str
     sha256: str
@@ -55,6 +68,7 @@ class Comparison(BaseModel):
             spec=snapshot.spec,
             as_of=snapshot.as_of,
             version=challenger.version,
+            run_id=challenger.run_id,
             candidate=challenger.name,
             uri=snapshot.uri,
             sha256=snapshot.sha256,
@@ -68,11 +82,17 @@ class Comparison(BaseModel):
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
             version=row.challenger,
+            run_id=row.training_run_id,
             candidate=row.judged.candidate,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.windows,
         )
+
+    @property
+    def challenger(self) -> TrainedVersion:
+        """The challenger."""
+        return TrainedVersion(self.version, self.run_id, self.spec)
 
 
 class ScoredComparison(BaseModel):
@@ -112,25 +132,32 @@ class Scorer:
     def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[int, Pipeline] | None = None) -> None:
         self.registry, self.store, self._retrained = registry, store, retrained or {}
 
-    def predict(self, version: int, spec: ModelSpec, frame: pd.DataFrame) -> Array:
-        """What a version that was trained under this spec answers for any rows, shape (rows,)."""
-        model = self._retrained.get(version) or self.registry.models.load(spec.name, version)
-        return predict(model, spec, frame)
+    def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
+        """What a version answers for any rows, shape (rows,)."""
+        model = self._retrained.get(trained.version)
+        if model is None:
+            model = self.registry.models.load(trained.spec.name, trained.version)
+        return predict(model, trained.spec, frame)
 
-    def scores(self, version: int, spec: ModelSpec, sha256: str, frame: pd.DataFrame) -> Array:
+    def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
 
         def compute(positions: Positions) -> Array:
-            return self.predict(version, spec, frame.loc[positions])
+            return self.predict(trained, frame.loc[positions])
 
         positions = frame.index.to_numpy(dtype=np.int64)
-        if version in self._retrained:
+        if trained.version in self._retrained:
             return compute(positions)
-        return self.store.scores(ScoreKey(spec.name, version, sha256), positions, compute)
+        return self.store.scores(trained.key(sha256), positions, compute)
 
-    def recorded(self, version: int, spec: ModelSpec, sha256: str, frame: pd.DataFrame) -> Array | None:
-        """The scores of these rows that were stored, which is since the training; None where there are none."""
-        return self.store.stored(ScoreKey(spec.name, version, sha256), frame.index.to_numpy(dtype=np.int64))
+    def training_scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
+        """What a version answered for rows of its own snapshot when it was trained; asked again if that is lost."""
+        stored = None if trained.version in self._retrained else self.recorded(trained, sha256, frame)
+        return self.scores(trained, sha256, frame) if stored is None else stored
+
+    def recorded(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array | None:
+        """What was stored for these rows when the version was trained; None where that is lost."""
+        return self.store.of_training(trained.key(sha256), frame.index.to_numpy(dtype=np.int64))
 
 
 def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
@@ -141,51 +168,49 @@ def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
 def compare(
     comparison: Comparison,
     reign: Reign | None,
-    champion_spec: ModelSpec | None,
+    champion: TrainedVersion | None,
     scorer: Scorer,
     *,
     reload: bool = True,
 ) -> ScoredComparison:
     """Score both models on the holdout rows that came after both models' training rows.
 
-    `champion_spec` is the spec, and so the columns, with which the champion was trained. With `reload` the challenger
-    is read back from the registry and must score as it did when it was trained (TH703).
+    With `reload` the challenger is read back from the registry and must score as it did when it was trained (TH703);
+    scores of its training that are lost count as different.
 
     Raises:
         DataError: when the snapshot is gone or was changed, or lacks columns that the champion needs.
     """
-    spec, columns, version = comparison.spec, comparison.spec.columns, comparison.version
+    spec, columns, challenger = comparison.spec, comparison.spec.columns, comparison.challenger
     with snapshots.opened(comparison.uri, comparison.sha256) as extract:
         split = comparison.spans.holdout_start
         holdout = extract.read(event_time=columns.event_time, start=split, positions=True)
-        wanted = [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
-        training = extract.read(wanted, event_time=columns.event_time, end=split, positions=True)
-    sample = training_sample(training)
-    first = training.head(RELOADED_ROWS)
+        trained_on = extract.positions(columns.event_time, end=split)
+        sample = extract.read(trained_columns(spec), at=spread(trained_on), positions=True)
+        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
     start, note = judged_from(comparison, reign)
     judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
-    recorded = scorer.recorded(version, spec, comparison.sha256, first) if reload else None  # before any is added
-    own = scorer.scores(version, spec, comparison.sha256, holdout)
     frame = holdout[judged].reset_index(drop=True)
+    recorded = scorer.recorded(challenger, comparison.sha256, first) if reload else None
     evidence = Evidence(
         spec=spec,
         candidate=comparison.candidate,
         frame=frame,
         y=features.target(frame, spec),
-        challenger=own[judged],
-        champion=_champion_scores(comparison, reign, champion_spec, holdout, scorer, judged),
+        challenger=scorer.scores(challenger, comparison.sha256, holdout)[judged],
+        champion=_champion_scores(comparison, reign, champion, holdout, scorer, judged),
         weights=features.weights(frame, spec),
         clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
         training=TrainingSample(
             frame=sample.reset_index(drop=True),
             y=features.target(sample, spec),
-            scores=scorer.scores(version, spec, comparison.sha256, sample),
+            scores=scorer.training_scores(challenger, comparison.sha256, sample),
         ),
-        predict=partial(scorer.predict, version, spec),
+        predict=partial(scorer.predict, challenger),
         inputs=columns.inputs,
-        champion_inputs=champion_spec.columns.inputs if reign and champion_spec else None,
-        recorded=recorded,
-        reloaded=scorer.predict(version, spec, first) if reload else None,
+        champion_inputs=champion.spec.columns.inputs if reign and champion else None,
+        recorded=np.empty(0) if reload and recorded is None else recorded,
+        reloaded=scorer.predict(challenger, first) if reload else None,
     )
     return ScoredComparison(
         as_of=comparison.as_of,
@@ -196,10 +221,17 @@ def compare(
     )
 
 
-def training_sample(training: pd.DataFrame) -> pd.DataFrame:
+def trained_columns(spec: ModelSpec) -> list[str]:
+    """The columns that a training row needs: features, target and weight."""
+    columns = spec.columns
+    return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
+
+
+def spread(positions: Positions) -> Positions:
     """The training rows that checks look at: all, or `SAMPLE_ROWS` of them spread evenly."""
-    n = len(training)
-    return training.iloc[np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))]
+    n = len(positions)
+    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))]
+    return chosen
 
 
 def store_training_scores(
@@ -210,8 +242,9 @@ def store_training_scores(
     These are the sample that checks look at, and the first rows, which a model that is read back must score alike.
     `training` is indexed by position in the snapshot.
     """
-    rows = training.loc[training_sample(training).index.union(training.index[:RELOADED_ROWS])]
-    store.write(key, rows.index.to_numpy(dtype=np.int64), predict(model, spec, rows))
+    positions = training.index.to_numpy(dtype=np.int64)
+    stored = np.union1d(spread(positions), positions[:RELOADED_ROWS])
+    store.store_training(key, stored, predict(model, spec, training.loc[stored]))
 
 
 def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]:
@@ -226,17 +259,17 @@ def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]
 def _champion_scores(
     comparison: Comparison,
     reign: Reign | None,
-    champion_spec: ModelSpec | None,
+    champion: TrainedVersion | None,
     holdout: pd.DataFrame,
     scorer: Scorer,
     judged: NDArray[np.bool_],
 ) -> Array | None:
     if reign is None:
         return None
-    if champion_spec is None:
+    if champion is None:
         raise DataError(f"{comparison.spec.name}: no decision says how champion {reign.version} was trained")
-    require_columns(champion_spec, reign.version, holdout)
-    return scorer.scores(reign.version, champion_spec, comparison.sha256, holdout)[judged]
+    require_columns(champion.spec, reign.version, holdout)
+    return scorer.scores(champion, comparison.sha256, holdout)[judged]
 
 
 def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:

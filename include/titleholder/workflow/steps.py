@@ -47,9 +47,9 @@ from titleholder.workflow.payloads import (
     TrainedCandidate,
     ValidatedChallenger,
 )
-from titleholder.workflow.promotion import Planner, champion_spec, follow_head, rule, standing
+from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
 from titleholder.workflow.rollback import roll_back
-from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores
+from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores, trained_columns
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +160,7 @@ def _train_and_log(
 ) -> dict[str, str]:
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        columns = [*spec.columns.features, spec.columns.event_time, spec.columns.target]
-        columns += [spec.columns.weight] if spec.columns.weight else []
+        columns = [*trained_columns(spec), spec.columns.event_time]
         rows = extract.read(
             columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
         )
@@ -202,8 +201,6 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     described = publication.description(best.name, snapshot.as_of, snapshot.lane, through, links)
     key = key_of(snapshot.key, *(c.name for c in ordered))
     version = registry.models.register(snapshot.model, key, best.model_uri, best.run_id, tags, described)
-    of_run = ScoreKey(spec.name, best.run_id, snapshot.sha256)
-    ScoreStore(settings.snapshots).copy(of_run, of_run._replace(version=version))
     scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
     registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
     return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
@@ -218,7 +215,7 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
     reign = reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
-        champion = champion_spec(rows, reign, url)
+        champion = champion_of(rows, reign, url)
         verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}

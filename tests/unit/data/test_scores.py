@@ -1,4 +1,4 @@
-"""Stored scores: computed once, merged, and computed again where a file is damaged."""
+"""Stored scores: computed once, merged, computed again where a file is damaged; those of the training are apart."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from titleholder.data import snapshots
 from titleholder.data.scores import Positions, ScoreKey, ScoreStore
+from titleholder.errors import ServiceError
 
-KEY = ScoreKey("loans", 3, "ab12")
+KEY = ScoreKey("loans", "4f0c", "ab12")
 
 
 class Model:
@@ -40,31 +43,56 @@ def test_only_missing_rows_are_computed(store: ScoreStore, model: Model, tmp_pat
     assert store.scores(KEY, np.array([5, 4]), model).tolist() == [0.5, 0.4]
     assert model.asked == [[4, 1, 9], [0, 5]]
     assert store.computed == 5
-    positions, scores = store.read(KEY) or ([], [])
-    assert list(positions) == [0, 1, 4, 5, 9]
-    assert list(scores) == [0.0, 0.1, 0.4, 0.5, 0.9]
+    table = pd.read_parquet(tmp_path / KEY.path)
+    assert table["position"].tolist() == [0, 1, 4, 5, 9]
+    assert table["score"].tolist() == [0.0, 0.1, 0.4, 0.5, 0.9]
     assert [f.name for f in tmp_path.rglob("*.*")] == ["ab12.parquet"], "no other file stays behind"
 
 
 def test_scores_keep_every_bit(store: ScoreStore) -> None:
     scores = np.array([0.1 + 0.2, np.nextafter(1, 0), 5e-324, np.nan])
-    store.write(KEY, np.arange(4), scores)
-    found = store.stored(KEY, np.arange(4))
+    store.store_training(KEY, np.arange(4), scores)
+    found = store.of_training(KEY, np.arange(4))
     assert found is not None
     assert found.tobytes() == scores.tobytes()
 
 
-@pytest.mark.parametrize("other", [KEY._replace(model="cars"), KEY._replace(version=4), KEY._replace(sha256="cd34")])
-def test_each_version_and_snapshot_has_its_own(store: ScoreStore, other: ScoreKey) -> None:
-    store.write(KEY, np.array([0]), np.array([0.5]))
-    assert store.read(other) is None
-    assert store.stored(other, np.array([0])) is None
+@pytest.mark.parametrize("other", [KEY._replace(model="cars"), KEY._replace(run_id="77"), KEY._replace(sha256="cd34")])
+def test_each_training_and_snapshot_has_its_own(store: ScoreStore, model: Model, other: ScoreKey) -> None:
+    store.scores(KEY, np.array([0]), model)
+    store.store_training(KEY, np.array([0]), np.array([0.5]))
+    assert store.of_training(other, np.array([0])) is None
+    store.scores(other, np.array([0]), model)
+    assert len(model.asked) == 2
 
 
-def test_stored_scores_are_all_there_or_none(store: ScoreStore) -> None:
-    store.write(KEY, np.array([2, 0]), np.array([0.2, 0.0]))
-    assert store.stored(KEY, np.array([1, 2])) is None
-    assert (store.stored(KEY, np.array([2, 0, 2])) == [0.2, 0.0, 0.2]).all()
+def test_scores_of_the_training_are_all_there_or_none(store: ScoreStore) -> None:
+    store.store_training(KEY, np.array([2, 0]), np.array([0.2, 0.0]))
+    assert store.of_training(KEY, np.array([1, 2])) is None
+    found = store.of_training(KEY, np.array([2, 0, 2]))
+    assert found is not None
+    assert found.tolist() == [0.2, 0.0, 0.2]
+
+
+def test_what_is_computed_later_never_passes_for_what_was_answered_at_training(store: ScoreStore, model: Model) -> None:
+    store.scores(KEY, np.array([0, 1]), model)
+    assert store.of_training(KEY, np.array([0, 1])) is None
+    store.store_training(KEY, np.array([0]), np.array([0.7]))
+    assert store.scores(KEY, np.array([0]), model).tolist() == [0.0]
+
+
+def test_a_place_that_cannot_be_written_costs_a_prediction_but_not_a_training(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(snapshots, "place", full)
+    store = ScoreStore(str(tmp_path))
+    assert store.scores(KEY, np.array([3]), model).tolist() == [0.3]
+    assert "no space left" in caplog.text
+    with pytest.raises(ServiceError, match="cannot be written: no space left"):
+        store.store_training(KEY, np.array([0]), np.array([0.5]))
 
 
 @pytest.mark.parametrize("place", [10, -100, None])
@@ -83,16 +111,4 @@ def test_a_damaged_file_is_computed_again(
     with caplog.at_level(logging.WARNING):
         assert store.scores(KEY, rows, model).tolist() == (rows / 10).tolist()
     assert len(model.asked) == 2
-    assert f"Stored scores {KEY.path} cannot be read and are computed again" in caplog.text
-
-
-def test_a_copy_does_not_replace_what_is_there(store: ScoreStore) -> None:
-    other = KEY._replace(version=9)
-    store.copy(KEY, other)
-    assert store.read(other) is None, "nothing to copy"
-    store.write(KEY, np.array([0]), np.array([0.5]))
-    store.copy(KEY, other)
-    assert store.stored(other, np.array([0])) == [0.5]
-    store.write(KEY, np.array([0]), np.array([0.7]))
-    store.copy(KEY, other)
-    assert store.stored(other, np.array([0])) == [0.5]
+    assert f"Stored scores {KEY.path} are damaged" in caplog.text

@@ -30,7 +30,7 @@ from titleholder.workflow.backtest.answer import answer
 from titleholder.workflow.backtest.policies import Period, PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
-from titleholder.workflow.scoring import Scorer, missing_columns
+from titleholder.workflow.scoring import Scorer, TrainedVersion, missing_columns
 
 Progress = Callable[[str, int, int], None]
 """Gets what is being done, how much of it is done, and out of how much."""
@@ -196,12 +196,12 @@ def _scored(
     scores: list[dict[int, Array]] = [{} for _ in months]
     versions = months[-1].versions
     for n, version in enumerate(versions, start=1):
-        own = _spec_of(version, decided)
-        if missing_columns(own, outcomes.frame):
+        trained = _trained(version, decided)
+        if missing_columns(trained.spec, outcomes.frame):
             continue
         used = [month for month, of in enumerate(months) if version in of.versions]
         rows = pd.concat([parts[month] for month in used])
-        answers = scorer.scores(version, own, outcomes.sha256, rows)
+        answers = scorer.scores(trained, outcomes.sha256, rows)
         ends = np.cumsum([len(parts[month]) for month in used])
         for month, part in zip(used, np.split(answers, ends[:-1]), strict=True):
             scores[month][version] = part
@@ -209,11 +209,11 @@ def _scored(
     return scores
 
 
-def _spec_of(version: int, decided: Sequence[Decision]) -> ModelSpec:
+def _trained(version: int, decided: Sequence[Decision]) -> TrainedVersion:
     row = reigns.decision_on(decided, version)
     if row is None:
         raise UsageError(f"version {version} has no decision of its own in this lane")
-    return ModelSpec.restore(row.spec)
+    return TrainedVersion(version, row.training_run_id, ModelSpec.restore(row.spec))
 
 
 def _result(

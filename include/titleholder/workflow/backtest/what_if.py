@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from titleholder.errors import ColumnsError, UsageError
 from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
+from titleholder.settings import code_version
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST
@@ -22,7 +23,7 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
-from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
+from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
 
 STEP, LARGER = 0.005, 0.01
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
@@ -94,9 +95,11 @@ class _Month:
         champion = reign.version if reign else None
         if champion not in self._scored:
             crowned = reigns.decision_on(rows, champion)
-            trained_by = ModelSpec.restore(crowned.spec) if crowned else None
+            trained = None
+            if crowned and champion is not None:
+                trained = TrainedVersion(champion, crowned.training_run_id, ModelSpec.restore(crowned.spec))
             same = self._same_rows(reign)
-            self._scored[champion] = compare(self._comparison, reign, trained_by, self._scorer, reload=not same)
+            self._scored[champion] = compare(self._comparison, reign, trained, self._scorer, reload=not same)
         scored, key = self._scored[champion].under(spec, reign), (spec.judgement.confidence, champion)
         if key not in self._measured:
             self._measured[key] = measure(scored.evidence)
@@ -116,7 +119,9 @@ class _Month:
         return (*by_rows, *by_confidence)
 
     def _same_rows(self, reign: Reign | None) -> bool:
-        """Whether the ledger's verdict looked at the same rows as one against this champion."""
+        """Whether the ledger's verdict, by the same code, looked at the same rows as one against this champion."""
+        if self._row.code_version != code_version():
+            return False
         decided = self._row.judged
         rows = (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
         return (decided.holdout_start, decided.holdout_end) == rows

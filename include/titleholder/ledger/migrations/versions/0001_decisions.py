@@ -20,6 +20,7 @@ CREATE TABLE titleholder.decisions (
     champion_before       integer,
     champion_after        integer,
     trained_through       date,
+    training_run_id       text        NOT NULL,
     run_key               text        NOT NULL,
     snapshot_uri          text        NOT NULL,
     snapshot_sha256       text        NOT NULL,
@@ -68,8 +69,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
 SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_before, champion_after, trained_through,
-       created_at, actor, reason, asked_because, caused_by, approval ->> 'by' AS approved_by, airflow_run,
-       mlflow_run_id,
+       created_at, actor, reason, asked_because, caused_by, airflow_run, mlflow_run_id,
+       CASE WHEN approval ->> 'answer' = 'approve' THEN approval ->> 'by' END AS approved_by,
        lane = 'live' OR NOT EXISTS (
            SELECT FROM titleholder.decisions AS later
            WHERE later.model = found.model AND later.lane = found.lane AND later.as_of = found.as_of
@@ -99,7 +100,8 @@ FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS par
 HISTORY = """
 CREATE VIEW titleholder.champion_history AS
 WITH in_force AS (
-    SELECT id, model, lane, sequence, as_of, kind, champion_after, actor, approval ->> 'by' AS approved_by, reason,
+    SELECT id, model, lane, sequence, as_of, kind, champion_after, actor, reason,
+           CASE WHEN approval ->> 'answer' = 'approve' THEN approval ->> 'by' END AS approved_by,
            CASE WHEN lane = 'live' THEN created_at ELSE as_of::timestamp AT TIME ZONE 'UTC' END AS since,
            CASE WHEN lane = 'live' THEN sequence END AS turn,
            row_number() OVER (PARTITION BY model, lane, as_of ORDER BY sequence DESC) AS nth
