@@ -43,14 +43,17 @@ check: dev ## Lint, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: dev ## All tests, those on the real stack included: two sets side by side
+test: dev ## All tests, those on the real stack included: two sets side by side, and the branches they cover
+	$(BIN)/coverage erase
 	$(MAKE) --no-print-directory -j 2 test-airflow test-services
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-airflow: dev ## The tests with Airflow, and those without any server
-	$(BIN)/python -m pytest tests/e2e tests/dags tests/plugins tests/unit
+	$(BIN)/coverage run -m pytest tests/e2e tests/dags tests/plugins tests/unit
 
 test-services: dev ## The tests with PostgreSQL and MLflow
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/coverage run -m pytest tests/integration
 
 test-fast: dev ## The tests that need no server
 	$(BIN)/python -m pytest -m "not slow"

@@ -41,7 +41,7 @@ def measure(how: str, rows: int) -> None:
     import pandas as pd
     from sqlalchemy import create_engine
 
-    from titleholder.data import snapshots, warehouse
+    from titleholder.data import extraction, snapshots
     from titleholder.settings import connection_url
     from titleholder.spec import windows
 
@@ -52,7 +52,7 @@ def measure(how: str, rows: int) -> None:
     began, before = time.perf_counter(), peak()
     with tempfile.TemporaryDirectory() as folder:
         if how == "titleholder":
-            with warehouse.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
+            with extraction.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
                 snapshots.write(folder, "bench", schema, batches)
         elif how == "pandas":
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))

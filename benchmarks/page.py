@@ -36,8 +36,9 @@ from support.stacks import fill_tiny  # noqa: E402
 from titleholder.ledger import store  # noqa: E402
 from titleholder.ledger.decision import Decision, Entry  # noqa: E402
 from titleholder.settings import Settings, connection_url  # noqa: E402
-from titleholder.workflow import steps  # noqa: E402
+from titleholder.spec.loader import load_specs  # noqa: E402
 from titleholder.workflow.payloads import Origin  # noqa: E402
+from titleholder.workflow.retrain import retrain  # noqa: E402
 
 
 @contextmanager
@@ -68,34 +69,30 @@ def names(models: int) -> list[str]:
     return [f"model_{n:03}" for n in range(models)]
 
 
-def a_decision(model: str, settings: Settings) -> list[Decision]:
-    """Two real ones: a first champion, and a challenger of a later month judged against it."""
-    made = []
-    for as_of in (date(2024, 1, 1), date(2024, 3, 1)):
-        snapshot = steps.extract(
-            model, as_of, "dev", url=connection_url("warehouse"), origin=Origin(actor="bench"), settings=settings
-        )
-        trained = [steps.train(snapshot, name, settings=settings) for name in snapshot.candidates]
-        judged = steps.validate(steps.nominate(trained, settings=settings), settings=settings)
-        made.append(steps.promote(steps.decide(judged, settings=settings), settings=settings))
-    return made
+def two_decisions(model: str, settings: Settings) -> list[Decision]:
+    """Real ones: a first champion, and a challenger of a later month judged against it."""
+    spec, url = load_specs(only=model)[model], connection_url("warehouse")
+    days = (date(2024, 1, 1), date(2024, 3, 1))
+    return [retrain(spec, day, "dev", url=url, origin=Origin(actor="bench"), settings=settings) for day in days]
 
 
 def fill(first: Decision, later: Decision, models: int, months: int, url: str) -> int:
     """These decisions as those of every model and month; another champion once a year. Returns a decision's id."""
     number = 0
     for name in names(models):
-        with store.line(url, name, "live") as line:
-            champion = None
-            for month in range(months):
-                row, kind = (later, "promote" if month % 12 == 0 else "keep") if month else (first, "promote")
-                version = month + 1
-                before, champion = champion, version if kind == "promote" else champion
-                what = {
-                    "model": name, "lane": "live", "as_of": date(2016, 1, 1) + relativedelta(months=month),
-                    "challenger_version": version, "champion_before": before, "champion_after": champion, "kind": kind,
-                }  # fmt: skip
-                number = line.append(Entry(**{**{k: getattr(row, k) for k in Entry.model_fields}, **what})).id
+        champion = None
+        for month in range(months):
+            row, kind = (later, "promote" if month % 12 == 0 else "keep") if month else (first, "promote")
+            version = month + 1
+            before, champion = champion, version if kind == "promote" else champion
+            what = {
+                "model": name, "lane": "live", "as_of": date(2016, 1, 1) + relativedelta(months=month),
+                "challenger_version": version, "champion_before": before, "champion_after": champion, "kind": kind,
+            }  # fmt: skip
+            entry = Entry(**{**{k: getattr(row, k) for k in Entry.model_fields}, **what})
+            written = store.append(url, [entry], after=month)
+            assert written, "another writer fills the same lane"
+            number = written[0].id
     return number
 
 
@@ -113,7 +110,7 @@ def main() -> None:
     asked = parser.parse_args()
     with a_stack(asked.models) as state:
         settings, airflow = Settings.from_environment(), Airflow.of(state)
-        decisions = a_decision(names(1)[0], settings)
+        decisions = two_decisions(names(1)[0], settings)
         number = fill(*decisions, asked.models, asked.months, settings.ledger_url)
         for name in names(asked.models):
             airflow.wait_for_dag(f"{name}.retrain", timeout=600)

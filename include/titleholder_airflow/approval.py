@@ -72,12 +72,12 @@ class Approve(ApprovalOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """The proposal with the answer and who gave it, or with the fact that nobody did."""
-        from titleholder.workflow import policy
+        from titleholder.workflow import decision_policy
         from titleholder.workflow.payloads import ProposedDecision
 
         response = HITLOperator.execute_complete(self, context, event)
         proposed = ProposedDecision.model_validate(self.proposed)
-        asked = policy.approvers(self._approval, proposed.challenger.snapshot.origin.actor)
+        asked = decision_policy.approvers(self._approval, proposed.challenger.snapshot.origin.actor)
         person = response["responded_by_user"]
         return _with_answer(
             proposed,

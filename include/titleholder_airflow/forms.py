@@ -17,7 +17,7 @@ from titleholder.settings import need
 from titleholder.spec.types import LANE_PATTERN
 
 if TYPE_CHECKING:
-    from titleholder.ledger.queries import Reigned
+    from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
 
 LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def candidates(spec: ModelSpec, form: Mapping[str, Any]) -> list[str]:
     raise UsageError(f"{spec.name}: no candidate is switched on; leave at least one of {', '.join(fields)} on")
 
 
-def rollback(reigns: Sequence[Reigned] | None) -> Form:
+def rollback(reigns: Sequence[ReignRecord] | None) -> Form:
     """The form of a rollback DAG: a list of earlier champions; any number where `reigns` (oldest first) is None."""
     return {
         "reason": Param(
@@ -91,7 +91,7 @@ def rollback(reigns: Sequence[Reigned] | None) -> Form:
     }  # fmt: skip
 
 
-def _pick_list(reigns: Sequence[Reigned]) -> dict[str, Any]:
+def _pick_list(reigns: Sequence[ReignRecord]) -> dict[str, Any]:
     """Every earlier champion, the newest version first, each with its reigns."""
     versions = sorted({r.version for r in reigns} - {r.version for r in reigns[-1:]}, reverse=True)
     names = {str(version): _name(version, reigns) for version in versions}
@@ -102,7 +102,7 @@ def _pick_list(reigns: Sequence[Reigned]) -> dict[str, Any]:
     }
 
 
-def _name(version: int, reigns: Sequence[Reigned]) -> str:
+def _name(version: int, reigns: Sequence[ReignRecord]) -> str:
     """Such as `version 4: 2026-01-01 to 2026-03-01 (rolled back), as of 2025-12-01`."""
     ended = [(r, successor) for r, successor in itertools.pairwise(reigns) if r.version == version]
     times = [
@@ -112,13 +112,13 @@ def _name(version: int, reigns: Sequence[Reigned]) -> str:
     return f"version {version}: {', '.join(times)}, as of {ended[0][0].as_of}"
 
 
-def reigns(models: Iterable[str]) -> Mapping[str, Sequence[Reigned]] | None:
+def reigns(models: Iterable[str]) -> Mapping[str, Sequence[ReignRecord]] | None:
     """The live reigns of each model, in one query. None, and a warning in the log, where the ledger does not answer."""
     try:
         url = need("TITLEHOLDER_LEDGER_URL")
         from titleholder.ledger import queries  # here, because it imports SQLAlchemy
 
-        return queries.reigns_of(url, models)
+        return queries.reigns_by_model(url, models)
     except Exception as error:  # the form must exist whatever is wrong with the ledger
         LOG.warning("The rollback forms take any number and offer no list of versions: %s", _cause(error))
         return None

@@ -13,7 +13,7 @@ from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from titleholder.ledger.queries import Reigned
+    from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
 
 DOC = """
@@ -34,7 +34,7 @@ Owner: {owner}. All reigns: `titleholder history {name}`.
 """
 
 
-def build(spec: ModelSpec, reigns: Sequence[Reigned] | None) -> DAG:
+def build(spec: ModelSpec, reigns: Sequence[ReignRecord] | None) -> DAG:
     """The rollback DAG of one model; its form offers the versions of `reigns`, or any number where that is None."""
 
     @dag(

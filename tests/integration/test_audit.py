@@ -22,7 +22,7 @@ from titleholder.ledger import store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import steps
-from titleholder.workflow.audit import Finding, Report, audit
+from titleholder.workflow.audit import AuditFinding, Report, audit
 from titleholder.workflow.payloads import RollbackOrder
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def checks(report: Report) -> list[tuple[str, int | None]]:
     return [(f.check, f.decision) for f in report.findings]
 
 
-def the_one(report: Report) -> Finding:
+def the_one(report: Report) -> AuditFinding:
     (finding,) = report.findings
     return finding
 

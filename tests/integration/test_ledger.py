@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from support.rows import append, entry
 from titleholder.ledger import reigns, store
-from titleholder.ledger.decision import digest
+from titleholder.ledger.integrity import digest
 from titleholder.ledger.migrations import migrate
 from titleholder.settings import Settings
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from demo.lender import Lender, simulate
 from demo.load import load
 from support.time_world import END, MONTHS, shipped
-from titleholder.data import snapshots, warehouse
+from titleholder.data import extraction, snapshots
 from titleholder.settings import connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -108,7 +108,7 @@ def published(versions: list[dict[str, Any]], loan: dict[str, Any]) -> float | N
 
 
 def extracted(spec: ModelSpec, spans: windows.Intervals, as_of: date, folder: str) -> pd.DataFrame:
-    with warehouse.stream(connection_url("warehouse"), spec, spans, as_of) as (schema, batches):
+    with extraction.stream(connection_url("warehouse"), spec, spans, as_of) as (schema, batches):
         return snapshots.write(folder, f"{spec.name}/{as_of}", schema, batches).read()
 
 

@@ -79,7 +79,7 @@ def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
     last = append(settings, named("crowned", entry("live", FEBRUARY, "keep", 2, before=1)))
     append(settings, named("crowned", entry("backtest", MARCH, version=3)))
     rejected = append(settings, named("waiting", entry("live", JANUARY, "reject", 1)))
-    found = queries.standings(settings.ledger_url, ["crowned", "waiting", "unheard_of"])
+    found = queries.live_status(settings.ledger_url, ["crowned", "waiting", "unheard_of"])
     crowned = found["crowned"]
     assert crowned.champion is not None
     assert crowned.last is not None
@@ -88,14 +88,14 @@ def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
     assert found["waiting"].last is not None
     assert found["waiting"].last.id == rejected.id
     assert found["waiting"].judged == found["waiting"].last
-    assert found["unheard_of"] == queries.Standing(None, None, None)
+    assert found["unheard_of"] == queries.LiveStatus(None, None, None)
 
 
 def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settings: Settings) -> None:
     append(settings, named("late", entry("live", JANUARY, version=1)))
     newest = append(settings, named("late", entry("live", MARCH, version=2)))
     older = append(settings, named("late", entry("live", FEBRUARY, "keep", 3, before=2)))
-    found = queries.standings(settings.ledger_url, ["late"])["late"]
+    found = queries.live_status(settings.ledger_url, ["late"])["late"]
     assert found.last is not None
     assert found.judged is not None
     assert (found.last.id, found.judged.id) == (older.id, newest.id)
@@ -103,7 +103,7 @@ def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settin
         update={"kind": "rollback", "challenger_version": None, "champion_before": 2, "champion_after": 1}
     )
     rolled = append(settings, named("late", back))
-    found = queries.standings(settings.ledger_url, ["late"])["late"]
+    found = queries.live_status(settings.ledger_url, ["late"])["late"]
     assert found.champion is not None
     assert found.last is not None
     assert found.judged is not None
@@ -115,7 +115,7 @@ def test_lanes_are_counted_live_first(settings: Settings) -> None:
         append(settings, named("laned", entry(lane, JANUARY)))
     append(settings, named("laned", entry("backtest", MARCH, version=2)))
     assert queries.lanes(settings.ledger_url, "laned") == [
-        queries.Lane("live", 1), queries.Lane("backtest", 2), queries.Lane("what-if", 1),
+        queries.LaneSummary("live", 1), queries.LaneSummary("backtest", 2), queries.LaneSummary("what-if", 1),
     ]  # fmt: skip
 
 
@@ -141,5 +141,5 @@ def test_a_ledger_that_is_away_is_given_up_soon(settings: Settings) -> None:
     nowhere = settings.ledger_url.rpartition("@")[0] + "@127.0.0.1:9/titleholder"
     began = time.monotonic()
     with pytest.raises(ServiceError, match="does not answer"):
-        queries.standings(nowhere, ["crowned"])
+        queries.live_status(nowhere, ["crowned"])
     assert time.monotonic() - began < 10

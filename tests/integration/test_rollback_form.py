@@ -45,7 +45,7 @@ def lane(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("lane")
 def test_the_champions_of_many_models_in_one_query(settings: Settings) -> None:
-    found = queries.reigns_of(settings.ledger_url, [MODEL, EMPTY])
+    found = queries.reigns_by_model(settings.ledger_url, [MODEL, EMPTY])
     assert [r.version for r in found[MODEL]] == CHAMPIONS
     assert [r.kind for r in found[MODEL]] == ["promote", "promote", "rollback", "promote"]
     assert found[MODEL][-1].reigned_to is None

@@ -24,7 +24,8 @@ from support.succession_world import World
 from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import database, reigns, store
-from titleholder.ledger.decision import Answer, Decision, digest
+from titleholder.ledger.decision import Answer, Decision
+from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder

@@ -15,7 +15,7 @@ from types import SimpleNamespace as Of
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.serialization.definitions.param import SerializedParam, SerializedParamsDict
 from titleholder_airflow import forms
-from titleholder.ledger.queries import Reigned
+from titleholder.ledger.queries import ReignRecord
 from titleholder.errors import UsageError
 
 ESTIMATORS = {"line": "sklearn.linear_model.LogisticRegression", "trees": "a.Forest"}
@@ -24,7 +24,7 @@ SPEC = Of(name="m", start_date=date(2024, 1, 1),
 
 def reign(version, begin, end, kind="promote", as_of=date(2023, 12, 1)):
     day = lambda month: datetime(2024, month, 1, tzinfo=UTC) if month else None
-    return Reigned(version, day(begin), day(end), begin, kind, as_of, "ann", None, "because")
+    return ReignRecord(version, day(begin), day(end), begin, kind, as_of, "ann", None, "because")
 
 def refused(form, conf):
     try:

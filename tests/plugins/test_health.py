@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from support.page_cases import MODEL, decided, reigned
-from titleholder.ledger.queries import Decided, Standing
+from titleholder.ledger.queries import DecisionRecord, LiveStatus
 from titleholder_airflow.page import health
 from titleholder_airflow.page.facts import Approval, Run
-from titleholder_airflow.page.health import Finding
+from titleholder_airflow.page.health import HealthSign
 from titleholder_airflow.page.mlflow import Aliases
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,13 +18,13 @@ AGREED = Aliases({"tiny": 1})
 APPROVAL = Approval("tiny.retrain", "manual__1", "approve", "May it?", NOW)
 
 
-def standing(**what: object) -> Standing:
+def standing(**what: object) -> LiveStatus:
     """Version 1 reigns; a decision of March kept it, or was as said."""
     row = decided(3, **what)
-    return Standing(reigned(1), row, row)
+    return LiveStatus(reigned(1), row, row)
 
 
-def found(**what: object) -> list[Finding]:
+def found(**what: object) -> list[HealthSign]:
     facts = {
         "model": MODEL, "standing": standing(), "approvals": [], "run": None, "aliases": AGREED, "now": NOW
     } | what  # fmt: skip
@@ -40,7 +40,7 @@ def test_a_model_in_order_has_only_good_findings() -> None:
 
 
 def test_no_champion_yet_is_neither_good_nor_bad() -> None:
-    assert labels(standing=Standing(None, None, None), aliases=Aliases({})) == ["none no champion"]
+    assert labels(standing=LiveStatus(None, None, None), aliases=Aliases({})) == ["none no champion"]
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_rejected_challenger_says_nothing_about_the_champions_scores_or_its_fl
 
 def test_the_first_champion_held_its_own_floors() -> None:
     crowned = decided(1, kind="promote", passed=["TH201"])
-    assert "good floors hold" in labels(standing=Standing(reigned(1), crowned, crowned))
+    assert "good floors hold" in labels(standing=LiveStatus(reigned(1), crowned, crowned))
 
 
 def test_what_was_found_of_a_champion_is_not_said_of_the_one_that_came_back() -> None:
-    judged: Decided = decided(3, champion_after=2, failed=["TH205"])
+    judged: DecisionRecord = decided(3, champion_after=2, failed=["TH205"])
     rolled = decided(4, kind="rollback", champion_after=1, failed=None, passed=None, warned=None)
-    assert labels(standing=Standing(reigned(1), rolled, judged)) == ["good alias agrees"]
+    assert labels(standing=LiveStatus(reigned(1), rolled, judged)) == ["good alias agrees"]
 
 
 def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:

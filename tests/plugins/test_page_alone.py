@@ -41,7 +41,7 @@ get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
 get("ledger down")
 get("model, ledger down", "/models/tiny")
-ledger.standings = lambda url, models: {name: ledger.Standing(None, None, None) for name in models}
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, None, None) for name in models}
 ledger.decisions = lambda url, model, lane: []
 ledger.reigns = lambda url, model, lane: []
 ledger.lanes = lambda url, model: []
@@ -52,7 +52,7 @@ rows = [decided(1, kind="promote", champion_before=None, judged_against=None, ch
         decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4)]
 ledger.decisions = lambda url, model, lane: rows
 ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
-ledger.lanes = lambda url, model: [ledger.Lane("backtest", 5)]
+ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5)]
 for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     get(name, f"/models/tiny?lane=backtest{path}")

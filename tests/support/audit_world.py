@@ -21,7 +21,8 @@ from support.retraining import retrain
 from support.succession_world import write_model
 from titleholder.data.scores import Array, ScoreKey, ScoreStore
 from titleholder.ledger import store
-from titleholder.ledger.decision import Decision, digest
+from titleholder.ledger.decision import Decision
+from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
 
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3)]

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from titleholder.data import contract, warehouse
+from titleholder.data import contract, extraction
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -69,7 +69,7 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
 def _events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
     """The number of rows that the spec's query returns at `as_of` for each day of event time, over all of the past."""
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=as_of)
-    with warehouse.opened(url, spec, spans, as_of) as session:
+    with extraction.opened(url, spec, spans, as_of) as session:
         _, batches = session.read(by_day(spec.sql, spec.columns.event_time))
         rows = [row for batch in batches for row in batch.to_pylist()]
     return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}

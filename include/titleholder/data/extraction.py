@@ -1,12 +1,24 @@
-"""A run's rows, from the warehouse into a snapshot."""
+"""From PostgreSQL into a snapshot: one read-only query, one stream in batches of bounded size, one file."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
-from titleholder.data import snapshots, warehouse
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from titleholder.data import snapshots
+from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.windows import Intervals
+from titleholder.spec.sql import ordered, setting
+from titleholder.spec.windows import Intervals, midnight
+
+UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
 def extract(url: str, spec: ModelSpec, spans: Intervals, as_of: date, root: str) -> snapshots.Extract:
@@ -18,5 +30,138 @@ def extract(url: str, spec: ModelSpec, spans: Intervals, as_of: date, root: str)
         ServiceError: when the warehouse cannot be reached, or `root` cannot be written.
         DataError: when the query fails, with PostgreSQL's own message.
     """
-    with warehouse.stream(url, spec, spans, as_of) as (schema, batches):
+    with stream(url, spec, spans, as_of) as (schema, batches):
         return snapshots.write(root, f"{spec.name}/{as_of}", schema, batches)
+
+
+class Session:
+    """One read-only transaction on one snapshot of the database, for the query of one spec at one as-of date.
+
+    Every method raises DataError when the query fails, with PostgreSQL's own message.
+    """
+
+    def __init__(self, cursor: Any, spec: ModelSpec) -> None:
+        self._cursor = cursor
+        self._spec = spec
+
+    def bind(self, name: str, value: str) -> None:
+        """Set the transaction's setting `titleholder.<name>`, which statements read as a parameter."""
+        with _explained(self._spec):
+            self._cursor.execute("SELECT set_config($1, $2, true)", (setting(name), value))
+            self._cursor.fetchall()
+
+    def read(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The result of `sql`, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
+        with _explained(self._spec):
+            self._cursor.execute(sql)
+            reader = self._cursor.fetch_record_batch()
+        schema = _normalised_schema(reader.schema)
+        return schema, _batches(reader, schema, self._spec)
+
+
+@contextmanager
+def opened(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[Session]:
+    """A session at `as_of`, whose transaction is REPEATABLE READ, READ ONLY, in UTC, with the query's values bound.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+    """
+    moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
+    with _connect(url, spec) as connection, connection.cursor() as cursor:
+        with _explained(spec):
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        session = Session(cursor, spec)
+        for name, moment in moments.items():
+            session.bind(name, midnight(moment).isoformat())
+        yield session
+
+
+@contextmanager
+def stream(
+    url: str, spec: ModelSpec, spans: Intervals, as_of: date
+) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """The rows of the spec's query at `as_of`, ordered by event time and entity, as (schema, batches).
+
+    NUMERIC arrives as float64, dates and timestamps as UTC microseconds. Memory is bounded by one batch of the driver.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when the query fails, with PostgreSQL's own message.
+    """
+    with opened(url, spec, spans, as_of) as session:
+        yield session.read(ordered(spec.sql, spec.columns.event_time, spec.columns.entity))
+
+
+@contextmanager
+def _connect(url: str, spec: ModelSpec) -> Iterator[Any]:
+    try:
+        connection = dbapi.connect(libpq_url(url))
+    except adbc_driver_manager.Error as error:
+        raise ServiceError(
+            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: "
+            f"{_first_line(error)}. "
+            "Is PostgreSQL up? Locally: `make up`."
+        ) from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -> Iterator[pa.RecordBatch]:
+    while True:
+        with _explained(spec):
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+        arrays = [_normalised_array(batch.column(i), f.type) for i, f in enumerate(schema)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@contextmanager
+def _explained(spec: ModelSpec) -> Iterator[None]:
+    try:
+        yield
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        raise DataError(f"{spec.name}: {spec.source.query} failed in the warehouse: {_message(error)}") from None
+
+
+def _normalised_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f.name, _normalised_type(f)) for f in schema])
+
+
+def _normalised_type(field: pa.Field) -> pa.DataType:
+    kind = field.type
+    if isinstance(kind, pa.OpaqueType):
+        return pa.float64() if kind.type_name == "numeric" else kind.storage_type
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.string()
+    if pa.types.is_temporal(kind) and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return UTC_TIME
+    if pa.types.is_decimal(kind):
+        return pa.float64()
+    return kind
+
+
+def _normalised_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if kind == UTC_TIME and pa.types.is_timestamp(array.type) and array.type.tz is None:
+        array = array.cast(pa.timestamp("us"))  # a timestamp without a zone is read as UTC
+    return array.cast(kind)
+
+
+def libpq_url(url: str) -> str:
+    """A libpq address from a SQLAlchemy or Airflow one."""
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+
+
+def _message(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines).split(" Query was:")[0].split(" Query:")[0][:600]
+
+
+def _first_line(error: BaseException) -> str:
+    return _message(error).split(" Is the server running")[0]

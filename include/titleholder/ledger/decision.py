@@ -1,11 +1,10 @@
-"""A decision: one row of the ledger, and the hash that chains it to the row before (pure)."""
+"""A decision: one row of the ledger (pure)."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -141,22 +140,3 @@ def row_of(entry: Entry) -> dict[str, Any]:
 
 def _json(value: Any) -> str | None:
     return None if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
-
-
-def digest(row: Mapping[str, Any]) -> str:
-    """SHA-256 of a row as the table has it, all columns but its id and its own hash.
-
-    It covers the previous row's hash, which makes the rows a chain, and the JSON documents as the very texts that are
-    stored: no number has to be written again in the same way.
-    """
-    covered = {name: _text(value) for name, value in row.items() if name not in ("id", "hash")}
-    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
-
-
-def _text(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case date():
-            return value.isoformat()
-    return value

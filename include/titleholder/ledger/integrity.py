@@ -1,18 +1,40 @@
-"""Whether the rows of a lane still are what was written: numbering, hashes, and which champion followed (pure).
+"""The hash that chains a row to the one before, and whether a lane's rows still are what was written (pure).
 
 Rows are taken as `store.stored` gives them: their hashes cover the very texts of their JSON documents.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from titleholder.errors import DataError
-from titleholder.ledger.decision import Decision, digest
+from titleholder.ledger.decision import Decision
 from titleholder.spec.types import LIVE
 
 Row = Mapping[str, Any]
+
+
+def digest(row: Mapping[str, Any]) -> str:
+    """SHA-256 of a row as the table has it, all columns but its id and its own hash.
+
+    It covers the previous row's hash, which makes the rows a chain, and the JSON documents as the very texts that are
+    stored: no number has to be written again in the same way.
+    """
+    covered = {name: _text(value) for name, value in row.items() if name not in ("id", "hash")}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
+
+
+def _text(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case date():
+            return value.isoformat()
+    return value
 
 
 class Fault(NamedTuple):

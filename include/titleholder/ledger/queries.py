@@ -16,7 +16,7 @@ from titleholder.ledger.database import engine, reachable
 from titleholder.spec.types import LIVE
 
 
-class Reigned(NamedTuple):
+class ReignRecord(NamedTuple):
     """A version's time as champion; `reigned_to` is None while it lasts."""
 
     version: int
@@ -30,7 +30,7 @@ class Reigned(NamedTuple):
     reason: str
 
 
-class Decided(NamedTuple):
+class DecisionRecord(NamedTuple):
     """A decision without its verdict.
 
     `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
@@ -76,19 +76,19 @@ class Decided(NamedTuple):
         return self.champion_after != self.champion_before
 
 
-class Standing(NamedTuple):
+class LiveStatus(NamedTuple):
     """Where a model stands in the lane live; None before there is any.
 
     `last` was written last; `judged` is the judgement of the newest as-of date: an older month that came late, or a
     rollback, says nothing newer about the champion.
     """
 
-    champion: Reigned | None
-    last: Decided | None
-    judged: Decided | None
+    champion: ReignRecord | None
+    last: DecisionRecord | None
+    judged: DecisionRecord | None
 
 
-class Lane(NamedTuple):
+class LaneSummary(NamedTuple):
     """A line of succession and how many decisions it holds."""
 
     lane: str
@@ -96,16 +96,16 @@ class Lane(NamedTuple):
 
 
 _OF = ("model", "lane")
-_REIGNS = table("champion_history", *map(column, (*_OF, *Reigned._fields)), schema="titleholder")
-_DECIDED = table("decision_history", *map(column, Decided._fields), schema="titleholder")
+_REIGNS = table("champion_history", *map(column, (*_OF, *ReignRecord._fields)), schema="titleholder")
+_DECIDED = table("decision_history", *map(column, DecisionRecord._fields), schema="titleholder")
 _ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind", "created_at")), schema="titleholder")
 
 
-def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
+def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     """Where each of these models stands in the lane live."""
     reign, row = _REIGNS.c, _ROWS.c
     champion = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
-    champions = {found.model: Reigned._make(found[2:]) for found in _ask(url, champion)}
+    champions = {found.model: ReignRecord._make(found[2:]) for found in _ask(url, champion)}
     last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
     by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
     newest = func.row_number().over(partition_by=row.model, order_by=by_month)
@@ -113,39 +113,42 @@ def standings(url: str, models: Collection[str]) -> dict[str, Standing]:
     places = select(*named).where(row.model.in_(models), row.lane == LIVE).subquery()
     first = select(places).where((places.c.last == 1) | (places.c.newest == 1))
     ranks = {found.id: found for found in _ask(url, first)}
-    decided = [Decided._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
+    decided = [DecisionRecord._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
     lasts = {d.model: d for d in decided if ranks[d.id].last == 1}
     judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind != "rollback"}
-    return {model: Standing(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
+    return {model: LiveStatus(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
 
 
-def reigns(url: str, model: str, lane: str = LIVE) -> list[Reigned]:
+def reigns(url: str, model: str, lane: str = LIVE) -> list[ReignRecord]:
     """Which version was champion when, the oldest first; one that came back is there twice."""
-    return reigns_of(url, [model], lane)[model]
+    return reigns_by_model(url, [model], lane)[model]
 
 
-def reigns_of(url: str, models: Iterable[str], lane: str = LIVE) -> dict[str, list[Reigned]]:
+def reigns_by_model(url: str, models: Iterable[str], lane: str = LIVE) -> dict[str, list[ReignRecord]]:
     """The same of several models in one query; a model without any champion has an empty list."""
-    found: dict[str, list[Reigned]] = {model: [] for model in models}
+    found: dict[str, list[ReignRecord]] = {model: [] for model in models}
     of = _REIGNS.c
     wanted = select(_REIGNS).where(of.model.in_(found), of.lane == lane).order_by(of.reigned_from, of.decision)
     for row in _ask(url, wanted):
-        found[row.model].append(Reigned._make(row[2:]))
+        found[row.model].append(ReignRecord._make(row[2:]))
     return found
 
 
-def decisions(url: str, model: str, lane: str = LIVE) -> list[Decided]:
+def decisions(url: str, model: str, lane: str = LIVE) -> list[DecisionRecord]:
     """Every decision of a lane in the order of writing, replaced ones too."""
     of = _DECIDED.c
     wanted = select(_DECIDED).where(of.model == model, of.lane == lane).order_by(of.sequence)
-    return [Decided._make(found) for found in _ask(url, wanted)]
+    return [DecisionRecord._make(found) for found in _ask(url, wanted)]
 
 
-def lanes(url: str, model: str) -> list[Lane]:
+def lanes(url: str, model: str) -> list[LaneSummary]:
     """A model's lanes: live first, then the one written to last."""
     of = _ROWS.c
     counted = select(of.lane, func.count()).where(of.model == model).group_by(of.lane)
-    return [Lane._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))]
+    return [
+        LaneSummary._make(found)
+        for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))
+    ]
 
 
 def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -13,13 +15,19 @@ from sqlalchemy import Connection, Engine, MetaData, Row, Select, Table, case, c
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import Date, Text
 
-from titleholder.errors import UsageError
+from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger.database import engine, reachable
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, digest, row_of
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
+from titleholder.ledger.integrity import digest
 from titleholder.validation.sequential import Look
 
 LOCK_TIMEOUT = "1min"
 """How long a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
+
+ATTEMPTS = 30
+"""How often a plan is made before the lane is said to be too busy; each time another run has written something."""
+PAUSE = 0.05
+"""Seconds, at most, before a plan is made again, times the number of the attempt."""
 
 GUARDS = {
     "no_change": "CREATE TRIGGER no_change BEFORE DELETE OR UPDATE ON titleholder.decisions FOR EACH ROW "
@@ -106,6 +114,29 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         plain = [of[name] for name in LaneEntry.model_fields if name not in {"matured", "look", "approval", "spec"}]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+Plan = Callable[[list[LaneEntry]], list[Entry] | int]
+"""Makes entries of a lane's rows, or finds the id of a decision that stands already."""
+
+
+def write(plan: Plan, url: str, model: str, lane: str) -> Decision:
+    """Write what is planned behind a lane's rows; planned again while another run overtakes it.
+
+    Returns the first row that was written, or the decision that stands already.
+
+    Raises:
+        ServiceError: when the lane changed during every attempt.
+    """
+    for attempt in range(ATTEMPTS):
+        rows = read_lane(url, model, lane)
+        planned = plan(rows)
+        if isinstance(planned, int):
+            return decision(url, planned)
+        if written := append(url, planned, after=rows[-1].sequence if rows else 0):
+            return written[0]
+        time.sleep(random.uniform(0, PAUSE * attempt))  # noqa: S311  (no secret: so that two runs do not keep step)
+    raise ServiceError(f"{model}, lane {lane}: other runs kept writing for {ATTEMPTS} attempts. Try again in a moment.")
 
 
 def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] | None:

@@ -48,7 +48,7 @@ DOUBTS = ("chain", "succession", "witness")
 """Findings that make the ledger itself doubtful: no alias follows it then."""
 
 
-class Finding(BaseModel):
+class AuditFinding(BaseModel):
     """Something that is not as it was written. `model`, `lane` and `decision` are None where it is about none."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,7 +73,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     models: tuple[str, ...]
     lanes: int
     rows: int
@@ -114,14 +114,14 @@ class _Book:
 
     def finding(
         self, check: str, explanation: str, row: Row | None = None, advice: str | None = None, **more: Any
-    ) -> Finding:
+    ) -> AuditFinding:
         """A finding about this model; with a row, about that decision."""
         known = {"lane": row["lane"], "decision": row["id"]} if row else {}
         advised = f"{explanation} {ADVICE[check] if advice is None else advice}".strip()
-        return Finding(check=check, model=self.model, explanation=advised, **(known | more))
+        return AuditFinding(check=check, model=self.model, explanation=advised, **(known | more))
 
 
-Job = Callable[[Sequence[Finding]], Iterator[Finding | Repair]]
+Job = Callable[[Sequence[AuditFinding]], Iterator[AuditFinding | Repair]]
 """One look at something, given what was found before it."""
 
 
@@ -140,13 +140,13 @@ def audit(
     registry = Registry(settings.tracking_uri)
     books = _open(models, settings, registry)
     jobs = list(_jobs(books, registry, settings, repair))
-    found: list[Finding] = []
+    found: list[AuditFinding] = []
     repaired: list[str] = []
     for n, (what, look) in enumerate(jobs):
         if on_step:
             on_step(what, n, len(jobs))
         seen = list(look(found))
-        found += [item for item in seen if isinstance(item, Finding)]
+        found += [item for item in seen if isinstance(item, AuditFinding)]
         repaired += [item.explanation for item in seen if isinstance(item, Repair)]
     return Report(
         findings=tuple(found),
@@ -184,12 +184,12 @@ def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair
         yield f"{book.model}: alias", partial(_alias, book, registry, settings, repair)
 
 
-def _guards(settings: Settings) -> Iterator[Finding]:
+def _guards(settings: Settings) -> Iterator[AuditFinding]:
     for fault in store.guards(settings.ledger_url):
-        yield Finding(check="guard", explanation=f"{fault}. {ADVICE['guard']}")
+        yield AuditFinding(check="guard", explanation=f"{fault}. {ADVICE['guard']}")
 
 
-def _decisions(book: _Book, _: Sequence[Finding]) -> Iterator[Finding]:
+def _decisions(book: _Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     for lane, rows in book.lanes.items():
         chained, followed = integrity.broken_links(rows), integrity.wrong_champions(rows, lane)
         for check, faults in (("chain", chained), ("succession", followed)):
@@ -201,7 +201,7 @@ def _decisions(book: _Book, _: Sequence[Finding]) -> Iterator[Finding]:
         yield from _witness(book, version, hashes)
 
 
-def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[Finding]:
+def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[AuditFinding]:
     """A version carries the number and the hash of the decision that was made about it."""
     number, tagged = version.tags[names.DECISION], version.tags.get(names.DECISION_HASH)
     written = f"Version {version.version} carries decision {number}"
@@ -216,7 +216,7 @@ def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iter
         yield book.finding("witness", f"{written} {both}.", **about)
 
 
-def _snapshot(book: _Book, uri: str, sha256: str, _: Sequence[Finding]) -> Iterator[Finding]:
+def _snapshot(book: _Book, uri: str, sha256: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     try:
         snapshots.verify(uri, sha256)
     except DataError as error:
@@ -225,7 +225,9 @@ def _snapshot(book: _Book, uri: str, sha256: str, _: Sequence[Finding]) -> Itera
         yield book.finding("snapshot", f"{which} {error}.", resting[0])
 
 
-def _champion(book: _Book, registry: Registry, settings: Settings, found: Sequence[Finding]) -> Iterator[Finding]:
+def _champion(
+    book: _Book, registry: Registry, settings: Settings, found: Sequence[AuditFinding]
+) -> Iterator[AuditFinding]:
     """The live champion can be loaded under today's libraries, and scores its first training rows as it once did."""
     if book.head is None:
         return
@@ -271,8 +273,8 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
 
 
 def _alias(
-    book: _Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[Finding]
-) -> Iterator[Finding | Repair]:
+    book: _Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[AuditFinding]
+) -> Iterator[AuditFinding | Repair]:
     head, alias = book.head, registry.models.champion(book.model)
     if head != alias:
         time.sleep(SECOND_LOOK)

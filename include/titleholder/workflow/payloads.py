@@ -11,7 +11,7 @@ from titleholder.ledger.decision import Answer
 from titleholder.spec.model import ModelSpec, Person
 from titleholder.spec.windows import Intervals
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow.policy import Kind
+from titleholder.workflow.decision_policy import Kind
 
 
 class Payload(BaseModel):

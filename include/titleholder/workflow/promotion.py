@@ -1,15 +1,13 @@
 """How a decision enters its lane, and which later months are re-judged because of it.
 
 A decision is planned without any lock: models are loaded and bootstraps drawn for the head of the lane that was read.
-Then it is written if that is still the head. A plan that another run has overtaken is made again.
+Then `store.write` writes it if that is still the head, and has it planned again where another run was faster.
 """
 
 from __future__ import annotations
 
 import logging
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -24,16 +22,14 @@ from titleholder.spec.types import LIVE
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
-from titleholder.workflow import policy
+from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, compare, judged_from
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 30
-"""How often a plan is made before the lane is said to be too busy; each time another run has written something."""
-PAUSE = 0.05
-"""Seconds, at most, before a plan is made again, times the number of the attempt."""
+"""How often the alias is set before the lane is said to change too fast for it."""
 
 
 def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
@@ -50,29 +46,6 @@ def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
         registry.models.set_champion(model, head)
         moved = True
     raise ServiceError(f"{model}: the live lane changes faster than the alias can follow; run `titleholder audit`")
-
-
-Plan = Callable[[list[LaneEntry]], list[Entry] | int]
-"""Makes entries of a lane's rows, or finds the id of a decision that stands already."""
-
-
-def write(plan: Plan, url: str, model: str, lane: str) -> Decision:
-    """Write what is planned behind a lane's rows; planned again while another run overtakes it.
-
-    Returns the first row that was written, or the decision that stands already.
-
-    Raises:
-        ServiceError: when the lane changed during every attempt.
-    """
-    for attempt in range(ATTEMPTS):
-        rows = store.read_lane(url, model, lane)
-        planned = plan(rows)
-        if isinstance(planned, int):
-            return store.decision(url, planned)
-        if written := store.append(url, planned, after=rows[-1].sequence if rows else 0):
-            return written[0]
-        time.sleep(random.uniform(0, PAUSE * attempt))  # noqa: S311  (no secret: so that two runs do not keep step)
-    raise ServiceError(f"{model}, lane {lane}: other runs kept writing for {ATTEMPTS} attempts. Try again in a moment.")
 
 
 def standing(rows: Sequence[LaneEntry], version: int, spec: ModelSpec, answer: Answer | None = None) -> int | None:
@@ -149,7 +122,7 @@ class Planner:
             verdict = self._judge(reign, champion_spec(rows, reign, self._url))
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
-            ruling = policy.answered(ruling, proposed.answer, _since(rows, proposed))
+            ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed))
         return Entry(
             model=snapshot.model,
             lane=snapshot.lane,
@@ -215,11 +188,11 @@ def rule(
     trained_through: date | None,
     lane: str,
     rows: Sequence[reigns.Row],
-) -> policy.Ruling:
+) -> decision_policy.Ruling:
     """The policy's ruling in a lane with these rows."""
     newest = max((r.as_of for r in rows), default=None)
     barred = reigns.bar(rows, trained_through) if trained_through else ""
-    return policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
+    return decision_policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
 
 
 def rejudgement(

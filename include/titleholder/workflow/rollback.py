@@ -11,7 +11,6 @@ from titleholder.ledger.store import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.types import LIVE
 from titleholder.workflow.payloads import RollbackOrder
-from titleholder.workflow.promotion import write
 
 
 def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
@@ -30,7 +29,7 @@ def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
             return found.id
         return [_entry(model, order, rows, url)]
 
-    return write(plan, url, model, LIVE)
+    return store.write(plan, url, model, LIVE)
 
 
 def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:

@@ -36,7 +36,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import model_card, policy, publication
+from titleholder.workflow import decision_policy, model_card, publication
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
@@ -47,7 +47,7 @@ from titleholder.workflow.payloads import (
     TrainedCandidate,
     ValidatedChallenger,
 )
-from titleholder.workflow.promotion import Planner, champion_spec, follow_head, rule, standing, write
+from titleholder.workflow.promotion import Planner, champion_spec, follow_head, rule, standing
 from titleholder.workflow.rollback import roll_back
 from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores
 
@@ -260,7 +260,7 @@ def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | 
     return ApprovalRequest(
         subject=reports.headline(facts, proposed.verdict),
         body=reports.markdown(facts, proposed.verdict),
-        asked=policy.approvers(approval, snapshot.origin.actor),
+        asked=decision_policy.approvers(approval, snapshot.origin.actor),
     )
 
 
@@ -272,7 +272,7 @@ def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
     """
     snapshot, url, scorer = proposed.challenger.snapshot, settings.ledger_url, _scorer(settings)
     with scorer.registry.runs.running(snapshot.run_id):
-        decision = write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
+        decision = store.write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
         if snapshot.lane == LIVE:
             follow_head(snapshot.model, settings=settings, registry=scorer.registry)
     scorer.registry.runs.finish(snapshot.run_id)

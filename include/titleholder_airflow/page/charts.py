@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
-from titleholder.ledger.queries import Decided, Reigned
+from titleholder.ledger.queries import DecisionRecord, ReignRecord
 from titleholder.spec.types import LIVE
 
 WIDTH, LEFT, RIGHT = 960.0, 56.0, 14.0
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 
     x: float
     width: float
-    reign: Reigned
+    reign: ReignRecord
     labelled: bool
 
 
@@ -43,7 +43,7 @@ class Mark(NamedTuple):
     """A decision and its position in time."""
 
     x: float
-    decision: Decided
+    decision: DecisionRecord
 
 
 class Succession(NamedTuple):
@@ -61,7 +61,7 @@ class Point(NamedTuple):
     y: float | None
     lower: float | None
     upper: float | None
-    decision: Decided
+    decision: DecisionRecord
 
 
 class Metric(NamedTuple):
@@ -74,7 +74,7 @@ class Metric(NamedTuple):
     values: list[Tick]
 
 
-def succession(reigns: Sequence[Reigned], rows: Sequence[Decided], lane: str, until: datetime) -> Succession:
+def succession(reigns: Sequence[ReignRecord], rows: Sequence[DecisionRecord], lane: str, until: datetime) -> Succession:
     """Reigns as bars and decisions as marks: by when they were written in the lane live, elsewhere by as-of date."""
     moments = [_moment(row, lane) for row in rows]
     if not moments:
@@ -86,17 +86,17 @@ def succession(reigns: Sequence[Reigned], rows: Sequence[Decided], lane: str, un
     return Succession(bars, marks, _dates(min(moments), max(end, max(moments)), position))
 
 
-def _bar(reign: Reigned, position: Callable[[float], float], end: datetime) -> Bar:
+def _bar(reign: ReignRecord, position: Callable[[float], float], end: datetime) -> Bar:
     x = position(reign.reigned_from.timestamp())
     width = max(2.0, position((reign.reigned_to or end).timestamp()) - x)
     return Bar(x, width, reign, width >= LABEL_WIDTH)
 
 
-def _moment(row: Decided, lane: str) -> datetime:
+def _moment(row: DecisionRecord, lane: str) -> datetime:
     return row.created_at if lane == LIVE else datetime.combine(row.as_of, time(), tzinfo=UTC)
 
 
-def metric(rows: Sequence[Decided]) -> Metric | None:
+def metric(rows: Sequence[DecisionRecord]) -> Metric | None:
     """The judged metric of champion and challenger for every decision that has one; None where none has.
 
     Decisions under another metric than the newest are left out.
@@ -120,13 +120,18 @@ def metric(rows: Sequence[Decided]) -> Metric | None:
     return Metric(champions, challengers, _lines(champions), _few(months), values)
 
 
-def _values(row: Decided) -> Iterable[float | None]:
+def _values(row: DecisionRecord) -> Iterable[float | None]:
     yield from (row.champion_metric, row.champion_lower, row.champion_upper)
     yield from (row.challenger_metric, row.challenger_lower, row.challenger_upper)
 
 
 def _point(
-    x: float, y: Callable[[float], float], value: float | None, low: float | None, high: float | None, row: Decided
+    x: float,
+    y: Callable[[float], float],
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    row: DecisionRecord,
 ) -> Point:
     at = [None if v is None else y(v) for v in (value, low, high)]
     return Point(round(x, 1), *at, row)

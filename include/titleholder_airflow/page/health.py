@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from titleholder.ledger.queries import Decided, Standing
+from titleholder.ledger.queries import DecisionRecord, LiveStatus
 from titleholder_airflow.page.facts import Approval, Model, Run
 from titleholder_airflow.page.mlflow import Aliases
 
@@ -19,7 +19,7 @@ GRACE = timedelta(hours=1)
 """How late a run may start before the page says so."""
 
 
-class Finding(NamedTuple):
+class HealthSign(NamedTuple):
     """One fact about a model: its tone, a short label, a sentence, and a link to where one can act, if there is one."""
 
     tone: Tone
@@ -29,8 +29,8 @@ class Finding(NamedTuple):
 
 
 def findings(
-    model: Model, standing: Standing, approvals: Sequence[Approval], run: Run | None, aliases: Aliases, now: datetime
-) -> list[Finding]:
+    model: Model, standing: LiveStatus, approvals: Sequence[Approval], run: Run | None, aliases: Aliases, now: datetime
+) -> list[HealthSign]:
     """Everything that is known about a model's health, the most urgent first."""
     found = [
         *_dag(model, now), *_run(run), *_approvals(approvals), *_alias(model, standing, aliases), *_judged(standing)
@@ -38,93 +38,97 @@ def findings(
     return sorted(found, key=lambda finding: URGENCY.index(finding.tone))
 
 
-def _dag(model: Model, now: datetime) -> list[Finding]:
+def _dag(model: Model, now: datetime) -> list[HealthSign]:
     href = f"/dags/{quote(model.dag_id, safe='')}"
     if model.stale:
         sentence = "Its spec is missing or broken: see the import errors on Airflow's Dags page."
-        return [Finding("bad", "no spec", sentence, "/dags")]
+        return [HealthSign("bad", "no spec", sentence, "/dags")]
     if model.paused:
-        return [Finding("warn", "switched off", "Its retrain DAG is paused: no scheduled run starts.", href)]
+        return [HealthSign("warn", "switched off", "Its retrain DAG is paused: no scheduled run starts.", href)]
     if model.next_run and now - model.next_run > GRACE:
         sentence = f"A run was due at {model.next_run:%Y-%m-%d %H:%M} UTC and has not started: is the scheduler up?"
-        return [Finding("warn", "overdue", sentence, href)]
+        return [HealthSign("warn", "overdue", sentence, href)]
     return []
 
 
-def _run(run: Run | None) -> list[Finding]:
+def _run(run: Run | None) -> list[HealthSign]:
     if run is None or run.state != "failed":
         return []
     sentence = f"The newest automatic run, due {run.run_after:%Y-%m-%d}, failed; its red task says what to do."
     href = f"/dags/{quote(run.dag_id, safe='')}/runs/{quote(run.run_id, safe='')}"
-    return [Finding("bad", "run failed", f"{sentence} The ledger's champion stays.", href)]
+    return [HealthSign("bad", "run failed", f"{sentence} The ledger's champion stays.", href)]
 
 
-def _approvals(approvals: Sequence[Approval]) -> list[Finding]:
+def _approvals(approvals: Sequence[Approval]) -> list[HealthSign]:
     if not approvals:
         return []
     many = "A challenger waits" if len(approvals) == 1 else f"{len(approvals)} challengers wait"
-    return [Finding("open", "approval asked", f"{many} for approval; no answer means no.", approvals[0].href)]
+    return [HealthSign("open", "approval asked", f"{many} for approval; no answer means no.", approvals[0].href)]
 
 
-def differs(model: str, standing: Standing, aliases: Aliases) -> bool:
+def differs(model: str, standing: LiveStatus, aliases: Aliases) -> bool:
     """Whether the registry's alias is not at the ledger's champion, or is unknown."""
     return bool(aliases.error) or aliases.versions.get(model) != _champion(standing)
 
 
-def _champion(standing: Standing) -> int | None:
+def _champion(standing: LiveStatus) -> int | None:
     return standing.champion.version if standing.champion else None
 
 
-def _alias(model: Model, standing: Standing, aliases: Aliases) -> list[Finding]:
+def _alias(model: Model, standing: LiveStatus, aliases: Aliases) -> list[HealthSign]:
     alias, champion = aliases.versions.get(model.name), _champion(standing)
     if aliases.error:
-        return [Finding("warn", "alias not compared", f"{aliases.error}: alias and ledger were not compared.")]
+        return [HealthSign("warn", "alias not compared", f"{aliases.error}: alias and ledger were not compared.")]
     if alias == champion:
-        agree = Finding("good", "alias agrees", "The alias in MLflow is at the ledger's champion.")
-        return [agree if champion else Finding("none", "no champion", "No champion yet, and no alias in MLflow.")]
+        agree = HealthSign("good", "alias agrees", "The alias in MLflow is at the ledger's champion.")
+        return [agree if champion else HealthSign("none", "no champion", "No champion yet, and no alias in MLflow.")]
     there, here = (f"version {v}" if v else "no version" for v in (alias, champion))
     remedy = f"`titleholder audit {model.name} --repair` or the next run repairs it."
-    return [Finding("bad", "alias differs", f"The alias in MLflow is at {there}, the ledger at {here}. {remedy}")]
+    return [HealthSign("bad", "alias differs", f"The alias in MLflow is at {there}, the ledger at {here}. {remedy}")]
 
 
-def _judged(standing: Standing) -> list[Finding]:
+def _judged(standing: LiveStatus) -> list[HealthSign]:
     """What the judgement of the newest month says about the present champion; nothing where another was champion."""
     judged = standing.judged
     if judged is None:
         return []
     if judged.kind == "retire":
         sentence = f"Champion and challenger were shown to miss the floors as of {judged.as_of}."
-        return [Finding("bad", "retirement advised", sentence)]
+        return [HealthSign("bad", "retirement advised", sentence)]
     if judged.champion_after is None or judged.champion_after != _champion(standing):
         return []
     return [*_floors(judged), *_drift(judged)]
 
 
-def _floors(judged: Decided) -> list[Finding]:
+def _floors(judged: DecisionRecord) -> list[HealthSign]:
     """The champion's floors: as checked when it was promoted, or by a later challenge."""
     code = FLOORS if judged.kind == "promote" else CHAMPION_FLOORS
     if code in _failed(judged):
         return [
-            Finding("bad", "below floors", f"The champion was shown to miss its floors as of {judged.as_of} ({code}).")
+            HealthSign(
+                "bad", "below floors", f"The champion was shown to miss its floors as of {judged.as_of} ({code})."
+            )
         ]
     if code in (judged.passed or ()):
-        return [Finding("good", "floors hold", f"The champion was not shown to miss its floors as of {judged.as_of}.")]
+        return [
+            HealthSign("good", "floors hold", f"The champion was not shown to miss its floors as of {judged.as_of}.")
+        ]
     return []
 
 
-def _drift(judged: Decided) -> list[Finding]:
+def _drift(judged: DecisionRecord) -> list[HealthSign]:
     """Whether scores drifted. That a rejected challenger's differ from the champion's says nothing."""
     codes = [code for code in DRIFT if code == "TH401" or judged.kind != "reject"]
     if failed := [code for code in codes if code in _failed(judged)]:
         from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in failed)
         sentence = f"The challenger's scores as of {judged.as_of} differ from {from_what}."
-        return [Finding("warn", "scores moved", sentence)]
+        return [HealthSign("warn", "scores moved", sentence)]
     if any(code in (judged.passed or ()) for code in codes):
-        return [Finding("good", "scores stable", f"No score drift was found as of {judged.as_of}.")]
+        return [HealthSign("good", "scores stable", f"No score drift was found as of {judged.as_of}.")]
     return []
 
 
-def _failed(judged: Decided) -> set[str]:
+def _failed(judged: DecisionRecord) -> set[str]:
     return {*(judged.failed or ()), *(judged.warned or ())}
 
 

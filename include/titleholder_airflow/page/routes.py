@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
-from titleholder.ledger.queries import Decided
+from titleholder.ledger.queries import DecisionRecord
 from titleholder.registry import names
 from titleholder.settings import need
 from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
@@ -88,10 +88,10 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
     """Every model that the user may see, one row each."""
     models = queries.models(user, session)
     dags = [model.dag_id for model in models.values()]
-    standings = ledger.standings(_ledger(), models) if models else {}
+    live_status = ledger.live_status(_ledger(), models) if models else {}
     approvals, runs = queries.approvals(dags, session), queries.newest_runs(dags, session)
     session.close()  # no database connection is held while MLflow is read
-    aliases, now = _aliases(standings), datetime.now(UTC)
+    aliases, now = _aliases(live_status), datetime.now(UTC)
     rows = [
         {
             "model": model,
@@ -99,7 +99,7 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
             "age": _age(standing),
             "findings": health.findings(model, standing, _of(model, approvals), runs.get(model.dag_id), aliases, now),
         }
-        for model, standing in ((model, standings[name]) for name, model in models.items())
+        for model, standing in ((model, live_status[name]) for name, model in models.items())
     ]
     return page(request, "overview", rows=rows)
 
@@ -121,7 +121,7 @@ def model(
     if lane != LIVE and lane not in [known.lane for known in lanes]:
         raise HTTPException(404)
     rows, reigns = ledger.decisions(_ledger(), name, lane), ledger.reigns(_ledger(), name, lane)
-    standing = ledger.standings(_ledger(), [name])[name]
+    standing = ledger.live_status(_ledger(), [name])[name]
     approvals, runs = queries.approvals([found.dag_id], session), queries.newest_runs([found.dag_id], session)
     session.close()
     now = datetime.now(UTC)
@@ -195,10 +195,10 @@ def _report(request: Request, run: Callable[[], str | None], file: str, absent: 
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _aliases(standings: Mapping[str, ledger.Standing]) -> mlflow.Aliases:
+def _aliases(live_status: Mapping[str, ledger.LiveStatus]) -> mlflow.Aliases:
     """The versions of the aliases. A kept answer may be older than the ledger, so a difference is read once more."""
     known = mlflow.aliases()
-    if any(health.differs(model, standing, known) for model, standing in standings.items()):
+    if any(health.differs(model, standing, known) for model, standing in live_status.items()):
         return mlflow.aliases(mlflow.FRESH)
     return known
 
@@ -219,7 +219,7 @@ def _decision(number: int, user: Any, session: Any) -> tuple[Mapping[str, Any], 
     return row, models[row["model"]]
 
 
-def _passes(row: Decided, filters: Mapping[str, Any]) -> bool:
+def _passes(row: DecisionRecord, filters: Mapping[str, Any]) -> bool:
     """Whether a row passes the table's filters."""
     text = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
     kinds = filters["kind"] or KINDS
@@ -230,7 +230,7 @@ def _of(model: Model, approvals: list[Approval]) -> list[Approval]:
     return [approval for approval in approvals if approval.dag_id == model.dag_id]
 
 
-def _age(standing: ledger.Standing) -> int | None:
+def _age(standing: ledger.LiveStatus) -> int | None:
     return health.age(standing.champion.as_of, datetime.now(UTC).date()) if standing.champion else None
 
 

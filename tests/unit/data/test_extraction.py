@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from support.factories import AS_OF, a_spec, rows, spans_of
-from titleholder.data import contract, extraction, warehouse
+from titleholder.data import contract, extraction
 from titleholder.data.snapshots import Extract
-from titleholder.errors import DataError
+from titleholder.errors import DataError, ServiceError
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def extract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def stream(*_: object) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
             yield table.schema, batches()
 
-        monkeypatch.setattr(warehouse, "stream", stream)
+        monkeypatch.setattr(extraction, "stream", stream)
         spec = a_spec()
         return extraction.extract("unused", spec, spans_of(spec), AS_OF, str(tmp_path / "snapshots"))
 
@@ -61,3 +62,16 @@ def test_a_query_that_fails_half_way_leaves_nothing(extract, tmp_path: Path) -> 
     with pytest.raises(DataError, match="division by zero"):
         extract(rows(), error=DataError("division by zero"))
     assert not (tmp_path / "snapshots").exists()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_an_address_for_libpq(scheme: str) -> None:
+    assert extraction.libpq_url(f"{scheme}://reader:secret@db:5432/w") == "postgresql://reader:secret@db:5432/w"
+
+
+def test_a_warehouse_that_is_down_is_named_without_its_password() -> None:
+    url = "postgresql://reader:secret@127.0.0.1:1/warehouse"
+    opened = extraction.opened(url, a_spec(), spans_of(a_spec()), date(2024, 7, 1))
+    with pytest.raises(ServiceError, match=r"the warehouse \(connection .*\) cannot be reached") as error, opened:
+        pass
+    assert "secret" not in str(error.value)

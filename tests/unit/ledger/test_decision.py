@@ -10,7 +10,8 @@ import pytest
 
 from support.factories import a_decision
 from titleholder.errors import DataError
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, digest, row_of
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
+from titleholder.ledger.integrity import digest
 
 
 def stored(**parts: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from titleholder.ledger.decision import digest
-from titleholder.ledger.integrity import broken_links, decision_on, wrong_champions
+from titleholder.ledger.integrity import broken_links, decision_on, digest, wrong_champions
 
 VERDICT = {
     "champion": None, "holdout_start": "2024-01-01", "holdout_end": "2024-03-01", "rows": 9, "events": 3,

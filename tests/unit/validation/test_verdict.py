@@ -18,7 +18,7 @@ from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign, Verdict, judge
-from titleholder.workflow import policy
+from titleholder.workflow import decision_policy
 
 HOLDOUT = (date(2023, 10, 1), date(2024, 1, 1))
 
@@ -106,7 +106,7 @@ def test_nothing_to_measure_is_never_a_promotion(y: Array, reigning: bool, floor
     found = verdict_on(y, p, p[::-1] if reigning else None, spec)
     assert (found.challenger_metrics, found.champion_metrics, found.gain) == ({}, {}, None)
     assert statuses(found)["TH101"] == "fail"
-    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "reject"
+    assert decision_policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "reject"
 
 
 @pytest.mark.parametrize("rare", [0.0, 1.0])
@@ -120,7 +120,7 @@ def test_one_event_is_too_few_to_compare_by(rare: float) -> None:
     assert found.challenger_metrics["roc_auc"] == 1.0
     assert found.gain is None
     assert statuses(found) == {"TH101": "pass", "TH201": "pass", "TH301": "fail"}
-    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "reject"
+    assert decision_policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "reject"
     assert Verdict.model_validate_json(found.model_dump_json()) == found
 
 
@@ -141,7 +141,7 @@ def test_a_regression_of_one_row_is_kept_from_promotion() -> None:
     one = np.ones(1)
     found = verdict_on(one, one, one * 2, spec)
     assert (found.gain, found.challenger_metrics) == (None, {})
-    assert policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "keep"
+    assert decision_policy.rule(spec, found, as_of=date(2024, 7, 1), lane="live", newest=None).kind == "keep"
 
 
 def test_the_same_rows_give_the_same_verdict() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg2
 from psycopg2 import sql
 
-from titleholder.data.warehouse import libpq_url
+from titleholder.data.extraction import libpq_url
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import from_settings, setting

@@ -10,7 +10,7 @@ import pytest
 from support.factories import a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.verdict import Reign, Verdict
-from titleholder.workflow.policy import Ruling, answered, approvers, rule
+from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
 AS_OF = date(2024, 7, 1)
 ASKING: dict[str, Any] = {"promotion__approval": {"by": ["risk-lead", "cfo"], "within": "3 days"}}
