@@ -17,14 +17,17 @@ from sklearn.metrics import mean_squared_error, roc_auc_score
 from typer.testing import CliRunner, Result
 
 from localstack.state import State
-from support.audit_world import models_in, sentence
+from support.audit_world import models_in
+from support.retraining import in_force, retrain
 from support.stacks import tiny_rows
-from support.succession_world import MODELS, without_cards, write_model
+from support.succession_world import MODELS, write_model
 from titleholder.cli.main import app
+from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ServiceError, UsageError
-from titleholder.ledger import reigns, store
+from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
+from titleholder.registry.models import Models
 from titleholder.settings import Settings
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
@@ -59,12 +62,12 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         write_model(folder, name, judgement=RULES.format(rule=rule, gain=gain))
     for name in ("tiny_amount.yaml", "tiny_amount.sql"):
         (folder / name).write_text((MODELS / name).read_text())
-    with models_in(folder, state) as settings, without_cards():
+    with models_in(folder, state) as settings:
         rows = {
-            name: [sentence(name, month, LANE, settings, "scorecard") for month in MONTHS]
+            name: [retrain(name, month, LANE, settings) for month in MONTHS]
             for name in ("tiny_walk", "tiny_walk_other", "tiny_patient")
         }
-        rows["tiny_amount"] = [sentence("tiny_amount", month, LANE, settings, "scorecard") for month in MONTHS[:3]]
+        rows["tiny_amount"] = [retrain("tiny_amount", month, LANE, settings) for month in MONTHS[:3]]
         yield World(settings, rows)
 
 
@@ -72,7 +75,7 @@ def invoke(*words: str) -> Result:
     return CliRunner().invoke(app, ["backtest", *words])
 
 
-def told(model: str, *words: str) -> dict[str, Any]:
+def computed(model: str, *words: str) -> dict[str, Any]:
     done = invoke(model, "--lane", LANE, "--json", *words)
     assert done.exit_code == 0, done.output + str(done.exception)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -88,7 +91,7 @@ def followed(month: date, end: date) -> pd.DataFrame:
     return frame[inside]
 
 
-def scores(model: str, version: int, frame: pd.DataFrame) -> Any:
+def plain_scores(model: str, version: int, frame: pd.DataFrame) -> Any:
     X = frame[["signal", "noise", "price", "kind"]].astype({"kind": object})
     pipeline = mlflow.sklearn.load_model(f"models:/{model}/{version}")
     return pipeline.predict_proba(X)[:, 1] if hasattr(pipeline, "predict_proba") else pipeline.predict(X)
@@ -96,7 +99,7 @@ def scores(model: str, version: int, frame: pd.DataFrame) -> Any:
 
 def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
     rows = world.rows["tiny_walk"]
-    found, ends = told("tiny_walk"), [*MONTHS[1:], date(2024, 6, 1)]
+    found, ends = computed("tiny_walk"), [*MONTHS[1:], date(2024, 6, 1)]
     assert [m["month"]["as_of"] for m in found["months"]] == [str(m) for m in MONTHS]
     first = next(r.champion_after for r in rows if r.champion_after)
     means: dict[str, list[float]] = {}
@@ -105,7 +108,7 @@ def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
         frame = followed(row.as_of, end)
         assert (month["rows"], month["events"]) == (len(frame), min(frame["bad"].sum(), (1 - frame["bad"]).sum()))
         versions = [r.challenger for r in rows if r.as_of <= row.as_of]
-        by_version = {v: scores("tiny_walk", v, frame) for v in versions}
+        by_version = {v: plain_scores("tiny_walk", v, frame) for v in versions}
         area = {v: roc_auc_score(frame["bad"], p) for v, p in by_version.items()}
         used = {
             "gate": row.champion_after,
@@ -139,12 +142,12 @@ def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
 def test_the_interval_is_that_of_a_plain_bootstrap(world: World) -> None:
     """Rows of each month drawn again, both models on the same rows."""
     rows, rng = world.rows["tiny_walk"], np.random.default_rng(0)
-    found = told("tiny_walk")["overall"]["contrasts"]["newest-never"]["metric"]
+    found = computed("tiny_walk")["overall"]["contrasts"]["newest-never"]["metric"]
     draws = []
     for row, end in zip(rows, [*MONTHS[1:], date(2024, 6, 1)], strict=True):
         frame = followed(row.as_of, end)
         y = frame["bad"].to_numpy()
-        a, b = (scores("tiny_walk", v, frame) for v in (row.challenger, rows[0].challenger))
+        a, b = (plain_scores("tiny_walk", v, frame) for v in (row.challenger, rows[0].challenger))
         picks = rng.integers(0, len(y), (300, len(y)))
         draws.append([roc_auc_score(y[p], a[p]) - roc_auc_score(y[p], b[p]) for p in picks])
     error = np.mean(draws, axis=0).std()
@@ -161,82 +164,73 @@ def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
 
 @pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])
 def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, model: str) -> None:
-    rows = reigns.in_force(store.read(world.settings.ledger_url, model, LANE), LANE)
+    rows = in_force(model, LANE, world.settings)
     own = rows[0].spec["judgement"]
     setting = Setting(minimum_gain=own["minimum_gain"], confidence=own["confidence"])
     others = [Setting(minimum_gain=g, confidence=c) for g in (own["minimum_gain"], 0.3) for c in (0.95, 0.8)]
-    registry = Registry(world.settings.tracking_uri)
-    line = replay(rows, [*others, setting], registry, Scorer(registry))[setting]
+    scorer = Scorer(Registry(world.settings.tracking_uri), ScoreStore(world.settings.snapshots))
+    line = replay(rows, [*others, setting], scorer)[setting]
     assert line == rows, "whole rows, their verdicts and looks included"
 
 
 def test_another_minimum_gain_gives_what_a_lane_under_it_decided(world: World) -> None:
     rows = world.rows["tiny_walk_other"]
-    found = told("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95")
+    found = computed("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95")
     assert found["reproduced"] is True
     (tried,) = [w for w in found["what_if"] if w["setting"] == {"minimum_gain": OTHER, "confidence": 0.95}]
     assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
     assert tried["promotions"] == sum(r.kind == "promote" for r in rows)
-    assert tried["mean"] == pytest.approx(told("tiny_walk_other")["overall"]["policies"]["gate"]["mean"])
+    assert tried["mean"] == pytest.approx(computed("tiny_walk_other")["overall"]["policies"]["gate"]["mean"])
     (own,) = [w for w in found["what_if"] if w["own"]]
     assert own["setting"] == {"minimum_gain": OWN, "confidence": 0.95}
     assert own["mean"] == pytest.approx(found["overall"]["policies"]["gate"]["mean"])
 
 
-def test_a_second_run_asks_no_model_and_keeps_one_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = told("tiny_walk")
+def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = computed("tiny_walk")
 
     def gone(*_: object) -> None:
         raise AssertionError("a model was read")
 
-    monkeypatch.setattr(Registry, "load", gone)
-    again = told("tiny_walk")
-    assert again["asked"] == 0
-    assert again == {**first, "asked": 0}
+    monkeypatch.setattr(Models, "load", gone)
+    again = computed("tiny_walk")
+    assert again["computed"] == 0
+    assert again == {**first, "computed": 0}
     client = MlflowClient(world.settings.tracking_uri)
     run = client.get_run(first["run_id"])
-    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {
-        "backtest.html",
-        "backtest.json",
-        "predictions.parquet",
-    }
+    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"backtest.html", "backtest.json"}
     assert run.info.status == "FINISHED"
     assert run.data.tags["titleholder.lane"] == LANE
     assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
     assert run.data.metrics["gate_over_never_lower"] <= run.data.metrics["gate_over_never_estimate"]
 
 
-def test_predictions_that_were_tampered_with_are_asked_anew(world: World) -> None:
-    first = told("tiny_walk")
-    client = MlflowClient(world.settings.tracking_uri)
-    client.set_tag(first["run_id"], "titleholder.predictions_sha256", "0" * 64)
-    again = told("tiny_walk")
-    assert again["asked"] > 0
-    assert again["months"] == first["months"]
-
-
-def test_predictions_are_kept_by_month_version_and_entity(world: World, tmp_path: Path) -> None:
-    found = told("tiny_walk")
-    file = MlflowClient(world.settings.tracking_uri).download_artifacts(
-        found["run_id"], "predictions.parquet", str(tmp_path)
-    )
-    kept = pd.read_parquet(file)
-    used = kept[kept["part"] == "used"]
-    version = world.rows["tiny_walk"][1].challenger
-    one = used[(used["as_of"] == MONTHS[2]) & (used["version"] == version)].set_index("entity")
-    frame = followed(MONTHS[2], MONTHS[3]).set_index("id")
-    assert set(one.index) == set(frame.index)
-    np.testing.assert_array_equal(one["outcome"], frame["bad"].loc[one.index])
-    assert roc_auc_score(one["outcome"], one["score"]) == pytest.approx(found["months"][2]["estimates"][str(version)])
+def test_scores_are_stored_by_version_and_snapshot_and_computed_again_where_they_are_lost(world: World) -> None:
+    first = computed("tiny_walk")
+    frame = pd.read_parquet(first["snapshot_uri"])
+    version, other = (row.challenger for row in world.rows["tiny_walk"][:2])
+    scores = ScoreStore(world.settings.snapshots)
+    key = ScoreKey("tiny_walk", version, first["snapshot_sha256"])
+    known = scores.read(key)
+    assert known is not None
+    positions, stored = known
+    np.testing.assert_array_equal(stored, plain_scores("tiny_walk", version, frame.iloc[positions]))
+    lost, damaged = (Path(world.settings.snapshots) / k.path for k in (key, key._replace(version=other)))
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    again = computed("tiny_walk")
+    assert again["computed"] > len(stored)
+    assert {**again, "computed": 0} == {**first, "computed": 0}
+    assert computed("tiny_walk")["computed"] == 0
 
 
 def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
-    rows, found = world.rows["tiny_amount"], told("tiny_amount")
+    rows, found = world.rows["tiny_amount"], computed("tiny_amount")
     assert found["greater_is_better"] is False
     frame = followed(MONTHS[1], MONTHS[2])
     month = found["months"][1]
     error = {
-        v: mean_squared_error(frame["amount"], scores("tiny_amount", v, frame)) ** 0.5
+        v: mean_squared_error(frame["amount"], plain_scores("tiny_amount", v, frame)) ** 0.5
         for v in (rows[0].challenger, rows[1].challenger)
     }
     assert month["estimates"] == {str(v): pytest.approx(e) for v, e in error.items()}
@@ -248,17 +242,17 @@ def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
 def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, tmp_path: Path) -> None:
     """Rejected long ago, it asked for a column that the query has lost since."""
     model, strict = "tiny_lost", "judgement: {metric: roc_auc, minimum_events: 30, floors: {roc_auc: 0.99}}"
-    with pytest.MonkeyPatch.context() as patch, without_cards():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
         write_model(tmp_path, model, judgement=strict)
-        old = sentence(model, MONTHS[0], LANE, world.settings, "scorecard")
+        old = retrain(model, MONTHS[0], LANE, world.settings)
         assert old.kind == "reject"
         write_model(tmp_path, model, judgement=RULES.format(rule="single", gain=OWN))
         spec, query = tmp_path / f"{model}.yaml", tmp_path / "tiny.sql"
         spec.write_text(spec.read_text().replace("signal, noise, price", "signal, noise"))
         query.write_text(query.read_text().replace(" price,", ""))
-        rows = [sentence(model, month, LANE, world.settings, "scorecard") for month in MONTHS[1:3]]
-        found = told(model)
+        rows = [retrain(model, month, LANE, world.settings) for month in MONTHS[1:3]]
+        found = computed(model)
     assert rows[0].kind == "promote"
     assert [m["why"] for m in found["months"]] == ["no champion yet", "", ""]
     assert [sorted(m["estimates"]) for m in found["months"]] == [
@@ -269,20 +263,20 @@ def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, t
 
 def test_only_matured_outcomes_count_and_the_others_are_shown_as_unknown(world: World) -> None:
     """Outcomes mature in two months: of those known in mid May, events up to mid March count."""
-    found = told("tiny_walk", "--labels-as-of", "2024-05-15")
+    found = computed("tiny_walk", "--labels-as-of", "2024-05-15")
     assert found["matured"] == "2024-03-15"
     months = found["months"]
     assert [bool(m["why"]) for m in months] == [False, False, False, False, True, True]
     assert months[4]["why"] == "no rows with a known outcome"
     assert (months[3]["end"], months[3]["rows"]) == ("2024-03-15", len(followed(MONTHS[3], date(2024, 3, 15))))
     assert (found["overall"]["months"], found["overall"]["of"]) == (4, 6)
-    early = told("tiny_walk", "--labels-as-of", "2024-01-15")
+    early = computed("tiny_walk", "--labels-as-of", "2024-01-15")
     assert early["overall"]["months"] == 0
     assert len(early["months"]) == 6
 
 
 def test_until_leaves_out_what_came_after(world: World) -> None:
-    found = told("tiny_walk", "--until", "2024-02-10")
+    found = computed("tiny_walk", "--until", "2024-02-10")
     assert [m["month"]["as_of"] for m in found["months"]] == ["2023-12-01", "2024-01-01", "2024-02-01"]
     assert found["months"][-1]["end"] == "2024-03-01"
 
@@ -308,7 +302,7 @@ def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> No
         (("tiny_walk", "--lane", "nowhere"), "no decision in lane 'nowhere'; lanes with decisions: walked"),
         (("tiny_walk", "--lane", LANE, "--until", "2020-01-01"), "the first is of 2023-12-01"),
         (("tiny_wlk",), "Did you mean 'tiny_walk'"),
-        (("tiny_walk", "--lane", LANE, "--confidence", "0.2"), "confidence: 0.2 makes no sense"),
+        (("tiny_walk", "--lane", LANE, "--confidence", "0.2"), "confidence: 0.2 is invalid"),
         (("tiny_walk", "--lane", LANE, "--labels-as-of", str(date.today() + timedelta(days=9))), "are not known yet"),
     ):
         error = invoke(*words).exception
@@ -317,7 +311,7 @@ def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> No
         assert said in str(error)
 
 
-def test_a_service_that_is_down_is_told_with_exit_code_3(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_down_ends_with_exit_code_3(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TITLEHOLDER_LEDGER_URL", "postgresql://nobody@127.0.0.1:9/none")
     error = invoke("tiny_walk", "--lane", LANE).exception
     assert isinstance(error, ServiceError)
