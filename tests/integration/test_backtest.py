@@ -208,14 +208,12 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
 def test_scores_are_stored_by_version_and_snapshot_and_computed_again_where_they_are_lost(world: World) -> None:
     first = computed("tiny_walk")
     frame = pd.read_parquet(first["snapshot_uri"])
-    version, other = (row.challenger for row in world.rows["tiny_walk"][:2])
-    scores = ScoreStore(world.settings.snapshots)
-    key = ScoreKey("tiny_walk", version, first["snapshot_sha256"])
-    known = scores.read(key)
-    assert known is not None
-    positions, stored = known
-    np.testing.assert_array_equal(stored, plain_scores("tiny_walk", version, frame.iloc[positions]))
-    lost, damaged = (Path(world.settings.snapshots) / k.path for k in (key, key._replace(version=other)))
+    rows = world.rows["tiny_walk"][:2]
+    keys = [ScoreKey("tiny_walk", row.training_run_id, first["snapshot_sha256"]) for row in rows]
+    lost, damaged = (Path(world.settings.snapshots) / key.path for key in keys)
+    stored = pd.read_parquet(lost)
+    expected = plain_scores("tiny_walk", rows[0].challenger, frame.iloc[stored["position"]])
+    np.testing.assert_array_equal(stored["score"], expected)
     lost.unlink()
     damaged.write_bytes(damaged.read_bytes()[:-20])
     again = computed("tiny_walk")

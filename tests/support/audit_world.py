@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg2
 import pytest
 
@@ -115,24 +116,24 @@ class World:
         return statements
 
     def scores_of(self, row: Decision) -> Path:
-        """The file of the scores that were stored when a version was trained, and since."""
-        return Path(self.settings.snapshots) / _key(row).path
+        """The file of the scores that were stored when a version was trained."""
+        return Path(self.settings.snapshots) / key_of(row).training_path
 
     @contextmanager
     def rescored(self, row: Decision, change: Callable[[Array], Array]) -> Iterator[None]:
-        """The stored scores of a version, in the order of its snapshot, changed; as they were before, in the end."""
-        scores, key = ScoreStore(self.settings.snapshots), _key(row)
-        known = scores.read(key)
-        assert known is not None
-        scores.write(key, known[0], change(known[1].copy()))
+        """The scores of a version's training, in the order of its snapshot, changed; as they were before, in the end."""
+        file = self.scores_of(row)
+        whole, stored = file.read_bytes(), pd.read_parquet(file)
+        changed = change(stored["score"].to_numpy().copy())
+        ScoreStore(self.settings.snapshots).store_training(key_of(row), stored["position"].to_numpy(), changed)
         try:
             yield
         finally:
-            scores.write(key, *known)
+            file.write_bytes(whole)
 
 
-def _key(row: Decision) -> ScoreKey:
-    return ScoreKey(row.model, row.challenger, row.snapshot_sha256)
+def key_of(row: Decision) -> ScoreKey:
+    return ScoreKey(row.model, row.training_run_id, row.snapshot_sha256)
 
 
 def build(state: State, folder: Path, settings: Settings, model: str) -> World:

@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import event
 
 from support import retraining
-from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.ledger import database, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -49,8 +48,6 @@ class World:
     settings: Settings
     made: int = 0
     fits: dict[date, list[Any]] = field(default_factory=dict)
-    registered: dict[str, int] = field(default_factory=dict)
-    """The first version of each fit, whose scores are those of every later one."""
 
     def challenger(self, as_of: date = AS_OF) -> Challenger:
         """A new version of the next fit, by turns."""
@@ -62,8 +59,6 @@ class World:
         models, key = Registry(self.settings.tracking_uri).models, f"{self.model}-{self.made}"
         version = models.register(self.model, key, trained.model_uri, trained.run_id, {}, "made by a test")
         snapshot = trained.snapshot
-        known = ScoreKey(self.model, self.registered.setdefault(trained.run_id, version), snapshot.sha256)
-        ScoreStore(self.settings.snapshots).copy(known, known._replace(version=version))
         return Challenger(
             snapshot=snapshot, name=trained.name, run_id=trained.run_id, version=version,
             trained_through=snapshot.spans.holdout_start,
