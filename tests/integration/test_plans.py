@@ -139,7 +139,7 @@ def test_a_plan_that_is_overtaken_is_made_again_and_ends_as_if_it_had_come_last(
 def test_a_lane_that_is_always_overtaken_is_given_up_with_a_message(
     settings: Settings, challengers: list[Challenger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(promotion, "ATTEMPTS", 2)
+    monkeypatch.setattr(store, "ATTEMPTS", 2)
     first, second, third = (in_lane(challenger, "crowded") for challenger in challengers)
     with (
         overtaken_by([second, third], settings) as plans,
