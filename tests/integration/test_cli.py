@@ -37,11 +37,11 @@ def test_run_then_history_then_champion() -> None:
     assert "The first champion: every check" in table
 
 
-def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
+def test_models_names_broken_specs_with_exit_code_2() -> None:
     found = invoke("models", "--json")
     assert found.exit_code == 2
-    told = json.loads(found.stdout)
-    assert {m["model"] for m in told["models"]} == {
+    listed = json.loads(found.stdout)
+    assert {m["model"] for m in listed["models"]} == {
         "tiny",
         "tiny_amount",
         "tiny_asked",
@@ -50,7 +50,7 @@ def test_models_tells_of_broken_specs_with_exit_code_2() -> None:
         "tiny_hasty",
         "tiny_page",
     }
-    assert "minimun_gain" in told["errors"]["broken"]
+    assert "minimun_gain" in listed["errors"]["broken"]
 
 
 def test_an_unknown_model_is_a_usage_error_that_helps() -> None:

@@ -1,4 +1,4 @@
-"""Steps of a retrain for tests: by a model's name, asked for by a tester."""
+"""Steps of a retrain for tests: by a model's name, on behalf of a tester."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.Data
 
 
 def fill_tiny(url: str) -> None:
-    """Make the table `tiny` anew; `price` is NUMERIC, as money is."""
+    """Make the table `tiny`, in place of one that is there; `price` is NUMERIC, as money is."""
     engine = create_engine(url)
     with engine.begin() as connection:
         tiny_rows().to_sql("tiny", connection, if_exists="replace", index=False, chunksize=2000, method="multi")

@@ -1,4 +1,4 @@
-"""The simulated lender and the real loans in the warehouse of the tests, for what is asked about time."""
+"""The simulated lender and the real loans in the warehouse of the tests, for the tests about time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,192 @@
+"""What is decided already, what a ruling is made of, and the alias that follows the ledger; without any service."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.factories import a_decision, a_rollback, a_spec, a_verdict, result
+from titleholder.errors import ServiceError
+from titleholder.ledger import reigns, store
+from titleholder.ledger.decision import Answer, Decision, Entry
+from titleholder.ledger.store import LaneEntry
+from titleholder.settings import Settings
+from titleholder.spec.types import BACKTEST, LIVE
+from titleholder.workflow import promotion
+
+SPEC = a_spec()
+OTHER = a_spec(judgement__minimum_gain=0.5)
+YES = Answer(asked=("ann",), answer="approve", by="ann")
+SETTINGS: Any = Settings("ledger", "mlflow", "snapshots")
+
+
+def lane(*decisions: Decision) -> list[LaneEntry]:
+    """These decisions as `store.read_lane` gives them."""
+    rows: list[LaneEntry] = []
+    for decision in decisions:
+        planned = LaneEntry.planned(entry_of(decision), rows)
+        rows.append(planned.model_copy(update={"id": decision.id, "created_at": decision.created_at}))
+    return rows
+
+
+def entry_of(decision: Decision) -> Entry:
+    """A decision before it had a place in its lane, judged under the thresholds of `SPEC`."""
+    fields = {name: getattr(decision, name) for name in Entry.model_fields}
+    return Entry(**fields | {"judgement_fingerprint": SPEC.judgement_fingerprint()})
+
+
+def judged_against(rows: list[LaneEntry], decision: Decision) -> Decision:
+    """The decision as one that was judged against the champion it has after these rows."""
+    reign = reigns.reign_before(rows, decision.lane, decision.as_of)
+    return decision.model_copy(update={"reign_fingerprint": reigns.fingerprint(reign)})
+
+
+def test_a_planned_entry_stands_behind_the_rows_that_are_there() -> None:
+    first, second = lane(a_decision(1), a_decision(2, kind="keep", champion_before=1, champion_after=1))
+    assert [first.sequence, second.sequence] == [1, 2]
+    assert (first.spec is None, second.spec is None) == (False, True), "a spec where the champion changed"
+    assert second.matured == a_decision(2).matured
+    assert LaneEntry.planned(entry_of(a_decision(3)), [first, second]).id < 0
+
+
+def test_nothing_is_decided_about_a_version_without_a_row() -> None:
+    assert promotion.standing([], 1, SPEC) is None
+    assert promotion.standing(lane(a_decision(1)), 2, SPEC) is None
+
+
+def test_a_live_champion_is_decided_for_good() -> None:
+    (row,) = rows = lane(a_decision(1))
+    assert promotion.standing(rows, 1, OTHER) == row.id
+    assert promotion.standing(rows, 1, SPEC, YES) == row.id
+
+
+def test_a_challenger_that_was_kept_back_is_decided_until_thresholds_or_answer_change() -> None:
+    kept = a_decision(2, kind="keep", champion_before=1, champion_after=1, approval=YES)
+    rows = lane(a_decision(1), kept)
+    assert promotion.standing(rows, 2, SPEC) == kept.id
+    assert promotion.standing(rows, 2, SPEC, YES) == kept.id
+    assert promotion.standing(rows, 2, SPEC, YES.model_copy(update={"answer": "reject"})) is None
+    assert promotion.standing(rows, 2, OTHER) is None
+
+
+def test_in_another_lane_a_decision_stands_while_it_is_in_force_and_its_champion_is_the_same() -> None:
+    january = a_decision(1, lane=BACKTEST, reign_fingerprint="")
+    february = judged_against(
+        lane(january), a_decision(2, lane=BACKTEST, kind="keep", champion_before=1, champion_after=1)
+    )
+    rows = lane(january, february)
+    assert [promotion.standing(rows, version, SPEC) for version in (1, 2)] == [january.id, february.id]
+    again = a_decision(3, lane=BACKTEST, as_of=january.as_of, reign_fingerprint="")
+    rows = lane(january, february, again)
+    assert promotion.standing(rows, 1, SPEC) is None, "a later challenger of the same month replaced it"
+    assert promotion.standing(rows, 2, SPEC) is None, "it was judged against another champion"
+    assert promotion.standing(rows, 3, SPEC) == again.id
+
+
+def test_the_spec_of_a_champion_comes_from_the_lane_or_else_from_its_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = lane(a_decision(1))
+    reign = reigns.reign_before(rows, LIVE, date(2024, 9, 1))
+
+    def asked(_: str, number: int) -> Decision:
+        assert number == 102
+        return a_decision(2, spec=OTHER.model_dump(mode="json"))
+
+    monkeypatch.setattr(store, "decision", asked)
+    assert promotion.champion_spec(rows, reign, "url") == SPEC
+    assert promotion.champion_spec(rows, None, "url") is None
+    unchanged = a_decision(2, challenger_version=1, kind="keep", champion_before=1, champion_after=1)
+    assert promotion.champion_spec(lane(a_decision(1), unchanged), reign, "url") == OTHER
+
+
+def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:
+    row = a_decision(2, lane=BACKTEST)
+    against = a_verdict()
+    assert against.champion is not None
+    changed = promotion.rejudgement(row, SPEC, against, [], BACKTEST)
+    assert changed["kind"] == "promote"
+    assert (changed["champion_before"], changed["champion_after"]) == (against.champion.version, 2)
+    assert changed["reign_fingerprint"] == reigns.fingerprint(against.champion)
+    lost = promotion.rejudgement(row, SPEC, a_verdict(result("TH402", "fail")), [], BACKTEST)
+    assert (lost["kind"], lost["champion_after"]) == ("keep", against.champion.version)
+    alone = promotion.rejudgement(row, SPEC, a_verdict(result("TH201", "fail"), champion=None), [], BACKTEST)
+    assert (alone["kind"], alone["champion_before"], alone["champion_after"]) == ("reject", None, None)
+
+
+def test_a_version_that_was_rolled_back_wins_no_ruling() -> None:
+    rows = lane(a_decision(1), a_decision(2, champion_before=1), a_rollback(3, 2, 1))
+    through = rows[1].trained_through
+    ruling = promotion.rule(SPEC, a_verdict(), date(2024, 9, 1), through, LIVE, rows)
+    assert ruling.kind == "keep"
+    assert "nothing newer" in ruling.reason
+
+
+def followed(heads: list[int | None], alias: int | None, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, list[int]]:
+    """Whether the alias was moved, and to what, while the ledger gives these heads, the last one for ever."""
+    moves: list[int] = []
+
+    def champion(_: str) -> int | None:
+        return moves[-1] if moves else alias
+
+    def set_champion(_: str, version: int) -> None:
+        moves.append(version)
+
+    monkeypatch.setattr(store, "champion", lambda *_: heads.pop(0) if len(heads) > 1 else heads[0])
+    registry: Any = SimpleNamespace(models=SimpleNamespace(champion=champion, set_champion=set_champion))
+    return promotion.follow_head("small", settings=SETTINGS, registry=registry), moves
+
+
+@pytest.mark.parametrize(
+    ("heads", "alias", "moves"),
+    [
+        ([None], None, []),
+        ([None], 4, []),
+        ([1], 1, []),
+        ([1], None, [1]),
+        ([2], 1, [2]),
+        ([2, 3], 1, [2, 3]),
+    ],
+)
+def test_the_alias_follows_the_head_until_both_agree(
+    heads: list[int | None], alias: int | None, moves: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last case: another run moved the head while the alias was set."""
+    assert followed(heads, alias, monkeypatch) == (bool(moves), moves)
+
+
+def test_an_alias_that_cannot_keep_up_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ServiceError, match="small: the live lane changes faster .* run `titleholder audit`"):
+        followed(list(range(100)), None, monkeypatch)
+
+
+def test_a_plan_is_made_again_for_the_rows_that_are_there_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = [lane(), lane(a_decision(1))]
+    after: list[int] = []
+
+    def append(_: str, entries: list[Decision], *, after: int, asked: list[int] = after) -> list[Decision] | None:
+        asked.append(after)
+        return entries if len(asked) > 1 else None
+
+    monkeypatch.setattr(store, "read_lane", lambda *_: lanes.pop(0))
+    monkeypatch.setattr(store, "append", append)
+    planned: list[int] = []
+
+    def plan(rows: list[LaneEntry]) -> Any:
+        planned.append(len(rows))
+        return [a_decision(len(rows) + 1)]
+
+    assert store.write(plan, "url", "small", LIVE).sequence == 2
+    assert planned == after == [0, 1]
+
+
+def test_a_plan_is_given_up_after_so_many_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "ATTEMPTS", 3)
+    monkeypatch.setattr(store, "PAUSE", 0)
+    monkeypatch.setattr(store, "read_lane", lambda *_: [])
+    monkeypatch.setattr(store, "append", lambda *_, **__: None)
+    planned: list[int] = []
+    with pytest.raises(ServiceError, match="small, lane live: other runs kept writing for 3 attempts"):
+        store.write(lambda rows: planned.append(len(rows)) or [], "url", "small", LIVE)
+    assert planned == [0, 0, 0]

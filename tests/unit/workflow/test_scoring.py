@@ -1,0 +1,184 @@
+"""Scores of both models on the same rows: which rows are judged, what is stored, and what a reload is compared with."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from support.factories import AS_OF, REIGN, a_spec, rows, spans_of
+from titleholder.data import snapshots
+from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.errors import ColumnsError, DataError
+from titleholder.spec.windows import midnight
+from titleholder.validation.verdict import Reign
+from titleholder.workflow import scoring
+from titleholder.workflow.scoring import Comparison, Scorer, compare
+
+SPEC = a_spec()
+SPANS = spans_of(SPEC)
+CHALLENGER = 7
+
+
+class DebtModel:
+    """Scores by debt alone."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, slope: float = 1.0) -> None:
+        self.slope = slope
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        score = 1 / (1 + np.exp(-self.slope * X["debt"].to_numpy()))
+        return np.column_stack([1 - score, score])
+
+
+class Case(NamedTuple):
+    """A snapshot of the small spec, a store, and models by version; `loaded` are the versions that were loaded."""
+
+    comparison: Comparison
+    store: ScoreStore
+    models: dict[int, DebtModel]
+    loaded: list[int]
+
+    def scorer(self, retrained: dict[int, Any] | None = None) -> Scorer:
+        def load(_: str, version: int) -> DebtModel:
+            self.loaded.append(version)
+            return self.models[version]
+
+        registry: Any = SimpleNamespace(models=SimpleNamespace(load=load))
+        return Scorer(registry, self.store, retrained)
+
+    @property
+    def key(self) -> ScoreKey:
+        return ScoreKey(SPEC.name, CHALLENGER, self.comparison.sha256)
+
+    def trained(self) -> None:
+        """Store what a training stores."""
+        with snapshots.opened(self.comparison.uri, self.comparison.sha256) as extract:
+            training = extract.read(event_time="issued_at", end=SPANS.holdout_start, positions=True)
+        scoring.store_training_scores(self.store, self.key, self.models[CHALLENGER], SPEC, training)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    table = pa.Table.from_pandas(rows(SPEC, n=150), preserve_index=False)
+    extract = snapshots.write(str(tmp_path), "small", table.schema, iter(table.to_batches()))
+    comparison = Comparison(
+        spec=SPEC,
+        as_of=AS_OF,
+        version=CHALLENGER,
+        candidate="line",
+        uri=extract.uri,
+        sha256=extract.sha256,
+        spans=SPANS,
+    )
+    models = {CHALLENGER: DebtModel(), REIGN.version: DebtModel(-1)}
+    return Case(comparison, ScoreStore(str(tmp_path)), models, [])
+
+
+@pytest.mark.parametrize("n", [0, 1, 10, scoring.SAMPLE_ROWS, scoring.SAMPLE_ROWS + 1, 3 * scoring.SAMPLE_ROWS])
+def test_the_training_sample_is_all_rows_or_spread_evenly_over_them(n: int) -> None:
+    sample = scoring.training_sample(pd.DataFrame({"x": np.arange(n)}))["x"].to_numpy()
+    assert len(sample) == min(n, scoring.SAMPLE_ROWS)
+    if n:
+        assert (sample[0], sample[-1]) == (0, n - 1)
+    assert np.ptp(np.diff(sample)) <= 1 if n > 2 else True
+
+
+@pytest.mark.parametrize(
+    ("trained_through", "start", "noted"),
+    [
+        (SPANS.holdout_start - timedelta(days=60), SPANS.holdout_start, False),
+        (SPANS.holdout_start, SPANS.holdout_start, False),
+        (SPANS.holdout_start + timedelta(days=9), SPANS.holdout_start + timedelta(days=9), True),
+        (SPANS.matured + timedelta(days=9), SPANS.matured, True),
+    ],
+)
+def test_rows_are_judged_that_neither_model_was_trained_on(
+    case: Case, trained_through: date, start: date, noted: bool
+) -> None:
+    reign = REIGN.model_copy(update={"trained_through": trained_through})
+    found, note = scoring.judged_from(case.comparison, reign)
+    assert (found, bool(note)) == (start, noted)
+    scored = compare(case.comparison, reign, SPEC, case.scorer())
+    assert scored.holdout == (start, SPANS.matured)
+    assert (scored.evidence.frame["issued_at"] >= midnight(start)).all()
+    assert len(scored.evidence.challenger) == len(scored.evidence.frame) == len(scored.evidence.champion)  # type: ignore[arg-type]
+    assert bool(len(scored.evidence.frame)) == (start < SPANS.matured)
+
+
+def test_without_a_champion_the_whole_holdout_is_judged(case: Case) -> None:
+    assert scoring.judged_from(case.comparison, None) == (SPANS.holdout_start, "")
+    assert compare(case.comparison, None, None, case.scorer()).evidence.champion is None
+
+
+def test_a_second_comparison_loads_no_model_and_finds_the_same(case: Case) -> None:
+    case.trained()
+    first = compare(case.comparison, REIGN, SPEC, case.scorer(), reload=False)
+    assert sorted(set(case.loaded)) == [REIGN.version, CHALLENGER]
+    case.loaded.clear()
+    second = compare(case.comparison, REIGN, SPEC, case.scorer(), reload=False)
+    assert case.loaded == []
+    for name in ("challenger", "champion", "y"):
+        np.testing.assert_array_equal(getattr(first.evidence, name), getattr(second.evidence, name))
+    debt = first.evidence.frame["debt"].to_numpy()
+    np.testing.assert_allclose(first.evidence.challenger, 1 / (1 + np.exp(-debt)))
+    np.testing.assert_allclose(first.evidence.champion, 1 / (1 + np.exp(debt)))
+
+
+def test_a_reloaded_model_is_compared_with_what_was_stored_at_its_training(case: Case) -> None:
+    case.trained()
+    case.models[CHALLENGER] = DebtModel(slope=1.01)
+    evidence = compare(case.comparison, None, None, case.scorer()).evidence
+    assert evidence.recorded is not None
+    assert evidence.reloaded is not None
+    assert len(evidence.recorded) == scoring.RELOADED_ROWS
+    assert np.abs(evidence.recorded - evidence.reloaded).max() > 1e-4
+    without = compare(case.comparison, None, None, case.scorer(), reload=False).evidence
+    assert without.recorded is without.reloaded is None
+
+
+def test_a_reloaded_model_is_never_compared_with_its_own_scores_of_the_same_run(case: Case) -> None:
+    """Nothing was stored at the training: what the comparison itself stores shows nothing."""
+    evidence = compare(case.comparison, None, None, case.scorer()).evidence
+    assert evidence.recorded is None
+    assert case.store.read(case.key) is not None
+
+
+def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_stored(case: Case) -> None:
+    case.trained()
+    before = case.store.read(case.key)
+    evidence = compare(case.comparison, None, None, case.scorer({CHALLENGER: DebtModel(slope=2)})).evidence
+    debt = evidence.frame["debt"].to_numpy()
+    np.testing.assert_allclose(evidence.challenger, 1 / (1 + np.exp(-2 * debt)))
+    assert case.loaded == []
+    for known, now in zip(before or (), case.store.read(case.key) or (), strict=True):
+        np.testing.assert_array_equal(known, now)
+
+
+def test_a_champion_whose_columns_are_gone_is_named_with_them(case: Case) -> None:
+    wider = a_spec(columns__numeric=["income", "debt", "savings"])
+    with pytest.raises(ColumnsError, match=r"small: version 3 needs columns .* do not have: savings\. Keep them"):
+        compare(case.comparison, REIGN, wider, case.scorer())
+    assert scoring.missing_columns(wider, rows(SPEC, n=1)) == ["savings"]
+
+
+def test_a_champion_without_a_decision_is_an_error(case: Case) -> None:
+    with pytest.raises(DataError, match="no decision says how champion 3 was trained"):
+        compare(case.comparison, REIGN, None, case.scorer())
+
+
+def test_other_thresholds_and_looks_keep_rows_and_scores(case: Case) -> None:
+    scored = compare(case.comparison, REIGN, SPEC, case.scorer())
+    stricter, later = a_spec(judgement__minimum_gain=0.1), Reign(**{**REIGN.model_dump(), "judged_through": AS_OF})
+    other = scored.under(stricter, later)
+    assert (other.evidence.spec, other.reign) == (stricter, later)
+    assert other.evidence.challenger is scored.evidence.challenger
+    assert other.judge().minimum_gain == 0.1
