@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from titleholder.ledger.store import LaneEntry
 from titleholder.settings import Settings
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import promotion
+from titleholder.workflow.scoring import TrainedVersion
 
 SPEC = a_spec()
 OTHER = a_spec(judgement__minimum_gain=0.5)
@@ -86,7 +89,9 @@ def test_in_another_lane_a_decision_stands_while_it_is_in_force_and_its_champion
     assert promotion.standing(rows, 3, SPEC) == again.id
 
 
-def test_the_spec_of_a_champion_comes_from_the_lane_or_else_from_its_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spec_and_the_run_of_a_champion_come_from_the_lane_or_else_from_its_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows = lane(a_decision(1))
     reign = reigns.reign_before(rows, LIVE, date(2024, 9, 1))
 
@@ -95,10 +100,11 @@ def test_the_spec_of_a_champion_comes_from_the_lane_or_else_from_its_decision(mo
         return a_decision(2, spec=OTHER.model_dump(mode="json"))
 
     monkeypatch.setattr(store, "decision", asked)
-    assert promotion.champion_spec(rows, reign, "url") == SPEC
-    assert promotion.champion_spec(rows, None, "url") is None
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[0].training_run_id, SPEC)
+    assert promotion.champion_of(rows, None, "url") is None
     unchanged = a_decision(2, challenger_version=1, kind="keep", champion_before=1, champion_after=1)
-    assert promotion.champion_spec(lane(a_decision(1), unchanged), reign, "url") == OTHER
+    rows = lane(a_decision(1), unchanged)
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[1].training_run_id, OTHER)
 
 
 def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:
@@ -123,42 +129,38 @@ def test_a_version_that_was_rolled_back_wins_no_ruling() -> None:
     assert "nothing newer" in ruling.reason
 
 
-def followed(heads: list[int | None], alias: int | None, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, list[int]]:
-    """Whether the alias was moved, and to what, while the ledger gives these heads, the last one for ever."""
-    moves: list[int] = []
+@pytest.mark.parametrize(
+    ("head", "alias", "moves"), [(None, None, []), (None, 4, []), (1, 1, []), (1, None, [1]), (2, 1, [2]), (1, 2, [1])]
+)
+def test_the_alias_follows_the_head_under_its_lock(
+    head: int | None, alias: int | None, moves: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, moved = [False], []
 
-    def champion(_: str) -> int | None:
-        return moves[-1] if moves else alias
+    @contextmanager
+    def locked(url: str, model: str) -> Iterator[None]:
+        assert (url, model) == (SETTINGS.ledger_url, "small")
+        held[0] = True
+        yield
+        held[0] = False
+
+    def champion(*_: Any) -> int | None:
+        assert held[0], "read before the lock was held"
+        return alias
+
+    def head_of(*_: Any) -> int | None:
+        assert held[0], "read before the lock was held"
+        return head
 
     def set_champion(_: str, version: int) -> None:
-        moves.append(version)
+        assert held[0], "moved without the lock"
+        moved.append(version)
 
-    monkeypatch.setattr(store, "champion", lambda *_: heads.pop(0) if len(heads) > 1 else heads[0])
+    monkeypatch.setattr(store, "alias_locked", locked)
+    monkeypatch.setattr(store, "champion", head_of)
     registry: Any = SimpleNamespace(models=SimpleNamespace(champion=champion, set_champion=set_champion))
-    return promotion.follow_head("small", settings=SETTINGS, registry=registry), moves
-
-
-@pytest.mark.parametrize(
-    ("heads", "alias", "moves"),
-    [
-        ([None], None, []),
-        ([None], 4, []),
-        ([1], 1, []),
-        ([1], None, [1]),
-        ([2], 1, [2]),
-        ([2, 3], 1, [2, 3]),
-    ],
-)
-def test_the_alias_follows_the_head_until_both_agree(
-    heads: list[int | None], alias: int | None, moves: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last case: another run moved the head while the alias was set."""
-    assert followed(heads, alias, monkeypatch) == (bool(moves), moves)
-
-
-def test_an_alias_that_cannot_keep_up_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ServiceError, match="small: the live lane changes faster .* run `titleholder audit`"):
-        followed(list(range(100)), None, monkeypatch)
+    assert promotion.follow_head("small", settings=SETTINGS, registry=registry) == bool(moves)
+    assert moved == moves
 
 
 def test_a_plan_is_made_again_for_the_rows_that_are_there_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,15 @@ from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError
 from titleholder.spec.windows import midnight
+from titleholder.validation.checks import CHECKS
 from titleholder.validation.verdict import Reign
 from titleholder.workflow import scoring
-from titleholder.workflow.scoring import Comparison, Scorer, compare
+from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
 
 SPEC = a_spec()
 SPANS = spans_of(SPEC)
 CHALLENGER = 7
+CHAMPION = TrainedVersion(REIGN.version, "run-of-champion", SPEC)
 
 
 class DebtModel:
@@ -43,6 +45,7 @@ class Case(NamedTuple):
     """A snapshot of the small spec, a store, and models by version; `loaded` are the versions that were loaded."""
 
     comparison: Comparison
+    root: Path
     store: ScoreStore
     models: dict[int, DebtModel]
     loaded: list[int]
@@ -57,7 +60,7 @@ class Case(NamedTuple):
 
     @property
     def key(self) -> ScoreKey:
-        return ScoreKey(SPEC.name, CHALLENGER, self.comparison.sha256)
+        return self.comparison.challenger.key(self.comparison.sha256)
 
     def trained(self) -> None:
         """Store what a training stores."""
@@ -74,18 +77,19 @@ def case(tmp_path: Path) -> Case:
         spec=SPEC,
         as_of=AS_OF,
         version=CHALLENGER,
+        run_id="run-of-challenger",
         candidate="line",
         uri=extract.uri,
         sha256=extract.sha256,
         spans=SPANS,
     )
     models = {CHALLENGER: DebtModel(), REIGN.version: DebtModel(-1)}
-    return Case(comparison, ScoreStore(str(tmp_path)), models, [])
+    return Case(comparison, tmp_path, ScoreStore(str(tmp_path)), models, [])
 
 
 @pytest.mark.parametrize("n", [0, 1, 10, scoring.SAMPLE_ROWS, scoring.SAMPLE_ROWS + 1, 3 * scoring.SAMPLE_ROWS])
 def test_the_training_sample_is_all_rows_or_spread_evenly_over_them(n: int) -> None:
-    sample = scoring.training_sample(pd.DataFrame({"x": np.arange(n)}))["x"].to_numpy()
+    sample = scoring.spread(np.arange(n))
     assert len(sample) == min(n, scoring.SAMPLE_ROWS)
     if n:
         assert (sample[0], sample[-1]) == (0, n - 1)
@@ -107,7 +111,7 @@ def test_rows_are_judged_that_neither_model_was_trained_on(
     reign = REIGN.model_copy(update={"trained_through": trained_through})
     found, note = scoring.judged_from(case.comparison, reign)
     assert (found, bool(note)) == (start, noted)
-    scored = compare(case.comparison, reign, SPEC, case.scorer())
+    scored = compare(case.comparison, reign, CHAMPION, case.scorer())
     assert scored.holdout == (start, SPANS.matured)
     assert (scored.evidence.frame["issued_at"] >= midnight(start)).all()
     assert len(scored.evidence.challenger) == len(scored.evidence.frame) == len(scored.evidence.champion)  # type: ignore[arg-type]
@@ -121,10 +125,10 @@ def test_without_a_champion_the_whole_holdout_is_judged(case: Case) -> None:
 
 def test_a_second_comparison_loads_no_model_and_finds_the_same(case: Case) -> None:
     case.trained()
-    first = compare(case.comparison, REIGN, SPEC, case.scorer(), reload=False)
+    first = compare(case.comparison, REIGN, CHAMPION, case.scorer(), reload=False)
     assert sorted(set(case.loaded)) == [REIGN.version, CHALLENGER]
     case.loaded.clear()
-    second = compare(case.comparison, REIGN, SPEC, case.scorer(), reload=False)
+    second = compare(case.comparison, REIGN, CHAMPION, case.scorer(), reload=False)
     assert case.loaded == []
     for name in ("challenger", "champion", "y"):
         np.testing.assert_array_equal(getattr(first.evidence, name), getattr(second.evidence, name))
@@ -145,28 +149,35 @@ def test_a_reloaded_model_is_compared_with_what_was_stored_at_its_training(case:
     assert without.recorded is without.reloaded is None
 
 
-def test_a_reloaded_model_is_never_compared_with_its_own_scores_of_the_same_run(case: Case) -> None:
-    """Nothing was stored at the training: what the comparison itself stores shows nothing."""
-    evidence = compare(case.comparison, None, None, case.scorer()).evidence
-    assert evidence.recorded is None
-    assert case.store.read(case.key) is not None
+def test_lost_scores_of_the_training_count_as_different_however_often_it_is_compared(case: Case) -> None:
+    """What a comparison itself stores shows nothing about the training."""
+    for _ in range(2):
+        evidence = compare(case.comparison, None, None, case.scorer()).evidence
+        assert evidence.recorded is not None
+        assert len(evidence.recorded) == 0
+        result = CHECKS["TH703"](evidence)
+        assert result.status == "fail"
+    assert (case.root / case.key.path).exists()
+    assert not (case.root / case.key.training_path).exists()
 
 
 def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_stored(case: Case) -> None:
     case.trained()
-    before = case.store.read(case.key)
+    compare(case.comparison, None, None, case.scorer(), reload=False)
+    before = {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")}
+    assert len(before) == 2
+    case.loaded.clear()
     evidence = compare(case.comparison, None, None, case.scorer({CHALLENGER: DebtModel(slope=2)})).evidence
     debt = evidence.frame["debt"].to_numpy()
     np.testing.assert_allclose(evidence.challenger, 1 / (1 + np.exp(-2 * debt)))
     assert case.loaded == []
-    for known, now in zip(before or (), case.store.read(case.key) or (), strict=True):
-        np.testing.assert_array_equal(known, now)
+    assert {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")} == before
 
 
 def test_a_champion_whose_columns_are_gone_is_named_with_them(case: Case) -> None:
     wider = a_spec(columns__numeric=["income", "debt", "savings"])
     with pytest.raises(ColumnsError, match=r"small: version 3 needs columns .* do not have: savings\. Keep them"):
-        compare(case.comparison, REIGN, wider, case.scorer())
+        compare(case.comparison, REIGN, CHAMPION._replace(spec=wider), case.scorer())
     assert scoring.missing_columns(wider, rows(SPEC, n=1)) == ["savings"]
 
 
@@ -176,7 +187,7 @@ def test_a_champion_without_a_decision_is_an_error(case: Case) -> None:
 
 
 def test_other_thresholds_and_looks_keep_rows_and_scores(case: Case) -> None:
-    scored = compare(case.comparison, REIGN, SPEC, case.scorer())
+    scored = compare(case.comparison, REIGN, CHAMPION, case.scorer())
     stricter, later = a_spec(judgement__minimum_gain=0.1), Reign(**{**REIGN.model_dump(), "judged_through": AS_OF})
     other = scored.under(stricter, later)
     assert (other.evidence.spec, other.reign) == (stricter, later)
