@@ -30,7 +30,7 @@ def run(
     reason: Annotated[str, typer.Option(help="Why this run was asked for; it is kept in the ledger.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run all six steps in this process, without Airflow: extract, train, nominate, validate, decide, promote."""
+    """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report."""
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]

@@ -1,4 +1,4 @@
-"""Alembic's entry: run the migrations on the connection that `titleholder.migrations.migrate` hands over."""
+"""Alembic's entry: run the migrations on the connection that `titleholder.ledger.migrations.migrate` hands over."""
 
 from __future__ import annotations
 

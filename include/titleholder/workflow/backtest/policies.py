@@ -134,7 +134,7 @@ def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) ->
 def months(decided: Sequence[Decision], schedule: str | None) -> list[Period]:
     """One month for each as-of date of these decisions, and for each rollback; the last ends one tick later.
 
-    `gate` is whoever reigned after the date's last decision, `newest` the newest challenger, `never` the first
+    `gate` is whoever was champion after the date's last decision, `newest` the newest challenger, `never` the first
     champion.
     """
     began = _beginnings(decided)

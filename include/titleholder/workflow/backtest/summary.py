@@ -128,7 +128,7 @@ def changes(versions: Iterable[int | None]) -> int:
 
 
 def mean_of(versions: Sequence[int | None], found: Sequence[PeriodResult]) -> tuple[float | None, int]:
-    """The mean metric of whoever reigned, by month, over the months compared in which somebody did; and how many.
+    """The mean metric of whoever was champion, by month, over the months compared in which somebody did; and how many.
 
     Months of a version that could not be asked are left out too.
     """
@@ -148,7 +148,7 @@ class WhatIf(BacktestPart):
     """What a lane would have been under other values.
 
     `changed` are the months in which another version took over, the first champion included; `mean` is the mean metric
-    of whoever reigned, over `months` of the months compared. `own` marks the spec's own values.
+    of whoever was champion, over `months` of the months compared. `own` marks the spec's own values.
     """
 
     setting: Setting
