@@ -55,19 +55,19 @@ def test_sound_rows_have_no_fault() -> None:
 def test_a_changed_row_is_the_only_one_named(change: dict[str, Any]) -> None:
     rows = lane()
     rows[1] |= change
-    ((number, told),) = faults(rows)
+    ((number, explanation),) = faults(rows)
     assert number == 42
-    assert told.startswith("Its content was changed: it hashes to ")
+    assert explanation.startswith("Its content was changed: it hashes to ")
 
 
 def test_a_row_changed_with_its_hash_no_longer_fits_the_next_one() -> None:
     rows = lane()
     rows[1] |= {"reason": "forged"}
     rows[1]["hash"] = digest(rows[1])
-    ((number, told),) = faults(rows)
+    ((number, explanation),) = faults(rows)
     assert number == 43
-    assert told.startswith("Its previous_hash is ")
-    assert "decision 42 before it has the hash" in told
+    assert explanation.startswith("Its previous_hash is ")
+    assert "decision 42 before it has the hash" in explanation
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_a_row_changed_with_its_hash_no_longer_fits_the_next_one() -> None:
     ],
 )
 def test_a_row_that_is_gone_is_missed_by_the_next_one(gone: list[int], number: int, message: str) -> None:
-    ((named, told),) = faults([r for n, r in enumerate(lane()) if n not in gone])
+    ((named, explanation),) = faults([r for n, r in enumerate(lane()) if n not in gone])
     assert named == number
-    assert message in told
-    assert "Its previous_hash is" in told
+    assert message in explanation
+    assert "Its previous_hash is" in explanation
 
 
 def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
     rows = lane()
     rows[1] |= {"seed": object()}
-    ((_, told),) = faults(rows)
-    assert "Its hash cannot be computed" in told
-    ((number, told),) = faults(lane(verdict='{"rows": "many"}'))
+    ((_, explanation),) = faults(rows)
+    assert "Its hash cannot be computed" in explanation
+    ((number, explanation),) = faults(lane(verdict='{"rows": "many"}'))
     assert number == 43
-    assert "this version cannot read it" in told
+    assert "this version cannot read it" in explanation
 
 
 @pytest.mark.parametrize(
