@@ -191,7 +191,7 @@ def test_each_step_reads_each_thing_once(settings: Settings, monkeypatch: pytest
     assert by_training == {"snapshots": 1}
     validated, by_validate = asked.by(lambda: steps.validate(challenger, settings=settings))
     assert validated.verdict.champion is not None
-    assert by_validate == {"SELECT": 1, "snapshots": 1, "models": by_validate["models"]}
+    assert by_validate == {"SELECT": 1, "snapshots": 1, "models": 2}
     proposed, by_decide = asked.by(lambda: steps.decide(validated, settings=settings))
     assert by_decide == {"SELECT": 1}
     decision, by_promote = asked.by(lambda: steps.promote(proposed, settings=settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -131,12 +131,13 @@ class Scorer:
 
     def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[int, Pipeline] | None = None) -> None:
         self.registry, self.store, self._retrained = registry, store, retrained or {}
+        self._load = lru_cache(maxsize=2)(registry.models.load)  # a challenger and a champion
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""
         model = self._retrained.get(trained.version)
         if model is None:
-            model = self.registry.models.load(trained.spec.name, trained.version)
+            model = self._load(trained.spec.name, trained.version)
         return predict(model, trained.spec, frame)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
