@@ -31,7 +31,11 @@ SCHEMA = pa.schema([("position", pa.int64()), ("score", pa.float64())])
 
 
 class ScoreKey(NamedTuple):
-    """Whose scores of which snapshot: a model, the run that trained it, and the snapshot's SHA-256."""
+    """Whose scores of which snapshot: a model, the run that trained it, and the snapshot's SHA-256.
+
+    >>> ScoreKey("loans", "4f0c", "ab12").training_path
+    'scores/loans/4f0c/ab12.training.parquet'
+    """
 
     model: str
     run_id: str

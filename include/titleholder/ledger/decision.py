@@ -21,7 +21,11 @@ T = TypeVar("T")
 
 
 class Answer(BaseModel):
-    """What people said when they were asked to approve a challenger."""
+    """What people said when they were asked to approve a challenger.
+
+    >>> Answer(asked=("ann", "bob"), answer="approve", by="ann").answer
+    'approve'
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -110,7 +110,11 @@ class Windows(StrictModel):
 
 
 class Range(StrictModel):
-    """An interval to search in; whole numbers when both ends are."""
+    """An interval to search in; whole numbers when both ends are.
+
+    >>> Range(low=0.01, high=0.3, log=True).high
+    0.3
+    """
 
     low: int | float
     high: int | float

@@ -24,7 +24,12 @@ def midnight(day: date) -> datetime:
 
 
 class Intervals(BaseModel):
-    """Half-open intervals of event time: training is [train_start, holdout_start), holdout [holdout_start, matured)."""
+    """Half-open intervals of event time: training is [train_start, holdout_start), holdout [holdout_start, matured).
+
+    >>> spans = Intervals(train_start=date(2020, 1, 1), holdout_start=date(2022, 1, 1), matured=date(2022, 7, 1))
+    >>> (spans.matured - spans.holdout_start).days
+    181
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -40,7 +40,16 @@ LATER = 12
 
 
 class Look(BaseModel):
-    """What one challenge added: the gain on cohorts [start, end) that no earlier look of the reign took."""
+    """What one challenge added: the gain on cohorts [start, end) that no earlier look of the reign took.
+
+    >>> months = [date(2024, month, 1) for month in range(1, 8)]
+    >>> looks = [
+    ...     Look(as_of=end, start=start, end=end, rows=900, events=90, metric="roc_auc", gain=0.02, error=0.01)
+    ...     for start, end in zip(months, months[1:])
+    ... ]
+    >>> [accumulate(looks[:n], minimum_gain=0.0, confidence=0.95).shown for n in (1, 2, 6)]
+    [False, False, True]
+    """
 
     model_config = ConfigDict(frozen=True)
 

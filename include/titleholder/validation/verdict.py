@@ -21,6 +21,9 @@ class Reign(BaseModel):
     """The champion that a challenger was judged against, and the evidence that earlier challengers gathered against it.
 
     `trained_through` and `judged_through` end the rows that it was trained on and those that it was promoted by.
+
+    >>> Reign(version=3, as_of=date(2024, 1, 1), trained_through=date(2022, 1, 1)).looks
+    ()
     """
 
     model_config = ConfigDict(frozen=True)

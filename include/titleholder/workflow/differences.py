@@ -48,7 +48,15 @@ class ComparedPart(BaseModel):
 
 
 class Tally:
-    """Counts a part's values as they are compared, and keeps those that differ and those that were never recorded."""
+    """Counts a part's values as they are compared, and keeps those that differ and those that were never recorded.
+
+    >>> tally = Tally("metrics")
+    >>> tally.compare({"roc_auc": 0.71, "brier": 0.09}, {"roc_auc": 0.71, "brier": 0.10})
+    >>> tally.part
+    ComparedPart(name='metrics', equal=1, within=0, different=1)
+    >>> tally.differences[0].path
+    'metrics.brier'
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -35,6 +35,10 @@ class Curve:
     """One model's scores, sorted and their ties found once; counting is then O(n) for each weight vector.
 
     Between two scores of events no metric of the ROC curve changes its course, so that it is enough to count there.
+
+    >>> curve = Curve(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.3, 0.4]))
+    >>> roc_auc(curve.count(np.array([[1, 1, 1, 1], [1, 0, 1, 1]])))
+    array([0.75, 1.  ])
     """
 
     def __init__(self, y: Array, p: Array) -> None:

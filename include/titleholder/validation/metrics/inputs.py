@@ -54,6 +54,9 @@ class Sample:
     """Outcomes of n rows, and where there are any their sample weights and clusters; each of shape (n,).
 
     Rows of one cluster are never taken for independent.
+
+    >>> Sample(np.array([0.0, 1.0, 1.0]), clusters=np.array(["a", "a", "b"])).at([1, 2]).clusters
+    array(['a', 'b'], dtype='<U1')
     """
 
     y: Array
@@ -71,6 +74,9 @@ class Estimation:
     """How an interval is estimated: its confidence, and of a bootstrap the number of resamples and the seed.
 
     `judgement` has what `profit` (with a `cut_off`), `emp` and `pinball` (`quantile`) need.
+
+    >>> Estimation(confidence=0.95, resamples=500, seed=7).resamples
+    500
     """
 
     confidence: float

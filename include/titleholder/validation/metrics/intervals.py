@@ -22,7 +22,14 @@ from titleholder.validation.metrics.weighted import prepare
 
 @dataclass(frozen=True)
 class Gain(Interval):
-    """Challenger minus champion, oriented so that more is better, with a two-sided confidence interval."""
+    """Challenger minus champion, oriented so that more is better, with a two-sided confidence interval.
+
+    >>> sample = Sample(np.array([0.0, 0.0, 1.0, 1.0]))
+    >>> challenger, champion = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.1, 0.3, 0.2, 0.4])
+    >>> found = gain("roc_auc", sample, challenger, champion, Estimation(confidence=0.95, resamples=100, seed=1))
+    >>> found.estimate, found.method
+    (0.25, 'DeLong')
+    """
 
     method: str
     error: float = math.nan

@@ -19,7 +19,13 @@ EXPECTED = 5.0
 
 
 class Psi(NamedTuple):
-    """The population stability index with an interval, and the shares it is made of."""
+    """The population stability index with an interval, and the shares it is made of.
+
+    >>> before, after = np.repeat(["rent", "own"], [60, 40]), np.repeat(["rent", "own"], [30, 70])
+    >>> found = psi(before, after, bins=10, confidence=0.95)
+    >>> round(found.value, 3), found.lower > 0
+    (0.376, True)
+    """
 
     value: float
     lower: float
