@@ -50,7 +50,7 @@ def test_no_champion_yet_is_neither_good_nor_bad() -> None:
         ({"model": MODEL._replace(paused=True)}, "warn switched off"),
         ({"model": MODEL._replace(next_run=NOW - timedelta(hours=2))}, "warn overdue"),
         ({"run": Run("tiny.retrain", "r1", "failed", NOW)}, "bad run failed"),
-        ({"approvals": [APPROVAL]}, "open approval asked"),
+        ({"approvals": [APPROVAL]}, "open approval requested"),
         ({"aliases": Aliases({"tiny": 2})}, "bad alias differs"),
         ({"aliases": Aliases({})}, "bad alias differs"),
         ({"aliases": Aliases({}, "MLflow does not answer")}, "warn alias not compared"),

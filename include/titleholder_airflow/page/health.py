@@ -63,7 +63,7 @@ def _approvals(approvals: Sequence[Approval]) -> list[HealthSign]:
     if not approvals:
         return []
     many = "A challenger waits" if len(approvals) == 1 else f"{len(approvals)} challengers wait"
-    return [HealthSign("open", "approval asked", f"{many} for approval; no answer means no.", approvals[0].href)]
+    return [HealthSign("open", "approval requested", f"{many} for approval; no answer means no.", approvals[0].href)]
 
 
 def differs(model: str, standing: LiveStatus, aliases: Aliases) -> bool:
