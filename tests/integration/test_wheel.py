@@ -87,8 +87,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     (wheel,) = dist.glob("*.whl")
     _do(sys.executable, "-m", "venv", "--without-pip", str(venv))
     (packages,) = venv.glob("lib/python*/site-packages")
-    # A path file adds folders, but does not follow the path file of this checkout's editable install in them.
-    (packages / "borrowed.pth").write_text("\n".join(p for p in sys.path if p.endswith("site-packages")))
+    borrowed = home / "borrowed"  # what this environment has, without the editable install of this checkout
+    borrowed.mkdir()
+    for folder in (Path(p) for p in sys.path if p.endswith("site-packages")):
+        for entry in folder.iterdir():
+            if not entry.name.startswith(("titleholder", "__editable__")):
+                (borrowed / entry.name).symlink_to(entry)
+    (packages / "borrowed.pth").write_text(str(borrowed))
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert uv, "uv is in requirements-dev.txt"
     _do(
