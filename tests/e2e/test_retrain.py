@@ -49,6 +49,11 @@ def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Air
                     for what in ("retrain", "rollback")}  # fmt: skip
 
 
+def test_the_plugin_is_registered_once(airflow: Airflow) -> None:
+    assert airflow.get("/plugins/importErrors")["import_errors"] == []
+    assert [plugin["name"] for plugin in airflow.get("/plugins")["plugins"]].count("titleholder") == 1
+
+
 def test_a_live_run_makes_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
     reason = "end to end {{ conn.warehouse.password }} {# no template #}"
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": reason})
