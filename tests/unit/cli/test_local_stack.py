@@ -56,4 +56,6 @@ def test_without_a_running_stack_the_environment_alone_counts(monkeypatch: pytes
         raise ServiceError("no local stack")
 
     monkeypatch.setattr(settings, "environment", none)
+    before = dict(os.environ)
     local_stack.use_addresses()
+    assert dict(os.environ) == before

@@ -12,13 +12,6 @@ from localstack.state import State
 from titleholder.errors import ServiceError
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    made = State(tmp_path / "state")
-    made.prepare()
-    return made
-
-
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 

@@ -8,37 +8,11 @@ from pathlib import Path
 import pytest
 
 from support.factories import SQL, YAML, a_spec
+from support.specs import bent, complaint, write
 from titleholder.errors import SpecError, UsageError
 from titleholder.spec import loader
 from titleholder.spec.loader import DEFAULT_FOLDER, load_spec, load_specs, models_folder
 from titleholder.spec.model import ModelSpec
-
-
-def write(folder: Path, text: str = YAML, sql: str | None = SQL, name: str = "small") -> Path:
-    path = folder / f"{name}.yaml"
-    path.write_text(text)
-    if sql is not None:
-        (folder / "small.sql").write_text(sql)
-    return path
-
-
-def bent(*changes: tuple[str, str]) -> str:
-    """The valid YAML with pieces of it replaced, each of which must be there."""
-    text = YAML
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    return text
-
-
-def complaint(folder: Path, text: str, sql: str | None = SQL) -> str:
-    with pytest.raises(SpecError) as caught:
-        load_spec(write(folder, text, sql))
-    return str(caught.value)
-
-
-def line_of(text: str, piece: str) -> int:
-    return next(n for n, line in enumerate(text.splitlines(), start=1) if piece in line)
 
 
 def test_the_shipped_specs_all_load() -> None:
