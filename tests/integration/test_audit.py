@@ -22,7 +22,7 @@ from titleholder.ledger import store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import steps
-from titleholder.workflow.audit import AuditFinding, Report, audit
+from titleholder.workflow.audit import AuditFinding, AuditReport, audit
 from titleholder.workflow.payloads import RollbackOrder
 
 pytestmark = pytest.mark.slow
@@ -36,15 +36,15 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         yield build(state, folder, settings, MODEL)
 
 
-def looked(world: World, **options: bool) -> Report:
+def looked(world: World, **options: bool) -> AuditReport:
     return audit([MODEL], settings=world.settings, **options)
 
 
-def checks(report: Report) -> list[tuple[str, int | None]]:
+def checks(report: AuditReport) -> list[tuple[str, int | None]]:
     return [(f.check, f.decision) for f in report.findings]
 
 
-def the_one(report: Report) -> AuditFinding:
+def the_one(report: AuditReport) -> AuditFinding:
     (finding,) = report.findings
     return finding
 

@@ -9,7 +9,7 @@ import pytest
 from support.page_cases import MODEL, decided, reigned
 from titleholder.ledger.queries import DecisionRecord, LiveStatus
 from titleholder_airflow.page import health
-from titleholder_airflow.page.facts import Approval, Run
+from titleholder_airflow.page.airflow import Approval, Run
 from titleholder_airflow.page.health import HealthSign
 from titleholder_airflow.page.mlflow import Aliases
 

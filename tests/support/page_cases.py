@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from titleholder.ledger.queries import DecisionRecord, ReignRecord
-from titleholder_airflow.page.facts import Model
+from titleholder_airflow.page.airflow import Model
 
 MODEL = Model("tiny", "A small model", "risk", paused=False, stale=False, next_run=datetime(2026, 2, 1, tzinfo=UTC))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from titleholder.data.leakage.leaktest import Leak, LeakReport
-    from titleholder.workflow.audit import Report
+    from titleholder.workflow.audit import AuditReport
     from titleholder.workflow.reproduce import Reproduction
 
 
@@ -45,7 +45,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: AuditReport) -> None:
     for finding in report.findings:
         place = " ".join(str(part) for part in (finding.model, finding.lane) if part is not None)
         out.print(Text(f"{finding.check}  {place}", style="bold red"))

@@ -67,7 +67,7 @@ class Repair(BaseModel):
     explanation: str
 
 
-class Report(BaseModel):
+class AuditReport(BaseModel):
     """What an audit found, how much it looked at, and which aliases it set right."""
 
     model_config = ConfigDict(frozen=True)
@@ -126,7 +126,7 @@ Job = Callable[[Sequence[AuditFinding]], Iterator[AuditFinding | Repair]]
 
 def audit(
     models: Sequence[str] = (), *, settings: Settings, repair: bool = False, on_step: OnStep | None = None
-) -> Report:
+) -> AuditReport:
     """Audit these models, or all about which the ledger or the registry knows of decisions.
 
     With `repair` an alias is set to the ledger's live head, unless that lane is itself in doubt. `on_step` gets what is
@@ -147,7 +147,7 @@ def audit(
         seen = list(look(tuple(found)))
         found += [item for item in seen if isinstance(item, AuditFinding)]
         repaired += [item.explanation for item in seen if isinstance(item, Repair)]
-    return Report(
+    return AuditReport(
         findings=tuple(found),
         models=tuple(b.model for b in books),
         lanes=sum(len(b.lanes) for b in books),

@@ -1,4 +1,4 @@
-"""What the six steps hand to one another: small and frozen, so that it can travel through XCom."""
+"""What the steps hand to one another: small and frozen, so that it can travel through XCom."""
 
 from __future__ import annotations
 

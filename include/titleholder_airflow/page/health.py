@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from titleholder.ledger.queries import DecisionRecord, LiveStatus
-from titleholder_airflow.page.facts import Approval, Model, Run
+from titleholder_airflow.page.airflow import Approval, Model, Run
 from titleholder_airflow.page.mlflow import Aliases
 
 Tone = Literal["good", "none", "warn", "bad", "open"]

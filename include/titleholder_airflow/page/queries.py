@@ -14,7 +14,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import func, select
 
-from titleholder_airflow.page.facts import RETRAIN, Approval, Model, Run
+from titleholder_airflow.page.airflow import RETRAIN, Approval, Model, Run
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser

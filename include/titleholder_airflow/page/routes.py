@@ -28,7 +28,7 @@ from titleholder.registry import names
 from titleholder.settings import need
 from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
 from titleholder_airflow.page import charts, health, mlflow, queries
-from titleholder_airflow.page.facts import Approval, Model
+from titleholder_airflow.page.airflow import Approval, Model
 from titleholder_airflow.page.rendering import page
 
 LOG = logging.getLogger(__name__)
