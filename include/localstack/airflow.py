@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
+import psutil
 import requests
 
 from localstack.keys import ADMIN
@@ -15,6 +16,7 @@ from localstack.state import State
 from titleholder.errors import ServiceError
 
 DONE = ("success", "failed")
+_NOTICE = 2.0  # seconds within which the scheduler sees that a process has ended
 TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
 
 
@@ -121,13 +123,22 @@ class Airflow:
         """Answer a task's question, as this user, until the answer is accepted.
 
         An answer given before the asking process has ended can be lost: the LocalExecutor of Airflow 3.3.2 mistakes
-        the end of that process for the end of the resumed one and retries the task, which asks again.
+        the end of that process for the end of the resumed one and retries the task, which asks again. So it is given
+        once that process, which is one of this machine, is gone and Airflow has had a moment to notice.
         """
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
         state = "awaiting_input"
         while state == "awaiting_input":
+            self._wait_for_exit(dag, run_id, task, timeout)
             self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
             state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+
+    def _wait_for_exit(self, dag: str, run_id: str, task: str, timeout: float) -> None:
+        asking = self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")["pid"]
+        deadline = time.monotonic() + timeout
+        while asking and psutil.pid_exists(asking) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(_NOTICE)
 
     def _wait_for_task(self, dag: str, run_id: str, task: str, states: set[str], timeout: float) -> str:
         deadline = time.monotonic() + timeout
@@ -145,3 +156,19 @@ class Airflow:
                 raise ServiceError(f"{dag} {run_id} is still {state} after {timeout:.0f} s; see {self.address}")
             time.sleep(0.5)
         return str(state)
+
+    def wait_for_success(self, dag: str, run_id: str, timeout: float = 600) -> None:
+        """Return when a run has succeeded; a ServiceError if it failed shows why, or that it is not done in time."""
+        if self.wait_for_run(dag, run_id, timeout) == "failed":
+            raise ServiceError(f"{dag} {run_id} failed. {self.failures(dag, run_id)}")
+
+    def failures(self, dag: str, run_id: str, lines: int = 12) -> str:
+        """Of every failed task of a run, the last lines of the log of its last try."""
+        found = [t for t in self.tasks(dag, run_id) if t["state"] == "failed"]
+        return "\n".join(self._end_of_log(dag, run_id, task, lines) for task in found)
+
+    def _end_of_log(self, dag: str, run_id: str, task: Mapping[str, Any], lines: int) -> str:
+        path = f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+        content = self.get(f"{path}?map_index={task['map_index']}&full_content=true")["content"]
+        events = [str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content]
+        return "\n".join([f"Task {task['task_id']}, try {task['try_number']}:", *events[-lines:]])

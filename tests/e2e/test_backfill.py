@@ -63,7 +63,7 @@ def test_a_run_that_an_asset_started_has_its_start_date_as_as_of(airflow: Airflo
     while not (runs := airflow.runs(f"{FED}.retrain", "asset_triggered")):
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    assert airflow.wait_for_run(f"{FED}.retrain", runs[0]["dag_run_id"]) == "success"
+    airflow.wait_for_success(f"{FED}.retrain", runs[0]["dag_run_id"])
     rows = store.read(settings.ledger_url, FED, "live")
     (row,) = [r for r in rows if r.airflow_run == f"{FED}.retrain/{runs[0]['dag_run_id']}"]
     assert row.as_of in (before, datetime.now(UTC).date())
@@ -101,7 +101,8 @@ def test_order_does_not_matter_and_a_reprocessed_month_gives_the_same(airflow: A
     live = store.read(settings.ledger_url, MODEL, "live")
     shuffled = ("2024-04", "2024-01", "2023-11", "2024-03", "2023-12", "2024-02")
     runs = [airflow.trigger(DAG, {"as_of": f"{month}-01", "lane": "shuffled"}) for month in shuffled]
-    assert {airflow.wait_for_run(DAG, run) for run in runs} == {"success"}
+    for run in runs:
+        airflow.wait_for_success(DAG, run)
     assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
     again = airflow.backfill(DAG, "2024-01-01", "2024-01-01", at_once=1, reprocess="completed", conf={"lane": "killed"})
     wait_for(airflow, again)

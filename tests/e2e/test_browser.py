@@ -143,7 +143,7 @@ def test_a_retrain_by_the_form_is_approved_on_the_page(
     ]
     assert champion(settings) is None
     answer(page_of("risk-lead"), users["admin"], run_id, "Approve", "seen on the page")
-    assert users["admin"].wait_for_run(RETRAIN, run_id) == "success"
+    users["admin"].wait_for_success(RETRAIN, run_id)
     row = row_of(settings, f"{RETRAIN}/{run_id}")
     assert (row.kind, row.actor, row.asked_because) == ("promote", "admin", "asked on the page")
     assert (str(row.as_of), champion(settings)) == ("2024-01-01", row.challenger_version)
@@ -181,7 +181,7 @@ def test_a_retrain_needs_nothing_filled_in_and_a_rollback_a_reason(page_of: Open
 def test_a_rollback_by_the_form(page_of: Opener, users: dict[str, Airflow], settings: Settings, newer: str) -> None:
     users["admin"].wait_for_question(RETRAIN, newer, "approve")
     users["cfo"].answer(RETRAIN, newer, "approve", "Approve")
-    assert users["admin"].wait_for_run(RETRAIN, newer) == "success"
+    users["admin"].wait_for_success(RETRAIN, newer)
     first, second = [row.challenger_version for row in store.read(settings.ledger_url, MODEL, "live")]
     assert champion(settings) == second
     wait_for_pick(users["admin"], first)
@@ -193,7 +193,7 @@ def test_a_rollback_by_the_form(page_of: Opener, users: dict[str, Airflow], sett
     page.get_by_role("option", name=f"version {first}:").click()
     button(form, "Trigger").click()
     run_id = started(page, ROLLBACK)
-    assert users["admin"].wait_for_run(ROLLBACK, run_id) == "success"
+    users["admin"].wait_for_success(ROLLBACK, run_id)
     row = row_of(settings, f"{ROLLBACK}/{run_id}")
     assert (row.kind, row.actor, row.asked_because) == ("rollback", "risk-lead", "it saw the future")
     assert (row.champion_before, row.champion_after, champion(settings)) == (second, first, first)

@@ -33,7 +33,7 @@ def airflow(state: State) -> Airflow:
 def run_id(airflow: Airflow) -> str:
     """A run of a lane of its own, which ends with a champion there."""
     run_id = airflow.trigger(RETRAIN, {"as_of": "2024-01-01", "lane": LANE, "reason": "to be <looked> at"})
-    assert airflow.wait_for_run(RETRAIN, run_id) == "success"
+    airflow.wait_for_success(RETRAIN, run_id)
     return run_id
 
 

@@ -55,7 +55,7 @@ def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str
 
 
 def ended(users: dict[str, Airflow], settings: Settings, run_id: str, dag: str = DAG) -> Decision:
-    assert users["admin"].wait_for_run(dag, run_id) == "success"
+    users["admin"].wait_for_success(dag, run_id)
     return row_of(settings, dag, run_id)
 
 
@@ -155,7 +155,7 @@ def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -
         with pytest.raises(ServiceError, match=r"\(400\).*Invalid input for param to: \d+ is not one of \[None, "):
             users["admin"].trigger("tiny_asked.rollback", {"reason": "a slip", "to": invalid})
     run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": present})
-    assert users["admin"].wait_for_run("tiny_asked.rollback", run_id) == "success"
+    users["admin"].wait_for_success("tiny_asked.rollback", run_id)
     row = row_of(settings, "tiny_asked.rollback", run_id)
     assert (row.kind, row.champion_before, row.champion_after) == ("rollback", present, first.challenger_version)
     assert (row.actor, row.asked_because) == ("risk-lead", "it saw the future")
@@ -171,7 +171,8 @@ def test_live_runs_of_several_months_overlap_and_make_one_line(users: dict[str, 
     admin = users["admin"]
     before = store.read(settings.ledger_url, "tiny_amount", "live")
     runs = [admin.trigger(AMOUNT, {"as_of": f"2024-0{m}-03", "lane": "live"}) for m in (1, 2, 3, 4, 5)]
-    assert [admin.wait_for_run(AMOUNT, run) for run in runs] == ["success"] * 5
+    for run in runs:
+        admin.wait_for_success(AMOUNT, run)
     rows = store.read(settings.ledger_url, "tiny_amount", "live")
     assert {r.airflow_run for r in rows[len(before) :]} == {f"{AMOUNT}/{run}" for run in runs}
     assert [r.sequence for r in rows] == list(range(1, len(before) + 6))
@@ -203,5 +204,5 @@ def test_mlflow_stopped_in_the_middle_of_a_run(users: dict[str, Airflow], settin
     assert champion(settings, "tiny_amount") == before
     if admin.wait_for_run(AMOUNT, run_id) == "failed":  # its tries were over before MLflow was back
         admin.clear(AMOUNT, run_id)
-        assert admin.wait_for_run(AMOUNT, run_id) == "success"
+        admin.wait_for_success(AMOUNT, run_id)
     assert len(store.read(settings.ledger_url, "tiny_amount", "live")) == len(rows) + 1

@@ -57,7 +57,7 @@ def test_the_plugin_is_registered_once(airflow: Airflow) -> None:
 def test_a_live_run_makes_a_champion_in_ledger_and_registry(airflow: Airflow, settings: Settings) -> None:
     reason = "end to end {{ conn.warehouse.password }} {# no template #}"
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "live", "reason": reason})
-    assert airflow.wait_for_run(DAG, run_id) == "success"
+    airflow.wait_for_success(DAG, run_id)
     row = next(r for r in store.read(settings.ledger_url, "tiny", "live") if r.airflow_run == f"{DAG}/{run_id}")
     assert row.as_of == date(2024, 2, 1)
     assert row.actor == "admin"
@@ -87,7 +87,7 @@ def links_of(airflow: Airflow, path: str, last: str) -> dict[str, str | None]:
 
 def test_tasks_link_to_their_decision_mlflow_run_and_version(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "links"})
-    assert airflow.wait_for_run(DAG, run_id) == "success"
+    airflow.wait_for_success(DAG, run_id)
     (row,) = store.read(settings.ledger_url, "tiny", "links")
     for task in ("promote", "report"):
         links = links_of(airflow, f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/links", "Model version")
@@ -135,7 +135,7 @@ def test_a_killed_training_is_retried_in_the_same_run(airflow: Airflow, settings
     run_id = airflow.trigger(DAG, {"as_of": "2024-03-01", "lane": "killed"})
     killed = kill_training(airflow, run_id)
     assert killed, "no train task was seen running"
-    assert airflow.wait_for_run(DAG, run_id) == "success"
+    airflow.wait_for_success(DAG, run_id)
     tries = {t["map_index"]: t["try_number"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
     assert tries[killed[0]] >= 2
     (row,) = store.read(settings.ledger_url, "tiny", "killed")
@@ -164,7 +164,7 @@ def kill_training(airflow: Airflow, run_id: str) -> list[int]:
 
 def test_the_form_chooses_candidates(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "chosen", "train_scorecard": False})
-    assert airflow.wait_for_run(DAG, run_id) == "success"
+    airflow.wait_for_success(DAG, run_id)
     trained = [t["rendered_map_index"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"]
     assert trained == ["boosting"]
     (row,) = store.read(settings.ledger_url, "tiny", "chosen")
