@@ -305,20 +305,6 @@ def whole(snapshot: Snapshot) -> pd.DataFrame:
         return extract.read()
 
 
-def test_the_registered_model_has_a_signature_and_no_pickle(settings: Settings) -> None:
-    import mlflow
-
-    challenger = challenge("tiny", MONTHS[0], "said", settings)
-    info = mlflow.models.get_model_info(f"models:/tiny/{challenger.version}")
-    assert [c.name for c in info.signature.inputs.inputs] == ["signal", "noise", "price", "kind"]
-    assert info.flavors["sklearn"]["serialization_format"] == "skops"
-    frame = whole(challenger.snapshot).head(5)
-    served = mlflow.pyfunc.load_model(f"models:/tiny/{challenger.version}")
-    features = frame[["signal", "noise", "price", "kind"]].astype({"kind": object})
-    expected = Registry(settings.tracking_uri).models.load("tiny", challenger.version).predict_proba(features)
-    assert served.predict(features) == pytest.approx(expected)
-
-
 def test_numeric_columns_arrive_as_float64_and_times_as_utc(settings: Settings) -> None:
     snapshot = extract("tiny", MONTHS[0], "types", settings)
     frame = whole(snapshot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import mlflow
 import mlflow.sklearn
 import skops.io
+import yaml
 from mlflow.entities import RunData
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -31,7 +33,7 @@ class Models:
 
     def __init__(self, server: Server) -> None:
         self._server, self._client = server, server.client
-        self._read = lru_cache(maxsize=8)(mlflow.sklearn.load_model)  # a version never changes
+        self._read = lru_cache(maxsize=8)(_download_and_load)  # a version never changes
 
     def log(self, run_id: str, pipeline: Pipeline, spec: ModelSpec, estimator: str) -> str:
         """Log a pipeline with signature, requirements and skops serialisation; returns `models:/<id>`.
@@ -103,8 +105,9 @@ class Models:
         """What a version was trained with, by its own record: Python, and each library to its version."""
         source = f"models:/{model}/{version}"
         with self._server.reachable():
-            python = mlflow.models.get_model_info(source).flavors["python_function"]["python_version"]
+            described = yaml.safe_load(mlflow.artifacts.load_text(f"{source}/MLmodel"))
             lines = mlflow.artifacts.load_text(f"{source}/requirements.txt").splitlines()
+        python = described["flavors"]["python_function"]["python_version"]
         pinned = (line.split("==") for line in lines if "==" in line)
         return {"python": python, **{name.strip(): number.strip() for name, number in pinned}}
 
@@ -149,6 +152,12 @@ class Models:
     def url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
         return urls.version(self._server.uri, model, version)
+
+
+def _download_and_load(source: str) -> Pipeline:
+    """MLflow itself would leave the downloaded files behind in the temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
+        return mlflow.sklearn.load_model(source, dst_path=folder)
 
 
 def signature(spec: ModelSpec) -> ModelSignature:
