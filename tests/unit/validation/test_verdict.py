@@ -152,7 +152,12 @@ def test_the_same_rows_give_the_same_verdict() -> None:
 
 def test_a_verdict_survives_xcom_and_the_ledger() -> None:
     y, good, poor = rows()
-    for found in (verdict_on(y, good, poor), verdict_on(y, good), verdict_on(np.empty(0), np.empty(0), np.empty(0))):
+    for found in (
+        verdict_on(y, good, poor),
+        verdict_on(y, good, good),
+        verdict_on(y, good),
+        verdict_on(np.empty(0), np.empty(0), np.empty(0)),
+    ):
         assert Verdict.model_validate(found.model_dump(mode="json")) == found
         assert Verdict.model_validate_json(found.model_dump_json()) == found
 
@@ -160,7 +165,7 @@ def test_a_verdict_survives_xcom_and_the_ledger() -> None:
 def test_stored_gains_and_intervals_have_named_fields() -> None:
     y, good, poor = rows()
     stored = verdict_on(y, good, poor).model_dump(mode="json")
-    assert list(stored["gain"]) == ["estimate", "lower", "upper", "method", "error"]
+    assert list(stored["gain"]) == ["estimate", "lower", "upper", "method", "error", "freedom"]
     assert list(stored["challenger_interval"]) == ["estimate", "lower", "upper"]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Estimation, Gain, Interval
-from titleholder.validation.metrics.inputs import Rows
+from titleholder.validation.metrics.inputs import Rows, student
 
 AREAS = {"roc_auc": (0.0, 1.0), "gini": (-1.0, 1.0)}
 """Metrics that are areas under the ROC curve, with the least and the most they can be."""
@@ -48,7 +48,7 @@ def estimate_gain(
     """The challenger's gain over other scores of all judged rows, shape (n,); on some of the rows if they are given.
 
     A confidence other than the spec's is one adjusted for many tests: the quantiles of a bootstrap then lie so far out
-    that few resamples make them, and the bounds are the wider of these and the normal ones (Efron & Tibshirani (1993),
+    that few resamples make them, and the bounds are the wider of these and Student's (Efron & Tibshirani (1993),
     An Introduction to the Bootstrap, chapter 12).
     """
     some = slice(None) if rows is None else rows
@@ -56,6 +56,5 @@ def estimate_gain(
     gain = metrics.gain(metric, evidence.sample.at(some), evidence.challenger[some], against[some], how)
     if confidence is None:
         return gain
-    reach = float(stats.norm.ppf(0.5 + confidence / 2)) * gain.error
-    lower, upper = min(gain.lower, gain.estimate - reach), max(gain.upper, gain.estimate + reach)
-    return replace(gain, lower=lower, upper=upper)
+    by_error = student(gain.estimate, gain.error, gain.freedom, confidence)
+    return replace(gain, lower=min(gain.lower, by_error.lower), upper=max(gain.upper, by_error.upper))

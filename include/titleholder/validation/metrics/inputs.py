@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.model import ModelSpec
@@ -47,6 +48,17 @@ class Interval:
     def numbers(self, name: str) -> dict[str, float]:
         """The estimate and its bounds as three named numbers: `name`, `name_lower` and `name_upper`."""
         return {name: self.estimate, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
+
+
+def student(estimate: float, error: float, freedom: float, confidence: float) -> Interval:
+    """The estimate with bounds by Student's t, from its standard error and degrees of freedom (inf for a normal).
+
+    Of an infinite error the bounds are infinite, whatever the estimate.
+    """
+    if math.isinf(error):
+        return Interval(estimate, -math.inf, math.inf)
+    reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * error
+    return Interval(estimate, estimate - reach, estimate + reach)
 
 
 @dataclass(frozen=True, eq=False)

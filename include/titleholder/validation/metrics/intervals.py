@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from titleholder.spec.criteria import METRICS, Judgement
-from titleholder.validation.metrics.auc import delong
+from titleholder.validation.metrics.auc import contrast
 from titleholder.validation.metrics.bootstrap import resample
-from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample, check, cluster_codes
+from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample, check, cluster_codes, student
 from titleholder.validation.metrics.weighted import prepare
 
 
@@ -32,8 +31,10 @@ class Gain(Interval):
     """
 
     method: str
-    error: float = math.nan
+    error: float
     """Standard error of the estimate."""
+    freedom: float
+    """Degrees of freedom of Student's t for bounds that follow from the error; finite, at least 1."""
 
 
 def compute(name: str, y: Array, p: Array, judgement: Judgement | None = None, weights: Array | None = None) -> float:
@@ -68,22 +69,24 @@ def compute_all(
 def gain(name: str, sample: Sample, challenger: Array, champion: Array, how: Estimation) -> Gain:
     """How much better the challenger is on these rows, with its interval.
 
-    ROC AUC and Gini use DeLong's paired variance; every other metric a paired bootstrap, stratified by class unless
-    there are clusters. Bounds and error are infinite where the variance cannot be known: with fewer than two rows of a
-    class, or fewer than two clusters that have any.
+    ROC AUC and Gini use DeLong's paired variance and Student's t; every other metric a paired bootstrap, stratified by
+    class unless there are clusters. Below 100 events (rows or clusters of the smaller class; of a regression all) each
+    bound of the bootstrap is the wider of the percentile and the one by Student's t, whose degrees of freedom are the
+    number of events less one. Bounds and error are infinite where the variance cannot be known: with fewer than two
+    rows of a class, or fewer than two clusters that have any.
 
     Raises:
         ValueError: as `compute`.
     """
     sign = 1.0 if METRICS[name].greater_is_better else -1.0
-    found, error = _contrast(name, sample, [challenger, champion], np.array([sign, -sign]), how)
+    found, error, freedom = _contrast(name, sample, [challenger, champion], np.array([sign, -sign]), how)
     method = "DeLong" if name in AREAS else "paired bootstrap"
-    return Gain(*found.values, method if sample.clusters is None else f"{method}, clustered", error)
+    return Gain(*found.values, method if sample.clusters is None else f"{method}, clustered", error, freedom)
 
 
 def interval(name: str, sample: Sample, p: Array, how: Estimation) -> Interval:
     """One model's metric, in its own direction, with its interval; everything else as in `gain`."""
-    found, error = _contrast(name, sample, [p], np.array([1.0]), how)
+    found, error, _ = _contrast(name, sample, [p], np.array([1.0]), how)
     if name not in AREAS or math.isinf(error):
         return found
     return Interval(found.estimate, max(found.lower, 1 - AREAS[name]), min(found.upper, 1.0))
@@ -93,35 +96,38 @@ AREAS = {"roc_auc": 1.0, "gini": 2.0}
 """The metrics that grow with the area under the ROC curve, and how many times as fast."""
 
 
+FEW = 100
+"""Events below which the percentiles of a bootstrap cover too little."""
+
+
 def _contrast(
     name: str, sample: Sample, scores: Sequence[Array], signs: Array, how: Estimation
-) -> tuple[Interval, float]:
-    """The signed sum of the models' metrics, its interval and its standard error."""
+) -> tuple[Interval, float, float]:
+    """The signed sum of the models' metrics, its interval, its standard error and their degrees of freedom."""
     check(sample.y, *scores, weights=sample.weights)
     if name in AREAS:
-        return _by_delong(AREAS[name], sample, scores, signs, how.confidence)
+        found, scale = contrast(sample, np.vstack(scores), signs), AREAS[name]
+        estimate, error = scale * found.estimate + (1 - scale) * float(signs.sum()), scale * found.error
+        return student(estimate, error, found.freedom, how.confidence), error, found.freedom
     estimate = float(signs @ [compute(name, sample.y, p, how.judgement, sample.weights) for p in scores])
     classes = METRICS[name].task == "classification"
-    if _independent(sample, classes) < 2:
-        return Interval(estimate, -math.inf, math.inf), math.inf
-    draws = signs @ resample(name, sample, scores, how, stratify=classes and sample.clusters is None)
-    draws = draws[np.isfinite(draws)]
+    units = _independent(sample, classes)
+    draws = np.empty(0)
+    if units >= 2:
+        draws = signs @ resample(name, sample, scores, how, stratify=classes and sample.clusters is None)
+    return _by_bootstrap(estimate, draws[np.isfinite(draws)], units, how.confidence)
+
+
+def _by_bootstrap(estimate: float, draws: Array, units: int, confidence: float) -> tuple[Interval, float, float]:
+    freedom = max(units - 1.0, 1.0)
     if len(draws) < 2:
-        return Interval(estimate, -math.inf, math.inf), math.inf
-    lower, upper = np.quantile(draws, [0.5 - how.confidence / 2, 0.5 + how.confidence / 2])
-    return Interval(estimate, float(lower), float(upper)), float(draws.std(ddof=1))
-
-
-def _by_delong(
-    scale: float, sample: Sample, scores: Sequence[Array], signs: Array, confidence: float
-) -> tuple[Interval, float]:
-    areas, covariance = delong(sample.y, np.vstack(scores), sample.weights, sample.clusters)
-    estimate = float(signs @ (scale * areas + 1 - scale))
-    if not np.isfinite(covariance).all():
-        return Interval(estimate, -math.inf, math.inf), math.inf
-    error = scale * math.sqrt(max(float(signs @ covariance @ signs), 0.0))
-    reach = float(stats.norm.ppf(0.5 + confidence / 2)) * error
-    return Interval(estimate, estimate - reach, estimate + reach), error
+        return Interval(estimate, -math.inf, math.inf), math.inf, freedom
+    error = float(draws.std(ddof=1))
+    lower, upper = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
+    if units < FEW:
+        by_error = student(estimate, error, freedom, confidence)
+        lower, upper = min(lower, by_error.lower), max(upper, by_error.upper)
+    return Interval(estimate, lower, upper), error, freedom
 
 
 def _independent(sample: Sample, classes: bool) -> int:

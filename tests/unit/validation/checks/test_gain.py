@@ -43,24 +43,24 @@ def check(
     return gain_shown(evidence(spec, champion=np.full(50, 0.5) if reigning else None, gain=gain, looks=looks))
 
 
-AHEAD, BEHIND = Gain(0.01, -0.01, 0.03, "DeLong", 0.01), Gain(-0.001, -0.02, 0.02, "DeLong", 0.01)
+AHEAD, BEHIND = Gain(0.01, -0.01, 0.03, "DeLong", 0.01, 40.0), Gain(-0.001, -0.02, 0.02, "DeLong", 0.01, 40.0)
 
 
 @pytest.mark.parametrize(
     ("lower", "minimum"), [(-0.001, 0.0), (0.0, 0.0), (0.004, 0.005), (-0.02, -0.01), (-np.inf, -1.0), (np.nan, 0.0)]
 )
 def test_fires_unless_the_lower_bound_exceeds_the_minimum(lower: float, minimum: float) -> None:
-    found = check(Gain(0.01, lower, 0.03, "DeLong"), minimum=minimum)
+    found = check(Gain(0.01, lower, 0.03, "DeLong", 0.01, 40.0), minimum=minimum)
     assert (found.code, found.status, found.severity) == ("TH301", "fail", "block")
 
 
 @pytest.mark.parametrize(("lower", "minimum"), [(0.001, 0.0), (-0.004, -0.005), (0.0, -0.001)])
 def test_stays_quiet_when_it_does(lower: float, minimum: float) -> None:
-    assert check(Gain(0.01, lower, 0.03, "DeLong"), minimum=minimum).status == "pass"
+    assert check(Gain(0.01, lower, 0.03, "DeLong", 0.01, 40.0), minimum=minimum).status == "pass"
 
 
 def test_says_the_numbers_it_rests_on() -> None:
-    found = check(Gain(0.0123, -0.002, 0.03, "DeLong"))
+    found = check(Gain(0.0123, -0.002, 0.03, "DeLong", 0.01, 40.0))
     assert found.numbers == {"gain": 0.0123, "lower": -0.002, "upper": 0.03, "minimum": 0.0}
     assert found.explanation.startswith("roc_auc: gain +0.0123, 95% interval [-0.0020, +0.0300] (DeLong);")
 
@@ -78,7 +78,7 @@ def test_fires_when_somebody_reigns_and_the_gain_is_unknown(rule: str) -> None:
 
 
 def test_over_a_reign_fires_until_there_is_a_look() -> None:
-    found = check(Gain(0.05, 0.04, 0.06, "DeLong", 0.005), rule="sequential")
+    found = check(Gain(0.05, 0.04, 0.06, "DeLong", 0.005, 40.0), rule="sequential")
     assert found.status == "fail"
     assert found.explanation.endswith("; no new cohort of this reign has 20 events yet.")
 

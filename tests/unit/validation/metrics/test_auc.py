@@ -17,6 +17,7 @@ from sklearn import metrics as sk
 from support.metric_samples import A, B, W, Y, sample, won
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Sample
+from titleholder.validation.metrics.inputs import student
 
 
 def kernel(bad: float, good: float) -> float:
@@ -89,14 +90,19 @@ def test_delong_is_that_of_proc() -> None:
     expected = [[0.00439990981985, -0.00279260391961], [-0.00279260391961, 0.0043537862994]]
     assert_allclose(covariance, expected, rtol=0, atol=1e-13)
     gained = won("roc_auc", Y, A, B)
-    assert (gained.lower, gained.upper) == pytest.approx((-0.2234728614, 0.245919550513), abs=1e-10)
+    normal = student(gained.estimate, gained.error, math.inf, 0.95)
+    assert (normal.lower, normal.upper) == pytest.approx((-0.2234728614, 0.245919550513), abs=1e-10)
     assert gained.estimate / gained.error == pytest.approx(0.0937269140228, abs=1e-11)
 
 
-def test_the_interval_of_one_area_is_that_of_proc() -> None:
-    """R 4.2.2, pROC 1.18.0: `ci.auc(method = "delong", conf.level = 0.9)`, which never leaves [0, 1] either."""
+def test_the_interval_of_one_area_is_that_of_proc_with_students_quantile() -> None:
+    """R 4.2.2, pROC 1.18.0: `ci.auc(method = "delong", conf.level = 0.9)`, by the normal quantile. Its bounds never
+    leave [0, 1] either."""
+    v10, v01 = placements(Y, A)
+    freedom = stats.ttest_ind(v10, v01, equal_var=False).df
+    reach = (0.821788507553 - 0.712682379349) * stats.t.ppf(0.95, freedom) / stats.norm.ppf(0.95)
     found = metrics.interval("roc_auc", Sample(Y), A, Estimation(0.9, 100, 0))
-    assert found.values == pytest.approx((0.712682379349, 0.603576251145, 0.821788507553), abs=1e-11)
+    assert found.values == pytest.approx((0.712682379349, 0.712682379349 - reach, 0.712682379349 + reach), abs=1e-11)
     near = metrics.interval("roc_auc", Sample(Y), A + Y * 0.3, Estimation(0.999, 100, 0))
     assert near.lower < near.estimate < near.upper == 1.0
     gini = metrics.interval("gini", Sample(Y), -A - Y * 0.3, Estimation(0.999, 100, 0))
@@ -196,16 +202,48 @@ def test_a_row_without_a_cluster_is_one_of_its_own() -> None:
         assert_allclose(metrics.delong(y, np.vstack([a, b]), clusters=clusters)[1], expected, atol=1e-15)
 
 
-def test_the_interval_is_the_normal_one() -> None:
-    y, a, b = sample()
-    areas, covariance = delong_oracle(y, np.vstack([a, b]))
-    deviation = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+@pytest.mark.parametrize(("n", "rate"), [(60, 0.1), (200, 0.3), (90, 0.9)])
+def test_the_interval_of_a_gain_is_welchs_on_the_placements(n: int, rate: float) -> None:
+    """SciPy's `ttest_ind(equal_var=False)` of the two classes' differences of placements: the same variances and
+    degrees of freedom, around another difference."""
+    y, a, b = sample(n, seed=1, rate=rate)
+    v10, v01 = (np.subtract(first, second) for first, second in zip(placements(y, a), placements(y, b), strict=True))
+    known = stats.ttest_ind(v10, v01, equal_var=False)
+    low, high = known.confidence_interval(0.9)
     found = won("roc_auc", y, a, b, confidence=0.9)
-    assert found.estimate == pytest.approx(areas[0] - areas[1], abs=1e-12)
-    assert found.error == pytest.approx(deviation, abs=1e-12)
-    assert found.lower == pytest.approx(found.estimate - 1.6448536269514722 * deviation, abs=1e-12)
-    assert found.upper == pytest.approx(found.estimate + 1.6448536269514722 * deviation, abs=1e-12)
+    assert found.freedom == pytest.approx(known.df, rel=1e-9)
+    assert found.upper - found.estimate == pytest.approx((high - low) / 2, abs=1e-12)
+    assert found.estimate - found.lower == pytest.approx((high - low) / 2, abs=1e-12)
     assert found.method == "DeLong"
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=25).filter(
+        lambda rows: 2 <= sum(r[0] for r in rows) <= len(rows) - 2
+    ),
+    st.sampled_from(["rows", "weights", "clusters"]),
+)
+def test_degrees_of_freedom_lie_between_those_of_the_smaller_class_and_of_all_rows(
+    rows: list[tuple[bool, int, int]], kind: str
+) -> None:
+    y, a, b = np.array(rows, dtype=float).T
+    w = 1 + np.arange(len(y)) % 3 if kind == "weights" else None
+    found = won("roc_auc", y, a, b, weights=w, clusters=np.arange(len(y)) // 2 if kind == "clusters" else None)
+    least = min(y.sum(), len(y) - y.sum()) - 1 if kind == "rows" else 1
+    assert least - 1e-9 <= found.freedom <= len(y) - 2 + 1e-9
+
+
+def test_weights_that_depend_on_the_outcome_leave_the_degrees_of_freedom_and_uneven_ones_lower_them() -> None:
+    y, a, b = sample(90)
+    plain = won("roc_auc", y, a, b).freedom
+    assert won("roc_auc", y, a, b, weights=np.where(y == 1, 1.0, 20.0)).freedom == pytest.approx(plain)
+    assert won("roc_auc", y, a, b, weights=np.where(np.arange(90) % 9, 0.01, 1.0)).freedom < plain / 3
+
+
+def test_with_clusters_they_are_those_of_the_class_in_fewer_clusters() -> None:
+    y = np.r_[np.ones(12), np.zeros(48)]
+    _, a, b = sample(60)
+    assert won("roc_auc", y, a, b, clusters=np.arange(60) // 3).freedom == 4 - 1
 
 
 def misses(repeats: int, size: int, *, clustered: bool) -> int:
