@@ -33,9 +33,13 @@ class Rows(NamedTuple):
 
 def simulate(rng: np.random.Generator, n: int, rate: float, gains: np.ndarray) -> Rows:
     """`n` rows and as many challengers as `gains`, whose true AUC is the champion's plus the gain."""
-    y = (rng.random(n) < rate).astype(float)
-    noise, shared = rng.standard_normal((2, n))
-    own = np.sqrt(KEPT) * shared + np.sqrt(1 - KEPT) * rng.standard_normal((len(gains), n))
+    return scored(rng, (rng.random(n) < rate).astype(float), gains)
+
+
+def scored(rng: np.random.Generator, y: np.ndarray, gains: np.ndarray) -> Rows:
+    """The same for given outcomes."""
+    noise, shared = rng.standard_normal((2, len(y)))
+    own = np.sqrt(KEPT) * shared + np.sqrt(1 - KEPT) * rng.standard_normal((len(gains), len(y)))
     d = np.sqrt(2) * stats.norm.ppf(AUC + gains)
     others = d[:, None] * y + ALIKE * noise + np.sqrt(1 - ALIKE**2) * own
     return Rows(y, np.sqrt(2) * stats.norm.ppf(AUC) * y + noise, others)
@@ -64,7 +68,7 @@ def coverage() -> Iterator[list[object]]:
         for n, repeats, few in ((2_000, 1000, 250), (10_000, 500, 150), (100_000, 200, 30)):
             rng = np.random.default_rng(int(rate * 1000) + n)
             hits = {"DeLong": [], "bootstrap": [], "brier": []}
-            truth = _true_brier_gain(rate)
+            truth = _true_gain("brier", rate)
             for r in range(repeats):
                 rows = simulate(rng, n, rate, np.array([0.01]))
                 hits["DeLong"].append(_holds(gain("roc_auc", rows), 0.01))
@@ -75,17 +79,45 @@ def coverage() -> Iterator[list[object]]:
                     hits["bootstrap"].append(low <= 0.01 <= high)
                     likely = Rows(rows.y, probability(rows.champion, rate), probability(rows.challengers, rate))
                     hits["brier"].append(_holds(gain("brier", likely, seed=r), truth))
-            shown = [f"{np.mean(h):.1%} ± {100 * np.sqrt(0.95 * 0.05 / len(h)):.1f}" for h in hits.values()]
-            yield [f"{rate:.0%}", f"{n:,}", *shown]
+            yield [f"{rate:.0%}", f"{n:,}", *map(share, hits.values())]
 
 
-def _true_brier_gain(rate: float) -> float:
-    rng = np.random.default_rng(99)
+FEW, ROWS = (20, 30, 60), 1_000
+
+
+def few_events() -> Iterator[list[object]]:
+    """The share of 95 % intervals that hold the truth, with so many events among a thousand rows."""
+    for events in FEW:
+        rng, rate = np.random.default_rng(events), events / ROWS
+        y = (np.arange(ROWS) < events).astype(float)
+        truths = {name: _true_gain(name, rate) for name in ("brier", "log_loss")}
+        hits: dict[str, list[bool]] = {name: [] for name in ("one area", "roc_auc", *truths)}
+        for r in range(2_000):
+            rows = scored(rng, y, np.array([0.01]))
+            one = metrics.interval("roc_auc", Sample(y), rows.champion, Estimation(CONFIDENCE, 500, r))
+            hits["one area"].append(one.lower <= AUC <= one.upper)
+            hits["roc_auc"].append(_holds(gain("roc_auc", rows), 0.01))
+            likely = Rows(y, probability(rows.champion, rate), probability(rows.challengers, rate))
+            for name, truth in truths.items():
+                hits[name].append(_holds(gain(name, likely, seed=r), truth))
+        yield [events, *map(share, hits.values())]
+
+
+def share(hits: list[bool]) -> str:
+    """How many of them are true, with the standard error."""
+    part = float(np.mean(hits))
+    return f"{part:.1%} ± {100 * np.sqrt(part * (1 - part) / len(hits)):.1f}"
+
+
+def _true_gain(name: str, rate: float) -> float:
+    """The gain over so many rows that its error does not matter, with exactly this share of events."""
+    rng, y = np.random.default_rng(99), (np.arange(500_000) < rate * 500_000).astype(float)
     parts = []
     for _ in range(8):
-        rows = simulate(rng, 500_000, rate, np.array([0.01]))
-        champion, challenger = probability(rows.champion, rate), probability(rows.challengers[0], rate)
-        parts.append(np.mean((champion - rows.y) ** 2 - (challenger - rows.y) ** 2))
+        rows = scored(rng, y, np.array([0.01]))
+        scores = probability(rows.challengers[0], rate), probability(rows.champion, rate)
+        challenger, champion = (metrics.compute(name, y, p) for p in scores)
+        parts.append(champion - challenger)
     return float(np.mean(parts))
 
 
@@ -187,6 +219,11 @@ if __name__ == "__main__":
         "Coverage of a true gain of 0.01 (± one standard error)",
         ["event rate", "rows", "DeLong, ROC AUC", "bootstrap, ROC AUC", "bootstrap, Brier"],
         coverage(),
+    )
+    table(
+        f"Coverage with few events among {ROWS:,} rows (± one standard error)",
+        ["events", "one ROC AUC of 0.70", "gain in ROC AUC", "gain in Brier", "gain in log loss"],
+        few_events(),
     )
     table(
         "One comparison: how often the challenger is promoted, by its true gain (5 % events)",

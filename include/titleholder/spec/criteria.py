@@ -116,12 +116,17 @@ class Baseline(Rule):
     minimum_gain: float = Field(default=0.0, ge=0.0)
 
 
-class Calibration(Rule):
-    """Observed over expected within [1 / (1 + t), 1 + t]; the calibration slope between its bounds."""
+class CalibrationRule(Rule):
+    """Observed over expected within [1 / (1 + t), 1 + t]; the calibration slope between its bounds.
+
+    A measure beyond its bounds does no harm unless it is shown to be further from 1 than the champion's by more than
+    `tolerance`, a difference of logarithms.
+    """
 
     observed_expected: float = Field(default=0.25, gt=0.0)
     slope_low: float = Field(default=0.7, gt=0.0, lt=1.0)
     slope_high: float = Field(default=1.5, gt=1.0)
+    tolerance: float = Field(default=0.1, ge=0.0)
 
 
 class Cohorts(Rule):
@@ -220,7 +225,7 @@ class Checks(StrictModel):
     """The settings of every check that has any."""
 
     baseline: Baseline = Baseline()
-    calibration: Calibration = Calibration()
+    calibration: CalibrationRule = CalibrationRule()
     cohorts: Cohorts = Cohorts()
     champion_floors: ChampionFloors = ChampionFloors()
     segments: Segments = Segments()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titleholder.validation.metrics.inputs import Array, Labels, Sample, cluster_codes, effective_size
+from titleholder.validation.metrics.inputs import Array, Labels, Sample, cluster_codes, units
 
 Mask = NDArray[np.bool_]
 
@@ -65,21 +65,11 @@ def contrast(sample: Sample, scores: Array, signs: Array) -> Contrast:
     event = sample.y == 1
     areas, influence = _areas(event, scores, sample.weights)
     parts = [float(part[0, 0]) for part in _covariances(event, (signs @ influence)[None], sample.clusters)]
-    variance, freedoms = math.fsum(parts), [max(n - 1.0, 1.0) for n in _units(sample)]
+    variance, freedoms = math.fsum(parts), [max(units(sample, rows) - 1.0, 1.0) for rows in (event, ~event)]
     freedom, weighed = min(freedoms), sum(v**2 / n for v, n in zip(parts, freedoms, strict=False))
     if sample.clusters is None and 0 < weighed < math.inf:
         freedom = variance**2 / weighed
     return Contrast(float(signs @ areas), math.sqrt(max(variance, 0.0)), freedom)
-
-
-def _units(sample: Sample) -> list[float]:
-    """The independent units of each class, the events first: clusters, or the effective number of rows."""
-    events = sample.y == 1
-    if sample.clusters is not None:
-        codes = cluster_codes(sample.clusters)
-        return [len(np.unique(codes[rows])) for rows in (events, ~events)]
-    weights = np.ones(len(events)) if sample.weights is None else sample.weights
-    return [effective_size(weights[rows]) if rows.any() else 0.0 for rows in (events, ~events)]
 
 
 def _areas(event: Mask, scores: Array, weights: Array | None) -> tuple[Array, Array]:
