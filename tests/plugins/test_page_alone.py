@@ -77,7 +77,7 @@ ledger.decision = lambda url, number, models: back
 for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
     ledger.neighbours = lambda url, model, lane, sequence, beside=beside: beside
     get(f"decision, {name}", "/decisions/7")
-check = {"code": "TH301", "title": "Gain shown", "status": "pass", "severity": "block", "explanation": "Enough."}
+check = {"code": "TH301", "title": "Gain sufficient", "status": "pass", "severity": "block", "explanation": "Enough."}
 judged = {"rows": 9, "events": 1, "holdout_start": "2025-01-01", "holdout_end": "2025-02-01", "metric": "roc_auc", "champion": None,
           "gain": None, "challenger_metrics": {}, "champion_metrics": {}, "candidate": "line", "checks": [check]}
 ledger.decision = lambda url, number, models: back | {"kind": "promote", "challenger_version": 3, "verdict": judged}
@@ -186,7 +186,7 @@ def test_a_backtest_that_mlflow_does_not_give_is_no_error_of_the_page(answers: d
 
 def test_a_check_links_to_its_section_where_the_documentation_is_known(answers: dict) -> None:
     assert "<code>TH301</code>" in answers["checks, docs at "][1]
-    section = 'href="https://docs.example/checks.md#th301-gain-shown"'
+    section = 'href="https://docs.example/checks.md#th301-gain-sufficient"'
     assert section in answers["checks, docs at https://docs.example/"][1]
     assert "https://docs" not in answers["checks, docs at "][1]
 

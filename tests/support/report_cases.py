@@ -135,8 +135,8 @@ def full() -> str:
 
 @cache
 def regression() -> str:
-    """The card of a regression, kept by the rule `single`, without looks."""
-    spec = a_regression(judgement__rule="single")
+    """The card of a regression, kept, without looks."""
+    spec = a_regression()
     found = simulated(spec)
     return card(facts(spec, kind="keep", reason="Not shown."), verdict_on(found), found)
 

@@ -35,6 +35,10 @@ class Gain(Interval):
     error: float = math.nan
     """Standard error of the estimate."""
 
+    def lower_bound(self, confidence: float) -> float:
+        """The one-sided lower bound: the true gain is above it with this confidence."""
+        return self.estimate - float(stats.norm.ppf(confidence)) * self.error
+
 
 def compute(name: str, y: Array, p: Array, judgement: Judgement | None = None, weights: Array | None = None) -> float:
     """One metric of one model; NaN where it has no value, such as an area under the curve of one class.
