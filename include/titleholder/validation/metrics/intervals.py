@@ -37,6 +37,10 @@ class Gain(Interval):
     freedom: float
     """Degrees of freedom of Student's t for bounds that follow from the error; finite, at least 1."""
 
+    def lower_bound(self, confidence: float) -> float:
+        """The one-sided lower bound by Student's t: the true gain is above it with this confidence."""
+        return self.estimate - float(special.stdtrit(self.freedom, confidence)) * self.error
+
 
 def compute(name: str, y: Array, p: Array, judgement: Judgement | None = None, weights: Array | None = None) -> float:
     """One metric of one model; NaN where it has no value, such as an area under the curve of one class.
