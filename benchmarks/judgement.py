@@ -1,4 +1,4 @@
-"""How often the judgement is right, by simulation: interval coverage, false promotions, power, and whole reigns.
+"""How often the judgement is right, by simulation: interval coverage, calibration, promotions, and whole reigns.
 
 Two models score the same rows: y is 1 with a given rate, each score is d * y + noise, the noises correlated 0.9, as
 between a model and its retrained successor. The true ROC AUC of such a score is Phi(d / sqrt 2).
@@ -165,8 +165,8 @@ def equal_after_a_shift() -> Iterator[list[object]]:
     """How often calibration rejects a challenger that is as good as its champion, both from before the level moved.
 
     The champion is trained on as many rows as the challenger, none of them the same, or scores with independent noise
-    of the same size. `by points` is the rule that compares the two point estimates. The last challenger is really
-    further off: its champion has learned the new level.
+    of the same size. Where `champion knows` the challenger is really further off: the champion has learned the new
+    level.
     """
     for shift in (0.0, 0.35, 0.5, 0.7):
         for kind in ("noise", "refitted", "champion knows"):
@@ -292,7 +292,7 @@ if __name__ == "__main__":
     print(f"Simulated at ROC AUC {AUC}, noises correlated {ALIKE}; 95 % nominal. {Judgement(metric='roc_auc').rule = }")
     table(
         "Coverage of a true gain of 0.01 (± one standard error)",
-        ["event rate", "rows", "DeLong, ROC AUC", "bootstrap, ROC AUC", "bootstrap, Brier"],
+        ["event rate", "rows", "DeLong, ROC AUC", "percentiles of a bootstrap, ROC AUC", "bootstrap, Brier"],
         coverage(),
     )
     table(
@@ -307,7 +307,14 @@ if __name__ == "__main__":
     )
     table(
         "3,000 rows, 6 % events, then the odds rise: how often observed over expected rejects the challenger",
-        ["odds", "models", "beyond bounds", "and further off by points", "and shown, no tolerance", "and shown (TH203)"],
+        [
+            "odds",
+            "models",
+            "beyond bounds",
+            "and further off by points",
+            "and shown, no tolerance",
+            "and shown (TH203)",
+        ],
         equal_after_a_shift(),
     )
     table(
