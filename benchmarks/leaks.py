@@ -34,8 +34,9 @@ from titleholder.workflow import decision_policy
 
 CODES = ("TH501", "TH502", "TH503")
 STRENGTHS = (0.75, 0.80, 0.88)
-DRAWS = 40
-AGES = (1, 6, 12, 24)  # months between the training of the champion and of the challenger
+DRAWS = 20
+STEP = 3  # months between two challenges of a line of honest challengers
+AGES = (3, 12, 24)  # months between the training of the champion and of the challenger
 PARAMS = {"scorecard": {"C": 0.1}, "boosting": {"learning_rate": 0.08, "max_leaf_nodes": 6}}
 FIRST, LAST = date(2021, 1, 1), date(2025, 12, 1)
 
@@ -209,11 +210,13 @@ def leaks(per_month: int) -> Iterator[list[object]]:
             yield [f"{per_month:,}", leak.name, f"{auc:.2f}", f"{sum(won[:20])} of 20", share(won), *failed]
 
 
-def honest(worlds: list[World], name: str, first: date, last: date, train: int) -> Iterator[Challenge]:
-    """The challenger of every month without a champion, and against champions of every age."""
+def honest(worlds: list[World], first: date, last: date, train: int) -> Iterator[Challenge]:
+    """The challengers of every quarter without a champion and against champions of every age.
+
+    The candidates take turns, one for each world.
+    """
     for number, world in enumerate(worlds):
-        models: dict[date, Pipeline] = {}
-        as_of = first
+        name, models, as_of = list(PARAMS)[number % len(PARAMS)], dict[date, Pipeline](), first
         while as_of <= last:
             rows = split(world, as_of, train)
             models[as_of] = fitted(world.spec, name, rows.training)
@@ -223,18 +226,22 @@ def honest(worlds: list[World], name: str, first: date, last: date, train: int) 
                     champion = None if old is None else Champion(world.spec, old)
                     found = evidence(world.spec, rows, models[as_of], name, champion)
                     yield Challenge(number, age, [CHECKS[code](found) for code in CODES])
-            as_of += relativedelta(months=1)
+            as_of += relativedelta(months=STEP)
 
 
 def false_alarms(worlds: list[World], what: str, first: date, last: date, train: int) -> Iterator[list[object]]:
     """Honest challengers that were stopped, by the champion's age; standard errors are those between worlds."""
-    for name in PARAMS:
-        found = list(honest(worlds, name, first, last, train))
-        for age in (0, *AGES):
-            of_age = [c for c in found if c.age == age]
-            stopped = pd.Series([any(r.blocks for r in c.results) for c in of_age], index=[c.world for c in of_age])
-            failed = failing(c.results for c in of_age)
-            yield [what, name, age or "none yet", len(of_age), between_worlds(stopped), *failed]
+    found = list(honest(worlds, first, last, train))
+    for age in (0, *AGES):
+        of_age = [c for c in found if c.age == age]
+        stopped = pd.Series([any(r.blocks for r in c.results) for c in of_age], index=[c.world for c in of_age])
+        largest = [
+            np.max([c.results[2].numbers.get(name, np.nan) for c in of_age])
+            for name in ("gain", "largest_rise", "new_largest")
+        ]
+        failed = failing(c.results for c in of_age)
+        shown = ["" if np.isnan(value) else f"{value:.3f}" for value in largest]
+        yield [what, age or "no champion yet", len(of_age), between_worlds(stopped), *failed, *shown]
 
 
 def failing(found: Iterable[Sequence[Result]]) -> list[str]:
@@ -263,7 +270,7 @@ def table(title: str, head: list[str], lines: Iterable[list[object]]) -> None:
 
 
 def honest_lenders() -> Iterator[list[object]]:
-    for size, count in ((300, 12), (1_000, 6), (3_000, 2)):
+    for size, count in ((300, 8), (1_000, 6), (3_000, 2)):
         worlds = [simulated(size, 100 + seed) for seed in range(count)]
         yield from false_alarms(worlds, f"{size:,}", date(2022, 4, 1), LAST, 12)
 
@@ -274,10 +281,11 @@ if __name__ == "__main__":
         ["rows a month", "the feature", "ROC AUC alone", "crowned, first 20", "crowned", *CODES],
         (line for size in (300, 1_000) for line in leaks(size)),
     )
-    alarms = ["rows a month", "candidate", "champion older by (months)", "challenges", "stopped", *CODES]
+    largest = ["largest gain", "largest rise", "strongest new feature"]
+    alarms = ["rows a month", "champion older by (months)", "challenges", "stopped", *CODES, *largest]
     table("Honest challengers that were stopped (± one standard error, between lenders)", alarms, honest_lenders())
     if len(sys.argv) > 1:
-        public = [loans(Path(sys.argv[1]))]
+        public = [loans(Path(sys.argv[1]))] * len(PARAMS)
         table(
             "Honest challengers on the public loans that were stopped",
             alarms,
