@@ -106,28 +106,24 @@ def _limit(evidence: Evidence, change: str) -> tuple[str, str, float]:
 
 
 def _gain(evidence: Evidence) -> _Part | None:
-    """The gain over the champion; None without a champion."""
+    """The gain over the champion, which is implausible when its lower bound exceeds the threshold.
+
+    None without a champion.
+    """
     if evidence.champion is None:
         return None
     metric, key, most = _limit(evidence, "gain")
     gain = estimate_gain(evidence, metric, evidence.champion)
-    text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: {most:g})"
-    return _Part(_exceeds(gain, most), text, {**gain.numbers("gain"), "gain_plausible": most}, key)
-
-
-def _exceeds(change: Interval, most: float) -> bool:
-    """An estimate beyond `most` that is shown to exceed half of it.
-
-    To wait until the lower bound exceeds `most` would miss leaks among few events; by the estimate alone, chance would
-    be called a leak there.
-    """
-    return change.estimate > most and change.lower > most / 2
+    text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: a lower bound up to {most:g})"
+    return _Part(gain.lower > most, text, {**gain.numbers("gain"), "gain_plausible": most}, key)
 
 
 def _rises(evidence: Evidence, alone: FeatureStrength, values: dict[str, float]) -> _Part | None:
     """Features that alone predict the judged rows much better than the older half of the training rows.
 
-    The confidence of the intervals is adjusted for the number of features. None without training rows.
+    The estimate reaches the threshold and the lower bound, adjusted for the number of features, exceeds half of it: to
+    wait until the bound exceeds all of it would miss leaks among few events; by the estimate alone, chance would be
+    called a leak there. None without training rows.
     """
     before = _before(evidence)
     if before is None or not values:
@@ -139,9 +135,9 @@ def _rises(evidence: Evidence, alone: FeatureStrength, values: dict[str, float])
     suspects = {
         feature: _difference(alone.interval(feature, confidence), before.interval(feature, confidence))
         for feature in ordered
-        if rises[feature] > most
+        if rises[feature] >= most
     }
-    shown = {feature: rise for feature, rise in suspects.items() if _exceeds(rise, most)}
+    shown = {feature: rise for feature, rise in suspects.items() if rise.lower > most / 2}
     named = listed([f"{feature} {rise.text('+.4f')}" for feature, rise in shown.items()])
     said = named or f"none, nearest {first} {rises[first]:+.4f}"
     text = f"rise of a feature's own {metric} since training (plausible: {most:g}): {said}"

@@ -51,7 +51,7 @@ def trained(y: Array = PAST, spec: ModelSpec | None = None, **columns: Any) -> T
 def test_fires_when_the_gain_is_larger_than_progress() -> None:
     found = plausible(judged(challenger=score(1.2), champion=score(0.7)))
     assert (found.code, found.status, found.severity, found.role) == ("TH503", "fail", "block", "plausibility")
-    assert found.numbers["gain"] > 0.05 > 0.025 < found.numbers["gain_lower"]
+    assert found.numbers["gain"] > found.numbers["gain_lower"] > 0.05
     assert "gain in roc_auc over the champion +0.1" in found.explanation
     assert found.explanation.endswith(
         f", more likely a leak than progress; where it is honest, set {KEY}.gain_roc_auc."
@@ -68,7 +68,7 @@ def test_stays_quiet_about_a_large_gain_that_may_be_chance() -> None:
     few = slice(0, 120)
     found = plausible(judged(y=Y[few], challenger=score(1.0)[few], champion=score(0.5, noise=HONEST)[few]))
     assert found.numbers["gain"] > 0.05
-    assert found.numbers["gain_lower"] < 0.025
+    assert found.numbers["gain_lower"] < 0.05
     assert found.status == "pass"
 
 
