@@ -140,8 +140,9 @@ def train(snapshot: Reference, name: str) -> Reference:
 def nominate(candidates: list[Reference]) -> Reference:
     """Register the best candidate as a model version: the challenger.
 
-    **Promises.** The best score on the folds wins; the candidate that the spec names first wins a tie. The same
-    candidates give one version, however often the task is tried. Candidates that failed are left out.
+    **Promises.** The best score on the folds, by the metric of the search, wins; the candidate that the spec names
+    first wins a tie. The same candidates give one version, however often the task is tried. Candidates that failed are
+    left out.
 
     **When it is red.** No candidate could be trained (see `train`), or MLflow is down: clear the task when it is back.
     """

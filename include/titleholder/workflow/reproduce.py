@@ -100,7 +100,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     verdict = _judged(row, champion, scorer)
     tallies = [
         _windows(stored, row, spec),
-        *_training(fitted, spec, spec.training.candidates[candidate].estimator, training, run),
+        *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, whole, scorer),
         _model(row, spec, whole, fitted, registry),
         *_verdict(stored, row, before, verdict),
@@ -140,18 +140,16 @@ def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally
     return tally
 
 
-def _training(fitted: Fitted, spec: ModelSpec, estimator: str, rows: pd.DataFrame, run: RunData) -> Iterator[Tally]:
+def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterator[Tally]:
     """Against what the training run logged in MLflow, where parameters are texts."""
-    metric = spec.judgement.metric
     tally = Tally("hyper-parameters")
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    params = {**fitted.params, "estimator": estimator, "rows": rows}
     recorded = {name: _parsed(run.params[name]) for name in run.params}
     tally.compare(recorded, {name: _parsed(str(value)) for name, value in params.items()}, "training.params")
     yield tally
     tally = Tally("scores on the folds")
-    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
     logged = {name: value for name, value in run.metrics.items() if name.startswith("fold")}
-    tally.compare(logged, {f"folds_{metric}": fitted.score, **folds}, "training.metrics")
+    tally.compare(logged, fitted.recorded_scores, "training.metrics")
     yield tally
 
 

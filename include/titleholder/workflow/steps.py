@@ -125,7 +125,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(), "metric": spec.judgement.metric}
+    return {**facts, **spans.model_dump(), "search_metric": spec.search_metric}
 
 
 def train(
@@ -166,14 +166,9 @@ def _train_and_log(
         )
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial)
     store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
-    metric = spec.judgement.metric
-    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
-    registry.runs.annotate(
-        run_id,
-        params={**fitted.params, "estimator": estimator, "rows": len(rows)},
-        metrics={f"folds_{metric}": fitted.score, **folds},
-    )
-    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted, metric)})
+    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores)
+    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
     uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
     done = names.tags(score=repr(fitted.score), model_uri=uri)
     registry.runs.annotate(run_id, tags=done)
@@ -181,13 +176,16 @@ def _train_and_log(
 
 
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:
-    """Register the candidate with the best score on its folds (the first named wins a tie) as a model version."""
+    """Register the candidate with the best score on its folds (the first named wins a tie) as a model version.
+
+    The score is that of the search, by the spec's `search_metric`.
+    """
     if not candidates:
         raise UsageError("nominate: no candidate was trained")
     snapshot, registry = candidates[0].snapshot, Registry(settings.tracking_uri)
     spec, through, origin = snapshot.spec, snapshot.spans.holdout_start, snapshot.origin
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
-    best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
+    best = search.ranked(ordered, spec, lambda c: c.score)[0]
     tags = names.tags(
         as_of=snapshot.as_of,
         lane=snapshot.lane,
@@ -201,7 +199,7 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     described = publication.description(best.name, snapshot.as_of, snapshot.lane, through, links)
     key = key_of(snapshot.key, *(c.name for c in ordered))
     version = registry.models.register(snapshot.model, key, best.model_uri, best.run_id, tags, described)
-    scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
+    scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
     registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
     return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
 
