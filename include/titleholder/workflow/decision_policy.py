@@ -32,7 +32,9 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    return _failure(spec, verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+    ruling = _failure(spec, verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+    unfit = " and ".join(candidate.name for candidate in verdict.unfit)
+    return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
 
 def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:

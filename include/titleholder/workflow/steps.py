@@ -36,10 +36,11 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import decision_policy, model_card, publication
+from titleholder.workflow import decision_policy, model_card, nomination, publication
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
+    Nominee,
     Origin,
     ProposedDecision,
     RollbackOrder,
@@ -178,43 +179,39 @@ def _train_and_log(
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:
     """Register the candidate with the best score on its folds (the first named wins a tie) as a model version.
 
-    The score is that of the search, by the spec's `search_metric`.
+    The score is that of the search, by the spec's `search_metric`. The others follow it in the challenger's ranking.
     """
     if not candidates:
         raise UsageError("nominate: no candidate was trained")
     snapshot, registry = candidates[0].snapshot, Registry(settings.tracking_uri)
-    spec, through, origin = snapshot.spec, snapshot.spans.holdout_start, snapshot.origin
+    spec = snapshot.spec
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
-    best = search.ranked(ordered, spec, lambda c: c.score)[0]
-    tags = names.tags(
-        as_of=snapshot.as_of,
-        lane=snapshot.lane,
-        candidate=best.name,
-        verdict="pending",
-        trained_through=through,
-        airflow_run=origin.airflow_run,
-        airflow_url=origin.url,
-    )
-    links = {publication.AIRFLOW: origin.url}
-    described = publication.description(best.name, snapshot.as_of, snapshot.lane, through, links)
-    key = key_of(snapshot.key, *(c.name for c in ordered))
-    version = registry.models.register(snapshot.model, key, best.model_uri, best.run_id, tags, described)
+    ranked = search.ranked(ordered, spec, lambda c: c.score)
+    ranking = [Nominee(name=c.name, run_id=c.run_id, model_uri=c.model_uri) for c in ranked]
     scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
-    registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
-    return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
+    registry.runs.annotate(snapshot.run_id, metrics=scores)
+    return nomination.register(snapshot, ranking, (), registry)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:
-    """Score challenger and champion on the same rows, which neither has seen, and run every check."""
+    """Score challenger and champion on the same rows, which neither has seen, and run every check.
+
+    A challenger that is unfit for use gives way to the next candidate of its run, which is judged on the same rows.
+    """
     snapshot, url, scorer = challenger.snapshot, settings.ledger_url, _scorer(settings)
     rows = store.read_lane(url, snapshot.model, snapshot.lane)
-    if (decided := standing(rows, challenger.version, snapshot.spec)) is not None:
-        return ValidatedChallenger(challenger=challenger, verdict=store.decision(url, decided).judged)
+    for version in nomination.versions(challenger, scorer.registry):
+        if (decided := standing(rows, version, snapshot.spec)) is not None:
+            verdict = store.decision(url, decided).judged
+            return ValidatedChallenger(challenger=challenger.at(version, verdict.unfit), verdict=verdict)
     reign = reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
         verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
+        while (following := nomination.following(challenger, verdict, scorer.registry)) is not None:
+            challenger = following
+            verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
         document = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)

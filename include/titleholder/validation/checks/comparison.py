@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from titleholder import formatting
 from titleholder.spec.criteria import CutOff
-from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
@@ -31,28 +31,28 @@ def _gain_shown(evidence: Evidence) -> Finding:
     if evidence.gain is None:
         return Finding("fail", "The gain could not be computed on the holdout.", {})
     gain = evidence.gain
-    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
+    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "single":
         shown = gain.lower > judgement.minimum_gain
-        return found(not shown, _single(evidence.spec, gain), numbers)
+        return found(not shown, _single(evidence, gain), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
-    return found(not shown, _sequential(evidence.spec, gain, reign), numbers)
+    return found(not shown, _sequential(evidence, gain, reign), numbers)
 
 
-def _single(spec: ModelSpec, gain: Gain) -> str:
-    judgement = spec.judgement
+def _single(evidence: Evidence, gain: Gain) -> str:
+    judgement = evidence.spec.judgement
     return (
-        f"{judgement.metric}: gain {gain.estimate:+.4f}, {judgement.confidence:.0%} interval "
+        f"{judgement.metric}: gain {gain.estimate:+.4f}, {formatting.confidence(evidence.confidence)} interval "
         f"[{gain.lower:+.4f}, {gain.upper:+.4f}] ({gain.method}); "
         f"the lower bound must exceed {judgement.minimum_gain:+g}."
     )
 
 
-def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
-    judgement = spec.judgement
+def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> str:
+    judgement = evidence.spec.judgement
     here = f"{judgement.metric}: gain {gain.estimate:+.4f} on this holdout"
     if reign is None:
         return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} events yet."
@@ -62,7 +62,8 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
         number = f"the last {reign.counted} of {number} (since {reign.since})"
     return (
         f"{here}{behind}; over {number} {reign.gain:+.4f}, shown to be above {reign.lower:+.4f} "
-        f"({judgement.confidence:.0%} always-valid bound), which must reach {judgement.minimum_gain:+g}."
+        f"({formatting.confidence(evidence.confidence)} always-valid bound), "
+        f"which must reach {judgement.minimum_gain:+g}."
     )
 
 
