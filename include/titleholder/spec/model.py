@@ -165,6 +165,8 @@ class Search(StrictModel):
     folds: int = Field(default=4, ge=2, le=20)
     metric: str | None = None
     """By default log loss for a classification, the deciding metric for a regression: see `ModelSpec.search_metric`."""
+    warm_start: Literal["champion"] | None = None
+    """`champion`: parameters of the champion and the last challengers are tried first, in at most half the trials."""
 
 
 class Training(StrictModel):
@@ -318,7 +320,7 @@ class ModelSpec(StrictModel):
         needs = METRICS[self.search_metric].needs
         by = {*([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
         metric = {"metric": self.search_metric, **self.judgement.model_dump(mode="json", include=by)}
-        written = {"training": {"search": {"metric"}}}  # the same whether it is written or the default
+        written: dict[str, Any] = {"training": {"search": {"metric"}}}  # the same whether it is written or the default
         return _digest({**self.model_dump(mode="json", include=parts, exclude=written), "metric": metric})
 
     def judgement_fingerprint(self) -> str:

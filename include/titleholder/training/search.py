@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -66,11 +66,20 @@ class TrainingRows(NamedTuple):
         return self._replace(X=self.X.iloc[rows], y=self.y[rows], weights=weights)
 
 
-def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int, int], None] | None = None) -> Fitted:
+def fit(
+    frame: pd.DataFrame,
+    spec: ModelSpec,
+    name: str,
+    on_trial: Callable[[int, int], None] | None = None,
+    *,
+    donated: Sequence[Mapping[str, Any]] = (),
+) -> Fitted:
     """Search the candidate's parameters on time-ordered folds, then fit the best on all rows of `frame`.
 
     The best has the best mean over the folds of `spec.search_metric`; the first trial wins a tie. `frame`
-    holds training rows only. Equal rows, spec and seed give an equal model: every fit runs in one thread.
+    holds training rows only. `donated` are parameters of earlier models, which are tried first; at least half of the
+    trials are free of them. Equal rows, spec, seed and donated parameters give an equal model: every fit runs in one
+    thread.
 
     Raises:
         SpecError: when the estimator cannot be imported or does not take its parameters.
@@ -80,7 +89,7 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
     try:
         with threadpool_limits(1):
-            trials = _search(spec, candidate, rows, folds, on_trial)
+            trials = _search(spec, candidate, rows, folds, donated, on_trial)
             best = ranked(trials, spec, lambda trial: trial["score"])[0]
             pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
     except TitleholderError:
@@ -123,6 +132,7 @@ def _search(
     candidate: Candidate,
     rows: TrainingRows,
     folds: Sequence[Fold],
+    donated: Sequence[Mapping[str, Any]],
     on_trial: Callable[[int, int], None] | None,
 ) -> list[dict[str, Any]]:
     """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched."""
@@ -137,18 +147,53 @@ def _search(
         return float(np.mean(scores))
 
     if candidate.search:
-        _optimise(spec, candidate, evaluate, count)
+        _optimise(spec, candidate, evaluate, count, donated)
     else:
         evaluate({})
     return trials
 
 
-def _optimise(spec: ModelSpec, candidate: Candidate, evaluate: Callable[[dict[str, Any]], float], trials: int) -> None:
+def _optimise(
+    spec: ModelSpec,
+    candidate: Candidate,
+    evaluate: Callable[[dict[str, Any]], float],
+    trials: int,
+    donated: Sequence[Mapping[str, Any]],
+) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     greater = METRICS[spec.search_metric].greater_is_better
     direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
+    for params in donated[: trials // 2]:
+        study.enqueue_trial(dict(params))
     study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
+
+
+def parameters_from(recorded: Mapping[str, str], candidate: Candidate) -> dict[str, Any] | None:
+    """The searched parameters of an earlier model, from what was logged of it as text.
+
+    None where nothing is searched, or where one of them is missing or lies outside of the space as it is now.
+    """
+    found: dict[str, Any] = {}
+    for key, space in candidate.search.items():
+        values = [v for v in _values(space, recorded.get(key)) if str(v) == recorded[key]]
+        if not values:
+            return None
+        found[key] = values[0]
+    return found or None
+
+
+def _values(space: Range | Sequence[Any], text: str | None) -> Sequence[Any]:
+    """What `text` may stand for: the choices, or the number within the range."""
+    if text is None:
+        return []
+    if not isinstance(space, Range):
+        return space
+    try:
+        value = int(text) if isinstance(space.low, int) and isinstance(space.high, int) else float(text)
+    except ValueError:
+        return []
+    return [value] if space.low <= value <= space.high else []
 
 
 def _suggest(trial: optuna.Trial, candidate: Candidate) -> dict[str, Any]:

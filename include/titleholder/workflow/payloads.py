@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from titleholder.ledger.decision import Answer
-from titleholder.spec.model import ModelSpec, Person
+from titleholder.spec.model import Choice, ModelSpec, Person
 from titleholder.spec.windows import Intervals
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
@@ -35,10 +35,19 @@ class Origin(Payload):
     decisions: str = ""
 
 
+class Donor(Payload):
+    """An earlier version whose searched parameters a run tries first; never its scores, which are from other rows."""
+
+    version: int
+    candidate: str
+    params: dict[str, Choice]
+
+
 class Snapshot(Payload):
     """A reference to the rows of one run, and what the run is.
 
-    It carries the spec as it was read by `extract`: a file that is edited in the middle of a run changes the next one.
+    `donors` are there where the spec has a warm start. It carries the spec as it was read by `extract`: a file that is
+    edited in the middle of a run changes the next one.
     """
 
     spec: ModelSpec
@@ -52,6 +61,7 @@ class Snapshot(Payload):
     key: str
     run_id: str
     origin: Origin
+    donors: tuple[Donor, ...] = ()
 
     @field_validator("spec", mode="before")
     @classmethod

@@ -31,6 +31,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
+from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
@@ -94,7 +95,8 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
-    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
+    donated = [donor.params for donor in warm_start.of_run(run.tags)]
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, donated=donated)
     scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)

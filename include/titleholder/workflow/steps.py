@@ -36,10 +36,11 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import decision_policy, model_card, nomination, publication
+from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
+    Donor,
     Nominee,
     Origin,
     ProposedDecision,
@@ -78,8 +79,12 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
-    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen)
-    runs = Registry(settings.tracking_uri).runs
+    registry = Registry(settings.tracking_uri)
+    donors: tuple[Donor, ...] = ()
+    if spec.training.search.warm_start:
+        donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
+    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
+    runs = registry.runs
     note = publication.run_note(spec.name, as_of, lane, origin)
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
@@ -98,6 +103,7 @@ def extract(
         key=key,
         run_id=run_id,
         origin=origin,
+        donors=donors,
     )
 
 
@@ -165,10 +171,12 @@ def _train_and_log(
         rows = extract.read(
             columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
         )
-    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial)
+    donors = [donor for donor in snapshot.donors if donor.candidate == name]
+    donated = [donor.params for donor in donors]
+    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, donated=donated)
     store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
-    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores)
+    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
     registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
     uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
     done = names.tags(score=repr(fitted.score), model_uri=uri)

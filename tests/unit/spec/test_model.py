@@ -65,6 +65,7 @@ TRAINED_BY: list[tuple[str, Any]] = [
     ("windows__label_maturity", "7 months"),
     ("sql", SQL + " and true"),
     ("training__search__metric", "brier"),
+    ("training__search__warm_start", "champion"),
 ]
 
 JUDGED_BY: list[tuple[str, Any]] = [

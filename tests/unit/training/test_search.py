@@ -138,6 +138,50 @@ def test_a_search_stays_in_its_spaces_and_takes_the_best_trial() -> None:
     assert model.get_params()["learning_rate"] == best["params"]["learning_rate"]
 
 
+WIDE = {
+    "estimator": HGB,
+    "params": {"max_iter": 2},
+    "search": {
+        "max_leaf_nodes": {"low": 2, "high": 5},
+        "learning_rate": {"low": 0.01, "high": 1, "log": True},
+        "max_depth": [3, 6, None],
+    },
+}
+
+
+def test_donated_parameters_are_tried_first_and_half_of_the_trials_are_free_of_them() -> None:
+    spec = a_spec(training__search={"trials": 5, "folds": 2}, training__candidates={"it": WIDE})
+    donated = [{"max_leaf_nodes": n, "learning_rate": 0.1 + n / 7, "max_depth": None} for n in (2, 3, 4)]
+    warm = search.fit(rows(), spec, "it", donated=donated)
+    tried = [t["params"] for t in warm.trials]
+    assert len(tried) == 5
+    assert tried[:2] == donated[:2]
+    assert not [params for params in tried[2:] if params in donated]
+    again, cold = (search.fit(rows(), spec, "it", donated=given) for given in (donated, ()))
+    assert again.trials == warm.trials
+    assert cold.trials == search.fit(rows(), spec, "it").trials != warm.trials
+    assert warm.score == min(t["score"] for t in warm.trials)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "max_leaf_nodes": st.integers(2, 5),
+            "learning_rate": st.floats(0.01, 1),
+            "max_depth": st.sampled_from([3, 6, None]),
+        }
+    )
+)
+def test_parameters_are_read_back_to_the_last_digit_from_what_was_logged(params: dict[str, Any]) -> None:
+    candidate = with_candidate(**WIDE).training.candidates["it"]
+    recorded = {**{name: str(value) for name, value in params.items()}, "max_iter": "2", "estimator": HGB}
+    assert search.parameters_from(recorded, candidate) == params
+    for name in params:
+        assert search.parameters_from({**recorded, name: "7"}, candidate) is None
+        assert search.parameters_from({k: v for k, v in recorded.items() if k != name}, candidate) is None
+    assert search.parameters_from(recorded, with_candidate(**LINEAR).training.candidates["it"]) is None
+
+
 def test_without_a_search_there_is_one_trial() -> None:
     result = fitted(a_spec(), rows(), "trees")
     assert len(result.trials) == 1
