@@ -94,7 +94,7 @@ def by(spec: ModelSpec, metric: str) -> ModelSpec:
 
 def measured(model: pipeline.Pipeline, frame: pd.DataFrame, spec: ModelSpec) -> Measured:
     y, p = features.target(frame, spec), pipeline.score(model, features.design_matrix(frame, spec), spec)
-    found = metrics.calibration(y, p, confidence=0.95)
+    found = metrics.calibration(metrics.Sample(y), p, confidence=0.95)
     return Measured(metrics.compute("roc_auc", y, p), found.slope.estimate, found.observed_expected.estimate)
 
 

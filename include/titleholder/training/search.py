@@ -48,6 +48,19 @@ class Fitted:
         return {f"folds_{self.metric}": self.score, **folds}
 
 
+class Start(NamedTuple):
+    """Where a search begins: parameters of earlier models, which are tried first, in at most half of the trials.
+
+    `offset` is added to the sampler's seed: with one seed every search would try the same other points.
+    """
+
+    donated: Sequence[Mapping[str, Any]] = ()
+    offset: int = 0
+
+
+COLD = Start()
+
+
 class TrainingRows(NamedTuple):
     """The design matrix of n rows, their outcomes, and their weights where the spec names a column of them."""
 
@@ -72,14 +85,12 @@ def fit(
     name: str,
     on_trial: Callable[[int, int], None] | None = None,
     *,
-    donated: Sequence[Mapping[str, Any]] = (),
+    start: Start = COLD,
 ) -> Fitted:
     """Search the candidate's parameters on time-ordered folds, then fit the best on all rows of `frame`.
 
     The best has the best mean over the folds of `spec.search_metric`; the first trial wins a tie. `frame`
-    holds training rows only. `donated` are parameters of earlier models, which are tried first; at least half of the
-    trials are free of them. Equal rows, spec, seed and donated parameters give an equal model: every fit runs in one
-    thread.
+    holds training rows only. Equal rows, spec, seed and start give an equal model: every fit runs in one thread.
 
     Raises:
         SpecError: when the estimator cannot be imported or does not take its parameters.
@@ -89,7 +100,7 @@ def fit(
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
     try:
         with threadpool_limits(1):
-            trials = _search(spec, candidate, rows, folds, donated, on_trial)
+            trials = _search(spec, candidate, rows, folds, start, on_trial)
             best = ranked(trials, spec, lambda trial: trial["score"])[0]
             pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
     except TitleholderError:
@@ -132,7 +143,7 @@ def _search(
     candidate: Candidate,
     rows: TrainingRows,
     folds: Sequence[Fold],
-    donated: Sequence[Mapping[str, Any]],
+    start: Start,
     on_trial: Callable[[int, int], None] | None,
 ) -> list[dict[str, Any]]:
     """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched."""
@@ -147,7 +158,7 @@ def _search(
         return float(np.mean(scores))
 
     if candidate.search:
-        _optimise(spec, candidate, evaluate, count, donated)
+        _optimise(spec, candidate, evaluate, count, start)
     else:
         evaluate({})
     return trials
@@ -158,13 +169,14 @@ def _optimise(
     candidate: Candidate,
     evaluate: Callable[[dict[str, Any]], float],
     trials: int,
-    donated: Sequence[Mapping[str, Any]],
+    start: Start,
 ) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     greater = METRICS[spec.search_metric].greater_is_better
     direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
-    for params in donated[: trials // 2]:
+    sampler = optuna.samplers.TPESampler(seed=spec.training.seed + start.offset)
+    study = optuna.create_study(direction=direction, sampler=sampler)
+    for params in start.donated[: trials // 2]:
         study.enqueue_trial(dict(params))
     study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
 

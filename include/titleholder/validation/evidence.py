@@ -40,12 +40,12 @@ class Evidence(BaseModel):
     """The judged rows and both models' scores on them. `champion` is None where there is no champion yet.
 
     `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
-    spec names them. `metrics` are the challenger's, `gain` is over the champion, `looks` are those of the reign, the
-    newest last: `verdict.conclude` fills these in. `training` is a sample of the challenger's training rows. `predict`
-    gives the challenger's scores of other rows with the same features. `inputs` and `champion_inputs` are what a
-    consumer must send, column to type. `recorded` are the scores of the first training rows when the challenger was
-    trained, `reloaded` those of the model read back. `unfit` are the candidates that were judged on the same rows
-    before this one.
+    spec names them. `metrics` are the challenger's, `champion_metrics` the champion's, `gain` is over the champion,
+    `looks` are those of the reign, the newest last: `verdict.conclude` fills these in. `training` is a sample of the
+    challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
+    and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
+    rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
+    judged on the same rows before this one.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -59,6 +59,7 @@ class Evidence(BaseModel):
     weights: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
     metrics: dict[str, float] = {}
+    champion_metrics: dict[str, float] = {}
     gain: Gain | None = None
     looks: tuple[Look, ...] = ()
     training: TrainingSample | None = None
@@ -71,7 +72,7 @@ class Evidence(BaseModel):
 
     @property
     def confidence(self) -> float:
-        """At which the challenger must show that it is better.
+        """At which the challenger must show that it is better, or loses no more than is tolerated.
 
         The spec's, adjusted for the number of candidates that were judged on the same rows, this one included
         (Bonferroni). Checks that fail when harm is shown keep the spec's own: a later candidate must not pass them more

@@ -32,12 +32,12 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    ruling = _failure(spec, verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+    ruling = _failure(verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
     unfit = " and ".join(candidate.name for candidate in verdict.unfit)
     return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
 
-def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:
+def _failure(verdict: Verdict) -> Ruling | None:
     """What follows from the checks that failed: advice to retire, a rejection, or the champion is kept."""
     champion = [c for c in verdict.checks if c.subject == "champion" and c.failed]  # even if that does not block
     challenger = [c for c in verdict.failed() if c.subject == "challenger"]
@@ -49,7 +49,7 @@ def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:
         return Ruling("reject", _explained(challenger))
     if comparison:
         unshown = any(c.role == "gain" for c in comparison)
-        why = f"Not s{_shown(spec)[1:]}." if unshown else "Not fit to replace the champion."
+        why = f"{_not_shown(verdict)}." if unshown else "Not fit to replace the champion."
         return Ruling("keep", f"{why} {_explained(comparison)}")
     return None
 
@@ -61,7 +61,7 @@ def _explained(results: Sequence[Result]) -> str:
 def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:
     """The champion is kept although the challenger passed every check: its cooldown is not over, or `barred`."""
     why = _cooldown(spec, verdict, as_of) or barred
-    return Ruling("keep", f"{_shown(spec)}, but {why}.") if why else None
+    return Ruling("keep", f"{_shown(verdict)}, but {why}.") if why else None
 
 
 def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
@@ -72,17 +72,30 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
     return f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {cooldown})"
 
 
-def _shown(spec: ModelSpec) -> str:
-    """What it means that the gain is shown: with a negative minimum it is no gain."""
-    margin = spec.judgement.minimum_gain
-    return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
+def _shown(verdict: Verdict) -> str:
+    """What it means that a challenger wins by the rule; with a negative minimum gain it need not be better."""
+    margin = verdict.minimum_gain
+    if verdict.rule == "sequential":
+        return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
+    here = "Better" if margin >= 0 else f"Not worse by more than {-margin:g}"
+    return f"{here} on this holdout, and shown to lose no more than is tolerated"
+
+
+def _not_shown(verdict: Verdict) -> str:
+    """What a challenger that does not win by the rule lacks."""
+    if verdict.rule == "sequential":
+        return f"Not s{_shown(verdict)[1:]}"
+    now = verdict.freshness()
+    if now is None or now.better:
+        return "Not shown to lose no more than is tolerated"
+    return "Not better on this holdout"
 
 
 def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
         why = "The first champion: every check of the challenger by itself passed."
     else:
-        why = f"{_shown(spec)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
+        why = f"{_shown(verdict)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
     if spec.promotion.approval != "automatic" and lane == LIVE:
         return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
     return Ruling("promote", why)

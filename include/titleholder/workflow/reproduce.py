@@ -95,8 +95,8 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
-    donated = [donor.params for donor in warm_start.of_run(run.tags)]
-    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, donated=donated)
+    start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)

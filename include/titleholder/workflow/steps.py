@@ -172,8 +172,8 @@ def _train_and_log(
             columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
         )
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
-    donated = [donor.params for donor in donors]
-    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, donated=donated)
+    start = warm_start.start(spec, snapshot.as_of, donors)
+    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
     store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))

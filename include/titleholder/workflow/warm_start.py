@@ -50,6 +50,13 @@ def _versions(as_of: date, rows: Sequence[LaneEntry]) -> Iterable[int]:
     return dict.fromkeys(v for v in [*champion, *list(challengers)[:LAST]] if v is not None)
 
 
+def start(spec: ModelSpec, as_of: date, given: Sequence[Donor]) -> search.Start:
+    """The start of a search with these donors; without a warm start, the same for every as-of date."""
+    if spec.training.search.warm_start is None:
+        return search.COLD
+    return search.Start([donor.params for donor in given], as_of.toordinal())
+
+
 def recorded(given: Sequence[Donor]) -> dict[str, str]:
     """The tag of a training run that keeps its donors; empty where it has none."""
     return names.tags(donors=json.dumps([d.model_dump() for d in given])) if given else {}

@@ -204,7 +204,7 @@ def test_a_regression_has_residuals_and_no_events() -> None:
     alternatives = " ".join(page.values("alt"))
     assert "observed minus predicted" in alternatives
     assert "ROC" not in alternatives
-    assert "The rule of this spec is single :" in page.said("evidence")
+    assert "The rule of this spec is fresh :" in page.said("evidence")
     assert "This reign has no look yet" in page.said("evidence")
     assert "Events" not in page.text
 

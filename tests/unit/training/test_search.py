@@ -152,14 +152,15 @@ WIDE = {
 def test_donated_parameters_are_tried_first_and_half_of_the_trials_are_free_of_them() -> None:
     spec = a_spec(training__search={"trials": 5, "folds": 2}, training__candidates={"it": WIDE})
     donated = [{"max_leaf_nodes": n, "learning_rate": 0.1 + n / 7, "max_depth": None} for n in (2, 3, 4)]
-    warm = search.fit(rows(), spec, "it", donated=donated)
+    warm = search.fit(rows(), spec, "it", start=search.Start(donated))
     tried = [t["params"] for t in warm.trials]
     assert len(tried) == 5
     assert tried[:2] == donated[:2]
     assert not [params for params in tried[2:] if params in donated]
-    again, cold = (search.fit(rows(), spec, "it", donated=given) for given in (donated, ()))
+    again, cold, other = (search.fit(rows(), spec, "it", start=search.Start(*s)) for s in ((donated,), (), ((), 1)))
     assert again.trials == warm.trials
     assert cold.trials == search.fit(rows(), spec, "it").trials != warm.trials
+    assert cold.trials != other.trials
     assert warm.score == min(t["score"] for t in warm.trials)
 
 
@@ -218,9 +219,8 @@ def test_the_search_by_log_loss_finds_probabilities_of_the_right_size() -> None:
     result = fitted(spec, frame)
     p = scores(result.pipeline, fresh, spec)
     assert result.params["C"] == 1.0
-    assert metrics.calibration(fresh["bad"].to_numpy(float), p, confidence=0.95).slope.estimate == pytest.approx(
-        1, abs=0.15
-    )
+    sample = metrics.Sample(fresh["bad"].to_numpy(float))
+    assert metrics.calibration(sample, p, confidence=0.95).slope.estimate == pytest.approx(1, abs=0.15)
     by_auc = a_spec(training__search={**searched, "metric": "roc_auc"}, training__candidates={"it": strong})
     areas = {t["params"]["C"]: t["score"] for t in fitted(by_auc, frame).trials}
     assert abs(areas[1e-4] - areas[1.0]) < 0.01

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.factories import a_decision, a_rollback, a_spec
+from titleholder.training import search
 from titleholder.workflow import warm_start
 from titleholder.workflow.payloads import Donor
 
@@ -74,6 +75,15 @@ def test_a_month_that_was_judged_again_later_is_no_newer_for_that() -> None:
 def test_after_a_rollback_the_version_that_is_champion_again_donates() -> None:
     rows = [a_decision(1), a_decision(2, champion_before=1), a_rollback(3, 2, 1)]
     assert donated(rows, a_registry(v1="0.1", v2="0.2")) == [(1, 0.1), (2, 0.2)]
+
+
+def test_each_month_of_a_warm_start_tries_other_points_beside_the_donated_ones() -> None:
+    given = [Donor(version=3, candidate="line", params={"C": 0.5})]
+    warm = a_spec(training__search={"trials": 4, "folds": 2, "warm_start": "champion"})
+    first, second = (warm_start.start(warm, day, given) for day in (date(2024, 1, 1), date(2024, 2, 1)))
+    assert first.donated == second.donated == [{"C": 0.5}]
+    assert first.offset != second.offset
+    assert warm_start.start(SPEC, AS_OF, ()) == search.COLD
 
 
 def test_a_training_run_keeps_its_donors() -> None:

@@ -16,9 +16,13 @@ from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import conclude, judge, measure
 
 SPEC = a_spec(
-    judgement__cut_off={"accept": "below", "share": 0.8}, judgement__profit={"accepted_0": 1, "accepted_1": -8}
+    judgement__cut_off={"accept": "below", "share": 0.8},
+    judgement__profit={"accepted_0": 1, "accepted_1": -8},
+    judgement__rule="sequential",
 )
-BASE = simulated(SPEC, looks=looks(), gain=Gain(0.1, 0.05, 0.15, "DeLong", 0.025))
+BASE = simulated(
+    SPEC, looks=looks(), gain=Gain(0.1, 0.05, 0.15, "DeLong", 0.025, 40.0), champion_metrics={"roc_auc": 0.7}
+)
 
 
 def changed(**judgement: Any) -> Evidence:
