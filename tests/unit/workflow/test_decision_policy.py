@@ -191,7 +191,7 @@ def implausible(*more: Any, champion: Reign | None = REIGN) -> Verdict:
 def test_an_implausible_winner_is_kept_back_where_nobody_may_be_asked(lane: str, champion: Reign | None) -> None:
     won = ruled(better()).reason.removesuffix(". TH301 said.") if champion else "It would be the first champion"
     assert ruled(implausible(champion=champion), lane=lane) == (
-        "keep", f"{won}, {DOUBT} Not promoted, because nobody may be asked to approve it."
+        "keep", f"{won}, {DOUBT} Not promoted, because no person is asked to approve it."
     )  # fmt: skip
 
 
