@@ -17,7 +17,10 @@ Array = NDArray[np.float64]
 
 
 class TrainingSample(BaseModel):
-    """Rows that the challenger was trained on (a sample where there are many), and its scores on them."""
+    """Rows that the challenger was trained on (a sample where there are many), and its scores on them.
+
+    `frame` has the features, the event time, and the weight where the spec names one.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 

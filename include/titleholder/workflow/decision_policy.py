@@ -28,11 +28,17 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     `newest` is the as-of date of the lane's newest decision; in the live lane an older challenger is never promoted.
     `barred` says why the challenger may not win although it is better: see `reigns.bar`.
     `retire` is advice to people: the champion is shown to lie beyond its floors and the challenger does not reach them.
-    The champion stays until a person acts.
+    The champion stays until a person acts. A winner that is not plausible is promoted by people only: it is kept back
+    where none may be asked.
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    ruling = _failure(verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+    ruling = (
+        _failure(verdict)
+        or _delay(spec, verdict, as_of, barred)
+        or _doubt(spec, verdict, lane)
+        or _win(spec, verdict, lane)
+    )
     unfit = " and ".join(candidate.name for candidate in verdict.unfit)
     return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
@@ -40,7 +46,7 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
 def _failure(verdict: Verdict) -> Ruling | None:
     """What follows from the checks that failed: advice to retire, a rejection, or the champion is kept."""
     champion = [c for c in verdict.checks if c.subject == "champion" and c.failed]  # even if that does not block
-    challenger = [c for c in verdict.failed() if c.subject == "challenger"]
+    challenger = [c for c in verdict.failed() if c.subject == "challenger" and c.role != "plausibility"]
     comparison = [c for c in verdict.failed() if c.subject == "comparison"]
     if champion and any(c.role == "floor" for c in challenger):
         both = f"{_explained(champion)} The challenger: {_explained(challenger)}"
@@ -91,14 +97,32 @@ def _not_shown(verdict: Verdict) -> str:
     return "Not better on this holdout"
 
 
+def _doubt(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling | None:
+    """The challenger won by everything else, but the result is not plausible: only a person may promote it."""
+    implausible = [c for c in verdict.failed() if c.role == "plausibility"]
+    if not implausible:
+        return None
+    won = "It would be the first champion" if verdict.champion is None else _shown(verdict)
+    why = f"{won}, but this is not plausible: look for a leak. {_explained(implausible)}"
+    if people := _asked(spec, lane):
+        return Ruling("ask", f"{why} {people} must approve.")
+    return Ruling("keep", f"{why} Not promoted, because no person is asked to approve it.")
+
+
 def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
         why = "The first champion: every check of the challenger by itself passed."
     else:
         why = f"{_shown(verdict)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
-    if spec.promotion.approval != "automatic" and lane == LIVE:
-        return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
+    if people := _asked(spec, lane):
+        return Ruling("ask", f"{why} {people} must approve.")
     return Ruling("promote", why)
+
+
+def _asked(spec: ModelSpec, lane: str) -> str:
+    """The names of the people who are asked to approve a winner; empty where it is promoted automatically."""
+    approval = spec.promotion.approval
+    return "" if approval == "automatic" or lane != LIVE else ", ".join(p.name for p in approval.people)
 
 
 def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
@@ -133,7 +157,3 @@ def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
     if decided_meanwhile:
         return f"{answer.by} approved{comment}, but too late: {decided_meanwhile}", False
     return f"{answer.by} approved{comment}", True
-
-
-def _names(people: tuple[Person, ...]) -> str:
-    return ", ".join(p.name for p in people)

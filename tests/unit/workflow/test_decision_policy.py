@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_spec, a_verdict, result
+from support.factories import REIGN, a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
@@ -176,6 +176,43 @@ def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict:
 @pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
 def test_no_approval_is_asked_for_a_challenger_that_lost(verdict: Verdict) -> None:
     assert ruled(verdict, **ASKING) == ruled(verdict)
+
+
+DOUBT = "but this is not plausible: look for a leak. TH503 said."
+
+
+def implausible(*more: Any, champion: Reign | None = REIGN) -> Verdict:
+    gain = result("TH301", "pass" if champion else "not_applicable")
+    return a_verdict(gain, result("TH503", "fail"), *more, champion=champion)
+
+
+@LANES
+@pytest.mark.parametrize("champion", [REIGN, None], ids=["a champion", "no champion yet"])
+def test_an_implausible_winner_is_kept_back_where_nobody_may_be_asked(lane: str, champion: Reign | None) -> None:
+    won = ruled(better()).reason.removesuffix(". TH301 said.") if champion else "It would be the first champion"
+    assert ruled(implausible(champion=champion), lane=lane) == (
+        "keep", f"{won}, {DOUBT} Not promoted, because no person is asked to approve it."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("champion", [REIGN, None], ids=["a champion", "no champion yet"])
+def test_an_implausible_winner_is_for_people_to_judge(champion: Reign | None) -> None:
+    asked = ruled(implausible(champion=champion), **ASKING)
+    assert asked.kind == "ask"
+    assert asked.reason.endswith(f"{DOUBT} risk-lead, cfo must approve.")
+    assert answered(asked, said("approve")).kind == "promote"
+    assert answered(asked, said("none")).kind == "keep"
+    assert ruled(implausible(champion=champion), lane="backtest", **ASKING).kind == "keep"
+
+
+def test_an_implausible_loser_is_judged_by_what_it_lost_by() -> None:
+    assert ruled(implausible(result("TH203", "fail")), **ASKING) == ("reject", "TH203 said.")
+    assert ruled(implausible(result("TH302", "fail")), **ASKING).kind == "keep"
+    assert ruled(a_verdict(result("TH301", "fail"), result("TH503", "fail")), **ASKING).kind == "keep"
+
+
+def test_an_implausible_result_that_only_warns_promotes() -> None:
+    assert ruled(a_verdict(result("TH301"), result("TH503", "fail", "warn"))).kind == "promote"
 
 
 def test_it_does_not_matter_which_version_is_champion() -> None:

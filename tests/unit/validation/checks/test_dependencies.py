@@ -67,7 +67,7 @@ def test_another_champion_leaves_the_checks_of_the_challenger_by_itself_as_they_
 
 
 def test_a_known_result_is_not_computed_again() -> None:
-    known = result("TH502", explanation="Already known.")
+    known = result("TH203", explanation="Already known.")
     assert known in checks.run(BASE, (known,))
     assert checks.unaffected_by("reign", a_verdict(known, result("TH301")).checks) == (known,)
     assert checks.unaffected_by("confidence", (known,)) == ()
