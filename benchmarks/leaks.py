@@ -38,7 +38,8 @@ DRAWS = 20
 STEP = 3  # months between two challenges of a line of honest challengers
 AGES = (3, 12, 24)  # months between the training of the champion and of the challenger
 PARAMS = {"scorecard": {"C": 0.1}, "boosting": {"learning_rate": 0.08, "max_leaf_nodes": 6}}
-FIRST, LAST = date(2021, 1, 1), date(2025, 12, 1)
+FIRST, LAST = date(2021, 1, 1), date(2025, 6, 1)  # months of the first rows and of the last challenge
+MATURITY = relativedelta(months=9)  # after so long, every outcome is known
 
 
 class World(NamedTuple):
@@ -101,8 +102,9 @@ def lenient(model: str) -> ModelSpec:
 
 def simulated(per_month: int, seed: int) -> World:
     """The simulated lender with every outcome as it is finally known."""
-    months = 12 * (LAST.year - FIRST.year) + LAST.month - FIRST.month
-    books = lender.simulate(LAST, months=months, per_month=per_month, seed=seed)
+    end = LAST + MATURITY
+    months = 12 * (end.year - FIRST.year) + end.month - FIRST.month
+    books = lender.simulate(end, months=months, per_month=per_month, seed=seed)
     last = books.outcomes.groupby("application_id")["status"].last()
     known = books.applications[books.applications["application_id"].isin(last.index)]
     defaulted = known["application_id"].map(last.isin(["defaulted", "recovered"])).astype(int)
@@ -202,7 +204,7 @@ def leaks(per_month: int) -> Iterator[list[object]]:
             won, found = [], []
             for draw in range(DRAWS):
                 rng = np.random.default_rng([draw, int(100 * auc), per_month])
-                as_of = date(2022, 10, 1) + relativedelta(months=draw % 38)
+                as_of = date(2022, 10, 1) + relativedelta(months=draw % 32)
                 name = ("scorecard", "boosting")[draw // 2 % 2]
                 found.append(verdict(attempt(worlds[draw % 4], leak, auc, name, as_of, rng), as_of))
                 won.append(crowned(found[-1], worlds[0].spec, as_of))

@@ -221,7 +221,7 @@ class Plausible(Rule):
     gain_r2: float = Field(default=0.10, gt=0.0)
     rise_roc_auc: float = Field(default=0.10, gt=0.0)
     rise_r2: float = Field(default=0.20, gt=0.0)
-    new_feature_roc_auc: float = Field(default=0.70, gt=0.5, le=1.0)
+    new_feature_roc_auc: float = Field(default=0.72, gt=0.5, le=1.0)
     new_feature_r2: float = Field(default=0.50, gt=0.0, le=1.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,19 +14,25 @@ from titleholder.data import features
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.checks.groups import as_text
-from titleholder.validation.evidence import Array, Evidence, TrainingSample
+from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Estimation, Interval, Sample
 
 
 class KnownOutcomes(NamedTuple):
-    """The design matrix of some rows, one row for each outcome of the sample."""
+    """The design matrix of some rows, and their outcomes and weights."""
 
     X: pd.DataFrame
     sample: Sample
 
     @classmethod
-    def of_training(cls, training: TrainingSample | None, spec: ModelSpec) -> KnownOutcomes | None:
+    def of_holdout(cls, evidence: Evidence) -> KnownOutcomes:
+        """Those of the judged rows."""
+        return cls(features.design_matrix(evidence.frame, evidence.spec), evidence.sample)
+
+    @classmethod
+    def of_training(cls, evidence: Evidence) -> KnownOutcomes | None:
         """Those of the training rows; None where there are none."""
+        spec, training = evidence.spec, evidence.training
         if training is None or not len(training.y):
             return None
         sample = Sample(training.y, features.weights(training.frame, spec))
@@ -34,6 +41,13 @@ class KnownOutcomes(NamedTuple):
     def at(self, rows: NDArray[np.bool_]) -> KnownOutcomes:
         """The same of some rows."""
         return KnownOutcomes(self.X[rows], self.sample.at(rows))
+
+    def joined(self, other: KnownOutcomes) -> KnownOutcomes:
+        """These rows and others together."""
+        y = np.r_[self.sample.y, other.sample.y]
+        mine, theirs = self.sample.weights, other.sample.weights
+        weights = None if mine is None or theirs is None else np.r_[mine, theirs]
+        return KnownOutcomes(pd.concat([self.X, other.X], ignore_index=True), Sample(y, weights))
 
 
 class FeatureStrength:
@@ -53,12 +67,28 @@ class FeatureStrength:
     @classmethod
     def on_holdout(cls, evidence: Evidence) -> FeatureStrength:
         """That on the judged rows."""
-        rows = KnownOutcomes(features.design_matrix(evidence.frame, evidence.spec), evidence.sample)
-        return cls(evidence.spec, rows, KnownOutcomes.of_training(evidence.training, evidence.spec))
+        return cls(evidence.spec, KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence))
 
-    def values(self) -> dict[str, float]:
-        """The metric of each feature, the largest first."""
-        return dict(sorted(((f, self.value(f)) for f in self.features), key=lambda item: -item[1]))
+    @classmethod
+    def on_older_half(cls, evidence: Evidence) -> FeatureStrength | None:
+        """That on the older half of the training rows, where their outcomes differ; a leak may have begun since."""
+        training, known = evidence.training, KnownOutcomes.of_training(evidence)
+        if training is None or known is None:
+            return None
+        time = training.frame[evidence.spec.columns.event_time]
+        older = known.at((time <= time.median()).to_numpy())
+        return cls(evidence.spec, older, known) if np.ptp(older.sample.y) > 0 else None
+
+    @classmethod
+    def on_all_rows(cls, evidence: Evidence) -> FeatureStrength:
+        """That on the training rows and the judged rows together."""
+        holdout, training = KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence)
+        return cls(evidence.spec, training.joined(holdout) if training else holdout, training)
+
+    def values(self, names: Iterable[str] | None = None) -> dict[str, float]:
+        """The metric of these features, of all unless they are given; the largest first."""
+        found = {f: self.value(f) for f in (self.features if names is None else names)}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def value(self, feature: str) -> float:
         """The metric of one feature."""

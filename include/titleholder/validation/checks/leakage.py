@@ -11,7 +11,7 @@ from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
-from titleholder.validation.checks.feature_strength import FeatureStrength, KnownOutcomes
+from titleholder.validation.checks.feature_strength import FeatureStrength
 from titleholder.validation.checks.groups import MOST, adjusted_confidence, group_numbers, listed
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval
@@ -87,9 +87,7 @@ def _plausible(evidence: Evidence) -> Finding:
     """
     if not _varied(evidence):
         return NOT_MEASURABLE
-    alone = FeatureStrength.on_holdout(evidence)
-    values = alone.values()
-    parts = [p for p in (_gain(evidence), _rises(evidence, alone, values), _new_features(evidence, values)) if p]
+    parts = [part for part in (_gain(evidence), _rises(evidence), _new_features(evidence)) if part]
     if not parts:
         return not_applicable("There is no champion, and there are no training rows or features to compare.")
     keys = " and ".join(f"{SETTINGS}.plausible.{part.key}" for part in parts if part.implausible)
@@ -118,22 +116,22 @@ def _gain(evidence: Evidence) -> _Part | None:
     return _Part(gain.lower > most, text, {**gain.numbers("gain"), "gain_plausible": most}, key)
 
 
-def _rises(evidence: Evidence, alone: FeatureStrength, values: dict[str, float]) -> _Part | None:
+def _rises(evidence: Evidence) -> _Part | None:
     """Features that alone predict the judged rows much better than the older half of the training rows.
 
     The estimate reaches the threshold and the lower bound, adjusted for the number of features, exceeds half of it: to
     wait until the bound exceeds all of it would miss leaks among few events; by the estimate alone, chance would be
     called a leak there. None without training rows.
     """
-    before = _before(evidence)
-    if before is None or not values:
+    now, before = FeatureStrength.on_holdout(evidence), FeatureStrength.on_older_half(evidence)
+    if before is None or not before.features:
         return None
     metric, key, most = _limit(evidence, "rise")
-    rises = {feature: value - before.value(feature) for feature, value in values.items()}
+    rises = {feature: now.value(feature) - before.value(feature) for feature in before.features}
     first, *_ = ordered = sorted(rises, key=lambda feature: -rises[feature])
     confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(rises))
     suspects = {
-        feature: _difference(alone.interval(feature, confidence), before.interval(feature, confidence))
+        feature: _difference(now.interval(feature, confidence), before.interval(feature, confidence))
         for feature in ordered
         if rises[feature] >= most
     }
@@ -145,29 +143,23 @@ def _rises(evidence: Evidence, alone: FeatureStrength, values: dict[str, float])
     return _Part(bool(shown), text, {**numbers, **group_numbers(shown, "rise")}, key)
 
 
-def _before(evidence: Evidence) -> FeatureStrength | None:
-    """Each feature alone on the older half of the training rows: a leak may have begun in the newer half."""
-    spec, training = evidence.spec, evidence.training
-    known = KnownOutcomes.of_training(training, spec)
-    if training is None or known is None:
-        return None
-    time = training.frame[spec.columns.event_time]
-    older = known.at((time <= time.median()).to_numpy())
-    return FeatureStrength(spec, older, known) if np.ptp(older.sample.y) > 0 else None
+def _new_features(evidence: Evidence) -> _Part | None:
+    """Features that the champion does not have and that alone reach the threshold, by the point estimate.
 
-
-def _new_features(evidence: Evidence, values: dict[str, float]) -> _Part | None:
-    """Features that the champion does not have and that alone reach the threshold; None where there are none."""
+    On training rows and judged rows together: the holdout alone has too few events to tell a strong honest feature from
+    a leak. None where there is no new feature, or where it is not known what the champion has.
+    """
     known = {} if evidence.champion is None else evidence.champion_inputs
-    new = {} if known is None else {feature: value for feature, value in values.items() if feature not in known}
-    if not new:
+    alone = FeatureStrength.on_all_rows(evidence)
+    values = {} if known is None else alone.values([f for f in alone.features if f not in known])
+    if not values:
         return None
     metric, key, most = _limit(evidence, "new_feature")
-    named = listed([f"{feature} {value:.4f}" for feature, value in new.items() if value >= most])
-    first, largest = next(iter(new.items()))
+    named = listed([f"{feature} {value:.4f}" for feature, value in values.items() if value >= most])
+    first, largest = next(iter(values.items()))
     said = named or f"none, nearest {first} {largest:.4f}"
-    text = f"{metric} of a new feature alone (plausible: below {most:g}): {said}"
-    return _Part(bool(named), text, {"new": len(new), "new_largest": largest, "new_plausible": most}, key)
+    text = f"{metric} of a new feature alone, in training and since (plausible: below {most:g}): {said}"
+    return _Part(bool(named), text, {"new": len(values), "new_largest": largest, "new_plausible": most}, key)
 
 
 def _difference(a: Interval, b: Interval) -> Interval:

@@ -123,6 +123,16 @@ def test_a_new_feature_may_not_be_strong_by_itself(signal: float, status: str) -
     assert plausible(judged(**{**alike, "champion_inputs": None})).status == "pass", "not known what the champion has"
 
 
+def test_the_training_rows_count_too_for_a_new_feature() -> None:
+    """Among the few events of a holdout an honest feature looks strong now and then, a leak weak."""
+    few, noise = slice(0, 100), np.random.default_rng(8).normal(size=4000)
+    columns = {"debt": (Y + HONEST)[few]}
+    leaks = plausible(judged(y=Y[few], columns=columns, training=trained(debt=PAST + noise)))
+    honest = plausible(judged(y=Y[few], columns=columns, training=trained(debt=0.3 * PAST + noise)))
+    assert (leaks.status, honest.status) == ("fail", "pass")
+    assert leaks.numbers["new_largest"] > 0.72 > honest.numbers["new_largest"]
+
+
 def test_without_a_champion_every_feature_is_new() -> None:
     found = plausible(judged(columns={"debt": Y + HONEST}))
     assert (found.status, found.numbers["new"]) == ("fail", 2)
@@ -134,9 +144,10 @@ def test_without_a_champion_every_feature_is_new() -> None:
 def test_each_threshold_is_that_of_the_spec(key: str) -> None:
     allowed = {k: 0.9 for k in ("gain_roc_auc", "rise_roc_auc", "new_feature_roc_auc") if k != key}
     spec = a_spec(judgement__checks={"plausible": allowed})
+    always = PAST + np.random.default_rng(7).normal(size=4000)
     all_of_it: dict[str, Any] = {
-        "challenger": score(1.5), "champion": score(0.5), "columns": {"debt": Y + HONEST}, "training": trained(),
-        "champion_inputs": WITHOUT_DEBT,
+        "challenger": score(1.5), "champion": score(0.5), "champion_inputs": dict.fromkeys(("debt", "purpose"), "double"),
+        "columns": {"debt": Y + HONEST, "income": Y + NOISE}, "training": trained(income=always),
     }  # fmt: skip
     found = plausible(judged(spec, **all_of_it))
     assert (found.status, found.explanation.endswith(f"set {KEY}.{key}.")) == ("fail", True)
