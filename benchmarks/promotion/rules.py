@@ -1,0 +1,113 @@
+"""Promotion rules: what each reads of a history, and which version it puts in use.
+
+Every rule is a function of one `Situation` and returns a version: the champion's number where nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from promotion.worlds import HOLDOUT, WINDOW, History
+from titleholder.validation.sequential import log_evidence
+
+CONFIDENCE, TOLERATED_LOSS, MINIMUM_NEW_EVENTS = 0.95, 0.01, 20
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a rule may read in a month: cohorts that have matured, and versions up to the month's challenger.
+
+    `since` is the month in which the champion was crowned.
+    """
+
+    history: History
+    month: int
+    champion: int
+    since: int
+
+    @property
+    def challenger(self) -> int:
+        return self.month
+
+    @property
+    def matured(self) -> int:
+        """The first cohort that has not matured."""
+        return self.month + WINDOW + HOLDOUT
+
+    def on_holdout(self) -> tuple[float, float, int]:
+        """The challenger's gain over the champion on the holdout, its standard error, and the events there."""
+        return self.history.gain(self.challenger, self.champion, self.matured - HOLDOUT, self.matured)
+
+
+Rule = Callable[[Situation], int]
+
+
+def never(now: Situation) -> int:
+    """The first version for ever."""
+    return now.champion
+
+
+def newest(now: Situation) -> int:
+    """Every challenger, unjudged."""
+    return now.challenger
+
+
+def bare(now: Situation) -> int:
+    """The challenger whose gain on the holdout is positive."""
+    gain, _, _ = now.on_holdout()
+    return now.challenger if gain > 0 else now.champion
+
+
+def single(now: Situation) -> int:
+    """The challenger whose gain on the holdout is shown: the two-sided interval lies above zero."""
+    gain, error, _ = now.on_holdout()
+    return now.challenger if gain - stats.norm.ppf(0.5 + CONFIDENCE / 2) * error > 0 else now.champion
+
+
+def fresh(now: Situation) -> int:
+    """The challenger that is better on the holdout and shown not to be worse than tolerated."""
+    gain, error, events = now.on_holdout()
+    lower = gain - stats.t.ppf(CONFIDENCE, max(events - 1, 1)) * error
+    return now.challenger if gain > 0 and lower > -TOLERATED_LOSS else now.champion
+
+
+def sequential(now: Situation) -> int:
+    """The challenger that is better on the holdout, where all looks of the reign show that the line is."""
+    gain, _, _ = now.on_holdout()
+    if gain <= 0:
+        return now.champion
+    looks = _looks(now)
+    if not looks:
+        return now.champion
+    gains, errors = np.array(looks).T
+    shown = log_evidence(gains, errors, minimum_gain=0.0, confidence=CONFIDENCE) >= -np.log(1 - CONFIDENCE)
+    return now.challenger if shown else now.champion
+
+
+def _looks(now: Situation) -> list[tuple[float, float]]:
+    """Gains and errors on cohorts that matured since the champion was crowned, as the product pools them: a cohort with
+    few events waits for the next month, for as long as it is on the holdout."""
+    found, start = [], now.since + WINDOW + HOLDOUT
+    for month in range(now.since + 1, now.month + 1):
+        matured = month + WINDOW + HOLDOUT
+        start = max(start, matured - HOLDOUT)
+        if now.history.y[start:matured].sum() >= MINIMUM_NEW_EVENTS:
+            gain, error, _ = now.history.gain(month, now.champion, start, matured)
+            if error > 0:
+                found.append((gain, error))
+            start = matured
+    return found
+
+
+RULES: dict[str, Rule] = {
+    "never": never,
+    "newest": newest,
+    "bare >": bare,
+    "sequential": sequential,
+    "single": single,
+    "fresh": fresh,
+}
