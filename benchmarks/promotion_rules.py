@@ -17,7 +17,8 @@ from dataclasses import asdict
 
 import numpy as np
 from promotion.play import HARM, Outcome, Summary, play, summarise
-from promotion.rules import RULES
+from promotion.record import averaged, averaged_forward, record, record_forward
+from promotion.rules import BASIC, Rule
 from promotion.worlds import FURTHER, MONTHS, WORLDS, World, simulate
 from rich.console import Console
 from rich.progress import Progress
@@ -25,7 +26,13 @@ from threadpoolctl import threadpool_limits
 
 REPETITIONS = {300: 100, 1_000: 100, 5_000: 15}
 QUICK = {300: 10, 1_000: 10, 5_000: 2}
-BASIC = ("never", "newest", "bare >", "sequential", "single", "fresh")
+RECORD: dict[str, Rule] = {
+    "record": record,
+    "record, no recall": record_forward,
+    "averaged": averaged,
+    "averaged, no recall": averaged_forward,
+}
+RULES = BASIC | RECORD
 
 
 def arguments() -> argparse.Namespace:
@@ -37,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--worlds", nargs="+", choices=worlds, default=worlds[: len(WORLDS)], metavar="WORLD")
     parser.add_argument("--further", action="store_true", help=f"also {', '.join(worlds[len(WORLDS) :])}")
     parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(BASIC), metavar="RULE")
+    parser.add_argument("--record", action="store_true", help="also the rules built on the record of all versions")
     parser.add_argument("--quick", action="store_true", help="few repetitions")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -56,18 +64,17 @@ def run(given: argparse.Namespace) -> list[Summary]:
         for repetition in range(repetitions(given, rows))
         for world in chosen
     ]
+    rules = [*given.rules, *(RECORD if given.record else ())]
     found: dict[tuple[int, World, str], list[Outcome]] = defaultdict(list)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("portfolios", total=sum(rows for rows, _, _ in jobs))
         for rows, world, repetition in jobs:
             history = simulate(world, rows, np.random.default_rng([given.seed, rows, repetition]))
-            for rule in given.rules:
+            for rule in rules:
                 found[rows, world, rule].append(play(history, RULES[rule]))
             progress.advance(task, rows)
     order = {(rows, world): None for rows in given.rows for world in chosen}
-    return [
-        summarise(rows, world.name, rule, found[rows, world, rule]) for rows, world in order for rule in given.rules
-    ]
+    return [summarise(rows, world.name, rule, found[rows, world, rule]) for rows, world in order for rule in rules]
 
 
 def show(found: Sequence[Summary], seed: int) -> None:

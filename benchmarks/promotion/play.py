@@ -18,9 +18,10 @@ class Outcome:
     """One rule in one portfolio.
 
     `regret` is the mean over months of the true ROC AUC of the best version there was, less that of the champion.
-    `harmful` of the `changes` put a version in use that was truly worse there by more than HARM, `misjudged` one that was
-    so on the holdout, `broken` one fitted on shuffled features. `months_to_act` are those from a shock until the champion was fitted on a window of which half
-    lies after it; infinite where that never happened, NaN in worlds without a shock.
+    `harmful` of the `changes` put a version in use that was truly worse there by more than HARM, `misjudged` one that
+    was so on the holdout, `broken` one fitted on shuffled features. `months_to_act` are those from a shock until the
+    champion was fitted on a window of which half lies after it; infinite where that never happened, NaN in worlds
+    without a shock.
     """
 
     regret: float

@@ -103,7 +103,7 @@ def _looks(now: Situation) -> list[tuple[float, float]]:
     return found
 
 
-RULES: dict[str, Rule] = {
+BASIC: dict[str, Rule] = {
     "never": never,
     "newest": newest,
     "bare >": bare,

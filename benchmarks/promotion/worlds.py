@@ -74,7 +74,7 @@ class Placements:
     others: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """One simulated portfolio: rows, versions, and the true metric of each version in each month of use.
 
