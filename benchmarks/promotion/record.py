@@ -6,10 +6,10 @@ The metric of version v on cohort c, l months after v's last row of training, is
 
 a_c free; beta, u_v and w_vc normal with mean zero and the standard deviations of CURVES, of the expert's `spread`, and
 INTERACTION; e with DeLong's covariance within the cohort. An `Expert` fixes the curve, the spread and the half-life
-with which old cohorts lose weight (their information is multiplied by 1/2 for each). Its posterior is that of a linear model with
-normal errors. Experts are averaged by how well they predicted each newly matured cohort's contrasts between versions
-before it was known, older predictions forgotten by a factor a month: dynamic model averaging, Raftery, Karny & Ettler
-(2010), Online prediction under model uncertainty via dynamic model averaging, Technometrics 52(1).
+with which old cohorts lose weight (their information is multiplied by 1/2 for each). Its posterior is that of a linear
+model with normal errors. Experts are averaged by how well they predicted each newly matured cohort's contrasts between
+versions before it was known, older predictions forgotten by a factor a month: dynamic model averaging, Raftery, Karny &
+Ettler (2010), Online prediction under model uncertainty via dynamic model averaging, Technometrics 52(1).
 """
 
 from __future__ import annotations
