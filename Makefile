@@ -37,6 +37,9 @@ down: ## Stop them; data stays
 clean: ## Stop them and delete their data
 	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack clean --yes
 
+# Two sets of tests share two cores: the threads of one model would wait for those of another.
+test test-airflow test-services test-fast: export OMP_NUM_THREADS := 1
+
 check: dev ## Lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

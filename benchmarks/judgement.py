@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
+from sklearn.linear_model import LogisticRegression
 
-from titleholder.spec.criteria import Judgement
+from titleholder.spec.criteria import CalibrationRule, Judgement
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Estimation, Sample
+from titleholder.validation.metrics import Estimation, Sample, means
+from titleholder.validation.metrics.linearised import further_from_one
 from titleholder.validation.sequential import log_evidence
 
 AUC = 0.70
 ALIKE = 0.9
 KEPT = 0.8  # of what sets a challenger apart from the champion, so much is shared with the next challenger
 CONFIDENCE = 0.95
+LEVEL, RATE = -3.2, 0.06  # log odds of the average row, and the share of events that they give
+EFFECTS = np.array([0.7, 0.5, 0.4, 0.3, 0.2])  # of five features on the log odds
 
 
 class Rows(NamedTuple):
@@ -33,9 +37,13 @@ class Rows(NamedTuple):
 
 def simulate(rng: np.random.Generator, n: int, rate: float, gains: np.ndarray) -> Rows:
     """`n` rows and as many challengers as `gains`, whose true AUC is the champion's plus the gain."""
-    y = (rng.random(n) < rate).astype(float)
-    noise, shared = rng.standard_normal((2, n))
-    own = np.sqrt(KEPT) * shared + np.sqrt(1 - KEPT) * rng.standard_normal((len(gains), n))
+    return scored(rng, (rng.random(n) < rate).astype(float), gains)
+
+
+def scored(rng: np.random.Generator, y: np.ndarray, gains: np.ndarray) -> Rows:
+    """The same for given outcomes."""
+    noise, shared = rng.standard_normal((2, len(y)))
+    own = np.sqrt(KEPT) * shared + np.sqrt(1 - KEPT) * rng.standard_normal((len(gains), len(y)))
     d = np.sqrt(2) * stats.norm.ppf(AUC + gains)
     others = d[:, None] * y + ALIKE * noise + np.sqrt(1 - ALIKE**2) * own
     return Rows(y, np.sqrt(2) * stats.norm.ppf(AUC) * y + noise, others)
@@ -64,7 +72,7 @@ def coverage() -> Iterator[list[object]]:
         for n, repeats, few in ((2_000, 1000, 250), (10_000, 500, 150), (100_000, 200, 30)):
             rng = np.random.default_rng(int(rate * 1000) + n)
             hits = {"DeLong": [], "bootstrap": [], "brier": []}
-            truth = _true_brier_gain(rate)
+            truth = _true_gain("brier", rate)
             for r in range(repeats):
                 rows = simulate(rng, n, rate, np.array([0.01]))
                 hits["DeLong"].append(_holds(gain("roc_auc", rows), 0.01))
@@ -75,22 +83,116 @@ def coverage() -> Iterator[list[object]]:
                     hits["bootstrap"].append(low <= 0.01 <= high)
                     likely = Rows(rows.y, probability(rows.champion, rate), probability(rows.challengers, rate))
                     hits["brier"].append(_holds(gain("brier", likely, seed=r), truth))
-            shown = [f"{np.mean(h):.1%} ± {100 * np.sqrt(0.95 * 0.05 / len(h)):.1f}" for h in hits.values()]
-            yield [f"{rate:.0%}", f"{n:,}", *shown]
+            yield [f"{rate:.0%}", f"{n:,}", *map(share, hits.values())]
 
 
-def _true_brier_gain(rate: float) -> float:
-    rng = np.random.default_rng(99)
+FEW, ROWS = (20, 30, 60), 1_000
+
+
+def few_events() -> Iterator[list[object]]:
+    """The share of 95 % intervals that hold the truth, with so many events among a thousand rows."""
+    for events in FEW:
+        rng, rate = np.random.default_rng(events), events / ROWS
+        y = (np.arange(ROWS) < events).astype(float)
+        truths = {name: _true_gain(name, rate) for name in ("brier", "log_loss")}
+        hits: dict[str, list[bool]] = {name: [] for name in ("one area", "roc_auc", *truths)}
+        for r in range(2_000):
+            rows = scored(rng, y, np.array([0.01]))
+            one = metrics.interval("roc_auc", Sample(y), rows.champion, Estimation(CONFIDENCE, 500, r))
+            hits["one area"].append(one.lower <= AUC <= one.upper)
+            hits["roc_auc"].append(_holds(gain("roc_auc", rows), 0.01))
+            likely = Rows(y, probability(rows.champion, rate), probability(rows.challengers, rate))
+            for name, truth in truths.items():
+                hits[name].append(_holds(gain(name, likely, seed=r), truth))
+        yield [events, *map(share, hits.values())]
+
+
+def share(hits: list[bool]) -> str:
+    """How many of them are true, with the standard error."""
+    part = float(np.mean(hits))
+    return f"{part:.1%} ± {100 * np.sqrt(part * (1 - part) / len(hits)):.1f}"
+
+
+def _true_gain(name: str, rate: float) -> float:
+    """The gain over so many rows that its error does not matter, with exactly this share of events."""
+    rng, y = np.random.default_rng(99), (np.arange(500_000) < rate * 500_000).astype(float)
     parts = []
     for _ in range(8):
-        rows = simulate(rng, 500_000, rate, np.array([0.01]))
-        champion, challenger = probability(rows.champion, rate), probability(rows.challengers[0], rate)
-        parts.append(np.mean((champion - rows.y) ** 2 - (challenger - rows.y) ** 2))
+        rows = scored(rng, y, np.array([0.01]))
+        scores = probability(rows.challengers[0], rate), probability(rows.champion, rate)
+        challenger, champion = (metrics.compute(name, y, p) for p in scores)
+        parts.append(champion - challenger)
     return float(np.mean(parts))
 
 
 def _holds(found: metrics.Gain, truth: float) -> bool:
     return found.lower <= truth <= found.upper
+
+
+def thinned(rng: np.random.Generator, kept: tuple[float, float], events: int) -> tuple[Sample, np.ndarray]:
+    """About so many events and a calibrated score; rows of class 1 and 0 are kept with these probabilities.
+
+    Each row's weight is one over its probability: weights that depend on the outcome.
+    """
+    n = int(events / RATE / kept[0])
+    log_odds = rng.normal(LEVEL, 1.0, n)
+    y = (rng.random(n) < special.expit(log_odds)).astype(float)
+    chance = np.where(y == 1, *kept)
+    rows = rng.random(n) < chance
+    return Sample(y[rows], 1 / chance[rows]), special.expit(log_odds[rows])
+
+
+def calibration_coverage() -> Iterator[list[object]]:
+    """The share of 95 % intervals that hold 1, 0 and 1, where the scores are calibrated."""
+    for name, kept in (("none", (1.0, 1.0)), ("events x 10", (0.1, 1.0)), ("others x 10", (1.0, 0.1))):
+        for events in (30, 100, 300):
+            rng, hits = np.random.default_rng(events), []
+            for _ in range(1_000):
+                found = metrics.calibration(*thinned(rng, kept, events), confidence=CONFIDENCE)
+                hits.append([part.lower <= truth <= part.upper for part, truth in zip(found, (1, 0, 1), strict=True)])
+            yield [name, events, *(share([hit[k] for hit in hits]) for k in range(3))]
+
+
+def refitted(rng: np.random.Generator, n: int = 12_000) -> np.ndarray:
+    """Intercept and coefficients of a logistic regression on rows of its own: a model like any other of its line."""
+    x = rng.standard_normal((n, len(EFFECTS)))
+    y = rng.random(n) < special.expit(LEVEL + x @ EFFECTS)
+    fitted = LogisticRegression(C=np.inf).fit(x, y)
+    return np.append(fitted.intercept_, fitted.coef_)
+
+
+def equal_after_a_shift() -> Iterator[list[object]]:
+    """How often calibration rejects a challenger that is as good as its champion, both from before the level moved.
+
+    The champion is trained on as many rows as the challenger, none of them the same, or scores with independent noise
+    of the same size. `by points` is the rule that compares the two point estimates. The last challenger is really
+    further off: its champion has learned the new level.
+    """
+    for shift in (0.0, 0.35, 0.5, 0.7):
+        for kind in ("noise", "refitted", "champion knows"):
+            rng, hits = np.random.default_rng(int(shift * 100)), []
+            for _ in range(400):
+                x = rng.standard_normal((3_000, len(EFFECTS)))
+                odds = LEVEL + x @ EFFECTS
+                sample = Sample((rng.random(3_000) < special.expit(odds + shift)).astype(float))
+                if kind == "noise":
+                    scores = odds + 0.2 * rng.standard_normal((2, 3_000))
+                else:
+                    scores = np.stack([np.c_[np.ones(3_000), x] @ refitted(rng) for _ in range(2)])
+                scores[1] += shift * (kind == "champion knows")
+                hits.append(_rejected(sample, *special.expit(scores)))
+            yield [f"{np.exp(shift):.2f}", kind, *(share([hit[k] for hit in hits]) for k in range(3))]
+
+
+def _rejected(sample: Sample, challenger: np.ndarray, champion: np.ndarray) -> tuple[bool, bool, bool]:
+    """By its own interval alone, by the point estimates too, by TH203's ratio."""
+    rule = CalibrationRule()
+    one, other = (means.ratio_of_means(sample, p) for p in (challenger, champion))
+    found = metrics.observed_expected(sample, challenger, confidence=CONFIDENCE)
+    most = 1 + rule.observed_expected
+    beyond = found.lower > most or found.upper < 1 / most
+    further = further_from_one(one, other, CONFIDENCE)
+    return beyond, beyond and further.estimate >= 0, beyond and further.lower > rule.tolerance
 
 
 def single_look() -> Iterator[list[object]]:
@@ -187,6 +289,21 @@ if __name__ == "__main__":
         "Coverage of a true gain of 0.01 (± one standard error)",
         ["event rate", "rows", "DeLong, ROC AUC", "bootstrap, ROC AUC", "bootstrap, Brier"],
         coverage(),
+    )
+    table(
+        f"Coverage with few events among {ROWS:,} rows (± one standard error)",
+        ["events", "one ROC AUC of 0.70", "gain in ROC AUC", "gain in Brier", "gain in log loss"],
+        few_events(),
+    )
+    table(
+        "Coverage of calibration, by what the weights depend on (± one standard error)",
+        ["weights", "events", "observed over expected", "intercept", "slope"],
+        calibration_coverage(),
+    )
+    table(
+        "3,000 rows, 6 % events, then the odds rise: how often observed over expected rejects the challenger",
+        ["odds", "challenger and champion", "beyond its bounds", "and by points", "and shown further off"],
+        equal_after_a_shift(),
     )
     table(
         "One comparison: how often the challenger is promoted, by its true gain (5 % events)",

@@ -140,8 +140,8 @@ def stamp(moment: datetime | None) -> str:
 def docs_address(base: str, path: str) -> str:
     """The address of `docs/…` below that of the docs folder; the path itself without a base.
 
-    >>> docs_address("https://a.example/docs/", "docs/checks.md#th301-gain-shown")
-    'https://a.example/docs/checks.md#th301-gain-shown'
+    >>> docs_address("https://a.example/docs/", "docs/checks.md#th301-gain-sufficient")
+    'https://a.example/docs/checks.md#th301-gain-sufficient'
     """
     return f"{base.rstrip('/')}/{path.removeprefix('docs/')}" if base else path
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
 
+from titleholder.spec.criteria import METRICS
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
@@ -40,7 +41,8 @@ Owner: {owner}. Spec: `{file}`.
 """
 
 RULES = {
-    "single": "The lower {confidence:.0%} bound of the gain must exceed {minimum_gain:g}.",
+    "fresh": "The challenger must be better by more than {minimum_gain:g} on the holdout, and shown not to be worse "
+    "than the champion by {loss:g}{unit} (at {confidence:.0%}, one-sided).",
     "sequential": "Over the new cohorts of the champion's reign together, the gain must be shown to exceed "
     "{minimum_gain:g} (at {confidence:.0%}, valid at every look).",
 }
@@ -215,7 +217,9 @@ def report(decision: Reference) -> Reference:
 
 
 def _doc(spec: ModelSpec) -> str:
-    rule = RULES[spec.judgement.rule].format(**spec.judgement.model_dump())
+    judgement = spec.judgement
+    unit = " of its metric" if METRICS[judgement.metric].relative else ""
+    rule = RULES[judgement.rule].format(**judgement.model_dump(), loss=judgement.tolerance, unit=unit)
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity, file=f"{spec.name}.yaml",

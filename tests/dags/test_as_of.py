@@ -46,7 +46,6 @@ answer = {
     "fed": [type(fed.timetable).__name__, sorted(a.name for a in fed.timetable.asset_condition.objects)],
     "plain": type(bag.dags["tiny.retrain"].timetable).__name__,
 }
-print("ANSWER" + json.dumps(answer))
 """
 
 

@@ -29,6 +29,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.settings import Settings
+from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.scoring import Scorer
@@ -55,8 +56,8 @@ class World(NamedTuple):
 def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("models")
     for name, rule, gain in (
-        ("tiny_walk", "single", OWN),
-        ("tiny_walk_other", "single", OTHER),
+        ("tiny_walk", "fresh", OWN),
+        ("tiny_walk_other", "fresh", OTHER),
         ("tiny_patient", "sequential", OWN),
     ):
         write_model(folder, name, judgement=RULES.format(rule=rule, gain=gain))
@@ -165,9 +166,13 @@ def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
 @pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])
 def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, model: str) -> None:
     rows = in_force(model, LANE, world.settings)
-    own = rows[0].spec["judgement"]
-    setting = Setting(minimum_gain=own["minimum_gain"], confidence=own["confidence"])
-    others = [Setting(minimum_gain=g, confidence=c) for g in (own["minimum_gain"], 0.3) for c in (0.95, 0.8)]
+    setting = Setting.of(ModelSpec.restore(rows[0].spec).judgement)
+    others = [
+        setting.model_copy(update={"minimum_gain": gain, "confidence": level, "tolerated_loss": loss})
+        for gain in (setting.minimum_gain, 0.3)
+        for level in (0.95, 0.8)
+        for loss in (0.0, 0.05)
+    ]
     scorer = Scorer(Registry(world.settings.tracking_uri), ScoreStore(world.settings.snapshots))
     line = replay(rows, [*others, setting], scorer)[setting]
     assert line == rows, "whole rows, their verdicts and looks included"
@@ -175,14 +180,15 @@ def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, 
 
 def test_another_minimum_gain_gives_what_a_lane_under_it_decided(world: World) -> None:
     rows = world.rows["tiny_walk_other"]
-    found = computed("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95")
+    found = computed("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95", "--tolerated-loss", "0.01")
     assert found["reproduced"] is True
-    (tried,) = [w for w in found["what_if"] if w["setting"] == {"minimum_gain": OTHER, "confidence": 0.95}]
+    setting = {"rule": "fresh", "tolerated_loss": 0.01, "minimum_gain": OTHER, "confidence": 0.95}
+    (tried,) = [w for w in found["what_if"] if w["setting"] == setting]
     assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
     assert tried["promotions"] == sum(r.kind == "promote" for r in rows)
     assert tried["mean"] == pytest.approx(computed("tiny_walk_other")["overall"]["policies"]["gate"]["mean"])
     (own,) = [w for w in found["what_if"] if w["own"]]
-    assert own["setting"] == {"minimum_gain": OWN, "confidence": 0.95}
+    assert own["setting"] == {**setting, "minimum_gain": OWN}
     assert own["mean"] == pytest.approx(found["overall"]["policies"]["gate"]["mean"])
 
 
@@ -245,7 +251,7 @@ def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, t
         write_model(tmp_path, model, judgement=strict)
         old = retrain(model, MONTHS[0], LANE, world.settings)
         assert old.kind == "reject"
-        write_model(tmp_path, model, judgement=RULES.format(rule="single", gain=OWN))
+        write_model(tmp_path, model, judgement=RULES.format(rule="fresh", gain=OWN))
         spec, query = tmp_path / f"{model}.yaml", tmp_path / "tiny.sql"
         spec.write_text(spec.read_text().replace("signal, noise, price", "signal, noise"))
         query.write_text(query.read_text().replace(" price,", ""))

@@ -40,7 +40,7 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
         champion_metrics={"roc_auc": 0.6},
         challenger_interval=Interval(0.7, 0.65, 0.75),
         champion_interval=Interval(0.6, 0.55, 0.65),
-        gain=Gain(0.1, 0.05, 0.15, "delong", 0.02),
+        gain=Gain(0.1, 0.05, 0.15, "delong", 0.02, 40.0),
         checks=(
             result("TH101", "pass"), result("TH301", "fail"), result("TH402", "fail", "warn"),
             result("TH403", "not_applicable"),

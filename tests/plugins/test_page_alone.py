@@ -6,16 +6,12 @@ the real API server, is tested in tests/e2e/test_page.py.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support import apart
+
 ASK = """
 import json, os, sys
 from types import SimpleNamespace
@@ -77,7 +73,7 @@ ledger.decision = lambda url, number, models: back
 for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
     ledger.neighbours = lambda url, model, lane, sequence, beside=beside: beside
     get(f"decision, {name}", "/decisions/7")
-check = {"code": "TH301", "title": "Gain shown", "status": "pass", "severity": "block", "explanation": "Enough."}
+check = {"code": "TH301", "title": "Gain sufficient", "status": "pass", "severity": "block", "explanation": "Enough."}
 judged = {"rows": 9, "events": 1, "holdout_start": "2025-01-01", "holdout_end": "2025-02-01", "metric": "roc_auc", "champion": None,
           "gain": None, "challenger_metrics": {}, "champion_metrics": {}, "candidate": "line", "checks": [check]}
 ledger.decision = lambda url, number, models: back | {"kind": "promote", "challenger_version": 3, "verdict": judged}
@@ -86,25 +82,15 @@ for docs in ("", "https://docs.example/"):
     get(f"checks, docs at {docs}", "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
-print("ANSWER" + json.dumps(answers))
+answer = answers
 """
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
-    home = tmp_path_factory.mktemp("airflow")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER", "MLFLOW"))} | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "TITLEHOLDER_LEDGER_URL": "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder",
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("include", "plugins", "config", "tests")),
-    }
-    done = subprocess.run([sys.executable, "-c", ASK], env=env, capture_output=True, text=True, timeout=240)
-    answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-    assert answers, done.stderr[-3000:]
-    return dict(json.loads(answers[0].removeprefix("ANSWER")))
+    home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
+    return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
 
 
 def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:
@@ -186,7 +172,7 @@ def test_a_backtest_that_mlflow_does_not_give_is_no_error_of_the_page(answers: d
 
 def test_a_check_links_to_its_section_where_the_documentation_is_known(answers: dict) -> None:
     assert "<code>TH301</code>" in answers["checks, docs at "][1]
-    section = 'href="https://docs.example/checks.md#th301-gain-shown"'
+    section = 'href="https://docs.example/checks.md#th301-gain-sufficient"'
     assert section in answers["checks, docs at https://docs.example/"][1]
     assert "https://docs" not in answers["checks, docs at "][1]
 

@@ -1,21 +1,13 @@
-"""Notifications through Airflow's real notifiers, to a mail server and a web hook on this machine.
-
-Airflow must find its environment before it is imported: each test is a process of its own.
-"""
+"""Notifications through Airflow's real notifiers, to a mail server and a web hook on this machine."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from support import sinks
-
-ROOT = Path(__file__).parents[2]
+from support import apart, sinks
 
 PRELUDE = """
 import asyncio, json, sys
@@ -59,24 +51,17 @@ def mail_connection(port: int) -> str:
 
 def run(tmp_path: Path, code: str, *, mail: int = 9, web: int = 9) -> tuple[Any, str]:
     """What `code` leaves in `answer`, and what was logged. Nothing listens on port 9."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "TITLEHOLDER"))} | {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "AIRFLOW__API__BASE_URL": "https://airflow.example/af/",
-        "AIRFLOW_CONN_SMTP_DEFAULT": mail_connection(mail),
-        "AIRFLOW_CONN_SLACK_WEBHOOK_DEFAULT": json.dumps(
+    return apart.run(
+        tmp_path,
+        f"{PRELUDE}\n{code}",
+        AIRFLOW__API__BASE_URL="https://airflow.example/af/",
+        AIRFLOW_CONN_SMTP_DEFAULT=mail_connection(mail),
+        AIRFLOW_CONN_SLACK_WEBHOOK_DEFAULT=json.dumps(
             {"conn_type": "slackwebhook", "password": f"http://{sinks.HOST}:{web}/hook"}
         ),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
-        "NO_PROXY": sinks.HOST,
-        "no_proxy": sinks.HOST,
-    }
-    text = f"{PRELUDE}\nanswer = None\n{code}\nprint('ANSWER' + json.dumps(answer))"
-    done = subprocess.run([sys.executable, "-c", text], env=env, capture_output=True, text=True, timeout=240)
-    answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-    assert answers, done.stderr[-3000:]
-    return json.loads(answers[0].removeprefix("ANSWER")), done.stdout + done.stderr
+        NO_PROXY=sinks.HOST,
+        no_proxy=sinks.HOST,
+    )
 
 
 def test_a_decision_goes_out_by_mail_and_slack(tmp_path: Path) -> None:

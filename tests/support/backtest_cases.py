@@ -36,10 +36,10 @@ def a_backtest(
             never=first,
         )
         found.append(measure(month, ScoredRows(y, scores), spec, month.end))
-    own = Setting(minimum_gain=0.0, confidence=0.95)
+    own = Setting.of(spec.judgement)
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
-        "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": "sequential",
+        "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": spec.judgement.rule,
         "confidence": 0.95, "with_profit": with_profit(spec), "labels_as_of": date(2026, 1, 1),
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "months": tuple(found),

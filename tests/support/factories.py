@@ -164,7 +164,8 @@ def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> 
         "metric": "roc_auc",
         "challenger_metrics": {"roc_auc": 0.71, "brier": 0.12},
         "champion_metrics": {"roc_auc": 0.7, "brier": 0.13} if champion else {},
-        "gain": Gain(0.01, 0.001, 0.019, "DeLong", 0.0046) if champion else None,
+        "gain": Gain(0.01, 0.001, 0.019, "DeLong", 0.0046, 400.0) if champion else None,
+        "tolerated_loss": 0.01 if champion else None,
         "confidence": 0.95,
     }
     return Verdict(champion=champion, checks=checks, **{**whole, **parts})

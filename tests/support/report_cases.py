@@ -82,7 +82,7 @@ def verdict_on(found: Evidence, *results: Result, looks: tuple[Look, ...] = (), 
         own = metrics.compute_all(spec.task, found.y, found.challenger, spec.judgement)
     if found.measurable and found.champion is not None:
         theirs = metrics.compute_all(spec.task, found.y, found.champion, spec.judgement)
-        gain = Gain(0.0123, 0.0011, 0.0235, "DeLong", 0.0057)
+        gain = Gain(0.0123, 0.0011, 0.0235, "DeLong", 0.0057, 400.0)
     whole: dict[str, Any] = {
         "rows": len(found.y),
         "events": found.events,
@@ -135,8 +135,8 @@ def full() -> str:
 
 @cache
 def regression() -> str:
-    """The card of a regression, kept by the rule `single`, without looks."""
-    spec = a_regression(judgement__rule="single")
+    """The card of a regression, kept, without looks."""
+    spec = a_regression()
     found = simulated(spec)
     return card(facts(spec, kind="keep", reason="Not shown."), verdict_on(found), found)
 

@@ -28,6 +28,10 @@ def backtest(
     labels_as_of: Annotated[
         str, typer.Option("--labels-as-of", help="Outcomes as known at this date, YYYY-MM-DD; default: today.")
     ] = "",
+    tolerated_loss: Annotated[
+        list[float] | None,
+        typer.Option(help="Also decide the lane again with this judgement.tolerated_loss; repeat for more."),
+    ] = None,
     minimum_gain: Annotated[
         list[float] | None,
         typer.Option(help="Also decide the lane again with this judgement.minimum_gain; repeat for more."),
@@ -49,7 +53,13 @@ def backtest(
 
     require_known(model)
     request = backtesting.Request(
-        model, lane, _day(until), _day(labels_as_of), tuple(minimum_gain or ()), tuple(confidence or ())
+        model,
+        lane,
+        _day(until),
+        _day(labels_as_of),
+        tuple(tolerated_loss or ()),
+        tuple(minimum_gain or ()),
+        tuple(confidence or ()),
     )
     with progress() as shown:
         bar = shown.add_task(f"{model}, lane {lane}", total=None, step="reading")
@@ -116,10 +126,21 @@ def _months(result: Backtest, *, wide: bool) -> Table:
 def _what_if(result: Backtest) -> Table:
     from titleholder import formatting
 
-    named = ("minimum_gain", "confidence", "promotions", "mean", "of months", "another version took over in")
+    named = (
+        "rule",
+        "tolerated_loss",
+        "minimum_gain",
+        "confidence",
+        "promotions",
+        "mean",
+        "of months",
+        "another version took over in",
+    )
     table = new_table("The lane under other thresholds (bold: the spec's own)", *named)
     for trial in result.what_if:
         table.add_row(
+            trial.setting.rule,
+            formatting.exact(trial.setting.tolerated_loss) if trial.setting.rule == "fresh" else formatting.NOTHING,
             formatting.exact(trial.setting.minimum_gain),
             formatting.exact(trial.setting.confidence),
             str(trial.promotions),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from rich.console import Group, RenderableType
@@ -20,24 +20,22 @@ def decision_table(
 ) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
-    The gain is that of the newest decision's rule: the gain on the holdout with its interval (`single`), or the mean
-    gain over the counted looks of the reign with its always-valid lower bound and the numbers of counted and of all
-    looks (`sequential`).
+    The gain is that of each decision's rule: the gain on the holdout with its one-sided lower bound (`fresh`), or the
+    mean gain over the counted looks of the reign with its always-valid lower bound and the numbers of counted and of
+    all looks (`sequential`).
 
     `notes`, by a decision's id, stand before its reason.
 
     On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
-    sequential = bool(rows) and rows[-1].spec["judgement"].get("rule") == "sequential"
-    heading, gain = ("mean gain, lower bound", reign_gain) if sequential else ("gain [interval]", holdout_gain)
     wide = width >= WIDE
     ids = ["id", "decided"] if wide else []
-    table = new_table(title, *ids, "as of", "new", "champion", metric, heading, "decision", no_wrap=True)
+    table = new_table(title, *ids, "as of", "new", "champion", metric, "gain, lower bound", "decision", no_wrap=True)
     if wide:
         table.add_column("reason", ratio=1)
     for row in rows:
-        cells = _cells(row, gain)
+        cells = _cells(row)
         if wide:
             cells = (str(row.id), f"{row.created_at:%Y-%m-%d}", *cells, _reason(row, notes))
         table.add_row(*map(Text, cells), style=STYLES[row.kind])
@@ -50,7 +48,7 @@ def decision_table(
     return Group(table, Text(), *reasons)
 
 
-def _cells(row: Decision, gain: Callable[[Decision], str]) -> tuple[str, ...]:
+def _cells(row: Decision) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
         before, after = f"v{row.champion_before}", f"v{row.champion_after}"
@@ -62,7 +60,7 @@ def _cells(row: Decision, gain: Callable[[Decision], str]) -> tuple[str, ...]:
         f"v{row.challenger_version}",
         f"v{reign.version} ({reign.as_of:%Y-%m})" if reign else "none",
         f"{metric:.4f}" if metric is not None else "none",
-        gain(row),
+        gain_and_bound(row),
         row.kind,
     )
 
@@ -76,19 +74,18 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     return f"{note}{first}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 
-def holdout_gain(row: Decision) -> str:
-    """The gain on the holdout with its interval, or why there is none."""
-    gain = row.judged.gain
-    if gain is None:
-        return "no champion yet" if row.judged.champion is None else "not measurable"
-    return f"{gain.estimate:+.4f} [{gain.lower:+.4f}, {gain.upper:+.4f}]"
+def gain_and_bound(row: Decision) -> str:
+    """The gain and its lower bound by the rule of the decision, or why there is none.
 
-
-def reign_gain(row: Decision) -> str:
-    """The mean gain over the counted looks, its lower bound and (counted/all looks), or why there is none."""
-    if row.judged.champion is None:
+    `fresh`: on the holdout. `sequential`: the mean over the counted looks of the reign, with (counted/all looks).
+    """
+    verdict = row.judged
+    if verdict.champion is None:
         return "no champion yet"
-    together = row.judged.accumulated()
+    if verdict.rule == "fresh":
+        now = verdict.freshness()
+        return f"{now.gain:+.4f}, {now.lower:+.4f}" if now else "not measurable"
+    together = verdict.accumulated()
     if together is None:
         return "no new cohort yet"
     return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks})"

@@ -20,7 +20,7 @@ class ResultGroup(NamedTuple):
 
 
 _OUTCOMES = (
-    ("Failed, and keeps the challenger from winning", "fail", "✕", "bad"),
+    ("Failed, and bars an automatic promotion", "fail", "✕", "bad"),
     ("Failed, as a warning", "warning", "!", "warn"),
     ("Passed", "pass", "✓", "good"),
     ("Not applicable", "not applicable", NOTHING, "none"),

@@ -17,7 +17,10 @@ Array = NDArray[np.float64]
 
 
 class TrainingSample(BaseModel):
-    """Rows that the challenger was trained on (a sample where there are many), and its scores on them."""
+    """Rows that the challenger was trained on (a sample where there are many), and its scores on them.
+
+    `frame` has the features, the event time, and the weight where the spec names one.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -30,11 +33,11 @@ class Evidence(BaseModel):
     """The judged rows and both models' scores on them. `champion` is None where there is no champion yet.
 
     `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
-    spec names them. `metrics` are the challenger's, `gain` is over the champion, `looks` are those of the reign, the
-    newest last: `verdict.conclude` fills these in. `training` is a sample of the challenger's training rows. `predict`
-    gives the challenger's scores of other rows with the same features. `inputs` and `champion_inputs` are what a
-    consumer must send, column to type. `recorded` are the scores of the first training rows when the challenger was
-    trained, `reloaded` those of the model read back.
+    spec names them. `metrics` are the challenger's, `champion_metrics` the champion's, `gain` is over the champion,
+    `looks` are those of the reign, the newest last: `verdict.conclude` fills these in. `training` is a sample of the
+    challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
+    and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
+    rows when the challenger was trained, `reloaded` those of the model read back.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -48,6 +51,7 @@ class Evidence(BaseModel):
     weights: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
     metrics: dict[str, float] = {}
+    champion_metrics: dict[str, float] = {}
     gain: Gain | None = None
     looks: tuple[Look, ...] = ()
     training: TrainingSample | None = None

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, events, measurable
+from titleholder.validation.fresh import Freshness, challenge
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
 
@@ -62,6 +64,9 @@ class Verdict(Measurements):
     events: int
     metric: str
     look: Look | None = None
+    rule: str = "fresh"
+    tolerated_loss: float | None = None
+    """Under the rule `fresh`, in the metric's unit; None without a champion."""
     minimum_gain: float = 0.0
     confidence: float
     checks: tuple[Result, ...]
@@ -75,6 +80,13 @@ class Verdict(Measurements):
     def looks(self) -> tuple[Look, ...]:
         """The reign's looks by the metric of this verdict; this challenger's is the last, if it had one."""
         return _looks(self.champion, self.metric, self.look)
+
+    def freshness(self) -> Freshness | None:
+        """What the gain on this holdout says under the rule `fresh`; None where there is no gain."""
+        if self.gain is None or self.tolerated_loss is None:
+            return None
+        limits = {"tolerated_loss": self.tolerated_loss, "minimum_gain": self.minimum_gain}
+        return challenge(self.gain, **limits, confidence=self.confidence)
 
     def accumulated(self) -> Accumulated | None:
         """What the looks show together."""
@@ -122,6 +134,7 @@ def conclude(
     complete = evidence.model_copy(
         update={
             "metrics": measurements.challenger_metrics,
+            "champion_metrics": measurements.champion_metrics,
             "gain": measurements.gain,
             "looks": _looks(reign, judgement.metric, look),
         }
@@ -136,11 +149,18 @@ def conclude(
         events=evidence.events,
         metric=judgement.metric,
         look=look,
+        rule=judgement.rule,
+        tolerated_loss=_loss_limit(evidence.spec, measurements.champion_metrics),
         minimum_gain=judgement.minimum_gain,
         confidence=judgement.confidence,
         checks=checks.run(complete, results),
         note=note,
     )
+
+
+def _loss_limit(spec: ModelSpec, champion: dict[str, float]) -> float | None:
+    judgement = spec.judgement
+    return judgement.loss_limit(champion[judgement.metric]) if judgement.metric in champion else None
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:

@@ -28,17 +28,23 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     `newest` is the as-of date of the lane's newest decision; in the live lane an older challenger is never promoted.
     `barred` says why the challenger may not win although it is better: see `reigns.bar`.
     `retire` is advice to people: the champion is shown to lie beyond its floors and the challenger does not reach them.
-    The champion stays until a person acts.
+    The champion stays until a person acts. A winner that is not plausible is promoted by people only: it is kept back
+    where none may be asked.
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    return _failure(spec, verdict) or _delay(spec, verdict, as_of, barred) or _win(spec, verdict, lane)
+    return (
+        _failure(verdict)
+        or _delay(spec, verdict, as_of, barred)
+        or _doubt(spec, verdict, lane)
+        or _win(spec, verdict, lane)
+    )
 
 
-def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:
+def _failure(verdict: Verdict) -> Ruling | None:
     """What follows from the checks that failed: advice to retire, a rejection, or the champion is kept."""
     champion = [c for c in verdict.checks if c.subject == "champion" and c.failed]  # even if that does not block
-    challenger = [c for c in verdict.failed() if c.subject == "challenger"]
+    challenger = [c for c in verdict.failed() if c.subject == "challenger" and c.role != "plausibility"]
     comparison = [c for c in verdict.failed() if c.subject == "comparison"]
     if champion and any(c.role == "floor" for c in challenger):
         both = f"{_explained(champion)} The challenger: {_explained(challenger)}"
@@ -47,7 +53,7 @@ def _failure(spec: ModelSpec, verdict: Verdict) -> Ruling | None:
         return Ruling("reject", _explained(challenger))
     if comparison:
         unshown = any(c.role == "gain" for c in comparison)
-        why = f"Not s{_shown(spec)[1:]}." if unshown else "Not fit to replace the champion."
+        why = f"{_not_shown(verdict)}." if unshown else "Not fit to replace the champion."
         return Ruling("keep", f"{why} {_explained(comparison)}")
     return None
 
@@ -59,7 +65,7 @@ def _explained(results: Sequence[Result]) -> str:
 def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:
     """The champion is kept although the challenger passed every check: its cooldown is not over, or `barred`."""
     why = _cooldown(spec, verdict, as_of) or barred
-    return Ruling("keep", f"{_shown(spec)}, but {why}.") if why else None
+    return Ruling("keep", f"{_shown(verdict)}, but {why}.") if why else None
 
 
 def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
@@ -70,20 +76,51 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
     return f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {cooldown})"
 
 
-def _shown(spec: ModelSpec) -> str:
-    """What it means that the gain is shown: with a negative minimum it is no gain."""
-    margin = spec.judgement.minimum_gain
-    return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
+def _shown(verdict: Verdict) -> str:
+    """What it means that a challenger wins by the rule; with a negative minimum gain it need not be better."""
+    margin = verdict.minimum_gain
+    if verdict.rule == "sequential":
+        return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
+    here = "Better" if margin >= 0 else f"Not worse by more than {-margin:g}"
+    return f"{here} on this holdout, and shown to lose no more than is tolerated"
+
+
+def _not_shown(verdict: Verdict) -> str:
+    """What a challenger that does not win by the rule lacks."""
+    if verdict.rule == "sequential":
+        return f"Not s{_shown(verdict)[1:]}"
+    now = verdict.freshness()
+    if now is None or now.better:
+        return "Not shown to lose no more than is tolerated"
+    return "Not better on this holdout"
+
+
+def _doubt(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling | None:
+    """The challenger won by everything else, but the result is not plausible: only a person may promote it."""
+    implausible = [c for c in verdict.failed() if c.role == "plausibility"]
+    if not implausible:
+        return None
+    won = "It would be the first champion" if verdict.champion is None else _shown(verdict)
+    why = f"{won}, but this is not plausible: look for a leak. {_explained(implausible)}"
+    if people := _asked(spec, lane):
+        return Ruling("ask", f"{why} {people} must approve.")
+    return Ruling("keep", f"{why} Not promoted, because nobody may be asked to approve it.")
 
 
 def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
         why = "The first champion: every check of the challenger by itself passed."
     else:
-        why = f"{_shown(spec)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
-    if spec.promotion.approval != "automatic" and lane == LIVE:
-        return Ruling("ask", f"{why} {_names(spec.promotion.approval.people)} must approve.")
+        why = f"{_shown(verdict)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
+    if people := _asked(spec, lane):
+        return Ruling("ask", f"{why} {people} must approve.")
     return Ruling("promote", why)
+
+
+def _asked(spec: ModelSpec, lane: str) -> str:
+    """The names of the people who are asked to approve a winner; empty where it is promoted automatically."""
+    approval = spec.promotion.approval
+    return "" if approval == "automatic" or lane != LIVE else ", ".join(p.name for p in approval.people)
 
 
 def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
@@ -118,7 +155,3 @@ def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
     if decided_meanwhile:
         return f"{answer.by} approved{comment}, but too late: {decided_meanwhile}", False
     return f"{answer.by} approved{comment}", True
-
-
-def _names(people: tuple[Person, ...]) -> str:
-    return ", ".join(p.name for p in people)

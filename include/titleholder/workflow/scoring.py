@@ -187,7 +187,7 @@ def compare(
         split = comparison.spans.holdout_start
         holdout = extract.read(event_time=columns.event_time, start=split, positions=True)
         trained_on = extract.positions(columns.event_time, end=split)
-        sample = extract.read(trained_columns(spec), at=spread(trained_on), positions=True)
+        sample = extract.read([*trained_columns(spec), columns.event_time], at=spread(trained_on), positions=True)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
     start, note = judged_from(comparison, reign)
     judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()

@@ -36,10 +36,10 @@ def test_each_check_has_the_address_of_its_documentation(history: Any, monkeypat
     decision = a_decision(1, verdict=a_verdict(result("TH301")))
     monkeypatch.delenv("TITLEHOLDER_DOCS_URL", raising=False)
     (check,) = history(decision)[0]["verdict"]["checks"]
-    assert (check["code"], check["docs_url"]) == ("TH301", "docs/checks.md#th301-gain-shown")
+    assert (check["code"], check["docs_url"]) == ("TH301", "docs/checks.md#th301-gain-sufficient")
     monkeypatch.setenv("TITLEHOLDER_DOCS_URL", "https://docs.example/v1")
     (check,) = history(decision)[0]["verdict"]["checks"]
-    assert check["docs_url"] == "https://docs.example/v1/checks.md#th301-gain-shown"
+    assert check["docs_url"] == "https://docs.example/v1/checks.md#th301-gain-sufficient"
 
 
 def test_a_rollback_has_no_verdict_and_no_decision_its_spec(history: Any) -> None:

@@ -72,7 +72,8 @@ def test_an_outcome_is_shown_by_a_word_and_not_by_colour_alone() -> None:
 
 def test_key_numbers_have_intervals() -> None:
     said = Page(full()).said("numbers")
-    assert "+0.0123 95% interval +0.0011 to +0.0235 (DeLong)" in said
+    assert "+0.0123 shown to be above +0.0029 (one-sided); a loss of 0.0100 is tolerated" in said
+    assert "95% interval +0.0011 to +0.0235 (DeLong)" in said
     assert "2023-10-01 to before 2024-01-01" in said
     assert "600 with" in said
 
@@ -204,7 +205,7 @@ def test_a_regression_has_residuals_and_no_events() -> None:
     alternatives = " ".join(page.values("alt"))
     assert "observed minus predicted" in alternatives
     assert "ROC" not in alternatives
-    assert "The rule of this spec is single :" in page.said("evidence")
+    assert "The rule of this spec is fresh :" in page.said("evidence")
     assert "This reign has no look yet" in page.said("evidence")
     assert "Events" not in page.text
 

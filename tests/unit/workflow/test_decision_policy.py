@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_spec, a_verdict, result
+from support.factories import REIGN, a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
+from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
 AS_OF = date(2024, 7, 1)
+BETTER = "Better on this holdout, and shown to lose no more than is tolerated"
 ASKING: dict[str, Any] = {"promotion__approval": {"by": ["risk-lead", "cfo"], "within": "3 days"}}
 
 
@@ -25,7 +27,7 @@ def better() -> Verdict:
 
 
 def not_better() -> Verdict:
-    return a_verdict(result("TH101"), result("TH301", "fail"))
+    return a_verdict(result("TH101"), result("TH301", "fail"), gain=Gain(-0.001, -0.01, 0.008, "DeLong", 0.0046, 40.0))
 
 
 def useless() -> Verdict:
@@ -41,7 +43,7 @@ LANES = pytest.mark.parametrize("lane", ["live", "backtest"])
 
 @LANES
 def test_a_better_challenger_is_promoted(lane: str) -> None:
-    assert ruled(better(), lane=lane) == ("promote", "Shown to be better. TH301 said.")
+    assert ruled(better(), lane=lane) == ("promote", f"{BETTER}. TH301 said.")
 
 
 @LANES
@@ -51,8 +53,16 @@ def test_the_first_one_to_pass_the_absolute_checks_is_promoted(lane: str) -> Non
 
 
 @LANES
-def test_one_not_shown_to_be_better_leaves_the_champion(lane: str) -> None:
-    assert ruled(not_better(), lane=lane) == ("keep", "Not shown to be better. TH301 said.")
+def test_one_that_does_not_win_by_the_rule_leaves_the_champion(lane: str) -> None:
+    assert ruled(not_better(), lane=lane) == ("keep", "Not better on this holdout. TH301 said.")
+    unsure = a_verdict(result("TH301", "fail"), gain=Gain(0.01, -0.03, 0.05, "DeLong", 0.02, 40.0))
+    assert ruled(unsure, lane=lane) == ("keep", "Not shown to lose no more than is tolerated. TH301 said.")
+
+
+@pytest.mark.parametrize(("passes", "reason"), [(True, "Shown to be better"), (False, "Not shown to be better")])
+def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> None:
+    verdict = a_verdict(result("TH301", "pass" if passes else "fail"), rule="sequential")
+    assert ruled(verdict).reason == f"{reason}. TH301 said."
 
 
 @LANES
@@ -96,7 +106,7 @@ def test_one_that_is_better_and_does_harm_elsewhere_leaves_the_champion() -> Non
     verdict = a_verdict(result("TH101"), result("TH301"), result("TH302", "fail"))
     assert ruled(verdict) == ("keep", "Not fit to replace the champion. TH302 said.")
     both = a_verdict(result("TH301", "fail"), result("TH302", "fail"))
-    assert ruled(both) == ("keep", "Not shown to be better. TH301 said. TH302 said.")
+    assert ruled(both) == ("keep", "Not shown to lose no more than is tolerated. TH301 said. TH302 said.")
 
 
 @pytest.mark.parametrize("code", ["TH304", "TH402", "TH702"])
@@ -109,10 +119,11 @@ def test_a_champion_below_its_floors_never_blocks_its_replacement() -> None:
 
 
 def test_with_a_negative_minimum_nothing_is_called_better() -> None:
-    margin = {"judgement__minimum_gain": -0.005}
-    assert ruled(better(), **margin).reason == "Shown not to be worse by more than 0.005. TH301 said."
-    assert ruled(not_better(), **margin).reason == "Not shown not to be worse by more than 0.005. TH301 said."
-    resting = ruled(better(), promotion__cooldown="2 months", **margin).reason
+    margin = a_verdict(result("TH301"), minimum_gain=-0.005)
+    assert ruled(margin).reason.startswith("Not worse by more than 0.005 on this holdout, and shown to lose no more")
+    together = a_verdict(result("TH301"), minimum_gain=-0.005, rule="sequential")
+    assert ruled(together).reason == "Shown not to be worse by more than 0.005. TH301 said."
+    resting = ruled(together, promotion__cooldown="2 months").reason
     assert resting.startswith("Shown not to be worse by more than 0.005, but the champion")
 
 
@@ -124,8 +135,7 @@ def test_a_champion_is_not_replaced_within_its_cooldown(cooldown: str | None, ki
     assert found.kind == kind
     if kind == "keep":
         assert found.reason == (
-            "Shown to be better, but the champion of 2024-06-01 may not be replaced before 2024-08-01 "
-            "(cooldown 2 months)."
+            f"{BETTER}, but the champion of 2024-06-01 may not be replaced before 2024-08-01 (cooldown 2 months)."
         )
 
 
@@ -165,6 +175,43 @@ def test_where_a_person_must_approve_one_is_asked_in_the_live_lane_only(verdict:
 @pytest.mark.parametrize("verdict", [not_better(), useless()], ids=["not better", "useless"])
 def test_no_approval_is_asked_for_a_challenger_that_lost(verdict: Verdict) -> None:
     assert ruled(verdict, **ASKING) == ruled(verdict)
+
+
+DOUBT = "but this is not plausible: look for a leak. TH503 said."
+
+
+def implausible(*more: Any, champion: Reign | None = REIGN) -> Verdict:
+    gain = result("TH301", "pass" if champion else "not_applicable")
+    return a_verdict(gain, result("TH503", "fail"), *more, champion=champion)
+
+
+@LANES
+@pytest.mark.parametrize("champion", [REIGN, None], ids=["a champion", "no champion yet"])
+def test_an_implausible_winner_is_kept_back_where_nobody_may_be_asked(lane: str, champion: Reign | None) -> None:
+    won = ruled(better()).reason.removesuffix(". TH301 said.") if champion else "It would be the first champion"
+    assert ruled(implausible(champion=champion), lane=lane) == (
+        "keep", f"{won}, {DOUBT} Not promoted, because nobody may be asked to approve it."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("champion", [REIGN, None], ids=["a champion", "no champion yet"])
+def test_an_implausible_winner_is_for_people_to_judge(champion: Reign | None) -> None:
+    asked = ruled(implausible(champion=champion), **ASKING)
+    assert asked.kind == "ask"
+    assert asked.reason.endswith(f"{DOUBT} risk-lead, cfo must approve.")
+    assert answered(asked, said("approve")).kind == "promote"
+    assert answered(asked, said("none")).kind == "keep"
+    assert ruled(implausible(champion=champion), lane="backtest", **ASKING).kind == "keep"
+
+
+def test_an_implausible_loser_is_judged_by_what_it_lost_by() -> None:
+    assert ruled(implausible(result("TH203", "fail")), **ASKING) == ("reject", "TH203 said.")
+    assert ruled(implausible(result("TH302", "fail")), **ASKING).kind == "keep"
+    assert ruled(a_verdict(result("TH301", "fail"), result("TH503", "fail")), **ASKING).kind == "keep"
+
+
+def test_an_implausible_result_that_only_warns_promotes() -> None:
+    assert ruled(a_verdict(result("TH301"), result("TH503", "fail", "warn"))).kind == "promote"
 
 
 def test_it_does_not_matter_which_version_is_champion() -> None:
@@ -213,9 +260,9 @@ def test_people_do_not_approve_their_own_runs_unless_the_spec_allows_it() -> Non
 
 def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
     ruling = rule(a_spec(), better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
-    assert ruling == Ruling("keep", "Shown to be better, but it saw nothing newer.")
+    assert ruling == Ruling("keep", f"{BETTER}, but it saw nothing newer.")
     worse = rule(a_spec(), not_better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
-    assert worse.reason.startswith("Not shown to be better")
+    assert worse.reason.startswith("Not better on this holdout")
 
 
 def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question() -> None:

@@ -27,7 +27,7 @@ def mean(evidence: Evidence, rows: Rows) -> Interval:
     if evidence.classification and evidence.weights is None and evidence.clusters is None:
         found = stats.binomtest(int(y.sum()), len(y)).proportion_ci(confidence, method="wilson")
         return Interval(float(y.mean()), float(found.low), float(found.high))
-    return means.ratio_of_means(evidence.sample.at(rows), np.ones_like(y), confidence)
+    return means.ratio_of_means(evidence.sample.at(rows), np.ones_like(y)).interval(confidence)
 
 
 def average(evidence: Evidence, values: Array, rows: Rows) -> float:

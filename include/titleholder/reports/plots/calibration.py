@@ -68,13 +68,9 @@ def summaries(evidence: Evidence, models: Sequence[ScoredModel]) -> list[Calibra
 
 
 def _summary(evidence: Evidence, model: ScoredModel) -> CalibrationSummary:
-    level, weights = evidence.spec.judgement.confidence, evidence.weights
+    sample, level = evidence.sample, evidence.spec.judgement.confidence
     if evidence.classification:
-        found = metrics.calibration(evidence.y, model.scores, confidence=level, weights=weights)
+        found = metrics.calibration(sample, model.scores, confidence=level)
         return CalibrationSummary(model.name, found.observed_expected, found.intercept, found.slope)
-    return CalibrationSummary(
-        model.name,
-        means.ratio_of_means(evidence.sample, model.scores, level),
-        None,
-        means.slope(evidence.sample, model.scores, level),
-    )
+    ratio, slope = (measure(sample, model.scores).interval(level) for measure in (means.ratio_of_means, means.slope))
+    return CalibrationSummary(model.name, ratio, None, slope)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from titleholder.spec.criteria import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
-from titleholder.validation.checks.comparison import gain_shown, profit_gain, segment_gains, swap_set
+from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
-from titleholder.validation.checks.leakage import single_feature, too_good
+from titleholder.validation.checks.leakage import plausible, single_feature, too_good
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
 from titleholder.validation.checks.performance import (
     challenger_floors,
@@ -32,7 +32,7 @@ CHECKS: dict[str, Check] = {
         overall_calibration,
         cohort_calibration,
         champion_floors,
-        gain_shown,
+        sufficient_gain,
         segment_gains,
         profit_gain,
         swap_set,
@@ -40,6 +40,7 @@ CHECKS: dict[str, Check] = {
         shift_from_champion,
         too_good,
         single_feature,
+        plausible,
         acceptance_rates,
         declared_directions,
         input_signature,
@@ -65,6 +66,6 @@ def docs_url(code: str) -> str:
     """The address of a check's section in the documentation; of an unknown code, that of the page.
 
     >>> docs_url("TH301")
-    'docs/checks.md#th301-gain-shown'
+    'docs/checks.md#th301-gain-sufficient'
     """
     return CHECKS[code].docs_url if code in CHECKS else CHECKS_PAGE

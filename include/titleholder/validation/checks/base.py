@@ -16,8 +16,9 @@ Status = Literal["pass", "fail", "not_applicable"]
 Severity = Literal["block", "warn"]
 Subject = Literal["challenger", "comparison", "champion"]
 """What a check judges: the challenger by itself, the challenger compared with the champion, the champion by itself."""
-Role = Literal["guard", "floor", "gain"]
-"""What a failure means: harm, a model that is not good enough by itself, or a gain that is not shown."""
+Role = Literal["guard", "floor", "gain", "plausibility"]
+"""What a failure means: harm, a model that is not good enough by itself, a gain that is not shown, or a result that a
+person must look at before it counts."""
 Dependency = Literal["rows", "confidence", "champion", "reign"]
 DEPENDENCIES: tuple[Dependency, ...] = ("rows", "confidence", "champion", "reign")
 """What a check's result depends on beside the challenger, each together with those before it: the judged rows, the

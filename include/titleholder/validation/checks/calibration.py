@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
 from titleholder.validation import metrics
@@ -12,6 +11,8 @@ from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, f
 from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval, Sample, means
+from titleholder.validation.metrics.calibration import slope as slope_of_log_odds
+from titleholder.validation.metrics.linearised import Linearised, further_from_one
 
 Bounds = tuple[float, float]
 RATIO, SLOPE = "observed_expected", "slope"
@@ -19,45 +20,58 @@ LABELS = {RATIO: "observed over expected", SLOPE: "slope"}
 
 
 def _overall_calibration(evidence: Evidence) -> Finding:
-    """Fails when the interval of observed over expected, or of the slope, lies wholly beyond its bounds.
+    """Fails when observed over expected, or the slope, is shown to be beyond its bounds and further off than before.
 
-    It does not apply where the champion is further off by that measure on the same rows: replacing it does no harm.
-    Of a regression the ratio is that of the means, left out where outcomes differ in sign, and the slope that of least
-    squares.
+    Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
+    that is not shown the check does not apply: replacing the champion does no harm. Of a regression the ratio is that
+    of the means, left out where outcomes differ in sign, and the slope that of least squares.
     """
-    rule = evidence.spec.judgement.checks.calibration
+    rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
-    challenger = _measures(evidence, evidence.challenger)
-    if not challenger:
+    own, champion = _measures(evidence, evidence.challenger), _measures(evidence, evidence.champion)
+    if not own:
         return NOT_MEASURABLE
-    champion = {} if evidence.champion is None else _measures(evidence, evidence.champion)
-    beyond = [name for name, value in challenger.items() if _beyond(value, bounds[name])]
-    excused = [name for name in beyond if name in champion and _off(champion[name]) > _off(challenger[name])]
-    numbers: dict[str, float] = {}
-    for name, value in {**challenger, **{f"champion_{name}": value for name, value in champion.items()}}.items():
-        numbers |= value.numbers(name)
-    values = ", ".join(f"{LABELS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in challenger.items())
-    excuse = ", ".join(f"{LABELS[n]} {champion[n].estimate:.3f}" for n in excused)
-    further = f"; the champion is further off: {excuse}" if excused else ""
+    intervals = {name: _interval(evidence, name, measure) for name, measure in own.items()}
+    beyond = [name for name, interval in intervals.items() if _beyond(interval, bounds[name])]
+    further = {n: further_from_one(own[n], champion[n], confidence) for n in beyond if n in champion}
+    excused = [name for name, difference in further.items() if not difference.lower > rule.tolerance]
+    numbers = {"tolerance": rule.tolerance}
+    for name, interval in (
+        *intervals.items(),
+        *((f"champion_{name}", _interval(evidence, name, measure)) for name, measure in champion.items()),
+        *((f"further_{name}", difference) for name, difference in further.items()),
+    ):
+        numbers |= interval.numbers(name)
+    values = ", ".join(f"{LABELS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
+    sentence = f"{values}{_compared(excused, champion)}."
     if excused and len(beyond) == len(excused):
-        harmless = f"Beyond its bounds, but replacing the champion does no harm: {values}{further}."
-        return not_applicable(harmless, numbers)
-    return found(len(beyond) > len(excused), f"On the holdout: {values}{further}.", numbers)
+        return not_applicable(f"Beyond its bounds, but replacing the champion does no harm: {sentence}", numbers)
+    return found(len(beyond) > len(excused), f"On the holdout: {sentence}", numbers)
 
 
-def _measures(evidence: Evidence, p: Array) -> dict[str, Interval]:
+def _compared(excused: list[str], champion: dict[str, Linearised]) -> str:
+    if not excused:
+        return ""
+    values = ", ".join(f"{LABELS[name]} {champion[name].estimate:.3f}" for name in excused)
+    return f"; not shown to be further off than the champion: {values}"
+
+
+def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:
     """Observed over expected and the slope, as far as these scores have them."""
-    if not evidence.measurable:
+    if p is None or not evidence.measurable:
         return {}
-    sample, confidence = evidence.sample, evidence.spec.judgement.confidence
-    if evidence.classification:
-        fitted = metrics.calibration(sample.y, p, confidence=confidence, weights=sample.weights)
-        measures = {RATIO: fitted.observed_expected, SLOPE: fitted.slope}
-    else:
-        measures = {RATIO: means.ratio_of_means(sample, p, confidence)} if _has_ratio(evidence) else {}
-        if np.ptp(p) > 0:
-            measures[SLOPE] = means.slope(sample, p, confidence)
-    return {name: value for name, value in measures.items() if math.isfinite(value.estimate)}
+    slope = slope_of_log_odds if evidence.classification else means.slope
+    measures = {SLOPE: slope(evidence.sample, p)}
+    if _has_ratio(evidence):
+        measures = {RATIO: means.ratio_of_means(evidence.sample, p), **measures}
+    return {name: measure for name, measure in measures.items() if math.isfinite(measure.estimate)}
+
+
+def _interval(evidence: Evidence, name: str, measure: Linearised) -> Interval:
+    confidence = evidence.spec.judgement.confidence
+    if name == RATIO and evidence.classification:
+        return measure.log().interval(confidence).exp()
+    return measure.interval(confidence)
 
 
 def _has_ratio(evidence: Evidence) -> bool:
@@ -102,8 +116,8 @@ def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:
 
 def _ratio(classification: bool, sample: Sample, p: Array, confidence: float) -> Interval:
     if classification:
-        return metrics.observed_expected(sample.y, p, confidence=confidence, weights=sample.weights)
-    return means.ratio_of_means(sample, p, confidence)
+        return metrics.observed_expected(sample, p, confidence=confidence)
+    return means.ratio_of_means(sample, p).interval(confidence)
 
 
 def _cohorts(evidence: Evidence) -> list[Group]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from titleholder.spec.criteria import CutOff
 from titleholder.spec.model import ModelSpec
-from titleholder.validation import metrics
+from titleholder.validation import fresh, metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
@@ -19,11 +19,12 @@ Mask = NDArray[np.bool_]
 IN, OUT = "swapped_in", "swapped_out"
 
 
-def _gain_shown(evidence: Evidence) -> Finding:
-    """Fails unless the gain is shown to exceed `judgement.minimum_gain`, by the rule of the spec.
+def _sufficient_gain(evidence: Evidence) -> Finding:
+    """Fails unless the challenger wins by the rule of the spec.
 
-    `single`: the lower bound of the gain on this holdout does. `sequential`: the evidence of the whole reign does, and
-    the challenger's own gain on this holdout does too. Does not apply without a champion.
+    `fresh`: better on this holdout, and shown to lose no more than is tolerated. `sequential`: the evidence of the
+    whole reign shows a gain above `judgement.minimum_gain`, and the gain on this holdout exceeds it too. Does not apply
+    without a champion.
     """
     judgement = evidence.spec.judgement
     if evidence.champion is None:
@@ -35,19 +36,24 @@ def _gain_shown(evidence: Evidence) -> Finding:
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
-    if judgement.rule == "single":
-        shown = gain.lower > judgement.minimum_gain
-        return found(not shown, _single(evidence.spec, gain), numbers)
+    if judgement.rule == "fresh":
+        numbers.pop("minimum")
+        limit = judgement.loss_limit(evidence.champion_metrics[judgement.metric])
+        now = fresh.challenge(
+            gain, tolerated_loss=limit, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence
+        )
+        numbers |= {"bound": now.lower, "tolerated_loss": limit}
+        return found(not now.passed, _fresh(evidence.spec, now), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
     return found(not shown, _sequential(evidence.spec, gain, reign), numbers)
 
 
-def _single(spec: ModelSpec, gain: Gain) -> str:
+def _fresh(spec: ModelSpec, now: fresh.Freshness) -> str:
     judgement = spec.judgement
     return (
-        f"{judgement.metric}: gain {gain.estimate:+.4f}, {judgement.confidence:.0%} interval "
-        f"[{gain.lower:+.4f}, {gain.upper:+.4f}] ({gain.method}); "
-        f"the lower bound must exceed {judgement.minimum_gain:+g}."
+        f"{judgement.metric}: gain {now.gain:+.4f} on this holdout, which must exceed {judgement.minimum_gain:+g}; "
+        f"shown to be above {now.lower:+.4f} ({judgement.confidence:.0%}, one-sided), "
+        f"which must exceed {-now.tolerated_loss:+.4g} (the tolerated loss)."
     )
 
 
@@ -172,7 +178,9 @@ def _difference(evidence: Evidence, a: Mask, b: Mask) -> Interval:
     return metrics.difference_of_rates(events_a, int(a.sum()), events_b, int(b.sum()), confidence=confidence)
 
 
-gain_shown = Check("TH301", "Gain shown", _gain_shown, subject="comparison", role="gain", depends_on="reign")
+sufficient_gain = Check(
+    "TH301", "Gain sufficient", _sufficient_gain, subject="comparison", role="gain", depends_on="reign"
+)
 segment_gains = Check("TH302", "No segment loses", _segment_gains, "segments", subject="comparison")
 profit_gain = Check("TH303", "Profit does not fall", _profit_gain, "profit", subject="comparison")
 swap_set = Check("TH304", "Swap-set at the cut-off", _swap_set, "swap_set", subject="comparison")

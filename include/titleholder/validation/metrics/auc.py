@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from titleholder.validation.metrics.inputs import Array, Labels, cluster_codes
+from titleholder.validation.metrics.inputs import Array, Labels, Sample, cluster_codes, units
 
 Mask = NDArray[np.bool_]
+
+
+class Contrast(NamedTuple):
+    """A signed sum of areas, its standard error, and the degrees of freedom of Student's t for it."""
+
+    estimate: float
+    error: float
+    freedom: float
 
 
 def delong(
@@ -32,11 +43,39 @@ def delong(
     Signal Processing Letters 21(11). Clusters: Obuchowski (1997), Nonparametric analysis of clustered ROC curve data,
     Biometrics 53(2).
     """
-    event = y == 1
+    areas, influence = _areas(y == 1, scores, weights)
+    return areas, np.asarray(np.sum(_covariances(y == 1, influence, clusters), axis=0))
+
+
+def contrast(sample: Sample, scores: Array, signs: Array) -> Contrast:
+    """The sum of the models' areas, each times its sign, with the error that follows from `delong`'s covariance.
+
+    Args:
+        sample: outcomes 0 or 1 of n rows, their weights and clusters.
+        scores: one row per model, shape (k, n).
+        signs: shape (k,): `[1]` for one area, `[1, -1]` for the difference of two.
+
+    Returns:
+        An infinite error where the covariance is infinite. The degrees of freedom are always finite and at least 1.
+        With clusters they are those of the class in fewer clusters, less one; a simple and careful choice.
+
+    Source: Satterthwaite (1946), An approximate distribution of estimates of variance components, Biometrics Bulletin
+    2(6), for the sum of the two classes' variances. Weighted rows count for their effective number.
+    """
+    event = sample.y == 1
+    areas, influence = _areas(event, scores, sample.weights)
+    parts = [float(part[0, 0]) for part in _covariances(event, (signs @ influence)[None], sample.clusters)]
+    variance, freedoms = math.fsum(parts), [max(units(sample, rows) - 1.0, 1.0) for rows in (event, ~event)]
+    freedom, weighed = min(freedoms), sum(v**2 / n for v, n in zip(parts, freedoms, strict=False))
+    if sample.clusters is None and 0 < weighed < math.inf:
+        freedom = variance**2 / weighed
+    return Contrast(float(signs @ areas), math.sqrt(max(variance, 0.0)), freedom)
+
+
+def _areas(event: Mask, scores: Array, weights: Array | None) -> tuple[Array, Array]:
+    """The models' areas, shape (k,), and by how much each row moved them, shape (k, n)."""
     placed = [_placed(event, p, weights) for p in scores]
-    influence = np.stack([of_row for _, of_row in placed])
-    codes = None if clusters is None else cluster_codes(clusters)
-    return np.array([area for area, _ in placed]), _covariance(event, influence, codes)
+    return np.array([area for area, _ in placed]), np.stack([of_row for _, of_row in placed])
 
 
 def _placed(event: Mask, p: Array, weights: Array | None) -> tuple[float, Array]:
@@ -75,16 +114,18 @@ def _passed(values: Array, ties: tuple[NDArray[np.intp], NDArray[np.intp]] | Non
     return np.asarray((passed[last] + passed[first] - values[first]) / 2)
 
 
-def _covariance(event: Mask, influence: Array, codes: NDArray[np.intp] | None) -> Array:
+def _covariances(event: Mask, influence: Array, clusters: Labels | None) -> list[Array]:
+    """Parts of the covariance, each of shape (k, k): of the events, of the other rows, and between them by clusters."""
     masks = [event, ~event]
     parts, groups = [influence * mask for mask in masks], 0
     counts = [int(mask.sum()) for mask in masks]
-    if codes is not None:
+    if clusters is not None:
+        codes = cluster_codes(clusters)
         groups = int(codes.max()) + 1
         counts = [len(np.unique(codes[mask])) for mask in masks]
         parts = [np.stack([np.bincount(codes, weights=row, minlength=groups) for row in part]) for part in parts]
     if min(counts) < 2:
-        return np.full((len(influence), len(influence)), np.inf)
+        return [np.full((len(influence), len(influence)), np.inf)] * 3
     own = [n / (n - 1) * (part @ part.T) for n, part in zip(counts, parts, strict=True)]
     between = parts[0] @ parts[1].T * (groups / (groups - 1)) if groups else np.zeros_like(own[0])
-    return np.asarray(own[0] + own[1] + between + between.T)
+    return [*own, between + between.T]

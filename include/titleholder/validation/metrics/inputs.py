@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.model import ModelSpec
@@ -40,6 +41,11 @@ class Interval:
         """Whether the estimate and both bounds are finite numbers."""
         return all(map(math.isfinite, self.values))
 
+    def exp(self) -> Interval:
+        """The same on the scale whose logarithm this is."""
+        with np.errstate(over="ignore"):
+            return Interval(*np.exp(self.values).tolist())
+
     def text(self, form: str = ".4f") -> str:
         """`0.1 [0.0, 0.2]`, each number in this format."""
         return f"{self.estimate:{form}} [{self.lower:{form}}, {self.upper:{form}}]"
@@ -47,6 +53,17 @@ class Interval:
     def numbers(self, name: str) -> dict[str, float]:
         """The estimate and its bounds as three named numbers: `name`, `name_lower` and `name_upper`."""
         return {name: self.estimate, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
+
+
+def student(estimate: float, error: float, freedom: float, confidence: float) -> Interval:
+    """The estimate with bounds by Student's t, from its standard error and degrees of freedom (inf for a normal).
+
+    Without a finite estimate and error the bounds are infinite.
+    """
+    if not (math.isfinite(estimate) and math.isfinite(error)):
+        return Interval(estimate, -math.inf, math.inf)
+    reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * error
+    return Interval(estimate, estimate - reach, estimate + reach)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,3 +152,23 @@ def effective_size(weights: Array) -> float:
     Source: Kish (1965), Survey Sampling, section 11.7.
     """
     return float(weights.sum() ** 2 / (weights @ weights))
+
+
+def units(sample: Sample, rows: NDArray[np.bool_]) -> float:
+    """How many independent units these rows are: clusters that have any, or the effective number of rows."""
+    if sample.clusters is not None:
+        return len(np.unique(cluster_codes(sample.clusters)[rows]))
+    if sample.weights is None or not rows.any():
+        return int(rows.sum())
+    return round(effective_size(sample.weights[rows]), 9)
+
+
+def least_units(sample: Sample, *, classes: bool) -> float:
+    """The independent units of the smaller class, or without classes of all rows."""
+    parts = [sample.y == 1, sample.y != 1] if classes else [np.ones(len(sample.y), dtype=bool)]
+    return min(units(sample, part) for part in parts)
+
+
+def degrees_of_freedom(sample: Sample, *, classes: bool) -> float:
+    """Those units less one; at least 1."""
+    return max(least_units(sample, classes=classes) - 1.0, 1.0)

@@ -43,6 +43,7 @@ class Request(NamedTuple):
     lane: str
     until: date | None = None
     labels_as_of: date | None = None
+    tolerated_losses: tuple[float, ...] = ()
     minimum_gains: tuple[float, ...] = ()
     confidences: tuple[float, ...] = ()
 
@@ -85,7 +86,7 @@ def backtest(
     """
     decided = _decided(request, settings)
     spec = ModelSpec.restore(next(row for row in reversed(decided) if row.challenger_version is not None).spec)
-    trials = grid(spec, request.minimum_gains, request.confidences)
+    trials = grid(spec, request.tolerated_losses, request.minimum_gains, request.confidences)
     months = policies.months(decided, spec.schedule)
     on_step("outcomes", 0, 1)
     outcomes = _outcomes(spec, months, request.labels_as_of, url(spec.source.connection), settings)
@@ -229,7 +230,7 @@ def _result(
     run_id: str,
 ) -> Backtest:
     judgement = spec.judgement
-    own = Setting(minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
+    own = Setting.of(judgement)
     return Backtest(
         model=spec.name,
         description=spec.description,

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field
 from scipy import stats
 
 from titleholder.ledger.decision import Decision
+from titleholder.spec.criteria import Judgement
 from titleholder.workflow.backtest.policies import (
     CONTRASTS,
     POLICIES,
@@ -140,8 +141,20 @@ def mean_of(versions: Sequence[int | None], found: Sequence[PeriodResult]) -> tu
 class Setting(BacktestPart):
     """Values of the judgement that a lane is replayed with."""
 
+    rule: str
+    tolerated_loss: float
     minimum_gain: float
     confidence: float
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> Self:
+        """The values of a spec."""
+        return cls(
+            rule=judgement.rule,
+            tolerated_loss=judgement.tolerance,
+            minimum_gain=judgement.minimum_gain,
+            confidence=judgement.confidence,
+        )
 
 
 class WhatIf(BacktestPart):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import product
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -25,23 +26,35 @@ from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
 
-STEP, LARGER = 0.005, 0.01
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
+TOLERANCES = (0.0, 0.5, 2.0)
+"""Times the spec's own tolerated loss."""
+OTHER: dict[str, Literal["fresh", "sequential"]] = {"fresh": "sequential", "sequential": "fresh"}
 
 
-def grid(spec: ModelSpec, minimum_gains: Sequence[float], confidences: Sequence[float]) -> list[Setting]:
-    """The spec's own values together with those given; where none are, with some around them.
+def grid(
+    spec: ModelSpec,
+    tolerated_losses: Sequence[float] = (),
+    minimum_gains: Sequence[float] = (),
+    confidences: Sequence[float] = (),
+) -> list[Setting]:
+    """The spec's own values together with those given, and the other rule with the spec's own values.
+
+    Where none are given: with some around the own confidence and, of the rule `fresh`, the own tolerated loss.
 
     Raises:
         UsageError: for a value that no spec could have.
     """
     own = spec.judgement
-    gains = minimum_gains or (own.minimum_gain - STEP, own.minimum_gain + STEP, LARGER)
-    levels = confidences or CONFIDENCES
+    around = [own.tolerance * times for times in TOLERANCES] if own.rule == "fresh" else []
+    losses = sorted({own.tolerance, *(tolerated_losses or around)})
+    gains = sorted({own.minimum_gain, *minimum_gains})
+    levels = sorted({own.confidence, *(confidences or CONFIDENCES)})
     settings = [
-        Setting(minimum_gain=gain, confidence=level)
-        for gain, level in product(sorted({own.minimum_gain, *gains}), sorted({own.confidence, *levels}))
+        Setting(rule=own.rule, tolerated_loss=loss, minimum_gain=gain, confidence=level)
+        for loss, gain, level in product(losses, gains, levels)
     ]
+    settings.append(Setting.of(own.model_copy(update={"rule": OTHER[own.rule]})))
     for setting in settings:
         try:
             Judgement.model_validate(own.model_dump() | setting.model_dump())

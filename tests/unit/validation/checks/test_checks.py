@@ -16,7 +16,7 @@ from titleholder.validation.evidence import Evidence, TrainingSample
 
 CODES = [
     *("TH101", "TH201", "TH202", "TH203", "TH204", "TH205", "TH301", "TH302", "TH303", "TH304"),
-    *("TH401", "TH402", "TH501", "TH502", "TH601", "TH701", "TH702", "TH703"),
+    *("TH401", "TH402", "TH501", "TH502", "TH503", "TH601", "TH701", "TH702", "TH703"),
 ]
 CUT_OFF = {"judgement__cut_off": {"accept": "below", "share": 0.5}}
 PROFIT = {"judgement__profit": {"accepted_1": -5.0, "accepted_0": 1.0}}
@@ -114,7 +114,7 @@ def test_each_check_says_what_it_judges_and_what_its_failure_means() -> None:
     compared = ("TH301", "TH302", "TH303", "TH304", "TH402", "TH702")
     assert subjects == {"TH205": "champion", **dict.fromkeys(compared, "comparison")}
     roles = {code: check.role for code, check in checks.CHECKS.items() if check.role != "guard"}
-    assert roles == {"TH201": "floor", "TH205": "floor", "TH301": "gain"}
+    assert roles == {"TH201": "floor", "TH205": "floor", "TH301": "gain", "TH503": "plausibility"}
     assert all(
         (r.subject, r.role) == (checks.CHECKS[r.code].subject, checks.CHECKS[r.code].role)
         for r in checks.run(complete())

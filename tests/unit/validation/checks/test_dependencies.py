@@ -16,9 +16,13 @@ from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import conclude, judge, measure
 
 SPEC = a_spec(
-    judgement__cut_off={"accept": "below", "share": 0.8}, judgement__profit={"accepted_0": 1, "accepted_1": -8}
+    judgement__cut_off={"accept": "below", "share": 0.8},
+    judgement__profit={"accepted_0": 1, "accepted_1": -8},
+    judgement__rule="sequential",
 )
-BASE = simulated(SPEC, looks=looks(), gain=Gain(0.1, 0.05, 0.15, "DeLong", 0.025))
+BASE = simulated(
+    SPEC, looks=looks(), gain=Gain(0.1, 0.05, 0.15, "DeLong", 0.025, 40.0), champion_metrics={"roc_auc": 0.7}
+)
 
 
 def changed(**judgement: Any) -> Evidence:
@@ -63,7 +67,7 @@ def test_another_champion_leaves_the_checks_of_the_challenger_by_itself_as_they_
 
 
 def test_a_known_result_is_not_computed_again() -> None:
-    known = result("TH502", explanation="Already known.")
+    known = result("TH203", explanation="Already known.")
     assert known in checks.run(BASE, (known,))
     assert checks.unaffected_by("reign", a_verdict(known, result("TH301")).checks) == (known,)
     assert checks.unaffected_by("confidence", (known,)) == ()

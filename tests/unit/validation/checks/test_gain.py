@@ -1,4 +1,4 @@
-"""TH301, gain shown: fires, stays quiet, does not apply; by the rule for one holdout and by that for a reign."""
+"""TH301, gain sufficient: fires, stays quiet, does not apply; by the rule for one holdout and by that for a reign."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from support.factories import a_spec, evidence
+from support.factories import a_regression, a_spec, evidence
+from titleholder.spec.criteria import METRICS
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.comparison import gain_shown
+from titleholder.validation.checks.comparison import sufficient_gain
 from titleholder.validation.metrics import Gain
 from titleholder.validation.sequential import Look, accumulate
 
@@ -36,49 +38,93 @@ def check(
     *,
     minimum: float = 0.0,
     reigning: bool = True,
-    rule: str = "single",
+    rule: str = "fresh",
     looks: tuple[Look, ...] = (),
 ) -> Result:
     spec = a_spec(judgement__minimum_gain=minimum, judgement__rule=rule)
-    return gain_shown(evidence(spec, champion=np.full(50, 0.5) if reigning else None, gain=gain, looks=looks))
+    champion = {"champion": np.full(50, 0.5), "champion_metrics": {"roc_auc": 0.7}} if reigning else {}
+    return sufficient_gain(evidence(spec, gain=gain, looks=looks, **champion))
 
 
-AHEAD, BEHIND = Gain(0.01, -0.01, 0.03, "DeLong", 0.01), Gain(-0.001, -0.02, 0.02, "DeLong", 0.01)
+PROFIT = {"profit": {"accepted_0": 1, "accepted_1": -8}, "cut_off": {"accept": "below", "share": 0.8}}
+AHEAD, BEHIND = Gain(0.01, -0.01, 0.03, "DeLong", 0.01, 40), Gain(-0.001, -0.02, 0.02, "DeLong", 0.01, 40)
+
+
+def of(gain: float, error: float, freedom: float = np.inf) -> Gain:
+    return Gain(gain, gain - 2 * error, gain + 2 * error, "DeLong", error, freedom)
 
 
 @pytest.mark.parametrize(
-    ("lower", "minimum"), [(-0.001, 0.0), (0.0, 0.0), (0.004, 0.005), (-0.02, -0.01), (-np.inf, -1.0), (np.nan, 0.0)]
+    ("gain", "error", "minimum"),
+    [
+        (0.0, 0.001, 0.0),  # not better
+        (-0.001, 0.001, 0.0),  # a known small loser: it would pass without being better
+        (0.001, 0.01, 0.0),  # a loss of 0.0154 is possible
+        (0.004, 0.001, 0.005),  # not better by enough
+        (0.01, np.inf, 0.0),
+        (np.nan, 0.01, 0.0),
+    ],
 )
-def test_fires_unless_the_lower_bound_exceeds_the_minimum(lower: float, minimum: float) -> None:
-    found = check(Gain(0.01, lower, 0.03, "DeLong"), minimum=minimum)
+def test_fires_unless_it_is_better_and_a_loss_beyond_the_tolerated_is_excluded(
+    gain: float, error: float, minimum: float
+) -> None:
+    found = check(of(gain, error), minimum=minimum)
     assert (found.code, found.status, found.severity) == ("TH301", "fail", "block")
 
 
-@pytest.mark.parametrize(("lower", "minimum"), [(0.001, 0.0), (-0.004, -0.005), (0.0, -0.001)])
-def test_stays_quiet_when_it_does(lower: float, minimum: float) -> None:
-    assert check(Gain(0.01, lower, 0.03, "DeLong"), minimum=minimum).status == "pass"
+@pytest.mark.parametrize(
+    ("gain", "error", "minimum"), [(0.001, 0.006, 0.0), (-0.001, 0.001, -0.005), (0.0065, 0.01, 0.0)]
+)
+def test_stays_quiet_when_both_hold(gain: float, error: float, minimum: float) -> None:
+    assert check(of(gain, error), minimum=minimum).status == "pass"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_tolerated_loss_is_that_of_the_metric(metric: str) -> None:
+    """Beyond the boundary by a hair it fires, within it stays quiet; in the metric's unit, of the champion if relative."""
+    needs = {"profit": PROFIT, "emp": {"emp": {}}, "pinball": {"quantile": 0.5}}.get(metric, {})
+    base = a_spec if METRICS[metric].task == "classification" else a_regression
+    spec = base(
+        judgement__metric=metric, judgement__minimum_gain=-9.0, **{f"judgement__{k}": v for k, v in needs.items()}
+    )
+    limit = METRICS[metric].tolerated_loss * (0.4 if METRICS[metric].relative else 1.0)
+    for error, status in ((0.999, "pass"), (1.001, "fail")):
+        gain = of(0.0, error * limit / stats.norm.ppf(0.95))
+        seen = evidence(spec, champion=np.full(50, 0.5), gain=gain, champion_metrics={metric: -0.4})
+        assert sufficient_gain(seen).status == status
+
+
+@pytest.mark.parametrize(("freedom", "status"), [(np.inf, "pass"), (20, "pass"), (10, "fail"), (4, "fail")])
+def test_the_bound_is_students(freedom: float, status: str) -> None:
+    """Of 0.0001 - t * 0.0058 > -0.01 with t = 1.645, 1.725, 1.812 and 2.132: a table of Student's t at 95 %, one-sided."""
+    assert check(of(0.0001, 0.0058, freedom)).status == status
 
 
 def test_says_the_numbers_it_rests_on() -> None:
-    found = check(Gain(0.0123, -0.002, 0.03, "DeLong"))
-    assert found.numbers == {"gain": 0.0123, "lower": -0.002, "upper": 0.03, "minimum": 0.0}
-    assert found.explanation.startswith("roc_auc: gain +0.0123, 95% interval [-0.0020, +0.0300] (DeLong);")
+    found = check(of(0.0123, 0.01))
+    assert found.numbers == pytest.approx(
+        {"gain": 0.0123, "lower": -0.0077, "upper": 0.0323, "bound": -0.0041485, "tolerated_loss": 0.01}, abs=1e-6
+    )
+    assert found.explanation == (
+        "roc_auc: gain +0.0123 on this holdout, which must exceed +0; "
+        "shown to be above -0.0041 (95%, one-sided), which must exceed -0.01 (the tolerated loss)."
+    )
 
 
-@pytest.mark.parametrize("rule", ["single", "sequential"])
+@pytest.mark.parametrize("rule", ["fresh", "sequential"])
 def test_does_not_apply_without_a_champion(rule: str) -> None:
     found = check(None, reigning=False, rule=rule)
     assert (found.status, found.explanation) == ("not_applicable", "No champion yet.")
 
 
-@pytest.mark.parametrize("rule", ["single", "sequential"])
+@pytest.mark.parametrize("rule", ["fresh", "sequential"])
 def test_fires_when_somebody_reigns_and_the_gain_is_unknown(rule: str) -> None:
     found = check(None, rule=rule, looks=looks(0.05, 0.05))
     assert (found.status, found.explanation) == ("fail", "The gain could not be computed on the holdout.")
 
 
 def test_over_a_reign_fires_until_there_is_a_look() -> None:
-    found = check(Gain(0.05, 0.04, 0.06, "DeLong", 0.005), rule="sequential")
+    found = check(Gain(0.05, 0.04, 0.06, "DeLong", 0.005, 40.0), rule="sequential")
     assert found.status == "fail"
     assert found.explanation.endswith("; no new cohort of this reign has 20 events yet.")
 
@@ -111,4 +157,5 @@ def test_over_a_reign_says_what_all_looks_show() -> None:
 
 
 def test_one_holdout_is_judged_by_itself_whatever_the_reign_showed() -> None:
-    assert check(AHEAD, rule="single", looks=looks(*[0.05] * 8)).status == "fail"
+    assert check(BEHIND, looks=looks(*[0.05] * 8)).status == "fail"
+    assert check(of(0.02, 0.01), looks=looks(*[-0.05] * 8)).status == "pass"

@@ -8,11 +8,12 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, differences, sample, won
 from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array, Estimation, Gain, Interval, Sample
+from titleholder.validation.metrics import Array, Estimation, Interval, Sample
 
 OTHERS = [name for name in METRICS if name not in ("roc_auc", "gini")]
 
@@ -71,10 +72,6 @@ def test_the_method_is_named(name: str, clustered: bool, method: str) -> None:
     assert won(name, y, a, b, clusters=np.arange(200) // 2 if clustered else None).method == method
 
 
-def test_a_gain_of_four_values_has_an_unknown_error() -> None:
-    assert math.isnan(Gain(0.1, 0.0, 0.2, "DeLong").error)
-
-
 def test_gini_gains_twice_what_the_area_gains() -> None:
     y, a, b = sample()
     area, gini = won("roc_auc", y, a, b), won("gini", y, a, b)
@@ -83,13 +80,34 @@ def test_gini_gains_twice_what_the_area_gains() -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_bounds_and_error_are_those_of_the_draws(name: str) -> None:
-    y, a, b = sample()
+    y, a, b = sample(400)
     found = won(name, y, a, b, resamples=200, confidence=0.8, seed=5)
     draws = differences(name, Sample(y), a, b, resamples=200, seed=5, stratify=name in CLASSIFICATION)
     if not METRICS[name].greater_is_better:
         draws = -draws
     assert_allclose([found.lower, found.upper], np.quantile(draws, [0.1, 0.9]), atol=1e-12)
     assert found.error == pytest.approx(draws.std(ddof=1))
+    assert found.freedom == (y.sum() if name in CLASSIFICATION else 400) - 1
+
+
+@pytest.mark.parametrize("kind", ["rows", "clusters"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_below_100_events_each_bound_is_the_wider_of_percentile_and_students(name: str, kind: str) -> None:
+    y, a, b = sample(60 if kind == "rows" else 400)
+    clusters = None if kind == "rows" else np.arange(400) // 10
+    found = won(name, y, a, b, resamples=50, seed=5, clusters=clusters)
+    draws = differences(
+        name, Sample(y, None, clusters), a, b, resamples=50, seed=5,
+        stratify=name in CLASSIFICATION and clusters is None,
+    )  # fmt: skip
+    if not METRICS[name].greater_is_better:
+        draws = -draws
+    rows = np.arange(len(y)) if clusters is None else clusters
+    units = len(np.unique(rows[y == 1] if name in CLASSIFICATION else rows))
+    low, high = stats.t.interval(0.95, units - 1, loc=found.estimate, scale=draws.std(ddof=1))
+    first, last = np.quantile(draws, [0.025, 0.975])
+    assert_allclose([found.lower, found.upper], [min(low, first), max(high, last)], atol=1e-12)
+    assert found.freedom == units - 1
 
 
 def test_more_confidence_means_a_wider_interval() -> None:

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, won
 from titleholder.spec.criteria import METRICS
 from titleholder.validation import metrics
-from titleholder.validation.metrics import Array
+from titleholder.validation.metrics import Array, Sample
 
 RANKING = ("roc_auc", "gini", "ks")
 LEVELS = 9
@@ -76,8 +76,8 @@ def test_whole_weights_are_repeated_rows(rows: list[tuple[bool, int, int, int]])
     for name in METRICS:
         weighted = metrics.compute(name, y, a, JUDGEMENT, w)
         assert weighted == pytest.approx(metrics.compute(name, y[again], a[again], JUDGEMENT), abs=1e-10)
-    ratio = metrics.observed_expected(y, a, confidence=0.9, weights=w).estimate
-    assert ratio == pytest.approx(metrics.observed_expected(y[again], a[again], confidence=0.9).estimate)
+    ratio = metrics.observed_expected(Sample(y, w), a, confidence=0.9).estimate
+    assert ratio == pytest.approx(metrics.observed_expected(Sample(y[again]), a[again], confidence=0.9).estimate)
 
 
 @given(ROWS, st.randoms(use_true_random=False))

@@ -60,35 +60,33 @@ def test_the_ratio_and_the_slope_cover_one_where_predictions_are_right(clustered
         noise = rng.normal(size=80)[clusters] if clustered else rng.normal(size=240)
         y = p * (1 + 0.3 * noise)
         drawn = Sample(y, None, clusters if clustered else None)
-        covered += [covers(means.ratio_of_means(drawn, p, 0.95), 1.0), covers(means.slope(drawn, p, 0.95), 1.0)]
+        covered += [covers(measure(drawn, p).interval(0.95), 1.0) for measure in (means.ratio_of_means, means.slope)]
     assert (covered / 400 >= 0.91).all()
     assert (covered / 400 <= 0.98).all()
 
 
 def test_estimates_are_the_plain_ones() -> None:
     y, p = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50)
-    assert means.ratio_of_means(Sample(y), p, 0.95).estimate == pytest.approx(y.mean() / p.mean())
-    assert means.slope(Sample(y), p, 0.95).estimate == pytest.approx(np.polyfit(p, y, 1)[0])
+    assert means.ratio_of_means(Sample(y), p).estimate == pytest.approx(y.mean() / p.mean())
+    assert means.slope(Sample(y), p).estimate == pytest.approx(np.polyfit(p, y, 1)[0])
 
 
 def test_integer_weights_are_repetitions_for_the_estimate() -> None:
     y, p, w = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50), RNG.integers(1, 4, 50)
     weighted = Sample(y, w.astype(float))
     again = Sample(np.repeat(y, w)), np.repeat(p, w)
-    assert means.ratio_of_means(weighted, p, 0.95).estimate == pytest.approx(
-        means.ratio_of_means(*again, 0.95).estimate
-    )
-    assert means.slope(weighted, p, 0.95).estimate == pytest.approx(means.slope(*again, 0.95).estimate)
+    assert means.ratio_of_means(weighted, p).estimate == pytest.approx(means.ratio_of_means(*again).estimate)
+    assert means.slope(weighted, p).estimate == pytest.approx(means.slope(*again).estimate)
 
 
 def test_one_cluster_shows_nothing() -> None:
     y, p = RNG.normal(10, 1, 50), RNG.normal(8, 1, 50)
-    found = means.ratio_of_means(Sample(y, None, np.zeros(50, dtype=int)), p, 0.95)
+    found = means.ratio_of_means(Sample(y, None, np.zeros(50, dtype=int)), p).interval(0.95)
     assert (found.lower, found.upper) == (-np.inf, np.inf)
 
 
 def test_predictions_that_are_all_alike_have_no_slope_and_those_of_zero_no_ratio() -> None:
     y = RNG.normal(10, 1, 50)
-    for found in (means.slope(Sample(y), np.full(50, 3.0), 0.95), means.ratio_of_means(Sample(y), np.zeros(50), 0.95)):
+    for found in (means.slope(Sample(y), np.full(50, 3.0)), means.ratio_of_means(Sample(y), np.zeros(50))):
         assert np.isnan(found.estimate)
-        assert (found.lower, found.upper) == (-np.inf, np.inf)
+        assert found.interval(0.95).values[1:] == (-np.inf, np.inf)

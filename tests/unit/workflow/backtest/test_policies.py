@@ -266,7 +266,7 @@ def test_a_replayed_line_is_told_by_its_promotions_months_of_change_and_mean() -
         measured(a_month(2), {1: HALF, 2: RIGHT}),
         measured(a_month(3, of=3), {1: HALF, 2: RIGHT, 3: HALF}),
     ]
-    setting = Setting(minimum_gain=0.0, confidence=0.9)
+    setting = Setting.of(a_spec().judgement)
     counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
     assert (counted.promotions, counted.changed, counted.mean, counted.months) == (1, (date(2024, 2, 1),), 1.0, 2)
     without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)

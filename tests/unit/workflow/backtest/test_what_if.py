@@ -6,26 +6,38 @@ import pytest
 
 from support.factories import a_spec
 from titleholder.errors import UsageError
+from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import grid
 
 
-def values(*given: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    found = grid(a_spec(judgement__minimum_gain=0.002), *given)
-    gains, levels = ({getattr(s, k) for s in found} for k in ("minimum_gain", "confidence"))
-    assert len(found) == len(gains) * len(levels)
-    return sorted(gains), sorted(levels)
+def values(rule: str = "fresh", **given: tuple[float, ...]) -> tuple[list[float], list[float], list[float]]:
+    spec = a_spec(judgement__minimum_gain=0.002, judgement__rule=rule)
+    *found, other = grid(spec, **given)
+    assert other == Setting.of(spec.judgement).model_copy(update={"rule": other.rule})
+    assert {s.rule for s in found} == {rule} != {other.rule}
+    losses, gains, levels = (
+        sorted({getattr(s, k) for s in found}) for k in ("tolerated_loss", "minimum_gain", "confidence")
+    )
+    assert len(found) == len(losses) * len(gains) * len(levels)
+    return losses, gains, levels
 
 
-def test_the_specs_own_values_are_always_among_them() -> None:
-    assert values((), ()) == ([pytest.approx(-0.003), 0.002, pytest.approx(0.007), 0.01], [0.8, 0.9, 0.95, 0.99])
-    assert values((0.1,), (0.6,)) == ([0.002, 0.1], [0.6, 0.95])
+def test_the_specs_own_values_are_always_among_them_and_the_other_rule_is_too() -> None:
+    assert values() == ([0.0, 0.005, 0.01, 0.02], [0.002], [0.8, 0.9, 0.95, 0.99])
+    assert values("sequential") == ([0.01], [0.002], [0.8, 0.9, 0.95, 0.99])
+    assert values(tolerated_losses=(0.03,), minimum_gains=(0.1,), confidences=(0.6,)) == (
+        [0.01, 0.03], [0.002, 0.1], [0.6, 0.95]
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("gains", "levels", "named"), [((), (0.4,), "confidence: 0.4"), ((float("nan"),), (), "minimum_gain")]
+    ("given", "named"),
+    [
+        ({"confidences": (0.4,)}, "confidence: 0.4"),
+        ({"minimum_gains": (float("nan"),)}, "minimum_gain"),
+        ({"tolerated_losses": (-0.01,)}, "tolerated_loss: -0.01"),
+    ],
 )
-def test_a_value_that_no_spec_could_have_is_refused(
-    gains: tuple[float, ...], levels: tuple[float, ...], named: str
-) -> None:
+def test_a_value_that_no_spec_could_have_is_refused(given: dict[str, tuple[float, ...]], named: str) -> None:
     with pytest.raises(UsageError, match=named):
-        grid(a_spec(), gains, levels)
+        grid(a_spec(), **given)

@@ -1,0 +1,293 @@
+"""How often TH501 to TH503 stop a leaking feature, and how often an honest challenger, by simulation.
+
+`python benchmarks/leaks.py [loans.parquet]`. Models are fitted on moving windows (12 months, then a holdout of 3) of
+the simulated lender of `make demo`. With the file of loans of docs/add-a-model.md, honest challengers are counted there
+too. A leaking feature is d * y + noise; its true ROC AUC is Phi(d / sqrt 2). Any gain counts as shown and no other
+check runs, as a worst case: a challenger is crowned unless TH501 to TH503 stop it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from dateutil.relativedelta import relativedelta
+from scipy import stats
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from demo import lender
+from titleholder.data import features
+from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.training import pipeline
+from titleholder.validation.checks import CHECKS
+from titleholder.validation.checks.base import Result
+from titleholder.validation.evidence import Evidence, TrainingSample
+from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.workflow import decision_policy
+
+CODES = ("TH501", "TH502", "TH503")
+STRENGTHS = (0.75, 0.80, 0.88)
+DRAWS = 20
+STEP = 3  # months between two challenges of a line of honest challengers
+AGES = (3, 12, 24)  # months between the training of the champion and of the challenger
+PARAMS = {"scorecard": {"C": 0.1}, "boosting": {"learning_rate": 0.08, "max_leaf_nodes": 6}}
+FIRST, LAST = date(2021, 1, 1), date(2025, 12, 1)
+
+
+class World(NamedTuple):
+    """Labelled rows of all months, and the spec of the models trained on them."""
+
+    rows: pd.DataFrame
+    spec: ModelSpec
+
+    def within(self, start: date, end: date) -> pd.DataFrame:
+        time = self.rows[self.spec.columns.event_time]
+        return self.rows[(time >= pd.Timestamp(start, tz="UTC")) & (time < pd.Timestamp(end, tz="UTC"))]
+
+
+class Split(NamedTuple):
+    """Training rows and the holdout that follows them."""
+
+    training: pd.DataFrame
+    holdout: pd.DataFrame
+
+
+class Champion(NamedTuple):
+    """A fitted model and the spec that it was trained under."""
+
+    spec: ModelSpec
+    model: Pipeline
+
+
+class Challenge(NamedTuple):
+    """What the three checks found about an honest challenger: in which world, and the champion's age in months."""
+
+    world: int
+    age: int
+    results: list[Result]
+
+
+class Leak(NamedTuple):
+    """A way in which a feature leaks: from which share of the training rows on, and what the champion knows of it."""
+
+    name: str
+    since: float
+    champion: str
+
+
+LEAKS = (
+    Leak("a new column, which the champion does not have", 0.0, "without"),
+    Leak("a column that leaks since the middle of training", 0.5, "with"),
+    Leak("a column that leaks in the holdout only", 1.0, "with"),
+    Leak("a column that always leaked, no champion yet", 0.0, "none"),
+)
+
+
+def lenient(model: str) -> ModelSpec:
+    """The shipped spec with only TH501 to TH503 in force; any gain counts as shown."""
+    spec = load_specs(DEFAULT_FOLDER, only=model)[model].model_dump(mode="json")
+    own = {CHECKS[code].rule for code in CODES}
+    checks = {k: v if k in own else {**v, "severity": "off"} for k, v in spec["judgement"]["checks"].items()}
+    free = {"minimum_gain": -0.9, "tolerated_loss": 0.9, "floors": {}, "checks": checks}
+    return ModelSpec.restore({**spec, "judgement": {**spec["judgement"], **free}})
+
+
+def simulated(per_month: int, seed: int) -> World:
+    """The simulated lender with every outcome as it is finally known."""
+    months = 12 * (LAST.year - FIRST.year) + LAST.month - FIRST.month
+    books = lender.simulate(LAST, months=months, per_month=per_month, seed=seed)
+    last = books.outcomes.groupby("application_id")["status"].last()
+    known = books.applications[books.applications["application_id"].isin(last.index)]
+    defaulted = known["application_id"].map(last.isin(["defaulted", "recovered"])).astype(int)
+    return World(known.assign(defaulted=defaulted, known_at=known["recorded_at"]), lenient("demo_default"))
+
+
+def loans(path: Path) -> World:
+    """The public loans with the columns of `lending_club_default.sql` and every outcome as it is finally known."""
+    raw = pd.read_parquet(path).sort_values("issue_d", ignore_index=True)
+    late = raw["last_pymnt_d"].fillna(raw["issue_d"]) + pd.Timedelta(days=150)
+    lost = raw["loan_status"].str.endswith("Charged Off") & (late < raw["issue_d"] + pd.DateOffset(months=18))
+    years = raw["emp_length"].str.extract(r"(\d+)")[0].astype(float)
+    made = {
+        "loan_id": raw["src_row"],
+        "issued_at": raw["issue_d"].dt.tz_localize("UTC"),
+        "charged_off": lost.astype(int),
+        "emp_years": years.mask(raw["emp_length"].str.startswith("<").fillna(False).astype(bool), 0.0),
+        "credit_age_years": (raw["issue_d"] - raw["earliest_cr_line"]).dt.days / 365.25,
+    }
+    return World(raw.assign(**made), lenient("lending_club_default"))
+
+
+def split(world: World, as_of: date, train: int = 12) -> Split:
+    """The windows of a challenger whose holdout ends at `as_of`."""
+    start = as_of - relativedelta(months=3)
+    return Split(world.within(start - relativedelta(months=train), start), world.within(start, as_of))
+
+
+def fitted(spec: ModelSpec, name: str, rows: pd.DataFrame) -> Pipeline:
+    model = pipeline.build(spec, spec.training.candidates[name], PARAMS[name])
+    with threadpool_limits(1):
+        return model.fit(features.design_matrix(rows, spec), features.target(rows, spec))
+
+
+def scores(spec: ModelSpec, model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
+    return pipeline.score(model, features.design_matrix(rows, spec), spec)
+
+
+def evidence(spec: ModelSpec, rows: Split, challenger: Pipeline, name: str, champion: Champion | None) -> Evidence:
+    """The challenger and the champion, if there is one, on the holdout."""
+    frame, seen = rows.holdout.reset_index(drop=True), rows.training.reset_index(drop=True)
+    return Evidence(
+        spec=spec,
+        candidate=name,
+        frame=frame,
+        y=features.target(frame, spec),
+        challenger=scores(spec, challenger, frame),
+        champion=scores(champion.spec, champion.model, frame) if champion else None,
+        champion_inputs=champion.spec.columns.inputs if champion else None,
+        training=TrainingSample(frame=seen, y=features.target(seen, spec), scores=scores(spec, challenger, seen)),
+    )
+
+
+def verdict(found: Evidence, as_of: date) -> Verdict:
+    before = as_of - relativedelta(months=12)
+    reign = None if found.champion is None else Reign(version=1, as_of=before, trained_through=before)
+    return judge(found, as_of=as_of, reign=reign, holdout=(as_of - relativedelta(months=3), as_of))
+
+
+def crowned(found: Verdict, spec: ModelSpec, as_of: date) -> bool:
+    return decision_policy.rule(spec, found, as_of=as_of, lane="backtest", newest=None).kind == "promote"
+
+
+def with_leak(spec: ModelSpec) -> ModelSpec:
+    numeric = (*spec.columns.numeric, "leak")
+    return spec.model_copy(update={"columns": spec.columns.model_copy(update={"numeric": numeric})})
+
+
+def leaking(rows: pd.DataFrame, y: np.ndarray, auc: float, rng: np.random.Generator, since: float = 0) -> pd.DataFrame:
+    """The rows with a column `leak`: noise, to which d * y is added from the share `since` of the rows on."""
+    d = np.sqrt(2) * stats.norm.ppf(auc)
+    leaks = np.arange(len(rows)) >= since * len(rows)
+    return rows.assign(leak=d * y * leaks + rng.standard_normal(len(rows)))
+
+
+def attempt(world: World, leak: Leak, auc: float, name: str, as_of: date, rng: np.random.Generator) -> Evidence:
+    """One challenger with a leaking feature; the champion was trained six months earlier, before it leaked."""
+    spec, wide, (training, holdout) = world.spec, with_leak(world.spec), split(world, as_of)
+    rows = Split(
+        leaking(training, features.target(training, spec), auc, rng, leak.since),
+        leaking(holdout, features.target(holdout, spec), auc, rng),
+    )
+    past = split(world, as_of - relativedelta(months=6)).training
+    champion = None
+    if leak.champion == "without":
+        champion = Champion(spec, fitted(spec, name, past))
+    elif leak.champion == "with":
+        champion = Champion(wide, fitted(wide, name, leaking(past, features.target(past, spec), 0.5, rng)))
+    return evidence(wide, rows, fitted(wide, name, rows.training), name, champion)
+
+
+def leaks(per_month: int) -> Iterator[list[object]]:
+    """How many were crowned, of the first twenty draws and of all, and which checks failed."""
+    worlds = [simulated(per_month, seed) for seed in range(4)]
+    for leak in LEAKS:
+        for auc in STRENGTHS:
+            won, found = [], []
+            for draw in range(DRAWS):
+                rng = np.random.default_rng([draw, int(100 * auc), per_month])
+                as_of = date(2022, 10, 1) + relativedelta(months=draw % 38)
+                name = ("scorecard", "boosting")[draw // 2 % 2]
+                found.append(verdict(attempt(worlds[draw % 4], leak, auc, name, as_of, rng), as_of))
+                won.append(crowned(found[-1], worlds[0].spec, as_of))
+            failed = failing(v.failed() for v in found)
+            yield [f"{per_month:,}", leak.name, f"{auc:.2f}", f"{sum(won[:20])} of 20", share(won), *failed]
+
+
+def honest(worlds: list[World], first: date, last: date, train: int) -> Iterator[Challenge]:
+    """The challengers of every quarter without a champion and against champions of every age.
+
+    The candidates take turns, one for each world.
+    """
+    for number, world in enumerate(worlds):
+        name, models, as_of = list(PARAMS)[number % len(PARAMS)], dict[date, Pipeline](), first
+        while as_of <= last:
+            rows = split(world, as_of, train)
+            models[as_of] = fitted(world.spec, name, rows.training)
+            for age in (0, *AGES):
+                old = models.get(as_of - relativedelta(months=age)) if age else None
+                if old is not None or age == 0:
+                    champion = None if old is None else Champion(world.spec, old)
+                    found = evidence(world.spec, rows, models[as_of], name, champion)
+                    yield Challenge(number, age, [CHECKS[code](found) for code in CODES])
+            as_of += relativedelta(months=STEP)
+
+
+def false_alarms(worlds: list[World], what: str, first: date, last: date, train: int) -> Iterator[list[object]]:
+    """Honest challengers that were stopped, by the champion's age; standard errors are those between worlds."""
+    found = list(honest(worlds, first, last, train))
+    for age in (0, *AGES):
+        of_age = [c for c in found if c.age == age]
+        stopped = pd.Series([any(r.blocks for r in c.results) for c in of_age], index=[c.world for c in of_age])
+        largest = [
+            np.max([c.results[2].numbers.get(name, np.nan) for c in of_age])
+            for name in ("gain", "largest_rise", "new_largest")
+        ]
+        failed = failing(c.results for c in of_age)
+        shown = ["" if np.isnan(value) else f"{value:.3f}" for value in largest]
+        yield [what, age or "no champion yet", len(of_age), between_worlds(stopped), *failed, *shown]
+
+
+def failing(found: Iterable[Sequence[Result]]) -> list[str]:
+    """How often each of the three checks failed."""
+    codes = [{r.code for r in results if r.failed} for results in found]
+    return [f"{np.mean([code in failed for failed in codes]):.1%}" for code in CODES]
+
+
+def share(hits: list[bool]) -> str:
+    """A share with its standard error."""
+    mean = np.mean(hits)
+    return f"{mean:.1%} ± {100 * np.sqrt(mean * (1 - mean) / len(hits)):.1f}"
+
+
+def between_worlds(hits: pd.Series) -> str:
+    """A share with the standard error between worlds, whose months are not independent."""
+    means = hits.groupby(level=0).mean()
+    error = f" ± {100 * means.std() / np.sqrt(len(means)):.1f}" if len(means) > 1 else ""
+    return f"{hits.mean():.1%}{error}"
+
+
+def table(title: str, head: list[str], lines: Iterable[list[object]]) -> None:
+    print(f"\n### {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
+    for line in lines:
+        print(f"| {' | '.join(map(str, line))} |", flush=True)
+
+
+def honest_lenders() -> Iterator[list[object]]:
+    for size, count in ((300, 8), (1_000, 6), (3_000, 2)):
+        worlds = [simulated(size, 100 + seed) for seed in range(count)]
+        yield from false_alarms(worlds, f"{size:,}", date(2022, 4, 1), LAST, 12)
+
+
+if __name__ == "__main__":
+    table(
+        f"Leaking features, {DRAWS} draws each: crowned (± one standard error), and the checks that failed",
+        ["rows a month", "the feature", "ROC AUC alone", "crowned, first 20", "crowned", *CODES],
+        (line for size in (300, 1_000) for line in leaks(size)),
+    )
+    largest = ["largest gain", "largest rise", "strongest new feature"]
+    alarms = ["rows a month", "champion older by (months)", "challenges", "stopped", *CODES, *largest]
+    table("Honest challengers that were stopped (± one standard error, between lenders)", alarms, honest_lenders())
+    if len(sys.argv) > 1:
+        public = [loans(Path(sys.argv[1]))] * len(PARAMS)
+        table(
+            "Honest challengers on the public loans that were stopped",
+            alarms,
+            false_alarms(public, "all", date(2009, 10, 1), date(2011, 12, 1), 24),
+        )

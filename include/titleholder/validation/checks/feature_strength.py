@@ -1,0 +1,109 @@
+"""How well one feature alone predicts the outcome of some rows: in ROC AUC in either direction, or in R2."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from titleholder.data import features
+from titleholder.spec.model import ModelSpec
+from titleholder.validation import metrics
+from titleholder.validation.checks.groups import as_text
+from titleholder.validation.evidence import Array, Evidence, TrainingSample
+from titleholder.validation.metrics import Estimation, Interval, Sample
+
+
+class KnownOutcomes(NamedTuple):
+    """The design matrix of some rows, one row for each outcome of the sample."""
+
+    X: pd.DataFrame
+    sample: Sample
+
+    @classmethod
+    def of_training(cls, training: TrainingSample | None, spec: ModelSpec) -> KnownOutcomes | None:
+        """Those of the training rows; None where there are none."""
+        if training is None or not len(training.y):
+            return None
+        sample = Sample(training.y, features.weights(training.frame, spec))
+        return cls(features.design_matrix(training.frame, spec), sample)
+
+    def at(self, rows: NDArray[np.bool_]) -> KnownOutcomes:
+        """The same of some rows."""
+        return KnownOutcomes(self.X[rows], self.sample.at(rows))
+
+
+class FeatureStrength:
+    """The metric of each feature alone on some rows: `roc_auc` of a classification, `r2` of a regression.
+
+    A number is its own score, a category has the mean outcome of its training rows (of all of them, where it has none):
+    without training rows, categories are left out. Missing numbers are the lowest; of a regression, a value of their
+    own. The ROC AUC is that of whichever direction predicts better, so it is at least 0.5.
+    """
+
+    def __init__(self, spec: ModelSpec, rows: KnownOutcomes, training: KnownOutcomes | None) -> None:
+        self._spec, self._rows, self._training = spec, rows, training
+        self._classification = spec.task == "classification"
+        self.metric = "roc_auc" if self._classification else "r2"
+        self.features = (*spec.columns.numeric, *(spec.columns.categorical if training else ()))
+
+    @classmethod
+    def on_holdout(cls, evidence: Evidence) -> FeatureStrength:
+        """That on the judged rows."""
+        rows = KnownOutcomes(features.design_matrix(evidence.frame, evidence.spec), evidence.sample)
+        return cls(evidence.spec, rows, KnownOutcomes.of_training(evidence.training, evidence.spec))
+
+    def values(self) -> dict[str, float]:
+        """The metric of each feature, the largest first."""
+        return dict(sorted(((f, self.value(f)) for f in self.features), key=lambda item: -item[1]))
+
+    def value(self, feature: str) -> float:
+        """The metric of one feature."""
+        return self._value(self._scores(feature))
+
+    def interval(self, feature: str, confidence: float) -> Interval:
+        """The same with its interval."""
+        return metrics.interval(
+            self.metric, self._rows.sample, self._scores(feature), Estimation.of(self._spec, confidence)
+        )
+
+    def _value(self, scores: Array) -> float:
+        return metrics.compute(self.metric, self._rows.sample.y, scores, weights=self._rows.sample.weights)
+
+    def _scores(self, feature: str) -> Array:
+        x, known = self._rows.X[feature], self._training
+        numeric = feature in self._spec.columns.numeric
+        values = x.to_numpy(dtype=np.float64) if numeric or known is None else _category_means(known, feature, x)
+        if not self._classification:
+            return _line(values, self._rows.sample)
+        ranks = np.asarray(stats.rankdata(np.where(np.isnan(values), -np.inf, values)) / len(values))
+        return 1 - ranks if self._value(ranks) < 0.5 else ranks
+
+
+def _category_means(known: KnownOutcomes, feature: str, values: pd.Series) -> Array:
+    """The mean outcome of the training rows that have each row's category."""
+    y, weights = known.sample.y, known.sample.weights
+    w = np.ones(len(y)) if weights is None else weights
+    sums = pd.DataFrame({"value": as_text(known.X[feature]), "w": w, "wy": w * y}).groupby("value").sum()
+    overall = sums["wy"].sum() / sums["w"].sum()
+    return as_text(values).map(sums["wy"] / sums["w"]).fillna(overall).to_numpy(dtype=np.float64)
+
+
+def _line(x: Array, sample: Sample) -> Array:
+    """Least squares of the outcomes on `x`, with a mean of its own where `x` is not a finite number.
+
+    The share of variance that it explains is the squared correlation where all are.
+    """
+    y = sample.y
+    w = np.ones(len(y)) if sample.weights is None else sample.weights
+    fitted, known = np.empty(len(y)), np.isfinite(x)
+    for rows in (known, ~known):
+        if rows.any():
+            fitted[rows] = np.average(y[rows], weights=w[rows])
+    if known.any() and np.ptp(x[known]) > 0:
+        centred = x[known] - np.average(x[known], weights=w[known])
+        fitted[known] += centred * (w[known] * centred * y[known]).sum() / (w[known] * centred**2).sum()
+    return fitted
