@@ -21,8 +21,8 @@ from itertools import product
 import numpy as np
 from scipy import special, stats
 
-from promotion.rules import CONFIDENCE, TOLERATED_LOSS, Situation
-from promotion.worlds import HOLDOUT, MONTHS, WINDOW, Array, History
+from promotion.rules import TOLERATED_LOSS, Situation
+from promotion.worlds import CONFIDENCE, HOLDOUT, MONTHS, WINDOW, Array, History
 
 INTERACTION = 0.004
 CURVES = {"none": 0.0, "log": 0.03, "linear": 0.02}
@@ -161,9 +161,9 @@ def _predicted(history: History, cohort: int, versions: int, means: Array, covar
     return -(np.linalg.slogdet(total)[1] + np.log(inverse.sum(axis=(1, 2))) + square) / 2
 
 
-def _choose(now: Situation, experts: Array, forgetting: float, candidates: Array) -> int:
-    """The candidate with the best posterior mean in use, if it is better than the champion and shown not to be worse
-    than tolerated; else the champion."""
+def _choose(now: Situation, experts: Array, forgetting: float, candidates: Array, minimum: float = 0.0) -> int:
+    """The candidate with the best posterior mean in use, if its mean gain over the champion is above the minimum and it
+    is shown not to be worse than tolerated; else the champion."""
     record = read(now.history)
     posterior = record.posteriors[now.month]
     weights = record.weights(now.month, experts, forgetting)
@@ -174,12 +174,13 @@ def _choose(now: Situation, experts: Array, forgetting: float, candidates: Array
     c = posterior.covariances
     variances = c[:, best, best] + c[:, now.champion, now.champion] - 2 * c[:, best, now.champion]
     too_bad = weights @ stats.norm.cdf((-TOLERATED_LOSS - gains) / np.sqrt(variances))
-    return best if weights @ gains > 0 and too_bad <= 1 - CONFIDENCE else now.champion
+    return best if weights @ gains > minimum and too_bad <= 1 - CONFIDENCE else now.champion
 
 
 PLAIN = np.array([e.curve == "log" and e.half_life == np.inf for e in EXPERTS])
 ALL = np.ones(len(EXPERTS), dtype=bool)
-FORGETTING = 0.95
+LINEAR = np.array([e.curve == "linear" for e in EXPERTS])
+FORGETTING, MINIMUM_GAIN = 0.95, 0.001
 
 
 def record(now: Situation) -> int:
@@ -200,3 +201,8 @@ def averaged(now: Situation) -> int:
 def averaged_forward(now: Situation) -> int:
     """As `averaged`, the challenger only."""
     return _choose(now, ALL, FORGETTING, np.array([now.challenger]))
+
+
+def sparing(now: Situation) -> int:
+    """As `averaged`, experts with a linear ageing curve only, and a change must gain MINIMUM_GAIN in the mean."""
+    return _choose(now, LINEAR, FORGETTING, np.arange(now.month + 1), MINIMUM_GAIN)

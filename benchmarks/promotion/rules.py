@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from promotion.worlds import HOLDOUT, WINDOW, History
+from promotion.worlds import CONFIDENCE, HOLDOUT, WINDOW, History
+from titleholder.validation.fresh import challenge
+from titleholder.validation.metrics import Gain
 from titleholder.validation.sequential import log_evidence
 
-CONFIDENCE, TOLERATED_LOSS, MINIMUM_NEW_EVENTS = 0.95, 0.01, 20
+TOLERATED_LOSS, MINIMUM_NEW_EVENTS = 0.01, 20
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Situation:
         """The first cohort that has not matured."""
         return self.month + WINDOW + HOLDOUT
 
-    def on_holdout(self) -> tuple[float, float, int]:
-        """The challenger's gain over the champion on the holdout, its standard error, and the events there."""
+    def on_holdout(self) -> Gain:
+        """The challenger's gain over the champion on the holdout."""
         return self.history.gain(self.challenger, self.champion, self.matured - HOLDOUT, self.matured)
 
 
@@ -58,27 +59,23 @@ def newest(now: Situation) -> int:
 
 def bare(now: Situation) -> int:
     """The challenger whose gain on the holdout is positive."""
-    gain, _, _ = now.on_holdout()
-    return now.challenger if gain > 0 else now.champion
+    return now.challenger if now.on_holdout().estimate > 0 else now.champion
 
 
 def single(now: Situation) -> int:
     """The challenger whose gain on the holdout is shown: the two-sided interval lies above zero."""
-    gain, error, _ = now.on_holdout()
-    return now.challenger if gain - stats.norm.ppf(0.5 + CONFIDENCE / 2) * error > 0 else now.champion
+    return now.challenger if now.on_holdout().lower > 0 else now.champion
 
 
 def fresh(now: Situation) -> int:
     """The challenger that is better on the holdout and shown not to be worse than tolerated."""
-    gain, error, events = now.on_holdout()
-    lower = gain - stats.t.ppf(CONFIDENCE, max(events - 1, 1)) * error
-    return now.challenger if gain > 0 and lower > -TOLERATED_LOSS else now.champion
+    terms = {"tolerated_loss": TOLERATED_LOSS, "minimum_gain": 0.0, "confidence": CONFIDENCE}
+    return now.challenger if challenge(now.on_holdout(), **terms).passed else now.champion
 
 
 def sequential(now: Situation) -> int:
     """The challenger that is better on the holdout, where all looks of the reign show that the line is."""
-    gain, _, _ = now.on_holdout()
-    if gain <= 0:
+    if now.on_holdout().estimate <= 0:
         return now.champion
     looks = _looks(now)
     if not looks:
@@ -96,9 +93,9 @@ def _looks(now: Situation) -> list[tuple[float, float]]:
         matured = month + WINDOW + HOLDOUT
         start = max(start, matured - HOLDOUT)
         if now.history.y[start:matured].sum() >= MINIMUM_NEW_EVENTS:
-            gain, error, _ = now.history.gain(month, now.champion, start, matured)
-            if error > 0:
-                found.append((gain, error))
+            gain = now.history.gain(month, now.champion, start, matured)
+            if gain.error > 0:
+                found.append((gain.estimate, gain.error))
             start = matured
     return found
 

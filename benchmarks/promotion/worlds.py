@@ -17,8 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from titleholder.validation.metrics import Gain
+from titleholder.validation.metrics.inputs import student
+
 Array = NDArray[np.float64]
 MONTHS, WINDOW, HOLDOUT = 60, 6, 3
+CONFIDENCE = 0.95
 FEATURES, LENGTH, EVENT_RATE = 24, 0.85, 0.06
 PENALTY = 10.0
 SHOCK = 20
@@ -98,12 +102,16 @@ class History:
             self._placed[key] = _place(scores, self.y[start:end].ravel() == 1)
         return self._placed[key]
 
-    def gain(self, challenger: int, champion: int, start: int, end: int) -> tuple[float, float, int]:
-        """The gain on cohorts [start, end), its DeLong standard error, and the number of events."""
+    def gain(self, challenger: int, champion: int, start: int, end: int) -> Gain:
+        """The gain on cohorts [start, end), with DeLong's error: as `titleholder.validation.metrics.gain` gives it."""
         a, b = (self.placements(version, start, end) for version in (challenger, champion))
         parts = [a.events - b.events, a.others - b.others]
-        error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts))
-        return a.area - b.area, float(error), len(a.events)
+        variances = np.array([part.var(ddof=1) / len(part) for part in parts])
+        error = float(np.sqrt(variances.sum()))
+        weighed = sum(v**2 / (len(part) - 1) for v, part in zip(variances, parts, strict=True))
+        freedom = float(error**4 / weighed) if weighed else 1.0
+        bounds = student(a.area - b.area, error, freedom, CONFIDENCE)
+        return Gain(*bounds.values, "DeLong", error, freedom)
 
     def compare(self, cohort: int, versions: int) -> tuple[Array, Array]:
         """ROC AUC on one cohort of the first `versions` versions, shape (versions,), and DeLong's covariance."""
