@@ -90,7 +90,7 @@ def show(found: Sequence[Summary], seed: int) -> None:
             lambda s: f"{s.changes:.1f}; {s.harm:.1%}",
         )
         _table(
-            f"Portfolios in which a version worse by more than {HARM} was ever crowned: in use; on the holdout's months",
+            f"Portfolios that ever crowned a version worse by more than {HARM}: in use; on the holdout's months",
             chosen,
             lambda s: f"{s.ever_harmed:.0%}; {s.ever_misjudged:.0%}",
         )
