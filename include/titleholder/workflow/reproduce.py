@@ -31,6 +31,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
+from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
@@ -94,13 +95,14 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
-    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
+    start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)
     tallies = [
         _windows(stored, row, spec),
-        *_training(fitted, spec, spec.training.candidates[candidate].estimator, training, run),
+        *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, whole, scorer),
         _model(row, spec, whole, fitted, registry),
         *_verdict(stored, row, before, verdict),
@@ -140,18 +142,16 @@ def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally
     return tally
 
 
-def _training(fitted: Fitted, spec: ModelSpec, estimator: str, rows: pd.DataFrame, run: RunData) -> Iterator[Tally]:
+def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterator[Tally]:
     """Against what the training run logged in MLflow, where parameters are texts."""
-    metric = spec.judgement.metric
     tally = Tally("hyper-parameters")
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    params = {**fitted.params, "estimator": estimator, "rows": rows}
     recorded = {name: _parsed(run.params[name]) for name in run.params}
     tally.compare(recorded, {name: _parsed(str(value)) for name, value in params.items()}, "training.params")
     yield tally
     tally = Tally("scores on the folds")
-    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
     logged = {name: value for name, value in run.metrics.items() if name.startswith("fold")}
-    tally.compare(logged, {f"folds_{metric}": fitted.score, **folds}, "training.metrics")
+    tally.compare(logged, fitted.recorded_scores, "training.metrics")
     yield tally
 
 
