@@ -279,7 +279,7 @@ def reigns() -> Iterator[list[object]]:
         for kind in KINDS:
             rng = np.random.default_rng(monthly)
             found = np.array([reign(rng, monthly, rate, kind.gains) for _ in range(repeats)])
-            for k, rule in enumerate(("bare >", "single", "sequential")):
+            for k, rule in enumerate(("bare >", "interval", "sequential")):
                 when = found[:, k]
                 median = np.median(when)
                 yield [
