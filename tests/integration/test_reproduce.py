@@ -14,7 +14,7 @@ from localstack.state import State
 from support.audit_world import MONTHS, World, build, models_in, replaced
 from support.retraining import TESTER, retrain, settle
 from titleholder.cli.main import app
-from titleholder.data.scores import Array
+from titleholder.data.scores import Array, ScoreKey
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -141,6 +141,18 @@ def test_stored_scores_that_are_lost_are_named_and_fail_their_check(world: World
     assert "training.scores" in paths
     assert "verdict.checks.TH703.status" in paths, "it passed when it was decided"
     assert all(path.startswith(("training.scores", "verdict.checks.TH703.", "decision.")) for path in paths)
+
+
+def test_lost_scores_of_the_champion_are_a_difference_however_often_one_looks(world: World) -> None:
+    """Scored again, they would be compared with themselves."""
+    row = next(r for r in world.rows if r.judged.champion)
+    champion = next(r for r in world.rows if r.challenger_version == row.judged.champion.version)  # type: ignore[union-attr]
+    key = ScoreKey(row.model, champion.training_run_id, row.snapshot_sha256)
+    with replaced(Path(world.settings.snapshots) / key.path, None):
+        for _ in range(2):
+            comparison = reproduce(row.id, settings=world.settings)
+            assert {difference.path for difference in comparison.differences} == {"champion.scores"}
+    assert_the_same(reproduce(row.id, settings=world.settings))
 
 
 def test_a_number_changed_in_the_ledger_is_exactly_that_difference(world: World) -> None:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
-from titleholder.data.scores import ScoreStore
+from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -97,7 +98,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)
     tallies = [
@@ -162,17 +163,22 @@ def _stored_scores(
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
     rows = training.loc[spread(training.index.to_numpy())]
     stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
-    if stored is None:
-        tally.compare("lost", "there", "training.scores")
-    else:
-        tally.compare_arrays(stored, scorer.predict(challenger, rows), "training.scores")
+    _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
     if champion:
         tally, holdout = Tally("champion's scores"), whole.drop(training.index)
-        believed = scorer.scores(champion, row.snapshot_sha256, holdout)
+        believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.index.to_numpy(dtype=np.int64))
         with _champion_readable(row):
-            tally.compare_arrays(believed, scorer.predict(champion, holdout), "champion.scores")
+            _compare_scores(tally, believed, scorer.predict(champion, holdout), "champion.scores")
         yield tally
+
+
+def _compare_scores(tally: Tally, stored: Array | None, computed: Array, path: str) -> None:
+    """Scores that are lost are a difference: without them nothing shows that the model answers as it did."""
+    if stored is None:
+        tally.compare("lost", "there", path)
+    else:
+        tally.compare_arrays(stored, computed, path)
 
 
 def _parsed(text: str) -> float | str:
