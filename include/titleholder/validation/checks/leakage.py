@@ -147,11 +147,13 @@ def _new_features(evidence: Evidence) -> _Part | None:
     """Features that the champion does not have and that alone reach the threshold, by the point estimate.
 
     On training rows and judged rows together: the holdout alone has too few events to tell a strong honest feature from
-    a leak. None where there is no new feature, or where it is not known what the champion has.
+    a leak. None where there is no new feature, and without a champion: then all are new, and a strong one is what most
+    first models are built on.
     """
-    known = {} if evidence.champion is None else evidence.champion_inputs
-    alone = FeatureStrength.on_all_rows(evidence)
-    values = {} if known is None else alone.values([f for f in alone.features if f not in known])
+    known, alone = evidence.champion_inputs, FeatureStrength.on_all_rows(evidence)
+    if evidence.champion is None or known is None:
+        return None
+    values = alone.values([f for f in alone.features if f not in known])
     if not values:
         return None
     metric, key, most = _limit(evidence, "new_feature")
