@@ -281,7 +281,7 @@ def honest_lenders() -> Iterator[list[object]]:
 
 if __name__ == "__main__":
     table(
-        f"Leaking features, {DRAWS} draws each: crowned (± one standard error, or the 95 % upper bound), and the checks that failed",
+        f"Leaking features, {DRAWS} draws each: crowned (± one standard error), and the checks that failed",
         ["rows a month", "the feature", "ROC AUC alone", "crowned, first 20", "crowned", *CODES],
         (line for size in (300, 1_000) for line in leaks(size)),
     )

@@ -35,14 +35,15 @@ class Approve(ApprovalOperator):
         comment = Param(  # nullable: Airflow's user interface accepts no answer while a plain string is empty
             None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
         )
+        within = timedelta(seconds=approval.within.total_seconds())  # Airflow cannot serialise a subclass
         super().__init__(
             subject="May the challenger become champion?",
             defaults=self.REJECT,
-            response_timeout=timedelta(seconds=approval.within.total_seconds()),  # Airflow cannot serialise a subclass
+            response_timeout=within,
             doc_md=DOC,
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
-        self.proposed = proposed
+        self.proposed, self.within = proposed, within
 
     def execute(self, context: Any) -> Any:
         """Ask and wait; return the proposal as it is where no one need be asked."""
@@ -60,7 +61,7 @@ class Approve(ApprovalOperator):
         return super().execute(context)
 
     def _prepare(self, request: ApprovalRequest, proposed: ProposedDecision) -> None:
-        until = timezone.utcnow() + self.response_timeout
+        until = timezone.utcnow() + self.within
         self.subject, self.body = request.subject, request.body
         self.assigned_users = [{"id": p.id, "name": p.name} for p in request.asked]
         self.notice_facts = {

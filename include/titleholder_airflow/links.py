@@ -39,7 +39,7 @@ class ModelVersionLink(BaseOperatorLink):
         challenger = reference.get("challenger", reference)
         version = challenger.get("version") or reference.get("challenger_version") or reference.get("champion_after")
         model = _snapshot(reference).get("spec", {}).get("name") or reference.get("model")
-        return mlflow_urls.version(need("MLFLOW_TRACKING_URI"), model, version) if version else ""
+        return mlflow_urls.version(need("MLFLOW_TRACKING_URI"), model, version) if model and version else ""
 
 
 class DecisionLink(BaseOperatorLink):

@@ -14,7 +14,9 @@ from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow.sdk import AsyncCallback, BaseNotifier, DeadlineAlert, DeadlineReference
+from airflow.sdk import BaseNotifier
+from airflow.sdk.definitions.callback import AsyncCallback  # the stub of airflow.sdk lacks these
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
 from titleholder.spec.model import Notifications

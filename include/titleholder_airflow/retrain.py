@@ -142,8 +142,9 @@ def train(snapshot: Reference, name: str) -> Reference:
 def nominate(candidates: list[Reference]) -> Reference:
     """Register the best candidate as a model version: the challenger.
 
-    **Promises.** The best score on the folds wins; the candidate that the spec names first wins a tie. The same
-    candidates give one version, however often the task is tried. Candidates that failed are left out.
+    **Promises.** The best score on the folds, by the metric of the search, wins; the candidate that the spec names
+    first wins a tie. The same candidates give one version, however often the task is tried. Candidates that failed are
+    left out.
 
     **When it is red.** No candidate could be trained (see `train`), or MLflow is down: clear the task when it is back.
     """
@@ -158,7 +159,10 @@ def nominate(candidates: list[Reference]) -> Reference:
 def validate(challenger: Reference) -> Reference:
     """Judge challenger against champion on the same rows, which neither has seen.
 
-    **Promises.** Every check of the spec runs and explains its result in one sentence. Nothing is changed by it.
+    A challenger that is unfit for use (too badly calibrated, for example) gives way to the next candidate.
+
+    **Promises.** Every check of the spec runs and explains its result in one sentence. No decision is changed by it.
+    When another candidate was judged before on the same rows, the verdict says so and demands more.
 
     **When it is red.** MLflow, PostgreSQL or the snapshots' storage is down: clear the task when it is back. When the
     log says that a snapshot changed, start another run. A challenger that is not better is no error.

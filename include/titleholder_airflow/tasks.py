@@ -19,6 +19,8 @@ from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import JsonValue
+
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
     from titleholder.spec.model import ModelSpec
@@ -55,7 +57,7 @@ def schedule_of(spec: ModelSpec) -> Any:
 
 def retries() -> dict[str, Any]:
     """Task arguments: an unreachable service is retried; an invalid spec or invalid data fails at once."""
-    permanent = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
+    permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
         "retries": 2,
         "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
@@ -81,7 +83,11 @@ def publish(decision: Decision) -> dict[str, Any]:
     from titleholder.workflow.publication import summary
 
     if decision.changed and decision.lane == LIVE:
-        change = {"version": decision.champion_after, "before": decision.champion_before, "decision": decision.id}
+        change: dict[str, JsonValue] = {
+            "version": decision.champion_after,
+            "before": decision.champion_before,
+            "decision": decision.id,
+        }
         events = get_current_context()["outlet_events"]
         events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
     return summary(decision, Registry(settings().tracking_uri))

@@ -12,17 +12,42 @@ from typer.testing import CliRunner
 
 from localstack.state import State
 from support.audit_world import MONTHS, World, build, models_in, replaced
-from support.retraining import retrain
+from support.retraining import TESTER, retrain, settle
 from titleholder.cli.main import app
-from titleholder.data.scores import Array
+from titleholder.data.scores import Array, ScoreKey
 from titleholder.errors import DataError, UsageError
-from titleholder.settings import Settings
+from titleholder.ledger.decision import Decision
+from titleholder.registry.client import Registry
+from titleholder.settings import Settings, connection_url
+from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
+from titleholder.workflow.warm_start import of_run
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_rerun"
+
+
+def test_a_search_that_tried_the_parameters_of_earlier_models_is_reproduced(settings: Settings) -> None:
+    tiny = load_specs(only="tiny")["tiny"].model_dump(mode="json")
+    training = {**tiny["training"], "search": {"trials": 4, "folds": 2, "warm_start": "champion"}}
+    spec = ModelSpec.restore({**tiny, "training": training})
+
+    def run(as_of: date) -> Decision:
+        url, only = connection_url("warehouse"), ("scorecard",)
+        snapshot = steps.extract(spec, as_of, "warm", url=url, origin=TESTER, settings=settings, candidates=only)
+        return settle(steps.nominate([steps.train(snapshot, *only, settings=settings)], settings=settings), settings)
+
+    first, second = (run(date(2024, month, 1)) for month in (1, 2))
+    assert run(date(2024, 2, 1)) == second
+    registry = Registry(settings.tracking_uri)
+    donors = {row.id: of_run(registry.models.training_run("tiny", row.challenger).tags) for row in (first, second)}  # type: ignore[union-attr]
+    assert donors[first.id] == []
+    assert [donor.version for donor in donors[second.id]] == [first.challenger_version]
+    for row in (first, second):
+        assert_the_same(reproduce(row.id, settings=settings))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +141,18 @@ def test_stored_scores_that_are_lost_are_named_and_fail_their_check(world: World
     assert "training.scores" in paths
     assert "verdict.checks.TH703.status" in paths, "it passed when it was decided"
     assert all(path.startswith(("training.scores", "verdict.checks.TH703.", "decision.")) for path in paths)
+
+
+def test_lost_scores_of_the_champion_are_a_difference_however_often_one_looks(world: World) -> None:
+    """Scored again, they would be compared with themselves."""
+    row = next(r for r in world.rows if r.judged.champion)
+    champion = next(r for r in world.rows if r.challenger_version == row.judged.champion.version)  # type: ignore[union-attr]
+    key = ScoreKey(row.model, champion.training_run_id, row.snapshot_sha256)
+    with replaced(Path(world.settings.snapshots) / key.path, None):
+        for _ in range(2):
+            comparison = reproduce(row.id, settings=world.settings)
+            assert {difference.path for difference in comparison.differences} == {"champion.scores"}
+    assert_the_same(reproduce(row.id, settings=world.settings))
 
 
 def test_a_number_changed_in_the_ledger_is_exactly_that_difference(world: World) -> None:

@@ -55,7 +55,7 @@ class ScoreKey(NamedTuple):
 class ScoreStore:
     """The stored scores below one root, a folder or a URL such as s3://bucket/prefix.
 
-    `computed` counts the scores that were not stored and had to be computed.
+    `computed` counts the scores that were not stored and had to be computed; with `read_only` these are not stored.
 
     >>> import tempfile
     >>> store, key = ScoreStore(tempfile.mkdtemp()), ScoreKey("loans", "4f0c", "ab12")
@@ -65,8 +65,8 @@ class ScoreStore:
     array([0.2])
     """
 
-    def __init__(self, root: str) -> None:
-        self._root, self.computed = root, 0
+    def __init__(self, root: str, *, read_only: bool = False) -> None:
+        self._root, self._read_only, self.computed = root, read_only, 0
 
     def scores(self, key: ScoreKey, positions: Positions, compute: Callable[[Positions], Array]) -> Array:
         """The scores of these rows, shape (rows,); `compute` gives those of positions that are not stored yet.
@@ -85,10 +85,19 @@ class ScoreStore:
         self.computed += len(missing)
         merged = (missing, new) if known is None else (np.append(known[0], missing), np.append(known[1], new))
         try:
-            self._write(key.path, *merged)
+            if not self._read_only:
+                self._write(key.path, *merged)
         except ServiceError as error:
             log.warning("Computed scores are not stored, and will be computed again: %s", error)
         return _at(positions, *merged)
+
+    def stored(self, key: ScoreKey, positions: Positions) -> Array | None:
+        """What was stored for these rows by whoever scored them first; None where that is not stored, or damaged.
+
+        Raises:
+            ServiceError: when the place cannot be read now.
+        """
+        return self._stored(key.path, positions)
 
     def of_training(self, key: ScoreKey, positions: Positions) -> Array | None:
         """What the model answered for these rows when it was trained; None where that is not stored, or damaged.
@@ -96,7 +105,10 @@ class ScoreStore:
         Raises:
             ServiceError: when the place cannot be read now.
         """
-        known = self._read(key.training_path)
+        return self._stored(key.training_path, positions)
+
+    def _stored(self, path: str, positions: Positions) -> Array | None:
+        known = self._read(path)
         return _at(positions, *known) if known and np.isin(positions, known[0]).all() else None
 
     def store_training(self, key: ScoreKey, positions: Positions, scores: Array) -> None:

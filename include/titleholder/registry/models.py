@@ -63,8 +63,8 @@ class Models:
         """The model version with this key, created if there is none yet; returns its number."""
         with self._server.reachable():
             self._registered_model(model)
-            if found := self._with_key(model, key):
-                return int(found[0].version)
+            if (found := self.find(model, key)) is not None:
+                return found
             self._client.create_model_version(
                 model,
                 source,
@@ -78,6 +78,12 @@ class Models:
             for twin in twins:  # the client repeated its POST
                 self._client.delete_model_version(model, twin.version)
             return int(first.version)
+
+    def find(self, model: str, key: str) -> int | None:
+        """The version with this key, if there is one."""
+        with self._server.reachable():
+            found = self._with_key(model, key)
+            return int(found[0].version) if found else None
 
     def _registered_model(self, model: str) -> None:
         try:

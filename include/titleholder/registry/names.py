@@ -20,6 +20,8 @@ MODEL_URI, SCORE, CHALLENGER, TRAINED_THROUGH = map(tag, ("model_uri", "score", 
 VERDICT, REASON, DECISION, DECISION_HASH = map(tag, ("verdict", "reason", "decision", "decision_hash"))
 REPORTED = tag("reported")
 """The decision whose model card was attached, written last of all."""
+DONORS = tag("donors")
+"""The earlier versions whose parameters a training run tried first, with these, as JSON."""
 LABELS_AS_OF, UNTIL, OUTCOMES_SHA256 = map(tag, ("labels_as_of", "until", "outcomes_sha256"))
 
 CARD, DECISION_NOTE, VERDICT_JSON, SEARCH_FIGURE = "card.html", "decision.md", "verdict.json", "search.png"

@@ -159,10 +159,14 @@ class Candidate(StrictModel):
 
 
 class Search(StrictModel):
-    """The effort of the hyper-parameter search."""
+    """The effort of the hyper-parameter search, and the metric that it searches by."""
 
     trials: int = Field(default=20, ge=1, le=1000)
     folds: int = Field(default=4, ge=2, le=20)
+    metric: str | None = None
+    """By default log loss for a classification, the deciding metric for a regression: see `ModelSpec.search_metric`."""
+    warm_start: Literal["champion"] | None = None
+    """`champion`: parameters of the champion and the last challengers are tried first, in at most half the trials."""
 
 
 class Training(StrictModel):
@@ -272,11 +276,14 @@ class ModelSpec(StrictModel):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         judgement, valid = self.judgement, self.judgement.metrics(self.task)
-        for key, name in [("metric", judgement.metric), *(("floors", f) for f in judgement.floors)]:
+        floors = [("judgement.floors", name) for name in judgement.floors]
+        for key, name in [
+            ("judgement.metric", judgement.metric), *floors, ("training.search.metric", self.search_metric)
+        ]:  # fmt: skip
             if name not in valid:
                 missing = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
                 why = f"needs judgement.{missing}" if missing else f"is no {self.task} metric"
-                raise ValueError(f"judgement.{key}: {name!r} {why}; valid: {', '.join(valid)}")
+                raise ValueError(f"{key}: {name!r} {why}; valid: {', '.join(valid)}")
         for name, candidate in self.training.candidates.items():
             if unknown := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
                 raise ValueError(
@@ -292,6 +299,16 @@ class ModelSpec(StrictModel):
         """A spec from what `model_dump(mode="json")` gave, as the ledger keeps it."""
         return cls.model_validate_json(json.dumps(data))
 
+    @property
+    def search_metric(self) -> str:
+        """The metric by which parameters are searched and the best candidate is nominated.
+
+        By default log loss for a classification: metrics of the order alone, such as ROC AUC, cannot tell probabilities
+        of the right size from ones that are far too timid.
+        """
+        default = "log_loss" if self.task == "classification" else self.judgement.metric
+        return self.training.search.metric or default
+
     def fingerprint(self) -> str:
         """Twelve hex digits that change with any part of the spec or its SQL."""
         return _digest(self.model_dump(mode="json"))
@@ -300,10 +317,11 @@ class ModelSpec(StrictModel):
         """Twelve hex digits that change with anything that could change a trained model, and with nothing else."""
         parts: dict[str, Any] = dict.fromkeys(("name", "columns", "task", "windows", "training", "sql"), True)
         parts["source"] = {"connection", "query"}
-        needs = METRICS[self.judgement.metric].needs  # the search and the nomination use the metric
-        by = {"metric", *([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
-        metric = self.judgement.model_dump(mode="json", include=by)
-        return _digest({**self.model_dump(mode="json", include=parts), "metric": metric})
+        needs = METRICS[self.search_metric].needs
+        by = {*([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
+        metric = {"metric": self.search_metric, **self.judgement.model_dump(mode="json", include=by)}
+        written: dict[str, Any] = {"training": {"search": {"metric"}}}  # the same whether it is written or the default
+        return _digest({**self.model_dump(mode="json", include=parts, exclude=written), "metric": metric})
 
     def judgement_fingerprint(self) -> str:
         """Twelve hex digits that change with the thresholds and rules for a challenger."""

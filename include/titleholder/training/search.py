@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import optuna
@@ -16,24 +16,49 @@ from threadpoolctl import threadpool_limits
 
 from titleholder.data import features
 from titleholder.errors import SpecError, TitleholderError, TrainingError
+from titleholder.spec.criteria import METRICS
 from titleholder.spec.model import Candidate, ModelSpec, Range
 from titleholder.training.pipeline import build, score
 from titleholder.validation import metrics
 
 Positions = NDArray[np.intp]
+T = TypeVar("T")
 Fold = tuple[Positions, Positions]
 """Positions of training rows, and of test rows."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted pipeline with the search behind it: the best parameters, the score of every trial and of every fold."""
+    """A fitted pipeline with the search behind it: the best parameters, the score of every trial and of every fold.
+
+    Scores are those of `metric`, the spec's `search_metric`, on rows later than those fitted on.
+    """
 
     pipeline: Pipeline
     params: dict[str, Any]
+    metric: str
     score: float
     fold_scores: list[float]
     trials: list[dict[str, Any]]
+
+    @property
+    def recorded_scores(self) -> dict[str, float]:
+        """The scores under the names by which MLflow knows them: `folds_log_loss` (mean), `fold_1_log_loss`, ..."""
+        folds = {f"fold_{i}_{self.metric}": s for i, s in enumerate(self.fold_scores, start=1)}
+        return {f"folds_{self.metric}": self.score, **folds}
+
+
+class Start(NamedTuple):
+    """Where a search begins: parameters of earlier models, which are tried first, in at most half of the trials.
+
+    `offset` is added to the sampler's seed: with one seed every search would try the same other points.
+    """
+
+    donated: Sequence[Mapping[str, Any]] = ()
+    offset: int = 0
+
+
+COLD = Start()
 
 
 class TrainingRows(NamedTuple):
@@ -54,10 +79,18 @@ class TrainingRows(NamedTuple):
         return self._replace(X=self.X.iloc[rows], y=self.y[rows], weights=weights)
 
 
-def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int, int], None] | None = None) -> Fitted:
+def fit(
+    frame: pd.DataFrame,
+    spec: ModelSpec,
+    name: str,
+    on_trial: Callable[[int, int], None] | None = None,
+    *,
+    start: Start = COLD,
+) -> Fitted:
     """Search the candidate's parameters on time-ordered folds, then fit the best on all rows of `frame`.
 
-    `frame` holds training rows only. Equal rows, spec and seed give an equal model: every fit runs in one thread.
+    The best has the best mean over the folds of `spec.search_metric`; the first trial wins a tie. `frame`
+    holds training rows only. Equal rows, spec, seed and start give an equal model: every fit runs in one thread.
 
     Raises:
         SpecError: when the estimator cannot be imported or does not take its parameters.
@@ -67,14 +100,20 @@ def fit(frame: pd.DataFrame, spec: ModelSpec, name: str, on_trial: Callable[[int
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
     try:
         with threadpool_limits(1):
-            trials = _search(spec, candidate, rows, folds, on_trial)
-            best = (max if spec.judgement.greater_is_better else min)(trials, key=lambda t: t["score"])
+            trials = _search(spec, candidate, rows, folds, start, on_trial)
+            best = ranked(trials, spec, lambda trial: trial["score"])[0]
             pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
     except TitleholderError:
         raise
     except Exception as error:  # the estimator may be any class, and so may its exceptions
         raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
-    return Fitted(pipeline, {**candidate.params, **best["params"]}, best["score"], best["folds"], trials)
+    params = {**candidate.params, **best["params"]}
+    return Fitted(pipeline, params, spec.search_metric, best["score"], best["folds"], trials)
+
+
+def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) -> list[T]:
+    """Whatever has a score by the spec's `search_metric`, the best first; equal ones stay in their order."""
+    return sorted(scored, key=score, reverse=METRICS[spec.search_metric].greater_is_better)
 
 
 def time_folds(event_time: pd.Series, folds: int) -> Iterator[Fold]:
@@ -104,6 +143,7 @@ def _search(
     candidate: Candidate,
     rows: TrainingRows,
     folds: Sequence[Fold],
+    start: Start,
     on_trial: Callable[[int, int], None] | None,
 ) -> list[dict[str, Any]]:
     """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched."""
@@ -118,17 +158,54 @@ def _search(
         return float(np.mean(scores))
 
     if candidate.search:
-        _optimise(spec, candidate, evaluate, count)
+        _optimise(spec, candidate, evaluate, count, start)
     else:
         evaluate({})
     return trials
 
 
-def _optimise(spec: ModelSpec, candidate: Candidate, evaluate: Callable[[dict[str, Any]], float], trials: int) -> None:
+def _optimise(
+    spec: ModelSpec,
+    candidate: Candidate,
+    evaluate: Callable[[dict[str, Any]], float],
+    trials: int,
+    start: Start,
+) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction: Literal["maximize", "minimize"] = "maximize" if spec.judgement.greater_is_better else "minimize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=spec.training.seed))
+    greater = METRICS[spec.search_metric].greater_is_better
+    direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
+    sampler = optuna.samplers.TPESampler(seed=spec.training.seed + start.offset)
+    study = optuna.create_study(direction=direction, sampler=sampler)
+    for params in start.donated[: trials // 2]:
+        study.enqueue_trial(dict(params))
     study.optimize(lambda trial: evaluate(_suggest(trial, candidate)), n_trials=trials)
+
+
+def parameters_from(recorded: Mapping[str, str], candidate: Candidate) -> dict[str, Any] | None:
+    """The searched parameters of an earlier model, from what was logged of it as text.
+
+    None where nothing is searched, or where one of them is missing or lies outside of the space as it is now.
+    """
+    found: dict[str, Any] = {}
+    for key, space in candidate.search.items():
+        values = [v for v in _values(space, recorded.get(key)) if str(v) == recorded[key]]
+        if not values:
+            return None
+        found[key] = values[0]
+    return found or None
+
+
+def _values(space: Range | Sequence[Any], text: str | None) -> Sequence[Any]:
+    """What `text` may stand for: the choices, or the number within the range."""
+    if text is None:
+        return []
+    if not isinstance(space, Range):
+        return space
+    try:
+        value = int(text) if isinstance(space.low, int) and isinstance(space.high, int) else float(text)
+    except ValueError:
+        return []
+    return [value] if space.low <= value <= space.high else []
 
 
 def _suggest(trial: optuna.Trial, candidate: Candidate) -> dict[str, Any]:
@@ -150,8 +227,8 @@ def _fold_score(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], r
             f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
             "use fewer folds (training.search.folds) or a longer training window"
         )
-    scores, judgement = score(_fit_pipeline(spec, candidate, params, train), test.X, spec), spec.judgement
-    return metrics.compute(judgement.metric, test.y, scores, judgement, test.weights)
+    scores = score(_fit_pipeline(spec, candidate, params, train), test.X, spec)
+    return metrics.compute(spec.search_metric, test.y, scores, spec.judgement, test.weights)
 
 
 def _fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:

@@ -29,6 +29,16 @@ class TrainingSample(BaseModel):
     scores: NDArray[np.float64]
 
 
+class UnfitCandidate(BaseModel):
+    """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: int
+    failed: tuple[str, ...]
+
+
 class Evidence(BaseModel):
     """The judged rows and both models' scores on them. `champion` is None where there is no champion yet.
 
@@ -37,7 +47,8 @@ class Evidence(BaseModel):
     `looks` are those of the reign, the newest last: `verdict.conclude` fills these in. `training` is a sample of the
     challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
     and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
-    rows when the challenger was trained, `reloaded` those of the model read back.
+    rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
+    judged on the same rows before this one.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -60,6 +71,17 @@ class Evidence(BaseModel):
     champion_inputs: dict[str, str] | None = None
     recorded: NDArray[np.float64] | None = None
     reloaded: NDArray[np.float64] | None = None
+    unfit: tuple[UnfitCandidate, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """At which the challenger must show that it is better, or loses no more than is tolerated.
+
+        The spec's, adjusted for the number of candidates that were judged on the same rows, this one included
+        (Bonferroni). Checks that fail when harm is shown keep the spec's own: a later candidate must not pass them more
+        easily.
+        """
+        return (self.spec.judgement.confidence + len(self.unfit)) / (1 + len(self.unfit))
 
     @property
     def sample(self) -> Sample:

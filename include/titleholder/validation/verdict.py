@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from titleholder import formatting
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
-from titleholder.validation.evidence import Array, Evidence, events, measurable
+from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable
 from titleholder.validation.fresh import Freshness, challenge
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
@@ -71,6 +72,8 @@ class Verdict(Measurements):
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
+    unfit: tuple[UnfitCandidate, ...] = ()
+    """Better candidates of the run that were judged on the same rows before this one, and are unfit for use."""
 
     def failed(self) -> tuple[Result, ...]:
         """The blocking checks that failed."""
@@ -152,9 +155,25 @@ def conclude(
         rule=judgement.rule,
         tolerated_loss=_loss_limit(evidence.spec, measurements.champion_metrics),
         minimum_gain=judgement.minimum_gain,
-        confidence=judgement.confidence,
+        confidence=evidence.confidence,
         checks=checks.run(complete, results),
-        note=note,
+        note=f"{note} {_family(evidence)}".strip(),
+        unfit=evidence.unfit,
+    )
+
+
+def _family(evidence: Evidence) -> str:
+    """That other candidates were judged on the same rows, and what follows for the confidence; empty where none was."""
+    if not evidence.unfit:
+        return ""
+    number = len(evidence.unfit) + 1
+    before = "; ".join(
+        f"{u.name} (version {u.version}) is unfit for use: {', '.join(u.failed)}" for u in evidence.unfit
+    )
+    return (
+        f"{before}. {number} candidates were judged on the same rows, so this one must show what it has to show with a "
+        f"confidence of {formatting.confidence(evidence.confidence)} instead of "
+        f"{formatting.confidence(evidence.spec.judgement.confidence)} (Bonferroni)."
     )
 
 
@@ -174,7 +193,7 @@ def _interval(evidence: Evidence, scores: Array | None) -> metrics.Interval | No
     """The deciding metric with its interval; None where a bound is not finite, which JSON cannot hold."""
     if scores is None or not evidence.measurable:
         return None
-    interval = estimate_metric(evidence, evidence.spec.judgement.metric, scores)
+    interval = estimate_metric(evidence, evidence.spec.judgement.metric, scores, evidence.confidence)
     return interval if interval.finite else None
 
 
@@ -195,7 +214,7 @@ def _gain(evidence: Evidence, rows: Any = slice(None)) -> metrics.Gain | None:
         evidence.sample.at(rows),
         evidence.challenger[rows],
         evidence.champion[rows],
-        metrics.Estimation.of(spec),
+        metrics.Estimation.of(spec, evidence.confidence),
     )
     return gain if np.isfinite(gain.error) else None
 

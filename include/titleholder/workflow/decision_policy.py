@@ -33,12 +33,14 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
     """
     if lane == LIVE and newest is not None and as_of < newest:
         return Ruling("keep", f"Older than the newest live decision, of {newest}: recorded, never promoted.")
-    return (
+    ruling = (
         _failure(verdict)
         or _delay(spec, verdict, as_of, barred)
         or _doubt(spec, verdict, lane)
         or _win(spec, verdict, lane)
     )
+    unfit = " and ".join(candidate.name for candidate in verdict.unfit)
+    return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
 
 def _failure(verdict: Verdict) -> Ruling | None:
@@ -104,7 +106,7 @@ def _doubt(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling | None:
     why = f"{won}, but this is not plausible: look for a leak. {_explained(implausible)}"
     if people := _asked(spec, lane):
         return Ruling("ask", f"{why} {people} must approve.")
-    return Ruling("keep", f"{why} Not promoted, because nobody may be asked to approve it.")
+    return Ruling("keep", f"{why} Not promoted, because no person is asked to approve it.")
 
 
 def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from titleholder.ledger.decision import Answer
-from titleholder.spec.model import ModelSpec, Person
+from titleholder.spec.model import Choice, ModelSpec, Person
 from titleholder.spec.windows import Intervals
+from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.decision_policy import Kind
 
@@ -34,10 +35,19 @@ class Origin(Payload):
     decisions: str = ""
 
 
+class Donor(Payload):
+    """An earlier version whose searched parameters a run tries first; never its scores, which are from other rows."""
+
+    version: int
+    candidate: str
+    params: dict[str, Choice]
+
+
 class Snapshot(Payload):
     """A reference to the rows of one run, and what the run is.
 
-    It carries the spec as it was read by `extract`: a file that is edited in the middle of a run changes the next one.
+    `donors` are there where the spec has a warm start. It carries the spec as it was read by `extract`: a file that is
+    edited in the middle of a run changes the next one.
     """
 
     spec: ModelSpec
@@ -51,6 +61,7 @@ class Snapshot(Payload):
     key: str
     run_id: str
     origin: Origin
+    donors: tuple[Donor, ...] = ()
 
     @field_validator("spec", mode="before")
     @classmethod
@@ -73,14 +84,37 @@ class TrainedCandidate(Payload):
     score: float
 
 
+class Nominee(Payload):
+    """A trained candidate as the ranking of a run has it."""
+
+    name: str
+    run_id: str
+    model_uri: str
+
+
 class Challenger(Payload):
-    """The best candidate, registered as a model version."""
+    """The best candidate that was not found unfit, registered as a model version.
+
+    `ranking` has all candidates of the run, the best first; `unfit` are those at its head that were judged before this
+    one, on the same rows.
+    """
 
     snapshot: Snapshot
     name: str
     run_id: str
     version: int
     trained_through: date
+    ranking: tuple[Nominee, ...] = ()
+    unfit: tuple[UnfitCandidate, ...] = ()
+
+    def at(self, version: int, unfit: tuple[UnfitCandidate, ...]) -> Self:
+        """The challenger of the same run with this version, judged after these."""
+        if version == self.version:
+            return self
+        nominee = self.ranking[len(unfit)]
+        return self.model_copy(
+            update={"name": nominee.name, "run_id": nominee.run_id, "version": version, "unfit": unfit}
+        )
 
 
 class ValidatedChallenger(Payload):

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
-from titleholder.data.scores import ScoreStore
+from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -31,6 +32,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
+from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
@@ -94,13 +96,14 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
-    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots), {row.challenger: fitted.pipeline})
+    start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
+    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)
     tallies = [
         _windows(stored, row, spec),
-        *_training(fitted, spec, spec.training.candidates[candidate].estimator, training, run),
+        *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, whole, scorer),
         _model(row, spec, whole, fitted, registry),
         *_verdict(stored, row, before, verdict),
@@ -140,18 +143,16 @@ def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally
     return tally
 
 
-def _training(fitted: Fitted, spec: ModelSpec, estimator: str, rows: pd.DataFrame, run: RunData) -> Iterator[Tally]:
+def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterator[Tally]:
     """Against what the training run logged in MLflow, where parameters are texts."""
-    metric = spec.judgement.metric
     tally = Tally("hyper-parameters")
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    params = {**fitted.params, "estimator": estimator, "rows": rows}
     recorded = {name: _parsed(run.params[name]) for name in run.params}
     tally.compare(recorded, {name: _parsed(str(value)) for name, value in params.items()}, "training.params")
     yield tally
     tally = Tally("scores on the folds")
-    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
     logged = {name: value for name, value in run.metrics.items() if name.startswith("fold")}
-    tally.compare(logged, {f"folds_{metric}": fitted.score, **folds}, "training.metrics")
+    tally.compare(logged, fitted.recorded_scores, "training.metrics")
     yield tally
 
 
@@ -162,17 +163,22 @@ def _stored_scores(
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
     rows = training.loc[spread(training.index.to_numpy())]
     stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
-    if stored is None:
-        tally.compare("lost", "there", "training.scores")
-    else:
-        tally.compare_arrays(stored, scorer.predict(challenger, rows), "training.scores")
+    _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
     if champion:
         tally, holdout = Tally("champion's scores"), whole.drop(training.index)
-        believed = scorer.scores(champion, row.snapshot_sha256, holdout)
+        believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.index.to_numpy(dtype=np.int64))
         with _champion_readable(row):
-            tally.compare_arrays(believed, scorer.predict(champion, holdout), "champion.scores")
+            _compare_scores(tally, believed, scorer.predict(champion, holdout), "champion.scores")
         yield tally
+
+
+def _compare_scores(tally: Tally, stored: Array | None, computed: Array, path: str) -> None:
+    """Scores that are lost are a difference: without them nothing shows that the model answers as it did."""
+    if stored is None:
+        tally.compare("lost", "there", path)
+    else:
+        tally.compare_arrays(stored, computed, path)
 
 
 def _parsed(text: str) -> float | str:

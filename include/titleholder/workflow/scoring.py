@@ -21,7 +21,7 @@ from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
 from titleholder.validation.checks.base import Result
-from titleholder.validation.evidence import Evidence, TrainingSample
+from titleholder.validation.evidence import Evidence, TrainingSample, UnfitCandidate
 from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
 from titleholder.workflow.payloads import Challenger
 
@@ -59,6 +59,7 @@ class Comparison(BaseModel):
     uri: str
     sha256: str
     spans: windows.Intervals
+    unfit: tuple[UnfitCandidate, ...] = ()
 
     @classmethod
     def of(cls, challenger: Challenger) -> Self:
@@ -73,6 +74,7 @@ class Comparison(BaseModel):
             uri=snapshot.uri,
             sha256=snapshot.sha256,
             spans=snapshot.spans,
+            unfit=challenger.unfit,
         )
 
     @classmethod
@@ -87,6 +89,7 @@ class Comparison(BaseModel):
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.windows,
+            unfit=row.judged.unfit,
         )
 
     @property
@@ -212,6 +215,7 @@ def compare(
         champion_inputs=champion.spec.columns.inputs if reign and champion else None,
         recorded=np.empty(0) if reload and recorded is None else recorded,
         reloaded=scorer.predict(challenger, first) if reload else None,
+        unfit=comparison.unfit,
     )
     return ScoredComparison(
         as_of=comparison.as_of,

@@ -36,10 +36,12 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import decision_policy, model_card, publication
+from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
+    Donor,
+    Nominee,
     Origin,
     ProposedDecision,
     RollbackOrder,
@@ -77,8 +79,12 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
-    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen)
-    runs = Registry(settings.tracking_uri).runs
+    registry = Registry(settings.tracking_uri)
+    donors: tuple[Donor, ...] = ()
+    if spec.training.search.warm_start:
+        donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
+    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
+    runs = registry.runs
     note = publication.run_note(spec.name, as_of, lane, origin)
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
@@ -97,6 +103,7 @@ def extract(
         key=key,
         run_id=run_id,
         origin=origin,
+        donors=donors,
     )
 
 
@@ -125,7 +132,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(), "metric": spec.judgement.metric}
+    return {**facts, **spans.model_dump(), "search_metric": spec.search_metric}
 
 
 def train(
@@ -164,16 +171,13 @@ def _train_and_log(
         rows = extract.read(
             columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
         )
-    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial)
+    donors = [donor for donor in snapshot.donors if donor.candidate == name]
+    start = warm_start.start(spec, snapshot.as_of, donors)
+    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
     store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
-    metric = spec.judgement.metric
-    folds = {f"fold_{i}_{metric}": s for i, s in enumerate(fitted.fold_scores, start=1)}
-    registry.runs.annotate(
-        run_id,
-        params={**fitted.params, "estimator": estimator, "rows": len(rows)},
-        metrics={f"folds_{metric}": fitted.score, **folds},
-    )
-    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted, metric)})
+    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
+    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
     uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
     done = names.tags(score=repr(fitted.score), model_uri=uri)
     registry.runs.annotate(run_id, tags=done)
@@ -181,42 +185,41 @@ def _train_and_log(
 
 
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:
-    """Register the candidate with the best score on its folds (the first named wins a tie) as a model version."""
+    """Register the candidate with the best score on its folds (the first named wins a tie) as a model version.
+
+    The score is that of the search, by the spec's `search_metric`. The others follow it in the challenger's ranking.
+    """
     if not candidates:
         raise UsageError("nominate: no candidate was trained")
     snapshot, registry = candidates[0].snapshot, Registry(settings.tracking_uri)
-    spec, through, origin = snapshot.spec, snapshot.spans.holdout_start, snapshot.origin
+    spec = snapshot.spec
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
-    best = (max if spec.judgement.greater_is_better else min)(ordered, key=lambda c: c.score)
-    tags = names.tags(
-        as_of=snapshot.as_of,
-        lane=snapshot.lane,
-        candidate=best.name,
-        verdict="pending",
-        trained_through=through,
-        airflow_run=origin.airflow_run,
-        airflow_url=origin.url,
-    )
-    links = {publication.AIRFLOW: origin.url}
-    described = publication.description(best.name, snapshot.as_of, snapshot.lane, through, links)
-    key = key_of(snapshot.key, *(c.name for c in ordered))
-    version = registry.models.register(snapshot.model, key, best.model_uri, best.run_id, tags, described)
-    scores = {f"{c.name}_folds_{spec.judgement.metric}": c.score for c in ordered}
-    registry.runs.annotate(snapshot.run_id, metrics=scores, tags={names.CHALLENGER: str(version)})
-    return Challenger(snapshot=snapshot, name=best.name, run_id=best.run_id, version=version, trained_through=through)
+    ranked = search.ranked(ordered, spec, lambda c: c.score)
+    ranking = [Nominee(name=c.name, run_id=c.run_id, model_uri=c.model_uri) for c in ranked]
+    scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
+    registry.runs.annotate(snapshot.run_id, metrics=scores)
+    return nomination.register(snapshot, ranking, (), registry)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:
-    """Score challenger and champion on the same rows, which neither has seen, and run every check."""
+    """Score challenger and champion on the same rows, which neither has seen, and run every check.
+
+    A challenger that is unfit for use gives way to the next candidate of its run, which is judged on the same rows.
+    """
     snapshot, url, scorer = challenger.snapshot, settings.ledger_url, _scorer(settings)
     rows = store.read_lane(url, snapshot.model, snapshot.lane)
-    if (decided := standing(rows, challenger.version, snapshot.spec)) is not None:
-        return ValidatedChallenger(challenger=challenger, verdict=store.decision(url, decided).judged)
+    for version in nomination.versions(challenger, scorer.registry):
+        if (decided := standing(rows, version, snapshot.spec)) is not None:
+            verdict = store.decision(url, decided).judged
+            return ValidatedChallenger(challenger=challenger.at(version, verdict.unfit), verdict=verdict)
     reign = reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
         verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
+        while (following := nomination.following(challenger, verdict, scorer.registry)) is not None:
+            challenger = following
+            verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
         document = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)

@@ -133,8 +133,8 @@ def _point(
     high: float | None,
     row: DecisionRecord,
 ) -> Point:
-    at = [None if v is None else y(v) for v in (value, low, high)]
-    return Point(round(x, 1), *at, row)
+    at, bottom, top = (None if v is None else y(v) for v in (value, low, high))
+    return Point(round(x, 1), at, bottom, top, row)
 
 
 def _lines(points: Sequence[Point]) -> list[str]:

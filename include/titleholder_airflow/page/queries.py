@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.models.dag import DagModel, DagTag
@@ -34,13 +33,14 @@ def models(user: BaseUser, session: Session) -> dict[str, Model]:
         .order_by(DagModel.dag_id)
     )
     readable = get_auth_manager().get_authorized_dag_ids(user=user, session=session)
-    found = (_model(*row) for row in session.execute(wanted) if row.dag_id in readable)
+    found = (_model(row) for row in session.execute(wanted) if row.dag_id in readable)
     return {model.name: model for model in found}
 
 
-def _model(dag: str, description: str | None, owner: str, paused: bool, stale: bool, due: datetime | None) -> Model:
-    runs = not (paused or stale)
-    return Model(dag.removesuffix(RETRAIN), description or "", owner or "", paused, stale, due if runs else None)
+def _model(row: Any) -> Model:
+    due = None if row.is_paused or row.is_stale else row.next_dagrun_create_after
+    name = row.dag_id.removesuffix(RETRAIN)
+    return Model(name, row.description or "", row.owners or "", row.is_paused, row.is_stale, due)
 
 
 def approvals(dags: Collection[str], session: Session) -> list[Approval]:

@@ -44,11 +44,25 @@ def test_a_metric_names_what_it_needs(metric: str, key: str) -> None:
         a_spec(judgement__metric=metric)
 
 
-def test_what_the_deciding_metric_is_made_of_is_part_of_the_training() -> None:
-    one, other = judged_by("profit"), judged_by("profit")
+def test_what_the_metric_of_the_search_is_made_of_is_part_of_the_training() -> None:
+    more = {f"judgement__{key}": value for key, value in NEEDS["profit"].items()}
+    one, other = (a_spec(training__search__metric="profit", **more) for _ in range(2))
     assert one.training_fingerprint() == other.training_fingerprint()
     without_cut_off = one.model_copy(update={"judgement": one.judgement.model_copy(update={"cut_off": None})})
     assert without_cut_off.training_fingerprint() != one.training_fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [
+        ("rmse", "is no classification metric; valid: roc_auc"),
+        ("profit", "needs judgement.profit; valid: roc_auc"),
+        ("auc", "is no classification metric; valid: roc_auc"),
+    ],
+)
+def test_the_metric_of_the_search_is_one_of_the_task(metric: str, why: str) -> None:
+    with pytest.raises(ValidationError, match=f"training.search.metric: '{metric}' {why}"):
+        a_spec(training__search__metric=metric)
 
 
 @pytest.mark.parametrize(

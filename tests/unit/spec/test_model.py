@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from support.factories import SQL, a_spec, with_candidate
+from support.factories import SQL, a_regression, a_spec, with_candidate
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.spec.model import ModelSpec, Notifications
 
@@ -64,7 +64,8 @@ TRAINED_BY: list[tuple[str, Any]] = [
     ("windows__train", "13 months"),
     ("windows__label_maturity", "7 months"),
     ("sql", SQL + " and true"),
-    ("judgement__metric", "brier"),
+    ("training__search__metric", "brier"),
+    ("training__search__warm_start", "champion"),
 ]
 
 JUDGED_BY: list[tuple[str, Any]] = [
@@ -98,6 +99,27 @@ def test_each_fingerprint_changes_with_its_own_parts_only(path: str, value: Any)
     assert after.fingerprint() != before.fingerprint()
     assert (after.training_fingerprint() != before.training_fingerprint()) == ((path, value) in TRAINED_BY)
     assert (after.judgement_fingerprint() != before.judgement_fingerprint()) == ((path, value) in JUDGED_BY)
+
+
+def test_the_search_goes_by_log_loss_or_by_the_metric_that_decides_a_regression() -> None:
+    assert [a_spec(judgement__metric=m).search_metric for m in ("roc_auc", "brier")] == ["log_loss"] * 2
+    assert [a_regression(judgement__metric=m).search_metric for m in ("rmse", "mae")] == ["rmse", "mae"]
+    assert a_spec(training__search__metric="roc_auc").search_metric == "roc_auc"
+    assert a_regression(training__search__metric="r2").search_metric == "r2"
+
+
+def test_a_metric_that_is_written_trains_as_the_same_one_by_default() -> None:
+    written = a_spec(training__search__metric="log_loss")
+    assert written.training_fingerprint() == a_spec().training_fingerprint()
+    assert written.fingerprint() != a_spec().fingerprint()
+
+
+def test_the_metric_that_decides_a_regression_is_part_of_its_training_unless_the_search_has_its_own() -> None:
+    trained = [a_regression(judgement__metric=m).training_fingerprint() for m in ("rmse", "mae")]
+    assert trained[0] != trained[1]
+    apart = {"training__search__metric": "r2"}
+    trained = [a_regression(judgement__metric=m, **apart).training_fingerprint() for m in ("rmse", "mae")]
+    assert trained[0] == trained[1]
 
 
 def test_equal_specs_have_equal_fingerprints_of_twelve_hex_digits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.training_cases import HGB, LINEAR, fitted, scores
 from titleholder.data import features
 from titleholder.errors import TrainingError
 from titleholder.training import pipeline, search
+from titleholder.validation import metrics
 
 
 def moments(values: list[int]) -> pd.Series:
@@ -129,11 +131,56 @@ def test_a_search_stays_in_its_spaces_and_takes_the_best_trial() -> None:
     assert {t["max_leaf_nodes"] for t in tried} <= {2, 3, 4, 5}
     assert all(0.01 <= t["learning_rate"] <= 1 and 0 <= t["l2_regularization"] <= 1 for t in tried)
     assert {t["min_samples_leaf"] for t in tried} == {5, 20}
-    best = max(result.trials, key=lambda t: t["score"])
+    best = min(result.trials, key=lambda t: t["score"])
     assert result.score == best["score"] == pytest.approx(np.mean(result.fold_scores))
     assert result.params == {"max_iter": 2, **best["params"]}
     model = result.pipeline.named_steps["model"]
     assert model.get_params()["learning_rate"] == best["params"]["learning_rate"]
+
+
+WIDE = {
+    "estimator": HGB,
+    "params": {"max_iter": 2},
+    "search": {
+        "max_leaf_nodes": {"low": 2, "high": 5},
+        "learning_rate": {"low": 0.01, "high": 1, "log": True},
+        "max_depth": [3, 6, None],
+    },
+}
+
+
+def test_donated_parameters_are_tried_first_and_half_of_the_trials_are_free_of_them() -> None:
+    spec = a_spec(training__search={"trials": 5, "folds": 2}, training__candidates={"it": WIDE})
+    donated = [{"max_leaf_nodes": n, "learning_rate": 0.1 + n / 7, "max_depth": None} for n in (2, 3, 4)]
+    warm = search.fit(rows(), spec, "it", start=search.Start(donated))
+    tried = [t["params"] for t in warm.trials]
+    assert len(tried) == 5
+    assert tried[:2] == donated[:2]
+    assert not [params for params in tried[2:] if params in donated]
+    again, cold, other = (search.fit(rows(), spec, "it", start=search.Start(*s)) for s in ((donated,), (), ((), 1)))
+    assert again.trials == warm.trials
+    assert cold.trials == search.fit(rows(), spec, "it").trials != warm.trials
+    assert cold.trials != other.trials
+    assert warm.score == min(t["score"] for t in warm.trials)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "max_leaf_nodes": st.integers(2, 5),
+            "learning_rate": st.floats(0.01, 1),
+            "max_depth": st.sampled_from([3, 6, None]),
+        }
+    )
+)
+def test_parameters_are_read_back_to_the_last_digit_from_what_was_logged(params: dict[str, Any]) -> None:
+    candidate = with_candidate(**WIDE).training.candidates["it"]
+    recorded = {**{name: str(value) for name, value in params.items()}, "max_iter": "2", "estimator": HGB}
+    assert search.parameters_from(recorded, candidate) == params
+    for name in params:
+        assert search.parameters_from({**recorded, name: "7"}, candidate) is None
+        assert search.parameters_from({k: v for k, v in recorded.items() if k != name}, candidate) is None
+    assert search.parameters_from(recorded, with_candidate(**LINEAR).training.candidates["it"]) is None
 
 
 def test_without_a_search_there_is_one_trial() -> None:
@@ -143,11 +190,45 @@ def test_without_a_search_there_is_one_trial() -> None:
     assert result.params == {"max_iter": 5, "min_samples_leaf": 5}
 
 
+@pytest.mark.parametrize(("metric", "best"), [("roc_auc", max), ("log_loss", min), ("brier", min), ("ks", max)])
+def test_the_best_trial_and_the_best_of_anything_go_by_the_direction_of_the_metric(
+    metric: str, best: Callable[[list[float]], float]
+) -> None:
+    spec = a_spec(
+        training__search={"trials": 6, "folds": 2, "metric": metric},
+        training__candidates={"it": {**LINEAR, "search": {"C": {"low": 1e-5, "high": 10.0, "log": True}}}},
+    )
+    result = fitted(spec, rows(n=300))
+    tried = [t["score"] for t in result.trials]
+    assert (result.metric, result.score) == (metric, best(tried))
+    assert result.recorded_scores == {
+        f"folds_{metric}": result.score,
+        f"fold_1_{metric}": result.fold_scores[0],
+        f"fold_2_{metric}": result.fold_scores[1],
+    }
+    assert search.ranked(tried, spec, float) == sorted(tried, reverse=best is max)
+    assert search.ranked([("a", 0.5), ("b", 0.5)], spec, lambda pair: pair[1])[0][0] == "a"
+
+
+def test_the_search_by_log_loss_finds_probabilities_of_the_right_size() -> None:
+    """A penalty too strong leaves the order of rows alike and makes every probability timid: ROC AUC cannot see it."""
+    frame, fresh = rows(n=2000), rows(n=2000, seed=1)
+    strong = {**LINEAR, "search": {"C": [1e-4, 1.0]}}
+    searched = {"trials": 6, "folds": 2}
+    spec = a_spec(training__search=searched, training__candidates={"it": strong})
+    result = fitted(spec, frame)
+    p = scores(result.pipeline, fresh, spec)
+    assert result.params["C"] == 1.0
+    sample = metrics.Sample(fresh["bad"].to_numpy(float))
+    assert metrics.calibration(sample, p, confidence=0.95).slope.estimate == pytest.approx(1, abs=0.15)
+    by_auc = a_spec(training__search={**searched, "metric": "roc_auc"}, training__candidates={"it": strong})
+    areas = {t["params"]["C"]: t["score"] for t in fitted(by_auc, frame).trials}
+    assert abs(areas[1e-4] - areas[1.0]) < 0.01
+
+
 def test_an_error_metric_is_searched_downwards() -> None:
     frame = rows(n=300)
     spec = a_spec(
-        judgement__metric="log_loss",
-        judgement__floors={},
         training__candidates={"it": {**LINEAR, "search": {"C": [1e-6, 1.0]}}},
         training__search={"trials": 6, "folds": 2},
     )
@@ -157,8 +238,8 @@ def test_an_error_metric_is_searched_downwards() -> None:
 
 
 def test_the_fold_scores_are_those_of_models_trained_on_the_past() -> None:
-    frame, spec = rows(), with_candidate(**LINEAR)
-    expected = []
+    spec = a_spec(training__search={"folds": 2, "metric": "roc_auc"}, training__candidates={"it": LINEAR})
+    frame, expected = rows(), []
     for train, test in search.time_folds(frame["issued_at"], 2):
         model = pipeline.build(spec, spec.training.candidates["it"], {})
         X = features.design_matrix(frame, spec)

@@ -19,8 +19,9 @@ LINE = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_
 NEIGHBOURS = {"estimator": "sklearn.neighbors.KNeighborsClassifier"}
 
 
-def weighted(candidate: dict[str, Any] = LINE) -> ModelSpec:
-    return a_spec(columns__weight="exposure", training__candidates={"it": candidate})
+def weighted(candidate: dict[str, Any] = LINE, **training: Any) -> ModelSpec:
+    more = {f"training__{key}": value for key, value in training.items()}
+    return a_spec(columns__weight="exposure", training__candidates={"it": candidate}, **more)
 
 
 def test_the_weights_reach_the_estimator() -> None:
@@ -42,15 +43,16 @@ def test_equal_weights_change_nothing() -> None:
     assert with_weights.score == pytest.approx(without.score, abs=1e-12)
 
 
-def test_the_folds_are_scored_with_the_weights() -> None:
-    spec = weighted()
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc", "ks"])
+def test_the_folds_are_scored_with_the_weights(metric: str) -> None:
+    spec = weighted(search={"metric": metric, "folds": 2})
     frame = rows(spec, n=300).assign(exposure=np.random.default_rng(1).uniform(0.1, 9, 300))
     found = search.fit(frame, spec, "it")
     train, test = list(search.time_folds(frame["issued_at"], 2))[-1]
     again = pipeline.build(spec, spec.training.candidates["it"], {})
     X, y, w = features.design_matrix(frame, spec), frame["bad"].to_numpy(float), frame["exposure"].to_numpy()
     again.fit(X.iloc[train], y[train].astype(int), model__sample_weight=w[train])
-    expected = metrics.compute("roc_auc", y[test], pipeline.score(again, X.iloc[test], spec), weights=w[test])
+    expected = metrics.compute(metric, y[test], pipeline.score(again, X.iloc[test], spec), weights=w[test])
     assert found.fold_scores[-1] == pytest.approx(expected, abs=1e-12)
 
 

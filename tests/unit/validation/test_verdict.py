@@ -14,8 +14,9 @@ import pytest
 from support.factories import REIGN, a_regression, a_spec, a_verdict, result
 from support.factories import rows as rows_of
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.evidence import Evidence
-from titleholder.validation.metrics import Array
+from titleholder.validation import metrics
+from titleholder.validation.evidence import Evidence, UnfitCandidate
+from titleholder.validation.metrics import Array, Estimation, Sample
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign, Verdict, judge
 from titleholder.workflow import decision_policy
@@ -255,3 +256,50 @@ def test_steady_gains_add_up_until_the_champion_falls() -> None:
     behind = verdict_on(y, blurred, good, spec, reign=reign(*(history * 2)))
     assert behind.accumulated() is not None
     assert statuses(behind)["TH301"] == "fail"
+
+
+@pytest.mark.parametrize(("others", "level", "shown"), [(0, 0.95, "95%"), (1, 0.975, "97.5%"), (4, 0.99, "99%")])
+def test_a_later_candidate_must_show_its_gain_with_more_confidence_and_says_so(
+    others: int, level: float, shown: str
+) -> None:
+    y, good, poor = rows()
+    unfit = tuple(UnfitCandidate(name=f"c{n}", version=n, failed=("TH203", "TH701")) for n in range(others))
+    found = verdict_on(y, good, poor, note="Only later rows are judged.", parts={"unfit": unfit})
+    assert found.confidence == pytest.approx(level, abs=1e-12)
+    assert found.unfit == unfit
+    expected = metrics.gain("roc_auc", Sample(y), good, poor, Estimation(level, 100, 7))
+    assert (found.gain.lower, found.gain.upper) == pytest.approx((expected.lower, expected.upper))  # type: ignore[union-attr]
+    alone = verdict_on(y, good, poor)
+    assert found.challenger_metrics == alone.challenger_metrics
+    if others:
+        assert found.note.startswith("Only later rows are judged. c0 (version 0) is unfit for use: TH203, TH701")
+        assert f"{others + 1} candidates were judged on the same rows" in found.note
+        assert f"a confidence of {shown} instead of 95%" in found.note
+    else:
+        assert found.note == "Only later rows are judged."
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "brier"])
+def test_what_must_be_shown_is_harder_for_a_later_candidate_and_harm_is_no_harder_to_show(metric: str) -> None:
+    y, good, poor = rows()
+    unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
+    spec = a_spec(judgement__metric=metric)
+    first, later = (
+        {c.code: c for c in verdict_on(y, good, poor, spec, parts={"unfit": before}).checks} for before in ((), unfit)
+    )
+    for code in ("TH202", "TH301"):
+        bound = "bound" if code == "TH301" else "lower"
+        assert later[code].numbers[bound] < first[code].numbers[bound]
+    harmless = {c for c in first if c not in ("TH202", "TH301")}
+    assert {c: first[c] for c in harmless} == {c: later[c] for c in harmless}
+
+
+def test_the_line_of_challengers_is_judged_with_the_adjusted_confidence() -> None:
+    y, good, poor = rows()
+    unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
+    found = verdict_on(y, good, poor, parts={"unfit": unfit}).accumulated()
+    alone = verdict_on(y, good, poor).accumulated()
+    assert found is not None
+    assert alone is not None
+    assert found.needed == pytest.approx(-np.log(0.025))
+    assert alone.needed == pytest.approx(-np.log(0.05))

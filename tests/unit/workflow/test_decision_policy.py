@@ -9,6 +9,7 @@ import pytest
 
 from support.factories import REIGN, a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
+from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
@@ -190,7 +191,7 @@ def implausible(*more: Any, champion: Reign | None = REIGN) -> Verdict:
 def test_an_implausible_winner_is_kept_back_where_nobody_may_be_asked(lane: str, champion: Reign | None) -> None:
     won = ruled(better()).reason.removesuffix(". TH301 said.") if champion else "It would be the first champion"
     assert ruled(implausible(champion=champion), lane=lane) == (
-        "keep", f"{won}, {DOUBT} Not promoted, because nobody may be asked to approve it."
+        "keep", f"{won}, {DOUBT} Not promoted, because no person is asked to approve it."
     )  # fmt: skip
 
 
@@ -274,3 +275,11 @@ def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question()
         "risk-lead approved, but too"
     )
     assert answered(Ruling("reject", "It fails."), said("none")).kind == "reject"
+
+
+def test_the_reason_names_the_candidates_that_were_judged_before() -> None:
+    unfit = tuple(UnfitCandidate(name=name, version=4, failed=("TH203",)) for name in ("trees", "line"))
+    for verdict in (better(), not_better(), useless()):
+        ruling = ruled(verdict.model_copy(update={"unfit": unfit}))
+        assert ruling.reason == f"{ruled(verdict).reason} Judged after trees and line, unfit on the same rows."
+        assert ruling.kind == ruled(verdict).kind

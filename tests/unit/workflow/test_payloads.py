@@ -11,7 +11,8 @@ from support.factories import a_regression, a_spec, a_verdict, result, spans_of
 from titleholder.ledger.decision import Answer
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.payloads import Challenger, Origin, ProposedDecision, Snapshot, TrainedCandidate
+from titleholder.validation.evidence import UnfitCandidate
+from titleholder.workflow.payloads import Challenger, Nominee, Origin, ProposedDecision, Snapshot, TrainedCandidate
 
 SHIPPED = list(load_specs(DEFAULT_FOLDER).models.values())
 
@@ -27,7 +28,11 @@ def a_snapshot(spec: ModelSpec) -> Snapshot:
 @pytest.mark.parametrize("spec", [a_spec(), a_regression(), *SHIPPED], ids=lambda spec: spec.name)
 def test_a_proposal_comes_back_with_the_very_spec(spec: ModelSpec) -> None:
     snapshot = a_snapshot(spec)
-    challenger = Challenger(snapshot=snapshot, name="a", run_id="r", version=3, trained_through=date(2023, 9, 1))
+    challenger = Challenger(
+        snapshot=snapshot, name="a", run_id="r", version=3, trained_through=date(2023, 9, 1),
+        ranking=(Nominee(name="b", run_id="s", model_uri="m"), Nominee(name="a", run_id="r", model_uri="n")),
+        unfit=(UnfitCandidate(name="b", version=2, failed=("TH203",)),),
+    )  # fmt: skip
     answer = Answer(asked=("ann",), answer="approve", by="ann", at=datetime(2024, 7, 2, tzinfo=UTC))
     proposed = ProposedDecision(
         challenger=challenger, verdict=a_verdict(result("TH301")), kind="ask", reason="Because.", head=4, answer=answer

@@ -76,7 +76,8 @@ class Result(BaseModel):
 class Check:
     """One rule: a stable code, a title, the function that judges the evidence, and its key under `judgement.checks`.
 
-    `depends_on` is the last of `DEPENDENCIES` that can change its result.
+    `depends_on` is the last of `DEPENDENCIES` that can change its result. `of_candidate`: a failure is this candidate's
+    own, so that another candidate of the run may be judged; other failures lie in the rows or features that all share.
 
     >>> check = Check("TH101", "Enough outcomes", lambda evidence: found(evidence.events < 50, "Said.", {}))
     >>> check.docs_url
@@ -90,6 +91,7 @@ class Check:
     subject: Subject = "challenger"
     role: Role = "guard"
     depends_on: Dependency = "champion"
+    of_candidate: bool = False
 
     def __call__(self, evidence: Evidence) -> Result:
         """The check's result; a rule that the spec switched off does not apply. Only finite numbers are kept."""

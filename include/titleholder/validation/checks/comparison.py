@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from titleholder import formatting
 from titleholder.spec.criteria import CutOff
-from titleholder.spec.model import ModelSpec
 from titleholder.validation import fresh, metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
@@ -32,7 +32,7 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     if evidence.gain is None:
         return Finding("fail", "The gain could not be computed on the holdout.", {})
     gain = evidence.gain
-    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence)
+    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
@@ -40,25 +40,25 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
         numbers.pop("minimum")
         limit = judgement.loss_limit(evidence.champion_metrics[judgement.metric])
         now = fresh.challenge(
-            gain, tolerated_loss=limit, minimum_gain=judgement.minimum_gain, confidence=judgement.confidence
+            gain, tolerated_loss=limit, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence
         )
         numbers |= {"bound": now.lower, "tolerated_loss": limit}
-        return found(not now.passed, _fresh(evidence.spec, now), numbers)
+        return found(not now.passed, _fresh(evidence, now), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
-    return found(not shown, _sequential(evidence.spec, gain, reign), numbers)
+    return found(not shown, _sequential(evidence, gain, reign), numbers)
 
 
-def _fresh(spec: ModelSpec, now: fresh.Freshness) -> str:
-    judgement = spec.judgement
+def _fresh(evidence: Evidence, now: fresh.Freshness) -> str:
+    judgement = evidence.spec.judgement
     return (
         f"{judgement.metric}: gain {now.gain:+.4f} on this holdout, which must exceed {judgement.minimum_gain:+g}; "
-        f"shown to be above {now.lower:+.4f} ({judgement.confidence:.0%}, one-sided), "
+        f"shown to be above {now.lower:+.4f} ({formatting.confidence(evidence.confidence)}, one-sided), "
         f"which must exceed {-now.tolerated_loss:+.4g} (the tolerated loss)."
     )
 
 
-def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
-    judgement = spec.judgement
+def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> str:
+    judgement = evidence.spec.judgement
     here = f"{judgement.metric}: gain {gain.estimate:+.4f} on this holdout"
     if reign is None:
         return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} events yet."
@@ -68,7 +68,8 @@ def _sequential(spec: ModelSpec, gain: Gain, reign: Accumulated | None) -> str:
         number = f"the last {reign.counted} of {number} (since {reign.since})"
     return (
         f"{here}{behind}; over {number} {reign.gain:+.4f}, shown to be above {reign.lower:+.4f} "
-        f"({judgement.confidence:.0%} always-valid bound), which must reach {judgement.minimum_gain:+g}."
+        f"({formatting.confidence(evidence.confidence)} always-valid bound), "
+        f"which must reach {judgement.minimum_gain:+g}."
     )
 
 

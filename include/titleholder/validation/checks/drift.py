@@ -36,7 +36,12 @@ def _stability(evidence: Evidence, reference: Array, rule: Stability, change: st
 
 
 drift_since_training = Check(
-    "TH401", "Scores stable from training to holdout", _drift_since_training, "drift", depends_on="confidence"
+    "TH401",
+    "Scores stable from training to holdout",
+    _drift_since_training,
+    "drift",
+    depends_on="confidence",
+    of_candidate=True,
 )
 shift_from_champion = Check(
     "TH402", "Scores stable from champion to challenger", _shift_from_champion, "shift", subject="comparison"

@@ -92,4 +92,6 @@ def _pairs(judged: list[Acceptance]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: pair.ratio)
 
 
-acceptance_rates = Check("TH601", "Acceptance across protected groups", _acceptance_rates, "fairness")
+acceptance_rates = Check(
+    "TH601", "Acceptance across protected groups", _acceptance_rates, "fairness", of_candidate=True
+)

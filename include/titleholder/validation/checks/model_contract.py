@@ -105,6 +105,10 @@ def compare_scores(recorded: Array, reloaded: Array, tolerance: float) -> Findin
     )
 
 
-declared_directions = Check("TH701", "Declared directions hold", _declared_directions, "monotone", depends_on="rows")
+declared_directions = Check(
+    "TH701", "Declared directions hold", _declared_directions, "monotone", depends_on="rows", of_candidate=True
+)
 input_signature = Check("TH702", "Signature compatible", _input_signature, "signature", subject="comparison")
-reloaded_scores = Check("TH703", "Reloaded model predicts the same", _reloaded_scores, "reload", depends_on="rows")
+reloaded_scores = Check(
+    "TH703", "Reloaded model predicts the same", _reloaded_scores, "reload", depends_on="rows", of_candidate=True
+)

@@ -78,15 +78,15 @@ def _trivial_baseline(evidence: Evidence) -> Finding:
     if not evidence.measurable:
         return NOT_MEASURABLE
     judgement = evidence.spec.judgement
-    minimum = judgement.checks.baseline.minimum_gain
+    minimum, confidence = judgement.checks.baseline.minimum_gain, evidence.confidence if evidence.unfit else None
     if judgement.metric in RANKING:
         metric, trivial, against = "roc_auc", RANDOM, "a random order"
-        area = estimate_metric(evidence, metric, evidence.challenger)
+        area = estimate_metric(evidence, metric, evidence.challenger, confidence)
         gain = Interval(*(value - RANDOM for value in area.values))
     else:
         metric, trivial = judgement.metric, _best_constant(evidence)
         against = f"the constant {trivial:.4f}"
-        gain = estimate_gain(evidence, metric, np.full(len(evidence.y), trivial))
+        gain = estimate_gain(evidence, metric, np.full(len(evidence.y), trivial), confidence=confidence)
     return found(
         not gain.lower > minimum,
         f"{metric}: gain {gain.text('+.4f')} over {against}; the lower bound must exceed {minimum:g}.",
@@ -105,8 +105,8 @@ def _best_constant(evidence: Evidence) -> float:
 
 
 enough_outcomes = Check("TH101", "Enough outcomes", _enough_outcomes)
-challenger_floors = Check("TH201", "Above its floors", _challenger_floors, role="floor")
-trivial_baseline = Check("TH202", "Beats a trivial baseline", _trivial_baseline, "baseline")
+challenger_floors = Check("TH201", "Above its floors", _challenger_floors, role="floor", of_candidate=True)
+trivial_baseline = Check("TH202", "Beats a trivial baseline", _trivial_baseline, "baseline", of_candidate=True)
 champion_floors = Check(
     "TH205", "Champion above its floors", _champion_floors, "champion_floors", subject="champion", role="floor"
 )

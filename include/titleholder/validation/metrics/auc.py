@@ -66,7 +66,7 @@ def contrast(sample: Sample, scores: Array, signs: Array) -> Contrast:
     areas, influence = _areas(event, scores, sample.weights)
     parts = [float(part[0, 0]) for part in _covariances(event, (signs @ influence)[None], sample.clusters)]
     variance, freedoms = math.fsum(parts), [max(units(sample, rows) - 1.0, 1.0) for rows in (event, ~event)]
-    freedom, weighed = min(freedoms), sum(v**2 / n for v, n in zip(parts, freedoms, strict=False))
+    freedom, weighed = min(freedoms), sum(v**2 / n for v, n in zip(parts[:2], freedoms, strict=True))
     if sample.clusters is None and 0 < weighed < math.inf:
         freedom = variance**2 / weighed
     return Contrast(float(signs @ areas), math.sqrt(max(variance, 0.0)), freedom)

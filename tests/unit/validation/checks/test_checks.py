@@ -121,6 +121,11 @@ def test_each_check_says_what_it_judges_and_what_its_failure_means() -> None:
     )
 
 
+def test_failures_that_all_candidates_share_are_not_a_candidates_own() -> None:
+    own = {code for code, check in checks.CHECKS.items() if check.of_candidate}
+    assert own == {"TH201", "TH202", "TH203", "TH204", "TH401", "TH601", "TH701", "TH703"}
+
+
 def test_each_code_leads_to_its_section_of_the_documentation() -> None:
     assert checks.docs_url("TH304") == "docs/checks.md#th304-swap-set-at-the-cut-off"
     assert checks.docs_url("TH703") == "docs/checks.md#th703-reloaded-model-predicts-the-same"

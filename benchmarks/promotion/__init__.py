@@ -1,0 +1,1 @@
+"""Promotion rules compared in simulated worlds: the worlds, the rules, and the record of all versions."""

@@ -1,0 +1,79 @@
+"""The candidates of a run become challengers, the best first; one that is unfit for use gives way to the next.
+
+All are judged on the same rows. So a later one carries who was unfit before it: its gain is judged at a confidence
+adjusted for their number, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from titleholder.registry import names
+from titleholder.registry.client import Registry
+from titleholder.registry.runs import key_of
+from titleholder.validation.checks import CHECKS
+from titleholder.validation.evidence import UnfitCandidate
+from titleholder.validation.verdict import Verdict
+from titleholder.workflow import publication
+from titleholder.workflow.payloads import Challenger, Nominee, Snapshot
+
+
+def register(
+    snapshot: Snapshot, ranking: Sequence[Nominee], unfit: Sequence[UnfitCandidate], registry: Registry
+) -> Challenger:
+    """The best nominee after those that were found unfit, as a model version. A second try finds the first one's."""
+    nominee, through, origin = ranking[len(unfit)], snapshot.spans.holdout_start, snapshot.origin
+    tags = names.tags(
+        as_of=snapshot.as_of,
+        lane=snapshot.lane,
+        candidate=nominee.name,
+        verdict="pending",
+        trained_through=through,
+        airflow_run=origin.airflow_run,
+        airflow_url=origin.url,
+    )
+    links = {publication.AIRFLOW: origin.url}
+    described = publication.description(nominee.name, snapshot.as_of, snapshot.lane, through, links)
+    key = _key(snapshot, ranking, len(unfit))
+    version = registry.models.register(snapshot.model, key, nominee.model_uri, nominee.run_id, tags, described)
+    registry.runs.annotate(snapshot.run_id, tags={names.CHALLENGER: str(version)})
+    return Challenger(
+        snapshot=snapshot,
+        name=nominee.name,
+        run_id=nominee.run_id,
+        version=version,
+        trained_through=through,
+        ranking=tuple(ranking),
+        unfit=tuple(unfit),
+    )
+
+
+def _key(snapshot: Snapshot, ranking: Sequence[Nominee], position: int) -> str:
+    trained = sorted((n.name for n in ranking), key=snapshot.candidates.index)
+    return key_of(snapshot.key, *trained, *([position] if position else []))
+
+
+def versions(challenger: Challenger, registry: Registry) -> Iterator[int]:
+    """This challenger's version, and those that an earlier try has registered after it because it was unfit."""
+    yield challenger.version
+    for position in range(len(challenger.unfit) + 1, len(challenger.ranking)):
+        version = registry.models.find(
+            challenger.snapshot.model, _key(challenger.snapshot, challenger.ranking, position)
+        )
+        if version is not None:
+            yield version
+
+
+def following(challenger: Challenger, verdict: Verdict, registry: Registry) -> Challenger | None:
+    """The next challenger where this one is unfit for use; None where it is not, or was the last.
+
+    Failures that all candidates share, such as too few outcomes or a feature that leaks, are not the candidate's own:
+    with these no other is judged.
+    """
+    failed = [result.code for result in verdict.failed() if result.subject == "challenger"]
+    last = len(challenger.unfit) + 1 >= len(challenger.ranking)
+    if last or not failed or not all(CHECKS[code].of_candidate for code in failed):
+        return None
+    registry.models.set_tags(challenger.snapshot.model, challenger.version, names.tags(verdict="unfit"))
+    unfit = UnfitCandidate(name=challenger.name, version=challenger.version, failed=tuple(failed))
+    return register(challenger.snapshot, challenger.ranking, (*challenger.unfit, unfit), registry)

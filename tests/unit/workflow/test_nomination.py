@@ -1,0 +1,113 @@
+"""Candidates as challengers: the best first, and the next one only where a failure is the candidate's own."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.factories import a_spec, a_verdict, result, spans_of
+from titleholder.validation.evidence import UnfitCandidate
+from titleholder.workflow import nomination
+from titleholder.workflow.payloads import Challenger, Nominee, Origin, Snapshot
+
+RANKING = tuple(Nominee(name=name, run_id=f"run-{name}", model_uri=f"models:/{name}") for name in ("trees", "line"))
+
+
+class Versions:
+    """Model versions by key, and the tags that were set."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.tags: dict[int, str] = {}
+        self.sources: list[str] = []
+
+    def find(self, _: str, key: str) -> int | None:
+        return self.keys.index(key) + 1 if key in self.keys else None
+
+    def register(self, model: str, key: str, source: str, *_: Any) -> int:
+        if key not in self.keys:
+            self.keys.append(key)
+            self.sources.append(source)
+        return self.keys.index(key) + 1
+
+    def set_tags(self, _: str, version: int, tags: dict[str, str]) -> None:
+        self.tags[version] = tags["titleholder.verdict"]
+
+
+def a_registry() -> Any:
+    return SimpleNamespace(models=Versions(), runs=SimpleNamespace(annotate=lambda *_, **__: None))
+
+
+def a_snapshot() -> Snapshot:
+    spec, as_of = a_spec(), date(2024, 7, 1)
+    return Snapshot(
+        spec=spec, lane="live", as_of=as_of, spans=spans_of(spec, as_of), candidates=tuple(spec.training.candidates),
+        uri="/s/x.parquet", sha256="ab", rows=9, key="k", run_id="r", origin=Origin(actor="ann"),
+    )  # fmt: skip
+
+
+def first(registry: Any) -> Challenger:
+    return nomination.register(a_snapshot(), RANKING, (), registry)
+
+
+UNFIT = a_verdict(result("TH101"), result("TH203", "fail"), result("TH301", "fail"))
+
+
+def test_the_best_is_registered_and_only_the_best() -> None:
+    registry = a_registry()
+    challenger = first(registry)
+    assert (challenger.name, challenger.run_id, challenger.version, challenger.unfit) == ("trees", "run-trees", 1, ())
+    assert registry.models.sources == ["models:/trees"]
+    assert first(registry) == challenger
+    assert list(nomination.versions(challenger, registry)) == [1]
+
+
+def test_one_that_is_unfit_gives_way_to_the_next_which_knows_of_it() -> None:
+    registry = a_registry()
+    challenger = first(registry)
+    found = nomination.following(challenger, UNFIT, registry)
+    assert found is not None
+    assert (found.name, found.run_id, found.version) == ("line", "run-line", 2)
+    assert found.unfit == (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
+    assert registry.models.tags == {1: "unfit"}
+    assert nomination.following(challenger, UNFIT, registry) == found
+    assert list(nomination.versions(challenger, registry)) == [1, 2]
+    assert challenger.at(2, found.unfit) == found
+    assert challenger.at(1, ()) == challenger
+
+
+def test_nobody_comes_after_the_last() -> None:
+    registry = a_registry()
+    second = nomination.following(first(registry), UNFIT, registry)
+    assert second is not None
+    assert nomination.following(second, UNFIT, registry) is None
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        (result("TH203"),),
+        (result("TH301", "fail"), result("TH302", "fail")),
+        (result("TH203", "fail", severity="warn"),),
+        (result("TH101", "fail"), result("TH201", "fail")),
+        (result("TH501", "fail"),),
+        (result("TH203", "fail"), result("TH502", "fail")),
+    ],
+    ids=["fit", "not better", "warned only", "too few outcomes", "too good", "a leak"],
+)
+def test_no_other_is_judged_where_the_failure_is_not_the_candidates_own(checks: tuple[Any, ...]) -> None:
+    registry = a_registry()
+    assert nomination.following(first(registry), a_verdict(*checks), registry) is None
+    assert (registry.models.keys[1:], registry.models.tags) == ([], {})
+
+
+def test_other_candidates_make_another_version() -> None:
+    registry = a_registry()
+    alone = nomination.register(a_snapshot(), RANKING[1:], (), registry)
+    second = nomination.following(first(registry), UNFIT, registry)
+    assert second is not None
+    assert alone.name == second.name == "line"
+    assert len({alone.version, second.version}) == 2
