@@ -253,9 +253,11 @@ def failing(found: Iterable[Sequence[Result]]) -> list[str]:
 
 
 def share(hits: list[bool]) -> str:
-    """A share with its standard error."""
-    mean = np.mean(hits)
-    return f"{mean:.1%} ± {100 * np.sqrt(mean * (1 - mean) / len(hits)):.1f}"
+    """A share with its standard error; where there is no hit, with the upper bound of Clopper and Pearson at 95 %."""
+    mean, count = np.mean(hits), len(hits)
+    if not mean:
+        return f"0.0%, at most {stats.binomtest(0, count, alternative='less').proportion_ci(0.95).high:.1%}"
+    return f"{mean:.1%} ± {100 * np.sqrt(mean * (1 - mean) / count):.1f}"
 
 
 def between_worlds(hits: pd.Series) -> str:
