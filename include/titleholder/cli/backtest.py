@@ -120,6 +120,8 @@ def _months(result: Backtest, *, wide: bool) -> Table:
         table.add_section()
         means = (formatting.number(whole[policy].mean) for policy in POLICIES)
         table.add_row(f"mean of {result.overall.months}", "", "", "", *means, style="bold")
+        regrets = (formatting.number(whole[policy].regret) for policy in POLICIES)
+        table.add_row("regret", "", "", "", *regrets)
     return table
 
 

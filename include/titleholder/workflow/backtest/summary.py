@@ -29,10 +29,12 @@ from titleholder.workflow.backtest.policies import (
 class PolicySummary(BacktestPart):
     """A policy over the months compared: its mean metric, its profit, and how often another version came into use.
 
-    `changes` are those of the whole lane, `changes_compared` those that the compared months saw.
+    `regret` is how far the mean lies behind hindsight's, so at least zero. `changes` are those of the whole lane,
+    `changes_compared` those that the compared months saw.
     """
 
     mean: float
+    regret: float
     changes: int
     changes_compared: int
     profit: float | None = None
@@ -104,11 +106,12 @@ def running(
 
 
 def _summary(policy: Policy, compared: Sequence[PeriodResult], found: Sequence[PeriodResult]) -> PolicySummary:
-    figures = [m.figures[policy] for m in compared]
+    figures, best = [m.figures[policy] for m in compared], [m.figures["hindsight"] for m in compared]
     profits = [f.profit for f in figures if f.profit is not None]
     profit = math.fsum(profits) if profits else None
     return PolicySummary(
         mean=math.fsum(f.metric for f in figures) / len(figures),
+        regret=math.fsum(abs(b.metric - f.metric) for b, f in zip(best, figures, strict=True)) / len(figures),
         changes=changes(_versions(policy, found)),
         changes_compared=changes(f.version for f in figures),
         profit=profit,

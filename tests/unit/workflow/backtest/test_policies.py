@@ -252,6 +252,15 @@ def test_clustered_rows_widen_the_interval() -> None:
     assert paired.error > 1.2 * apart.error
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "brier"])
+def test_regret_is_the_distance_to_hindsight_whichever_way_is_better(metric: str) -> None:
+    policies = overall(random_months(a_spec(judgement__metric=metric), 1, promoted=True), confidence=0.95).policies
+    assert policies["hindsight"].regret == 0
+    for policy in policies.values():
+        assert policy.regret == pytest.approx(abs(policies["hindsight"].mean - policy.mean))
+    assert max(p.regret for p in policies.values()) > 0
+
+
 def test_the_difference_so_far_ends_with_the_whole_difference() -> None:
     found = random_months(a_spec(), 1, promoted=True)
     steps = summary.running("gate-never", found, 0.95, together=False)
