@@ -16,7 +16,11 @@ from __future__ import annotations
 
 
 class TitleholderError(Exception):
-    """Base of every error this package raises on purpose. The message says what, where, and what to do."""
+    """Base of every error this package raises on purpose. The message says what, where, and what to do.
+
+    >>> {error.__name__: error.exit_code for error in TitleholderError.__subclasses__()}
+    {'SpecError': 2, 'UsageError': 2, 'DataError': 1, 'TrainingError': 1, 'ServiceError': 3}
+    """
 
     exit_code = 1
 
@@ -34,7 +38,11 @@ class UsageError(TitleholderError):
 
 
 class DataError(TitleholderError):
-    """The warehouse returned data that cannot be used."""
+    """The warehouse returned data that cannot be used.
+
+    >>> ContractError("a column is missing").exit_code
+    1
+    """
 
 
 class ContractError(DataError):

@@ -28,7 +28,11 @@ def docs_url(code: str, title: str) -> str:
 
 
 class MetricInfo(NamedTuple):
-    """Properties of a metric; `titleholder.validation.metrics` computes it."""
+    """Properties of a metric; `titleholder.validation.metrics` computes it.
+
+    >>> [name for name, info in METRICS.items() if info.needs]
+    ['profit', 'emp', 'pinball']
+    """
 
     task: Task
     greater_is_better: bool
@@ -92,6 +96,11 @@ class Emp(StrictModel):
 
     The loss given an event is 0 with probability `p0`, total with `p1`, uniform between otherwise; `roi` is the return
     on a row without one.
+
+    >>> Emp(p0=0.8, p1=0.3)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... p0 and p1 add up to more than 1: 0.8 and 0.3...
     """
 
     p0: float = Field(default=0.55, ge=0.0, le=1.0)
@@ -106,7 +115,11 @@ class Emp(StrictModel):
 
 
 class Rule(StrictModel):
-    """Settings of a check. `block`: a challenger that fails cannot win; `warn`: only a warning; `off`: not run."""
+    """Settings of a check. `block`: a challenger that fails cannot win; `warn`: only a warning; `off`: not run.
+
+    >>> Rule(severity=False).severity  # a bare `off` in YAML
+    'off'
+    """
 
     severity: Severity = "block"
 
@@ -127,6 +140,9 @@ class CalibrationRule(Rule):
 
     A measure beyond its bounds does no harm unless it is shown to be further from 1 than the champion's by more than
     `tolerance`, a difference of logarithms.
+
+    >>> 1 / (1 + CalibrationRule().observed_expected), 1 + CalibrationRule().observed_expected
+    (0.8, 1.25)
     """
 
     observed_expected: float = Field(default=0.25, gt=0.0)
@@ -136,7 +152,11 @@ class CalibrationRule(Rule):
 
 
 class Cohorts(Rule):
-    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar month or quarter with enough events."""
+    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar month or quarter with enough events.
+
+    >>> Cohorts().severity
+    'warn'
+    """
 
     severity: Severity = "warn"
     period: Literal["month", "quarter"] = "month"
@@ -174,7 +194,11 @@ class SwapSet(Rule):
 
 
 class Stability(Rule):
-    """The population stability index of the scores is not shown to exceed this."""
+    """The population stability index of the scores is not shown to exceed this.
+
+    >>> Checks().drift == Checks().shift
+    True
+    """
 
     severity: Severity = "warn"
     psi: float = Field(default=0.25, gt=0.0)
@@ -189,6 +213,9 @@ class TooGood(Rule):
     ROC AUC 0.90 is Gini 0.80 and, of binormal scores, KS 0.64; every classification has a ROC AUC, so these need no
     ceiling of their own. PR AUC, Brier score and log loss have none because they depend on the event rate, errors and
     profits because they depend on the target's unit.
+
+    >>> TooGood(ceilings={"gini": 0.8}).ceilings  # in place of the default ones
+    {'gini': 0.8}
     """
 
     ceilings: dict[str, float] = Field(default={"roc_auc": 0.90, "r2": 0.90})
@@ -202,7 +229,13 @@ class TooGood(Rule):
 
 
 class SingleFeature(Rule):
-    """No feature alone reaches this, by the point estimate (either direction)."""
+    """No feature alone reaches this, by the point estimate (either direction).
+
+    >>> SingleFeature(roc_auc=0.5)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Input should be greater than 0.5...
+    """
 
     roc_auc: float = Field(default=0.80, gt=0.5, le=1.0)
     r2: float = Field(default=0.80, gt=0.0, le=1.0)
@@ -215,6 +248,11 @@ class Plausible(Rule):
     table serves every metric. A gain of 0.05 in ROC AUC is one of 0.10 in Gini. `gain_*`: over the champion. `rise_*`:
     of a feature alone, from the older half of the training rows to the judged rows. `new_feature_*`: of a feature alone
     that the champion does not have. A failure keeps a winner from being promoted without a person.
+
+    >>> Plausible(gain_gini=0.1)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Extra inputs are not permitted...
     """
 
     gain_roc_auc: float = Field(default=0.05, gt=0.0)
@@ -234,7 +272,11 @@ class Fairness(Rule):
 
 
 class Monotone(Rule):
-    """Columns declared increasing or decreasing are so in the fitted model, on this many rows and points."""
+    """Columns declared increasing or decreasing are so in the fitted model, on this many rows and points.
+
+    >>> Monotone().rows * Monotone().points  # predictions for each declared column
+    4000
+    """
 
     rows: int = Field(default=200, ge=1, le=10_000)
     points: int = Field(default=20, ge=2, le=200)
@@ -252,7 +294,11 @@ class Reload(Rule):
 
 
 class Checks(StrictModel):
-    """The settings of every check that has any."""
+    """The settings of every check that has any.
+
+    >>> [key for key, rule in Checks() if rule.severity == "warn"]
+    ['cohorts', 'champion_floors', 'drift', 'shift', 'fairness']
+    """
 
     baseline: Baseline = Baseline()
     calibration: CalibrationRule = CalibrationRule()
@@ -273,7 +319,15 @@ class Checks(StrictModel):
 
 
 class Judgement(StrictModel):
-    """The metric and the rule that decide, and every threshold for a challenger."""
+    """The metric and the rule that decide, and every threshold for a challenger.
+
+    >>> Judgement(metric="brier").loss_limit(champion=0.08)
+    0.0004
+    >>> Judgement(metric="roc_auc", profit=Profit(accepted_1=-40.0, accepted_0=10.0))
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... profit needs a cut_off: who is accepted?...
+    """
 
     metric: str
     rule: Literal["fresh", "sequential"] = "fresh"

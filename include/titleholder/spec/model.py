@@ -24,7 +24,13 @@ QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 
 
 class TableHistory(StrictModel):
-    """How to tell when the rows of a table became known; the leak test needs it, see `titleholder.data.leakage`."""
+    """How to tell when the rows of a table became known; the leak test needs it, see `titleholder.data.leakage`.
+
+    >>> TableHistory(known_at="loaded_at", until="replaced_at", changes=("status",))
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... until is for rows that are versions...
+    """
 
     known_at: Annotated[str, Field(min_length=1)]
     """The column of the time when a row became known; with `changes`, any SQL expression over the row."""
@@ -43,7 +49,13 @@ class TableHistory(StrictModel):
 
 
 class Source(StrictModel):
-    """Where the rows come from."""
+    """Where the rows come from.
+
+    >>> Source(connection="warehouse", query="sql/loans.sql")
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... query names an .sql file in the same folder...
+    """
 
     connection: Name
     query: str
@@ -59,7 +71,12 @@ class Source(StrictModel):
 
 
 class Columns(StrictModel):
-    """What each column of the query means. The query returns these columns and no others."""
+    """What each column of the query means. The query returns these columns and no others.
+
+    >>> columns = Columns(entity="id", event_time="applied_at", target="bad", numeric=("amount",), protected=("age",))
+    >>> columns.features, columns.all
+    (['amount'], ['id', 'applied_at', 'bad', 'amount', 'age'])
+    """
 
     entity: Column
     event_time: Column
@@ -102,7 +119,11 @@ class Columns(StrictModel):
 
 
 class Windows(StrictModel):
-    """Lengths of the data windows of a run; see `titleholder.spec.windows`."""
+    """Lengths of the data windows of a run; see `titleholder.spec.windows`.
+
+    >>> str(Windows(label_maturity="12 months", train="all", holdout="1 year 6 months").holdout)
+    '1 year 6 months'
+    """
 
     label_maturity: Duration
     train: Duration | Literal["all"]
@@ -134,7 +155,13 @@ Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 
 
 class Candidate(StrictModel):
-    """One way to train a model: any importable class that follows scikit-learn's estimator interface."""
+    """One way to train a model: any importable class that follows scikit-learn's estimator interface.
+
+    >>> Candidate(estimator="sklearn.linear_model.Ridge", params={"alpha": 1.0}, search={"alpha": (0.1, 1.0)})
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... both fixed under params and searched: alpha...
+    """
 
     estimator: ClassPath
     params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
@@ -159,7 +186,11 @@ class Candidate(StrictModel):
 
 
 class Search(StrictModel):
-    """The effort of the hyper-parameter search, and the metric that it searches by."""
+    """The effort of the hyper-parameter search, and the metric that it searches by.
+
+    >>> Search(metric="auc").metric  # checked by `ModelSpec`, which knows the task
+    'auc'
+    """
 
     trials: int = Field(default=20, ge=1, le=1000)
     folds: int = Field(default=4, ge=2, le=20)
@@ -186,7 +217,11 @@ class Person(StrictModel):
 
 
 class Approval(StrictModel):
-    """Who must approve, and how long they have. Silence means no."""
+    """Who must approve, and how long they have. Silence means no.
+
+    >>> Approval(by=("ana", Person(id="7", name="ben")), within="2 days").people
+    (Person(id='ana', name='ana'), Person(id='7', name='ben'))
+    """
 
     by: Annotated[tuple[str | Person, ...], Field(min_length=1)]
     within: ElapsedTime
@@ -200,7 +235,11 @@ class Approval(StrictModel):
 
 
 class Promotion(StrictModel):
-    """How a winning challenger takes over."""
+    """How a winning challenger takes over.
+
+    >>> date(2024, 1, 31) + Promotion(cooldown="1 month").cooldown
+    datetime.date(2024, 2, 29)
+    """
 
     approval: Literal["automatic"] | Approval = "automatic"
     cooldown: Duration | None = None
@@ -221,7 +260,13 @@ class Slack(StrictModel):
 
 
 class Notifications(StrictModel):
-    """Who is notified of the decisions of live runs and of late runs; see `titleholder.workflow.notifications`."""
+    """Who is notified of the decisions of live runs and of late runs; see `titleholder.workflow.notifications`.
+
+    >>> Notifications(deadline="1 month")
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... a span of time is written as '30 minutes'...
+    """
 
     deadline: ElapsedTime | None = None
     """How long after its start a run must have decided."""
@@ -230,7 +275,20 @@ class Notifications(StrictModel):
 
 
 class ModelSpec(StrictModel):
-    """Everything Titleholder knows about one model. Frozen; equal files give equal specs and fingerprints."""
+    """Everything Titleholder knows about one model. Frozen; equal files give equal specs and fingerprints.
+
+    >>> spec = ModelSpec.restore({
+    ...     "name": "loans", "owner": "risk", "start_date": "2024-01-01", "task": "classification",
+    ...     "source": {"connection": "warehouse", "query": "loans.sql"},
+    ...     "columns": {"entity": "id", "event_time": "applied_at", "target": "bad", "numeric": ["amount"]},
+    ...     "windows": {"label_maturity": "12 months", "train": "all", "holdout": "3 months"},
+    ...     "training": {"candidates": {"logistic": {"estimator": "sklearn.linear_model.LogisticRegression"}}},
+    ...     "judgement": {"metric": "roc_auc"},
+    ...     "sql": "SELECT * FROM loans_between(:as_of, :window_start, :window_end)",
+    ... })
+    >>> spec.search_metric
+    'log_loss'
+    """
 
     name: Name
     owner: str

@@ -26,7 +26,15 @@ ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]
 
 
 class StrictModel(BaseModel):
-    """A section of a spec: frozen and strict; an unknown key is an error."""
+    """A section of a spec: frozen and strict; an unknown key is an error.
+
+    >>> class Limit(StrictModel):
+    ...     rows: int
+    >>> Limit(rows="200")
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Input should be a valid integer...
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
