@@ -38,7 +38,12 @@ def _text(value: Any) -> Any:
 
 
 class Fault(NamedTuple):
-    """What is wrong with one row, in sentences."""
+    """What is wrong with one row, in sentences.
+
+    >>> row = {"sequence": 1, "kind": "keep", "champion_before": 3, "champion_after": 4, "challenger_version": 4}
+    >>> [fault.explanation for fault in wrong_champions([row], "backtest")]
+    ['It is a keep from version 3, which cannot end with version 4.']
+    """
 
     row: Row
     explanation: str

@@ -37,6 +37,10 @@ class DecisionRecord(NamedTuple):
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
     where a later decision about the same month took its place; `caused_by` is the decision because of which the month
     was re-judged. A rollback has neither challenger nor anything measured.
+
+    >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
+    >>> row.changed, row._replace(champion_after=1).changed
+    (False, True)
     """
 
     id: int

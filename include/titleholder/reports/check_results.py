@@ -10,7 +10,12 @@ from titleholder.validation.checks.base import Result
 
 
 class ResultGroup(NamedTuple):
-    """Results with the same outcome; `tone` is its CSS class, `mark` its sign."""
+    """Results with the same outcome; `tone` is its CSS class, `mark` its sign.
+
+    >>> result = Result(code="TH401", title="Scores", severity="warn", status="fail", numbers={}, explanation="Drift.")
+    >>> [(group.word, group.tone) for group in result_groups([result])]
+    [('warning', 'warn')]
+    """
 
     title: str
     word: str

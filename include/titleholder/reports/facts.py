@@ -22,6 +22,10 @@ class Facts(BaseModel):
     `kind` is the kind of the decision, or `proposed ` and the kind it may become. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
     the address of the documentation's folder; without it, the codes of checks are plain text.
+
+    >>> facts = Facts.model_construct(kind="proposed promote")
+    >>> facts.proposed, facts.action
+    (True, 'promote')
     """
 
     model_config = ConfigDict(frozen=True)

@@ -12,7 +12,11 @@ from titleholder.spec.criteria import Judgement
 
 
 class CheckSettings(NamedTuple):
-    """A check of the spec: its key, its severity, its thresholds and their meaning."""
+    """A check of the spec: its key, its severity, its thresholds and their meaning.
+
+    >>> check_settings(Judgement(metric="roc_auc"))[0][:3]
+    ('baseline', 'block', 'minimum_gain: 0')
+    """
 
     key: str
     severity: str

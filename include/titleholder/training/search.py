@@ -32,6 +32,9 @@ class Fitted:
     """A fitted pipeline with the search behind it: the best parameters, the score of every trial and of every fold.
 
     Scores are those of `metric`, the spec's `search_metric`, on rows later than those fitted on.
+
+    >>> Fitted(Pipeline([("model", "passthrough")]), {}, "log_loss", 0.31, [0.3, 0.32], []).recorded_scores
+    {'folds_log_loss': 0.31, 'fold_1_log_loss': 0.3, 'fold_2_log_loss': 0.32}
     """
 
     pipeline: Pipeline
@@ -52,6 +55,9 @@ class Start(NamedTuple):
     """Where a search begins: parameters of earlier models, which are tried first, in at most half of the trials.
 
     `offset` is added to the sampler's seed: with one seed every search would try the same other points.
+
+    >>> Start() == COLD, Start([{"C": 0.1}]).offset
+    (True, 0)
     """
 
     donated: Sequence[Mapping[str, Any]] = ()
@@ -62,7 +68,12 @@ COLD = Start()
 
 
 class TrainingRows(NamedTuple):
-    """The design matrix of n rows, their outcomes, and their weights where the spec names a column of them."""
+    """The design matrix of n rows, their outcomes, and their weights where the spec names a column of them.
+
+    >>> rows = TrainingRows(pd.DataFrame({"amount": [1.0, 2.0, 3.0]}), np.array([0.0, 1.0, 0.0]), None)
+    >>> rows.at(np.array([2, 0])).X["amount"].tolist()
+    [3.0, 1.0]
+    """
 
     X: pd.DataFrame
     y: metrics.Array

@@ -30,7 +30,11 @@ class TrainingSample(BaseModel):
 
 
 class UnfitCandidate(BaseModel):
-    """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself."""
+    """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself.
+
+    >>> UnfitCandidate.model_validate_json('{"name": "trees", "version": 4, "failed": ["TH701"]}').failed
+    ('TH701',)
+    """
 
     model_config = ConfigDict(frozen=True)
 

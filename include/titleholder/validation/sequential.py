@@ -64,7 +64,15 @@ class Look(BaseModel):
 
 
 class Accumulated(BaseModel):
-    """All looks of a reign together: since when the challengers are ahead, by how much, and with what evidence."""
+    """All looks of a reign together: since when the challengers are ahead, by how much, and with what evidence.
+
+    >>> month = date(2024, 2, 1)
+    >>> found = Accumulated(
+    ...     looks=3, since=month, counted=2, events=180, gain=0.02, lower=-0.001, log_evidence=2.9, needed=3.0
+    ... )
+    >>> found.shown
+    False
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -55,7 +55,15 @@ class Measurements(BaseModel):
 
 
 class Verdict(Measurements):
-    """What was found about one challenger. Small and frozen: it travels through XCom into the ledger."""
+    """What was found about one challenger. Small and frozen: it travels through XCom into the ledger.
+
+    >>> verdict = Verdict(
+    ...     challenger_metrics={"roc_auc": 0.71}, champion_metrics={}, gain=None, champion=None, rows=900, events=90,
+    ...     holdout_start=date(2024, 1, 1), holdout_end=date(2024, 4, 1), metric="roc_auc", confidence=0.95, checks=(),
+    ... )
+    >>> verdict.freshness(), verdict.accumulated(), verdict.looks
+    (None, None, ())
+    """
 
     champion: Reign | None
     candidate: str = ""

@@ -16,7 +16,11 @@ Kind = Literal["promote", "keep", "reject", "retire", "ask"]
 
 
 class Ruling(NamedTuple):
-    """What was ruled, and why in a sentence or two."""
+    """What was ruled, and why in a sentence or two.
+
+    >>> answered(Ruling("ask", "Better."), None)
+    Ruling(kind='keep', reason='No person could be asked. Better.')
+    """
 
     kind: Kind
     reason: str

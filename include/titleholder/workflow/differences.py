@@ -21,7 +21,13 @@ Closeness = Literal["equal", "within", "different"]
 
 
 class Difference(BaseModel):
-    """One value that is not what was recorded; `difference` is reproduced minus recorded, where both are numbers."""
+    """One value that is not what was recorded; `difference` is reproduced minus recorded, where both are numbers.
+
+    >>> tally = Tally("metrics")
+    >>> tally.compare({"roc_auc": 0.75}, {"roc_auc": 0.5})
+    >>> tally.differences
+    [Difference(path='metrics.roc_auc', recorded=0.75, reproduced=0.5, difference=-0.25)]
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,7 +38,11 @@ class Difference(BaseModel):
 
 
 class ComparedPart(BaseModel):
-    """How many values of one part were compared: equal to the last digit, within tolerance, different."""
+    """How many values of one part were compared: equal to the last digit, within tolerance, different.
+
+    >>> ComparedPart(name="metrics", equal=9, within=2, different=1).compared
+    12
+    """
 
     model_config = ConfigDict(frozen=True)
 

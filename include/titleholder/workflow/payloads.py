@@ -36,7 +36,11 @@ class Origin(Payload):
 
 
 class Donor(Payload):
-    """An earlier version whose searched parameters a run tries first; never its scores, which are from other rows."""
+    """An earlier version whose searched parameters a run tries first; never its scores, which are from other rows.
+
+    >>> Donor.model_validate_json('{"version": 3, "candidate": "trees", "params": {"depth": 4, "rate": 4.0}}').params
+    {'depth': 4, 'rate': 4.0}
+    """
 
     version: int
     candidate: str

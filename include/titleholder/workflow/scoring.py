@@ -35,7 +35,11 @@ RELOADED_ROWS = 50
 
 
 class TrainedVersion(NamedTuple):
-    """A registered version, the MLflow run that trained it, and the spec under which it was trained."""
+    """A registered version, the MLflow run that trained it, and the spec under which it was trained.
+
+    >>> TrainedVersion(3, "a1b2", ModelSpec.model_construct(name="loans")).key("c3d4")
+    ScoreKey(model='loans', run_id='a1b2', sha256='c3d4')
+    """
 
     version: int
     run_id: str

@@ -59,6 +59,9 @@ class LeakReport(BaseModel):
     `hashes` has one entry for each state of the tables: a hash of what the query extracts then. `unverified` has, for
     each table that is overwritten in place, the columns that query or spec use and `changes` does not name: they cannot
     be tested, because their values on `as_of` are not known.
+
+    >>> LeakReport.model_construct(leaks=(), warnings=("One table is empty.",)).passed
+    True
     """
 
     model_config = ConfigDict(frozen=True)

@@ -59,7 +59,11 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 class Picture(NamedTuple):
-    """An SVG file, the text that replaces it for those who cannot see it, and its caption."""
+    """An SVG file, the text that replaces it for those who cannot see it, and its caption.
+
+    >>> Picture(b"<svg/>", "Nothing.", "An empty picture.").address
+    'data:image/svg+xml;base64,PHN2Zy8+'
+    """
 
     svg: bytes
     alt: str

@@ -24,7 +24,13 @@ TICKS = 5
 
 
 class TimeWindow(NamedTuple):
-    """A half-open interval of time; `start` is None where it is unknown or reaches back to the first row."""
+    """A half-open interval of time; `start` is None where it is unknown or reaches back to the first row.
+
+    >>> TimeWindow("Champion's training", None, date(2024, 1, 1), CHAMPION).dates
+    'all before 2024-01-01'
+    >>> TimeWindow("Judged rows", date(2024, 1, 1), date(2024, 4, 1), INK).dates
+    '2024-01-01 to before 2024-04-01'
+    """
 
     name: str
     start: date | None

@@ -26,7 +26,13 @@ confidence, the champion, and the looks of its reign with the minimum gain."""
 
 
 class Finding(NamedTuple):
-    """What a check found: a status, one sentence and the numbers it rests on."""
+    """What a check found: a status, one sentence and the numbers it rests on.
+
+    >>> found(True, "Harm is shown.", {"gain": -0.1}).status
+    'fail'
+    >>> not_applicable("No champion yet.").numbers
+    {}
+    """
 
     status: Status
     explanation: str
@@ -48,7 +54,12 @@ NOT_MEASURABLE = not_applicable("Nothing can be measured on the holdout.")
 
 
 class Result(BaseModel):
-    """One check's result: a status, the numbers it rests on and one sentence. `subject` and `role` are the check's."""
+    """One check's result: a status, the numbers it rests on and one sentence. `subject` and `role` are the check's.
+
+    >>> result = Result(code="TH401", title="Scores", severity="warn", status="fail", numbers={}, explanation="Drift.")
+    >>> result.failed, result.blocks
+    (True, False)
+    """
 
     model_config = ConfigDict(frozen=True)
 

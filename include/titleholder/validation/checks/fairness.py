@@ -14,7 +14,11 @@ from titleholder.validation.metrics import Interval
 
 
 class Acceptance(NamedTuple):
-    """How many rows of a protected group are accepted."""
+    """How many rows of a protected group are accepted.
+
+    >>> Acceptance("age", "age=old", rows=200, accepted=150).rate
+    0.75
+    """
 
     column: str
     name: str
@@ -28,7 +32,12 @@ class Acceptance(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two groups of one column, the less accepted one first."""
+    """Two groups of one column, the less accepted one first.
+
+    >>> pair = Pair(Acceptance("age", "age=old", 200, 75), Acceptance("age", "age=young", 100, 75))
+    >>> pair.name, pair.ratio
+    ('age=old over age=young', 0.5)
+    """
 
     lower: Acceptance
     higher: Acceptance

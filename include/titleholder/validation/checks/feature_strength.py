@@ -19,7 +19,14 @@ from titleholder.validation.metrics import Estimation, Interval, Sample
 
 
 class KnownOutcomes(NamedTuple):
-    """The design matrix of some rows, and their outcomes and weights."""
+    """The design matrix of some rows, and their outcomes and weights.
+
+    >>> rows = KnownOutcomes(pd.DataFrame({"amount": [1.0, 2.0]}), Sample(np.array([0.0, 1.0]), np.array([1.0, 3.0])))
+    >>> rows.joined(rows).sample.weights
+    array([1., 3., 1., 3.])
+    >>> rows.joined(KnownOutcomes(rows.X, Sample(rows.sample.y))).sample.weights is None
+    True
+    """
 
     X: pd.DataFrame
     sample: Sample

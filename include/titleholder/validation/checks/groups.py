@@ -21,7 +21,12 @@ Bounded = TypeVar("Bounded", bound=Interval)
 
 
 class Group(NamedTuple):
-    """The rows whose `column` has this value."""
+    """The rows whose `column` has this value.
+
+    >>> frame = pd.DataFrame({"region": ["north", None, "north"]})
+    >>> [(group.name, group.rows.tolist()) for group in groups(frame, ["region"])]
+    [('region=(missing)', [1]), ('region=north', [0, 2])]
+    """
 
     column: str
     value: str

@@ -14,7 +14,11 @@ Mask = NDArray[np.bool_]
 
 
 class Contrast(NamedTuple):
-    """A signed sum of areas, its standard error, and the degrees of freedom of Student's t for it."""
+    """A signed sum of areas, its standard error, and the degrees of freedom of Student's t for it.
+
+    >>> contrast(Sample(np.array([0.0, 0.0, 1.0])), np.array([[0.1, 0.3, 0.2]]), np.array([1.0]))
+    Contrast(estimate=0.5, error=inf, freedom=1.0)
+    """
 
     estimate: float
     error: float

@@ -27,7 +27,13 @@ from titleholder.validation.metrics.means import ratio_of_means, weights_of
 
 
 class Calibration(NamedTuple):
-    """How predicted probabilities compare with what happened; perfect is 1, 0 and 1."""
+    """How predicted probabilities compare with what happened; perfect is 1, 0 and 1.
+
+    >>> y, p = np.repeat([1.0, 0.0, 1.0, 0.0], [30, 70, 70, 30]), np.repeat([0.1, 0.9], 100)  # too extreme
+    >>> found = calibration(Sample(y), p, confidence=0.95)
+    >>> round(found.observed_expected.estimate, 2), round(found.slope.estimate, 2)
+    (1.0, 0.39)
+    """
 
     observed_expected: Interval
     intercept: Interval

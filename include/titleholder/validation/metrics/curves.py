@@ -14,7 +14,12 @@ Weights = NDArray[Any]
 
 
 class Counts(NamedTuple):
-    """Sums of weights at the q distinct scores of events, ascending, for B weight vectors at once."""
+    """Sums of weights at the q distinct scores of events, ascending, for B weight vectors at once.
+
+    >>> counts = Curve(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.3])).count(np.array([[1, 1, 2]]))
+    >>> counts.events, counts.total
+    (array([[1, 2]]), array([[3]]))
+    """
 
     events: Weights
     """Of the events with that score, shape (B, q)."""

@@ -41,6 +41,11 @@ class Period(BacktestPart):
     """A stretch [as_of, end) of event time, the versions there were when it began, and which each policy used.
 
     `as_of` is that of its decision; of a rollback, the day on which it was made.
+
+    >>> dates = {"as_of": date(2024, 1, 1), "end": date(2024, 2, 1)}
+    >>> month = Period(**dates, kind="keep", versions=(1, 2), gate=1, newest=2, never=1)
+    >>> month.used("newest")
+    2
     """
 
     as_of: date

@@ -37,7 +37,12 @@ Progress = Callable[[str, int, int], None]
 
 
 class Request(NamedTuple):
-    """What is to be looked at: which lane, its decisions until when, outcomes as of when, and other values to try."""
+    """What is to be looked at: which lane, its decisions until when, outcomes as of when, and other values to try.
+
+    >>> request = Request("loans", "live")
+    >>> request.until, request.confidences
+    (None, ())
+    """
 
     model: str
     lane: str

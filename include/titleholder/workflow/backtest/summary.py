@@ -142,7 +142,11 @@ def mean_of(versions: Sequence[int | None], found: Sequence[PeriodResult]) -> tu
 
 
 class Setting(BacktestPart):
-    """Values of the judgement that a lane is replayed with."""
+    """Values of the judgement that a lane is replayed with.
+
+    >>> Setting.of(Judgement(metric="brier"))
+    Setting(rule='fresh', tolerated_loss=0.005, minimum_gain=0.0, confidence=0.95)
+    """
 
     rule: str
     tolerated_loss: float
