@@ -13,7 +13,8 @@ import numpy as np
 from scipy import special, stats
 from sklearn.linear_model import LogisticRegression
 
-from titleholder.spec.criteria import CalibrationRule, Judgement
+from titleholder.spec.check_rules import CalibrationRule
+from titleholder.spec.criteria import Judgement
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Estimation, Sample, means
 from titleholder.validation.metrics.linearised import further_from_one

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
 
-from titleholder.spec.criteria import METRICS
 from titleholder.spec.loader import load_specs
+from titleholder.spec.metrics import METRICS
 from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT

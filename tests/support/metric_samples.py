@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from titleholder.spec.criteria import METRICS, CutOff, Emp, Judgement, Profit
+from titleholder.spec.criteria import CutOff, Emp, Judgement, Profit
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Gain, Sample
 

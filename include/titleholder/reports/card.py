@@ -20,7 +20,7 @@ from titleholder.reports.plots import (
 )
 from titleholder.reports.plots.drawing import Picture, scored_models
 from titleholder.reports.rendering import render
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 

@@ -10,7 +10,7 @@ from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, headline, safe_links
 from titleholder.reports.plots.sequential import counted_looks, cumulative_looks
 from titleholder.reports.plots.windows import time_windows
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.verdict import Verdict
 
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from croniter import croniter
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.criteria import METRICS, Judgement, Task
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.sql import PARAMETERS, parameters
 from titleholder.spec.types import Address, AssetName, ClassPath, Column, Duration, ElapsedTime, Name, StrictModel
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from titleholder import formatting
-from titleholder.spec.criteria import docs_url
+from titleholder.spec.check_rules import docs_url
 from titleholder_airflow import urls
 from titleholder_airflow.page import charts, mlflow
 

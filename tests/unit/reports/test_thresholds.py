@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from support.factories import a_spec
 from titleholder.reports import thresholds
-from titleholder.spec.criteria import Checks, Judgement
+from titleholder.spec.check_rules import Checks
+from titleholder.spec.criteria import Judgement
 
 
 def test_every_key_of_the_judgement_is_listed() -> None:

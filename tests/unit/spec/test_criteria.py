@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from support.factories import a_regression, a_spec
-from titleholder.spec.criteria import METRICS, Judgement
+from titleholder.spec.criteria import Judgement
 from titleholder.spec.loader import DEFAULT_FOLDER, SpecLoader
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 
 NEEDS: dict[str, Any] = {

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from titleholder.formatting import metric, short
 from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, picture, whiskers
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Evidence, measurable
 from titleholder.validation.metrics import Interval

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from titleholder.spec.criteria import CHECKS_PAGE
+from titleholder.spec.check_rules import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
 from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.spec.criteria import Rule, docs_url
+from titleholder.spec.check_rules import Rule, docs_url
 from titleholder.validation.evidence import Evidence
 
 Status = Literal["pass", "fail", "not_applicable"]

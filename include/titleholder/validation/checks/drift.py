@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from titleholder.spec.criteria import Stability
+from titleholder.spec.check_rules import Stability
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.evidence import Array, Evidence

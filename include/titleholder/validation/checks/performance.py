@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from titleholder.data import features
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain, estimate_metric
 from titleholder.validation.evidence import Array, Evidence

@@ -1,4 +1,4 @@
-"""Metrics with their intervals, gains, calibration and stability; names and directions are in `spec.criteria`."""
+"""Metrics with their intervals, gains, calibration and stability; names and directions are in `spec.metrics`."""
 
 from titleholder.validation.metrics.auc import delong
 from titleholder.validation.metrics.bootstrap import resample

@@ -1,6 +1,6 @@
 """One model's metrics, and the gain of one model over another on the same rows, with their intervals.
 
-Names and directions are in `titleholder.spec.criteria.METRICS`. `y` are outcomes, `p` scores: the probability of
+Names and directions are in `titleholder.spec.metrics.METRICS`. `y` are outcomes, `p` scores: the probability of
 class 1 for classification, the predicted value for regression; one-dimensional float arrays of equal length n.
 """
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from titleholder.spec.criteria import METRICS, Judgement
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.metrics.auc import contrast
 from titleholder.validation.metrics.bootstrap import resample
 from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample, check, least_units, student

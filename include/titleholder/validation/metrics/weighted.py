@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from titleholder.spec.criteria import METRICS, Judgement
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.metrics import curves, profit
 from titleholder.validation.metrics.curves import Counts, Curve, Weights
 from titleholder.validation.metrics.inputs import Array, Rows, check_probabilities
@@ -34,7 +35,7 @@ def prepare(
     """The metric `name` of these scores.
 
     Args:
-        name: a key of `titleholder.spec.criteria.METRICS`.
+        name: a key of `titleholder.spec.metrics.METRICS`.
         y: outcomes, shape (n,).
         p: scores, shape (n,): the probability of class 1, or the predicted value.
         judgement: has what `profit` (with a `cut_off`), `emp` and `pinball` (`quantile`) need. A share to accept is of

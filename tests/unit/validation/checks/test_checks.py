@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, a_spec, evidence, rows
-from titleholder.spec.criteria import Checks
+from titleholder.spec.check_rules import Checks
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Check, Finding
 from titleholder.validation.evidence import Evidence, TrainingSample

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.comparison import sufficient_gain
 from titleholder.validation.metrics import Gain

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from support.metric_samples import differences, sample, won
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation.metrics import Array, Sample, bootstrap
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, differences, sample, won
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Interval, Sample
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, won
-from titleholder.spec.criteria import METRICS
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Sample
 

@@ -12,7 +12,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from support.metric_samples import CLASSIFICATION, JUDGEMENT, REGRESSION, A, B, W, Y, sample
-from titleholder.spec.criteria import METRICS, Judgement
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array
 from titleholder.validation.metrics.weighted import prepare

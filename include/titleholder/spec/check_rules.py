@@ -1,0 +1,228 @@
+"""The thresholds of every check, with their defaults; docs/checks.md explains each."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from titleholder.spec.metrics import METRICS
+from titleholder.spec.types import StrictModel
+
+Severity = Literal["block", "warn", "off"]
+CHECKS_PAGE = "docs/checks.md"
+
+
+def docs_url(code: str, title: str) -> str:
+    """The address of a check's section in the documentation, relative to the repository.
+
+    >>> docs_url("TH301", "Gain sufficient")
+    'docs/checks.md#th301-gain-sufficient'
+    """
+    heading = re.sub(r"[^\w\- ]", "", f"{code} {title}".lower())
+    return f"{CHECKS_PAGE}#{heading.replace(' ', '-')}"
+
+
+class Rule(StrictModel):
+    """Settings of a check. `block`: a challenger that fails cannot win; `warn`: only a warning; `off`: not run.
+
+    >>> Rule(severity=False).severity  # a bare `off` in YAML
+    'off'
+    """
+
+    severity: Severity = "block"
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _off_without_quotes(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
+
+
+class Baseline(Rule):
+    """Better than a constant, by more than this (in the metric's units, shown by its interval)."""
+
+    minimum_gain: float = Field(default=0.0, ge=0.0)
+
+
+class CalibrationRule(Rule):
+    """Observed over expected within [1 / (1 + t), 1 + t]; the calibration slope between its bounds.
+
+    A measure beyond its bounds does no harm unless it is shown to be further from 1 than the champion's by more than
+    `tolerance`, a difference of logarithms.
+
+    >>> 1 / (1 + CalibrationRule().observed_expected), 1 + CalibrationRule().observed_expected
+    (0.8, 1.25)
+    """
+
+    observed_expected: float = Field(default=0.25, gt=0.0)
+    slope_low: float = Field(default=0.7, gt=0.0, lt=1.0)
+    slope_high: float = Field(default=1.5, gt=1.0)
+    tolerance: float = Field(default=0.1, ge=0.0)
+
+
+class Cohorts(Rule):
+    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar month or quarter with enough events.
+
+    >>> Cohorts().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+    period: Literal["month", "quarter"] = "month"
+    observed_expected: float = Field(default=0.5, gt=0.0)
+    minimum_events: int = Field(default=30, ge=2)
+
+
+class ChampionFloors(Rule):
+    """The champion itself on the judged rows against `floors`: a warning that it is no longer good enough."""
+
+    severity: Severity = "warn"
+
+
+class Segments(Rule):
+    """No segment with enough events is shown to lose more than this, in the metric's units."""
+
+    tolerance: float = Field(default=0.02, ge=0.0)
+    minimum_events: int = Field(default=30, ge=2)
+
+
+class ProfitRule(Rule):
+    """Profit a row at the cut-off is not shown to fall by more than this."""
+
+    tolerance: float = Field(default=0.0, ge=0.0)
+
+
+class SwapSet(Rule):
+    """Rows that only the challenger accepts are not shown to do worse than those that only the champion accepts.
+
+    `tolerance` is a difference of event rates (classification) or of mean outcomes (regression).
+    """
+
+    tolerance: float = Field(default=0.0, ge=0.0)
+    minimum_rows: int = Field(default=30, ge=2)
+
+
+class Stability(Rule):
+    """The population stability index of the scores is not shown to exceed this.
+
+    >>> Checks().drift == Checks().shift
+    True
+    """
+
+    severity: Severity = "warn"
+    psi: float = Field(default=0.25, gt=0.0)
+    bins: int = Field(default=10, ge=2, le=100)
+
+
+class TooGood(Rule):
+    """A metric beyond its ceiling is more likely a leak than a success. Only the task's own metrics count.
+
+    Point estimates are judged: an honest model is so far from the ceiling that chance does not take it there. Models of
+    consumer credit reach ROC AUC 0.65 to 0.85 (Lessmann et al. 2015, European Journal of Operational Research 247).
+    ROC AUC 0.90 is Gini 0.80 and, of binormal scores, KS 0.64; every classification has a ROC AUC, so these need no
+    ceiling of their own. PR AUC, Brier score and log loss have none because they depend on the event rate, errors and
+    profits because they depend on the target's unit.
+
+    >>> TooGood(ceilings={"gini": 0.8}).ceilings  # in place of the default ones
+    {'gini': 0.8}
+    """
+
+    ceilings: dict[str, float] = Field(default={"roc_auc": 0.90, "r2": 0.90})
+
+    @field_validator("ceilings")
+    @classmethod
+    def _of_known_metrics(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := [name for name in value if name not in METRICS]:
+            raise ValueError(f"no metric {', '.join(map(repr, unknown))}; valid: {', '.join(METRICS)}")
+        return value
+
+
+class SingleFeature(Rule):
+    """No feature alone reaches this, by the point estimate (either direction).
+
+    >>> SingleFeature(roc_auc=0.5)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Input should be greater than 0.5...
+    """
+
+    roc_auc: float = Field(default=0.80, gt=0.5, le=1.0)
+    r2: float = Field(default=0.80, gt=0.0, le=1.0)
+
+
+class Plausible(Rule):
+    """Gain, rise of a feature and strength of a new feature are no larger than the progress of honest models.
+
+    In ROC AUC or R2, whatever metric decides: these depend neither on the event rate nor on the target's unit, so one
+    table serves every metric. A gain of 0.05 in ROC AUC is one of 0.10 in Gini. `gain_*`: over the champion. `rise_*`:
+    of a feature alone, from the older half of the training rows to the judged rows. `new_feature_*`: of a feature alone
+    that the champion does not have. A failure keeps a winner from being promoted without a person.
+
+    >>> Plausible(gain_gini=0.1)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Extra inputs are not permitted...
+    """
+
+    gain_roc_auc: float = Field(default=0.05, gt=0.0)
+    gain_r2: float = Field(default=0.10, gt=0.0)
+    rise_roc_auc: float = Field(default=0.10, gt=0.0)
+    rise_r2: float = Field(default=0.20, gt=0.0)
+    new_feature_roc_auc: float = Field(default=0.72, gt=0.5, le=1.0)
+    new_feature_r2: float = Field(default=0.50, gt=0.0, le=1.0)
+
+
+class Fairness(Rule):
+    """In each protected column, the lowest acceptance rate of a group over the highest is not shown below this."""
+
+    severity: Severity = "warn"
+    ratio: float = Field(default=0.8, gt=0.0, le=1.0)
+    minimum_rows: int = Field(default=50, ge=2)
+
+
+class Monotone(Rule):
+    """Columns declared increasing or decreasing are so in the fitted model, on this many rows and points.
+
+    >>> Monotone().rows * Monotone().points  # predictions for each declared column
+    4000
+    """
+
+    rows: int = Field(default=200, ge=1, le=10_000)
+    points: int = Field(default=20, ge=2, le=200)
+    tolerance: float = Field(default=1e-9, ge=0.0)
+
+
+class Signature(Rule):
+    """The challenger requires no input from its consumers that the champion does not require."""
+
+
+class Reload(Rule):
+    """Predictions of the model read back from the registry, against those recorded when it was trained."""
+
+    tolerance: float = Field(default=1e-12, ge=0.0)
+
+
+class Checks(StrictModel):
+    """The settings of every check that has any.
+
+    >>> [key for key, rule in Checks() if rule.severity == "warn"]
+    ['cohorts', 'champion_floors', 'drift', 'shift', 'fairness']
+    """
+
+    baseline: Baseline = Baseline()
+    calibration: CalibrationRule = CalibrationRule()
+    cohorts: Cohorts = Cohorts()
+    champion_floors: ChampionFloors = ChampionFloors()
+    segments: Segments = Segments()
+    profit: ProfitRule = ProfitRule()
+    swap_set: SwapSet = SwapSet()
+    drift: Stability = Stability()
+    shift: Stability = Stability()
+    too_good: TooGood = TooGood()
+    single_feature: SingleFeature = SingleFeature()
+    plausible: Plausible = Plausible()
+    fairness: Fairness = Fairness()
+    monotone: Monotone = Monotone()
+    signature: Signature = Signature()
+    reload: Reload = Reload()
