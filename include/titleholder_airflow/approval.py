@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 from airflow.sdk import Param, timezone
 
 if TYPE_CHECKING:
-    from titleholder.spec.model import Approval
+    from titleholder.spec.promotion import Approval
     from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision
 
 DOC = """Ask the people whom the spec names whether the challenger may become champion, where the proposal needs it.

@@ -19,7 +19,7 @@ from airflow.sdk.definitions.callback import AsyncCallback  # the stub of airflo
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
-from titleholder.spec.model import Notifications
+from titleholder.spec.promotion import Notifications
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import urls

@@ -17,7 +17,8 @@ from titleholder.data.leakage.leaktest import LeakReport, leaktest
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
-from titleholder.spec.model import ModelSpec, TableHistory
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.source import TableHistory
 
 pytestmark = pytest.mark.slow
 AS_OF = date(2023, 6, 1)

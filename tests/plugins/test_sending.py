@@ -15,7 +15,7 @@ from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
 from titleholder_airflow import notify
 loaded = [m for m in heavy if m in sys.modules]
-from titleholder.spec.model import Notifications
+from titleholder.spec.promotion import Notifications
 
 DECISION = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from titleholder.errors import SpecError, UsageError
 from titleholder.spec import messages
 from titleholder.spec.messages import Lines
-from titleholder.spec.model import QUERY_FILE, ModelSpec
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.source import QUERY_FILE
 from titleholder.spec.sql import PARAMETERS
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"

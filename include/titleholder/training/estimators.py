@@ -7,7 +7,8 @@ import inspect
 from typing import Any
 
 from titleholder.errors import SpecError
-from titleholder.spec.model import Candidate, ModelSpec
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.training import Candidate
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""

@@ -14,7 +14,8 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from titleholder.errors import SpecError
-from titleholder.spec.model import Candidate, ModelSpec
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.training import Candidate
 from titleholder.training import estimators
 from titleholder.validation.metrics import Array
 

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from titleholder.data import features
 from titleholder.errors import SpecError, TitleholderError, TrainingError
 from titleholder.spec.metrics import METRICS
-from titleholder.spec.model import Candidate, ModelSpec, Range
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.training import Candidate, Range
 from titleholder.training.pipeline import build, score
 from titleholder.validation import metrics
 

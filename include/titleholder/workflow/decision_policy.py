@@ -7,7 +7,8 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from titleholder.ledger.decision import Answer
-from titleholder.spec.model import Approval, ModelSpec, Person
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.promotion import Approval, Person
 from titleholder.spec.types import LIVE
 from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Verdict

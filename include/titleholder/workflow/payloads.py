@@ -8,7 +8,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from titleholder.ledger.decision import Answer
-from titleholder.spec.model import Choice, ModelSpec, Person
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.promotion import Person
+from titleholder.spec.training import Choice
 from titleholder.spec.windows import Intervals
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from support.factories import SQL, a_regression, a_spec, with_candidate
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
-from titleholder.spec.model import ModelSpec, Notifications
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.promotion import Notifications
 
 SHIPPED = sorted(path.stem for path in DEFAULT_FOLDER.glob("*.yaml"))
 

@@ -19,7 +19,8 @@ from titleholder.data import as_of_range
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
 from titleholder.data.leakage.table_copies import TableCopies, copy_tables
 from titleholder.errors import UsageError
-from titleholder.spec.model import ModelSpec, TableHistory
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.source import TableHistory
 
 BASELINE, ORIGINAL, SYNTHETIC = "extract_baseline", "extract_original", "extract_synthetic"
 """Temporary tables with the extracts: without later facts, from the tables as they are, with synthetic later facts."""

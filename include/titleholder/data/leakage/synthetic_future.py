@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from titleholder.data.leakage.table_copies import Relation, TableCopies
 from titleholder.errors import UsageError
-from titleholder.spec.model import TableHistory
+from titleholder.spec.source import TableHistory
 from titleholder.spec.sql import quoted, setting
 
 ROWS = 2_000

@@ -1,0 +1,88 @@
+"""How candidates are trained: estimators, search spaces and the search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from titleholder.spec.types import ClassPath, Column, Name, StrictModel
+
+
+class Range(StrictModel):
+    """An interval to search in; whole numbers when both ends are.
+
+    >>> Range(low=0.01, high=0.3, log=True).high
+    0.3
+    """
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range starts above 0, not at {self.low}")
+        return self
+
+
+Choice = str | int | float | bool | None
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
+
+
+class Candidate(StrictModel):
+    """One way to train a model: any importable class that follows scikit-learn's estimator interface.
+
+    >>> Candidate(estimator="sklearn.linear_model.Ridge", params={"alpha": 1.0}, search={"alpha": (0.1, 1.0)})
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... both fixed under params and searched: alpha...
+    """
+
+    estimator: ClassPath
+    params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
+    search: dict[str, Range | Choices] = Field(default={})
+    encoding: Literal["auto", "linear", "tree"] = "auto"
+    increasing: tuple[Column, ...] = ()
+    decreasing: tuple[Column, ...] = ()
+
+    @field_validator("search")
+    @classmethod
+    def _sorted_by_name(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """The search depends on the order of its parameters, which the ledger does not keep."""
+        return dict(sorted(value.items()))
+
+    @model_validator(mode="after")
+    def _fixed_or_searched(self) -> Self:
+        if both := sorted(set(self.params) & set(self.search)):
+            raise ValueError(f"both fixed under params and searched: {', '.join(both)}")
+        if both := sorted(set(self.increasing) & set(self.decreasing)):
+            raise ValueError(f"both increasing and decreasing: {', '.join(both)}")
+        return self
+
+
+class Search(StrictModel):
+    """The effort of the hyper-parameter search, and the metric that it searches by.
+
+    >>> Search(metric="auc").metric  # checked by `ModelSpec`, which knows the task
+    'auc'
+    """
+
+    trials: int = Field(default=20, ge=1, le=1000)
+    folds: int = Field(default=4, ge=2, le=20)
+    metric: str | None = None
+    """By default log loss for a classification, the deciding metric for a regression: see `ModelSpec.search_metric`."""
+    warm_start: Literal["champion"] | None = None
+    """`champion`: parameters of the champion and the last challengers are tried first, in at most half the trials."""
+
+
+class Training(StrictModel):
+    """How candidates are trained."""
+
+    seed: int = Field(default=0, ge=0)
+    minimum_rows: int = Field(default=200, ge=10)
+    search: Search = Search()
+    candidates: dict[Name, Candidate] = Field(min_length=1)
