@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from dateutil.relativedelta import relativedelta
@@ -21,6 +21,7 @@ from localstack import cli as stack
 from localstack.airflow import DONE, Airflow
 from localstack.settings import environment
 from localstack.state import State
+from titleholder.cli.console import ProgressBars
 from titleholder.cli.tables import decision_table
 from titleholder.errors import TitleholderError
 from titleholder.ledger import reigns, store
@@ -158,8 +159,8 @@ def _months_between(first: date, last: date) -> int:
     return (last.year - first.year) * 12 + last.month - first.month
 
 
-def _progress() -> Any:
-    return Progress(
+def _progress() -> Progress:
+    return ProgressBars(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err
     )
 

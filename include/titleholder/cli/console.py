@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -13,10 +14,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 out, err = Console(), Console(stderr=True)
+LINE_EVERY = 20.0
+"""Seconds between two lines about a task, where there is no terminal."""
 
 Model = Annotated[str, typer.Argument(help="A model's name: its file in the models folder without .yaml.")]
 Lane = Annotated[str, typer.Option(help="The line of decisions, such as live or backtest.")]
@@ -24,18 +28,51 @@ AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
-@contextmanager
-def progress() -> Iterator[Any]:
-    """Progress bars on stderr; a task has a description and a `step`."""
-    from rich import progress as p
+class ProgressBars(Progress):
+    """Progress bars on a terminal; elsewhere (a log, CI) a line at the start and end of a task and in between.
 
+    >>> bars = ProgressBars(console=Console(file=sys.stdout, force_terminal=False))
+    >>> task = bars.add_task("Months", total=2)
+    Months: 0 of 2
+    >>> bars.update(task, completed=2)
+    Months: 2 of 2
+    """
+
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        self._printed: dict[TaskID, float] = {}
+
+    def add_task(self, description: str, *args: Any, **options: Any) -> TaskID:
+        """Add a task; see rich."""
+        task = super().add_task(description, *args, **options)
+        self._print(task)
+        return task
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Update a task; see rich."""
+        before = self._tasks[task_id].finished
+        super().update(task_id, **changes)
+        if not before:
+            self._print(task_id)
+
+    def _print(self, task_id: TaskID) -> None:
+        task, now = self._tasks[task_id], time.monotonic()
+        if self.disable and (task.finished or now - self._printed.get(task_id, -LINE_EVERY) >= LINE_EVERY):
+            self._printed[task_id] = now
+            done = "" if task.total is None else f": {task.completed:.0f} of {task.total:.0f}"
+            self.console.print(f"{task.description}{done} {task.fields.get('step', '')}".rstrip(), markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Progress on stderr; a task has a description and a `step`."""
     columns = (
-        p.TextColumn("{task.description}"),
-        p.BarColumn(),
-        p.TextColumn("{task.fields[step]}"),
-        p.TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[step]}"),
+        TimeElapsedColumn(),
     )
-    with p.Progress(*columns, console=err) as shown:
+    with ProgressBars(*columns, console=err) as shown:
         yield shown
 
 
