@@ -52,11 +52,11 @@ test: dev ## All tests, those on the real stack included: two sets side by side,
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-airflow: dev ## The tests with Airflow, and those without any server
-	$(BIN)/coverage run -m pytest tests/e2e tests/dags tests/plugins tests/unit
+test-airflow: dev ## The tests with Airflow
+	$(BIN)/coverage run -m pytest tests/e2e tests/dags tests/plugins
 
-test-services: dev ## The tests with PostgreSQL and MLflow
-	$(BIN)/coverage run -m pytest tests/integration
+test-services: dev ## The tests with PostgreSQL and MLflow, and those without any server
+	$(BIN)/coverage run -m pytest tests/integration tests/unit
 
 test-fast: dev ## The tests that need no server
 	$(BIN)/python -m pytest -m "not slow"
