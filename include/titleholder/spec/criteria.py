@@ -97,6 +97,14 @@ class Judgement(StrictModel):
         return dict(sorted(value.items()))
 
     @model_validator(mode="after")
+    def _a_loss_that_can_be_excluded(self) -> Self:
+        """A loss of one or more excludes nothing: where it is absolute, the metric lies between two numbers."""
+        if self.tolerated_loss is not None and self.tolerated_loss >= 1 and self.metric in METRICS:
+            unit = "a share of the champion's metric" if METRICS[self.metric].relative else f"in {self.metric}"
+            raise ValueError(f"tolerated_loss is {unit} and below 1, such as 0.01, not {self.tolerated_loss:g}")
+        return self
+
+    @model_validator(mode="after")
     def _profit_needs_a_cut_off(self) -> Self:
         if self.profit and not self.cut_off:
             raise ValueError("profit needs a cut_off: who is accepted?")

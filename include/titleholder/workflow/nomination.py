@@ -67,12 +67,14 @@ def versions(challenger: Challenger, registry: Registry) -> Iterator[int]:
 def following(challenger: Challenger, verdict: Verdict, registry: Registry) -> Challenger | None:
     """The next challenger where this one is unfit for use; None where it is not, or was the last.
 
+    `verdict` is the one without a champion: which candidate a month has must not depend on the champion of the time,
+    or a lane's decisions would depend on the order in which its months finish.
+
     Failures that all candidates share, such as too few outcomes or a feature that leaks, are not the candidate's own:
     with these no other is judged.
     """
     failed = [result.code for result in verdict.failed() if result.subject == "challenger"]
-    last = len(challenger.unfit) + 1 >= len(challenger.ranking)
-    if last or not failed or not all(CHECKS[code].of_candidate for code in failed):
+    if challenger.is_last or not failed or not all(CHECKS[code].of_candidate for code in failed):
         return None
     registry.models.set_tags(challenger.snapshot.model, challenger.version, names.tags(verdict="unfit"))
     unfit = UnfitCandidate(name=challenger.name, version=challenger.version, failed=tuple(failed))

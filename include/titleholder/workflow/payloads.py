@@ -113,6 +113,11 @@ class Challenger(Payload):
     ranking: tuple[Nominee, ...] = ()
     unfit: tuple[UnfitCandidate, ...] = ()
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no other candidate of the run comes after this one."""
+        return len(self.unfit) + 1 >= len(self.ranking)
+
     def at(self, version: int, unfit: tuple[UnfitCandidate, ...]) -> Self:
         """The challenger of the same run with this version, judged after these."""
         if version == self.version:

@@ -20,6 +20,7 @@ from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
+from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import Evidence, TrainingSample, UnfitCandidate
 from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
@@ -128,6 +129,20 @@ class ScoredComparison(BaseModel):
             note=self.note,
             results=results,
         )
+
+    def without_champion(self, verdict: Verdict) -> Verdict:
+        """This verdict as it would be without a champion; what a champion cannot change is taken from it."""
+        if self.reign is None:
+            return verdict
+        evidence = self.evidence.model_copy(update={"champion": None, "champion_inputs": None})
+        measured = Measurements(
+            challenger_metrics=verdict.challenger_metrics,
+            champion_metrics={},
+            challenger_interval=verdict.challenger_interval,
+            gain=None,
+        )
+        alone = self.model_copy(update={"evidence": evidence, "reign": None})
+        return alone.judge(measured, checks.unaffected_by("champion", verdict.checks))
 
 
 class Scorer:

@@ -216,10 +216,15 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
-        verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
-        while (following := nomination.following(challenger, verdict, scorer.registry)) is not None:
+        scored = compare(Comparison.of(challenger), reign, champion, scorer)
+        verdict = scored.judge()
+        while not challenger.is_last:
+            following = nomination.following(challenger, scored.without_champion(verdict), scorer.registry)
+            if following is None:
+                break
             challenger = following
-            verdict = compare(Comparison.of(challenger), reign, champion, scorer).judge()
+            scored = compare(Comparison.of(challenger), reign, champion, scorer)
+            verdict = scored.judge()
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
         document = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)

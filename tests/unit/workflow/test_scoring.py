@@ -186,6 +186,17 @@ def test_a_champion_without_a_decision_is_an_error(case: Case) -> None:
         compare(case.comparison, REIGN, None, case.scorer())
 
 
+def test_a_verdict_without_the_champion_is_that_of_a_comparison_without_one(case: Case) -> None:
+    """It decides whether a candidate is unfit, so it must not depend on who was champion when a month ran."""
+    reign = REIGN.model_copy(update={"trained_through": SPANS.holdout_start})
+    scored = compare(case.comparison, reign, CHAMPION, case.scorer())
+    verdict, bare = scored.judge(), compare(case.comparison, None, None, case.scorer()).judge()
+    assert verdict.gain is not None
+    assert [c.status for c in verdict.checks] != [c.status for c in bare.checks]
+    assert scored.without_champion(verdict) == bare
+    assert compare(case.comparison, None, None, case.scorer()).without_champion(bare) == bare
+
+
 def test_other_thresholds_and_looks_keep_rows_and_scores(case: Case) -> None:
     scored = compare(case.comparison, REIGN, CHAMPION, case.scorer())
     stricter, later = a_spec(judgement__minimum_gain=0.1), Reign(**{**REIGN.model_dump(), "judged_through": AS_OF})

@@ -107,8 +107,11 @@ def intercept(sample: Sample, p: Array) -> Linearised:
 
 
 def slope(sample: Sample, p: Array) -> Linearised:
-    """Of the log odds; NaN with one class only, and where predictions are equal or separate the classes."""
+    """Of the log odds; NaN with one class only, and where predictions are as good as equal or separate the classes."""
     log_odds = _log_odds(p)
+    if len(p) and np.ptp(log_odds) < NEAREST:
+        return _unknown(sample)
+    log_odds -= log_odds.mean()  # which leaves the slope as it is, and the information well conditioned
     low, high = log_odds[sample.y != 1], log_odds[sample.y == 1]
     if not len(low) or not len(high) or high.min() >= low.max() or low.min() >= high.max():
         return _unknown(sample)

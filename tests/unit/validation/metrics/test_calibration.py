@@ -192,3 +192,12 @@ def test_newtons_method_finds_its_way_from_far_off(shift: float) -> None:
 def test_predictions_that_are_no_probabilities_are_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="1 of 60 scores"):
         metrics.calibration(Sample(Y), np.where(np.arange(60) == 7, bad, A), confidence=0.95)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-16, 1e-14, 1e-12, 1e-9])
+def test_predictions_that_are_as_good_as_equal_have_no_slope(spread: float) -> None:
+    rng = np.random.default_rng(3)
+    y = (rng.random(500) < 0.06).astype(float)
+    found = metrics.calibration(Sample(y), 0.06 + spread * rng.normal(size=500), confidence=0.95)
+    assert math.isnan(found.slope.estimate)
+    assert math.isfinite(found.observed_expected.estimate)
