@@ -48,7 +48,7 @@ class Baseline(Rule):
 class CalibrationRule(Rule):
     """Observed over expected within [1 / (1 + t), 1 + t]; the calibration slope between its bounds.
 
-    A measure beyond its bounds does no harm unless it is shown to be further from 1 than the champion's by more than
+    A measure beyond its bounds fails only if it is shown to be further from 1 than the champion's by more than
     `tolerance`, a difference of logarithms.
 
     >>> 1 / (1 + CalibrationRule().observed_expected), 1 + CalibrationRule().observed_expected

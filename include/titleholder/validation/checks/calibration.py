@@ -23,7 +23,7 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     """Fails when observed over expected, or the slope, is shown to be beyond its bounds and further off than before.
 
     Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
-    that is not shown the check does not apply: replacing the champion does no harm. Of a regression the ratio is that
+    that is not shown the check does not apply. Of a regression the ratio is that
     of the means, left out where outcomes differ in sign, and the slope that of least squares.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
@@ -45,7 +45,7 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     values = ", ".join(f"{LABELS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
     sentence = f"{values}{_compared(excused, champion)}."
     if excused and len(beyond) == len(excused):
-        return not_applicable(f"Beyond its bounds, but replacing the champion does no harm: {sentence}", numbers)
+        return not_applicable(f"Beyond its bounds, and not shown to be worse than the champion: {sentence}", numbers)
     return found(len(beyond) > len(excused), f"On the holdout: {sentence}", numbers)
 
 

@@ -73,8 +73,8 @@ def replay(
     """The lane's decisions as they would have been under each setting, month by month for all of them at once.
 
     Each replay starts without a champion and carries its own reign and looks. It has one challenger an as-of date, the
-    last; it has no rollbacks, and people are not asked: a winner takes over. A month that cannot be judged, for its
-    rows lack what the champion of that replay needs, has no decision in it.
+    last; it has no rollbacks, and people are not asked: a plausible winner takes over. A month that cannot be judged,
+    for its rows lack what the champion of that replay needs, has no decision in it.
     """
     last = {row.as_of: row for row in decided if row.challenger_version is not None}
     replays: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
