@@ -76,7 +76,7 @@ class Judgement(StrictModel):
 
     metric: str
     rule: Literal["fresh", "sequential"] = "fresh"
-    tolerated_loss: float | None = Field(default=None, ge=0.0)
+    tolerated_loss: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Rule `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
     minimum_gain: float = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
@@ -95,14 +95,6 @@ class Judgement(StrictModel):
     def _sorted_by_name(cls, value: dict[str, float]) -> dict[str, float]:
         """Checks report floors in their order, which the ledger does not keep."""
         return dict(sorted(value.items()))
-
-    @model_validator(mode="after")
-    def _a_loss_that_can_be_excluded(self) -> Self:
-        """A loss of one or more excludes nothing: where it is absolute, the metric lies between two numbers."""
-        if self.tolerated_loss is not None and self.tolerated_loss >= 1 and self.metric in METRICS:
-            unit = "a share of the champion's metric" if METRICS[self.metric].relative else f"in {self.metric}"
-            raise ValueError(f"tolerated_loss is {unit} and below 1, such as 0.01, not {self.tolerated_loss:g}")
-        return self
 
     @model_validator(mode="after")
     def _profit_needs_a_cut_off(self) -> Self:

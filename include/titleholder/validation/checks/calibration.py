@@ -23,8 +23,8 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     """Fails when observed over expected, or the slope, is shown to be beyond its bounds and further off than before.
 
     Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
-    that is not shown the check does not apply. Of a regression the ratio is that
-    of the means, left out where outcomes differ in sign, and the slope that of least squares.
+    that is not shown the check does not apply. Of a regression the ratio is that of the means, left out where outcomes
+    differ in sign, and the slope that of least squares.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}

@@ -37,7 +37,6 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "fresh":
-        numbers.pop("minimum")
         limit = judgement.loss_limit(evidence.champion_metrics[judgement.metric])
         now = fresh.challenge(
             gain, tolerated_loss=limit, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence

@@ -83,7 +83,7 @@ def _plausible(evidence: Evidence) -> Finding:
     """Fails when the challenger's progress is larger than that of honest models.
 
     That is the gain over the champion, a feature that alone predicts much better than on the training rows, or a new
-    feature, which the champion does not have, that alone predicts well. Without a champion every feature is new.
+    feature, which the champion does not have, that alone predicts well. Without a champion only the second counts.
     """
     if not _varied(evidence):
         return NOT_MEASURABLE
@@ -150,9 +150,10 @@ def _new_features(evidence: Evidence) -> _Part | None:
     a leak. None where there is no new feature, and without a champion: then all are new, and a strong one is what most
     first models are built on.
     """
-    known, alone = evidence.champion_inputs, FeatureStrength.on_all_rows(evidence)
+    known = evidence.champion_inputs
     if evidence.champion is None or known is None:
         return None
+    alone = FeatureStrength.on_all_rows(evidence)
     values = alone.values([f for f in alone.features if f not in known])
     if not values:
         return None

@@ -46,7 +46,7 @@ def grid(
         UsageError: for a value that no spec could have.
     """
     own = spec.judgement
-    around = [own.tolerance * times for times in TOLERANCES] if own.rule == "fresh" else []
+    around = [own.tolerance * times for times in TOLERANCES if own.tolerance * times < 1] if own.rule == "fresh" else []
     losses = sorted({own.tolerance, *(tolerated_losses or around)})
     gains = sorted({own.minimum_gain, *minimum_gains})
     levels = sorted({own.confidence, *(confidences or CONFIDENCES)})

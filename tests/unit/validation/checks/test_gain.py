@@ -103,7 +103,15 @@ def test_the_bound_is_students(freedom: float, status: str) -> None:
 def test_says_the_numbers_it_rests_on() -> None:
     found = check(of(0.0123, 0.01))
     assert found.numbers == pytest.approx(
-        {"gain": 0.0123, "lower": -0.0077, "upper": 0.0323, "bound": -0.0041485, "tolerated_loss": 0.01}, abs=1e-6
+        {
+            "gain": 0.0123,
+            "lower": -0.0077,
+            "upper": 0.0323,
+            "minimum": 0.0,
+            "bound": -0.0041485,
+            "tolerated_loss": 0.01,
+        },
+        abs=1e-6,
     )
     assert found.explanation == (
         "roc_auc: gain +0.0123 on this holdout, which must exceed +0; "

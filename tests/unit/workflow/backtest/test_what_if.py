@@ -30,12 +30,17 @@ def test_the_specs_own_values_are_always_among_them_and_the_other_rule_is_too() 
     )  # fmt: skip
 
 
+def test_the_values_around_a_large_tolerated_loss_are_valid_too() -> None:
+    assert [s.tolerated_loss for s in grid(a_spec(judgement__tolerated_loss=0.9))[:-1:4]] == [0.0, 0.45, 0.9]
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
         ({"confidences": (0.4,)}, "confidence: 0.4"),
         ({"minimum_gains": (float("nan"),)}, "minimum_gain"),
         ({"tolerated_losses": (-0.01,)}, "tolerated_loss: -0.01"),
+        ({"tolerated_losses": (1.0,)}, "tolerated_loss: 1.0"),
     ],
 )
 def test_a_value_that_no_spec_could_have_is_refused(given: dict[str, tuple[float, ...]], named: str) -> None:
