@@ -38,6 +38,32 @@ class Reign(BaseModel):
     looks: tuple[Look, ...] = ()
 
 
+class Recall(BaseModel):
+    """A former version that the record expects to do better in use than both the champion and the challenger.
+
+    `trained_through` ends the rows that it was trained on, `gain` is over the champion, more being better, `risk` the
+    probability that it is worse by more than the tolerated loss. `failed` are the blocking checks that it failed on
+    this holdout: with any it is not recalled.
+
+    >>> Recall(version=3, as_of=date(2024, 1, 1), trained_through=date(2023, 7, 1), gain=0.006, risk=0.01).fit
+    True
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    as_of: date
+    trained_through: date
+    gain: float
+    risk: float
+    failed: tuple[Result, ...] = ()
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may be champion again."""
+        return not self.failed
+
+
 class Measurements(BaseModel):
     """Both models' metrics on the judged rows, and the gain of one over the other.
 
@@ -80,6 +106,8 @@ class Verdict(Measurements):
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
+    recall: Recall | None = None
+    """Under the rule `record`, where a former version is expected to do best."""
     unfit: tuple[UnfitCandidate, ...] = ()
     """Better candidates of the run that were judged on the same rows before this one, and are unfit for use."""
 
