@@ -117,7 +117,7 @@ class Judgement(StrictModel):
 
     @property
     def tolerance(self) -> float:
-        """The tolerated loss (rules `record`, `fresh`): in the metric's unit, or as a share of the champion's metric."""
+        """The tolerated loss, in the metric's unit or as a share of the champion's metric, where it is relative."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
 
     @property

@@ -244,16 +244,17 @@ class Record:
         self._trained, self._unit = trained, unit
         self._place = {version: place for place, version in enumerate(self.versions, start=1)}
         self._precision, self._vector = self._priors()
-        scores = np.zeros(len(EXPERTS))
+        scores, seen = np.zeros(len(EXPERTS)), 0
         kept = np.array([0.5 ** (1 / expert.half_life) for expert in EXPERTS])
         for cohort in cohorts:
             part = _Part(cohort, np.array([self._place[m.version] for m in cohort.members]), unit)
+            seen = max(seen, int(part.places.max()))
             if len(part.places) > 1:
-                scores = FORGETTING * scores + part.log_density(*self._at(part.places))
+                scores = FORGETTING * scores + part.log_density(*self._at(part.places, seen))
             self._forget(kept)
             self._add(part)
         self.weights = special.softmax(scores)
-        self._mean, self._covariance = self._at(np.arange(1, len(self.versions) + 1))
+        self._mean, self._covariance = self._at(np.arange(1, len(self.versions) + 1), len(self.versions))
 
     def _priors(self) -> tuple[Array, Array]:
         size = len(self.versions) + 1
@@ -276,13 +277,17 @@ class Record:
         self._vector[:, 0] += of_curve @ part.values
         self._vector[:, places] += contrast @ part.values
 
-    def _at(self, places: Places) -> tuple[Array, Array]:
-        """Means and covariances of the drift and the u at these places, (experts, 1 + n) and with (1 + n, 1 + n)."""
-        at = np.append(0, places)
-        columns = np.zeros((self._precision.shape[1], len(at)))
+    def _at(self, places: Places, seen: int) -> tuple[Array, Array]:
+        """Means and covariances of the drift and the u at these places, (experts, 1 + n) and (experts, 1 + n, 1 + n).
+
+        Nothing is known yet of versions after the place `seen`, so they need not be solved for.
+        """
+        at, size = np.append(0, places), seen + 1
+        columns = np.zeros((size, len(at)))
         columns[at, np.arange(len(at))] = 1.0
-        solved = np.linalg.solve(self._precision, np.broadcast_to(columns, (len(EXPERTS), *columns.shape)))
-        return np.asarray(np.einsum("kji,kj->ki", solved, self._vector)), np.asarray(solved[:, at])
+        known = self._precision[:, :size, :size]
+        solved = np.linalg.solve(known, np.broadcast_to(columns, (len(EXPERTS), *columns.shape)))
+        return np.asarray(np.einsum("kji,kj->ki", solved, self._vector[:, :size])), np.asarray(solved[:, at])
 
     def expectation(self, version: int, champion: int, as_of: date, tolerated_loss: float) -> Expectation:
         """What is expected of a version in use, compared with the champion."""
