@@ -12,6 +12,7 @@ from titleholder.reports.plots import (
     calibration,
     discrimination,
     distributions,
+    grades,
     groups,
     importance,
     sequential,
@@ -68,6 +69,7 @@ def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
     """The content from the judged rows, and the rules and thresholds of the judgement."""
     return {
         "curves": _curves(facts, verdict, evidence),
+        "grades": _grades(evidence),
         "breakdowns": groups.breakdowns(evidence, verdict.gain),
         "most": groups.MOST,
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
@@ -98,6 +100,18 @@ def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | Non
     if len(models) > 1:
         pictures.append(distributions.agreement(evidence, models))
     return {"pictures": pictures, "calibration": calibration.summaries(evidence, models)}
+
+
+def _grades(evidence: Evidence) -> Content | None:
+    rows = grades.grade_rows(evidence)
+    if not rows:
+        return None
+    return {
+        "rows": rows,
+        "picture": grades.grades_picture(evidence, rows),
+        "migration": grades.migration(evidence),
+        "tolerance": evidence.spec.judgement.checks.grade_calibration.observed_expected,
+    }
 
 
 def _swap_set(evidence: Evidence) -> Content | None:
