@@ -8,6 +8,7 @@ from titleholder import formatting
 from titleholder.reports import thresholds
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, outcome, safe_links
+from titleholder.reports.history import MetricHistory, occasions
 from titleholder.reports.plots import (
     calibration,
     discrimination,
@@ -28,11 +29,11 @@ from titleholder.validation.verdict import Verdict
 Content = dict[str, Any]
 
 
-def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
+def card(facts: Facts, verdict: Verdict, evidence: Evidence, history: MetricHistory | None = None) -> str:
     """The card as HTML: the decision and its reason, every check, and the numbers and pictures behind them.
 
-    `evidence` is the evidence of the verdict. The card has no script and no address except the given links; a section
-    that does not apply says so. It takes some seconds for 200,000 rows.
+    `evidence` is the evidence of the verdict, `history` what was measured before it. The card has no script and no
+    address except the given links; a section that does not apply says so. It takes some seconds for 200,000 rows.
     """
     return render(
         "card.html.j2",
@@ -42,6 +43,7 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         evidence=evidence,
         judgement=evidence.spec.judgement,
         scale=formatting.scale,
+        occasions=occasions(history or MetricHistory(), verdict),
         **_from_ledger(facts, verdict),
         **_from_rows(facts, verdict, evidence),
     )

@@ -27,7 +27,7 @@ class Rate(NamedTuple):
 
     >>> rate = Rate(events=2, rows=100)
     >>> rate.interval(0.95).text("+.4f"), round(rate.chance_up_to(0.01), 3)
-    ('+0.0200 [+0.0042, +0.0635]', 0.151)
+    ('+0.0200 [+0.0042, +0.0626]', 0.15)
     """
 
     events: float
