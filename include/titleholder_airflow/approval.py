@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from titleholder.spec.promotion import Approval
     from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision
 
-DOC = """Ask the people whom the spec names whether the challenger may become champion, or a former version that is to be
-recalled, where the proposal needs it.
+DOC = """Ask the people whom the spec names whether the challenger, or a former version, may become champion, where the
+proposal needs it.
 
 Answer under *Required Actions*.
 

@@ -174,17 +174,22 @@ def former_champions(rows: Sequence[Row]) -> list[int]:
 def barred(rows: Sequence[R]) -> dict[int, R]:
     """The versions that were rolled back and have not been reinstated, each with the rollback that did it.
 
-    A rollback goes back to a version that was promoted or recalled earlier; one that goes forward again bars none.
+    A rollback that goes forward again bars none: to a version that was promoted or recalled later, and either was
+    rolled back itself or was no champion before.
     """
-    crowned: dict[int | None, int] = {}
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
     found: dict[int, R] = {}
     for n, row in enumerate(rows):
         before, after = row.champion_before, row.champion_after
-        if row.kind in CROWNINGS:
-            crowned[after] = n
+        if row.kind in CROWNINGS and after is not None:
+            last[after] = n
+            first.setdefault(after, n)
         elif row.kind == "rollback" and before is not None and after is not None:
+            left = last.get(before, -1)
+            forward = last.get(after, -1) > left and (after in found or first[after] > left)
             found.pop(after, None)
-            if crowned.get(after, -1) < crowned.get(before, -1):
+            if not forward:
                 found[before] = row
     return found
 
