@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict
+from support.factories import REIGN, a_decision, a_recall, a_rollback, a_spec, a_verdict, spans_of
 from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
@@ -154,13 +154,15 @@ def test_a_fingerprint_changes_with_the_champion_and_with_its_looks() -> None:
 
 def test_a_recalled_champion_is_judged_on_rows_that_no_earlier_challenger_was_judged_on() -> None:
     look = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc", gain=0.05, error=0.01)
-    rows = [*crowned(1, 2), a_recall(3, 2, 1)]
+    sooner = spans_of(a_spec(windows__label_maturity="1 month"), date(2024, 2, 1))
+    first, second = crowned(1, 2)
+    rows = [first, second.model_copy(update={"spans": sooner}), a_recall(3, 2, 1)]
     reign = reigns.reign_before(rows, "live", date(2024, 4, 1))
     assert reign == Reign(
         version=1,
         as_of=rows[0].as_of,
         trained_through=rows[0].trained_through,
-        judged_through=rows[2].windows.matured,
+        judged_through=sooner.matured,
         recalled=rows[2].as_of,
     )
     rows.append(a_decision(4, kind="keep", champion_before=1, champion_after=1, verdict=a_verdict(look=look)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision, a_rollback, a_spec, a_verdict, result
+from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_spec, a_verdict, result
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
@@ -66,6 +66,14 @@ def test_a_live_champion_is_decided_for_good() -> None:
     assert promotion.standing(rows, 1, SPEC, YES) == row.id
 
 
+def test_a_version_that_was_recalled_later_is_decided_for_good() -> None:
+    kept = a_decision(2, kind="keep", champion_before=1, champion_after=1)
+    rows = lane(a_decision(1), kept, a_recall(3, 1, 2))
+    assert promotion.standing(rows, 2, OTHER) == kept.id
+    assert promotion.standing(rows, 3, SPEC) == rows[2].id
+    assert promotion.standing(rows, 3, OTHER) is None, "the challenger of the recall itself may be judged again"
+
+
 def test_a_challenger_that_was_kept_back_is_decided_until_thresholds_or_answer_change() -> None:
     kept = a_decision(2, kind="keep", champion_before=1, champion_after=1, approval=YES)
     rows = lane(a_decision(1), kept)
@@ -119,6 +127,23 @@ def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:
     assert (lost["kind"], lost["champion_after"]) == ("keep", against.champion.version)
     alone = promotion.rejudgement(row, SPEC, a_verdict(result("TH201", "fail"), champion=None), [], BACKTEST)
     assert (alone["kind"], alone["champion_before"], alone["champion_after"]) == ("reject", None, None)
+
+
+def test_a_rejudgement_that_recalls_makes_the_former_version_champion() -> None:
+    row = a_decision(4, lane=BACKTEST)
+    changed = promotion.rejudgement(row, SPEC, a_verdict(recall=a_recall_of(1)), [], BACKTEST)
+    assert (changed["kind"], changed["champion_before"], changed["champion_after"]) == ("recall", 3, 1)
+    kept = a_verdict(result("TH301", "fail"), recall=a_recall_of(1, result("TH203", "fail")))
+    changed = promotion.rejudgement(row, SPEC, kept, [], BACKTEST)
+    assert (changed["kind"], changed["champion_after"]) == ("keep", 3)
+
+
+def test_a_version_that_was_rolled_back_is_not_recalled() -> None:
+    rows = lane(a_decision(1), a_decision(2, champion_before=1), a_rollback(3, 2, 1))
+    verdict = a_verdict(recall=a_recall_of(2))
+    ruling = promotion.rule(SPEC, verdict, date(2024, 9, 1), date(2024, 2, 1), LIVE, rows)
+    assert ruling.kind == "promote"
+    assert ruling.reason.endswith("Version 2 would be recalled, but it was rolled back on 2024-03-01.")
 
 
 def test_a_version_that_was_rolled_back_wins_no_ruling() -> None:
