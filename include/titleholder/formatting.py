@@ -28,9 +28,14 @@ _DECISIONS = {
         "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
         "retirement of the model advised, {new} not promoted",
     ),
+    "recall": ("{recalled} recalled as champion over {old}, {new} not promoted", "{recalled} recalled as champion"),
     "ask": (
         "approval requested to promote {new} over {old}",
         "approval requested to promote {new}, the first champion",
+    ),
+    "ask to recall": (
+        "approval requested to recall {recalled} as champion over {old}, {new} not promoted",
+        "approval requested to recall {recalled} as champion",
     ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
 }
@@ -39,6 +44,10 @@ _PROPOSALS = {
     "keep": ("proposed to keep {old} and not to promote {new}", "proposed not to promote {new}, no champion yet"),
     "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, no champion yet"),
     "retire": ("proposed to retire the model: {old} is no longer good enough", "proposed to retire the model"),
+    "recall": (
+        "proposed to recall {recalled} as champion over {old} and not to promote {new}",
+        "proposed to recall {recalled} as champion",
+    ),
     "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
 }
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -51,14 +60,20 @@ def metric(name: str) -> str:
     return NAMES.get(name, name)
 
 
-def outcome(kind: str, new: int | None, old: int | None, *, proposed: bool = False) -> str:
+def outcome(kind: str, new: int | None, old: int | None, *, recalled: int | None = None, proposed: bool = False) -> str:
     """The effect of a decision, or of a proposal, on the challenger `new` and the champion `old` (None: no champion).
+
+    `recalled` is the former version that becomes champion instead, if one does.
 
     >>> outcome("promote", 4, 3)
     'version 4 promoted over version 3'
+    >>> outcome("recall", 4, 3, recalled=1)
+    'version 1 recalled as champion over version 3, version 4 not promoted'
     """
     table = _PROPOSALS if proposed else _DECISIONS
-    versions = {"new": f"version {new}", "old": f"version {old}"}
+    versions = {"new": f"version {new}", "old": f"version {old}", "recalled": f"version {recalled}"}
+    if kind == "ask" and recalled is not None:
+        kind = "ask to recall"
     if kind not in table:
         return f"{kind}, challenger {versions['new']}, champion {versions['old'] if old else 'none'}"
     with_champion, without = table[kind]

@@ -1,4 +1,4 @@
-"""The task that asks people whether a challenger may become champion."""
+"""The task that asks people whether a challenger, or a former version, may become champion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from titleholder.spec.promotion import Approval
     from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision
 
-DOC = """Ask the people whom the spec names whether the challenger may become champion, where the proposal needs it.
+DOC = """Ask the people whom the spec names whether the challenger, or a former version, may become champion, where the
+proposal needs it.
 
 Answer under *Required Actions*.
 
@@ -37,7 +38,7 @@ class Approve(ApprovalOperator):
         )
         within = timedelta(seconds=approval.within.total_seconds())  # Airflow cannot serialise a subclass
         super().__init__(
-            subject="May the challenger become champion?",
+            subject="May the proposed version become champion?",
             defaults=self.REJECT,
             response_timeout=within,
             doc_md=DOC,
@@ -67,6 +68,7 @@ class Approve(ApprovalOperator):
         self.notice_facts = {
             "as_of": proposed.challenger.snapshot.as_of,
             "challenger_version": proposed.challenger.version,
+            "recalled": proposed.recalled,
             "by": [p.name for p in request.asked],
             "until": f"{until:%Y-%m-%d %H:%M} UTC",
         }

@@ -52,7 +52,7 @@ class ApprovalNotifier(BaseNotifier):
     """Notifies the people who must approve.
 
     Reads `notice_facts` of the operator that asks: as_of, challenger_version, by and until, the arguments of
-    `approval_message`; reason and links are optional.
+    `approval_message`; recalled, reason and links are optional.
     """
 
     def __init__(self, model: str, owner: str, channels: Notifications) -> None:

@@ -175,7 +175,7 @@ def validate(challenger: Reference) -> Reference:
 
 @step
 def decide(validated: Reference) -> Reference:
-    """Propose what follows from the verdict: promote, keep, reject, or ask a person.
+    """Propose what follows from the verdict: promote, keep, reject, recall a former version, or ask a person.
 
     **Promises.** The proposal follows from the verdict, the spec and the ledger, and nothing else. It is not in force
     before `promote` has written it.

@@ -77,6 +77,15 @@ def test_a_decision_and_its_consequences_are_written_together_or_not_at_all(sett
     assert store.read(settings.ledger_url, "paper", "caused") == rows
 
 
+def test_a_recall_is_refused_unless_its_verdict_names_the_champion(settings: Settings) -> None:
+    append(settings, entry("recall", version=1))
+    recall = entry("recall", date(2024, 2, 1), "recall", version=2, before=1, recalled=3)
+    for forged in ({"champion_after": 4}, {"champion_after": None}, {"verdict": entry("recall").verdict}):
+        with pytest.raises(IntegrityError):
+            store.append(settings.ledger_url, [recall.model_copy(update=forged)], after=1)
+    assert append(settings, recall).champion_after == 3
+
+
 def test_a_lane_is_read_narrowly_and_agrees_with_its_decisions(settings: Settings) -> None:
     for n, kind in ((1, "promote"), (2, "keep"), (3, "promote")):
         append(settings, entry("narrow", date(2024, n, 1), kind, version=n, before=(n > 1 and 1) or None))

@@ -80,6 +80,13 @@ def test_a_rejected_challenger_says_nothing_about_the_champions_scores_or_its_fl
     assert labels(standing=rejected) == ["good alias agrees", "good floors hold"]
 
 
+def test_a_recall_says_nothing_about_the_floors_of_the_recalled_version_nor_about_the_champion_before() -> None:
+    recalled = standing(kind="recall", champion_before=2, judged_against=2, failed=["TH205"], warned=["TH402"])
+    assert labels(standing=recalled) == ["good alias agrees", "good scores stable"]
+    drifted = standing(kind="recall", champion_before=2, judged_against=2, warned=["TH401"])
+    assert labels(standing=drifted) == ["warn scores moved", "good alias agrees"]
+
+
 def test_the_first_champion_held_its_own_floors() -> None:
     crowned = decided(1, kind="promote", passed=["TH201"])
     assert "good floors hold" in labels(standing=LiveStatus(reigned(1), crowned, crowned))

@@ -45,11 +45,12 @@ get("no decision")
 get("model without a decision", "/models/tiny")
 rows = [decided(1, kind="promote", champion_before=None, judged_against=None, champion_metric=None, gain=None),
         decided(2), decided(3, kind="rollback", challenger_version=None, challenger_metric=None, metric=None, gain=None),
-        decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4)]
+        decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4),
+        decided(6, kind="recall", champion_before=2, champion_after=1, reason="On the record. More.")]
 ledger.decisions = lambda url, model, lane: rows
 ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
 ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5)]
-for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true",
+for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true", "recalls": "&kind=recall",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     get(name, f"/models/tiny?lane=backtest{path}")
 get("another lane", "/models/tiny?lane=other")
@@ -80,6 +81,13 @@ ledger.decision = lambda url, number, models: back | {"kind": "promote", "challe
 for docs in ("", "https://docs.example/"):
     os.environ["TITLEHOLDER_DOCS_URL"] = docs
     get(f"checks, docs at {docs}", "/decisions/7")
+recall = {"version": 1, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.0061, "risk": 0.012, "failed": []}
+reign = {"version": 2, "as_of": "2024-12-01", "trained_through": "2024-03-01", "looks": []}
+for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "explanation": "Too low."}]}.items():
+    verdict = judged | {"champion": reign, "tolerated_loss": 0.01, "recall": recall | {"failed": failed}}
+    ledger.decision = lambda url, number, models: back | {
+        "kind": "keep" if failed else "recall", "challenger_version": 3, "verdict": verdict}
+    get(name, "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
 answer = answers
@@ -126,9 +134,10 @@ def test_a_model_with_decisions_in_another_lane_only_links_there(answers: dict) 
 
 def test_decisions_are_filtered(answers: dict) -> None:
     counts = {name: answers[name][1].split(' role="status">')[1].split(" decisions")[0] for name in
-              ("all", "kinds", "words", "replaced", "by", "nothing")}  # fmt: skip
+              ("all", "kinds", "words", "replaced", "by", "recalls", "nothing")}  # fmt: skip
     assert counts == {
-        "all": "4 of 4", "kinds": "2 of 4", "words": "1 of 4", "replaced": "5 of 5", "by": "1 of 5", "nothing": "0 of 4",
+        "all": "5 of 5", "kinds": "2 of 5", "words": "1 of 5", "replaced": "6 of 6", "by": "1 of 6", "recalls": "1 of 5",
+        "nothing": "0 of 5",
     }  # fmt: skip
     assert "No decision matches the filter." in answers["nothing"][1]
 
@@ -139,10 +148,13 @@ def test_a_lane_without_decisions_is_not_found(answers: dict) -> None:
 
 def test_charts_have_labels_and_every_mark_links_to_its_decision(answers: dict) -> None:
     text = answers["all"][1]
-    assert 'aria-label="2 reigns and 4 decisions over time; the tables below list them all"' in text
+    assert 'aria-label="2 reigns and 5 decisions over time; the tables below list them all"' in text
     assert 'aria-label="Version 2 reigned from 2025-03-01 to now"' in text
-    for number in (1, 2, 3, 5):
+    for number in (1, 2, 3, 5, 6):
         assert f'href="/decisions/{number}"' in text
+    legend = text.split('aria-label="Key">')[1].split("</ul>")[0]
+    shapes = re.findall(r'class="mark (\w+)".*?</svg> (\w+)</li>', legend, re.DOTALL)
+    assert shapes == [(kind, kind) for kind in ("promote", "keep", "rollback", "retire", "recall")]
     assert "style=" not in text, "the policy forbids inline styles"
 
 
@@ -181,6 +193,25 @@ def test_a_decision_links_to_its_neighbours(answers: dict) -> None:
     links = {name: re.findall(r'href="/decisions/(\d+)" rel="(prev|next)"', answers[f"decision, {name}"][1])
              for name in ("between", "newest", "only")}  # fmt: skip
     assert links == {"between": [("5", "prev"), ("9", "next")], "newest": [("5", "prev")], "only": []}
+
+
+def test_a_recall_names_the_version_that_came_back_and_links_to_both(answers: dict) -> None:
+    status, text, _ = answers["recall"]
+    assert status == 200
+    assert "<h1>Version 1 recalled as champion over version 2, version 3 not promoted</h1>" in text
+    assert "Version 1, of the run as of 2024-01-01, is expected to do better in use than the champion by" in text
+    assert (
+        "<strong>0.0061</strong>, on the record of all versions; probability of a loss of more than 0.01: 1.2%." in text
+    )
+    assert "Model version 3" in text
+    assert "Recalled version 1" in text
+
+
+def test_a_former_version_that_was_not_recalled_is_named_with_what_it_lacks(answers: dict) -> None:
+    _, text, _ = answers["no recall"]
+    assert "<h1>Version 2 kept, version 3 not promoted</h1>" in text
+    assert "It is not fit for use now: Too low." in text
+    assert "Recalled version" not in text
 
 
 def test_what_is_between_backticks_is_code(answers: dict) -> None:

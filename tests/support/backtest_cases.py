@@ -44,6 +44,6 @@ def a_backtest(
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "months": tuple(found),
         "overall": overall(found, confidence=0.95), "reproduced": True,
-        "what_if": (WhatIf(setting=own, own=True, promotions=2, changed=(date(2024, 2, 1),), mean=0.7, months=3),),
+        "what_if": (WhatIf(setting=own, own=True, changed=(date(2024, 2, 1),), mean=0.7, months=3),),
     }  # fmt: skip
     return Backtest(**{**whole, **parts})

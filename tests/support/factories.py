@@ -18,7 +18,7 @@ from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result, Severity, Status
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
-from titleholder.validation.verdict import Reign, Verdict
+from titleholder.validation.verdict import Recall, Reign, Verdict
 
 SQL = "select * from t where a >= :window_start and a < :window_end and k <= :as_of"
 
@@ -171,9 +171,20 @@ def a_verdict(*checks: Result, champion: Reign | None = REIGN, **parts: Any) -> 
     return Verdict(champion=champion, checks=checks, **{**whole, **parts})
 
 
+def a_recall_of(version: int = 1, *failed: Result, **parts: Any) -> Recall:
+    """What a verdict says of a former version, by default of January's, which is fit for use without `failed`."""
+    whole: dict[str, Any] = {
+        "as_of": date(2024, 1, 1),
+        "trained_through": date(2023, 4, 1),
+        "gain": 0.0061,
+        "risk": 0.012,
+    }
+    return Recall(version=version, failed=failed, **{**whole, **parts})
+
+
 def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     """A row of the live lane: by default a promotion of version `sequence` as of the first of the `sequence`-th month."""
-    as_of = parts.pop("as_of", date(2024, sequence, 1))
+    as_of = parts.pop("as_of", None) or date(2024, sequence, 1)
     spec = a_spec()
     whole: dict[str, Any] = {
         **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint"), "x"),
@@ -194,6 +205,13 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
         "created_at": datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),
     }
     return Decision(**{**whole, **parts}, as_of=as_of, id=100 + sequence, sequence=sequence)
+
+
+def a_recall(sequence: int, before: int, after: int, **parts: Any) -> Decision:
+    """A row whose challenger is version `sequence` and which makes the former version `after` champion."""
+    champions = {"champion_before": before, "champion_after": after}
+    verdict = parts.pop("verdict", a_verdict(recall=a_recall_of(after)))
+    return a_decision(sequence, kind="recall", verdict=verdict, **champions, **parts)
 
 
 def a_rollback(sequence: int, before: int, after: int, **parts: Any) -> Decision:

@@ -8,16 +8,24 @@ from titleholder.ledger import store
 from titleholder.ledger.decision import Decision, Entry
 from titleholder.settings import Settings
 from titleholder.spec.windows import Intervals
-from titleholder.validation.verdict import Verdict
+from titleholder.validation.verdict import Recall, Verdict
 
 
 def entry(
-    lane: str, as_of: date = date(2024, 1, 1), kind: str = "promote", version: int = 1, before: int | None = None
+    lane: str,
+    as_of: date = date(2024, 1, 1),
+    kind: str = "promote",
+    version: int = 1,
+    before: int | None = None,
+    recalled: int | None = None,
 ) -> Entry:
-    after = version if kind == "promote" else before
+    """A row about challenger `version`; of the kind `recall`, one that makes `recalled` champion."""
+    after = {"promote": version, "recall": recalled}.get(kind, before)
+    recall = Recall(version=recalled, as_of=as_of, trained_through=as_of, gain=0.01, risk=0.01) if recalled else None
     verdict = Verdict(
         champion=None, holdout_start=as_of, holdout_end=as_of, rows=0, events=0, metric="roc_auc",
         challenger_metrics={"roc_auc": -0.0, "tiny": 1e-7}, champion_metrics={}, gain=None, confidence=0.95, checks=(),
+        recall=recall,
     )  # fmt: skip
     return Entry(
         model="paper", lane=lane, as_of=as_of, kind=kind, challenger_version=version, champion_before=before,

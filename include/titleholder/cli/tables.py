@@ -11,7 +11,7 @@ from rich.text import Text
 from titleholder.cli.console import new_table
 from titleholder.ledger.decision import Decision
 
-STYLES = {"promote": "green", "keep": "", "reject": "red", "rollback": "yellow", "retire": "red"}
+STYLES = {"promote": "green", "keep": "", "reject": "red", "recall": "green", "rollback": "yellow", "retire": "red"}
 WIDE = 120
 
 
@@ -61,7 +61,7 @@ def _cells(row: Decision) -> tuple[str, ...]:
         f"v{reign.version} ({reign.as_of:%Y-%m})" if reign else "none",
         f"{metric:.4f}" if metric is not None else "none",
         gain_and_bound(row),
-        row.kind,
+        f"recall v{row.champion_after}" if row.kind == "recall" else row.kind,
     )
 
 

@@ -15,7 +15,7 @@ from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 
-Kind = Literal["promote", "keep", "reject", "rollback", "retire"]
+Kind = Literal["promote", "keep", "reject", "recall", "rollback", "retire"]
 DOCUMENTS = ("spec", "verdict", "spans", "approval")
 """Columns that hold a JSON text. PostgreSQL keeps it as it was written, and the hash covers that text."""
 T = TypeVar("T")
@@ -40,6 +40,7 @@ class Answer(BaseModel):
 class Entry(BaseModel):
     """What a decision says, before it has a place in its lane.
 
+    After a recall the champion is the former version that the verdict names; everything else is about the challenger.
     A rollback has neither challenger, verdict nor snapshot: nothing was judged. Its `trained_through` and `spec` are
     those of the version that reigns again.
     """

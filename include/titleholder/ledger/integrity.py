@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from titleholder.errors import DataError
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.reigns import RETURNS
 from titleholder.spec.types import LIVE
 
 Row = Mapping[str, Any]
@@ -99,15 +100,34 @@ def _short(sha256: str) -> str:
 
 def wrong_champions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
     """The rows whose champions do not follow from their kind; in the live lane, nor from the row before."""
-    for before, row in zip([None, *rows], rows, strict=False):
+    for n, (before, row) in enumerate(zip([None, *rows], rows, strict=False)):
         started, ended, kind = row["champion_before"], row["champion_after"], row["kind"]
         if lane == LIVE and row["sequence"] == (before["sequence"] if before else 0) + 1:
             left = before["champion_after"] if before else None
             if started != left:
                 yield Fault(row, f"It has {_name(started)} as champion before, but the row before left {_name(left)}.")
-        expected = {"promote": row["challenger_version"], "rollback": ended}.get(kind, started)
-        if ended != expected or (kind == "rollback" and ended in (None, started)):
+        recalled = _recalled(row) if kind == "recall" else None
+        expected = {"promote": row["challenger_version"], "recall": recalled, "rollback": ended}.get(kind, started)
+        if ended != expected or (kind in RETURNS and ended in (None, started)):
             yield Fault(row, f"It is a {kind} from {_name(started)}, which cannot end with {_name(ended)}.")
+        elif kind == "recall" and not _earlier(rows[:n], row):
+            yield Fault(
+                row, f"It is a recall of {_name(ended)}, which was the challenger of no earlier month of the lane."
+            )
+
+
+def _recalled(row: Row) -> int | None:
+    """The version that a row's verdict recalls; None where it has none."""
+    try:
+        return int(json.loads(row["verdict"])["recall"]["version"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _earlier(before: Sequence[Row], recall: Row) -> bool:
+    """Whether a recalled version is the challenger of an earlier month that was written before the recall."""
+    own = (r for r in before if r["challenger_version"] == recall["champion_after"])
+    return any(r["as_of"] < recall["as_of"] for r in own)
 
 
 def _name(version: int | None) -> str:

@@ -17,7 +17,7 @@ from titleholder.spec.types import LIVE
 
 
 class ReignRecord(NamedTuple):
-    """A version's time as champion; `reigned_to` is None while it lasts."""
+    """A version's time as champion; `reigned_to` is None while it lasts, `as_of` is that of the version's own month."""
 
     version: int
     reigned_from: datetime
@@ -36,7 +36,8 @@ class DecisionRecord(NamedTuple):
     `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
     where a later decision about the same month took its place; `caused_by` is the decision because of which the month
-    was re-judged. A rollback has neither challenger nor anything measured.
+    was re-judged. A recall makes an earlier version than its challenger champion. A rollback has neither challenger nor
+    anything measured.
 
     >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
     >>> row.changed, row._replace(champion_after=1).changed

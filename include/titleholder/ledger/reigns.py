@@ -53,6 +53,10 @@ class Row(Protocol):
 
 
 R = TypeVar("R", bound=Row)
+CROWNINGS = ("promote", "recall")
+"""Kinds of decision by which the judgement makes another version champion."""
+RETURNS = ("recall", "rollback")
+"""Kinds of decision that make a version champion whose own month is an earlier one."""
 LOOK_FIELDS = ("as_of", "start", "end", "rows", "events", "metric", "gain", "error")
 """What a fingerprint covers of a look: named, so that a field that comes later changes no fingerprint."""
 
@@ -79,7 +83,7 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
     In the live lane that is the head, elsewhere it goes by as-of order.
     """
     earlier = _before(rows, lane, as_of)
-    reign = _reign(rows, earlier[-1].champion_after) if earlier else None
+    reign = _reign(rows, earlier)
     if reign is None:
         return None
     line = [(r.as_of, r.challenger_version, r.kind, r.champion_after) for r in line_before(rows, lane, as_of)]
@@ -135,14 +139,12 @@ def rerun_command(rows: Sequence[Row], lane: str) -> str:
 
 def reign_on(rows: Sequence[Row], lane: str, day: date) -> Reign | None:
     """The champion at the end of `day`: in the live lane by the clock, elsewhere by as-of date."""
-    past = _until(rows, lane, day)
-    return _reign(rows, past[-1].champion_after) if past else None
+    return _reign(rows, _until(rows, lane, day))
 
 
 def crowning_on(rows: Sequence[R], lane: str, day: date) -> R | None:
     """The decision that made the champion at the end of `day` champion."""
-    past = _until(rows, lane, day)
-    return next((r for r in reversed(past) if r.changed and r.champion_after == past[-1].champion_after), None)
+    return _crowning(_until(rows, lane, day))
 
 
 def _until(rows: Sequence[R], lane: str, day: date) -> list[R]:
@@ -154,26 +156,34 @@ def decision_on(rows: Sequence[R], version: int | None) -> R | None:
     return next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)
 
 
-def _reign(rows: Sequence[Row], version: int | None) -> Reign | None:
-    crowned = decision_on(rows, version)
-    if crowned is None or crowned.trained_through is None or version is None:
+def _reign(rows: Sequence[Row], past: Sequence[Row]) -> Reign | None:
+    """The reign after the last of `past`, which are decisions in force; `rows` are all of the lane."""
+    version = past[-1].champion_after if past else None
+    trained, crowning = decision_on(rows, version), _crowning(past)
+    if version is None or trained is None or trained.trained_through is None:
         return None
     return Reign(
         version=version,
-        as_of=crowned.as_of,
-        trained_through=crowned.trained_through,
-        judged_through=_judged_through(rows, crowned),
+        as_of=trained.as_of,
+        trained_through=trained.trained_through,
+        judged_through=max(r.matured for r in _judged(past, crowning, trained) if r.matured),
+        recalled=crowning.as_of if crowning and crowning.kind == "recall" else None,
     )
 
 
-def _judged_through(rows: Sequence[Row], crowned: Row) -> date:
-    """The end of the rows that already count for or against a reign.
+def _crowning(past: Sequence[R]) -> R | None:
+    """The decision in force that began the reign after the last of these."""
+    return next((r for r in reversed(past) if r.changed and r.champion_after == past[-1].champion_after), None)
 
-    Those it was crowned by; for one that began again with a rollback, all that any challenger was judged on before.
+
+def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence[Row]:
+    """The decisions whose judged rows already count for or against a reign.
+
+    That of its promotion; for one that began with a recall or a rollback, all up to then.
     """
-    returns = [n for n, r in enumerate(rows) if r.kind == "rollback" and r.champion_after == crowned.challenger_version]
-    past = rows[: returns[-1]] if returns else [crowned]
-    return max(r.matured for r in past if r.matured)
+    if crowning is None:
+        return [trained]
+    return past[: past.index(crowning) + 1] if crowning.kind in RETURNS else [crowning]
 
 
 def former_champions(rows: Sequence[Row]) -> list[int]:
@@ -184,25 +194,38 @@ def former_champions(rows: Sequence[Row]) -> list[int]:
 def barred(rows: Sequence[R]) -> dict[int, R]:
     """The versions that were rolled back and have not been reinstated, each with the rollback that did it.
 
-    A rollback goes back to a version that was crowned earlier; one that goes forward again bars none.
+    A rollback that goes forward again bars none: to a version that was promoted or recalled later, and either was
+    rolled back itself or was no champion before.
     """
-    order = former_champions(rows)
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
     found: dict[int, R] = {}
-    for row in rows:
+    for n, row in enumerate(rows):
         before, after = row.champion_before, row.champion_after
-        if row.kind != "rollback" or before is None or after is None:
-            continue
-        found.pop(after, None)
-        if order.index(after) < order.index(before):
-            found[before] = row
+        if row.kind in CROWNINGS and after is not None:
+            last[after] = n
+            first.setdefault(after, n)
+        elif row.kind == "rollback" and before is not None and after is not None:
+            left = last.get(before, -1)
+            forward = last.get(after, -1) > left and (after in found or first[after] > left)
+            found.pop(after, None)
+            if not forward:
+                found[before] = row
     return found
 
 
 def predecessor(rows: Sequence[Row], version: int) -> int | None:
-    """The champion when `version` was crowned; where that one was rolled back itself, the champion before it."""
-    crowning = next((r for r in rows if r.kind == "promote" and r.challenger_version == version), None)
-    before = crowning.champion_before if crowning else None
-    return predecessor(rows, before) if before in barred(rows) and before is not None else before
+    """The champion when `version` was promoted or recalled last; where that one may not return, the one before it.
+
+    A version that was rolled back may not return.
+    """
+    gone, before, end = {*barred(rows), version}, version, len(rows)
+    while before in gone:
+        crownings = (n for n in reversed(range(end)) if rows[n].kind in CROWNINGS and rows[n].champion_after == before)
+        if (end := next(crownings, -1)) < 0 or (champion := rows[end].champion_before) is None:
+            return None
+        before = champion
+    return before
 
 
 def bar(rows: Sequence[Row], trained_through: date) -> str:
@@ -218,3 +241,16 @@ def bar(rows: Sequence[Row], trained_through: date) -> str:
                 f"{known.trained_through}), which was rolled back on {row.created_at:%Y-%m-%d}"
             )
     return ""
+
+
+def recall_bar(rows: Sequence[Row], version: int) -> str:
+    """Why a former version may not be recalled: it was rolled back, or barred as a challenger by such a version.
+
+    A version that was champion is barred only where it was rolled back itself. Empty where it may be recalled.
+    """
+    if (row := barred(rows).get(version)) is not None:
+        return f"it was rolled back on {row.created_at:%Y-%m-%d}"
+    known = decision_on(rows, version)
+    if known is None or known.trained_through is None or version in former_champions(rows):
+        return ""
+    return bar(rows, known.trained_through)

@@ -58,7 +58,7 @@ DERIVED = frozenset({"matured", "look", "rule", "cohorts", "ranking", "approval"
 class LaneEntry(BaseModel):
     """A decision as its lane sees it: what succession needs to know, without the verdict.
 
-    `spec` is there only where another version became champion: it says what that one was trained with.
+    `spec` is there only where another version became champion: it says what the challenger was trained with.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -19,7 +19,8 @@ PROPOSED = "proposed "
 class Facts(BaseModel):
     """What the ledger knows about a decision and the verdict does not.
 
-    `kind` is the kind of the decision, or `proposed ` and the kind it may become. `lineage` maps labels to values,
+    `kind` is the kind of the decision, or `proposed ` and the kind it may become. `recalled` is the former version that
+    became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
     the address of the documentation's folder; without it, the codes of checks are plain text.
 
@@ -43,6 +44,7 @@ class Facts(BaseModel):
     sequence: int | None = None
     decided_at: datetime | None = None
     challenger_version: int
+    recalled: int | None = None
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -76,6 +78,7 @@ def outcome(facts: Facts, verdict: Verdict) -> str:
         facts.action,
         facts.challenger_version,
         reign.version if reign else None,
+        recalled=facts.recalled,
         proposed=facts.kind.startswith(PROPOSED),
     )
 

@@ -44,6 +44,12 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"Gain in {verdict.metric}: {signed(gain.estimate, like)}, {confidence(verdict.confidence)} interval "
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
         )
+    if recall := verdict.recall:
+        unfit = ", ".join(result.code for result in recall.failed)
+        yield text(
+            f"Expected gain in use of version {recall.version}, of {recall.as_of}, over the champion: "
+            f"{signed(recall.gain)}{f'; not fit for use now ({unfit})' if unfit else ''}."
+        )
     asked = f" {facts.asked_because}." if facts.asked_because else ""
     yield text(f"Model of {facts.owner}; run by {facts.actor}.{asked}")
 

@@ -35,7 +35,7 @@ class Approval(StrictModel):
 
 
 class Promotion(StrictModel):
-    """How a winning challenger takes over.
+    """How a winning challenger, or a former version that is recalled, takes over.
 
     >>> from datetime import date
     >>> date(2024, 1, 31) + Promotion(cooldown="1 month").cooldown
@@ -44,7 +44,7 @@ class Promotion(StrictModel):
 
     approval: Literal["automatic"] | Approval = "automatic"
     cooldown: Duration | None = None
-    """How long after a change of champion no challenger may take over, by as-of dates."""
+    """How long after a change of champion no other version may take over, by as-of dates."""
 
 
 class Email(StrictModel):

@@ -24,7 +24,8 @@ from titleholder.validation.sequential import Accumulated, Look, accumulate
 class Reign(BaseModel):
     """The champion that a challenger was judged against, and the evidence that earlier challengers gathered against it.
 
-    `trained_through` and `judged_through` end the rows that it was trained on and those that it was promoted by.
+    `trained_through` and `judged_through` end the rows that it was trained on and those that made it champion.
+    `recalled` is the as-of date of the recall that did; None where it was no recall.
 
     >>> Reign(version=3, as_of=date(2024, 1, 1), trained_through=date(2022, 1, 1)).looks
     ()
@@ -36,6 +37,7 @@ class Reign(BaseModel):
     as_of: date
     trained_through: date
     judged_through: date = date.min
+    recalled: date | None = None
     looks: tuple[Look, ...] = ()
     line: str = ""
     """A fingerprint of the versions before it that the rule `record` goes by; empty under another rule."""

@@ -1,4 +1,4 @@
-"""What follows from a verdict: promote, keep, reject, ask a person, or advise to retire (pure)."""
+"""What follows from a verdict: promote, keep, reject, recall, ask a person, or advise to retire (pure)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,47 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
+from titleholder import formatting
 from titleholder.ledger.decision import Answer
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Approval, Person
 from titleholder.spec.types import LIVE
 from titleholder.validation.checks.base import Result
-from titleholder.validation.verdict import Verdict
+from titleholder.validation.checks.performance import enough_outcomes
+from titleholder.validation.verdict import Recall, Verdict
 
-Kind = Literal["promote", "keep", "reject", "retire", "ask"]
+Kind = Literal["promote", "keep", "reject", "recall", "retire", "ask"]
 
 
 class Ruling(NamedTuple):
-    """What was ruled, and why in a sentence or two.
+    """What was ruled, and why in a sentence or two; of the kind `ask`, also what follows from a yes and from a no.
 
-    >>> answered(Ruling("ask", "Better."), None)
-    Ruling(kind='keep', reason='No person could be asked. Better.')
+    >>> answered(Ruling("ask", "Better."), None)[:2]
+    ('keep', 'No person could be asked. Better.')
     """
 
     kind: Kind
     reason: str
+    if_approved: Kind = "promote"
+    if_refused: Kind = "keep"
 
 
-def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: date | None, barred: str = "") -> Ruling:
-    """The ruling on a challenger of `as_of`.
+def rule(
+    spec: ModelSpec,
+    verdict: Verdict,
+    *,
+    as_of: date,
+    lane: str,
+    newest: date | None,
+    barred: str = "",
+    recall_barred: str = "",
+) -> Ruling:
+    """The ruling on a challenger of `as_of`, and on the former version that its verdict may name.
 
     `newest` is the as-of date of the lane's newest decision; in the live lane an older challenger is never promoted.
-    `barred` says why the challenger may not win although it is better: see `reigns.bar`.
+    `barred` says why the challenger may not win although it is better, `recall_barred` why the former version may not
+    be recalled: see `reigns.bar` and `reigns.recall_bar`.
+    A former version that may be recalled is, whatever becomes of the challenger.
     `retire` is advice to people: the champion is shown to lie beyond its floors and the challenger does not reach them.
     The champion stays until a person acts. A winner that is not plausible is promoted by people only: it is kept back
     where none may be asked.
@@ -44,6 +59,11 @@ def rule(spec: ModelSpec, verdict: Verdict, *, as_of: date, lane: str, newest: d
         or _doubt(spec, verdict, lane)
         or _win(spec, verdict, lane)
     )
+    if (recall := verdict.recall) and verdict.champion and recall.version != verdict.champion.version:
+        if obstacle := _obstacle(spec, verdict, recall, as_of, recall_barred):
+            ruling = _not_recalled(ruling, recall, obstacle)
+        else:
+            ruling = _recalled(spec, verdict, recall, lane, ruling)
     unfit = " and ".join(candidate.name for candidate in verdict.unfit)
     return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
@@ -78,9 +98,13 @@ def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Rulin
 def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
     """Why the champion may not be replaced yet; empty where it may."""
     cooldown, reign = spec.promotion.cooldown, verdict.champion
-    if cooldown is None or reign is None or as_of >= (until := reign.as_of + cooldown):
+    if cooldown is None or reign is None:
         return ""
-    return f"the champion of {reign.as_of} may not be replaced before {until} (cooldown {cooldown})"
+    until = (reign.recalled or reign.as_of) + cooldown
+    since = f", recalled as of {reign.recalled}," if reign.recalled else ""
+    if as_of >= until:
+        return ""
+    return f"the champion of {reign.as_of}{since} may not be replaced before {until} (cooldown {cooldown})"
 
 
 def _shown(verdict: Verdict) -> str:
@@ -124,6 +148,36 @@ def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     return Ruling("promote", why)
 
 
+def _obstacle(spec: ModelSpec, verdict: Verdict, recall: Recall, as_of: date, barred: str) -> str:
+    """Why a former version may not be recalled; empty where it may."""
+    if any(c.code == enough_outcomes.code for c in verdict.failed()):
+        return f"there are too few outcomes ({enough_outcomes.code})"
+    if not recall.fit:
+        return f"it is not fit for use now ({', '.join(c.code for c in recall.failed)}): {_explained(recall.failed)}"
+    return barred or _cooldown(spec, verdict, as_of)
+
+
+def _not_recalled(ruling: Ruling, recall: Recall, obstacle: str) -> Ruling:
+    """The ruling as it is without a recall, which names the former version."""
+    why = f"Version {recall.version} would be recalled, but {obstacle.rstrip('.')}."
+    return ruling._replace(reason=f"{ruling.reason} {why}")
+
+
+def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, otherwise: Ruling) -> Ruling:
+    """A recall, or the question whether to recall. After a no the challenger is still rejected if it is unfit."""
+    loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
+    why = (
+        f"On the record of all versions, version {recall.version} is expected to do better in use than the champion by "
+        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
+    )
+    unfit = otherwise.kind in ("reject", "retire")
+    if unfit:
+        why = f"{why} The challenger is unfit for use: {otherwise.reason}"
+    if people := _asked(spec, lane):
+        return Ruling("ask", f"{why} {people} must approve.", "recall", otherwise.kind if unfit else "keep")
+    return Ruling("recall", why)
+
+
 def _asked(spec: ModelSpec, lane: str) -> str:
     """The names of the people who are asked to approve a winner; empty where it is promoted automatically."""
     approval = spec.promotion.approval
@@ -136,13 +190,13 @@ def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
 
 
 def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "") -> Ruling:
-    """The ruling after people were asked: it promotes only on a timely yes of a person who was asked.
+    """The ruling after people were asked: it promotes or recalls only on a timely yes of a person who was asked.
 
     `decided_meanwhile` names a decision that came after the question; the answer was to another question then. A ruling
     that is no longer `ask` stays as it is.
     """
     sentence, yes = _answer(answer, decided_meanwhile)
-    kind: Kind = ("promote" if yes else "keep") if ruling.kind == "ask" else ruling.kind
+    kind = (ruling.if_approved if yes else ruling.if_refused) if ruling.kind == "ask" else ruling.kind
     return Ruling(kind, f"{sentence}. {ruling.reason}")
 
 

@@ -93,17 +93,26 @@ def approval_message(
     until: str,
     link: str,
     *,
+    recalled: int | None = None,
     reason: str = "",
     links: Mapping[str, str] | None = None,
 ) -> Message:
-    """The message to those who must approve a challenger.
+    """The message to those who must approve a challenger, or a former version that is to be `recalled` instead.
 
     `until` is the time after which silence means no; `link` is the address of the answer form; `links` (label to
     address) are to be read before.
     """
+    subject = f"version {challenger_version} waits for approval"
+    sentence = f"Version {challenger_version} of {model} passed validation and takes over only with an approval."
+    if recalled is not None:
+        subject = f"the recall of version {recalled} waits for approval"
+        sentence = (
+            f"Version {recalled} of {model}, trained earlier, is to become champion instead of the challenger, "
+            f"version {challenger_version}, and does so only with an approval."
+        )
     return _message(
-        f"{model}: version {challenger_version} waits for approval until {until}",
-        f"Version {challenger_version} of {model} passed validation and takes over only with an approval.",
+        f"{model}: {subject} until {until}",
+        sentence,
         {
             "Why": reason,
             "Who may answer": ", ".join(by),
@@ -140,6 +149,18 @@ def _promoted(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
+def _recalled(decision: Mapping[str, Any]) -> tuple[str, str, str]:
+    model, new, old = decision["model"], _version(decision["champion_after"]), _version(decision["champion_before"])
+    challenger = _version(decision["challenger_version"])
+    return (
+        f"{new} is recalled as champion, after {old}",
+        f"{_capital(new)} of {model}, trained earlier, is champion. It replaces {old}. {_capital(challenger)}, the "
+        "challenger, did not become champion.",
+        f"nothing, if you expected it: whoever loads the champion gets {new} from now on. If something is wrong with "
+        f"it, roll back to {old}.",
+    )
+
+
 def _rejected(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     new, stays = _version(decision["challenger_version"]), _stays(decision)
     return (
@@ -169,7 +190,7 @@ def _rolled_back(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
-_KINDS = {"promote": _promoted, "reject": _rejected, "retire": _retired, "rollback": _rolled_back}
+_KINDS = {"promote": _promoted, "recall": _recalled, "reject": _rejected, "retire": _retired, "rollback": _rolled_back}
 
 
 def _message(subject: str, sentence: str, facts: Mapping[str, Any], links: Mapping[str, str]) -> Message:

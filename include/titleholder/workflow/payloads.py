@@ -139,14 +139,22 @@ class ProposedDecision(Payload):
     """A validated challenger and what is to be done about it.
 
     `head` is the sequence number of the lane's last decision when it was proposed: an approval holds for that one.
+    `if_approved` is what follows from a yes where people are asked.
     """
 
     challenger: Challenger
     verdict: Verdict
     kind: Kind
     reason: str
+    if_approved: Kind = "promote"
     head: int = 0
     answer: Answer | None = None
+
+    @property
+    def recalled(self) -> int | None:
+        """The former version that is to become champion, with an approval or without; None where none is."""
+        kind = self.if_approved if self.kind == "ask" else self.kind
+        return self.verdict.recall.version if kind == "recall" and self.verdict.recall else None
 
 
 class ApprovalRequest(Payload):

@@ -46,13 +46,13 @@ def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
 def standing(rows: Sequence[LaneEntry], version: int, spec: ModelSpec, answer: Answer | None = None) -> int | None:
     """The id of the decision that stands about this version: under the same thresholds, with no newer answer.
 
-    A version that became champion in the live lane is decided for good. Elsewhere no decision stands that a later
+    A version that ever became champion in the live lane is decided for good. Elsewhere no decision stands that a later
     challenger of the same as-of date has replaced, nor one that was judged against another champion than it has now.
     """
     row = reigns.decision_on(rows, version)
     if row is None or (row.lane != LIVE and not _in_force(row, rows)):
         return None
-    crowned = row.lane == LIVE and row.kind == "promote"
+    crowned = row.lane == LIVE and version in reigns.former_champions(rows)
     asked_again = answer is not None and answer.model_dump(mode="json") != row.approval
     same_thresholds = row.judgement_fingerprint == spec.judgement_fingerprint()
     return row.id if crowned or (same_thresholds and not asked_again) else None
@@ -130,7 +130,7 @@ class Planner:
             kind=ruling.kind,
             challenger_version=challenger.version,
             champion_before=reign.version if reign else None,
-            champion_after=_after(ruling.kind, challenger.version, reign),
+            champion_after=champion_after(ruling.kind, challenger.version, verdict),
             trained_through=challenger.trained_through,
             training_run_id=challenger.run_id,
             run_key=snapshot.key,
@@ -192,7 +192,9 @@ def rule(
     """The policy's ruling in a lane with these rows."""
     newest = max((r.as_of for r in rows), default=None)
     barred = reigns.bar(rows, trained_through) if trained_through else ""
-    return decision_policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, barred=barred)
+    recall_barred = reigns.recall_bar(rows, verdict.recall.version) if verdict.recall else ""
+    bars = {"barred": barred, "recall_barred": recall_barred}
+    return decision_policy.rule(spec, verdict, as_of=as_of, lane=lane, newest=newest, **bars)
 
 
 def rejudgement(
@@ -204,7 +206,7 @@ def rejudgement(
     return {
         "kind": ruling.kind,
         "champion_before": reign.version if reign else None,
-        "champion_after": _after(ruling.kind, row.challenger_version, reign),
+        "champion_after": champion_after(ruling.kind, row.challenger_version, verdict),
         "reign_fingerprint": reigns.fingerprint(reign),
         "verdict": verdict,
         "reason": ruling.reason,
@@ -229,8 +231,15 @@ def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
     last = later[-1]
     if last.kind == "rollback":
         return f"version {last.champion_before} was rolled back to version {last.champion_after} since"
+    if last.kind == "recall":
+        return f"version {last.champion_after} was recalled as of {last.as_of} since"
     return f"version {last.challenger_version}, as of {last.as_of}, was decided since ({last.kind})"
 
 
-def _after(kind: str, challenger: int | None, reign: Reign | None) -> int | None:
-    return challenger if kind == "promote" else (reign.version if reign else None)
+def champion_after(kind: str, challenger: int | None, verdict: Verdict) -> int | None:
+    """The champion after a decision of this kind with this verdict."""
+    if kind == "promote":
+        return challenger
+    if kind == "recall" and verdict.recall:
+        return verdict.recall.version
+    return verdict.champion.version if verdict.champion else None

@@ -13,6 +13,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.ledger.store import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
+from titleholder.spec.types import LIVE
 from titleholder.workflow import model_card
 from titleholder.workflow.payloads import Origin
 from titleholder.workflow.promotion import champion_of
@@ -49,6 +50,7 @@ def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin
             return
         links = _links(row, scorer.registry, origin)
         _annotate(row, scorer.registry, links)
+        _annotate_recalled(row, scorer.registry)
         champion = champion_of(rows, row.judged.champion, url)
         card = model_card.draw(row, champion, _crowned(rows, row, url), scorer, links)
         scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
@@ -75,7 +77,17 @@ def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> No
     registry.runs.attach(row.mlflow_run_id, texts={names.DECISION_NOTE: note})
     registry.runs.annotate(row.mlflow_run_id, tags=decision_tags(row, row.kind), note=note)
     described = description(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
-    registry.models.set_tags(row.model, row.challenger, decision_tags(row, row.kind), described)
+    verdict = "keep" if row.kind == "recall" else row.kind  # of the challenger, which did not become champion
+    registry.models.set_tags(row.model, row.challenger, decision_tags(row, verdict), described)
+
+
+def _annotate_recalled(row: Decision, registry: Registry) -> None:
+    """Tags of the version that the live lane recalled, unless a later decision about it was written there."""
+    if row.kind != "recall" or row.lane != LIVE or row.champion_after is None:
+        return
+    written = registry.models.tags(row.model, row.champion_after).get(names.DECISION, "0")
+    if int(written) <= row.id:
+        registry.models.set_tags(row.model, row.champion_after, decision_tags(row, "recalled"))
 
 
 def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:
@@ -113,6 +125,8 @@ def summary(row: Decision, registry: Registry) -> dict[str, Any]:
     versions = {"challenger_version", "champion_before", "champion_after"}
     version = row.challenger_version or row.champion_after
     links = {"Model version": registry.models.url(row.model, version)} if version else {}
+    if row.kind == "recall" and row.champion_after:
+        links["Recalled version"] = registry.models.url(row.model, row.champion_after)
     if row.mlflow_run_id:
         links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
     approved = row.approval.by if row.approval and row.approval.answer == "approve" else ""

@@ -34,7 +34,7 @@ from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
-from titleholder.workflow.promotion import rule
+from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
 
@@ -239,10 +239,11 @@ def _ruling(row: Decision, before: list[Decision], spec: ModelSpec, verdict: Ver
     """The decision itself; what people answered cannot be reproduced, only that they were asked."""
     ruling, tally = rule(spec, verdict, row.as_of, row.trained_through, row.lane, before), Tally("decision")
     if ruling.kind == "ask":
-        tally.compare("ask" if row.kind in ("promote", "keep") else row.kind, "ask", "decision.kind")
+        answers = (ruling.if_approved, ruling.if_refused)
+        tally.compare("ask" if row.kind in answers else row.kind, "ask", "decision.kind")
         tally.not_recorded.append("decision.reason (people were asked)")
         return tally
-    after = row.challenger if ruling.kind == "promote" else row.champion_before
+    after = champion_after(ruling.kind, row.challenger, verdict)
     recorded = {"kind": row.kind, "reason": row.reason, "champion_after": row.champion_after}
     tally.compare(recorded, {"kind": ruling.kind, "reason": ruling.reason, "champion_after": after})
     return tally

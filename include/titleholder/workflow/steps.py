@@ -247,24 +247,25 @@ def _holdout_metrics(verdict: Verdict) -> dict[str, float]:
 
 
 def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDecision:
-    """Rule on a verdict: promote, keep, reject or ask."""
+    """Rule on a verdict: promote, keep, reject, recall a former version, or ask."""
     challenger, snapshot = validated.challenger, validated.challenger.snapshot
     rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
     through = challenger.trained_through
     ruling = rule(snapshot.spec, validated.verdict, snapshot.as_of, through, snapshot.lane, rows)
     head = rows[-1].sequence if rows else 0
-    return ProposedDecision(**dict(validated), kind=ruling.kind, reason=ruling.reason, head=head)
+    said = {"kind": ruling.kind, "reason": ruling.reason, "if_approved": ruling.if_approved}
+    return ProposedDecision(**dict(validated), **said, head=head)
 
 
 def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
-    """What people are to be asked about a challenger; None where they need not be."""
+    """What people are to be asked about a challenger or a former version; None where they need not be."""
     snapshot = proposed.challenger.snapshot
     approval = snapshot.spec.promotion.approval
     if proposed.kind != "ask" or approval == "automatic":
         return None
     rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
     decided = standing(rows, proposed.challenger.version, snapshot.spec)
-    if decided is not None and next(r.kind for r in rows if r.id == decided) == "promote":
+    if any(r.id == decided and r.changed for r in rows):
         return None
     facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
     return ApprovalRequest(

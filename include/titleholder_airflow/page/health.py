@@ -101,7 +101,9 @@ def _judged(standing: LiveStatus) -> list[HealthSign]:
 
 
 def _floors(judged: DecisionRecord) -> list[HealthSign]:
-    """The champion's floors: as checked when it was promoted, or by a later challenge."""
+    """The champion's floors: as checked when it was promoted, or by a later challenge. A recall checked neither."""
+    if judged.kind == "recall":
+        return []
     code = FLOORS if judged.kind == "promote" else CHAMPION_FLOORS
     if code in _failed(judged):
         return [
@@ -117,8 +119,11 @@ def _floors(judged: DecisionRecord) -> list[HealthSign]:
 
 
 def _drift(judged: DecisionRecord) -> list[HealthSign]:
-    """Whether scores drifted. That a rejected challenger's differ from the champion's says nothing."""
-    codes = [code for code in DRIFT if code == "TH401" or judged.kind != "reject"]
+    """Whether scores drifted. It says nothing where a rejected challenger's differ from the champion's.
+
+    Nor does it after a recall: the challenger was compared with the champion before.
+    """
+    codes = [code for code in DRIFT if code == "TH401" or judged.kind not in ("reject", "recall")]
     if failed := [code for code in codes if code in _failed(judged)]:
         from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in failed)
         sentence = f"The challenger's scores as of {judged.as_of} differ from {from_what}."

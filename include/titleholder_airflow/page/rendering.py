@@ -22,6 +22,7 @@ OUTCOMES = {
     "promote": "challenger promoted",
     "keep": "challenger not promoted",
     "reject": "challenger rejected",
+    "recall": "earlier version recalled",
     "rollback": "rolled back",
     "retire": "retirement advised",
 }
@@ -74,6 +75,7 @@ _environment.filters |= {
     "number": formatting.number,
     "signed": formatting.signed,
     "count": formatting.count,
+    "percent": formatting.percent,
     "exact": formatting.exact,
     "confidence": formatting.confidence,
     "between": formatting.between,

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from support.factories import REIGN, a_decision, a_rollback, a_verdict
+from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict
 from titleholder.cli.tables import decision_table
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
@@ -51,6 +51,15 @@ def test_counted_looks_and_all_looks_are_shown() -> None:
     earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
     reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
     assert "(3/9)" in printed(a_verdict(champion=reign, look=LOOK), "sequential")
+
+
+def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(decision_table("small", [a_decision(), a_recall(2, 3, 1, reason="On the record. And more.")], 80))
+    found = console.export_text()
+    assert "v2   v3 (2024-06)" in found
+    assert "recall v1" in found
+    assert "Decision 102, 2024-02-01 recall: On the record" in found
 
 
 def test_a_rollback_is_printed_with_its_reason() -> None:

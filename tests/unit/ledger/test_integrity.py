@@ -40,6 +40,12 @@ def lane(**third: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def recalling(version: int, **more: Any) -> dict[str, Any]:
+    """What makes a row the recall of this version."""
+    recall = {"version": version, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.01, "risk": 0.01}
+    return {"kind": "recall", "champion_after": version, "verdict": json.dumps(VERDICT | {"recall": recall}), **more}
+
+
 def faults(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
     return [(f.row["id"], f.explanation) for f in broken_links(rows)]
 
@@ -103,6 +109,15 @@ def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
         ({"champion_after": 7}, "a promote from version 2, which cannot end with version 7"),
         ({"kind": "keep"}, "a keep from version 2, which cannot end with version 3"),
         ({"kind": "rollback", "champion_after": 2}, "a rollback from version 2, which cannot end with version 2"),
+        ({"kind": "recall"}, "a recall from version 2, which cannot end with version 3"),
+        (
+            {"kind": "recall", "verdict": "no JSON", "champion_after": 1},
+            "a recall from version 2, which cannot end with",
+        ),
+        (recalling(1, champion_after=3), "a recall from version 2, which cannot end with version 3"),
+        (recalling(2), "a recall from version 2, which cannot end with version 2"),
+        (recalling(3), "a recall of version 3, which was the challenger of no earlier month of the lane"),
+        (recalling(9), "a recall of version 9, which was the challenger of no earlier month of the lane"),
     ],
 )
 def test_champions_follow_from_one_another(change: dict[str, Any], message: str) -> None:
@@ -111,17 +126,26 @@ def test_champions_follow_from_one_another(change: dict[str, Any], message: str)
     assert message in fault.explanation
 
 
-def test_a_rollback_a_keep_and_a_retirement_are_sound_ends() -> None:
+def test_a_rollback_a_keep_a_retirement_and_a_recall_are_sound_ends() -> None:
     for change in (
         {"kind": "rollback", "challenger_version": None, "champion_after": 1},
         {"kind": "keep", "champion_after": 2},
         {"kind": "retire", "champion_after": 2},
+        recalling(1),
     ):
         assert list(wrong_champions(lane(**change), "live")) == []
 
 
 def test_elsewhere_than_live_the_row_before_need_not_be_the_month_before() -> None:
     assert list(wrong_champions(lane(champion_before=1), "backtest")) == []
+
+
+def test_elsewhere_than_live_a_version_of_a_later_month_cannot_be_recalled() -> None:
+    """Its row may stand before the recall's, but in as-of order its month comes after."""
+    assert list(wrong_champions(lane(**recalling(1)), "backtest")) == []
+    (fault,) = wrong_champions(lane(**recalling(1), as_of=date(2023, 12, 1)), "backtest")
+    assert "a recall of version 1, which was the challenger of no earlier month" in fault.explanation
+    assert faults(lane(**recalling(1))) == []
 
 
 def test_the_newest_row_of_a_version_tells_what_it_was_trained_on() -> None:

@@ -1,12 +1,18 @@
-"""Which version was champion, when and after which, through promotions, rollbacks and a reinstatement by force."""
+"""Which version was champion, when and after which, through promotions, recalls, rollbacks and reinstatements."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import given
+from hypothesis import strategies as st
 
-from support.factories import REIGN, a_decision, a_rollback, a_verdict
+from support.factories import REIGN, a_decision, a_recall, a_rollback, a_spec, a_verdict, spans_of
 from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
@@ -144,3 +150,150 @@ def test_a_fingerprint_changes_with_the_champion_and_with_its_looks() -> None:
     found = {reigns.fingerprint(r) for r in (None, REIGN, REIGN.model_copy(update={"looks": (look,)}))}
     assert len(found) == 3
     assert reigns.fingerprint(None) == ""
+
+
+def test_a_recalled_champion_is_judged_on_rows_that_no_earlier_challenger_was_judged_on() -> None:
+    look = Look(as_of=DAY, start=DAY, end=DAY, rows=90, events=30, metric="roc_auc", gain=0.05, error=0.01)
+    sooner = spans_of(a_spec(windows__label_maturity="1 month"), date(2024, 2, 1))
+    first, second = crowned(1, 2)
+    rows = [first, second.model_copy(update={"spans": sooner}), a_recall(3, 2, 1)]
+    reign = reigns.reign_before(rows, "live", date(2024, 4, 1))
+    assert reign == Reign(
+        version=1,
+        as_of=rows[0].as_of,
+        trained_through=rows[0].trained_through,
+        judged_through=sooner.matured,
+        recalled=rows[2].as_of,
+    )
+    rows.append(a_decision(4, kind="keep", champion_before=1, champion_after=1, verdict=a_verdict(look=look)))
+    later = reigns.reign_before(rows, "live", date(2024, 5, 1))
+    assert later == reign.model_copy(update={"looks": (look,)}), "a month that keeps it adds its look, and no rows"
+    assert reigns.crowning_on(rows, "live", date(2024, 4, 1)) == rows[2]
+
+
+def test_a_version_that_never_was_champion_can_be_recalled() -> None:
+    kept = a_decision(2, kind="keep", champion_before=1, champion_after=1)
+    rows = [*crowned(1), kept, a_recall(3, 1, 2)]
+    assert reigns.former_champions(rows) == [1, 2]
+    assert reigns.predecessor(rows, 2) == 1
+    assert (reign := reigns.reign_before(rows, "live", date(2024, 4, 1)))
+    assert (reign.version, reign.as_of, reign.trained_through) == (2, kept.as_of, kept.trained_through)
+
+
+def test_the_predecessor_of_a_recalled_champion_is_the_champion_before_the_recall() -> None:
+    rows = [*crowned(1, 2, 3), a_recall(4, 3, 1)]
+    assert reigns.predecessor(rows, 1) == 3
+    rows.append(a_rollback(5, 1, 3))
+    assert set(reigns.barred(rows)) == {1}, "it was rolled back, although it was promoted before version 3"
+    assert reigns.predecessor(rows, 3) == 2
+    rows.append(a_rollback(6, 3, 1))
+    assert set(reigns.barred(rows)) == set(), "reinstated: the recall came after version 3"
+    assert reigns.predecessor(rows, 1) == 3
+
+
+def test_a_champion_that_gave_way_to_its_own_successor_and_came_back_is_not_its_own_predecessor() -> None:
+    rows = [*crowned(1, 2, 3), a_recall(4, 3, 2), a_rollback(5, 2, 3)]
+    assert reigns.predecessor(rows, 3) == 1, "version 2 was rolled back, and version 3 took over from it"
+
+
+def test_a_champion_from_before_that_was_recalled_later_is_still_a_step_back() -> None:
+    rows = [*crowned(1, 2), a_recall(3, 2, 1)]
+    rows.append(a_decision(4, challenger_version=4, champion_before=1, champion_after=4))
+    rows.append(a_rollback(5, 4, 2))
+    assert set(reigns.barred(rows)) == {4}
+    assert reigns.predecessor(rows, 2) == 1
+    rows.append(a_rollback(6, 2, 1))
+    assert set(reigns.barred(rows)) == {2, 4}
+
+
+def test_why_a_former_version_may_not_be_recalled() -> None:
+    kept = a_decision(2, kind="keep", champion_before=1, champion_after=1)
+    third = a_decision(3, champion_before=1, champion_after=3)
+    rows = [*crowned(1), kept, third]
+    assert [reigns.recall_bar(rows, v) for v in (1, 2, 3)] == ["", "", ""]
+    rows.append(a_rollback(4, 3, 1))
+    assert reigns.recall_bar(rows, 3) == "it was rolled back on 2024-04-01"
+    assert reigns.recall_bar(rows, 1) == "", "people have just brought it back"
+    assert reigns.recall_bar(rows, 2).startswith("it was trained on nothing newer (rows before 2023-05-01) than")
+    rows.append(a_rollback(5, 1, 3))
+    assert [reigns.recall_bar(rows, v) for v in (1, 2, 3)] == ["", "", ""], "reinstated"
+
+
+MONTH_ONE = date(2020, 1, 1)
+
+
+def month(n: int) -> date:
+    return MONTH_ONE + relativedelta(months=n)
+
+
+def line(moves: Sequence[tuple[int, int]], *, rollbacks: bool = True) -> list[Decision]:
+    """A live line: each month promotes, keeps, recalls or rolls back, by force or not, as far as there is a version."""
+    rows: list[Decision] = []
+    for n, (kind, choice) in enumerate(moves, start=1):
+        head = rows[-1].champion_after if rows else None
+        known = [r.challenger_version for r in rows if r.challenger_version is not None]
+        recallable = [v for v in known if v != head and v not in reigns.barred(rows)]
+        former = [v for v in reigns.former_champions(rows) if v != head]
+        look = Look(as_of=month(n), start=DAY, end=DAY, rows=9, events=3, metric="roc_auc", gain=n / 100, error=0.01)
+        judged: dict[str, Any] = {"as_of": month(n), "verdict": a_verdict(look=look)}
+        if kind == 2 and head is not None and recallable:
+            rows.append(a_recall(n, head, recallable[choice % len(recallable)], as_of=month(n)))
+        elif kind == 3 and head is not None and former and rollbacks:
+            rows.append(a_rollback(n, head, former[choice % len(former)], as_of=month(n)))
+        elif kind == 1:
+            rows.append(a_decision(n, kind="keep", champion_before=head, champion_after=head, **judged))
+        else:
+            rows.append(a_decision(n, champion_before=head, **judged))
+    return rows
+
+
+MOVES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 11)), min_size=1, max_size=12)
+
+
+@given(MOVES)
+def test_the_reign_is_that_of_the_head_and_its_spent_rows_are_those_up_to_its_beginning(
+    moves: list[tuple[int, int]],
+) -> None:
+    rows = line(moves)
+    found, head = reigns.reign_before(rows, "live", month(99)), rows[-1].champion_after
+    assert version(found) == head
+    if found is None:
+        return
+    began = max(n for n, r in enumerate(rows) if r.changed)
+    matured = [r.matured for r in rows[: began + 1] if r.matured]
+    assert found.judged_through == (matured[-1] if rows[began].kind == "promote" else max(matured))
+    assert found.recalled == (rows[began].as_of if rows[began].kind == "recall" else None)
+    assert found.as_of == next(r.as_of for r in rows if r.challenger_version == head)
+    assert [look.as_of for look in found.looks] == [r.as_of for r in rows[began + 1 :] if r.look]
+
+
+@given(MOVES)
+def test_going_back_again_and_again_ends_and_bars_every_champion_left(moves: list[tuple[int, int]]) -> None:
+    rows, left = line(moves), list[int]()
+    while (head := rows[-1].champion_after) is not None and (before := reigns.predecessor(rows, head)) is not None:
+        assert before in reigns.former_champions(rows)
+        assert before not in reigns.barred(rows)
+        left.append(head)
+        rows.append(a_rollback(len(rows) + 1, head, before, as_of=month(len(rows) + 1)))
+        assert head in reigns.barred(rows)
+        assert reigns.recall_bar(rows, head)
+    assert len(set(left)) == len(left)
+
+
+@given(MOVES, st.randoms(use_true_random=False))
+def test_elsewhere_than_live_only_as_of_order_and_the_latest_row_of_a_date_count(
+    moves: list[tuple[int, int]], chance: random.Random
+) -> None:
+    """Written in any order, behind rows that are replaced, it is the same line."""
+    ordered = line(moves, rollbacks=False)
+    replaced = [
+        row.model_copy(update={"challenger_version": 50 + n, "champion_after": 50 + n, "kind": "promote"})
+        for n, row in enumerate(ordered)
+        if chance.random() < 0.5
+    ]
+    rows = [*replaced, *chance.sample(ordered, len(ordered))]
+    for n in range(len(ordered) + 1):
+        expected = reigns.reign_before(ordered[:n], "live", month(n + 1))
+        assert reigns.reign_before(rows, "backtest", month(n + 1)) == expected
+        without_looks = expected.model_copy(update={"looks": ()}) if expected else None
+        assert reigns.reign_on(rows, "backtest", month(n)) == without_looks

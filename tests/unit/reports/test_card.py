@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.factories import a_spec
+from support.factories import a_recall_of, a_spec, result
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
@@ -87,6 +87,18 @@ def test_key_numbers_have_intervals() -> None:
     assert "95% interval +0.0011 to +0.0235 (DeLong)" in said
     assert "2023-10-01 to before 2024-01-01" in said
     assert "600 with" in said
+
+
+@pytest.mark.parametrize(("failed", "said"), [((), ""), ((result("TH203", "fail"),), "; not fit for use now (TH203)")])
+def test_a_former_version_that_the_record_speaks_for_is_named(failed: tuple[Result, ...], said: str) -> None:
+    found = simulated(FULL)
+    html = card(facts(FULL, kind="recall", recalled=1), verdict_on(found, recall=a_recall_of(1, *failed)), found)
+    page = Page(html)
+    assert "version 1 recalled as champion over version 3, version 4 not promoted" in html
+    assert '<header class="tone-good">' in html
+    numbers = " ".join(page.sections["numbers"].split())
+    assert "Expected gain in use of version 1, of 2024-01-01" in numbers
+    assert f"probability of a loss of more than 0.01: 1.2%{said}" in numbers
 
 
 def test_every_figure_has_an_alternative_text_and_a_caption() -> None:

@@ -43,6 +43,19 @@ def test_the_outcome_names_both_versions(kind: str, over: str, alone: str) -> No
     assert outcome(facts(kind=kind), a_verdict(champion=None)) == alone
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("recall", "version 1 recalled as champion over version 3, version 4 not promoted"),
+        ("ask", "approval requested to recall version 1 as champion over version 3, version 4 not promoted"),
+        ("proposed recall", "proposed to recall version 1 as champion over version 3 and not to promote version 4"),
+        ("keep", "version 3 kept, version 4 not promoted"),
+    ],
+)
+def test_the_outcome_of_a_recall_names_all_three_versions(kind: str, said: str) -> None:
+    assert outcome(facts(kind=kind, recalled=1), a_verdict(champion=REIGN)) == said
+
+
 @pytest.mark.parametrize(("kind", "proposed"), [("promote", False), ("ask", True), ("proposed promote", True)])
 def test_a_proposal_is_no_decision(kind: str, proposed: bool) -> None:
     assert facts(kind=kind).proposed is proposed

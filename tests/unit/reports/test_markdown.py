@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from support.factories import a_recall_of, result
 from support.report_cases import HOSTILE, checks, facts, looks, simulated, verdict_on
 from titleholder.reports import markdown
 from titleholder.reports.markdown import text
@@ -29,6 +30,15 @@ def test_the_first_two_lines_are_the_decision_and_its_reason() -> None:
 def test_an_approval_request_is_worded_as_a_proposal() -> None:
     assert lines(kind="ask")[0].endswith(": approval requested to promote version 4 over version 3")
     assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")
+
+
+def test_a_former_version_that_the_record_speaks_for_is_named() -> None:
+    found = simulated()
+    fit = verdict_on(found, recall=a_recall_of(1))
+    assert "Expected gain in use of version 1, of 2024-01-01, over the champion: +0.0061." in markdown(facts(), fit)
+    unfit = verdict_on(found, recall=a_recall_of(1, result("TH203", "fail")))
+    assert "over the champion: +0.0061; not fit for use now (TH203)." in markdown(facts(), unfit)
+    assert "Expected gain" not in markdown(facts(), verdict_on(found))
 
 
 def test_every_check_has_a_row_the_failed_first() -> None:

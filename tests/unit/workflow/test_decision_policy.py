@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.factories import REIGN, a_spec, a_verdict, result
+from support.factories import REIGN, a_recall_of, a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
@@ -44,20 +44,20 @@ LANES = pytest.mark.parametrize("lane", ["live", "backtest"])
 
 @LANES
 def test_a_better_challenger_is_promoted(lane: str) -> None:
-    assert ruled(better(), lane=lane) == ("promote", f"{BETTER}. TH301 said.")
+    assert ruled(better(), lane=lane)[:2] == ("promote", f"{BETTER}. TH301 said.")
 
 
 @LANES
 def test_the_first_one_to_pass_the_absolute_checks_is_promoted(lane: str) -> None:
     found = ruled(first(), lane=lane)
-    assert found == ("promote", "The first champion: every check of the challenger by itself passed.")
+    assert found[:2] == ("promote", "The first champion: every check of the challenger by itself passed.")
 
 
 @LANES
 def test_one_that_does_not_win_by_the_rule_leaves_the_champion(lane: str) -> None:
-    assert ruled(not_better(), lane=lane) == ("keep", "Not better on this holdout. TH301 said.")
+    assert ruled(not_better(), lane=lane)[:2] == ("keep", "Not better on this holdout. TH301 said.")
     unsure = a_verdict(result("TH301", "fail"), gain=Gain(0.01, -0.03, 0.05, "DeLong", 0.02, 40.0))
-    assert ruled(unsure, lane=lane) == ("keep", "Not shown to lose no more than is tolerated. TH301 said.")
+    assert ruled(unsure, lane=lane)[:2] == ("keep", "Not shown to lose no more than is tolerated. TH301 said.")
 
 
 @pytest.mark.parametrize(("passes", "reason"), [(True, "Shown to be better"), (False, "Not shown to be better")])
@@ -70,7 +70,7 @@ def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> 
 @pytest.mark.parametrize("champion", [True, False])
 def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lane: str, champion: bool) -> None:
     verdict = useless() if champion else a_verdict(result("TH101", "fail"), result("TH201", "fail"), champion=None)
-    assert ruled(verdict, lane=lane) == ("reject", "TH101 said. TH201 said.")
+    assert ruled(verdict, lane=lane)[:2] == ("reject", "TH101 said. TH201 said.")
 
 
 def test_one_that_fails_a_warning_only_is_promoted() -> None:
@@ -84,7 +84,7 @@ def below_floor(*more: Any) -> Verdict:
 @LANES
 def test_a_model_is_to_be_retired_when_neither_champion_nor_challenger_rises_above_its_floors(lane: str) -> None:
     verdict = below_floor(result("TH201", "fail"), result("TH301", "fail"))
-    assert ruled(verdict, lane=lane) == (
+    assert ruled(verdict, lane=lane)[:2] == (
         "retire", "Neither model is good enough. TH205 said. The challenger: TH201 said."
     )  # fmt: skip
 
@@ -105,9 +105,9 @@ def test_it_is_not_retired_otherwise(verdict: Verdict, kind: str) -> None:
 
 def test_one_that_is_better_and_does_harm_elsewhere_leaves_the_champion() -> None:
     verdict = a_verdict(result("TH101"), result("TH301"), result("TH302", "fail"))
-    assert ruled(verdict) == ("keep", "Not fit to replace the champion. TH302 said.")
+    assert ruled(verdict)[:2] == ("keep", "Not fit to replace the champion. TH302 said.")
     both = a_verdict(result("TH301", "fail"), result("TH302", "fail"))
-    assert ruled(both) == ("keep", "Not shown to lose no more than is tolerated. TH301 said. TH302 said.")
+    assert ruled(both)[:2] == ("keep", "Not shown to lose no more than is tolerated. TH301 said. TH302 said.")
 
 
 @pytest.mark.parametrize("code", ["TH304", "TH402", "TH702"])
@@ -149,7 +149,7 @@ OLDER = date(2024, 7, 2)
 
 def test_in_the_live_lane_an_older_date_is_never_promoted() -> None:
     found = ruled(better(), newest=OLDER)
-    assert found == ("keep", "Older than the newest live decision, of 2024-07-02: recorded, never promoted.")
+    assert found[:2] == ("keep", "Older than the newest live decision, of 2024-07-02: recorded, never promoted.")
     assert ruled(first(), newest=OLDER).kind == "keep"
     assert ruled(better(), newest=OLDER, **ASKING).kind == "keep"
     assert ruled(useless(), newest=OLDER) == found, "what it lacks no longer matters"
@@ -190,7 +190,7 @@ def implausible(*more: Any, champion: Reign | None = REIGN) -> Verdict:
 @pytest.mark.parametrize("champion", [REIGN, None], ids=["a champion", "no champion yet"])
 def test_an_implausible_winner_is_kept_back_where_nobody_may_be_asked(lane: str, champion: Reign | None) -> None:
     won = ruled(better()).reason.removesuffix(". TH301 said.") if champion else "It would be the first champion"
-    assert ruled(implausible(champion=champion), lane=lane) == (
+    assert ruled(implausible(champion=champion), lane=lane)[:2] == (
         "keep", f"{won}, {DOUBT} Not promoted, because no person is asked to approve it."
     )  # fmt: skip
 
@@ -206,7 +206,7 @@ def test_an_implausible_winner_is_for_people_to_judge(champion: Reign | None) ->
 
 
 def test_an_implausible_loser_is_judged_by_what_it_lost_by() -> None:
-    assert ruled(implausible(result("TH203", "fail")), **ASKING) == ("reject", "TH203 said.")
+    assert ruled(implausible(result("TH203", "fail")), **ASKING)[:2] == ("reject", "TH203 said.")
     assert ruled(implausible(result("TH302", "fail")), **ASKING).kind == "keep"
     assert ruled(a_verdict(result("TH301", "fail"), result("TH503", "fail")), **ASKING).kind == "keep"
 
@@ -264,6 +264,107 @@ def test_a_better_challenger_that_is_barred_is_kept_back() -> None:
     assert ruling == Ruling("keep", f"{BETTER}, but it saw nothing newer.")
     worse = rule(a_spec(), not_better(), as_of=AS_OF, lane="live", newest=None, barred="it saw nothing newer")
     assert worse.reason.startswith("Not better on this holdout")
+
+
+RECALLED = (
+    "On the record of all versions, version 1 is expected to do better in use than the champion by 0.0061 (probability "
+    "of a loss of more than 0.01: 1.2%)."
+)
+UNFIT = "The challenger is unfit for use: "
+
+
+def recalling(verdict: Verdict, *failed: Any) -> Verdict:
+    """The verdict with a former version, January's, that the record speaks for."""
+    return verdict.model_copy(update={"recall": a_recall_of(1, *failed)})
+
+
+RETIRING = below_floor(result("TH201", "fail"))
+
+
+@LANES
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [
+        (better(), RECALLED),
+        (not_better(), RECALLED),
+        (a_verdict(result("TH201", "fail")), f"{RECALLED} {UNFIT}TH201 said."),
+        (RETIRING, f"{RECALLED} {UNFIT}Neither model is good enough. TH205 said. The challenger: TH201 said."),
+        (a_verdict(result("TH503", "fail")), RECALLED),
+        (a_verdict(result("TH302", "fail")), RECALLED),
+    ],
+    ids=["better", "not better", "unfit", "nothing is good enough", "implausible", "harm elsewhere"],
+)
+def test_a_former_version_that_the_record_speaks_for_is_recalled_whatever_the_challenger_is(
+    lane: str, verdict: Verdict, reason: str
+) -> None:
+    assert ruled(recalling(verdict), lane=lane)[:2] == ("recall", reason)
+
+
+@LANES
+@pytest.mark.parametrize("verdict", [better(), not_better(), RETIRING, a_verdict(result("TH201", "fail"))])
+@pytest.mark.parametrize(
+    ("obstacle", "why"),
+    [
+        ({"failed": (result("TH203", "fail"), result("TH201", "fail"))}, "is not fit for use now (TH203, TH201): TH203 said. TH201 said."),
+        ({"recall_barred": "it was rolled back on 2024-05-01"}, "was rolled back on 2024-05-01."),
+        ({"cooldown": "2 months"}, "the champion of 2024-06-01 may not be replaced before 2024-08-01 (cooldown 2 months)."),
+    ],
+    ids=["unfit", "barred", "cooldown"],
+)  # fmt: skip
+def test_without_a_recall_the_ruling_is_as_it_would_be_and_names_the_former_version(
+    lane: str, verdict: Verdict, obstacle: dict[str, Any], why: str
+) -> None:
+    spec = a_spec(promotion__cooldown=obstacle.get("cooldown"))
+    known: dict[str, Any] = {"as_of": AS_OF, "lane": lane, "newest": None}
+    without = rule(spec, verdict, **known)
+    barred = obstacle.get("recall_barred", "")
+    found = rule(spec, recalling(verdict, *obstacle.get("failed", ())), **known, recall_barred=barred)
+    subject = "" if why.startswith("the champion") else "it "
+    assert found == without._replace(reason=f"{without.reason} Version 1 would be recalled, but {subject}{why}")
+
+
+def test_too_few_outcomes_recall_nothing() -> None:
+    found = ruled(recalling(useless()))
+    assert found.kind == "reject"
+    assert found.reason.endswith("Version 1 would be recalled, but there are too few outcomes (TH101).")
+
+
+def test_the_cooldown_of_a_recalled_champion_begins_with_its_recall() -> None:
+    """It was trained for 2023-01-01 and recalled as of 2024-06-01; this is 2024-07-01."""
+    reign = REIGN.model_copy(update={"as_of": date(2023, 1, 1), "recalled": date(2024, 6, 1)})
+    verdict = better().model_copy(update={"champion": reign})
+    assert ruled(verdict, promotion__cooldown="1 month").kind == "promote"
+    found = ruled(verdict, promotion__cooldown="2 months")
+    assert found.kind == "keep"
+    assert (
+        "the champion of 2023-01-01, recalled as of 2024-06-01, may not be replaced before 2024-08-01" in found.reason
+    )
+
+
+def test_neither_without_a_champion_nor_to_the_champion_itself_is_there_a_recall() -> None:
+    assert ruled(recalling(first())) == ruled(first())
+    itself = better().model_copy(update={"recall": a_recall_of(REIGN.version)})
+    assert ruled(itself) == ruled(better())
+
+
+def test_an_older_run_recalls_nothing() -> None:
+    assert ruled(recalling(better()), newest=OLDER) == ruled(better(), newest=OLDER)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "refused"),
+    [(better(), "keep"), (not_better(), "keep"), (a_verdict(result("TH201", "fail")), "reject"), (RETIRING, "retire")],
+)
+def test_where_a_person_must_approve_one_is_asked_about_the_recall(verdict: Verdict, refused: str) -> None:
+    asked = ruled(recalling(verdict), **ASKING)
+    assert (asked.kind, asked.if_approved) == ("ask", "recall")
+    assert asked.reason.startswith(RECALLED)
+    assert asked.reason.endswith("risk-lead, cfo must approve.")
+    assert answered(asked, said("approve")).kind == "recall"
+    for no in (said("reject"), said("none"), None):
+        assert answered(asked, no).kind == refused
+    assert answered(asked, said("approve"), "version 9 was decided since").kind == refused
+    assert ruled(recalling(verdict), lane="backtest", **ASKING).kind == "recall"
 
 
 def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question() -> None:

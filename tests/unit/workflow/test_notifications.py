@@ -70,6 +70,17 @@ def test_the_approver_is_named() -> None:
     )
 
 
+def test_a_recall() -> None:
+    message = about(kind="recall", champion_after=3)
+    assert message.subject == "small: version 3 is recalled as champion, after version 5"
+    assert message.text.splitlines()[0] == (
+        "Version 3 of small, trained earlier, is champion. It replaces version 5. Version 7, the challenger, did not "
+        "become champion."
+    )
+    assert "Champion now: version 3" in message.text.splitlines()
+    assert "roll back to version 5" in advice(message)
+
+
 def test_a_rejected_challenger() -> None:
     message = about(kind="reject", champion_after=5)
     assert message.subject == "small: version 7 was rejected, version 5 stays champion"
@@ -107,7 +118,9 @@ def test_kept_champions_and_other_lanes_need_no_message(changes: dict[str, Any])
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="no kind of decision 'ask'; valid: keep, promote, reject, retire, rollback"):
+    with pytest.raises(
+        ValueError, match="no kind of decision 'ask'; valid: keep, promote, recall, reject, retire, rollback"
+    ):
         about(kind="ask")
 
 
@@ -165,6 +178,24 @@ def test_a_request_for_approval() -> None:
         "Answer: https://airflow.example/answer",
         CARD,
     ]
+
+
+def test_a_request_for_the_approval_of_a_recall() -> None:
+    message = notifications.approval_message(
+        "small",
+        "credit-risk",
+        "2026-03-01",
+        7,
+        ["ann"],
+        "2026-03-04 12:00 UTC",
+        "https://airflow.example/answer",
+        recalled=3,
+    )
+    assert message.subject == "small: the recall of version 3 waits for approval until 2026-03-04 12:00 UTC"
+    assert message.text.splitlines()[0] == (
+        "Version 3 of small, trained earlier, is to become champion instead of the challenger, version 7, and does so "
+        "only with an approval."
+    )
 
 
 @pytest.mark.parametrize("between", ["\n", "\r\n", "\x0b", "\u2028", "\x00", "\u202e"])

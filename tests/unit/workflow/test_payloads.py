@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
-from support.factories import a_regression, a_spec, a_verdict, result, spans_of
+from support.factories import a_recall_of, a_regression, a_spec, a_verdict, result, spans_of
 from titleholder.ledger.decision import Answer
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.spec.model import ModelSpec
@@ -44,6 +45,24 @@ def test_a_proposal_comes_back_with_the_very_spec(spec: ModelSpec) -> None:
     ):
         assert back == proposed
         assert back.challenger.snapshot.spec.fingerprint() == spec.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("kind", "if_approved", "recalled"),
+    [("recall", "promote", 1), ("ask", "recall", 1), ("ask", "promote", None), ("promote", "recall", None)],
+)
+def test_a_proposal_says_which_former_version_is_to_be_recalled(
+    kind: Any, if_approved: Any, recalled: int | None
+) -> None:
+    challenger = Challenger(
+        snapshot=a_snapshot(a_spec()), name="a", run_id="r", version=3, trained_through=date(2023, 9, 1)
+    )
+    verdict = a_verdict(recall=a_recall_of(1))
+    proposed = ProposedDecision(
+        challenger=challenger, verdict=verdict, kind=kind, reason="Because.", if_approved=if_approved
+    )
+    assert proposed.recalled == recalled
+    assert ProposedDecision.model_validate_json(proposed.model_dump_json()) == proposed
 
 
 def test_a_trained_candidate_keeps_every_digit_of_its_score() -> None:

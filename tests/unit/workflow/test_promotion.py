@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision, a_rollback, a_spec, a_verdict, result
+from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_spec, a_verdict, result, spans_of
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.store import LaneEntry
 from titleholder.settings import Settings
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import promotion
+from titleholder.workflow.payloads import Challenger, Origin, ProposedDecision, Snapshot
 from titleholder.workflow.scoring import TrainedVersion
 
 SPEC = a_spec()
@@ -64,6 +66,14 @@ def test_a_live_champion_is_decided_for_good() -> None:
     (row,) = rows = lane(a_decision(1))
     assert promotion.standing(rows, 1, OTHER) == row.id
     assert promotion.standing(rows, 1, SPEC, YES) == row.id
+
+
+def test_a_version_that_was_recalled_later_is_decided_for_good() -> None:
+    kept = a_decision(2, kind="keep", champion_before=1, champion_after=1)
+    rows = lane(a_decision(1), kept, a_recall(3, 1, 2))
+    assert promotion.standing(rows, 2, OTHER) == kept.id
+    assert promotion.standing(rows, 3, SPEC) == rows[2].id
+    assert promotion.standing(rows, 3, OTHER) is None, "the challenger of the recall itself may be judged again"
 
 
 def test_a_challenger_that_was_kept_back_is_decided_until_thresholds_or_answer_change() -> None:
@@ -119,6 +129,75 @@ def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:
     assert (lost["kind"], lost["champion_after"]) == ("keep", against.champion.version)
     alone = promotion.rejudgement(row, SPEC, a_verdict(result("TH201", "fail"), champion=None), [], BACKTEST)
     assert (alone["kind"], alone["champion_before"], alone["champion_after"]) == ("reject", None, None)
+
+
+def test_a_rejudgement_that_recalls_makes_the_former_version_champion() -> None:
+    row = a_decision(4, lane=BACKTEST)
+    changed = promotion.rejudgement(row, SPEC, a_verdict(recall=a_recall_of(1)), [], BACKTEST)
+    assert (changed["kind"], changed["champion_before"], changed["champion_after"]) == ("recall", 3, 1)
+    kept = a_verdict(result("TH301", "fail"), recall=a_recall_of(1, result("TH203", "fail")))
+    changed = promotion.rejudgement(row, SPEC, kept, [], BACKTEST)
+    assert (changed["kind"], changed["champion_after"]) == ("keep", 3)
+
+
+ASKING = a_spec(promotion__approval={"by": ["ann"], "within": "3 days"})
+
+
+def recall_planned(rows: list[LaneEntry], head: int, answer: Answer | None, spec: ModelSpec = ASKING) -> Entry:
+    """What is planned behind these rows for July's challenger, version 7, whose verdict recalls version 1."""
+    as_of = date(2024, 7, 1)
+    snapshot = Snapshot(
+        spec=spec, lane=LIVE, as_of=as_of, spans=spans_of(spec, as_of), candidates=("line",), uri="u", sha256="s",
+        rows=9, key="k", run_id="r", origin=Origin(actor="airflow:scheduled"),
+    )  # fmt: skip
+    challenger = Challenger(snapshot=snapshot, name="line", run_id="t", version=7, trained_through=date(2023, 10, 1))
+    verdict = a_verdict(champion=reigns.reign_before(rows, LIVE, as_of), recall=a_recall_of(1))
+    proposed = ProposedDecision(
+        challenger=challenger, verdict=verdict, kind="ask", reason="", if_approved="recall", head=head, answer=answer
+    )
+    planned = promotion.Planner(proposed, Any, "url").plan(rows)
+    assert isinstance(planned, list)
+    (entry,) = planned
+    return entry
+
+
+def test_a_recall_is_one_row_about_the_challenger_that_ends_with_the_former_version() -> None:
+    rows = lane(a_decision(1), a_decision(2, champion_before=1))
+    entry = recall_planned(rows, 2, None, SPEC)
+    assert (entry.kind, entry.champion_before, entry.champion_after) == ("recall", 2, 1)
+    assert (entry.challenger_version, entry.trained_through, entry.training_run_id) == (7, date(2023, 10, 1), "t")
+    assert entry.spans == spans_of(SPEC, date(2024, 7, 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "after", "begins"),
+    [
+        (YES, "recall", 1, "ann approved. On the record"),
+        (YES.model_copy(update={"answer": "reject"}), "keep", 2, "ann said no. On the record"),
+        (None, "keep", 2, "No person could be asked. On the record"),
+    ],
+)
+def test_a_recall_that_people_must_approve_needs_their_yes(
+    answer: Answer | None, kind: str, after: int, begins: str
+) -> None:
+    entry = recall_planned(lane(a_decision(1), a_decision(2, champion_before=1)), 2, answer)
+    assert (entry.kind, entry.champion_after) == (kind, after)
+    assert entry.reason.startswith(begins)
+
+
+def test_a_yes_is_void_when_another_version_was_recalled_since() -> None:
+    kept = a_decision(3, kind="keep", champion_before=2, champion_after=2)
+    entry = recall_planned(lane(a_decision(1), a_decision(2, champion_before=1), kept, a_recall(4, 2, 3)), 3, YES)
+    assert (entry.kind, entry.champion_after) == ("keep", 3)
+    assert entry.reason.startswith("ann approved, but too late: version 3 was recalled as of 2024-04-01 since.")
+
+
+def test_a_version_that_was_rolled_back_is_not_recalled() -> None:
+    rows = lane(a_decision(1), a_decision(2, champion_before=1), a_rollback(3, 2, 1))
+    verdict = a_verdict(recall=a_recall_of(2))
+    ruling = promotion.rule(SPEC, verdict, date(2024, 9, 1), date(2024, 2, 1), LIVE, rows)
+    assert ruling.kind == "promote"
+    assert ruling.reason.endswith("Version 2 would be recalled, but it was rolled back on 2024-03-01.")
 
 
 def test_a_version_that_was_rolled_back_wins_no_ruling() -> None:

@@ -173,7 +173,6 @@ class WhatIf(BacktestPart):
 
     setting: Setting
     own: bool
-    promotions: int
     changed: tuple[date, ...]
     mean: float | None
     months: int
@@ -184,8 +183,7 @@ def what_if(setting: Setting, replayed: Sequence[Decision], found: Sequence[Peri
     reigning = [next((r.champion_after for r in reversed(replayed) if r.as_of <= m.month.as_of), None) for m in found]
     mean, count = mean_of(reigning, found)
     changed = tuple(row.as_of for row in replayed if row.changed)
-    promotions = sum(row.kind == "promote" for row in replayed)
-    return WhatIf(setting=setting, own=own, promotions=promotions, changed=changed, mean=mean, months=count)
+    return WhatIf(setting=setting, own=own, changed=changed, mean=mean, months=count)
 
 
 def same_line(replayed: Sequence[Decision], decided: Sequence[Decision]) -> bool:

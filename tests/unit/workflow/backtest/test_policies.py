@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.factories import a_decision, a_regression, a_rollback, a_spec
+from support.factories import a_decision, a_recall, a_regression, a_rollback, a_spec
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest import policies, summary
 from titleholder.workflow.backtest.policies import COMPARED, POLICIES, Period, PeriodResult, ScoredRows, measure, months
@@ -269,7 +269,7 @@ def test_the_difference_so_far_ends_with_the_whole_difference() -> None:
     assert steps[-1][1] == overall(found, confidence=0.95).contrasts["gate-never"]
 
 
-def test_a_replayed_line_is_told_by_its_promotions_months_of_change_and_mean() -> None:
+def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
     found = [
         measured(a_month(1, of=1, newest=1), {1: HALF}),
         measured(a_month(2), {1: HALF, 2: RIGHT}),
@@ -277,9 +277,13 @@ def test_a_replayed_line_is_told_by_its_promotions_months_of_change_and_mean() -
     ]
     setting = Setting.of(a_spec().judgement)
     counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
-    assert (counted.promotions, counted.changed, counted.mean, counted.months) == (1, (date(2024, 2, 1),), 1.0, 2)
+    assert (counted.changed, counted.mean, counted.months) == ((date(2024, 2, 1),), 1.0, 2)
     without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
-    assert (without.promotions, without.changed, without.mean, without.months) == (0, (), None, 0)
+    assert (without.changed, without.mean, without.months) == ((), None, 0)
+    recalled = [a_decision(1), a_decision(2, champion_before=1), a_recall(3, 2, 1)]
+    returned = what_if(setting, recalled, found, own=False)
+    assert (returned.changed, returned.months) == (tuple(r.as_of for r in recalled), 3), "a recall is a change"
+    assert returned.mean == pytest.approx((0.5 + 1.0 + 0.5) / 3)
 
 
 def test_two_lines_are_the_same_by_their_decisions() -> None:

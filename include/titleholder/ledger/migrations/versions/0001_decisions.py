@@ -15,7 +15,8 @@ CREATE TABLE titleholder.decisions (
     lane                  text        NOT NULL,
     sequence              integer     NOT NULL CHECK (sequence > 0),
     as_of                 date        NOT NULL,
-    kind                  text        NOT NULL CHECK (kind IN ('promote', 'keep', 'reject', 'rollback', 'retire')),
+    kind                  text        NOT NULL
+                          CHECK (kind IN ('promote', 'keep', 'reject', 'recall', 'rollback', 'retire')),
     challenger_version    integer,
     champion_before       integer,
     champion_after        integer,
@@ -43,7 +44,8 @@ CREATE TABLE titleholder.decisions (
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     UNIQUE (model, lane, sequence),
-    CHECK (kind = 'rollback' OR num_nulls(verdict, spans, challenger_version) = 0)
+    CHECK (kind = 'rollback' OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
 )
 """
 
@@ -97,6 +99,7 @@ FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS par
 """
 
 # The live lane goes by the clock. Any other goes by as-of dates, of each of which the latest row is in force.
+# `as_of` is that of the champion's own month, which after a recall or a rollback is an earlier one.
 HISTORY = """
 CREATE VIEW titleholder.champion_history AS
 WITH in_force AS (
@@ -113,7 +116,13 @@ WITH in_force AS (
     SELECT *, lead(since) OVER (PARTITION BY model, lane ORDER BY turn, as_of) AS until
     FROM ordered WHERE champion_after IS DISTINCT FROM before
 )
-SELECT model, lane, champion_after AS version, since AS reigned_from, until AS reigned_to, id AS decision, kind, as_of,
+SELECT model, lane, champion_after AS version, since AS reigned_from, until AS reigned_to, id AS decision, kind,
+       coalesce((
+           SELECT own.as_of FROM titleholder.decisions AS own
+           WHERE own.model = changes.model AND own.lane = changes.lane
+             AND own.challenger_version = changes.champion_after
+           ORDER BY own.sequence DESC LIMIT 1
+       ), as_of) AS as_of,
        actor, approved_by, reason
 FROM changes WHERE champion_after IS NOT NULL
 ORDER BY model, lane, reigned_from, decision
