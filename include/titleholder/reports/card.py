@@ -58,6 +58,7 @@ def _from_ledger(facts: Facts, verdict: Verdict) -> Content:
         "result_counts": result_counts(verdict.checks),
         "reign": verdict.accumulated(),
         "fresh": verdict.freshness() if verdict.rule == "fresh" else None,
+        "outlook": verdict.outlook,
         "counted_looks": sequential.counted_looks(verdict),
         "looks": _looks(verdict),
         "metrics": _metrics(verdict),

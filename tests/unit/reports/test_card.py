@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.factories import a_recall_of, a_spec, result
+from support.factories import a_recall_of, a_spec, an_outlook, result
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
@@ -99,6 +99,20 @@ def test_a_former_version_that_the_record_speaks_for_is_named(failed: tuple[Resu
     numbers = " ".join(page.sections["numbers"].split())
     assert "Expected gain in use of version 1, of 2024-01-01" in numbers
     assert f"probability of a loss of more than 0.01: 1.2%{said}" in numbers
+
+
+def test_the_rule_record_says_what_the_record_is_how_sure_and_what_follows() -> None:
+    found = simulated(FULL)
+    verdict = verdict_on(found, rule="record", outlook=an_outlook(former=2, former_expectation=(0.0061, 0.011)))
+    page = Page(card(facts(FULL), verdict, found))
+    assert "+0.0041 expected in use" in page.said("numbers")
+    said = page.said("evidence").replace(" ,", ",").replace(" .", ".")
+    assert "The record has 9 versions and 14 cohorts; on it, a year of fresher training is worth +0.0123" in said
+    assert "expected to gain +0.0041 over the champion; the probability that it loses more than 0.0100 is 2.1%" in said
+    assert "most is expected of version 2: +0.0061, with a probability of 1.1%" in said
+    assert "more than 0.0010 is expected of it, and that probability is at most 5.0%" in said
+    without = Page(card(facts(FULL), verdict_on(found, rule="record"), found)).said("evidence")
+    assert "No cohort has enough outcomes yet" in without
 
 
 def test_every_figure_has_an_alternative_text_and_a_caption() -> None:

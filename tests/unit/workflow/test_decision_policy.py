@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from support.factories import REIGN, a_recall_of, a_spec, a_verdict, result
+from support.factories import REIGN, a_recall_of, a_spec, a_verdict, an_outlook, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
+from titleholder.validation.record import Outlook
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
@@ -64,6 +65,28 @@ def test_one_that_does_not_win_by_the_rule_leaves_the_champion(lane: str) -> Non
 def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> None:
     verdict = a_verdict(result("TH301", "pass" if passes else "fail"), rule="sequential")
     assert ruled(verdict).reason == f"{reason}. TH301 said."
+
+
+@pytest.mark.parametrize(
+    ("gain", "outlook", "reason"),
+    [
+        (0.01, an_outlook(), "Better on this holdout, and on the record of all versions expected to do better in use"),
+        (-0.01, an_outlook(), "Not better on this holdout"),
+        (0.01, an_outlook(gain=0.0009), "Better on this holdout, but on the record of all versions not expected to do"),
+        (
+            0.01,
+            an_outlook(risk=0.06),
+            "Expected to do better in use, but a loss beyond what is tolerated is not excluded",
+        ),
+        (0.01, None, "No cohort has enough outcomes yet to compare it with the champion"),
+    ],
+)
+def test_the_rule_record_says_what_is_expected_in_use(gain: float, outlook: Outlook | None, reason: str) -> None:
+    passes = gain > 0 and outlook is not None and outlook.passed
+    found = Gain(gain, gain - 0.02, gain + 0.02, "DeLong", 0.01, 40.0)
+    verdict = a_verdict(result("TH301", "pass" if passes else "fail"), rule="record", gain=found, outlook=outlook)
+    assert ruled(verdict).reason.startswith(reason)
+    assert ruled(verdict).kind == ("promote" if passes else "keep")
 
 
 @LANES
