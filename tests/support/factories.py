@@ -59,6 +59,7 @@ training:
       params: {max_iter: 5, min_samples_leaf: 5}
 judgement:
   metric: roc_auc
+  rule: fresh
   minimum_events: 5
   resamples: 100
   floors: {roc_auc: 0.55}

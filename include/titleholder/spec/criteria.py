@@ -100,7 +100,7 @@ class Judgement(StrictModel):
     """
 
     metric: str
-    rule: Literal["record", "fresh", "sequential"] = "fresh"
+    rule: Literal["record", "fresh", "sequential"] = "record"
     tolerated_loss: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Rules `record` and `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
     minimum_gain: float = 0.0
