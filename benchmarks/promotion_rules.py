@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 import numpy as np
 from promotion.play import HARM, Outcome, Summary, play, summarise
-from promotion.record import averaged, averaged_forward, record, record_forward, sparing
+from promotion.record import record, record_forward
 from promotion.rules import BASIC, Rule
 from promotion.worlds import FURTHER, MONTHS, WORLDS, World, simulate
 from rich.console import Console
@@ -29,9 +29,6 @@ QUICK = {300: 10, 1_000: 10, 5_000: 2}
 RECORD: dict[str, Rule] = {
     "record": record,
     "record, no recall": record_forward,
-    "averaged": averaged,
-    "averaged, no recall": averaged_forward,
-    "sparing": sparing,
 }
 RULES = BASIC | RECORD
 

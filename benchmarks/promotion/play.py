@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promotion.rules import Rule, Situation
+from promotion.rules import Memory, Rule, Situation
 from promotion.worlds import HOLDOUT, MONTHS, SHOCK, WINDOW, Array, History
 
 HARM = 0.01
@@ -34,10 +34,10 @@ class Outcome:
 
 def play(history: History, rule: Rule) -> Outcome:
     """The rule's outcome, from the first version on."""
-    champions, since = [0], 0
+    champions, since, memory = [0], 0, Memory()
     for month in range(1, MONTHS):
         champion = champions[-1]
-        chosen = rule(Situation(history, month, champion, since))
+        chosen = rule(Situation(history, month, champion, since, memory))
         if chosen != champion:
             since = month
         champions.append(chosen)

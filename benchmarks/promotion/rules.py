@@ -6,29 +6,39 @@ Every rule is a function of one `Situation` and returns a version: the champion'
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from promotion.worlds import CONFIDENCE, HOLDOUT, WINDOW, History
 from titleholder.validation.fresh import challenge
 from titleholder.validation.metrics import Gain
+from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import log_evidence
 
 TOLERATED_LOSS, MINIMUM_NEW_EVENTS = 0.01, 20
+
+
+@dataclass
+class Memory:
+    """What a rule keeps from month to month: what versions did on cohorts, and the versions from the best on."""
+
+    cohorts: dict[int, CohortRecord] = field(default_factory=dict)
+    ranking: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Situation:
     """What a rule may read in a month: cohorts that have matured, and versions up to the month's challenger.
 
-    `since` is the month in which the champion was crowned.
+    `since` is the month in which the champion was crowned, `memory` what the rule kept of earlier months.
     """
 
     history: History
     month: int
     champion: int
     since: int
+    memory: Memory
 
     @property
     def challenger(self) -> int:

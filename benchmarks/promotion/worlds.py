@@ -10,6 +10,7 @@ matured when it is judged, and in use from cohort t + WINDOW + HOLDOUT + maturit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -113,9 +114,9 @@ class History:
         bounds = student(a.area - b.area, error, freedom, CONFIDENCE)
         return Gain(*bounds.values, "DeLong", error, freedom)
 
-    def compare(self, cohort: int, versions: int) -> tuple[Array, Array]:
-        """ROC AUC on one cohort of the first `versions` versions, shape (versions,), and DeLong's covariance."""
-        placed = [self.placements(version, cohort, cohort + 1) for version in range(versions)]
+    def compare(self, cohort: int, versions: Sequence[int]) -> tuple[Array, Array]:
+        """ROC AUC of some versions on one cohort, shape (versions,), and DeLong's covariance."""
+        placed = [self.placements(version, cohort, cohort + 1) for version in versions]
         parts = [np.stack([p.events for p in placed]), np.stack([p.others for p in placed])]
         covariance = sum(np.atleast_2d(np.cov(part)) / part.shape[1] for part in parts)
         return np.array([p.area for p in placed]), covariance

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError
 from titleholder.spec.windows import Intervals
+from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 
@@ -91,6 +92,21 @@ class Entry(BaseModel):
     def look(self) -> Look | None:
         """What it added to the evidence of the reign."""
         return self.verdict.look if self.verdict else None
+
+    @property
+    def rule(self) -> str:
+        """The rule by which the challenger was judged; empty for a rollback."""
+        return self.verdict.rule if self.verdict else ""
+
+    @property
+    def cohorts(self) -> tuple[CohortRecord, ...]:
+        """What it added to the record."""
+        return self.verdict.cohorts if self.verdict else ()
+
+    @property
+    def ranking(self) -> tuple[int, ...]:
+        """All versions by what the record expected of them, the best first."""
+        return self.verdict.outlook.ranking if self.verdict and self.verdict.outlook else ()
 
 
 class Decision(Entry):

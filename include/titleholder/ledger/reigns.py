@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from titleholder.spec.types import LIVE
+from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
 
@@ -43,6 +44,12 @@ class Row(Protocol):
     def created_at(self) -> datetime: ...
     @property
     def changed(self) -> bool: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def cohorts(self) -> tuple[CohortRecord, ...]: ...
+    @property
+    def ranking(self) -> tuple[int, ...]: ...
 
 
 R = TypeVar("R", bound=Row)
@@ -59,7 +66,7 @@ def fingerprint(reign: Reign | None) -> str:
     if reign is None:
         return ""
     looks = [[str(getattr(look, name)) for name in LOOK_FIELDS] for look in reign.looks]
-    named = (reign.version, reign.as_of, reign.trained_through, reign.judged_through, looks)
+    named = (reign.version, reign.as_of, reign.trained_through, reign.judged_through, looks, reign.line)
     return hashlib.sha256("\n".join(map(str, named)).encode()).hexdigest()[:12]
 
 
@@ -75,9 +82,22 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
 
     In the live lane that is the head, elsewhere it goes by as-of order.
     """
-    earlier = [r for r in in_force(rows, lane) if lane == LIVE or r.as_of < as_of]
+    earlier = _before(rows, lane, as_of)
     reign = _reign(rows, earlier)
-    return reign.model_copy(update={"looks": tuple(_looks(earlier))[::-1]}) if reign else None
+    if reign is None:
+        return None
+    line = [(r.as_of, r.challenger_version, r.kind, r.champion_after) for r in line_before(rows, lane, as_of)]
+    named = hashlib.sha256(str([[str(value) for value in one] for one in line]).encode()).hexdigest()[:12]
+    return reign.model_copy(update={"looks": tuple(_looks(earlier))[::-1], "line": named if line else ""})
+
+
+def line_before(rows: Sequence[R], lane: str, as_of: date) -> list[R]:
+    """The decisions under the rule `record` before the challenger of `as_of`, in the order of `in_force`."""
+    return [row for row in _before(rows, lane, as_of) if row.rule == "record"]
+
+
+def _before(rows: Sequence[R], lane: str, as_of: date) -> list[R]:
+    return [r for r in in_force(rows, lane) if lane == LIVE or r.as_of < as_of]
 
 
 def _looks(earlier: Sequence[Row]) -> Iterator[Look]:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from sqlalchemy import Connection, Engine, MetaData, Row, Select, Table, case, cast, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import Date, Text
@@ -19,6 +19,7 @@ from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
+from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 
 LOCK_TIMEOUT = "1min"
@@ -50,6 +51,10 @@ WHERE may
 """
 
 
+DERIVED = frozenset({"matured", "look", "rule", "cohorts", "ranking", "approval", "spec"})
+"""What a `LaneEntry` has that is no column as it is."""
+
+
 class LaneEntry(BaseModel):
     """A decision as its lane sees it: what succession needs to know, without the verdict.
 
@@ -77,8 +82,16 @@ class LaneEntry(BaseModel):
     caused_by: int | None
     matured: date | None
     look: Look | None
+    rule: str
+    cohorts: tuple[CohortRecord, ...]
+    ranking: tuple[int, ...]
     approval: dict[str, Any] | None
     spec: dict[str, Any] | None
+
+    @field_validator("rule", "cohorts", "ranking", mode="before")
+    @classmethod
+    def _nothing_of_a_rollback(cls, value: Any, info: ValidationInfo) -> Any:
+        return value or ("" if info.field_name == "rule" else ())
 
     @property
     def changed(self) -> bool:
@@ -88,7 +101,7 @@ class LaneEntry(BaseModel):
     @classmethod
     def planned(cls, entry: Entry, rows: Sequence[LaneEntry]) -> LaneEntry:
         """An entry as it will stand behind these rows; its id is negative, its time that of no clock."""
-        known = entry.model_dump(include=set(cls.model_fields) - {"look", "approval", "spec"})
+        known = entry.model_dump(include=set(cls.model_fields) - DERIVED)
         return cls(
             **known,
             id=-len(rows) - 1,
@@ -96,6 +109,9 @@ class LaneEntry(BaseModel):
             created_at=datetime.min.replace(tzinfo=UTC),
             matured=entry.matured,
             look=entry.look,
+            rule=entry.rule,
+            cohorts=entry.cohorts,
+            ranking=entry.ranking,
             approval=entry.approval.model_dump(mode="json") if entry.approval else None,
             spec=entry.spec if entry.changed else None,
         )
@@ -109,10 +125,13 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
             of.verdict.op("->")("look").label("look"),
+            of.verdict.op("->>")("rule").label("rule"),
+            of.verdict.op("->")("cohorts").label("cohorts"),
+            of.verdict.op("->")("outlook").op("->")("ranking").label("ranking"),
             of.approval,
             case((changed, of.spec)).label("spec"),
         )
-        plain = [of[name] for name in LaneEntry.model_fields if name not in {"matured", "look", "approval", "spec"}]
+        plain = [of[name] for name in LaneEntry.model_fields if name not in DERIVED]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
 

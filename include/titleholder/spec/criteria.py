@@ -75,9 +75,9 @@ class Judgement(StrictModel):
     """
 
     metric: str
-    rule: Literal["fresh", "sequential"] = "fresh"
+    rule: Literal["record", "fresh", "sequential"] = "fresh"
     tolerated_loss: float | None = Field(default=None, ge=0.0, lt=1.0)
-    """Rule `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
+    """Rules `record` and `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
     minimum_gain: float = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     minimum_events: int = Field(default=50, ge=1)
@@ -111,9 +111,13 @@ class Judgement(StrictModel):
         """The tolerated loss in the deciding metric's unit, for a champion with this metric."""
         return self.tolerance * abs(champion) if METRICS[self.metric].relative else self.tolerance
 
+    def unit(self, champion: float) -> float:
+        """The default of the tolerated loss in the deciding metric's unit, for a champion with this metric."""
+        return self.model_copy(update={"tolerated_loss": None}).loss_limit(champion)
+
     @property
     def tolerance(self) -> float:
-        """The tolerated loss of the rule `fresh`: in the metric's unit, or as a share of the champion's metric."""
+        """The tolerated loss, in the metric's unit or as a share of the champion's metric, where it is relative."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.metrics import Gain, Sample
+from titleholder.validation.record import CohortRecord, Outlook
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
@@ -43,6 +45,23 @@ class UnfitCandidate(BaseModel):
     failed: tuple[str, ...]
 
 
+class Rival(BaseModel):
+    """An earlier version that was trained on rows before the judged ones, and its scores on these, shape (n,).
+
+    `inputs` are what a consumer of it must send. One that is not `eligible` is not brought back: it was unfit for use,
+    or rolled back.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    version: int
+    as_of: date
+    trained_through: date
+    scores: NDArray[np.float64]
+    inputs: dict[str, str]
+    eligible: bool
+
+
 class Evidence(BaseModel):
     """The judged rows and both models' scores on them. `champion` is None where there is no champion yet.
 
@@ -52,7 +71,9 @@ class Evidence(BaseModel):
     challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
     and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
     rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
-    judged on the same rows before this one.
+    judged on the same rows before this one. Under the rule `record`, `rivals` are the earlier versions that are
+    compared here, `cohorts` what all versions did on the cohorts of these rows, `earlier` those of earlier decisions,
+    and `outlook` what follows, which `verdict.conclude` fills in.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -76,6 +97,11 @@ class Evidence(BaseModel):
     recorded: NDArray[np.float64] | None = None
     reloaded: NDArray[np.float64] | None = None
     unfit: tuple[UnfitCandidate, ...] = ()
+    version: int = 0
+    rivals: tuple[Rival, ...] = ()
+    cohorts: tuple[CohortRecord, ...] = ()
+    earlier: tuple[CohortRecord, ...] = ()
+    outlook: Outlook | None = None
 
     @property
     def confidence(self) -> float:

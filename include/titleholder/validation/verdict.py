@@ -17,6 +17,7 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable
 from titleholder.validation.fresh import Freshness, challenge
+from titleholder.validation.record import CohortRecord, Outlook, Rule, outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
 
@@ -38,6 +39,8 @@ class Reign(BaseModel):
     judged_through: date = date.min
     recalled: date | None = None
     looks: tuple[Look, ...] = ()
+    line: str = ""
+    """A fingerprint of the versions before it that the rule `record` goes by; empty under another rule."""
 
 
 class Recall(BaseModel):
@@ -103,11 +106,15 @@ class Verdict(Measurements):
     look: Look | None = None
     rule: str = "fresh"
     tolerated_loss: float | None = None
-    """Under the rule `fresh`, in the metric's unit; None without a champion."""
+    """Under the rules `record` and `fresh`, in the metric's unit; None without a champion."""
     minimum_gain: float = 0.0
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
+    cohorts: tuple[CohortRecord, ...] = ()
+    """Under the rule `record`: what all versions that were compared did on the cohorts of these rows."""
+    outlook: Outlook | None = None
+    """Under the rule `record`: what follows from these and from those of earlier decisions."""
     recall: Recall | None = None
     """Under the rule `record`, where a former version is expected to do best."""
     unfit: tuple[UnfitCandidate, ...] = ()
@@ -180,6 +187,7 @@ def conclude(
             "looks": _looks(reign, judgement.metric, look),
         }
     )
+    complete = complete.model_copy(update={"outlook": _outlook(complete, as_of, reign)})
     return Verdict(
         **{name: getattr(measurements, name) for name in Measurements.model_fields},
         champion=reign,
@@ -196,7 +204,54 @@ def conclude(
         confidence=evidence.confidence,
         checks=checks.run(complete, results),
         note=f"{note} {_family(evidence)}".strip(),
+        cohorts=evidence.cohorts,
+        outlook=complete.outlook,
+        recall=_recall(complete),
         unfit=evidence.unfit,
+    )
+
+
+def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | None:
+    """What the record says, under the rule `record`; None without a champion, or a cohort that compares it."""
+    judgement = evidence.spec.judgement
+    if judgement.rule != "record" or reign is None or judgement.metric not in evidence.champion_metrics:
+        return None
+    champion = evidence.champion_metrics[judgement.metric]
+    earlier = (cohort for cohort in evidence.earlier if cohort.metric == judgement.metric)
+    return outlook(
+        (*earlier, *evidence.cohorts),
+        challenger=evidence.version,
+        champion=reign.version,
+        former=[rival.version for rival in evidence.rivals if rival.eligible],
+        as_of=as_of,
+        rule=Rule(
+            unit=judgement.unit(champion),
+            tolerated_loss=judgement.loss_limit(champion),
+            minimum_gain=judgement.minimum_gain,
+            confidence=evidence.confidence,
+        ),
+    )
+
+
+def _recall(evidence: Evidence) -> Recall | None:
+    """The former version that the record expects most of, held to every check of a challenger but that of the gain."""
+    expected = evidence.outlook
+    if expected is None or not expected.recalled or expected.former_expectation is None:
+        return None
+    rival = next(rival for rival in evidence.rivals if rival.version == expected.former)
+    instead = {"version": rival.version, "challenger": rival.scores, "inputs": rival.inputs, "unfit": ()}
+    unknown = dict.fromkeys(("training", "predict", "recorded", "reloaded"))
+    former = evidence.model_copy(update=instead | unknown)
+    measured = measure(former)
+    known = {"metrics": measured.challenger_metrics, "gain": measured.gain}
+    results = checks.run(former.model_copy(update=known))
+    return Recall(
+        version=rival.version,
+        as_of=rival.as_of,
+        trained_through=rival.trained_through,
+        gain=expected.former_expectation.gain,
+        risk=expected.former_expectation.risk,
+        failed=tuple(result for result in results if result.blocks and result.role != "gain"),
     )
 
 

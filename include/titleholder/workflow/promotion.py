@@ -24,6 +24,7 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
+from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
 
 log = logging.getLogger(__name__)
@@ -70,12 +71,13 @@ class Judge:
         self._comparison, self._scorer, self._decided = comparison, scorer, decided
         self._known: dict[int | None, tuple[ScoredComparison, Measurements, tuple[Result, ...]]] = {}
 
-    def __call__(self, reign: Reign | None, champion: TrainedVersion | None) -> Verdict:
+    def __call__(self, reign: Reign | None, champion: TrainedVersion | None, line: Line) -> Verdict:
         version = reign.version if reign else None
         if version not in self._known:
             self._known[version] = self._compare(reign, champion)
         scored, measurements, results = self._known[version]
-        return scored.under(self._comparison.spec, reign).judge(measurements, results)
+        now = on_record(scored.under(self._comparison.spec, reign), line, self._scorer)
+        return now.judge(measurements, results)
 
     def _compare(
         self, reign: Reign | None, champion: TrainedVersion | None
@@ -116,7 +118,8 @@ class Planner:
         spec, reign = snapshot.spec, reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
         verdict = proposed.verdict
         if reign != verdict.champion:
-            verdict = self._judge(reign, champion_of(rows, reign, self._url))
+            line = line_before(rows, snapshot.lane, snapshot.as_of, reign, self._url)
+            verdict = self._judge(reign, champion_of(rows, reign, self._url), line)
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
             ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed))
@@ -171,7 +174,8 @@ class Planner:
     def _rejudge(self, row: LaneEntry, reign: Reign | None, planned: list[LaneEntry]) -> Entry:
         decided = store.decision(self._url, row.id)
         judge = Judge(Comparison.behind(decided), self._scorer, decided)
-        verdict = judge(reign, champion_of(planned, reign, self._url))
+        line = line_before(planned, row.lane, row.as_of, reign, self._url)
+        verdict = judge(reign, champion_of(planned, reign, self._url), line)
         changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
         entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": code_version()}
         return Entry.model_validate(entry)

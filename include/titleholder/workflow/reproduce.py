@@ -35,6 +35,7 @@ from titleholder.validation.verdict import Verdict
 from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import champion_after, rule
+from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
-    verdict = _judged(row, champion, scorer)
+    verdict = _judged(row, champion, line_before(before, row.lane, row.as_of, row.judged.champion, ""), scorer)
     tallies = [
         _windows(stored, row, spec),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
@@ -208,9 +209,10 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     return TrainedVersion(reign.version, crowned.training_run_id, ModelSpec.restore(crowned.spec))
 
 
-def _judged(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Verdict:
+def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:
     with _champion_readable(row):
-        return compare(Comparison.behind(row), row.judged.champion, champion, scorer).judge()
+        scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer)
+        return on_record(scored, line, scorer).judge()
 
 
 @contextmanager

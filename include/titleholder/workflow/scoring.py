@@ -106,13 +106,16 @@ class Comparison(BaseModel):
 class ScoredComparison(BaseModel):
     """A comparison with both models' scores, ready to be judged or drawn."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     as_of: date
     evidence: Evidence
     reign: Reign | None
     holdout: tuple[date, date]
     note: str
+    sha256: str
+    positions: Positions
+    """Where the judged rows lie in the snapshot with this fingerprint, shape (n,)."""
 
     def under(self, spec: ModelSpec, reign: Reign | None) -> Self:
         """The same rows and scores under other thresholds, or with other looks of the same champion's reign."""
@@ -235,6 +238,7 @@ def compare(
         recorded=np.empty(0) if reload and recorded is None else recorded,
         reloaded=scorer.predict(challenger, first) if reload else None,
         unfit=comparison.unfit,
+        version=comparison.version,
     )
     return ScoredComparison(
         as_of=comparison.as_of,
@@ -242,6 +246,8 @@ def compare(
         reign=reign,
         holdout=(start, comparison.spans.matured),
         note=note,
+        sha256=comparison.sha256,
+        positions=holdout.index.to_numpy(dtype=np.int64)[judged],
     )
 
 

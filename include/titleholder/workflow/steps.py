@@ -50,6 +50,7 @@ from titleholder.workflow.payloads import (
     ValidatedChallenger,
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
+from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.rollback import roll_back
 from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores, trained_columns
 
@@ -216,14 +217,15 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
-        scored = compare(Comparison.of(challenger), reign, champion, scorer)
+        line = line_before(rows, snapshot.lane, snapshot.as_of, reign, url)
+        scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
         verdict = scored.judge()
         while not challenger.is_last:
             following = nomination.following(challenger, scored.without_champion(verdict), scorer.registry)
             if following is None:
                 break
             challenger = following
-            scored = compare(Comparison.of(challenger), reign, champion, scorer)
+            scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
             verdict = scored.judge()
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}

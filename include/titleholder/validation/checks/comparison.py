@@ -22,6 +22,7 @@ IN, OUT = "swapped_in", "swapped_out"
 def _sufficient_gain(evidence: Evidence) -> Finding:
     """Fails unless the challenger wins by the rule of the spec.
 
+    `record`: by the record of all versions, a gain is expected in use, and hardly a loss beyond what is tolerated.
     `fresh`: better on this holdout, and shown to lose no more than is tolerated. `sequential`: the evidence of the
     whole reign shows a gain above `judgement.minimum_gain`, and the gain on this holdout exceeds it too. Does not apply
     without a champion.
@@ -32,6 +33,8 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     if evidence.gain is None:
         return Finding("fail", "The gain could not be computed on the holdout.", {})
     gain = evidence.gain
+    if judgement.rule == "record":
+        return _by_record(evidence, gain)
     reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
@@ -45,6 +48,28 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
         return found(not now.passed, _fresh(evidence, now), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
     return found(not shown, _sequential(evidence, gain, reign), numbers)
+
+
+def _by_record(evidence: Evidence, gain: Gain) -> Finding:
+    metric, expected = evidence.spec.judgement.metric, evidence.outlook
+    here = f"{metric}: gain {gain.estimate:+.4f} on this holdout"
+    numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper}
+    if expected is None:
+        return Finding("fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers)
+    challenger = expected.challenger
+    numbers |= {
+        "expected": challenger.gain, "minimum": expected.minimum, "risk": challenger.risk,
+        "tolerated_loss": expected.tolerated_loss, "cohorts": expected.cohorts, "versions": expected.versions,
+        "year": expected.year,
+    }  # fmt: skip
+    return found(
+        not expected.passed,
+        f"{here}. On the record of {expected.versions} versions over {expected.cohorts} cohorts, a year of fresher "
+        f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
+        f"which must exceed {expected.minimum:+.4g}; the probability that it loses more than "
+        f"{expected.tolerated_loss:.4g} is {challenger.risk:.1%}, which must not exceed {1 - expected.confidence:.1%}.",
+        numbers,
+    )
 
 
 def _fresh(evidence: Evidence, now: fresh.Freshness) -> str:

@@ -15,10 +15,11 @@ from scipy import special
 
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS
-from titleholder.validation.metrics.auc import contrast
+from titleholder.validation.metrics.auc import contrast, delong
 from titleholder.validation.metrics.bootstrap import resample
 from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample, check, least_units, student
-from titleholder.validation.metrics.weighted import prepare
+from titleholder.validation.metrics.linearised import covariance
+from titleholder.validation.metrics.weighted import prepare, terms
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,40 @@ def gain(name: str, sample: Sample, challenger: Array, champion: Array, how: Est
     found, error, freedom = _contrast(name, sample, [challenger, champion], np.array([sign, -sign]), how)
     method = "DeLong" if name in AREAS else "paired bootstrap"
     return Gain(*found.values, method if sample.clusters is None else f"{method}, clustered", error, freedom)
+
+
+def joint(name: str, sample: Sample, scores: Sequence[Array], how: Estimation) -> tuple[Array, Array]:
+    """The metrics of k models on the same rows, oriented so that more is better, and how they vary together.
+
+    ROC AUC and Gini use DeLong's covariance, means (log loss, Brier, profit, ...) that of their terms, others a
+    bootstrap.
+
+    Returns:
+        values of shape (k,) and covariance of shape (k, k), not finite where it cannot be known.
+
+    Raises:
+        ValueError: as `compute`.
+    """
+    check(sample.y, *scores, weights=sample.weights)
+    sign = 1.0 if METRICS[name].greater_is_better else -1.0
+    if name in AREAS:
+        areas, varied = delong(sample.y, np.vstack(scores), sample.weights, sample.clusters)
+        return AREAS[name] * areas + 1 - AREAS[name], AREAS[name] ** 2 * varied
+    values = sign * np.array([compute(name, sample.y, p, how.judgement, sample.weights) for p in scores])
+    found = [terms(name, sample.y, p, how.judgement or Judgement(metric=name)) for p in scores]
+    weights = np.ones(len(sample.y)) if sample.weights is None else sample.weights
+    influences = [
+        weights * (term - sign * value) / weights.sum()
+        for term, value in zip(found, values, strict=True)
+        if term is not None
+    ]
+    if influences:
+        return values, covariance(np.stack(influences), sample.clusters)
+    classes = METRICS[name].task == "classification"
+    if least_units(sample, classes=classes) < 2:
+        return values, np.full((len(scores),) * 2, np.inf)
+    draws = resample(name, sample, scores, how, stratify=classes and sample.clusters is None)
+    return values, np.atleast_2d(np.cov(draws[:, np.isfinite(draws).all(axis=0)]))
 
 
 def interval(name: str, sample: Sample, p: Array, how: Estimation) -> Interval:

@@ -51,6 +51,14 @@ class Linearised:
         return replace(self, estimate=self.estimate + other.estimate, influence=self.influence + other.influence)
 
 
+def covariance(influences: Array, clusters: Labels | None = None) -> Array:
+    """Covariance of the sums of k estimates' influences, shape (k, n), each of which adds up to zero; shape (k, k)."""
+    codes = None if clusters is None else cluster_codes(clusters)
+    sums = influences if codes is None else np.stack([np.bincount(codes, weights=row) for row in influences])
+    n = sums.shape[1]
+    return np.asarray(sums @ sums.T * n / (n - 1)) if n > 1 else np.full((len(sums),) * 2, np.inf)
+
+
 def variance(influence: Array, clusters: Labels | None = None) -> tuple[float, float]:
     """Variance of the sum of the influences, which add up to zero, and its degrees of freedom."""
     sums = influence if clusters is None else np.bincount(cluster_codes(clusters), weights=influence)

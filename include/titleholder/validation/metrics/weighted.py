@@ -61,6 +61,11 @@ def prepare(
     return _mean(_values(name, y, p, given)[order])
 
 
+def terms(name: str, y: Array, p: Array, judgement: Judgement) -> Array | None:
+    """What a metric is the mean of, shape (n,); None for one that is no mean."""
+    return None if name in RANKING or name in ("emp", "rmse", "r2") else _values(name, y, p, judgement)
+
+
 def _of_curve(metric: Callable[[Counts], Array], y: Array, p: Array) -> Statistic:
     curve = Curve(y, p)
     return lambda weights: metric(curve.count(weights))

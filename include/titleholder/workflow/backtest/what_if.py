@@ -24,12 +24,13 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
+from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
 
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 TOLERANCES = (0.0, 0.5, 2.0)
 """Times the spec's own tolerated loss."""
-OTHER: dict[str, Literal["fresh", "sequential"]] = {"fresh": "sequential", "sequential": "fresh"}
+RULES: tuple[Literal["record", "fresh", "sequential"], ...] = ("record", "fresh", "sequential")
 
 
 def grid(
@@ -38,15 +39,17 @@ def grid(
     minimum_gains: Sequence[float] = (),
     confidences: Sequence[float] = (),
 ) -> list[Setting]:
-    """The spec's own values together with those given, and the other rule with the spec's own values.
+    """The spec's own values together with those given, and the other rules with the spec's own values.
 
-    Where none are given: with some around the own confidence and, of the rule `fresh`, the own tolerated loss.
+    Where none are given: with some around the own confidence and, unless the rule is `sequential`, the own tolerated
+    loss.
 
     Raises:
         UsageError: for a value that no spec could have.
     """
     own = spec.judgement
-    around = [own.tolerance * times for times in TOLERANCES if own.tolerance * times < 1] if own.rule == "fresh" else []
+    around = [own.tolerance * times for times in TOLERANCES if own.tolerance * times < 1]
+    around = around if own.rule != "sequential" else []
     losses = sorted({own.tolerance, *(tolerated_losses or around)})
     gains = sorted({own.minimum_gain, *minimum_gains})
     levels = sorted({own.confidence, *(confidences or CONFIDENCES)})
@@ -54,7 +57,7 @@ def grid(
         Setting(rule=own.rule, tolerated_loss=loss, minimum_gain=gain, confidence=level)
         for loss, gain, level in product(losses, gains, levels)
     ]
-    settings.append(Setting.of(own.model_copy(update={"rule": OTHER[own.rule]})))
+    settings += [Setting.of(own.model_copy(update={"rule": rule})) for rule in RULES if rule != own.rule]
     for setting in settings:
         try:
             Judgement.model_validate(own.model_dump() | setting.model_dump())
@@ -113,7 +116,9 @@ class _Month:
                 trained = TrainedVersion(champion, crowned.training_run_id, ModelSpec.restore(crowned.spec))
             same = self._same_rows(reign)
             self._scored[champion] = compare(self._comparison, reign, trained, self._scorer, reload=not same)
-        scored, key = self._scored[champion].under(spec, reign), (spec.judgement.confidence, champion)
+        line = line_before(rows, BACKTEST, self._row.as_of, reign, "")
+        scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)
+        key = (spec.judgement.confidence, champion)
         if key not in self._measured:
             self._measured[key] = measure(scored.evidence)
         verdict = scored.judge(self._measured[key], self._known(key, reign))
