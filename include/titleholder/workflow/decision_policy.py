@@ -110,6 +110,8 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
 def _shown(verdict: Verdict) -> str:
     """What it means that a challenger wins by the rule; with a negative minimum gain it need not be better."""
     margin = verdict.minimum_gain
+    if verdict.rule == "record":
+        return "Expected to do better in use"
     if verdict.rule == "sequential":
         return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
     here = "Better" if margin >= 0 else f"Not worse by more than {-margin:g}"
@@ -120,6 +122,10 @@ def _not_shown(verdict: Verdict) -> str:
     """What a challenger that does not win by the rule lacks."""
     if verdict.rule == "sequential":
         return f"Not s{_shown(verdict)[1:]}"
+    if verdict.rule == "record":
+        expected = verdict.outlook
+        better = expected is not None and expected.challenger.gain > expected.minimum
+        return "A loss beyond what is tolerated is not ruled out" if better else "Not expected to do better in use"
     now = verdict.freshness()
     if now is None or now.better:
         return "Not shown to lose no more than is tolerated"
@@ -165,9 +171,11 @@ def _not_recalled(ruling: Ruling, recall: Recall, obstacle: str) -> Ruling:
 
 def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, otherwise: Ruling) -> Ruling:
     """A recall, or the question whether to recall. After a no the challenger is still rejected if it is unfit."""
+    known = verdict.outlook
+    record = f"{known.versions} versions over {known.cohorts} cohorts" if known else "all versions"
     loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
     why = (
-        f"On the record of all versions, version {recall.version} is expected to do better in use than the champion by "
+        f"On the record of {record}, version {recall.version} is expected to do better in use than the champion by "
         f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
     )
     unfit = otherwise.kind in ("reject", "retire")

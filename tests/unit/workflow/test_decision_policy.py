@@ -11,6 +11,7 @@ from support.factories import REIGN, a_recall_of, a_spec, a_verdict, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
+from titleholder.validation.record import Expectation, Outlook
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
@@ -64,6 +65,28 @@ def test_one_that_does_not_win_by_the_rule_leaves_the_champion(lane: str) -> Non
 def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> None:
     verdict = a_verdict(result("TH301", "pass" if passes else "fail"), rule="sequential")
     assert ruled(verdict).reason == f"{reason}. TH301 said."
+
+
+def looking_out(gain: float, risk: float) -> Outlook:
+    return Outlook(
+        cohorts=20, versions=14, unit=0.01, year=0.01, challenger=Expectation(gain, risk), ranking=(4, 3, 1),
+        tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expected", "reason"),
+    [
+        (looking_out(0.004, 0.01), "Expected to do better in use"),
+        (looking_out(0.0005, 0.01), "Not expected to do better in use"),
+        (looking_out(0.004, 0.2), "A loss beyond what is tolerated is not ruled out"),
+        (None, "Not expected to do better in use"),
+    ],
+)
+def test_the_rule_record_has_words_of_its_own(expected: Outlook | None, reason: str) -> None:
+    shown = expected is not None and expected.passed
+    verdict = a_verdict(result("TH301", "pass" if shown else "fail"), rule="record", outlook=expected)
+    assert ruled(verdict)[:2] == ("promote" if shown else "keep", f"{reason}. TH301 said.")
 
 
 @LANES
@@ -321,6 +344,11 @@ def test_without_a_recall_the_ruling_is_as_it_would_be_and_names_the_former_vers
     found = rule(spec, recalling(verdict, *obstacle.get("failed", ())), **known, recall_barred=barred)
     subject = "" if why.startswith("the champion") else "it "
     assert found == without._replace(reason=f"{without.reason} Version 1 would be recalled, but {subject}{why}")
+
+
+def test_a_recall_says_how_long_the_record_is() -> None:
+    verdict = recalling(not_better()).model_copy(update={"outlook": looking_out(0.001, 0.01)})
+    assert ruled(verdict).reason == RECALLED.replace("all versions", "14 versions over 20 cohorts")
 
 
 def test_too_few_outcomes_recall_nothing() -> None:
