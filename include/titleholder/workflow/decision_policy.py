@@ -110,8 +110,6 @@ def _cooldown(spec: ModelSpec, verdict: Verdict, as_of: date) -> str:
 def _shown(verdict: Verdict) -> str:
     """What it means that a challenger wins by the rule; with a negative minimum gain it need not be better."""
     margin = verdict.minimum_gain
-    if verdict.rule == "record":
-        return "Expected to do better in use"
     if verdict.rule == "sequential":
         return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
     here = "Better" if margin >= 0 else f"Not worse by more than {-margin:g}"
@@ -122,10 +120,6 @@ def _not_shown(verdict: Verdict) -> str:
     """What a challenger that does not win by the rule lacks."""
     if verdict.rule == "sequential":
         return f"Not s{_shown(verdict)[1:]}"
-    if verdict.rule == "record":
-        expected = verdict.outlook
-        better = expected is not None and expected.challenger.gain > expected.minimum
-        return "A loss beyond what is tolerated is not ruled out" if better else "Not expected to do better in use"
     now = verdict.freshness()
     if now is None or now.better:
         return "Not shown to lose no more than is tolerated"

@@ -74,21 +74,6 @@ def looking_out(gain: float, risk: float) -> Outlook:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("expected", "reason"),
-    [
-        (looking_out(0.004, 0.01), "Expected to do better in use"),
-        (looking_out(0.0005, 0.01), "Not expected to do better in use"),
-        (looking_out(0.004, 0.2), "A loss beyond what is tolerated is not ruled out"),
-        (None, "Not expected to do better in use"),
-    ],
-)
-def test_the_rule_record_has_words_of_its_own(expected: Outlook | None, reason: str) -> None:
-    shown = expected is not None and expected.passed
-    verdict = a_verdict(result("TH301", "pass" if shown else "fail"), rule="record", outlook=expected)
-    assert ruled(verdict)[:2] == ("promote" if shown else "keep", f"{reason}. TH301 said.")
-
-
 @LANES
 @pytest.mark.parametrize("champion", [True, False])
 def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lane: str, champion: bool) -> None:
