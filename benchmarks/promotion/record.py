@@ -22,7 +22,9 @@ RULE = Rule(unit=TOLERATED_LOSS, tolerated_loss=TOLERATED_LOSS, minimum_gain=0.0
 def record(now: Situation) -> int:
     """The best of the challenger and all former versions, by the record."""
     found = _outlook(now, range(now.month))
-    return found.former if found.recalled and found.former is not None else _forward(now, found)
+    if found.recalled and found.former is not None and _better(now, found.former):
+        return found.former
+    return _forward(now, found)
 
 
 def record_forward(now: Situation) -> int:
@@ -31,7 +33,12 @@ def record_forward(now: Situation) -> int:
 
 
 def _forward(now: Situation, found: Outlook) -> int:
-    return now.challenger if found.passed else now.champion
+    return now.challenger if found.passed and _better(now, now.challenger) else now.champion
+
+
+def _better(now: Situation, version: int) -> bool:
+    """Whether a version is better than the champion on the holdout."""
+    return now.history.gain(version, now.champion, now.matured - HOLDOUT, now.matured).estimate > 0
 
 
 def _outlook(now: Situation, former: Sequence[int]) -> Outlook:
@@ -66,10 +73,15 @@ def _cohort(now: Situation, cohort: int) -> CohortRecord:
         end=_month(cohort + 1),
         events=int(now.history.y[cohort].sum()),
         metric="roc_auc",
-        members=tuple(Member(version=v, trained_through=_month(v + WINDOW)) for v in versions),
+        members=tuple(_member(version) for version in versions),
         values=tuple(areas),
         covariance=tuple(covariance[np.tril_indices(len(versions))]),
     )
+
+
+def _member(version: int) -> Member:
+    through = version + WINDOW
+    return Member(version=version, trained_through=_month(through), judged_through=_month(through + HOLDOUT))
 
 
 def _month(number: int) -> date:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.metrics import Gain, Sample
-from titleholder.validation.record import CohortRecord, Outlook
+from titleholder.validation.record import CohortRecord, Member, Outlook
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
@@ -54,9 +54,8 @@ class Rival(BaseModel):
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    version: int
+    member: Member
     as_of: date
-    trained_through: date
     scores: NDArray[np.float64]
     inputs: dict[str, str]
     eligible: bool

@@ -8,7 +8,8 @@ a the level of the cohort, free; `drift` the worth of a year of fresher training
 what v is worth in this cohort alone, each normal with mean zero; e the error of estimation, with the covariance of all
 versions on the same rows. An *expert* fixes the curve, the standard deviation of u, and the half-life, in cohorts, with
 which older cohorts lose weight. Each expert's posterior is that of a linear model with normal errors. The experts are
-averaged by how well they predicted each cohort before it was known; predictions long ago count less. So the record
+averaged by how well they predicted each cohort before it was known, of the versions that there were by then;
+predictions long ago count less. So the record
 learns how fast this portfolio moves, and how much its versions differ.
 
 All priors are in units of the metric's tolerated loss (0.01 of ROC AUC, or what that is worth in another metric). They
@@ -49,9 +50,9 @@ YEAR = timedelta(days=365.25)
 
 
 class Member(BaseModel):
-    """A version and the end of the rows that it was trained on.
+    """A version, the end of the rows that it was trained on, and of those that it was first judged on.
 
-    >>> Member(version=3, trained_through=date(2024, 1, 1)).version
+    >>> Member(version=3, trained_through=date(2024, 1, 1), judged_through=date(2024, 4, 1)).version
     3
     """
 
@@ -59,6 +60,7 @@ class Member(BaseModel):
 
     version: int
     trained_through: date
+    judged_through: date
 
 
 class CohortRecord(BaseModel):
@@ -68,7 +70,8 @@ class CohortRecord(BaseModel):
     triangle row by row.
 
     >>> day = date(2024, 1, 1)
-    >>> members = (Member(version=1, trained_through=date(2023, 1, 1)), Member(version=2, trained_through=day))
+    >>> versions = {1: date(2023, 1, 1), 2: day}
+    >>> members = tuple(Member(version=v, trained_through=t, judged_through=day) for v, t in versions.items())
     >>> cohort = CohortRecord(
     ...     start=day, end=date(2024, 2, 1), events=60, metric="roc_auc", members=members,
     ...     values=(0.70, 0.71), covariance=(0.0009, 0.0008, 0.0009),
@@ -249,8 +252,9 @@ class Record:
         for cohort in cohorts:
             part = _Part(cohort, np.array([self._place[m.version] for m in cohort.members]), unit)
             seen = max(seen, int(part.places.max()))
-            if len(part.places) > 1:
-                scores = FORGETTING * scores + part.log_density(*self._at(part.places, seen))
+            before = np.array([m.judged_through <= cohort.start for m in cohort.members])
+            if before.sum() > 1:
+                scores = FORGETTING * scores + part.log_density(before, *self._at(part.places[before], seen))
             self._forget(kept)
             self._add(part)
         self.weights = special.softmax(scores)
@@ -323,13 +327,14 @@ class _Part:
         """The precision of the values, without the direction in which all versions move together."""
         return _projected(np.linalg.inv(self.noise))
 
-    def log_density(self, mean: Array, covariance: Array) -> Array:
-        """How likely each expert held the contrasts between these values, the logarithm up to a constant."""
-        n = len(self.places)
-        design = np.concatenate([self.curves[:, :, None], np.broadcast_to(np.eye(n), (len(EXPERTS), n, n))], axis=2)
-        total = design @ covariance @ design.transpose(0, 2, 1) + self.noise
+    def log_density(self, of: NDArray[np.bool_], mean: Array, covariance: Array) -> Array:
+        """How likely each expert held the contrasts between some of the values, the logarithm up to a constant."""
+        n = int(of.sum())
+        identity = np.broadcast_to(np.eye(n), (len(EXPERTS), n, n))
+        design = np.concatenate([self.curves[:, of, None], identity], axis=2)
+        total = design @ covariance @ design.transpose(0, 2, 1) + self.noise[np.ix_(of, of)]
         inverse = np.linalg.inv(total)
-        residual = self.values - np.einsum("kij,kj->ki", design, mean)
+        residual = self.values[of] - np.einsum("kij,kj->ki", design, mean)
         square = np.einsum("ki,kij,kj->k", residual, _projected(inverse), residual)
         return np.asarray(-(np.linalg.slogdet(total)[1] + np.log(inverse.sum(axis=(1, 2))) + square) / 2)
 

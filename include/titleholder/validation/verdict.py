@@ -222,7 +222,7 @@ def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | 
         (*earlier, *evidence.cohorts),
         challenger=evidence.version,
         champion=reign.version,
-        former=[rival.version for rival in evidence.rivals if rival.eligible],
+        former=[rival.member.version for rival in evidence.rivals if rival.eligible],
         as_of=as_of,
         rule=Rule(
             unit=judgement.unit(champion),
@@ -234,21 +234,26 @@ def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | 
 
 
 def _recall(evidence: Evidence) -> Recall | None:
-    """The former version that the record expects most of, held to every check of a challenger but that of the gain."""
+    """The former version that the record expects most of, where it is better on these rows as well.
+
+    It is held to every check of a challenger but that of the gain.
+    """
     expected = evidence.outlook
     if expected is None or not expected.recalled or expected.former_expectation is None:
         return None
-    rival = next(rival for rival in evidence.rivals if rival.version == expected.former)
-    instead = {"version": rival.version, "challenger": rival.scores, "inputs": rival.inputs, "unfit": ()}
+    rival = next(rival for rival in evidence.rivals if rival.member.version == expected.former)
+    instead = {"version": rival.member.version, "challenger": rival.scores, "inputs": rival.inputs, "unfit": ()}
     unknown = dict.fromkeys(("training", "predict", "recorded", "reloaded"))
     former = evidence.model_copy(update=instead | unknown)
     measured = measure(former)
+    if measured.gain is None or not measured.gain.estimate > evidence.spec.judgement.minimum_gain:
+        return None
     known = {"metrics": measured.challenger_metrics, "gain": measured.gain}
     results = checks.run(former.model_copy(update=known))
     return Recall(
-        version=rival.version,
+        version=rival.member.version,
         as_of=rival.as_of,
-        trained_through=rival.trained_through,
+        trained_through=rival.member.trained_through,
         gain=expected.former_expectation.gain,
         risk=expected.former_expectation.risk,
         failed=tuple(result for result in results if result.blocks and result.role != "gain"),

@@ -39,8 +39,8 @@ class KnownVersion(NamedTuple):
     """An earlier version of a lane; one that is not `eligible` is not brought back."""
 
     trained: TrainedVersion
+    member: Member
     as_of: date
-    trained_through: date
     eligible: bool
 
 
@@ -83,7 +83,8 @@ def _known(row: LaneEntry | Decision, *, eligible: bool, url: str) -> KnownVersi
     spec = row.spec or store.decision(url, row.id).spec
     trained = TrainedVersion(row.challenger_version or 0, row.training_run_id, ModelSpec.restore(spec))
     through = row.trained_through or date.max
-    return KnownVersion(trained, row.as_of, through, eligible=eligible and row.kind != "reject")
+    member = Member(version=trained.version, trained_through=through, judged_through=row.matured or date.max)
+    return KnownVersion(trained, member, row.as_of, eligible=eligible and row.kind != "reject")
 
 
 def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:
@@ -97,7 +98,7 @@ def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredCom
     rows = evidence.frame.set_index(scored.positions)
     rivals = []
     for known in line.rivals:
-        unseen = known.trained_through <= scored.holdout[0] and not missing_columns(known.trained.spec, rows)
+        unseen = known.member.trained_through <= scored.holdout[0] and not missing_columns(known.trained.spec, rows)
         if known.trained.version != evidence.version and unseen:
             own = known.trained.version == scored.reign.version
             rivals.append(
@@ -110,9 +111,8 @@ def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredCom
 
 def _scored(known: KnownVersion, scores: Array) -> Rival:
     return Rival(
-        version=known.trained.version,
+        member=known.member,
         as_of=known.as_of,
-        trained_through=known.trained_through,
         scores=scores,
         inputs=known.trained.spec.columns.inputs,
         eligible=known.eligible,
@@ -122,8 +122,8 @@ def _scored(known: KnownVersion, scores: Array) -> Rival:
 def _cohorts(evidence: Evidence, rivals: Sequence[Rival], holdout: tuple[date, date]) -> Iterator[CohortRecord]:
     """What the challenger and its rivals did on each cohort that lies wholly in the judged rows."""
     members = [
-        *((Member(version=r.version, trained_through=r.trained_through), r.scores) for r in rivals),
-        (Member(version=evidence.version, trained_through=holdout[0]), evidence.challenger),
+        *((r.member, r.scores) for r in rivals),
+        (Member(version=evidence.version, trained_through=holdout[0], judged_through=holdout[1]), evidence.challenger),
     ]
     time, spec = evidence.frame[evidence.spec.columns.event_time], evidence.spec
     for start, end in pairwise(cohort_bounds(*holdout)):

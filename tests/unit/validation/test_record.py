@@ -42,7 +42,9 @@ def covariance(n: int, error: float) -> Array:
 
 
 def cohort(n: int, values: Array, error: float = 0.01, **parts: Any) -> CohortRecord:
-    members = tuple(Member(version=v + 1, trained_through=month(v)) for v in range(len(values)))
+    members = tuple(
+        Member(version=v + 1, trained_through=month(v), judged_through=month(v + 2)) for v in range(len(values))
+    )
     known = {
         "start": month(n), "end": month(n + 1), "events": 60, "metric": "roc_auc", "members": members,
         "values": tuple(values), "covariance": tuple(covariance(len(values), error)[np.tril_indices(len(values))]),
@@ -82,7 +84,12 @@ def written_out(found: Sequence[CohortRecord], version: int, champion: int) -> E
             noise = contrast @ (one.matrix / 0.01**2 + record.INTERACTION**2 * np.eye(len(members))) @ contrast.T
             posterior = np.linalg.inv(prior + information)
             mean, spread = design @ posterior @ vector, design @ posterior @ design.T + noise
-            score = record.FORGETTING * score + float(stats.multivariate_normal(mean, spread).logpdf(y))
+            known = np.flatnonzero([m.judged_through <= one.start for m in one.members])
+            if len(known) > 1:
+                first = np.zeros((len(known) - 1, len(y)))  # contrasts to the cohort's first version, which is known
+                first[np.arange(len(known) - 1), known[1:] - 1] = 1.0
+                predicted = stats.multivariate_normal(first @ mean, first @ spread @ first.T)
+                score = record.FORGETTING * score + float(predicted.logpdf(first @ y))
             kept = 0.5 ** (1 / expert.half_life)
             information = kept * information + design.T @ np.linalg.inv(noise) @ design
             vector = kept * vector + design.T @ np.linalg.inv(noise) @ y

@@ -22,7 +22,8 @@ IN, OUT = "swapped_in", "swapped_out"
 def _sufficient_gain(evidence: Evidence) -> Finding:
     """Fails unless the challenger wins by the rule of the spec.
 
-    `record`: by the record of all versions, a gain is expected in use, and hardly a loss beyond what is tolerated.
+    `record`: better on this holdout, and by the record of all versions a gain is expected in use, and hardly a loss
+    beyond what is tolerated.
     `fresh`: better on this holdout, and shown to lose no more than is tolerated. `sequential`: the evidence of the
     whole reign shows a gain above `judgement.minimum_gain`, and the gain on this holdout exceeds it too. Does not apply
     without a champion.
@@ -52,7 +53,8 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
 
 def _by_record(evidence: Evidence, gain: Gain) -> Finding:
     metric, expected = evidence.spec.judgement.metric, evidence.outlook
-    here = f"{metric}: gain {gain.estimate:+.4f} on this holdout"
+    minimum = evidence.spec.judgement.minimum_gain
+    here = f"{metric}: gain {gain.estimate:+.4f} on this holdout, which must exceed {minimum:+g}"
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper}
     if expected is None:
         return Finding("fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers)
@@ -63,7 +65,7 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         "year": expected.year,
     }  # fmt: skip
     return found(
-        not expected.passed,
+        not (expected.passed and gain.estimate > minimum),
         f"{here}. On the record of {expected.versions} versions over {expected.cohorts} cohorts, a year of fresher "
         f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
         f"which must exceed {expected.minimum:+.4g}; the probability that it loses more than "
