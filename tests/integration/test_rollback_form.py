@@ -37,9 +37,9 @@ def lane(settings: Settings) -> None:
         return
     before = None
     for month, version in enumerate(CHAMPIONS, start=1):
-        kind = "rollback" if version in CHAMPIONS[: month - 1] else "promote"
-        made = entry("live", date(2024, month, 1), "promote", version, before)
-        append(settings, made.model_copy(update={"model": MODEL, "kind": kind}))
+        made = entry("live", date(2024, month, 1), "promote", version, before).model_copy(update={"model": MODEL})
+        nothing_judged = {"kind": "rollback", "challenger_version": None, "verdict": None, "spans": None}
+        append(settings, made.model_copy(update=nothing_judged if version in CHAMPIONS[: month - 1] else {}))
         before = version
 
 

@@ -180,9 +180,11 @@ def _not_recalled(ruling: Ruling, recall: Recall, obstacle: str) -> Ruling:
 
 def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, otherwise: Ruling) -> Ruling:
     """A recall, or the question whether to recall. After a no the challenger is still rejected if it is unfit."""
+    known = verdict.outlook
+    record = f"{known.versions} versions over {known.cohorts} cohorts" if known else "all versions"
     loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
     why = (
-        f"On the record of all versions, version {recall.version} is expected to do better in use than the champion by "
+        f"On the record of {record}, version {recall.version} is expected to do better in use than the champion by "
         f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
     )
     unfit = otherwise.kind in ("reject", "retire")

@@ -346,6 +346,11 @@ def test_without_a_recall_the_ruling_is_as_it_would_be_and_names_the_former_vers
     assert found == without._replace(reason=f"{without.reason} Version 1 would be recalled, but {subject}{why}")
 
 
+def test_a_recall_says_how_long_the_record_is() -> None:
+    verdict = recalling(not_better()).model_copy(update={"outlook": an_outlook(versions=14, cohorts=20)})
+    assert ruled(verdict).reason == RECALLED.replace("all versions", "14 versions over 20 cohorts")
+
+
 def test_too_few_outcomes_recall_nothing() -> None:
     found = ruled(recalling(useless()))
     assert found.kind == "reject"
