@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
-from titleholder.errors import ColumnsError, DataError
+from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.training import pipeline
+from titleholder.training import benchmark, pipeline
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.evidence import Evidence, TrainingSample, UnfitCandidate
+from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnfitCandidate
 from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
 from titleholder.workflow.payloads import Challenger
 
@@ -211,6 +211,7 @@ def compare(
         trained_on = extract.positions(columns.event_time, end=split)
         sample = extract.read([*trained_columns(spec), columns.event_time], at=spread(trained_on), positions=True)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
+        untuned = _benchmark_scores(spec, extract, trained_on, holdout, scorer.store)
     start, note = judged_from(comparison, reign)
     judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
     frame = holdout[judged].reset_index(drop=True)
@@ -235,6 +236,7 @@ def compare(
         recorded=np.empty(0) if reload and recorded is None else recorded,
         reloaded=scorer.predict(challenger, first) if reload else None,
         unfit=comparison.unfit,
+        benchmark=None if untuned is None else untuned.at(judged),
     )
     return ScoredComparison(
         as_of=comparison.as_of,
@@ -251,10 +253,10 @@ def trained_columns(spec: ModelSpec) -> list[str]:
     return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
 
 
-def spread(positions: Positions) -> Positions:
-    """The training rows that checks look at: all, or `SAMPLE_ROWS` of them spread evenly."""
+def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
+    """The training rows that checks look at: all, or at most so many of them spread evenly."""
     n = len(positions)
-    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))]
+    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))]
     return chosen
 
 
@@ -278,6 +280,28 @@ def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]
         return start, ""
     note = f"The champion was trained on rows before {reign.trained_through}: only later rows are judged."
     return min(reign.trained_through, comparison.spans.matured), note
+
+
+def _benchmark_scores(
+    spec: ModelSpec, extract: snapshots.Extract, trained_on: Positions, holdout: pd.DataFrame, store: ScoreStore
+) -> BenchmarkScores | None:
+    """What the untuned benchmark answers for the holdout; None where TH208 is off.
+
+    It is a function of the snapshot and the spec, so it is fitted once for both and only its scores are stored.
+    """
+    if spec.judgement.checks.benchmark.severity == "off":
+        return None
+
+    def compute(positions: Positions) -> Array:
+        rows = extract.read(trained_columns(spec), at=spread(trained_on, benchmark.ROWS))
+        fitted = benchmark.fit(rows, spec)
+        return predict(fitted, spec, holdout.loc[positions])
+
+    key = ScoreKey(spec.name, f"benchmark-{spec.training_fingerprint()}", extract.sha256)
+    try:
+        return BenchmarkScores(scores=store.scores(key, holdout.index.to_numpy(dtype=np.int64), compute))
+    except TrainingError as error:
+        return BenchmarkScores(scores=None, problem=f"{str(error).rstrip('.')}.")
 
 
 def _champion_scores(

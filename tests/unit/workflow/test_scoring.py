@@ -15,8 +15,9 @@ import pytest
 from support.factories import AS_OF, REIGN, a_spec, rows, spans_of
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import ColumnsError, DataError
+from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.spec.windows import midnight
+from titleholder.training import benchmark
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.verdict import Reign
 from titleholder.workflow import scoring
@@ -137,6 +138,44 @@ def test_a_second_comparison_loads_no_model_and_finds_the_same(case: Case) -> No
     np.testing.assert_allclose(first.evidence.champion, 1 / (1 + np.exp(debt)))
 
 
+def test_the_benchmark_is_fitted_once_for_a_snapshot_and_its_scores_are_stored(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    fit = benchmark.fit
+    monkeypatch.setattr(benchmark, "fit", lambda frame, spec: (fitted.append(len(frame)), fit(frame, spec))[1])
+    first = compare(case.comparison, None, None, case.scorer(), reload=False).evidence
+    reign = REIGN.model_copy(update={"trained_through": SPANS.holdout_start + timedelta(days=9)})
+    later = compare(case.comparison, reign, CHAMPION, case.scorer(), reload=False).evidence
+    with snapshots.opened(case.comparison.uri, case.comparison.sha256) as extract:
+        training = extract.read(event_time="issued_at", end=SPANS.holdout_start)
+    assert fitted == [len(training)]
+    assert first.benchmark is not None
+    assert later.benchmark is not None
+    expected = scoring.predict(fit(training, SPEC), SPEC, first.frame)
+    np.testing.assert_allclose(first.benchmark.scores, expected)  # type: ignore[arg-type]
+    kept = (first.frame["issued_at"] >= midnight(reign.trained_through)).to_numpy()
+    np.testing.assert_array_equal(later.benchmark.scores, first.benchmark.scores[kept])  # type: ignore[index,arg-type]
+
+
+def test_a_benchmark_that_does_not_fit_stops_no_run(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise TrainingError("small: the untuned benchmark does not fit: Input contains infinity.")
+
+    monkeypatch.setattr(benchmark, "fit", fail)
+    result = CHECKS["TH208"](compare(case.comparison, None, None, case.scorer(), reload=False).evidence)
+    assert (result.status, result.explanation) == (
+        "not_applicable", "small: the untuned benchmark does not fit: Input contains infinity.",
+    )  # fmt: skip
+
+
+def test_without_its_check_no_benchmark_is_fitted(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "fit", None)
+    spec = a_spec(judgement__checks={"benchmark": {"severity": "off"}})
+    comparison = case.comparison.model_copy(update={"spec": spec})
+    assert compare(comparison, None, None, case.scorer(), reload=False).evidence.benchmark is None
+
+
 def test_a_reloaded_model_is_compared_with_what_was_stored_at_its_training(case: Case) -> None:
     case.trained()
     case.models[CHALLENGER] = DebtModel(slope=1.01)
@@ -165,7 +204,7 @@ def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_sto
     case.trained()
     compare(case.comparison, None, None, case.scorer(), reload=False)
     before = {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")}
-    assert len(before) == 2
+    assert len(before) == 3  # of the training, of the comparison, and of the benchmark
     case.loaded.clear()
     evidence = compare(case.comparison, None, None, case.scorer({CHALLENGER: DebtModel(slope=2)})).evidence
     debt = evidence.frame["debt"].to_numpy()
