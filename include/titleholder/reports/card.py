@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from titleholder import formatting
-from titleholder.reports import features, thresholds
+from titleholder.reports import accepted_only, features, thresholds
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, outcome, safe_links
 from titleholder.reports.plots import (
@@ -76,6 +76,8 @@ def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
         "swap_set": _swap_set(evidence),
         "importance": _importance(evidence),
+        "event_rates": accepted_only.event_rate_bounds(evidence),
+        "assumptions": accepted_only.assumptions(evidence),
         "untuned": _benchmark(evidence),
         "features": features.feature_stability(evidence),
         "features_shown": features.SHOWN,

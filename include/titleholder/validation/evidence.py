@@ -42,6 +42,16 @@ class BenchmarkScores(BaseModel):
         return self.model_copy(update={"scores": None if self.scores is None else self.scores[rows]})
 
 
+class UnobservedRows(BaseModel):
+    """Scores and weights of the rows of the judged period that were not accepted: nobody saw their outcomes."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    challenger: NDArray[np.float64]
+    champion: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
+
+
 class UnfitCandidate(BaseModel):
     """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself.
 
@@ -65,7 +75,8 @@ class Evidence(BaseModel):
     challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
     and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
     rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
-    judged on the same rows before this one. `benchmark` is None where the spec does not ask for one.
+    judged on the same rows before this one. `benchmark` is None where the spec does not ask for one,
+    `unobserved` where it does not say which rows were accepted.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -90,6 +101,7 @@ class Evidence(BaseModel):
     reloaded: NDArray[np.float64] | None = None
     unfit: tuple[UnfitCandidate, ...] = ()
     benchmark: BenchmarkScores | None = None
+    unobserved: UnobservedRows | None = None
 
     @property
     def confidence(self) -> float:

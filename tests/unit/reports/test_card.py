@@ -16,10 +16,11 @@ from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
 from titleholder.validation.checks.base import Result
-from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
+from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
 from titleholder.validation.verdict import Verdict
 
-SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swap_set", "importance", "missing", "stability"]
+SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swap_set", "accepted"]
+SECTIONS += ["importance", "missing", "stability"]
 SECTIONS += ["benchmark", "metrics", "windows", "lineage", "environment", "rules"]
 
 
@@ -157,6 +158,18 @@ def test_the_benchmark_is_shown_with_the_gain_over_it() -> None:
     assert "No benchmark was fitted." in drawn(simulated()).said("benchmark")
     failed = simulated(benchmark=BenchmarkScores(scores=None, problem="It does not fit."))
     assert drawn(failed).said("benchmark").endswith("It does not fit.")
+
+
+def test_where_only_accepted_rows_were_seen_the_card_says_so_and_what_it_could_change() -> None:
+    assert "every row of the query is taken to have an outcome" in Page(full()).said("accepted")
+    others = {"challenger": np.full(200, 0.05), "champion": np.full(200, 0.9)}
+    said = drawn(simulated(FULL, unobserved=UnobservedRows(**others))).said("accepted")
+    assert "Outcomes were seen of accepted rows only" in said
+    assert "200 of 800 rows of the judged period (25.0%) were not accepted" in said
+    assert re.search(r"challenger only \d+ 160 \d", said) or re.search(r"challenger only \d+ \d+ \d+\.\d% ", said)
+    assert re.search(r"every other row had an event 800 0\.\d{4} 0\.\d{4} \W0\.\d{4}", said)
+    none = UnobservedRows(challenger=np.empty(0))
+    assert "The query returns no other rows" in drawn(simulated(FULL, unobserved=none)).said("accepted")
 
 
 def test_only_http_becomes_a_link() -> None:

@@ -213,6 +213,54 @@ def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_sto
     assert {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")} == before
 
 
+@pytest.fixture
+def partly_accepted(case: Case) -> Case:
+    """The same, but every third row was not accepted and has no outcome."""
+    spec = a_spec(columns__accepted="accepted")
+    accepted = np.arange(150) % 3 > 0
+    frame = rows(SPEC, n=150).assign(accepted=accepted)
+    table = pa.Table.from_pandas(frame.assign(bad=frame["bad"].where(accepted)), preserve_index=False)
+    extract = snapshots.write(str(case.root), "small", table.schema, iter(table.to_batches()))
+    comparison = case.comparison.model_copy(update={"spec": spec, "uri": extract.uri, "sha256": extract.sha256})
+    return case._replace(comparison=comparison)
+
+
+def test_rows_that_were_not_accepted_are_neither_trained_on_nor_judged_and_both_models_score_them(
+    partly_accepted: Case,
+) -> None:
+    champion = CHAMPION._replace(spec=partly_accepted.comparison.spec)
+    scored = compare(partly_accepted.comparison, REIGN, champion, partly_accepted.scorer())
+    evidence, unseen = scored.evidence, scored.evidence.unobserved
+    assert evidence.training is not None
+    assert unseen is not None
+    assert evidence.frame["accepted"].all()
+    assert set(evidence.y) == {0.0, 1.0}
+    assert not np.isnan(evidence.training.y).any()
+    whole = rows(SPEC, n=150)
+    held = whole[(whole["issued_at"] >= midnight(SPANS.holdout_start)) & (np.arange(150) % 3 == 0)]
+    np.testing.assert_allclose(unseen.challenger, 1 / (1 + np.exp(-held["debt"])))
+    np.testing.assert_allclose(unseen.champion, 1 / (1 + np.exp(held["debt"])))  # type: ignore[arg-type]
+    all_of_them = len(evidence.y) + len(held)
+    assert scored.note == (
+        "Only accepted rows have outcomes (accepted), so only these were trained on and judged: "
+        f"{len(evidence.y)} of {all_of_them} rows of the judged period."
+    )
+    assert scored.judge().note.startswith("Only accepted rows")
+    assert evidence.benchmark is not None
+    assert len(evidence.benchmark.scores) == len(evidence.y)  # type: ignore[arg-type]
+
+
+def test_where_every_row_was_accepted_the_note_says_that_nothing_is_known_of_others(case: Case) -> None:
+    spec = a_spec(columns__accepted="accepted")
+    table = pa.Table.from_pandas(rows(SPEC, n=150).assign(accepted=True), preserve_index=False)
+    extract = snapshots.write(str(case.root), "small", table.schema, iter(table.to_batches()))
+    comparison = case.comparison.model_copy(update={"spec": spec, "uri": extract.uri, "sha256": extract.sha256})
+    scored = compare(comparison, None, None, case.scorer())
+    assert scored.note.endswith("the query returns no others, so nothing is known of them.")
+    assert compare(case.comparison, None, None, case.scorer()).note == ""
+    assert compare(case.comparison, None, None, case.scorer()).evidence.unobserved is None
+
+
 def test_a_champion_whose_columns_are_gone_is_named_with_them(case: Case) -> None:
     wider = a_spec(columns__numeric=["income", "debt", "savings"])
     with pytest.raises(ColumnsError, match=r"small: version 3 needs columns .* do not have: savings\. Keep them"):
