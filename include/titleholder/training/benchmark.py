@@ -19,8 +19,8 @@ from titleholder.training.search import Positions, TrainingRows, fit_pipeline
 
 ROWS = 100_000
 """At most so many training rows, spread evenly over them."""
-CELLS = 25_000_000
-"""At most so many numbers in its design matrix (200 MB): with very many columns there are fewer rows."""
+CELLS = 10_000_000
+"""At most so many numbers in its design matrix (80 MB): with very many columns there are fewer rows."""
 SCORECARDS = {
     "classification": Candidate(
         estimator="sklearn.linear_model.LogisticRegression", params={"C": 1.0, "max_iter": 1000}, encoding="linear"
