@@ -1,4 +1,4 @@
-"""How often TH208, TH405, TH406 and TH704 fail for honest challengers, by simulation.
+"""How often TH208, TH403, TH404 and TH704 fail for honest challengers, by simulation.
 
 `python benchmarks/feature_checks.py [loans.parquet]`, some fifteen minutes. First where the truth is known: nothing is
 wrong, or it is exactly what the check still allows (the worst case of an honest model). Then on the moving windows of
@@ -32,7 +32,7 @@ from titleholder.validation.checks.missing_inputs import missing_inputs
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
 from titleholder.workflow import scoring
 
-CODES = ("TH208", "TH405", "TH406", "TH704")
+CODES = ("TH208", "TH403", "TH404", "TH704")
 FEATURES = [f"x{n}" for n in range(12)]
 TRAINED, RATE, REPEATS = 20_000, 0.06, 200
 SPEC = ModelSpec.restore(
@@ -78,7 +78,7 @@ def moved(rng: np.random.Generator, n: int, psi: float) -> Result:
         return float(((after - 0.1) * np.log(after / 0.1)).sum())
 
     shift = optimize.brentq(lambda s: index(s) - psi, 0, 2) if psi else 0.0
-    return CHECKS["TH405"](compared(rng.standard_normal((TRAINED, 12)), shift + rng.standard_normal((n, 12))))
+    return CHECKS["TH403"](compared(rng.standard_normal((TRAINED, 12)), shift + rng.standard_normal((n, 12))))
 
 
 def gaps(rng: np.random.Generator, n: int, change: float) -> Result:
@@ -86,7 +86,7 @@ def gaps(rng: np.random.Generator, n: int, change: float) -> Result:
     before, after = (
         np.where(rng.random((size, 12)) < share, np.nan, 0.0) for size, share in ((TRAINED, 0.1), (n, 0.1 + change))
     )
-    return CHECKS["TH406"](compared(before, after))
+    return CHECKS["TH404"](compared(before, after))
 
 
 def compared(before: np.ndarray, after: np.ndarray) -> Evidence:
@@ -112,12 +112,12 @@ TRUTHS: tuple[tuple[str, str, Draw, float], ...] = (
     ("TH208", "as good as the benchmark", against_benchmark, 0.0),
     ("TH208", "truly worse by the tolerance, 0.001", against_benchmark, 0.001),
     ("TH208", "truly worse by 0.02", against_benchmark, 0.02),
-    ("TH405", "nothing has moved", moved, 0.0),
-    ("TH405", "a true index of 0.25 in each of 12 features", moved, 0.25),
-    ("TH405", "a true index of 0.50 in each of 12 features", moved, 0.5),
-    ("TH406", "missing rates as in training", gaps, 0.0),
-    ("TH406", "each of 12 features missing in 5 % more of the rows", gaps, 0.05),
-    ("TH406", "each of 12 features missing in 10 % more of the rows", gaps, 0.10),
+    ("TH403", "nothing has moved", moved, 0.0),
+    ("TH403", "a true index of 0.25 in each of 12 features", moved, 0.25),
+    ("TH403", "a true index of 0.50 in each of 12 features", moved, 0.5),
+    ("TH404", "missing rates as in training", gaps, 0.0),
+    ("TH404", "each of 12 features missing in 5 % more of the rows", gaps, 0.05),
+    ("TH404", "each of 12 features missing in 10 % more of the rows", gaps, 0.10),
     ("TH704", "12 features alike", unknown, 0.0),
     ("TH704", "one feature is worth the limit, 0.05", unknown, 0.05),
     ("TH704", "one feature is worth 0.10", unknown, 0.10),
@@ -219,7 +219,7 @@ def times() -> Iterator[list[object]]:
         model = leaks.fitted(spec, "boosting", kept)
         found = leaks.evidence(spec, leaks.Split(kept, judged), model, "boosting", None)
         found = found.model_copy(update={"predict": lambda rows, model=model: leaks.scores(spec, model, rows)})
-        checks = [seconds(CHECKS[code], found) for code in ("TH405", "TH406", "TH704")]
+        checks = [seconds(CHECKS[code], found) for code in ("TH403", "TH404", "TH704")]
         share = (fitted + sum(checks)) / search_
         yield [f"{n:,}", f"{search_:.0f}", f"{fitted:.1f}", *(f"{s:.2f}" for s in checks), f"{share:.1%}"]
 
@@ -232,7 +232,7 @@ def once(spec: ModelSpec) -> dict[str, object]:
 
 if __name__ == "__main__":
     if "--times" in sys.argv:
-        head = ["training rows", "search, s", "benchmark, s", "TH405, s", "TH406, s", "TH704, s", "share of the search"]
+        head = ["training rows", "search, s", "benchmark, s", "TH403, s", "TH404, s", "TH704, s", "share of the search"]
         leaks.table("What the checks cost beside the search of both candidates", head, times())
         sys.exit()
     sizes = ["1,000 rows", "3,000 rows", "10,000 rows"]

@@ -22,7 +22,7 @@ class FeatureStability(NamedTuple):
 
 
 def feature_stability(evidence: Evidence) -> list[FeatureStability]:
-    """Every feature; the largest share of what TH405 or TH406 allows comes first. Empty without rows of either kind."""
+    """Every feature; the largest share of what TH403 or TH404 allows comes first. Empty without rows of either kind."""
     checks, rates = evidence.spec.judgement.checks, missing_rates(evidence)
     most, change = checks.feature_drift.psi, checks.missing_rates.change
     found = [

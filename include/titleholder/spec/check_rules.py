@@ -80,6 +80,26 @@ class ChampionFloors(Rule):
     severity: Severity = "warn"
 
 
+class GradeCalibration(Rule):
+    """The event rate of each grade is not shown to lie outside [p / (1 + t), p (1 + t)] of the mean prediction p.
+
+    With a tolerance t of 0 that is the Jeffreys test of p itself.
+
+    >>> GradeCalibration().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+    observed_expected: float = Field(default=0.1, ge=0.0)
+
+
+class GradeOrder(Rule):
+    """From no grade to the next one is the event rate shown to fall by more than this."""
+
+    severity: Severity = "warn"
+    tolerance: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
 class Benchmark(Rule):
     """Not shown to be worse than an untuned scorecard of the same rows by more than `tolerance`.
 
@@ -257,6 +277,8 @@ class Checks(StrictModel):
     calibration: CalibrationRule = CalibrationRule()
     cohorts: Cohorts = Cohorts()
     champion_floors: ChampionFloors = ChampionFloors()
+    grade_calibration: GradeCalibration = GradeCalibration()
+    grade_order: GradeOrder = GradeOrder()
     benchmark: Benchmark = Benchmark()
     segments: Segments = Segments()
     profit: ProfitRule = ProfitRule()

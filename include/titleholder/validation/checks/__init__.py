@@ -15,6 +15,7 @@ from titleholder.validation.checks.comparison import profit_gain, segment_gains,
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
+from titleholder.validation.checks.grades import grade_calibration, grade_order
 from titleholder.validation.checks.leakage import plausible, single_feature, too_good
 from titleholder.validation.checks.missing_inputs import sensitivity_to_missing_inputs
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
@@ -35,6 +36,8 @@ CHECKS: dict[str, Check] = {
         overall_calibration,
         cohort_calibration,
         champion_floors,
+        grade_calibration,
+        grade_order,
         not_worse_than_benchmark,
         sufficient_gain,
         segment_gains,

@@ -132,8 +132,8 @@ def _rate(name: str, rate: MissingRate) -> str:
 
 
 feature_stability = Check(
-    "TH405", "Features stable from training to holdout", _feature_stability, "feature_drift", depends_on="confidence"
+    "TH403", "Features stable from training to holdout", _feature_stability, "feature_drift", depends_on="confidence"
 )
 feature_missing_rates = Check(
-    "TH406", "Features as often missing as in training", _missing, "missing_rates", depends_on="confidence"
+    "TH404", "Features as often missing as in training", _missing, "missing_rates", depends_on="confidence"
 )

@@ -1,4 +1,4 @@
-"""TH405 and TH406, features and their gaps as in training: fire, stay quiet, do not apply."""
+"""TH403 and TH404, features and their gaps as in training: fire, stay quiet, do not apply."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gappy(share: float, n: int = 2000, before: float = 0.1, **changes: Any) -> E
 
 def test_stability_fires_as_a_warning_and_names_the_features_that_moved_worst_first() -> None:
     found = feature_stability(moved())
-    assert (found.code, found.status, found.severity) == ("TH405", "fail", "warn")
+    assert (found.code, found.status, found.severity) == ("TH403", "fail", "warn")
     assert found.numbers["moved"] == 2
     start = "Population stability index of 3 features from training to holdout, shown to exceed 0.25: debt "
     assert found.explanation.startswith(start)
@@ -94,7 +94,7 @@ def test_the_thresholds_are_those_of_the_spec() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.0])
 def test_missing_rates_fire_in_either_direction(share: float) -> None:
     found = feature_missing_rates(gappy(share, before=0.15))
-    assert (found.code, found.status, found.severity) == ("TH406", "fail", "warn")
+    assert (found.code, found.status, found.severity) == ("TH404", "fail", "warn")
     assert found.explanation.startswith(
         "Change of the share of missing values in 3 features from training to holdout, shown to exceed 5.0%: income 15.0% "
         f"to {share:.1%} ({share - 0.15:+.4f} ["
