@@ -41,6 +41,9 @@ Owner: {owner}. Spec: `{file}`.
 """
 
 RULES = {
+    "record": "The challenger must be better by more than {minimum_gain:g} on the holdout. On the record of all "
+    "versions it must be expected to do better in use, and the probability that it loses more than {loss:g}{unit} must "
+    "not exceed {error:.0%}. A former version of which more is expected is recalled.",
     "fresh": "The challenger must be better by more than {minimum_gain:g} on the holdout, and shown not to be worse "
     "than the champion by {loss:g}{unit} (at {confidence:.0%}, one-sided).",
     "sequential": "Over the new cohorts of the champion's reign together, the gain must be shown to exceed "
@@ -223,7 +226,8 @@ def report(decision: Reference) -> Reference:
 def _doc(spec: ModelSpec) -> str:
     judgement = spec.judgement
     unit = " of its metric" if METRICS[judgement.metric].relative else ""
-    rule = RULES[judgement.rule].format(**judgement.model_dump(), loss=judgement.tolerance, unit=unit)
+    limits = {"loss": judgement.tolerance, "unit": unit, "error": 1 - judgement.confidence}
+    rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity, file=f"{spec.name}.yaml",

@@ -18,6 +18,7 @@ from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result, Severity, Status
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
+from titleholder.validation.record import Expectation, Outlook
 from titleholder.validation.verdict import Recall, Reign, Verdict
 
 SQL = "select * from t where a >= :window_start and a < :window_end and k <= :as_of"
@@ -58,6 +59,7 @@ training:
       params: {max_iter: 5, min_samples_leaf: 5}
 judgement:
   metric: roc_auc
+  rule: fresh
   minimum_events: 5
   resamples: 100
   floors: {roc_auc: 0.55}
@@ -180,6 +182,15 @@ def a_recall_of(version: int = 1, *failed: Result, **parts: Any) -> Recall:
         "risk": 0.012,
     }
     return Recall(version=version, failed=failed, **{**whole, **parts})
+
+
+def an_outlook(gain: float = 0.0041, risk: float = 0.021, **parts: Any) -> Outlook:
+    """What the record of 9 versions and 14 cohorts says of a challenger; nothing of a former version."""
+    known = {
+        "cohorts": 14, "versions": 9, "unit": 0.01, "year": 0.0123, "challenger": Expectation(gain, risk),
+        "ranking": (4, 3, 2), "tolerated_loss": 0.01, "minimum_gain": 0.0, "confidence": 0.95,
+    }  # fmt: skip
+    return Outlook.model_validate(known | parts)
 
 
 def a_decision(sequence: int = 1, **parts: Any) -> Decision:

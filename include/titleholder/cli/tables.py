@@ -20,9 +20,10 @@ def decision_table(
 ) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
-    The gain is that of each decision's rule: the gain on the holdout with its one-sided lower bound (`fresh`), or the
-    mean gain over the counted looks of the reign with its always-valid lower bound and the numbers of counted and of
-    all looks (`sequential`).
+    The gain is that of each decision's rule: the gain expected in use with the probability of a loss beyond what is
+    tolerated (`record`), the gain on the holdout with its one-sided lower bound (`fresh`), or the mean gain over the
+    counted looks of the reign with its always-valid lower bound and the numbers of counted and of all looks
+    (`sequential`).
 
     `notes`, by a decision's id, stand before its reason.
 
@@ -77,11 +78,15 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
 def gain_and_bound(row: Decision) -> str:
     """The gain and its lower bound by the rule of the decision, or why there is none.
 
-    `fresh`: on the holdout. `sequential`: the mean over the counted looks of the reign, with (counted/all looks).
+    `record`: what is expected in use, with the probability of a loss. `fresh`: on the holdout.
+    `sequential`: the mean over the counted looks of the reign, with (counted/all looks).
     """
     verdict = row.judged
     if verdict.champion is None:
         return "no champion yet"
+    if verdict.rule == "record":
+        expected = verdict.outlook and verdict.outlook.challenger
+        return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
     if verdict.rule == "fresh":
         now = verdict.freshness()
         return f"{now.gain:+.4f}, {now.lower:+.4f}" if now else "not measurable"

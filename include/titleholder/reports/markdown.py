@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from titleholder.formatting import NOTHING, between, confidence, date_range, evidence, exact, number, scale, signed
+from titleholder.formatting import (
+    NOTHING,
+    between,
+    confidence,
+    date_range,
+    evidence,
+    exact,
+    number,
+    percent,
+    scale,
+    signed,
+)
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, headline, safe_links
 from titleholder.reports.plots.sequential import counted_looks, cumulative_looks
@@ -43,6 +54,12 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
         yield text(
             f"Gain in {verdict.metric}: {signed(gain.estimate, like)}, {confidence(verdict.confidence)} interval "
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
+        )
+    if outlook := verdict.outlook:
+        yield text(
+            f"Expected gain in use, on the record of {outlook.versions} versions and {outlook.cohorts} cohorts: "
+            f"{signed(outlook.challenger.gain)}; probability of losing more than {number(outlook.tolerated_loss)}: "
+            f"{percent(outlook.challenger.risk)}."
         )
     if recall := verdict.recall:
         unfit = ", ".join(result.code for result in recall.failed)

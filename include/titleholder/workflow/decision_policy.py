@@ -112,6 +112,8 @@ def _shown(verdict: Verdict) -> str:
     margin = verdict.minimum_gain
     if verdict.rule == "sequential":
         return "Shown to be better" if margin >= 0 else f"Shown not to be worse by more than {-margin:g}"
+    if verdict.rule == "record":
+        return "Better on this holdout, and on the record of all versions expected to do better in use"
     here = "Better" if margin >= 0 else f"Not worse by more than {-margin:g}"
     return f"{here} on this holdout, and shown to lose no more than is tolerated"
 
@@ -120,10 +122,23 @@ def _not_shown(verdict: Verdict) -> str:
     """What a challenger that does not win by the rule lacks."""
     if verdict.rule == "sequential":
         return f"Not s{_shown(verdict)[1:]}"
+    if verdict.rule == "record":
+        return _not_on_record(verdict)
     now = verdict.freshness()
     if now is None or now.better:
         return "Not shown to lose no more than is tolerated"
     return "Not better on this holdout"
+
+
+def _not_on_record(verdict: Verdict) -> str:
+    expected = verdict.outlook
+    if verdict.gain is None or verdict.gain.estimate <= verdict.minimum_gain:
+        return "Not better on this holdout"
+    if expected is None:
+        return "No cohort has enough outcomes yet to compare it with the champion"
+    if expected.challenger.gain <= expected.minimum:
+        return "Better on this holdout, but on the record of all versions not expected to do better in use"
+    return "Expected to do better in use, but a loss beyond what is tolerated is not excluded"
 
 
 def _doubt(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling | None:

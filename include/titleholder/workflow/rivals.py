@@ -136,7 +136,7 @@ def _cohorts(evidence: Evidence, rivals: Sequence[Rival], holdout: tuple[date, d
             continue
         scores = [of_version[rows] for _, of_version in members]
         values, covariance = metrics.joint(spec.judgement.metric, evidence.sample.at(rows), scores, Estimation.of(spec))
-        if np.isfinite(covariance).all() and (np.diag(covariance) > 0).all():
+        if np.isfinite(covariance).all():
             yield CohortRecord(
                 start=start,
                 end=end,

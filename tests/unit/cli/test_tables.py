@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict
+from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict, an_outlook
 from titleholder.cli.tables import decision_table
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
@@ -36,6 +36,8 @@ def printed(verdict: Verdict, rule: str) -> str:
         ("fresh", a_verdict(), "+0.0100, +0.0024"),
         ("fresh", a_verdict(gain=None), "not measurable"),
         ("fresh", a_verdict(champion=None), "no champion yet"),
+        ("record", a_verdict(outlook=an_outlook()), "+0.0041 (2%)"),
+        ("record", a_verdict(), "no cohort to compare"),
         ("sequential", a_verdict(champion=None), "no champion yet"),
         ("sequential", a_verdict(), "no new cohort yet"),
         ("sequential", a_verdict(look=LOOK), "+0.0500, +0.01"),

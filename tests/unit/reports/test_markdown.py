@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from support.factories import a_recall_of, result
+from support.factories import a_recall_of, an_outlook, result
 from support.report_cases import HOSTILE, checks, facts, looks, simulated, verdict_on
 from titleholder.reports import markdown
 from titleholder.reports.markdown import text
@@ -39,6 +39,11 @@ def test_a_former_version_that_the_record_speaks_for_is_named() -> None:
     unfit = verdict_on(found, recall=a_recall_of(1, result("TH203", "fail")))
     assert "over the champion: +0.0061; not fit for use now (TH203)." in markdown(facts(), unfit)
     assert "Expected gain" not in markdown(facts(), verdict_on(found))
+
+
+def test_what_the_record_expects_is_said() -> None:
+    said = markdown(facts(), verdict_on(simulated(), rule="record", outlook=an_outlook()))
+    assert "Expected gain in use, on the record of 9 versions and 14 cohorts: +0.0041; probability of losing" in said
 
 
 def test_every_check_has_a_row_the_failed_first() -> None:

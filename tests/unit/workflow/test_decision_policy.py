@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from support.factories import REIGN, a_recall_of, a_spec, a_verdict, result
+from support.factories import REIGN, a_recall_of, a_spec, a_verdict, an_outlook, result
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import Expectation, Outlook
+from titleholder.validation.record import Outlook
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
@@ -67,11 +67,26 @@ def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> 
     assert ruled(verdict).reason == f"{reason}. TH301 said."
 
 
-def looking_out(gain: float, risk: float) -> Outlook:
-    return Outlook(
-        cohorts=20, versions=14, unit=0.01, year=0.01, challenger=Expectation(gain, risk), ranking=(4, 3, 1),
-        tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("gain", "outlook", "reason"),
+    [
+        (0.01, an_outlook(), "Better on this holdout, and on the record of all versions expected to do better in use"),
+        (-0.01, an_outlook(), "Not better on this holdout"),
+        (0.01, an_outlook(gain=0.0009), "Better on this holdout, but on the record of all versions not expected to do"),
+        (
+            0.01,
+            an_outlook(risk=0.06),
+            "Expected to do better in use, but a loss beyond what is tolerated is not excluded",
+        ),
+        (0.01, None, "No cohort has enough outcomes yet to compare it with the champion"),
+    ],
+)
+def test_the_rule_record_says_what_is_expected_in_use(gain: float, outlook: Outlook | None, reason: str) -> None:
+    passes = gain > 0 and outlook is not None and outlook.passed
+    found = Gain(gain, gain - 0.02, gain + 0.02, "DeLong", 0.01, 40.0)
+    verdict = a_verdict(result("TH301", "pass" if passes else "fail"), rule="record", gain=found, outlook=outlook)
+    assert ruled(verdict).reason.startswith(reason)
+    assert ruled(verdict).kind == ("promote" if passes else "keep")
 
 
 @LANES
@@ -332,7 +347,7 @@ def test_without_a_recall_the_ruling_is_as_it_would_be_and_names_the_former_vers
 
 
 def test_a_recall_says_how_long_the_record_is() -> None:
-    verdict = recalling(not_better()).model_copy(update={"outlook": looking_out(0.001, 0.01)})
+    verdict = recalling(not_better()).model_copy(update={"outlook": an_outlook(versions=14, cohorts=20)})
     assert ruled(verdict).reason == RECALLED.replace("all versions", "14 versions over 20 cohorts")
 
 

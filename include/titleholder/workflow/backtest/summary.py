@@ -145,7 +145,7 @@ class Setting(BacktestPart):
     """Values of the judgement that a lane is replayed with.
 
     >>> Setting.of(Judgement(metric="brier"))
-    Setting(rule='fresh', tolerated_loss=0.005, minimum_gain=0.0, confidence=0.95)
+    Setting(rule='record', tolerated_loss=0.005, minimum_gain=0.0, confidence=0.95)
     """
 
     rule: str
