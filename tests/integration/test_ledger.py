@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from support.factories import result
 from support.rows import append, entry
 from titleholder.ledger import reigns, store
 from titleholder.ledger.integrity import digest
@@ -89,11 +90,24 @@ def test_a_recall_is_refused_unless_its_verdict_names_the_champion(settings: Set
 def test_a_lane_is_read_narrowly_and_agrees_with_its_decisions(settings: Settings) -> None:
     for n, kind in ((1, "promote"), (2, "keep"), (3, "promote")):
         append(settings, entry("narrow", date(2024, n, 1), kind, version=n, before=(n > 1 and 1) or None))
+    checks = {
+        4: result("TH201", "fail"), 5: result("TH503", "fail"), 6: result("TH301", "fail"),
+        7: result("TH401", "fail", "warn"), 8: result("TH203"),
+    }  # fmt: skip
+    for n, check in checks.items():
+        made = entry("narrow", date(2024, n, 1), "keep", version=n, before=3)
+        verdict = made.verdict.model_copy(update={"checks": (check,)}) if made.verdict else None
+        append(settings, made.model_copy(update={"verdict": verdict}))
+    rollback = {"kind": "rollback", "challenger_version": None, "verdict": None, "spans": None, "champion_after": 1}
+    append(settings, entry("narrow", date(2024, 9, 1), "keep", before=3).model_copy(update=rollback))
     whole, narrow = (read(settings.ledger_url, "paper", "narrow") for read in (store.read, store.read_lane))
     for decision, row in zip(whole, narrow, strict=True):
-        for name in ("id", "sequence", "as_of", "kind", "champion_after", "matured", "look", "changed", "created_at"):
+        for name in (
+            "id", "sequence", "as_of", "kind", "champion_after", "matured", "look", "fit", "changed", "created_at",
+        ):  # fmt: skip
             assert getattr(row, name) == getattr(decision, name), name
         assert row.spec == (decision.spec if decision.changed else None)
+    assert [row.fit for row in narrow] == [True, True, True, False, True, True, True, True, True]
     assert reigns.reign_before(narrow, "narrow", date(2025, 1, 1)) == reigns.reign_before(
         whole, "narrow", date(2025, 1, 1)
     )

@@ -94,6 +94,11 @@ class Entry(BaseModel):
         return self.verdict.look if self.verdict else None
 
     @property
+    def fit(self) -> bool:
+        """Whether no blocking check found its challenger unfit for use; its kind does not say so after a recall."""
+        return not (self.verdict and self.verdict.unfitness())
+
+    @property
     def rule(self) -> str:
         """The rule by which the challenger was judged; empty for a rollback."""
         return self.verdict.rule if self.verdict else ""

@@ -11,8 +11,23 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
-from sqlalchemy import Connection, Engine, MetaData, Row, Select, Table, case, cast, insert, literal, select, text
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB, JSONPATH
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
@@ -51,8 +66,16 @@ WHERE may
 """
 
 
-DERIVED = frozenset({"matured", "look", "rule", "cohorts", "ranking", "approval", "spec"})
+DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "approval", "spec"})
 """What a `LaneEntry` has that is no column as it is."""
+
+
+_UNFIT = cast(
+    '$.checks[*] ? (@.status == "fail" && @.severity == "block"'
+    ' && @.subject == "challenger" && @.role != "plausibility")',
+    JSONPATH,
+)
+"""What `Verdict.unfitness` finds, in the ledger's JSON."""
 
 
 class LaneEntry(BaseModel):
@@ -82,6 +105,7 @@ class LaneEntry(BaseModel):
     caused_by: int | None
     matured: date | None
     look: Look | None
+    fit: bool
     rule: str
     cohorts: tuple[CohortRecord, ...]
     ranking: tuple[int, ...]
@@ -109,6 +133,7 @@ class LaneEntry(BaseModel):
             created_at=datetime.min.replace(tzinfo=UTC),
             matured=entry.matured,
             look=entry.look,
+            fit=entry.fit,
             rule=entry.rule,
             cohorts=entry.cohorts,
             ranking=entry.ranking,
@@ -125,6 +150,7 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
             of.verdict.op("->")("look").label("look"),
+            func.coalesce(~func.jsonb_path_exists(cast(of.verdict, JSONB), _UNFIT), true()).label("fit"),
             of.verdict.op("->>")("rule").label("rule"),
             of.verdict.op("->")("cohorts").label("cohorts"),
             of.verdict.op("->")("outlook").op("->")("ranking").label("ranking"),

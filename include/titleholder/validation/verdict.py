@@ -124,6 +124,10 @@ class Verdict(Measurements):
         """The blocking checks that failed."""
         return tuple(result for result in self.checks if result.blocks)
 
+    def unfitness(self) -> tuple[Result, ...]:
+        """The blocking checks that the challenger failed by itself; those of plausibility are for people to judge."""
+        return tuple(r for r in self.failed() if r.subject == "challenger" and r.role != "plausibility")
+
     @property
     def looks(self) -> tuple[Look, ...]:
         """The reign's looks by the metric of this verdict; this challenger's is the last, if it had one."""

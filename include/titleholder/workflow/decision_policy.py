@@ -71,7 +71,7 @@ def rule(
 def _failure(verdict: Verdict) -> Ruling | None:
     """What follows from the checks that failed: advice to retire, a rejection, or the champion is kept."""
     champion = [c for c in verdict.checks if c.subject == "champion" and c.failed]  # even if that does not block
-    challenger = [c for c in verdict.failed() if c.subject == "challenger" and c.role != "plausibility"]
+    challenger = verdict.unfitness()
     comparison = [c for c in verdict.failed() if c.subject == "comparison"]
     if champion and any(c.role == "floor" for c in challenger):
         both = f"{_explained(champion)} The challenger: {_explained(challenger)}"

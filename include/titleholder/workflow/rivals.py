@@ -63,9 +63,12 @@ def line_before(rows: Sequence[Entry], lane: str, as_of: date, reign: Reign | No
     if reign is None:
         return Line()
     before = reigns.line_before(rows, lane, as_of)
-    barred = reigns.barred(rows)
-    found = [reigns.decision_on(rows, version) for version in _chosen(before, reign)]
-    rivals = [_known(row, eligible=row.challenger_version not in barred, url=url) for row in found if row]
+    found = {version: reigns.decision_on(rows, version) for version in _chosen(before, reign)}
+    rivals = [
+        _known(row, eligible=row.fit and not reigns.recall_bar(rows, version), url=url)
+        for version, row in found.items()
+        if row
+    ]
     return Line(tuple(rivals), tuple(cohort for row in before for cohort in row.cohorts))
 
 
@@ -84,7 +87,7 @@ def _known(row: LaneEntry | Decision, *, eligible: bool, url: str) -> KnownVersi
     trained = TrainedVersion(row.challenger_version or 0, row.training_run_id, ModelSpec.restore(spec))
     through = row.trained_through or date.max
     member = Member(version=trained.version, trained_through=through, judged_through=row.matured or date.max)
-    return KnownVersion(trained, member, row.as_of, eligible=eligible and row.kind != "reject")
+    return KnownVersion(trained, member, row.as_of, eligible=eligible)
 
 
 def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:

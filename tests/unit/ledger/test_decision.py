@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision
+from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_verdict, result
 from titleholder.errors import DataError
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
@@ -26,6 +26,18 @@ def test_a_row_comes_back_as_it_was_written() -> None:
     row = stored()
     assert all(row[name] is None or isinstance(row[name], str) for name in DOCUMENTS)
     assert Decision.from_row(row) == a_decision(created_at=row["created_at"])
+
+
+def test_whether_its_challenger_is_fit_does_not_depend_on_its_kind() -> None:
+    unfit = a_verdict(result("TH203", "fail"), recall=a_recall_of(1))
+    assert not a_recall(3, 2, 1, verdict=unfit).fit
+    assert a_recall(3, 2, 1).fit
+    for code in ("TH301", "TH302", "TH503"):
+        assert a_decision(verdict=a_verdict(result(code, "fail"))).fit, (
+            "another champion, or a person, may see it otherwise"
+        )
+    assert a_decision(verdict=a_verdict(result("TH401", "fail", "warn"))).fit
+    assert a_rollback(2, 2, 1).fit
 
 
 @pytest.mark.parametrize(
