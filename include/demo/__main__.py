@@ -1,4 +1,4 @@
-"""`make demo`: the local stack, a simulated lender, a backfill of its history, live runs, and whether it was worth it."""
+"""`make demo`: the local stack, a simulated lender, a backfill, live runs, and whether they were worth it."""
 
 from __future__ import annotations
 

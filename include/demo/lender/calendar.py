@@ -1,4 +1,4 @@
-"""Calendar arithmetic on arrays. A month is a number, year * 12 + month - 1; days are datetime64[D]; seconds since 1970."""
+"""Calendar arithmetic on arrays. Months are numbers (year * 12 + month - 1), days are datetime64[D]."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def stress(month: Any) -> Any:
 def level(month: Any, seed: int) -> Any:
     """The log-odds of default that all loans have in common in a month: slow change and shocks.
 
-    On the public loans the half-years' rates of charge-off (2008 to 2011: 10.5, 8.2, 6.4, 6.6, 5.9, 4.9, 5.3, 5.8 %) have
-    a standard deviation of 0.25 in log-odds. Here it is 0.12 for the slow change and 0.12 for shocks.
+    On the public loans the half-years' rates of charge-off (2008 to 2011: 10.5, 8.2, 6.4, 6.6, 5.9, 4.9, 5.3, 5.8 %)
+    have a standard deviation of 0.25 in log-odds. Here it is 0.12 for the slow change and 0.12 for shocks.
     """
     return 0.12 * drift.path(seed, "level", month) + 0.5 * stress(month)
 

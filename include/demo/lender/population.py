@@ -1,4 +1,4 @@
-"""Who applies and is granted a loan: the mix of applicants by calendar month, and what the lender never learns of them."""
+"""Who is granted a loan: the mix of applicants by calendar month, and what the lender never learns of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How likely an applicant defaults: the drivers of risk, how strong each is in a month, and what a shock does to them."""
+"""How likely an applicant defaults: the drivers of risk, how strong each is in a month, and what shocks do to them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ CATEGORIES = {
     "purpose": np.array([0.10, -0.30, 0.30, 0.50, -0.50, -0.10]),
     "region": np.array([-0.30, 0.20, 0.40, -0.20, -0.40, 0.30]),
 }
-"""Usual log-odds of the categories, in the order of `population`. Their root mean square is 0.4 to 0.5, as on the public loans
-(0.44)."""
+"""Usual log-odds of the categories, in the order of `population`; their size is the simulation's own choice."""
 NUMBERS = ("score", "utilisation", "burden", "prior")
 TYPICAL = np.array([0.77, 0.10, 0.64, -0.90])
 """The mean of each driver: a change of its strength moves risk between applicants, not the level."""
