@@ -45,7 +45,7 @@ def simulate(end: date, months: int = 48, per_month: int = 2000, seed: int = 10)
     Two calls that differ in `end` or `months` agree on every fact that both contain.
 
     >>> simulate(date(2026, 12, 1), months=1, per_month=10).applications.shape
-    (12, 14)
+    (13, 14)
     """
     _check_arguments(end, months, per_month)
     last = end.year * 12 + end.month - 1

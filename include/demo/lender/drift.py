@@ -38,8 +38,8 @@ EFFECT = 0.27
 def path(seed: int, driver: str, month: Any) -> Any:
     """The driver's standard normal deviation in a month, or in each of several.
 
-    >>> path(7, "score", 2025 * 12) == path(7, "score", 2025 * 12)
-    True
+    >>> path(7, "score", np.arange(2025 * 12, 2026 * 12)).shape
+    (12,)
     """
     return _path(seed, driver)[np.asarray(month) - FIRST]
 
