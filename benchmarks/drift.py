@@ -7,8 +7,9 @@
 then and fixed parameters, and score each later quarter, with final outcomes. A line is an age: the mean, over quarters
 in use, of the quarter's new model's ROC AUC less that of the model so many months older, on the same rows. No row is in
 two quarters, so the standard error is sqrt(sum of DeLong's squares) / n, given these models; over seeds it is that of
-their mean. "Same size": the newer model learns from as many rows as the older one did, drawn at random: drift without
-growth. The real loans are also measured with labels that are final after 6 months, as at the simulated lender.
+their mean, with Student's t. "Same size": the newer model learns from as many rows as the older one did, drawn at
+random: drift without growth. The real loans are also measured with labels that are final after 6 months, as at the
+simulated lender.
 
 **Strengths.** A logistic regression for each year; of each coefficient the variance between years, by the method of
 moments (DerSimonian and Laird 1986, Controlled Clinical Trials 7, 177-188). Numbers are standardised, categories
@@ -25,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from dateutil.relativedelta import relativedelta
+from scipy import stats
 from search_metric import FINAL, Rows, lender, loans
 from sklearn.linear_model import LogisticRegression
 
@@ -51,6 +53,8 @@ class Ageing(NamedTuple):
     gain: float
     error: float
     quarters: int
+    quantile: float = 1.96
+    """Of the error, for a 95 % interval."""
 
 
 class Strengths(NamedTuple):
@@ -110,7 +114,8 @@ def over_seeds(curves: Iterable[list[Ageing]]) -> Iterator[Ageing]:
     """The mean of several lenders' curves."""
     for of_age in zip(*curves, strict=True):
         gains = np.array([a.gain for a in of_age])
-        yield Ageing(of_age[0].age, gains.mean(), gains.std(ddof=1) / np.sqrt(len(gains)), of_age[0].quarters)
+        error, quantile = gains.std(ddof=1) / np.sqrt(len(gains)), float(stats.t.ppf(0.975, len(gains) - 1))
+        yield Ageing(of_age[0].age, gains.mean(), error, of_age[0].quarters, quantile)
 
 
 # --- strengths -------------------------------------------------------------------------------------------------------
@@ -165,7 +170,7 @@ def _coefficients(X: Array, y: Array) -> tuple[Array, Array]:
 
 def _show(what: str, curve: Iterable[Ageing]) -> None:
     for a in curve:
-        interval = f"{a.gain - 1.96 * a.error:+.4f} to {a.gain + 1.96 * a.error:+.4f}"
+        interval = f"{a.gain - a.quantile * a.error:+.4f} to {a.gain + a.quantile * a.error:+.4f}"
         print(f"| {what} | {a.age} | {a.quarters} | {a.gain:+.4f} | {interval} |", flush=True)
 
 
