@@ -135,7 +135,20 @@ class Judgement(StrictModel):
 
     def loss_limit(self, champion: float) -> float:
         """The tolerated loss in the deciding metric's unit, for a champion with this metric."""
-        return self.tolerance * abs(champion) if METRICS[self.metric].relative else self.tolerance
+        return self._amount(self.tolerance, champion)
+
+    def benchmark_tolerance(self, challenger: float) -> float:
+        """How much worse than the untuned benchmark a challenger with this metric may be, in the metric's unit."""
+        given = self.checks.benchmark.tolerance
+        return self._amount(METRICS[self.metric].tolerated_loss / 10 if given is None else given, challenger)
+
+    def missing_loss(self, challenger: float) -> float:
+        """What a challenger with this metric may lose where one feature is missing, in the metric's unit."""
+        given = self.checks.missing_inputs.loss
+        return self._amount(METRICS[self.metric].tolerated_loss * 5 if given is None else given, challenger)
+
+    def _amount(self, loss: float, metric: float) -> float:
+        return loss * abs(metric) if METRICS[self.metric].relative else loss
 
     @property
     def tolerance(self) -> float:
