@@ -95,8 +95,13 @@ class Entry(BaseModel):
 
     @property
     def fit(self) -> bool:
-        """Whether no blocking check found its challenger unfit for use; its kind does not say so after a recall."""
-        return not (self.verdict and self.verdict.unfitness())
+        """Whether its challenger may come back: it was promoted, or failed no blocking check by itself.
+
+        The kind alone does not say so after a recall. A challenger that is not plausible (TH503) comes back only where
+        a person promoted it.
+        """
+        failed = self.verdict.failed() if self.verdict else ()
+        return self.kind == "promote" or not any(result.subject == "challenger" for result in failed)
 
     @property
     def rule(self) -> str:

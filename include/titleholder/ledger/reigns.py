@@ -88,7 +88,7 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
     reign = _reign(rows, earlier)
     if reign is None:
         return None
-    line = [(r.as_of, r.challenger_version, r.kind, r.champion_after, r.fit) for r in line_before(rows, lane, as_of)]
+    line = [(r.as_of, r.challenger_version, r.champion_after, r.fit, r.cohorts) for r in line_before(rows, lane, as_of)]
     named = hashlib.sha256(str([[str(value) for value in one] for one in line]).encode()).hexdigest()[:12]
     return reign.model_copy(update={"looks": tuple(_looks(earlier))[::-1], "line": named if line else ""})
 

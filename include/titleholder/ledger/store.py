@@ -71,11 +71,10 @@ DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "ap
 
 
 _UNFIT = cast(
-    '$.checks[*] ? (@.status == "fail" && @.severity == "block"'
-    ' && @.subject == "challenger" && @.role != "plausibility")',
+    '$.checks[*] ? (@.status == "fail" && @.severity == "block" && @.subject == "challenger")',
     JSONPATH,
 )
-"""What `Verdict.unfitness` finds, in the ledger's JSON."""
+"""What `Entry.fit` looks for, in the ledger's JSON."""
 
 
 class LaneEntry(BaseModel):
@@ -150,7 +149,9 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
             of.verdict.op("->")("look").label("look"),
-            func.coalesce(~func.jsonb_path_exists(cast(of.verdict, JSONB), _UNFIT), true()).label("fit"),
+            (
+                (of.kind == "promote") | func.coalesce(~func.jsonb_path_exists(cast(of.verdict, JSONB), _UNFIT), true())
+            ).label("fit"),
             of.verdict.op("->>")("rule").label("rule"),
             of.verdict.op("->")("cohorts").label("cohorts"),
             of.verdict.op("->")("outlook").op("->")("ranking").label("ranking"),

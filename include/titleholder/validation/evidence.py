@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import date
 
@@ -164,6 +165,13 @@ class Evidence(BaseModel):
         n = len(self.y)
         rng = np.random.default_rng(self.spec.training.seed)
         return np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+
+
+def metric_basis(spec: ModelSpec) -> str:
+    """Eight hex digits that change with what the deciding metric means: its parameters, the target and the weights."""
+    judgement, columns = spec.judgement, spec.columns
+    parts = (judgement.metric, judgement.cut_off, judgement.profit, judgement.emp, judgement.quantile)
+    return hashlib.sha256(repr((*parts, columns.target, columns.weight)).encode()).hexdigest()[:8]
 
 
 def events(spec: ModelSpec, y: Array) -> int:

@@ -44,6 +44,8 @@ DRIFT, INTERACTION = 5.0, 0.4
 """Standard deviations of the drift over a year, and of w."""
 FORGETTING = 0.95
 """What a prediction counts one cohort later."""
+SURPRISE = 3.0
+"""No cohort takes more from an expert's logarithm than this: one broken version must not decide about all experts."""
 MARGIN = 0.1
 """So much more than `minimum_gain` must be expected of a change, in units of the tolerated loss: changes cost too."""
 YEAR = timedelta(days=365.25)
@@ -87,6 +89,8 @@ class CohortRecord(BaseModel):
     end: date
     events: int
     metric: str
+    basis: str = ""
+    """A fingerprint of what the metric means: of its parameters, the target and the weights."""
     members: tuple[Member, ...]
     values: tuple[float, ...]
     covariance: tuple[float, ...]
@@ -188,15 +192,15 @@ def outlook(
     """What the record says about a challenger and former versions in use from `as_of` on.
 
     Args:
-        cohorts: of one metric, in any order; of those with the same start and end the last counts.
-        challenger: its version; None is returned where no cohort has both it and the champion.
+        cohorts: of one metric, the newest decision's last: of those that overlap the last counts.
+        challenger: its version; None is returned where no cohort has both it and the champion, or the unit is zero.
         champion: its version.
         former: versions that may come back.
         as_of: when the version comes into use.
         rule: what a change of champion must meet.
     """
     known = newest(cohorts)
-    if not any({challenger, champion} <= {m.version for m in cohort.members} for cohort in known):
+    if rule.unit <= 0 or not any({challenger, champion} <= {m.version for m in cohort.members} for cohort in known):
         return None
     record = Record(known, rule.unit)
     compared = {v: record.expectation(v, champion, as_of, rule.tolerated_loss) for v in record.versions}
@@ -215,9 +219,12 @@ def outlook(
 
 
 def newest(cohorts: Sequence[CohortRecord]) -> list[CohortRecord]:
-    """One record for each cohort, the last one given, in order of time; the `COHORTS` newest."""
-    latest = {(cohort.start, cohort.end): cohort for cohort in cohorts}
-    return sorted(latest.values(), key=lambda cohort: (cohort.end, cohort.start))[-COHORTS:]
+    """Of cohorts that overlap the last one given, in order of time; the `COHORTS` newest."""
+    kept: list[CohortRecord] = []
+    for cohort in reversed(cohorts):
+        if all(cohort.end <= one.start or one.end <= cohort.start for one in kept):
+            kept.append(cohort)
+    return sorted(kept, key=lambda cohort: cohort.end)[-COHORTS:]
 
 
 class _Expert(NamedTuple):
@@ -254,7 +261,8 @@ class Record:
             seen = max(seen, int(part.places.max()))
             before = np.array([m.judged_through <= cohort.start for m in cohort.members])
             if before.sum() > 1:
-                scores = FORGETTING * scores + part.log_density(before, *self._at(part.places[before], seen))
+                density = part.log_density(before, *self._at(part.places[before], seen))
+                scores = FORGETTING * scores + np.maximum(density, density.max() - SURPRISE)
             self._forget(kept)
             self._add(part)
         self.weights = special.softmax(scores)

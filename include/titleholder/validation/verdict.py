@@ -15,7 +15,7 @@ from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
-from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable
+from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable, metric_basis
 from titleholder.validation.fresh import Freshness, challenge
 from titleholder.validation.record import CohortRecord, Outlook, Rule, outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
@@ -221,7 +221,8 @@ def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | 
     if judgement.rule != "record" or reign is None or judgement.metric not in evidence.champion_metrics:
         return None
     champion = evidence.champion_metrics[judgement.metric]
-    earlier = (cohort for cohort in evidence.earlier if cohort.metric == judgement.metric)
+    basis = metric_basis(evidence.spec)
+    earlier = (cohort for cohort in evidence.earlier if (cohort.metric, cohort.basis) == (judgement.metric, basis))
     return outlook(
         (*earlier, *evidence.cohorts),
         challenger=evidence.version,

@@ -118,7 +118,7 @@ class Planner:
         spec, reign = snapshot.spec, reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
         verdict = proposed.verdict
         if reign != verdict.champion:
-            line = line_before(rows, snapshot.lane, snapshot.as_of, reign, self._url)
+            line = line_before(rows, snapshot.lane, snapshot.as_of, reign, snapshot.spans.holdout_start, self._url)
             verdict = self._judge(reign, champion_of(rows, reign, self._url), line)
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
@@ -174,7 +174,7 @@ class Planner:
     def _rejudge(self, row: LaneEntry, reign: Reign | None, planned: list[LaneEntry]) -> Entry:
         decided = store.decision(self._url, row.id)
         judge = Judge(Comparison.behind(decided), self._scorer, decided)
-        line = line_before(planned, row.lane, row.as_of, reign, self._url)
+        line = line_before(planned, row.lane, row.as_of, reign, decided.windows.holdout_start, self._url)
         verdict = judge(reign, champion_of(planned, reign, self._url), line)
         changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
         entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": code_version()}

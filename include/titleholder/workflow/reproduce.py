@@ -102,7 +102,8 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
     champion = _champion(row, before)
-    verdict = _judged(row, champion, line_before(before, row.lane, row.as_of, row.judged.champion, ""), scorer)
+    line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
+    verdict = _judged(row, champion, line, scorer)
     tallies = [
         _windows(stored, row, spec),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),

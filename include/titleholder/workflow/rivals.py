@@ -21,9 +21,9 @@ from titleholder.ledger.store import LaneEntry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.evidence import Array, Evidence, Rival, events
+from titleholder.validation.evidence import Array, Evidence, Rival, events, metric_basis
 from titleholder.validation.metrics import Estimation
-from titleholder.validation.record import CohortRecord, Member
+from titleholder.validation.record import CohortRecord, Member, newest
 from titleholder.validation.verdict import Reign
 from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersion, missing_columns
 
@@ -31,8 +31,9 @@ Entry = TypeVar("Entry", LaneEntry, Decision)
 NEWEST, BEST = 3, 5
 MINIMUM_EVENTS = 5
 """A cohort with fewer is not compared: its errors could not be known."""
-CALENDARS = {"Y": 3 * 365, "Q": 270, "M": 84, "W": 21}
-"""A cohort is a year, quarter, month or week, the longest for which the holdout has at least so many days; or a day."""
+CALENDARS = ("Y", "Q", "M", "W", "D")
+"""A cohort is a year, quarter, month, week or day: the longest of which a holdout has `COHORTS` whole ones."""
+COHORTS = 3
 
 
 class KnownVersion(NamedTuple):
@@ -47,33 +48,42 @@ class KnownVersion(NamedTuple):
 class Line(NamedTuple):
     """The versions that a challenger is compared with, and what earlier decisions found about all versions.
 
+    `chosen` are compared on every cohort; the others on those on which an earlier decision compared them, for a version
+    must not lose its results because they were bad.
+
     >>> Line().rivals
     ()
     """
 
     rivals: tuple[KnownVersion, ...] = ()
+    chosen: frozenset[int] = frozenset()
     earlier: tuple[CohortRecord, ...] = ()
 
 
-def line_before(rows: Sequence[Entry], lane: str, as_of: date, reign: Reign | None, url: str) -> Line:
+def line_before(
+    rows: Sequence[Entry], lane: str, as_of: date, reign: Reign | None, holdout_start: date, url: str
+) -> Line:
     """The line before the challenger of `as_of`: the decisions in force that were made under the rule `record`.
 
-    `url` is the ledger's: specs that a row does not have are read from there.
+    `holdout_start` begins the rows that the challenger is judged on. `url` is the ledger's: specs that a row does not
+    have are read from there.
     """
     if reign is None:
         return Line()
-    before = reigns.line_before(rows, lane, as_of)
-    found = {version: reigns.decision_on(rows, version) for version in _chosen(before, reign)}
+    before: list[Entry] = sorted(reigns.line_before(rows, lane, as_of), key=lambda row: row.as_of)
+    earlier = tuple(cohort for row in before for cohort in row.cohorts)
+    chosen: list[int] = _chosen(before, reign)
+    seen: set[int] = {m.version for cohort in newest(earlier) if cohort.start >= holdout_start for m in cohort.members}
+    versions = [*chosen, *sorted(seen - set(chosen))]
+    found = [(version, reigns.decision_on(rows, version)) for version in versions]
     rivals = [
-        _known(row, eligible=row.fit and not reigns.recall_bar(rows, version), url=url)
-        for version, row in found.items()
-        if row
+        _known(row, eligible=row.fit and not reigns.recall_bar(rows, version), url=url) for version, row in found if row
     ]
-    return Line(tuple(rivals), tuple(cohort for row in before for cohort in row.cohorts))
+    return Line(tuple(rivals), frozenset(chosen), earlier)
 
 
 def _chosen(before: Sequence[reigns.Row], reign: Reign) -> list[int]:
-    """The versions to compare, in the order in which they were trained."""
+    """The versions to compare on every cohort, in the order in which they were trained."""
     versions = list(dict.fromkeys(row.challenger_version for row in before if row.challenger_version is not None))
     ranking = next((row.ranking for row in reversed(before) if row.ranking), ())
     chosen = {reign.version, *versions[-NEWEST:]}
@@ -108,7 +118,8 @@ def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredCom
                 _scored(known, evidence.champion if own else scorer.scores(known.trained, scored.sha256, rows))
             )
     found = {"rivals": tuple(rivals), "earlier": line.earlier}
-    complete = evidence.model_copy(update=found | {"cohorts": tuple(_cohorts(evidence, rivals, scored.holdout))})
+    cohorts = _cohorts(evidence, rivals, line, scored.holdout, scored.trained_through)
+    complete = evidence.model_copy(update=found | {"cohorts": cohorts})
     return scored.model_copy(update={"evidence": complete})
 
 
@@ -122,41 +133,94 @@ def _scored(known: KnownVersion, scores: Array) -> Rival:
     )
 
 
-def _cohorts(evidence: Evidence, rivals: Sequence[Rival], holdout: tuple[date, date]) -> Iterator[CohortRecord]:
-    """What the challenger and its rivals did on each cohort that lies wholly in the judged rows."""
-    members = [
-        *((r.member, r.scores) for r in rivals),
-        (Member(version=evidence.version, trained_through=holdout[0], judged_through=holdout[1]), evidence.challenger),
-    ]
-    time, spec = evidence.frame[evidence.spec.columns.event_time], evidence.spec
-    for start, end in pairwise(cohort_bounds(*holdout)):
-        rows = ((time >= windows.midnight(start)) & (time < windows.midnight(end))).to_numpy()
-        found = events(spec, evidence.y[rows])
-        if len(members) < 2 or found < MINIMUM_EVENTS:
-            continue
-        scores = [of_version[rows] for _, of_version in members]
-        values, covariance = metrics.joint(spec.judgement.metric, evidence.sample.at(rows), scores, Estimation.of(spec))
-        if np.isfinite(covariance).all():
-            yield CohortRecord(
-                start=start,
-                end=end,
-                events=found,
-                metric=spec.judgement.metric,
-                members=tuple(member for member, _ in members),
-                values=_rounded(values),
-                covariance=_rounded(covariance[np.tril_indices(len(covariance))]),
-            )
+def _cohorts(
+    evidence: Evidence, rivals: Sequence[Rival], line: Line, holdout: tuple[date, date], trained_through: date
+) -> tuple[CohortRecord, ...]:
+    """What the challenger and its rivals did on each cohort of the judged rows.
+
+    Where cohorts would have too few events, the judged rows are one cohort.
+    """
+    own = Member(version=evidence.version, trained_through=trained_through, judged_through=holdout[1])
+    scores = [*((rival.member, rival.scores) for rival in rivals), (own, evidence.challenger)]
+    before = {(c.start, c.end): {m.version for m in c.members} for c in newest(line.earlier)}
+    always = line.chosen | {evidence.version}
+
+    def compared(bounds: Sequence[date]) -> list[CohortRecord]:
+        made = (
+            _cohort(evidence, [(m, p) for m, p in scores if m.version in always | before.get(span, set())], span)
+            for span in pairwise(bounds)
+        )
+        return [cohort for cohort in made if cohort]
+
+    found = compared(cohort_bounds(*holdout))
+    if 2 * sum(cohort.events for cohort in found) < evidence.events:
+        found = compared(holdout)
+    return tuple(_for_clusters(found, evidence, own.version))
+
+
+def _cohort(evidence: Evidence, scores: Sequence[tuple[Member, Array]], span: tuple[date, date]) -> CohortRecord | None:
+    """One cohort; None with fewer than two versions, too few events, or a covariance that cannot be known."""
+    spec, time = evidence.spec, evidence.frame[evidence.spec.columns.event_time]
+    rows = ((time >= windows.midnight(span[0])) & (time < windows.midnight(span[1]))).to_numpy()
+    found = events(spec, evidence.y[rows])
+    if len(scores) < 2 or found < MINIMUM_EVENTS:
+        return None
+    of_rows, how = [of_version[rows] for _, of_version in scores], Estimation.of(spec)
+    values, covariance = metrics.joint(spec.judgement.metric, evidence.sample.at(rows), of_rows, how)
+    if not np.isfinite(covariance).all():
+        return None
+    return CohortRecord(
+        start=span[0],
+        end=span[1],
+        events=found,
+        metric=spec.judgement.metric,
+        basis=metric_basis(spec),
+        members=tuple(member for member, _ in scores),
+        values=_rounded(values),
+        covariance=_rounded(covariance[np.tril_indices(len(covariance))]),
+    )
+
+
+def _for_clusters(found: Sequence[CohortRecord], evidence: Evidence, version: int) -> Iterator[CohortRecord]:
+    """Cohorts count as independent. Clusters that reach over several of them make each of their errors larger.
+
+    By as much as the error of the gain on all judged rows, with its clusters, is larger than the one that independent
+    cohorts would have together.
+    """
+    if evidence.clusters is None or evidence.champion is None or len(found) < 2:
+        yield from found
+        return
+    how, scores = Estimation.of(evidence.spec), [evidence.challenger, evidence.champion]
+    whole = _of_difference(metrics.joint(evidence.spec.judgement.metric, evidence.sample, scores, how)[1], 0, 1)
+    each = []
+    for cohort in found:
+        versions = [member.version for member in cohort.members]
+        each.append(_of_difference(cohort.matrix, 0, versions.index(version)))  # the champion is the first
+    if not min(each, default=0.0) > 0:
+        yield from found
+        return
+    factor = max(1.0, whole * sum(1 / variance for variance in each))
+    for cohort in found:
+        yield cohort.model_copy(update={"covariance": _rounded(factor * np.array(cohort.covariance))})
+
+
+def _of_difference(covariance: Array, a: int, b: int) -> float:
+    return float(covariance[a, a] + covariance[b, b] - 2 * covariance[a, b])
 
 
 def cohort_bounds(start: date, end: date) -> list[date]:
-    """Where the cohorts of a holdout [start, end) begin and end: the same for all holdouts that share some.
+    """Where the cohorts of a holdout [start, end) begin and end: calendar periods that lie wholly in it.
 
     >>> [str(day) for day in cohort_bounds(date(2024, 1, 1), date(2024, 4, 1))]
     ['2024-01-01', '2024-02-01', '2024-03-01', '2024-04-01']
     """
-    period = next((name for name, days in CALENDARS.items() if (end - start).days >= days), "D")
-    first = [p.start_time.date() for p in pd.period_range(start, end, freq=period)]
-    return [day for day in first if start <= day <= end]
+    bounds = [start, end]
+    for period in CALENDARS:
+        first = [p.start_time.date() for p in pd.period_range(start, end, freq=period)]
+        bounds = [day for day in first if start <= day <= end]
+        if len(bounds) > COHORTS:
+            break
+    return bounds
 
 
 def _rounded(values: Array) -> tuple[float, ...]:

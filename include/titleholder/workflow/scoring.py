@@ -112,6 +112,8 @@ class ScoredComparison(BaseModel):
     evidence: Evidence
     reign: Reign | None
     holdout: tuple[date, date]
+    trained_through: date
+    """The end of the challenger's training rows; the judged rows may begin later."""
     note: str
     sha256: str
     positions: Positions
@@ -250,6 +252,7 @@ def compare(
         evidence=evidence,
         reign=reign,
         holdout=(start, comparison.spans.matured),
+        trained_through=comparison.spans.holdout_start,
         sha256=comparison.sha256,
         positions=holdout.index.to_numpy(dtype=np.int64)[judged],
         note=f"{note} {_accepted_only(spec, int(judged.sum()), int(since.sum()))}".strip(),

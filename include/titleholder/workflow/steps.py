@@ -224,7 +224,7 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
-        line = line_before(rows, snapshot.lane, snapshot.as_of, reign, url)
+        line = line_before(rows, snapshot.lane, snapshot.as_of, reign, snapshot.spans.holdout_start, url)
         scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
         verdict = scored.judge()
         while not challenger.is_last:

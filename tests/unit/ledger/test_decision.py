@@ -32,10 +32,11 @@ def test_whether_its_challenger_is_fit_does_not_depend_on_its_kind() -> None:
     unfit = a_verdict(result("TH203", "fail"), recall=a_recall_of(1))
     assert not a_recall(3, 2, 1, verdict=unfit).fit
     assert a_recall(3, 2, 1).fit
-    for code in ("TH301", "TH302", "TH503"):
-        assert a_decision(verdict=a_verdict(result(code, "fail"))).fit, (
-            "another champion, or a person, may see it otherwise"
-        )
+    for code in ("TH301", "TH302"):
+        assert a_decision(verdict=a_verdict(result(code, "fail"))).fit, "another champion may see it otherwise"
+    implausible = a_verdict(result("TH503", "fail"))
+    assert not a_decision(verdict=implausible, kind="keep").fit
+    assert a_decision(verdict=implausible, kind="promote").fit, "a person promoted it"
     assert a_decision(verdict=a_verdict(result("TH401", "fail", "warn"))).fit
     assert a_rollback(2, 2, 1).fit
 

@@ -201,3 +201,15 @@ def test_a_covariance_is_kept_as_its_lower_triangle() -> None:
     made = cohort(2, np.array([0.7, 0.71, 0.69]))
     assert np.allclose(made.matrix, covariance(3, 0.01))
     assert CohortRecord.model_validate_json(made.model_dump_json()) == made
+
+
+def test_of_cohorts_that_overlap_the_last_one_given_counts() -> None:
+    found = cohorts(6)
+    week = cohort(3, np.array([0.9, 0.1])).model_copy(update={"end": month(3) + timedelta(days=7)})
+    assert record.newest([week, *found]) == found
+    assert record.newest([*found, week]) == [*found[:2], week, *found[3:]]
+
+
+def test_without_a_unit_there_is_no_outlook() -> None:
+    known: dict[str, Any] = {"champion": 1, "former": (), "as_of": IN_USE, "challenger": 8}
+    assert record.outlook(cohorts(0), rule=RULE._replace(unit=0.0), **known) is None

@@ -31,8 +31,8 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec.types import LIVE
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Estimation
+from titleholder.validation.record import CohortRecord, Member
 from titleholder.validation.verdict import Reign
-from titleholder.workflow import rivals
 from titleholder.workflow.rivals import KnownVersion, Line, cohort_bounds, line_before, on_record
 from titleholder.workflow.scoring import ScoredComparison, TrainedVersion
 
@@ -56,7 +56,9 @@ def decided(n: int, **parts: Any) -> Decision:
 
 def chosen(rows: list[Decision], n: int, reign: Reign | None = None) -> list[int]:
     reign = reign or REIGN.model_copy(update={"version": 1})
-    return [known.trained.version for known in line_before(rows, "backtest", month(n), reign, "no url").rivals]
+    return [
+        known.trained.version for known in line_before(rows, "backtest", month(n), reign, month(n), "no url").rivals
+    ]
 
 
 def test_they_are_the_champion_the_newest_and_the_best_so_far() -> None:
@@ -70,7 +72,7 @@ def test_they_are_the_champion_the_newest_and_the_best_so_far() -> None:
 def test_months_after_the_challengers_are_not_known_to_it() -> None:
     rows = [decided(n) for n in (1, 5, 3, 4, 2)]
     assert chosen(rows, 4) == [1, 2, 3]
-    assert line_before(rows, "backtest", month(4), None, "no url") == Line()
+    assert line_before(rows, "backtest", month(4), None, month(4), "no url") == Line()
 
 
 def test_decisions_under_another_rule_do_not_count_but_their_champion_does() -> None:
@@ -87,7 +89,7 @@ def test_the_unfit_and_those_rolled_back_may_not_come_back() -> None:
         a_rollback(4, before=3, after=1),
         decided(5, **live),
     ]
-    line = line_before(rows, "live", month(6), REIGN.model_copy(update={"version": 1}), "no url")
+    line = line_before(rows, "live", month(6), REIGN.model_copy(update={"version": 1}), month(6), "no url")
     assert {known.trained.version: known.eligible for known in line.rivals} == {1: True, 2: False, 3: False, 5: True}
 
 
@@ -100,7 +102,7 @@ def eligible(*rows: Decision) -> dict[int, bool]:
         row.model_copy(update={"verdict": row.verdict.model_copy(update={"rule": "record"})}) if row.verdict else row
         for row in rows
     ]
-    line = line_before(recorded, LIVE, LATER, reigns.reign_before(recorded, LIVE, LATER), "url")
+    line = line_before(recorded, LIVE, LATER, reigns.reign_before(recorded, LIVE, LATER), LATER, "url")
     return {known.trained.version: known.eligible for known in line.rivals}
 
 
@@ -148,18 +150,22 @@ def compared(n: int = 900, spec: Any = SPEC) -> ScoredComparison:
     }
     return ScoredComparison(
         as_of=AS_OF, evidence=found.model_copy(update=whole), reign=REIGN.model_copy(update={"version": 1}),
-        holdout=(date(2024, 1, 1), date(2024, 4, 1)), note="", sha256="snapshot", positions=np.arange(100, 100 + n),
+        holdout=(date(2024, 1, 1), date(2024, 4, 1)), trained_through=date(2024, 1, 1), note="", sha256="snapshot", positions=np.arange(100, 100 + n),
     )  # fmt: skip
 
 
 def known(version: int, through: date = date(2023, 6, 1), spec: Any = SPEC) -> KnownVersion:
-    member = rivals.Member(version=version, trained_through=through, judged_through=date(2023, 9, 1))
+    member = Member(version=version, trained_through=through, judged_through=date(2023, 9, 1))
     return KnownVersion(TrainedVersion(version, f"run-{version}", spec), member, month(1), eligible=True)
+
+
+def a_line(*versions: KnownVersion, earlier: tuple[CohortRecord, ...] = ()) -> Line:
+    return Line(versions, frozenset(v.trained.version for v in versions), earlier)
 
 
 def test_all_versions_are_compared_on_each_cohort_of_the_holdout() -> None:
     scorer = Scorer()
-    line = Line((known(1), known(7), known(8, through=date(2024, 1, 15))))
+    line = a_line(known(1), known(7), known(8, through=date(2024, 1, 15)))
     found = on_record(compared(), line, scorer).evidence  # type: ignore[arg-type]
     assert scorer.asked == [7]
     assert [rival.member.version for rival in found.rivals] == [1, 7]
@@ -177,39 +183,90 @@ def test_all_versions_are_compared_on_each_cohort_of_the_holdout() -> None:
 
 def test_a_version_that_needs_columns_which_are_gone_is_left_out() -> None:
     needs = a_spec(judgement__rule="record", columns__numeric=["income", "debt", "gone"])
-    found = on_record(compared(), Line((known(1), known(7, spec=needs))), Scorer()).evidence  # type: ignore[arg-type]
+    found = on_record(compared(), a_line(known(1), known(7, spec=needs)), Scorer()).evidence  # type: ignore[arg-type]
     assert [rival.member.version for rival in found.rivals] == [1]
 
 
 def test_under_another_rule_nothing_is_read() -> None:
     scorer, scored = Scorer(), compared(spec=a_spec())
-    assert on_record(scored, Line((known(1), known(7))), scorer) is scored  # type: ignore[arg-type]
+    assert on_record(scored, a_line(known(1), known(7)), scorer) is scored  # type: ignore[arg-type]
     assert scorer.asked == []
 
 
-def test_a_cohort_with_too_few_events_is_left_out() -> None:
-    scored = compared(n=45)
-    few = scored.evidence.y.copy()
-    few[:15] = 0.0
-    scored = scored.model_copy(update={"evidence": scored.evidence.model_copy(update={"y": few})})
-    found = on_record(scored, Line((known(1),)), Scorer()).evidence.cohorts  # type: ignore[arg-type]
-    assert date(2024, 1, 1) not in [c.start for c in found]
+def with_events(scored: ScoredComparison, *months: int) -> ScoredComparison:
+    """The same with events in these months only, every third row."""
+    time = scored.evidence.frame["issued_at"].dt.month.isin(months).to_numpy()
+    y = (time & (np.arange(len(time)) % 3 == 0)).astype(float)
+    return scored.model_copy(update={"evidence": scored.evidence.model_copy(update={"y": y})})
+
+
+def test_a_cohort_with_too_few_events_is_left_out_and_with_too_few_in_most_the_rows_are_one() -> None:
+    found = on_record(with_events(compared(), 1, 3), a_line(known(1)), Scorer()).evidence.cohorts  # type: ignore[arg-type]
+    assert [c.start.month for c in found] == [1, 3]
+    found = on_record(with_events(compared(n=36), 1, 2, 3), a_line(known(1)), Scorer()).evidence.cohorts  # type: ignore[arg-type]
+    assert [(c.start, c.end) for c in found] == [(date(2024, 1, 1), date(2024, 4, 1))]
+
+
+def test_results_that_push_a_version_out_stay_with_their_cohorts() -> None:
+    earlier = on_record(compared(), a_line(known(1), known(7)), Scorer()).evidence.cohorts  # type: ignore[arg-type]
+    line = Line((known(1), known(7)), frozenset({1}), earlier[:2])
+    found = on_record(compared(), line, Scorer()).evidence.cohorts  # type: ignore[arg-type]
+    assert [[m.version for m in c.members] for c in found] == [[1, 7, 9], [1, 7, 9], [1, 9]]
+
+
+def test_the_challengers_own_training_counts_where_the_judged_rows_begin_later() -> None:
+    scored = compared().model_copy(update={"trained_through": date(2023, 12, 1)})
+    found = on_record(scored, a_line(known(1)), Scorer()).evidence.cohorts  # type: ignore[arg-type]
+    assert {c.members[-1].trained_through for c in found} == {date(2023, 12, 1)}
+
+
+def test_clusters_that_reach_over_cohorts_make_errors_larger() -> None:
+    n = 300
+    spec = a_spec(judgement__rule="record", columns__cluster="purpose")
+    one = compared(n, spec)
+    again = {
+        name: np.tile(getattr(one.evidence, name)[:100], 3) for name in ("y", "challenger", "champion")
+    } | {"clusters": np.tile(np.arange(100), 3), "frame": one.evidence.frame.assign(
+        issued_at=np.repeat(pd.to_datetime(["2024-01-05", "2024-02-05", "2024-03-05"], utc=True), 100)
+    )}  # fmt: skip
+    panel = one.model_copy(update={"evidence": one.evidence.model_copy(update=again)})
+    found = on_record(panel, a_line(known(1)), Scorer()).evidence  # type: ignore[arg-type]
+    errors = [c.matrix[0, 0] + c.matrix[1, 1] - 2 * c.matrix[0, 1] for c in found.cohorts]
+    how = Estimation.of(spec)
+    whole = metrics.gain("roc_auc", found.sample, found.challenger, found.champion, how)  # type: ignore[arg-type]
+    assert len(errors) == 3
+    assert 1 / sum(1 / error for error in errors) == pytest.approx(whole.error**2, rel=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("end", "count", "length"),
-    [("2024-01-10", 9, 1), ("2024-02-01", 4, 7), ("2024-04-01", 3, 31), ("2025-01-01", 4, 91), ("2028-01-01", 4, 366)],
+    ("start", "end", "count", "length"),
+    [
+        ("2024-01-01", "2024-01-10", 9, 1),
+        ("2024-01-01", "2024-02-01", 4, 7),
+        ("2024-01-01", "2024-04-01", 3, 31),
+        ("2024-01-01", "2025-01-01", 4, 91),
+        ("2024-01-01", "2028-01-01", 4, 366),
+        ("2024-01-15", "2024-04-15", 13, 7),
+        ("2024-01-01", "2024-01-03", 2, 1),
+    ],
 )
-def test_a_holdout_has_at_least_three_cohorts(end: str, count: int, length: int) -> None:
-    bounds = cohort_bounds(date(2024, 1, 1), date.fromisoformat(end))
+def test_a_holdout_has_three_cohorts_or_more(start: str, end: str, count: int, length: int) -> None:
+    bounds = cohort_bounds(date.fromisoformat(start), date.fromisoformat(end))
     assert len(bounds) - 1 == count
     assert (bounds[1] - bounds[0]).days == length
 
 
-@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(3, 1500), st.integers(0, 40))
-def test_holdouts_that_overlap_share_their_cohorts(start: date, days: int, later: int) -> None:
-    step = relativedelta(days=1)
-    one = set(pairwise(cohort_bounds(start, start + days * step)))
-    two = set(pairwise(cohort_bounds(start + later * step, start + (later + days) * step)))
-    inside = {(a, b) for a, b in one if a >= start + later * step}
-    assert inside <= two
+@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(1, 1500))
+def test_cohorts_lie_in_the_holdout_and_follow_one_another(start: date, days: int) -> None:
+    end = start + relativedelta(days=days)
+    bounds = cohort_bounds(start, end)
+    assert start <= bounds[0] < bounds[-1] <= end
+    assert bounds == sorted(set(bounds))
+    assert len(bounds) > 3 or days < 4
+
+
+@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)))
+def test_holdouts_of_three_months_that_begin_on_the_first_share_their_cohorts(day: date) -> None:
+    start, step = day.replace(day=1), relativedelta(months=1)
+    one, two = (list(pairwise(cohort_bounds(s, s + 3 * step))) for s in (start, start + step))
+    assert one[1:] == two[:2]

@@ -116,7 +116,7 @@ class _Month:
                 trained = TrainedVersion(champion, crowned.training_run_id, ModelSpec.restore(crowned.spec))
             same = self._same_rows(reign)
             self._scored[champion] = compare(self._comparison, reign, trained, self._scorer, reload=not same)
-        line = line_before(rows, BACKTEST, self._row.as_of, reign, "")
+        line = line_before(rows, BACKTEST, self._row.as_of, reign, self._comparison.spans.holdout_start, "")
         scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)
         key = (spec.judgement.confidence, champion)
         if key not in self._measured:
