@@ -125,9 +125,12 @@ def champion(
         by = taken.model_dump(mode="json", include=fields) if taken else None
         print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by})
     elif reign and taken:
+        trained = f"trained on rows before {reign.trained_through}"
+        if taken.refitted:
+            trained = f"refitted on rows before {taken.matured}; judged by its twin, {trained}"
         approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
         out.print(
-            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})\n"
+            f"{model}: version {reign.version} (as of {reign.as_of}, {trained})\n"
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )

@@ -44,6 +44,8 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"Gain in {verdict.metric}: {signed(gain.estimate, like)}, {confidence(verdict.confidence)} interval "
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
         )
+    if facts.refit_note:
+        yield text(facts.refit_note)
     asked = f" {facts.asked_because}." if facts.asked_because else ""
     yield text(f"Model of {facts.owner}; run by {facts.actor}.{asked}")
 

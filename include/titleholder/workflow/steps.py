@@ -51,7 +51,15 @@ from titleholder.workflow.payloads import (
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
 from titleholder.workflow.rollback import roll_back
-from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores, trained_columns
+from titleholder.workflow.scoring import (
+    RELOADED_ROWS,
+    Comparison,
+    Scorer,
+    compare,
+    refit_of,
+    store_training_scores,
+    trained_columns,
+)
 
 log = logging.getLogger(__name__)
 
@@ -167,19 +175,25 @@ def _train_and_log(
 ) -> dict[str, str]:
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        columns = [*trained_columns(spec), spec.columns.event_time]
-        rows = extract.read(
-            columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
-        )
+        columns, end = [*trained_columns(spec), spec.columns.event_time], snapshot.spans.holdout_start
+        rows = extract.read(columns, event_time=spec.columns.event_time, end=end, positions=True)
+        matured = extract.read(columns) if spec.windows.refit else None
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
-    store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
+    key = ScoreKey(spec.name, run_id, snapshot.sha256)
+    store_training_scores(scores, key, fitted.pipeline, spec, rows)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
     registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
-    uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
-    done = names.tags(score=repr(fitted.score), model_uri=uri)
+    model, uris = fitted.pipeline, {}
+    if matured is not None:
+        model = search.refit(matured, spec, name, fitted.params)
+        refit_key = key._replace(run_id=refit_of(run_id))
+        store_training_scores(scores, refit_key, model, spec, rows.head(RELOADED_ROWS))
+        uris = {"twin_uri": registry.models.log(run_id, fitted.pipeline, spec, estimator, name="twin")}
+    uris["model_uri"] = registry.models.log(run_id, model, spec, estimator)
+    done = names.tags(score=repr(fitted.score), **uris)
     registry.runs.annotate(run_id, tags=done)
     return done
 
