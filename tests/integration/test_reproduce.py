@@ -26,6 +26,7 @@ from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.workflow import steps
+from titleholder.workflow.backtest.run import Request, backtest
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
 from titleholder.workflow.scoring import Scorer, TrainedVersion
@@ -63,6 +64,17 @@ def test_a_refit_is_registered_its_twin_is_judged_and_both_are_reproduced(settin
         wanted = pipeline.score(expected, features.design_matrix(whole, spec), spec)
         np.testing.assert_allclose(refit, wanted, rtol=0, atol=1e-12)
         assert np.abs(twin - refit).max() > 1e-4
+    sha256 = _backtested("refit", settings)
+    judged = TrainedVersion(first.challenger, first.training_run_id, spec)
+    stored = [scorer.store.stored(trained.key(sha256), np.array([0])) for trained in judged.models]
+    assert stored[0] is None, "what is measured in use is not the twin"
+    assert stored[1] is not None
+
+
+def _backtested(lane: str, settings: Settings) -> str:
+    """The SHA-256 of the rows on which a lane of the tiny model was measured in use."""
+    done = backtest(Request("tiny", lane), url=connection_url, actor="tester", settings=settings)
+    return done.result.snapshot_sha256
 
 
 def test_a_search_that_tried_the_parameters_of_earlier_models_is_reproduced(settings: Settings) -> None:
