@@ -88,8 +88,8 @@ class Portfolio:
     def areas(self, models: list[Pipeline], as_of: date, start: int, end: int) -> list[float] | None:
         """ROC AUC of each in these months after the as-of date; None where the file ends before them."""
         begin, until = (as_of + relativedelta(months=n) for n in (start, end))
-        frame = self.rows(FINAL, begin, until)
-        if frame[self.spec.columns.event_time].max() < pd.Timestamp(until - relativedelta(months=1), tz="UTC"):
+        frame, last = self.rows(FINAL, begin, until), pd.Timestamp(until - relativedelta(months=1), tz="UTC")
+        if not (frame[self.spec.columns.event_time] >= last).any():
             return None
         y, X = features.target(frame, self.spec), features.design_matrix(frame, self.spec)
         return [metrics.compute("roc_auc", y, pipeline.score(m, X, self.spec)) for m in models]
