@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from titleholder import formatting
-from titleholder.reports import thresholds
+from titleholder.reports import accepted_only, features, thresholds
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, outcome, safe_links
+from titleholder.reports.history import MetricHistory, occasions
 from titleholder.reports.plots import (
     calibration,
     discrimination,
     distributions,
+    grades,
     groups,
     importance,
     sequential,
@@ -21,17 +23,20 @@ from titleholder.reports.plots import (
 from titleholder.reports.plots.drawing import Picture, scored_models
 from titleholder.reports.rendering import render
 from titleholder.spec.metrics import METRICS
+from titleholder.training import benchmark
+from titleholder.validation.checks.benchmark import benchmark_comparison
+from titleholder.validation.checks.missing_inputs import missing_inputs
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
 Content = dict[str, Any]
 
 
-def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
+def card(facts: Facts, verdict: Verdict, evidence: Evidence, history: MetricHistory | None = None) -> str:
     """The card as HTML: the decision and its reason, every check, and the numbers and pictures behind them.
 
-    `evidence` is the evidence of the verdict. The card has no script and no address except the given links; a section
-    that does not apply says so. It takes some seconds for 200,000 rows.
+    `evidence` is the evidence of the verdict, `history` what was measured before it. The card has no script and no
+    address except the given links; a section that does not apply says so. It takes some seconds for 200,000 rows.
     """
     return render(
         "card.html.j2",
@@ -41,6 +46,7 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         evidence=evidence,
         judgement=evidence.spec.judgement,
         scale=formatting.scale,
+        occasions=occasions(history or MetricHistory(), verdict),
         **_from_ledger(facts, verdict),
         **_from_rows(facts, verdict, evidence),
     )
@@ -68,11 +74,18 @@ def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
     """The content from the judged rows, and the rules and thresholds of the judgement."""
     return {
         "curves": _curves(facts, verdict, evidence),
+        "grades": _grades(evidence),
         "breakdowns": groups.breakdowns(evidence, verdict.gain),
         "most": groups.MOST,
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
         "swap_set": _swap_set(evidence),
         "importance": _importance(evidence),
+        "event_rates": accepted_only.event_rate_bounds(evidence),
+        "assumptions": accepted_only.assumptions(evidence),
+        "untuned": _benchmark(evidence),
+        "features": features.feature_stability(evidence),
+        "features_shown": features.SHOWN,
+        "missing_inputs": missing_inputs(evidence),
         "settings": thresholds.settings(evidence.spec.judgement),
         "check_settings": thresholds.check_settings(evidence.spec.judgement),
     }
@@ -100,6 +113,18 @@ def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | Non
     return {"pictures": pictures, "calibration": calibration.summaries(evidence, models)}
 
 
+def _grades(evidence: Evidence) -> Content | None:
+    rows = grades.grade_rows(evidence)
+    if not rows:
+        return None
+    return {
+        "rows": rows,
+        "picture": grades.grades_picture(evidence, rows),
+        "migration": grades.migration(evidence),
+        "tolerance": evidence.spec.judgement.checks.grade_calibration.observed_expected,
+    }
+
+
 def _swap_set(evidence: Evidence) -> Content | None:
     rows = swap_set.acceptance_groups(evidence)
     cut_off = evidence.spec.judgement.cut_off
@@ -119,6 +144,14 @@ def _importance(evidence: Evidence) -> Content | None:
         "repeats": importance.REPEATS,
         "picture": importance.importance_picture(evidence, features),
     }
+
+
+def _benchmark(evidence: Evidence) -> Content | None:
+    compared = benchmark_comparison(evidence)
+    if compared is None:
+        return None
+    estimator = benchmark.SCORECARDS[evidence.spec.task].estimator.rpartition(".")[2]
+    return {"compared": compared, "estimator": estimator, "rows": benchmark.ROWS}
 
 
 def _metrics(verdict: Verdict) -> list[Content]:

@@ -253,8 +253,9 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     """How the model's scores, or its twin's, differ from those stored at its training; empty where they do not."""
     spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
-        positions = extract.positions(spec.columns.event_time, end=spans.holdout_start)[:RELOADED_ROWS]
-        first = extract.read(spec.columns.features, at=positions, positions=True)
+        columns = spec.columns
+        trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
+        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
     scorer = Scorer(registry, scores)
     for trained in TrainedVersion(version, row["training_run_id"], spec).models:
         stored = scorer.recorded(trained, row["snapshot_sha256"], first)

@@ -95,19 +95,21 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
-    training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
+    before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)
+    training, holdout = whole[before_holdout & features.accepted(whole, spec)], whole[~before_holdout]
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     retrained = {row.training_run_id: fitted.pipeline}
     if spec.windows.refit:
-        retrained[refit_of(row.training_run_id)] = search.refit(whole, spec, candidate, fitted.params)
+        matured = whole[features.accepted(whole, spec)]
+        retrained[refit_of(row.training_run_id)] = search.refit(matured, spec, candidate, fitted.params)
     scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), retrained)
     champion = _champion(row, before)
     verdict = _judged(row, champion, scorer)
     tallies = [
         _windows(stored, row, spec),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
-        *_stored_scores(row, training, champion, whole, scorer),
+        *_stored_scores(row, training, champion, holdout, scorer),
         _model(row, spec, whole, scorer),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
@@ -160,7 +162,7 @@ def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterat
 
 
 def _stored_scores(
-    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, whole: pd.DataFrame, scorer: Scorer
+    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
 ) -> Iterator[Tally]:
     """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
@@ -169,7 +171,7 @@ def _stored_scores(
     _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
     if champion:
-        tally, holdout = Tally("champion's scores"), whole.drop(training.index)
+        tally = Tally("champion's scores")
         believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.index.to_numpy(dtype=np.int64))
         with _champion_readable(row):
             _compare_scores(tally, believed, scorer.predict(champion, holdout), "champion.scores")

@@ -19,6 +19,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from titleholder import reports
@@ -175,24 +176,32 @@ def _train_and_log(
 ) -> dict[str, str]:
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        columns, end = [*trained_columns(spec), spec.columns.event_time], snapshot.spans.holdout_start
-        rows = extract.read(columns, event_time=spec.columns.event_time, end=end, positions=True)
-        matured = extract.read(columns) if spec.windows.refit else None
+        columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
+        rows = extract.read(
+            columns,
+            event_time=spec.columns.event_time,
+            end=snapshot.spans.holdout_start,
+            where=accepted,
+            positions=True,
+        )
+        matured = extract.read(columns, where=accepted) if spec.windows.refit else None
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
     key = ScoreKey(spec.name, run_id, snapshot.sha256)
     store_training_scores(scores, key, fitted.pipeline, spec, rows)
+    if fitted.out_of_fold:
+        scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
     registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
-    model, uris = fitted.pipeline, {}
-    if matured is not None:
-        model = search.refit(matured, spec, name, fitted.params)
-        refit_key = key._replace(run_id=refit_of(run_id))
-        store_training_scores(scores, refit_key, model, spec, rows.head(RELOADED_ROWS))
-        uris = {"twin_uri": registry.models.log(run_id, fitted.pipeline, spec, estimator, name="twin")}
-    uris["model_uri"] = registry.models.log(run_id, model, spec, estimator)
+    log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
+    if matured is None:
+        uris = {"model_uri": log_model(fitted.pipeline)}
+    else:
+        refit, refit_key = search.refit(matured, spec, name, fitted.params), key._replace(run_id=refit_of(run_id))
+        store_training_scores(scores, refit_key, refit, spec, rows.head(RELOADED_ROWS))
+        uris = {"twin_uri": log_model(fitted.pipeline, name="twin"), "model_uri": log_model(refit)}
     done = names.tags(score=repr(fitted.score), **uris)
     registry.runs.annotate(run_id, tags=done)
     return done
