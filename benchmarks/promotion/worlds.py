@@ -169,24 +169,24 @@ def true_auc(correlation: Array | float) -> Array:
 
 def simulate(world: World, rows: int, rng: np.random.Generator) -> History:
     """One portfolio with `rows` rows a month and one version each month."""
-    b = _coefficients(world, rng)
+    b = coefficients(world, rng)
     cohorts = MONTHS + WINDOW + HOLDOUT - 1
     x = rng.standard_normal((cohorts, rows, FEATURES))
     p = special.expit(intercept() + np.einsum("cnf,cf->cn", x, b[:cohorts]))
     y = (rng.random((cohorts, rows)) < p).astype(float)
     weights = _versions(world, x, y, rng)
-    by_cohort = true_auc(weights @ _unit(b).T)
+    by_cohort = true_auc(weights @ unit(b).T)
     holdouts = [by_cohort[:, t + WINDOW : t + WINDOW + HOLDOUT].mean(axis=1) for t in range(MONTHS)]
     in_use = by_cohort[:, WINDOW + HOLDOUT + world.maturity :]
     return History(world, x, y, weights, in_use, np.array(holdouts).T)
 
 
-def _coefficients(world: World, rng: np.random.Generator) -> Array:
+def coefficients(world: World, rng: np.random.Generator) -> Array:
     """b for each cohort, shape (cohorts, features): its direction is a random walk, with a jump at the shock."""
     lag = WINDOW + HOLDOUT + world.maturity
     steps = rng.standard_normal((MONTHS + lag, FEATURES))
     turn = rng.standard_normal(FEATURES)
-    b = [_unit(steps[0])]
+    b = [unit(steps[0])]
     monthly = world.kept ** (1 / 12)
     for step in steps[1:]:
         b.append(_turned(b[-1], step, monthly))
@@ -195,6 +195,12 @@ def _coefficients(world: World, rng: np.random.Generator) -> Array:
     end = start + world.passes if world.passes else len(path)
     path[start:end] = [_turned(row, turn, world.kept_by_shock) for row in path[start:end]]
     return LENGTH * path
+
+
+def fit(history: History, start: int, end: int) -> Array:
+    """The fitted weights of a version on cohorts [start, end), shape (features,), scaled to the length 1."""
+    rows, y = history.x[start:end].reshape(-1, FEATURES), history.y[start:end].ravel()
+    return unit(_fit(rows, y, np.zeros(FEATURES + 1))[1:])
 
 
 def _versions(world: World, x: Array, y: Array, rng: np.random.Generator) -> Array:
@@ -211,8 +217,8 @@ def _versions(world: World, x: Array, y: Array, rng: np.random.Generator) -> Arr
             rows[:, ::2] = shuffles.permutation(rows[:, ::2])
         fitted = _fit(rows, y[t : t + WINDOW].ravel(), start)
         start = start if t in world.broken else fitted
-        unit = _unit(fitted[1:])
-        weights.append(_turned(unit, noise[t], _correlation_after(loss[t])) if loss[t] > 0 else unit)
+        found = unit(fitted[1:])
+        weights.append(_turned(found, noise[t], _correlation_after(loss[t])) if loss[t] > 0 else found)
     return np.array(weights)
 
 
@@ -246,11 +252,12 @@ def _hessian(x: Array, weight: Array) -> Array:
     return np.block([[weight.sum(), edge[None, :]], [edge[:, None], x.T @ weighted]])
 
 
-def _unit(vectors: Array) -> Array:
+def unit(vectors: Array) -> Array:
+    """The vectors along the last axis, scaled to the length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _turned(unit: Array, noise: Array, correlation: float) -> Array:
-    """A unit vector with this correlation to `unit`, in the direction of `noise`."""
-    other = _unit(noise - (noise @ unit) * unit)
-    return correlation * unit + np.sqrt(1 - correlation**2) * other
+def _turned(start: Array, noise: Array, correlation: float) -> Array:
+    """A unit vector with this correlation to the unit vector `start`, in the direction of `noise`."""
+    other = unit(noise - (noise @ start) * start)
+    return correlation * start + np.sqrt(1 - correlation**2) * other

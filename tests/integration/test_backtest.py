@@ -198,7 +198,7 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
     def gone(*_: object) -> None:
         raise AssertionError("a model was read")
 
-    monkeypatch.setattr(Models, "load", gone)
+    monkeypatch.setattr(Models, "read", gone)
     again = computed("tiny_walk")
     assert again["computed"] == 0
     assert again == {**first, "computed": 0}

@@ -160,7 +160,7 @@ class Asked:
         self.counts: Counter[str] = Counter()
         self.engine = database.engine(settings.ledger_url)
         patch.setattr(snapshots, "opened", self._counted("snapshots", snapshots.opened))
-        patch.setattr(Models, "load", self._counted("models", Models.load))
+        patch.setattr(Models, "read", self._counted("models", Models.read))
 
     def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,22 +15,67 @@ from localstack.state import State
 from support.audit_world import MONTHS, World, build, models_in, replaced
 from support.retraining import TESTER, retrain, settle
 from titleholder.cli.main import app
-from titleholder.data import snapshots
-from titleholder.data.scores import Array, ScoreKey
+from titleholder.data import features, snapshots
+from titleholder.data.scores import Array, ScoreKey, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger.decision import Decision
+from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
+from titleholder.training import pipeline, search
 from titleholder.workflow import steps
+from titleholder.workflow.backtest.run import Request, backtest
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
+from titleholder.workflow.scoring import Scorer, TrainedVersion
 from titleholder.workflow.warm_start import of_run
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_rerun"
+
+
+def _run(spec: ModelSpec, as_of: date, lane: str, settings: Settings) -> Decision:
+    url, only = connection_url("warehouse"), ("scorecard",)
+    snapshot = steps.extract(spec, as_of, lane, url=url, origin=TESTER, settings=settings, candidates=only)
+    return settle(steps.nominate([steps.train(snapshot, *only, settings=settings)], settings=settings), settings)
+
+
+def test_a_refit_is_registered_its_twin_is_judged_and_both_are_reproduced(settings: Settings) -> None:
+    tiny = load_specs(only="tiny")["tiny"].model_dump(mode="json")
+    spec = ModelSpec.restore({**tiny, "windows": {**tiny["windows"], "refit": "all_matured"}})
+    first, second = (_run(spec, date(2024, month, 1), "refit", settings) for month in (1, 2))
+    assert _run(spec, date(2024, 2, 1), "refit", settings) == second
+    assert (first.kind, second.judged.champion.version) == ("promote", first.challenger)  # type: ignore[union-attr]
+    assert second.judged.holdout_start == second.windows.holdout_start < first.windows.matured
+    registry = Registry(settings.tracking_uri)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True))
+    for row in (first, second):
+        assert_the_same(reproduce(row.id, settings=settings))
+        tags = registry.models.tags("tiny", row.challenger)
+        assert tags[names.REFITTED_THROUGH] == str(row.windows.matured)
+        with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
+            whole = extract.read(positions=True)
+        params = registry.models.training_run("tiny", row.challenger).params  # type: ignore[union-attr]
+        expected = search.refit(whole, spec, "scorecard", {"C": float(params["C"])})
+        both = TrainedVersion(row.challenger, row.training_run_id, spec).models
+        twin, refit = (scorer.predict(trained, whole) for trained in both)
+        wanted = pipeline.score(expected, features.design_matrix(whole, spec), spec)
+        np.testing.assert_allclose(refit, wanted, rtol=0, atol=1e-12)
+        assert np.abs(twin - refit).max() > 1e-4
+    sha256 = _backtested("refit", settings)
+    judged = TrainedVersion(first.challenger, first.training_run_id, spec)
+    stored = [scorer.store.stored(trained.key(sha256), np.array([0])) for trained in judged.models]
+    assert stored[0] is None, "what is measured in use is not the twin"
+    assert stored[1] is not None
+
+
+def _backtested(lane: str, settings: Settings) -> str:
+    """The SHA-256 of the rows on which a lane of the tiny model was measured in use."""
+    done = backtest(Request("tiny", lane), url=connection_url, actor="tester", settings=settings)
+    return done.result.snapshot_sha256
 
 
 def test_rows_that_were_not_accepted_are_left_out_of_every_step_and_of_a_reproduction(settings: Settings) -> None:
@@ -63,13 +109,8 @@ def test_a_search_that_tried_the_parameters_of_earlier_models_is_reproduced(sett
     training = {**tiny["training"], "search": {"trials": 4, "folds": 2, "warm_start": "champion"}}
     spec = ModelSpec.restore({**tiny, "training": training})
 
-    def run(as_of: date) -> Decision:
-        url, only = connection_url("warehouse"), ("scorecard",)
-        snapshot = steps.extract(spec, as_of, "warm", url=url, origin=TESTER, settings=settings, candidates=only)
-        return settle(steps.nominate([steps.train(snapshot, *only, settings=settings)], settings=settings), settings)
-
-    first, second = (run(date(2024, month, 1)) for month in (1, 2))
-    assert run(date(2024, 2, 1)) == second
+    first, second = (_run(spec, date(2024, month, 1), "warm", settings) for month in (1, 2))
+    assert _run(spec, date(2024, 2, 1), "warm", settings) == second
     registry = Registry(settings.tracking_uri)
     donors = {row.id: of_run(registry.models.training_run("tiny", row.challenger).tags) for row in (first, second)}  # type: ignore[union-attr]
     assert donors[first.id] == []

@@ -123,7 +123,7 @@ class Trace:
     """Wraps everything by which a promotion touches the world; may kill its own process before or after one touch."""
 
     POINTS = (
-        (Runs, "running"), (Runs, "finish"), (Models, "champion"), (Models, "load"), (Models, "set_champion"),
+        (Runs, "running"), (Runs, "finish"), (Models, "champion"), (Models, "read"), (Models, "set_champion"),
         (store, "read_lane"), (store, "append"),
     )  # fmt: skip
 

@@ -119,15 +119,20 @@ def champion(
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = store.read(Settings.from_environment().ledger_url, model, lane)
     reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
+    judged = reigns.decision_on(rows, reign.version if reign else None)
+    refitted = judged.matured if judged and judged.refitted else None
     if as_json:
-        version = reign.model_dump(exclude={"looks"}) if reign else None
+        version = {**reign.model_dump(exclude={"looks"}), "refitted_through": refitted} if reign else None
         fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
         by = taken.model_dump(mode="json", include=fields) if taken else None
         print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by})
     elif reign and taken:
+        trained = f"trained on rows before {reign.trained_through}"
+        if refitted:
+            trained = f"refitted on rows before {refitted}; judged by its twin, {trained}"
         approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
         out.print(
-            f"{model}: version {reign.version} (as of {reign.as_of}, trained on rows before {reign.trained_through})\n"
+            f"{model}: version {reign.version} (as of {reign.as_of}, {trained})\n"
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )

@@ -84,6 +84,11 @@ class Entry(BaseModel):
         return self.champion_after != self.champion_before
 
     @property
+    def refitted(self) -> bool:
+        """Whether the challenger was judged by its twin: the registered model was fitted on the judged rows too."""
+        return self.spec.get("windows", {}).get("refit") is not None
+
+    @property
     def matured(self) -> date | None:
         """The end of the rows it was judged on; None for a rollback."""
         return self.spans.matured if self.spans else None

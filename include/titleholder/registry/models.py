@@ -35,22 +35,22 @@ class Models:
         self._server, self._client = server, server.client
         self._read = lru_cache(maxsize=8)(_download_and_load)  # a version never changes
 
-    def log(self, run_id: str, pipeline: Pipeline, spec: ModelSpec, estimator: str) -> str:
+    def log(self, run_id: str, pipeline: Pipeline, spec: ModelSpec, estimator: str, name: str = "model") -> str:
         """Log a pipeline with signature, requirements and skops serialisation; returns `models:/<id>`.
 
-        A model that an earlier try of the same task has already logged is reused.
+        A model of this name that an earlier try of the same task has already logged is reused.
         """
         with self._server.reachable():
             run = self._client.get_run(run_id)
             logged = self._client.search_logged_models(
                 [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
             )
-            if ready := [m for m in logged if str(m.status) == "READY"]:
+            if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
                 return f"models:/{ready[0].model_id}"
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(
                     pipeline,
-                    name="model",
+                    name=name,
                     serialization_format="skops",
                     skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)),
                     signature=signature(spec),
@@ -98,8 +98,12 @@ class Models:
 
     def load(self, model: str, version: int) -> Pipeline:
         """The pipeline of a version, read back from the registry."""
+        return self.read(f"models:/{model}/{version}")
+
+    def read(self, uri: str) -> Pipeline:
+        """The pipeline that is logged at this address, read back."""
         with self._server.reachable():
-            return self._read(f"models:/{model}/{version}")
+            return self._read(uri)
 
     def training_run(self, model: str, version: int) -> RunData | None:
         """Params, metrics and tags of the run that trained a version; None where it names none."""

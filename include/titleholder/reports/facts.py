@@ -22,7 +22,8 @@ class Facts(BaseModel):
     `kind` is the kind of the decision, or `proposed ` and the kind it may become. `recalled` is the former version that
     became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
-    the address of the documentation's folder; without it, the codes of checks are plain text.
+    the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
+    challenger was judged by its twin, see `refit_note`.
 
     >>> facts = Facts.model_construct(kind="proposed promote")
     >>> facts.proposed, facts.action
@@ -45,6 +46,7 @@ class Facts(BaseModel):
     decided_at: datetime | None = None
     challenger_version: int
     recalled: int | None = None
+    refitted: bool = False
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -60,6 +62,18 @@ class Facts(BaseModel):
     def action(self) -> str:
         """The kind without `proposed `."""
         return self.kind.removeprefix(PROPOSED)
+
+    @property
+    def refit_note(self) -> str:
+        """What is in use and what was judged, where they are not the same model; else empty."""
+        if not self.refitted:
+            return ""
+        return (
+            f"Judged by its twin: version {self.challenger_version} was refitted on all rows before "
+            f"{self.spans.matured}, the judged ones included, and this refit is what its users get. Every figure here "
+            f"is of its twin, the same pipeline and parameters fitted on rows before {self.spans.holdout_start}; those "
+            "of a refitted champion are of the champion's twin."
+        )
 
     def documentation(self, code: str) -> str:
         """The address of the section about a check in the documentation."""

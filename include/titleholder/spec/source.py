@@ -121,3 +121,5 @@ class Windows(StrictModel):
     label_maturity: Duration
     train: Duration | Literal["all"]
     holdout: Duration
+    refit: Literal["all_matured"] | None = None
+    """`all_matured`: the registered model is the judged one (its twin) fitted again on every row, the holdout's too."""

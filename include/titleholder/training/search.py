@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -123,17 +124,35 @@ def fit(
     """
     candidate, rows = spec.training.candidates[name], TrainingRows.of(frame, spec)
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
-    try:
-        with threadpool_limits(1):
-            trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
-            best = ranked(trials, spec, lambda trial: trial["score"])[0]
-            pipeline = fit_pipeline(spec, candidate, best["params"], rows)
-    except TitleholderError:
-        raise
-    except Exception as error:  # the estimator may be any class, and so may its exceptions
-        raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
+    with threadpool_limits(1), _named_errors(spec, name):
+        trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
+        best = ranked(trials, spec, lambda trial: trial["score"])[0]
+        pipeline = fit_pipeline(spec, candidate, best["params"], rows)
     params = {**candidate.params, **best["params"]}
     return Fitted(pipeline, params, spec.search_metric, best["score"], best["folds"], trials, out_of_fold)
+
+
+def refit(frame: pd.DataFrame, spec: ModelSpec, name: str, params: Mapping[str, Any]) -> Pipeline:
+    """The candidate with these parameters, as `Fitted` has them, fitted on all rows of `frame`; nothing is searched.
+
+    Raises:
+        SpecError, TrainingError: as `fit`.
+    """
+    candidate = spec.training.candidates[name]
+    with threadpool_limits(1), _named_errors(spec, name):
+        return fit_pipeline(spec, candidate, dict(params), TrainingRows.of(frame, spec))
+
+
+@contextmanager
+def _named_errors(spec: ModelSpec, name: str) -> Iterator[None]:
+    """Whatever an estimator raises becomes a TrainingError: it may be any class, and so may its exceptions."""
+    try:
+        yield
+    except TitleholderError:
+        raise
+    except Exception as error:
+        estimator = spec.training.candidates[name].estimator
+        raise TrainingError(f"{spec.name}: candidate {name} ({estimator}) does not fit: {error}") from error
 
 
 def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) -> list[T]:

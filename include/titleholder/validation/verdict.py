@@ -248,7 +248,7 @@ def _recall(evidence: Evidence) -> Recall | None:
         return None
     rival = next(rival for rival in evidence.rivals if rival.member.version == expected.former)
     instead = {"version": rival.member.version, "challenger": rival.scores, "inputs": rival.inputs, "unfit": ()}
-    unknown = dict.fromkeys(("training", "predict", "recorded", "reloaded", "unobserved"))
+    unknown = dict.fromkeys(("training", "predict", "predict_refit", "recorded", "reloaded", "unobserved"))
     former = evidence.model_copy(update=instead | unknown)
     measured = measure(former)
     if measured.gain is None or not measured.gain.estimate > evidence.spec.judgement.minimum_gain:

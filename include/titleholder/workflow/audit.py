@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import snapshots
-from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.ledger import integrity, store
 from titleholder.ledger.integrity import Row
@@ -28,7 +28,7 @@ from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks.model_contract import compare_scores
 from titleholder.workflow.promotion import follow_head
-from titleholder.workflow.scoring import RELOADED_ROWS, predict
+from titleholder.workflow.scoring import RELOADED_ROWS, Scorer, TrainedVersion
 
 OnStep = Callable[[str, int, int], None]
 SECOND_LOOK = 2.0
@@ -250,20 +250,22 @@ def _champion(
 
 
 def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStore) -> str:
-    """How the model's scores differ from those stored when it was trained; empty where they do not."""
+    """How the model's scores, or its twin's, differ from those stored at its training; empty where they do not."""
     spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
         columns = spec.columns
         trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
-        positions = trained_on[:RELOADED_ROWS]
-        first = extract.read(spec.columns.features, at=positions)
-    key = ScoreKey(spec.name, row["training_run_id"], row["snapshot_sha256"])
-    stored = scores.of_training(key, positions)
-    if stored is None:
-        return f"the scores stored at its training ({key.training_path}) are gone"
-    reloaded = predict(registry.models.load(spec.name, version), spec, first)
-    found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
-    return found.explanation if found.status == "fail" else ""
+        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
+    scorer = Scorer(registry, scores)
+    for trained in TrainedVersion(version, row["training_run_id"], spec).models:
+        stored = scorer.recorded(trained, row["snapshot_sha256"], first)
+        if stored is None:
+            return f"the scores stored at its training ({trained.key(row['snapshot_sha256']).training_path}) are gone"
+        reloaded = scorer.predict(trained, first)
+        found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
+        if found.status == "fail":
+            return f"of its twin, {found.explanation}" if trained.is_twin else found.explanation
+    return ""
 
 
 def _alias(

@@ -94,6 +94,7 @@ def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry
         "description": spec.description,
         "owner": spec.owner,
         "challenger_version": version,
+        "refitted": spec.windows.refit is not None,
         "links": links,
         "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},

@@ -23,17 +23,19 @@ def register(
 ) -> Challenger:
     """The best nominee after those that were found unfit, as a model version. A second try finds the first one's."""
     nominee, through, origin = ranking[len(unfit)], snapshot.spans.holdout_start, snapshot.origin
+    refit = snapshot.spec.windows.refit is not None
     tags = names.tags(
         as_of=snapshot.as_of,
         lane=snapshot.lane,
         candidate=nominee.name,
         verdict="pending",
         trained_through=through,
+        refitted_through=snapshot.spans.matured if refit else None,
         airflow_run=origin.airflow_run,
         airflow_url=origin.url,
     )
     links = {publication.AIRFLOW: origin.url}
-    described = publication.description(nominee.name, snapshot.as_of, snapshot.lane, through, links)
+    described = publication.description(nominee.name, snapshot.as_of, snapshot.lane, refit, snapshot.spans, links)
     key = _key(snapshot, ranking, len(unfit))
     version = registry.models.register(snapshot.model, key, nominee.model_uri, nominee.run_id, tags, described)
     registry.runs.annotate(snapshot.run_id, tags={names.CHALLENGER: str(version)})

@@ -14,6 +14,7 @@ from titleholder.ledger.store import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.types import LIVE
+from titleholder.spec.windows import Intervals
 from titleholder.workflow import model_card
 from titleholder.workflow.payloads import Origin
 from titleholder.workflow.promotion import champion_of
@@ -76,7 +77,7 @@ def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> No
     note = f"{linked({**card, **links})}\n\n{reports.markdown(model_card.facts(row, registry), row.judged)}"
     registry.runs.attach(row.mlflow_run_id, texts={names.DECISION_NOTE: note})
     registry.runs.annotate(row.mlflow_run_id, tags=decision_tags(row, row.kind), note=note)
-    described = description(row.judged.candidate, row.as_of, row.lane, row.windows.holdout_start, links)
+    described = description(row.judged.candidate, row.as_of, row.lane, row.refitted, row.windows, links)
     verdict = "keep" if row.kind == "recall" else row.kind  # of the challenger, which did not become champion
     registry.models.set_tags(row.model, row.challenger, decision_tags(row, verdict), described)
 
@@ -109,9 +110,12 @@ def run_note(model: str, as_of: date, lane: str, origin: Origin) -> str:
     return f"Retrains {model} as of {as_of} (lane {lane}). {linked({AIRFLOW: origin.url})}".strip()
 
 
-def description(candidate: str, as_of: date, lane: str, trained_through: date, links: Mapping[str, str]) -> str:
+def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Intervals, links: Mapping[str, str]) -> str:
     """The description of a version: how it came about, and where to see more."""
-    return f"{candidate} as of {as_of} ({lane}), trained on rows before {trained_through}. {linked(links)}".strip()
+    trained = f"trained on rows before {spans.holdout_start}"
+    if refit:
+        trained = f"refitted on rows before {spans.matured}, and judged by its twin, which was {trained}"
+    return f"{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
 
 
 def decision_tags(row: Decision, verdict: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ from titleholder.workflow import warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
+from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, refit_of, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,11 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     training, holdout = whole[before_holdout & features.accepted(whole, spec)], whole[~before_holdout]
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
+    retrained = {row.training_run_id: fitted.pipeline}
+    if spec.windows.refit:
+        matured = whole[features.accepted(whole, spec)]
+        retrained[refit_of(row.training_run_id)] = search.refit(matured, spec, candidate, fitted.params)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), retrained)
     champion = _champion(row, before)
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
@@ -108,7 +112,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         _windows(stored, row, spec),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, holdout, scorer),
-        _model(row, spec, whole, fitted, registry),
+        _model(row, spec, whole, scorer),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
     ]
@@ -191,15 +195,16 @@ def _parsed(text: str) -> float | str:
         return text
 
 
-def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, fitted: Fitted, registry: Registry) -> Tally:
+def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, scorer: Scorer) -> Tally:
     """The registered model against the one trained again, on every row of the snapshot."""
     tally, X = Tally("registered model"), features.design_matrix(whole, spec)
     try:
-        registered = pipeline.score(registry.models.load(row.model, row.challenger), X, spec)
+        registered = pipeline.score(scorer.registry.models.load(row.model, row.challenger), X, spec)
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
-        tally.compare_arrays(registered, pipeline.score(fitted.pipeline, X, spec), "model.scores")
+        again = scorer.predict(Comparison.behind(row).challenger.registered, whole)
+        tally.compare_arrays(registered, again, "model.scores")
     return tally
 
 

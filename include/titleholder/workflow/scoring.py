@@ -16,6 +16,7 @@ from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.ledger.decision import Decision
+from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -35,20 +36,51 @@ RELOADED_ROWS = 50
 """The scores of so many training rows are compared when a model is read back from the registry."""
 
 
+def refit_of(run_id: str) -> str:
+    """Under which the scores of a training run's refit are stored."""
+    return f"{run_id}-refit"
+
+
 class TrainedVersion(NamedTuple):
     """A registered version, the MLflow run that trained it, and the spec under which it was trained.
 
-    >>> TrainedVersion(3, "a1b2", ModelSpec.model_construct(name="loans")).key("c3d4")
-    ScoreKey(model='loans', run_id='a1b2', sha256='c3d4')
+    It stands for the model that is judged. With `windows.refit` that is the twin, which has not seen the holdout;
+    `registered` is then another, which was fitted on the holdout too.
+
+    >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
+    >>> judged = TrainedVersion(3, "a1b2", loans)
+    >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id
+    (ScoreKey(model='loans', run_id='a1b2', sha256='c3d4'), 'a1b2-refit')
     """
 
     version: int
     run_id: str
     spec: ModelSpec
+    refitted: bool = False
+
+    @property
+    def registered(self) -> Self:
+        """The model that the registry has under this version, which is the one in use while it is champion."""
+        return self._replace(refitted=self.spec.windows.refit is not None)
+
+    @property
+    def name(self) -> str:
+        """Under which its scores are stored: the training run, and whether it is that run's refit."""
+        return refit_of(self.run_id) if self.refitted else self.run_id
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether the registry has another model under this version."""
+        return self != self.registered
+
+    @property
+    def models(self) -> list[Self]:
+        """The judged model, and the registered one where that is another."""
+        return [self, *([self.registered] if self.is_twin else [])]
 
     def key(self, sha256: str) -> ScoreKey:
         """Under which its scores of a snapshot are stored."""
-        return ScoreKey(self.spec.name, self.run_id, sha256)
+        return ScoreKey(self.spec.name, self.name, sha256)
 
 
 class Comparison(BaseModel):
@@ -153,19 +185,26 @@ class ScoredComparison(BaseModel):
 class Scorer:
     """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
 
-    `retrained`, where given, holds pipelines that stand in for registered versions; what they answer is not stored.
+    `retrained`, where given, holds pipelines that stand in for models, by `TrainedVersion.name`; what they answer is
+    not stored.
     """
 
-    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[int, Pipeline] | None = None) -> None:
+    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
         self.registry, self.store, self._retrained = registry, store, retrained or {}
-        self._load = lru_cache(maxsize=2)(registry.models.load)  # a challenger and a champion
+        self._read = lru_cache(maxsize=2)(registry.models.read)  # a challenger and a champion
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""
-        model = self._retrained.get(trained.version)
-        if model is None:
-            model = self._load(trained.spec.name, trained.version)
-        return predict(model, trained.spec, frame)
+        model = self._retrained.get(trained.name)
+        return predict(self._load(trained) if model is None else model, trained.spec, frame)
+
+    def _load(self, trained: TrainedVersion) -> Pipeline:
+        if not trained.is_twin:
+            return self._read(f"models:/{trained.spec.name}/{trained.version}")
+        twin = self.registry.runs.tags(trained.run_id).get(names.TWIN_URI)
+        if twin is None:
+            raise DataError(f"{trained.spec.name}: run {trained.run_id} names no twin of version {trained.version}")
+        return self._read(twin)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
@@ -174,13 +213,13 @@ class Scorer:
             return self.predict(trained, frame.loc[positions])
 
         positions = frame.index.to_numpy(dtype=np.int64)
-        if trained.version in self._retrained:
+        if trained.name in self._retrained:
             return compute(positions)
         return self.store.scores(trained.key(sha256), positions, compute)
 
     def training_scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """What a version answered for rows of its own snapshot when it was trained; asked again if that is lost."""
-        stored = None if trained.version in self._retrained else self.recorded(trained, sha256, frame)
+        stored = None if trained.name in self._retrained else self.recorded(trained, sha256, frame)
         return self.scores(trained, sha256, frame) if stored is None else stored
 
     def recorded(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array | None:
@@ -203,8 +242,8 @@ def compare(
 ) -> ScoredComparison:
     """Score both models on the holdout rows that came after both models' training rows.
 
-    With `reload` the challenger is read back from the registry and must score as it did when it was trained (TH703);
-    scores of its training that are lost count as different.
+    With `reload` the challenger, and its refit where there is one, are read back from the registry and must score as
+    they did when they were trained (TH703); scores of that time that are lost count as different.
 
     Raises:
         DataError: when the snapshot is gone or was changed, or lacks columns that the champion needs.
@@ -222,7 +261,7 @@ def compare(
     accepted = features.accepted(holdout, spec)
     judged, scores = since & accepted, _both_scores(comparison, reign, champion, holdout, scorer)
     frame = holdout[judged].reset_index(drop=True)
-    recorded = scorer.recorded(challenger, comparison.sha256, first) if reload else None
+    models = challenger.models
     evidence = Evidence(
         spec=spec,
         candidate=comparison.candidate,
@@ -238,10 +277,11 @@ def compare(
             scores=scorer.training_scores(challenger, comparison.sha256, sample),
         ),
         predict=partial(scorer.predict, challenger),
+        predict_refit=partial(scorer.predict, challenger.registered) if challenger.is_twin else None,
         inputs=columns.inputs,
         champion_inputs=champion.spec.columns.inputs if reign and champion else None,
-        recorded=np.empty(0) if reload and recorded is None else recorded,
-        reloaded=scorer.predict(challenger, first) if reload else None,
+        recorded=_recorded(models, comparison.sha256, first, scorer) if reload else None,
+        reloaded=np.concatenate([scorer.predict(model, first) for model in models]) if reload else None,
         unfit=comparison.unfit,
         version=comparison.version,
         benchmark=None if untuned is None else untuned.at(judged),
@@ -257,6 +297,12 @@ def compare(
         positions=holdout.index.to_numpy(dtype=np.int64)[judged],
         note=f"{note} {_accepted_only(spec, int(judged.sum()), int(since.sum()))}".strip(),
     )
+
+
+def _recorded(models: Sequence[TrainedVersion], sha256: str, first: pd.DataFrame, scorer: Scorer) -> Array:
+    """What these models answered when they were trained, one after the other; scores that are lost are left out."""
+    found = [scorer.recorded(model, sha256, first) for model in models]
+    return np.concatenate([np.empty(0) if scores is None else scores for scores in found])
 
 
 def _accepted_only(spec: ModelSpec, judged: int, rows: int) -> str:

@@ -19,6 +19,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from titleholder import reports
@@ -52,7 +53,15 @@ from titleholder.workflow.payloads import (
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.rollback import roll_back
-from titleholder.workflow.scoring import Comparison, Scorer, compare, store_training_scores, trained_columns
+from titleholder.workflow.scoring import (
+    RELOADED_ROWS,
+    Comparison,
+    Scorer,
+    compare,
+    refit_of,
+    store_training_scores,
+    trained_columns,
+)
 
 log = logging.getLogger(__name__)
 
@@ -168,14 +177,15 @@ def _train_and_log(
 ) -> dict[str, str]:
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        columns = [*trained_columns(spec), spec.columns.event_time]
+        columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
         rows = extract.read(
             columns,
             event_time=spec.columns.event_time,
             end=snapshot.spans.holdout_start,
-            where=spec.columns.accepted,
+            where=accepted,
             positions=True,
         )
+        matured = extract.read(columns, where=accepted) if spec.windows.refit else None
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
@@ -186,8 +196,14 @@ def _train_and_log(
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
     registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
-    uri = registry.models.log(run_id, fitted.pipeline, spec, estimator)
-    done = names.tags(score=repr(fitted.score), model_uri=uri)
+    log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
+    if matured is None:
+        uris = {"model_uri": log_model(fitted.pipeline)}
+    else:
+        refit, refit_key = search.refit(matured, spec, name, fitted.params), key._replace(run_id=refit_of(run_id))
+        store_training_scores(scores, refit_key, refit, spec, rows.head(RELOADED_ROWS))
+        uris = {"twin_uri": log_model(fitted.pipeline, name="twin"), "model_uri": log_model(refit)}
+    done = names.tags(score=repr(fitted.score), **uris)
     registry.runs.annotate(run_id, tags=done)
     return done
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from support.factories import SQL, YAML, a_decision, a_rollback, a_verdict, result
+from support.factories import SQL, YAML, a_decision, a_rollback, a_spec, a_verdict, result
 from titleholder.cli.main import app
 from titleholder.ledger import store
 
@@ -46,3 +46,18 @@ def test_a_rollback_has_no_verdict_and_no_decision_its_spec(history: Any) -> Non
     rows = history(a_decision(1), a_rollback(2, 3, 1, reason="It saw the future."))
     assert [row["verdict"] is None for row in rows] == [False, True]
     assert all("spec" not in row and row["note"] == "" for row in rows)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_of_a_refitted_champion_both_windows_are_named(history: Any, as_json: bool) -> None:
+    """After a rollback too, which has no windows of its own."""
+    refit = {"spec": a_spec(windows__refit="all_matured").model_dump(mode="json")}
+    rows = [a_decision(1, **refit), a_decision(2, champion_before=1, **refit), a_rollback(3, 2, 1, **refit)]
+    history(*rows)
+    done = CliRunner().invoke(app, ["champion", "small", *(["--json"] if as_json else [])], catch_exceptions=False)
+    if as_json:
+        champion = json.loads(done.stdout)["champion"]
+        assert (champion["version"], champion["refitted_through"]) == (1, str(rows[0].windows.matured))
+    else:
+        said = f"refitted on rows before {rows[0].windows.matured}; judged by its twin, trained on rows before"
+        assert f"{said} {rows[0].trained_through}" in " ".join(done.stdout.split())

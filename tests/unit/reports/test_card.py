@@ -34,6 +34,13 @@ def test_it_begins_with_the_decision_and_its_reason() -> None:
     assert page.why == "Shown to be better."
 
 
+def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
+    found = simulated()
+    known = facts(found.spec, refitted=True)
+    assert known.refit_note in card(known, verdict_on(found), found).replace("&#39;", "'")
+    assert "twin" not in full()
+
+
 def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:
     page = Page(full())
     assert list(page.sections) == ["", *SECTIONS]

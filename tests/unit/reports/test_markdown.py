@@ -27,6 +27,13 @@ def test_the_first_two_lines_are_the_decision_and_its_reason() -> None:
     assert lines()[1] == "**Why:** Shown to be better."
 
 
+def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
+    (said,) = [line for line in lines(refitted=True) if line.startswith("Judged by its twin")]
+    assert "version 4 was refitted on all rows before 2024-01-01" in said
+    assert "fitted on rows before 2023-10-01" in said
+    assert not any("twin" in line for line in lines())
+
+
 def test_an_approval_request_is_worded_as_a_proposal() -> None:
     assert lines(kind="ask")[0].endswith(": approval requested to promote version 4 over version 3")
     assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")

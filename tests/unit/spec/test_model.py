@@ -64,6 +64,7 @@ TRAINED_BY: list[tuple[str, Any]] = [
     ("columns__weight", "exposure"),
     ("windows__train", "13 months"),
     ("windows__label_maturity", "7 months"),
+    ("windows__refit", "all_matured"),
     ("sql", SQL + " and true"),
     ("training__search__metric", "brier"),
     ("training__search__warm_start", "champion"),

@@ -67,6 +67,22 @@ def test_an_estimator_that_fails_to_fit_says_why() -> None:
         fitted(spec, rows())
 
 
+def test_a_refit_takes_the_parameters_as_they_are_and_all_the_rows() -> None:
+    spec, frame = with_candidate(**LINEAR, search={"C": [0.01, 10.0]}), rows()
+    found = fitted(spec, frame)
+    same = search.refit(frame, spec, "it", found.params)
+    np.testing.assert_array_equal(scores(same, frame, spec), scores(found.pipeline, frame, spec))
+    other = search.refit(frame, spec, "it", {"C": 0.01 if found.params["C"] == 10 else 10.0})
+    assert np.abs(scores(other, frame, spec) - scores(same, frame, spec)).max() > 1e-3
+    more = search.refit(rows(n=200), spec, "it", found.params)
+    assert np.abs(scores(more, frame, spec) - scores(same, frame, spec)).max() > 1e-3
+
+
+def test_a_refit_that_fails_says_why() -> None:
+    with pytest.raises(TrainingError, match=r"small: candidate it .* does not fit: .*'C'"):
+        search.refit(rows(), with_candidate(**LINEAR), "it", {"C": -1})
+
+
 def test_infinite_features_are_refused() -> None:
     with pytest.raises(TrainingError, match="does not fit: .*infinity"):
         fitted(with_candidate(**LINEAR), rows().assign(income=np.inf))

@@ -23,11 +23,14 @@ class Versions:
         self.keys: list[str] = []
         self.tags: dict[int, str] = {}
         self.sources: list[str] = []
+        self.registered: dict[str, str] = {}
+        self.described = ""
 
     def find(self, _: str, key: str) -> int | None:
         return self.keys.index(key) + 1 if key in self.keys else None
 
-    def register(self, model: str, key: str, source: str, *_: Any) -> int:
+    def register(self, model: str, key: str, source: str, run: str, tags: dict[str, str], described: str) -> int:
+        self.registered, self.described = tags, described
         if key not in self.keys:
             self.keys.append(key)
             self.sources.append(source)
@@ -41,8 +44,8 @@ def a_registry() -> Any:
     return SimpleNamespace(models=Versions(), runs=SimpleNamespace(annotate=lambda *_, **__: None))
 
 
-def a_snapshot() -> Snapshot:
-    spec, as_of = a_spec(), date(2024, 7, 1)
+def a_snapshot(**changes: Any) -> Snapshot:
+    spec, as_of = a_spec(**changes), date(2024, 7, 1)
     return Snapshot(
         spec=spec, lane="live", as_of=as_of, spans=spans_of(spec, as_of), candidates=tuple(spec.training.candidates),
         uri="/s/x.parquet", sha256="ab", rows=9, key="k", run_id="r", origin=Origin(actor="ann"),
@@ -51,6 +54,18 @@ def a_snapshot() -> Snapshot:
 
 def first(registry: Any) -> Challenger:
     return nomination.register(a_snapshot(), RANKING, (), registry)
+
+
+def test_a_version_says_what_it_was_trained_on_and_by_what_it_is_judged() -> None:
+    registry = a_registry()
+    nomination.register(a_snapshot(), RANKING, (), registry)
+    assert registry.models.described == "trees as of 2024-07-01 (live), trained on rows before 2023-10-01."
+    assert "titleholder.refitted_through" not in registry.models.registered
+    nomination.register(a_snapshot(windows__refit="all_matured"), RANKING, (), registry)
+    assert "refitted on rows before 2024-01-01, and judged by its twin, which was" in registry.models.described
+    tags = registry.models.registered
+    assert tags["titleholder.trained_through"] == "2023-10-01"
+    assert tags["titleholder.refitted_through"] == "2024-01-01"
 
 
 UNFIT = a_verdict(result("TH101"), result("TH203", "fail"), result("TH301", "fail"))

@@ -16,6 +16,7 @@ from support.factories import AS_OF, REIGN, a_spec, rows, spans_of
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
+from titleholder.registry import names
 from titleholder.spec.windows import midnight
 from titleholder.training import benchmark
 from titleholder.validation.checks import CHECKS
@@ -25,7 +26,7 @@ from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, com
 
 SPEC = a_spec()
 SPANS = spans_of(SPEC)
-CHALLENGER = 7
+CHALLENGER, TWIN = 7, 70
 CHAMPION = TrainedVersion(REIGN.version, "run-of-champion", SPEC)
 
 
@@ -51,12 +52,17 @@ class Case(NamedTuple):
     models: dict[int, DebtModel]
     loaded: list[int]
 
-    def scorer(self, retrained: dict[int, Any] | None = None) -> Scorer:
-        def load(_: str, version: int) -> DebtModel:
+    def scorer(self, retrained: dict[str, Any] | None = None) -> Scorer:
+        def read(uri: str) -> DebtModel:
+            version = int(uri.rpartition("/")[2])
             self.loaded.append(version)
             return self.models[version]
 
-        registry: Any = SimpleNamespace(models=SimpleNamespace(load=load))
+        def tags(run_id: str) -> dict[str, str]:
+            return {names.TWIN_URI: f"models:/{TWIN}"} if run_id == "run-of-challenger" else {}
+
+        models, runs = SimpleNamespace(read=read), SimpleNamespace(tags=tags)
+        registry: Any = SimpleNamespace(models=models, runs=runs)
         return Scorer(registry, self.store, retrained)
 
     @property
@@ -206,11 +212,64 @@ def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_sto
     before = {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")}
     assert len(before) == 3  # of the training, of the comparison, and of the benchmark
     case.loaded.clear()
-    evidence = compare(case.comparison, None, None, case.scorer({CHALLENGER: DebtModel(slope=2)})).evidence
+    evidence = compare(case.comparison, None, None, case.scorer({"run-of-challenger": DebtModel(slope=2)})).evidence
     debt = evidence.frame["debt"].to_numpy()
     np.testing.assert_allclose(evidence.challenger, 1 / (1 + np.exp(-2 * debt)))
     assert case.loaded == []
     assert {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")} == before
+
+
+@pytest.fixture
+def refitted(case: Case) -> Case:
+    """The registered model is another than the judged one: of the opposite sign."""
+    spec = a_spec(windows__refit="all_matured", training__candidates__line__increasing=["debt"])
+    case.models.update({CHALLENGER: DebtModel(-1), TWIN: DebtModel()})
+    return case._replace(comparison=case.comparison.model_copy(update={"spec": spec}))
+
+
+def test_a_refit_is_judged_by_its_twin_and_scored_where_it_is_in_use(refitted: Case) -> None:
+    scorer, judged = refitted.scorer(), refitted.comparison.challenger
+    reign = REIGN.model_copy(update={"trained_through": SPANS.holdout_start})
+    scored = compare(refitted.comparison, reign, CHAMPION, scorer)
+    assert scored.holdout == (SPANS.holdout_start, SPANS.matured)
+    debt = scored.evidence.frame["debt"].to_numpy()
+    np.testing.assert_allclose(scored.evidence.challenger, 1 / (1 + np.exp(-debt)))
+    in_use = scorer.scores(judged.registered, refitted.comparison.sha256, scored.evidence.frame)
+    np.testing.assert_allclose(in_use, 1 / (1 + np.exp(debt)))
+    assert judged.registered.key("x").path != judged.key("x").path
+
+
+def test_a_refitted_champion_is_represented_by_its_twin(refitted: Case) -> None:
+    reign = REIGN.model_copy(update={"trained_through": SPANS.holdout_start})
+    champion = refitted.comparison.challenger._replace(version=CHALLENGER)
+    evidence = compare(refitted.comparison, reign, champion, refitted.scorer()).evidence
+    np.testing.assert_array_equal(evidence.champion, evidence.challenger)
+
+
+def test_both_models_are_read_back_and_held_to_the_declared_directions(refitted: Case) -> None:
+    """The twin rises with debt as declared, the refit falls."""
+    first = rows(refitted.comparison.spec, n=150).head(scoring.RELOADED_ROWS)
+    sha256, judged = refitted.comparison.sha256, refitted.comparison.challenger
+    for trained, version in ((judged, TWIN), (judged.registered, CHALLENGER)):
+        model: Any = refitted.models[version]
+        scoring.store_training_scores(refitted.store, trained.key(sha256), model, SPEC, first)
+    evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
+    assert len(evidence.recorded) == len(evidence.reloaded) == 2 * scoring.RELOADED_ROWS  # type: ignore[arg-type]
+    assert (CHECKS["TH703"](evidence).status, CHECKS["TH701"](evidence).status) == ("pass", "fail")
+    refitted.models[CHALLENGER] = DebtModel(1.01)
+    evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
+    assert (CHECKS["TH703"](evidence).status, CHECKS["TH701"](evidence).status) == ("fail", "pass")
+
+
+def test_a_lost_refit_or_twin_is_seen(refitted: Case) -> None:
+    judged = refitted.comparison.challenger
+    scoring.store_training_scores(
+        refitted.store, judged.key(refitted.comparison.sha256), refitted.models[TWIN], SPEC, rows(SPEC, n=150)  # type: ignore[arg-type]
+    )  # fmt: skip
+    evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
+    assert CHECKS["TH703"](evidence).status == "fail"
+    with pytest.raises(DataError, match="run-of-nobody names no twin of version 7"):
+        refitted.scorer().predict(judged._replace(run_id="run-of-nobody"), rows(SPEC, n=1))
 
 
 @pytest.fixture

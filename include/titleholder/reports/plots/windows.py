@@ -44,7 +44,7 @@ class TimeWindow(NamedTuple):
 
 
 def time_windows(facts: Facts, verdict: Verdict) -> list[TimeWindow]:
-    """Both models' training rows, the judged rows and the time in which outcomes mature, in this order."""
+    """Both models' training rows, those of a refit, the judged rows and the time in which outcomes mature."""
     spans = facts.spans
     start = None if spans.train_start <= BEGINNING else spans.train_start
     champion = (
@@ -52,9 +52,11 @@ def time_windows(facts: Facts, verdict: Verdict) -> list[TimeWindow]:
         if verdict.champion
         else []
     )
+    refit = [TimeWindow("Challenger's refit", start, spans.matured, CHALLENGER)] if facts.refitted else []
     return [
         *champion,
         TimeWindow("Challenger's training", start, spans.holdout_start, CHALLENGER),
+        *refit,
         TimeWindow("Judged rows", verdict.holdout_start, verdict.holdout_end, INK),
         TimeWindow("Outcomes mature", spans.matured, facts.as_of, MUTED),
     ]

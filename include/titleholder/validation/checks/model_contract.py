@@ -14,6 +14,7 @@ def _declared_directions(evidence: Evidence) -> Finding:
     """Fails when some score goes against a declared direction by more than `tolerance`.
 
     Each column is set to `points` quantiles of its observed values in `rows` rows spread evenly over the judged ones.
+    A refit must keep to the directions too.
     """
     rule = evidence.spec.judgement.checks.monotone
     declared = _declared(evidence)
@@ -55,8 +56,9 @@ def _largest_reversal(evidence: Evidence, some: pd.DataFrame, column: str, sign:
     values = np.unique(np.quantile(observed, np.linspace(0, 1, points), method="inverted_cdf"))
     grid = some.iloc[np.repeat(np.arange(len(some)), len(values))].reset_index(drop=True)
     grid[column] = np.tile(values, len(some))
-    scores = sign * evidence.predict(grid).reshape(len(some), len(values))
-    return np.asarray((np.maximum.accumulate(scores, axis=1) - scores).max(axis=1))
+    models = [evidence.predict, *([evidence.predict_refit] if evidence.predict_refit else [])]
+    scores = sign * np.stack([predict(grid).reshape(len(some), len(values)) for predict in models])
+    return np.asarray((np.maximum.accumulate(scores, axis=2) - scores).max(axis=(0, 2)))
 
 
 def _input_signature(evidence: Evidence) -> Finding:

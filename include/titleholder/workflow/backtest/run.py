@@ -217,10 +217,11 @@ def _scored(
 
 
 def _trained(version: int, decided: Sequence[Decision]) -> TrainedVersion:
+    """The model that was in use, not a twin that was judged in its place."""
     row = reigns.decision_on(decided, version)
     if row is None:
         raise UsageError(f"version {version} has no decision of its own in this lane")
-    return TrainedVersion(version, row.training_run_id, ModelSpec.restore(row.spec))
+    return TrainedVersion(version, row.training_run_id, ModelSpec.restore(row.spec)).registered
 
 
 def _result(

@@ -21,6 +21,14 @@ def test_windows_are_the_intervals_and_the_judged_rows() -> None:
     ]
 
 
+def test_a_refit_reaches_to_the_end_of_the_judged_rows() -> None:
+    found = windows.time_windows(facts(refitted=True), a_verdict(champion=None))
+    assert [(w.name, w.dates) for w in found[:2]] == [
+        ("Challenger's training", "2022-10-01 to before 2023-10-01"),
+        ("Challenger's refit", "2022-10-01 to before 2024-01-01"),
+    ]
+
+
 def test_training_on_everything_has_no_start() -> None:
     spec = a_spec(windows__train="all")
     found = windows.time_windows(facts(spec), a_verdict(champion=None))
