@@ -197,7 +197,7 @@ def test_each_step_reads_each_thing_once(settings: Settings, monkeypatch: pytest
     decision, by_promote = asked.by(lambda: steps.promote(proposed, settings=settings))
     assert by_promote == {"SELECT": 3, "INSERT": 1}, "the lane; its head under the lock; the head for the alias"
     _, by_report = asked.by(lambda: steps.report(decision.id, origin=TESTER, settings=settings))
-    assert by_report["snapshots"] == 1
+    assert by_report["snapshots"] == 3, "the judged rows, and the rows on which each of both models was developed"
     assert by_report["INSERT"] == 0
 
 

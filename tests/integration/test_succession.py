@@ -31,7 +31,7 @@ from titleholder.workflow import steps
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
 pytestmark = pytest.mark.slow
-ANY = "judgement: {metric: roc_auc, tolerated_loss: 0.9, minimum_gain: -0.9, minimum_events: 30}"
+ANY = "judgement: {metric: roc_auc, rule: fresh, tolerated_loss: 0.9, minimum_gain: -0.9, minimum_events: 30}"
 """Every challenger that is fit in itself wins."""
 RACES = int(os.environ.get("TITLEHOLDER_RACES", "2"))
 

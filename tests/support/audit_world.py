@@ -28,7 +28,8 @@ from titleholder.settings import Settings
 
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3)]
 EASY = (
-    "judgement: {metric: roc_auc, minimum_events: 30, tolerated_loss: 0.9, minimum_gain: -0.9, floors: {roc_auc: 0.55}}"
+    "judgement: {metric: roc_auc, rule: fresh, minimum_events: 30, tolerated_loss: 0.9, minimum_gain: -0.9, "
+    "floors: {roc_auc: 0.55}}"
 )
 """Nearly every challenger wins."""
 
