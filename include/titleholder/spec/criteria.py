@@ -80,6 +80,8 @@ class Judgement(StrictModel):
     """Rule `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
     minimum_gain: float = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    horizon: int | None = Field(default=None, ge=1, le=120)
+    """Rule `sequential`: so many looks at a reign for which less evidence is enough; none is always valid alike."""
     minimum_events: int = Field(default=50, ge=1)
     minimum_new_events: int = Field(default=20, ge=5)
     resamples: int = Field(default=1000, ge=100, le=100_000)
@@ -100,6 +102,12 @@ class Judgement(StrictModel):
     def _profit_needs_a_cut_off(self) -> Self:
         if self.profit and not self.cut_off:
             raise ValueError("profit needs a cut_off: who is accepted?")
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_of_sequential(self) -> Self:
+        if self.horizon is not None and self.rule != "sequential":
+            raise ValueError(f"horizon: only the rule sequential has one, not the rule {self.rule}")
         return self
 
     def metrics(self, task: Task) -> list[str]:

@@ -77,6 +77,7 @@ class Verdict(Measurements):
     tolerated_loss: float | None = None
     """Under the rule `fresh`, in the metric's unit; None without a champion."""
     minimum_gain: float = 0.0
+    horizon: int | None = None
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
@@ -101,7 +102,12 @@ class Verdict(Measurements):
 
     def accumulated(self) -> Accumulated | None:
         """What the looks show together."""
-        return accumulate(self.looks, minimum_gain=self.minimum_gain, confidence=self.confidence)
+        return self.accumulated_until(len(self.looks))
+
+    def accumulated_until(self, number: int) -> Accumulated | None:
+        """What the first so many looks showed together."""
+        terms = {"minimum_gain": self.minimum_gain, "confidence": self.confidence}
+        return accumulate(self.looks[:number], **terms, horizon=self.horizon)
 
 
 def judge(
@@ -163,6 +169,7 @@ def conclude(
         rule=judgement.rule,
         tolerated_loss=_loss_limit(evidence.spec, measurements.champion_metrics),
         minimum_gain=judgement.minimum_gain,
+        horizon=judgement.horizon,
         confidence=evidence.confidence,
         checks=checks.run(complete, results),
         note=f"{note} {_family(evidence)}".strip(),

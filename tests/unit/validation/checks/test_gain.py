@@ -40,8 +40,9 @@ def check(
     reigning: bool = True,
     rule: str = "fresh",
     looks: tuple[Look, ...] = (),
+    horizon: int | None = None,
 ) -> Result:
-    spec = a_spec(judgement__minimum_gain=minimum, judgement__rule=rule)
+    spec = a_spec(judgement__minimum_gain=minimum, judgement__rule=rule, judgement__horizon=horizon)
     champion = {"champion": np.full(50, 0.5), "champion_metrics": {"roc_auc": 0.7}} if reigning else {}
     return sufficient_gain(evidence(spec, gain=gain, looks=looks, **champion))
 
@@ -162,6 +163,16 @@ def test_over_a_reign_says_what_all_looks_show() -> None:
     assert (
         f"over 2 looks of this reign at new cohorts +0.0250, shown to be above {reign.lower:+.4f}" in found.explanation
     )
+
+
+def test_within_a_horizon_less_evidence_is_enough_and_the_result_says_so() -> None:
+    almost = looks(*[0.014] * 4)
+    without = check(AHEAD, rule="sequential", looks=almost)
+    within, over = (check(AHEAD, rule="sequential", looks=almost, horizon=h) for h in (12, 3))
+    assert (without.status, within.status, over.status) == ("fail", "pass", "fail")
+    assert within.explanation.endswith("Within the horizon of 12 looks the evidence must reach 8.4.")
+    assert over.explanation.endswith("The horizon of 3 looks is over: the evidence must reach 20.0, as without one.")
+    assert over.numbers["reign_lower"] == without.numbers["reign_lower"] < within.numbers["reign_lower"]
 
 
 def test_one_holdout_is_judged_by_itself_whatever_the_reign_showed() -> None:
