@@ -222,7 +222,8 @@ def report(decision: Reference) -> Reference:
 
 def _doc(spec: ModelSpec) -> str:
     judgement = spec.judgement
-    unit = " of its metric" if METRICS[judgement.metric].relative else ""
+    share_of = METRICS[judgement.metric].share_of
+    unit = f" of {share_of}" if share_of else ""
     rule = RULES[judgement.rule].format(**judgement.model_dump(), loss=judgement.tolerance, unit=unit)
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),

@@ -66,8 +66,8 @@ class Emp(StrictModel):
 class Judgement(StrictModel):
     """The metric and the rule that decide, and every threshold for a challenger.
 
-    >>> Judgement(metric="brier").loss_limit(champion=0.08)
-    0.0004
+    >>> Judgement(metric="brier").tolerance
+    0.005
     >>> Judgement(metric="roc_auc", profit=Profit(accepted_1=-40.0, accepted_0=10.0))
     Traceback (most recent call last):
         ...
@@ -115,13 +115,9 @@ class Judgement(StrictModel):
         own = {name: info.needs for name, info in METRICS.items() if info.task == task}
         return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
 
-    def loss_limit(self, champion: float) -> float:
-        """The tolerated loss in the deciding metric's unit, for a champion with this metric."""
-        return self.tolerance * abs(champion) if METRICS[self.metric].relative else self.tolerance
-
     @property
     def tolerance(self) -> float:
-        """The tolerated loss of the rule `fresh`: in the metric's unit, or as a share of the champion's metric."""
+        """The tolerated loss of the rule `fresh`: in the metric's unit, or a share (see `METRICS`)."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
 
     @property

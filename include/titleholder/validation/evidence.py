@@ -48,7 +48,8 @@ class Evidence(BaseModel):
 
     `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
     spec names them. `metrics` are the challenger's, `champion_metrics` the champion's, `gain` is over the champion,
-    `looks` are those of the reign, the newest last: `verdict.conclude` fills these in. `training` is a sample of the
+    `looks` are those of the reign, the newest last, `champion_version` is
+    the champion's: `verdict.conclude` fills these in. `training` is a sample of the
     challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
     and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
     rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
@@ -63,6 +64,7 @@ class Evidence(BaseModel):
     y: NDArray[np.float64]
     challenger: NDArray[np.float64]
     champion: NDArray[np.float64] | None = None
+    champion_version: int | None = None
     weights: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
     metrics: dict[str, float] = {}

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.validation.metrics import Gain
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
+from titleholder.validation.metrics import Gain, Sample, at_stake
 
 
 class Freshness(BaseModel):
@@ -51,6 +53,16 @@ class Freshness(BaseModel):
     def passed(self) -> bool:
         """Whether the challenger wins."""
         return self.tolerable and self.better
+
+
+def loss_limit(judgement: Judgement, champion: float, sample: Sample) -> float:
+    """The tolerated loss in the deciding metric's unit, for a champion with this metric on these judged rows."""
+    share_of = METRICS[judgement.metric].share_of
+    if share_of is None:
+        return judgement.tolerance
+    if share_of == "the champion's metric" or judgement.profit is None:
+        return judgement.tolerance * abs(champion)
+    return judgement.tolerance * at_stake(judgement.profit, sample)
 
 
 def challenge(gain: Gain, *, tolerated_loss: float, minimum_gain: float, confidence: float) -> Freshness:

@@ -10,13 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import formatting
-from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable
-from titleholder.validation.fresh import Freshness, challenge
+from titleholder.validation.fresh import Freshness, challenge, loss_limit
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
 
@@ -154,6 +153,7 @@ def conclude(
             "champion_metrics": measurements.champion_metrics,
             "gain": measurements.gain,
             "looks": _looks(reign, judgement.metric, look),
+            "champion_version": reign.version if reign else None,
         }
     )
     return Verdict(
@@ -167,7 +167,7 @@ def conclude(
         metric=judgement.metric,
         look=look,
         rule=judgement.rule,
-        tolerated_loss=_loss_limit(evidence.spec, measurements.champion_metrics),
+        tolerated_loss=_loss_limit(evidence, measurements.champion_metrics),
         minimum_gain=judgement.minimum_gain,
         horizon=judgement.horizon,
         confidence=evidence.confidence,
@@ -192,9 +192,9 @@ def _family(evidence: Evidence) -> str:
     )
 
 
-def _loss_limit(spec: ModelSpec, champion: dict[str, float]) -> float | None:
-    judgement = spec.judgement
-    return judgement.loss_limit(champion[judgement.metric]) if judgement.metric in champion else None
+def _loss_limit(evidence: Evidence, champion: dict[str, float]) -> float | None:
+    judgement = evidence.spec.judgement
+    return loss_limit(judgement, champion[judgement.metric], evidence.sample) if judgement.metric in champion else None
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:

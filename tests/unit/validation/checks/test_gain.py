@@ -88,11 +88,31 @@ def test_the_tolerated_loss_is_that_of_the_metric(metric: str) -> None:
     spec = base(
         judgement__metric=metric, judgement__minimum_gain=-9.0, **{f"judgement__{k}": v for k, v in needs.items()}
     )
-    limit = METRICS[metric].tolerated_loss * (0.4 if METRICS[metric].relative else 1.0)
+    shares = {
+        None: 1.0,
+        "the champion's metric": 0.4,
+        "the amounts at stake": 0.4 * 8 + 0.6 * 1,
+    }  # of 50 rows, 20 events
+    limit = METRICS[metric].tolerated_loss * shares[METRICS[metric].share_of]
     for error, status in ((0.999, "pass"), (1.001, "fail")):
         gain = of(0.0, error * limit / stats.norm.ppf(0.95))
         seen = evidence(spec, champion=np.full(50, 0.5), gain=gain, champion_metrics={metric: -0.4})
         assert sufficient_gain(seen).status == status
+
+
+@pytest.mark.parametrize("added", [-100.0, 0.0, 3.0])
+@pytest.mark.parametrize("champion", [-2.0, 0.0, 2.0])
+def test_the_tolerated_loss_of_a_profit_does_not_depend_on_its_zero(added: float, champion: float) -> None:
+    """An amount that is added to every row shifts both profits alike; the same gain passes or fails."""
+    amounts = {"accepted_0": 1.0, "accepted_1": -8.0, "declined_0": 0.0, "declined_1": 0.0}
+    shifted = {**PROFIT, "profit": {key: value + added for key, value in amounts.items()}}
+    spec = a_spec(
+        judgement__metric="profit", judgement__minimum_gain=-9.0, **{f"judgement__{k}": v for k, v in shifted.items()}
+    )
+    found = {"champion": np.full(50, 0.5), "champion_metrics": {"profit": champion + added}}
+    seen = sufficient_gain(evidence(spec, gain=of(0.0, 0.015 / stats.norm.ppf(0.95)), **found))
+    assert seen.numbers["tolerated_loss"] == pytest.approx(0.004 * (0.4 * 8 + 0.6 * 1))
+    assert seen.status == "pass"
 
 
 @pytest.mark.parametrize(("freedom", "status"), [(np.inf, "pass"), (20, "pass"), (10, "fail"), (4, "fail")])
