@@ -22,7 +22,7 @@ def decision_table(
 
     The gain is that of each decision's rule: the gain on the holdout with its one-sided lower bound (`fresh`), or the
     mean gain over the counted looks of the reign with its always-valid lower bound and the numbers of counted and of
-    all looks (`sequential`).
+    all looks (`sequential`), with the number of those of a later candidate.
 
     `notes`, by a decision's id, stand before its reason.
 
@@ -77,7 +77,8 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
 def gain_and_bound(row: Decision) -> str:
     """The gain and its lower bound by the rule of the decision, or why there is none.
 
-    `fresh`: on the holdout. `sequential`: the mean over the counted looks of the reign, with (counted/all looks).
+    `fresh`: on the holdout. `sequential`: the mean over the counted looks of the reign, with (counted/all looks),
+    and how many of those counted are of a later candidate.
     """
     verdict = row.judged
     if verdict.champion is None:
@@ -88,4 +89,5 @@ def gain_and_bound(row: Decision) -> str:
     together = verdict.accumulated()
     if together is None:
         return "no new cohort yet"
-    return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks})"
+    later = f", {together.later} later" if together.later else ""
+    return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks}{later})"

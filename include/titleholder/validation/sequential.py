@@ -66,6 +66,8 @@ class Look(BaseModel):
     metric: str
     gain: float
     error: float
+    judged_after: int = 0
+    """How many better candidates of its run were found unfit for use on the same rows before this one."""
 
 
 class Accumulated(BaseModel):
@@ -84,6 +86,8 @@ class Accumulated(BaseModel):
     looks: int
     since: date
     counted: int
+    later: int = 0
+    """Of those counted: how many are of a later candidate, judged because a better one was unfit on the same rows."""
     events: int
     gain: float
     lower: float
@@ -125,6 +129,7 @@ def accumulate(
         looks=len(looks),
         since=looks[first].as_of,
         counted=len(looks) - first,
+        later=sum(look.judged_after > 0 for look in looks[first:]),
         events=sum(look.events for look in looks[first:]),
         gain=float(np.average(gains[first:], weights=1 / errors[first:])),
         lower=lower,

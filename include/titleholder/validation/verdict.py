@@ -258,4 +258,5 @@ def _look(evidence: Evidence, as_of: date, reign: Reign, holdout: tuple[date, da
         metric=spec.judgement.metric,
         gain=gain.estimate,
         error=gain.error,
+        judged_after=len(evidence.unfit),
     )

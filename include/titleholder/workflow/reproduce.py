@@ -1,7 +1,8 @@
 """A decision made again from what the ledger keeps of it: `titleholder reproduce`.
 
 The nominated candidate is retrained from the stored snapshot, spec and seed, takes the registered model's place against
-the champion of that time, and is judged and ruled on again. The other candidates are not retrained.
+the champion of that time, and is judged and ruled on again. Better candidates that were unfit for use are judged again
+as they are registered. No other candidate is retrained.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import warm_start
+from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import rule
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, spread
@@ -106,6 +107,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, whole, scorer),
         _model(row, spec, whole, fitted, registry),
+        *_unfit(row, champion, scorer),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
     ]
@@ -211,6 +213,24 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
 def _judged(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Verdict:
     with _champion_readable(row):
         return compare(Comparison.behind(row), row.judged.champion, champion, scorer).judge()
+
+
+def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Iterator[Tally]:
+    """The better candidates that gave way, by the checks that they fail without a champion; none where none did."""
+    if not row.judged.unfit:
+        return
+    tally = Tally("unfit candidates")
+    for n, candidate in enumerate(row.judged.unfit):
+        known = {"version": candidate.version, "candidate": candidate.name, "unfit": row.judged.unfit[:n]}
+        try:
+            run_id = scorer.registry.models.run_id(row.model, candidate.version)
+            comparison = Comparison.behind(row).model_copy(update={**known, "run_id": run_id})
+            scored = compare(comparison, row.judged.champion, champion, scorer)
+            failed = list(nomination.failed(scored.without_champion(scored.judge())))
+        except (MlflowException, DataError) as error:
+            failed = [f"cannot be judged: {error}"]
+        tally.compare(list(candidate.failed), failed, f"unfit.{candidate.name}")
+    yield tally
 
 
 @contextmanager

@@ -294,6 +294,14 @@ def test_what_must_be_shown_is_harder_for_a_later_candidate_and_harm_is_no_harde
     assert {c: first[c] for c in harmless} == {c: later[c] for c in harmless}
 
 
+def test_the_look_of_a_later_candidate_says_so_and_is_counted() -> None:
+    y, good, poor = rows()
+    unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
+    alone, later = (verdict_on(y, good, poor, parts={"unfit": u}) for u in ((), unfit))
+    assert [v.look.judged_after for v in (alone, later) if v.look] == [0, 1]
+    assert [found.later for v in (alone, later) if (found := v.accumulated())] == [0, 1]
+
+
 def test_the_line_of_challengers_is_judged_with_the_adjusted_confidence() -> None:
     y, good, poor = rows()
     unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)

@@ -64,6 +64,8 @@ def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> st
     number = f"{reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts"
     if reign.counted < reign.looks:
         number = f"the last {reign.counted} of {number} (since {reign.since})"
+    if reign.later:
+        number += f", {reign.later} of them of a later candidate"
     return (
         f"{here}{behind}; over {number} {reign.gain:+.4f}, shown to be above {reign.lower:+.4f} "
         f"({formatting.confidence(evidence.confidence)} always-valid bound), "

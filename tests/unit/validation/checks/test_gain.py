@@ -195,6 +195,14 @@ def test_within_a_horizon_less_evidence_is_enough_and_the_result_says_so() -> No
     assert over.numbers["reign_lower"] == without.numbers["reign_lower"] < within.numbers["reign_lower"]
 
 
+def test_over_a_reign_says_which_looks_are_of_a_later_candidate() -> None:
+    given = looks(0.02, 0.03)
+    later = (given[0], given[1].model_copy(update={"judged_after": 1}))
+    texts = [check(AHEAD, rule="sequential", looks=each).explanation for each in (given, later)]
+    assert "over 2 looks of this reign at new cohorts, 1 of them of a later candidate +0.0250" in texts[1]
+    assert "later" not in texts[0]
+
+
 def test_one_holdout_is_judged_by_itself_whatever_the_reign_showed() -> None:
     assert check(BEHIND, looks=looks(*[0.05] * 8)).status == "fail"
     assert check(of(0.02, 0.01), looks=looks(*[-0.05] * 8)).status == "pass"
