@@ -288,7 +288,7 @@ def reigns() -> Iterator[list[object]]:
         for kind in KINDS:
             rng = np.random.default_rng(monthly)
             found = np.array([reign(rng, monthly, rate, kind.gains) for _ in range(repeats)])
-            for k, rule in enumerate(("bare >", "interval", "sequential", f"horizon {MONTHS}")):
+            for k, rule in enumerate(("bare >", "interval", "sequential", f"sequential, horizon {MONTHS}")):
                 when = found[:, k]
                 median = np.median(when)
                 yield [

@@ -55,7 +55,7 @@ def fingerprint(reign: Reign | None) -> str:
     if reign is None:
         return ""
     looks = [[str(getattr(look, name)) for name in LOOK_FIELDS] for look in reign.looks]
-    named = (reign.version, reign.as_of, reign.trained_through, reign.judged_through, looks)
+    named = (reign.version, reign.as_of, reign.trained_through, reign.judged_through, looks, [*map(str, reign.tried)])
     return hashlib.sha256("\n".join(map(str, named)).encode()).hexdigest()[:12]
 
 
@@ -67,22 +67,25 @@ def in_force(rows: Sequence[R], lane: str) -> list[R]:
 
 
 def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
-    """The champion before the challenger of `as_of`, with the looks of its reign so far; None where there is none.
+    """The champion before the challenger of `as_of`, with its reign's looks and challengers; None where there is none.
 
     In the live lane that is the head, elsewhere it goes by as-of order.
     """
     earlier = [r for r in in_force(rows, lane) if lane == LIVE or r.as_of < as_of]
     reign = _reign(rows, earlier[-1].champion_after) if earlier else None
-    return reign.model_copy(update={"looks": tuple(_looks(earlier))[::-1]}) if reign else None
+    if reign is None:
+        return None
+    since = tuple(_since_the_change(earlier))[::-1]
+    looks = tuple(row.look for row in since if row.look)
+    return reign.model_copy(update={"looks": looks, "tried": tuple(row.matured for row in since if row.matured)})
 
 
-def _looks(earlier: Sequence[Row]) -> Iterator[Look]:
-    """The looks since the last change of champion, the newest first."""
+def _since_the_change(earlier: Sequence[Row]) -> Iterator[Row]:
+    """The decisions since the last change of champion, the newest first."""
     for row in reversed(earlier):
         if row.changed:
             return
-        if row.look:
-            yield row.look
+        yield row
 
 
 def to_rerun(rows: Sequence[Row], lane: str) -> dict[int, str]:

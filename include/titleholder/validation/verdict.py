@@ -22,7 +22,8 @@ from titleholder.validation.sequential import Accumulated, Look, accumulate
 class Reign(BaseModel):
     """The champion that a challenger was judged against, and the evidence that earlier challengers gathered against it.
 
-    `trained_through` and `judged_through` end the rows that it was trained on and those that it was promoted by.
+    `trained_through` ends the rows that it was trained on, `judged_through` those that it was promoted by; `tried` has
+    the end of those that each earlier challenger of the reign was judged on.
 
     >>> Reign(version=3, as_of=date(2024, 1, 1), trained_through=date(2022, 1, 1)).looks
     ()
@@ -35,6 +36,7 @@ class Reign(BaseModel):
     trained_through: date
     judged_through: date = date.min
     looks: tuple[Look, ...] = ()
+    tried: tuple[date, ...] = ()
 
 
 class Measurements(BaseModel):
@@ -172,7 +174,7 @@ def conclude(
         horizon=judgement.horizon,
         confidence=evidence.confidence,
         checks=checks.run(complete, results),
-        note=f"{note} {_family(evidence)}".strip(),
+        note=" ".join(filter(None, (note, _family(evidence), _second_chance(evidence, reign, holdout)))),
         unfit=evidence.unfit,
     )
 
@@ -189,6 +191,23 @@ def _family(evidence: Evidence) -> str:
         f"{before}. {number} candidates were judged on the same rows, so this one must show what it has to show with a "
         f"confidence of {formatting.confidence(evidence.confidence)} instead of "
         f"{formatting.confidence(evidence.spec.judgement.confidence)} (Bonferroni)."
+    )
+
+
+def _second_chance(evidence: Evidence, reign: Reign | None, holdout: tuple[date, date]) -> str:
+    """That earlier challengers of the reign were judged on some of these rows, and what the error bound covers then.
+
+    Empty where none was, and under the rule `sequential`, which counts no outcome twice.
+    """
+    before = [end for end in reign.tried if end > holdout[0]] if reign else []
+    if not before or evidence.spec.judgement.rule != "fresh" or not len(evidence.y):
+        return ""
+    seen = evidence.frame[evidence.spec.columns.event_time] < midnight(max(before))
+    error = formatting.confidence(1 - evidence.confidence)
+    who = f"{len(before)} earlier challenger{'s were' if len(before) > 1 else ' was'}"
+    return (
+        f"{who} judged against this champion on outcomes that count here again ({formatting.percent(seen.mean())} of "
+        f"these rows): the error of {error} holds for each challenge, not for all of them together."
     )
 
 

@@ -99,10 +99,12 @@ def test_a_reign_that_begins_again_has_no_looks_and_counts_only_cohorts_that_wer
         rows.append(a_decision(n, kind="keep", champion_before=2, champion_after=2, verdict=verdict))
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.looks == (look, second), "in their order; a month without a look adds none"
+    assert reign.tried == tuple(row.windows.matured for row in rows[2:]), "every challenger of the reign, and no other"
+    assert reigns.fingerprint(reign) != reigns.fingerprint(reign.model_copy(update={"tried": reign.tried[1:]}))
     rows.append(a_rollback(6, 2, 1))
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.version == 1
-    assert reign.looks == ()
+    assert (reign.looks, reign.tried) == ((), ())
     assert reign.judged_through == rows[4].windows.matured, "the cohorts of version 2's challengers are spent"
     assert reign.trained_through == rows[0].trained_through
 
