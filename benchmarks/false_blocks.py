@@ -1,6 +1,6 @@
 """How often any check but the gain itself stops a challenger that is as good as the champion, or a little better.
 
-    python benchmarks/false_blocks.py             600 challenges of each kind: some minutes
+    python benchmarks/false_blocks.py             400 challenges of each kind: some minutes
     python benchmarks/false_blocks.py --quick     few
 
 The portfolio stands still: five normal features, a logistic outcome with 6 % events, ROC AUC about 0.76. Champion and
@@ -137,5 +137,5 @@ if __name__ == "__main__":
         table(
             f"Challengers stopped by a check other than TH301, {JUDGED:,} rows (± one standard error)",
             ["challenger", "check", "fails", "at most"],
-            blocked(*((40, 100) if given.quick else (600, 200))),
+            blocked(*((40, 100) if given.quick else (400, 200))),
         )

@@ -3,8 +3,9 @@
 Parquet files below the root of the snapshots, by model, training run and snapshot, each with a row's position in the
 snapshot and its score. The training run stands for the version it became: unlike a version's number it is never used
 again. `<sha256>.training.parquet` is written once, when the model is trained, and says what it answered then.
-`<sha256>.parquet` holds whatever was computed later: a snapshot never changes and neither does a model, so it only
-grows, and one that is lost or damaged costs a prediction.
+`<sha256>.folds.parquet` has what models with the same parameters, fitted on earlier rows, answered for the rows of the
+search's folds. `<sha256>.parquet` holds whatever was computed later: a snapshot never changes and neither does a model,
+so it only grows, and one that is lost or damaged costs a prediction.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class ScoreKey(NamedTuple):
     def training_path(self) -> str:
         """Where the scores are that were stored when the model was trained, below the root."""
         return f"scores/{self.model}/{self.run_id}/{self.sha256}.training.parquet"
+
+    @property
+    def folds_path(self) -> str:
+        """Where the scores of the search's folds are, below the root."""
+        return f"scores/{self.model}/{self.run_id}/{self.sha256}.folds.parquet"
 
 
 class ScoreStore:
@@ -106,6 +112,22 @@ class ScoreStore:
             ServiceError: when the place cannot be read now.
         """
         return self._stored(key.training_path, positions)
+
+    def of_folds(self, key: ScoreKey) -> tuple[Positions, Array] | None:
+        """Positions, and what models that were fitted on earlier rows answered for them; None where that is lost.
+
+        Raises:
+            ServiceError: when the place cannot be read now.
+        """
+        return self._read(key.folds_path)
+
+    def store_folds(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
+        """Store what models with the chosen parameters, fitted on earlier rows, answered for the rows of the folds.
+
+        Raises:
+            ServiceError: when the place cannot be written.
+        """
+        self._write(key.folds_path, positions, scores)
 
     def _stored(self, path: str, positions: Positions) -> Array | None:
         known = self._read(path)

@@ -8,10 +8,12 @@ from titleholder import formatting
 from titleholder.reports import thresholds
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, outcome, safe_links
+from titleholder.reports.history import MetricHistory, occasions
 from titleholder.reports.plots import (
     calibration,
     discrimination,
     distributions,
+    grades,
     groups,
     importance,
     sequential,
@@ -27,11 +29,11 @@ from titleholder.validation.verdict import Verdict
 Content = dict[str, Any]
 
 
-def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
+def card(facts: Facts, verdict: Verdict, evidence: Evidence, history: MetricHistory | None = None) -> str:
     """The card as HTML: the decision and its reason, every check, and the numbers and pictures behind them.
 
-    `evidence` is the evidence of the verdict. The card has no script and no address except the given links; a section
-    that does not apply says so. It takes some seconds for 200,000 rows.
+    `evidence` is the evidence of the verdict, `history` what was measured before it. The card has no script and no
+    address except the given links; a section that does not apply says so. It takes some seconds for 200,000 rows.
     """
     return render(
         "card.html.j2",
@@ -41,6 +43,7 @@ def card(facts: Facts, verdict: Verdict, evidence: Evidence) -> str:
         evidence=evidence,
         judgement=evidence.spec.judgement,
         scale=formatting.scale,
+        occasions=occasions(history or MetricHistory(), verdict),
         **_from_ledger(facts, verdict),
         **_from_rows(facts, verdict, evidence),
     )
@@ -68,6 +71,7 @@ def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
     """The content from the judged rows, and the rules and thresholds of the judgement."""
     return {
         "curves": _curves(facts, verdict, evidence),
+        "grades": _grades(evidence),
         "breakdowns": groups.breakdowns(evidence, verdict.gain),
         "most": groups.MOST,
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
@@ -98,6 +102,18 @@ def _curves(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content | Non
     if len(models) > 1:
         pictures.append(distributions.agreement(evidence, models))
     return {"pictures": pictures, "calibration": calibration.summaries(evidence, models)}
+
+
+def _grades(evidence: Evidence) -> Content | None:
+    rows = grades.grade_rows(evidence)
+    if not rows:
+        return None
+    return {
+        "rows": rows,
+        "picture": grades.grades_picture(evidence, rows),
+        "migration": grades.migration(evidence),
+        "tolerance": evidence.spec.judgement.checks.grade_calibration.observed_expected,
+    }
 
 
 def _swap_set(evidence: Evidence) -> Content | None:

@@ -80,6 +80,26 @@ class ChampionFloors(Rule):
     severity: Severity = "warn"
 
 
+class GradeCalibration(Rule):
+    """The event rate of each grade is not shown to lie outside [p / (1 + t), p (1 + t)] of the mean prediction p.
+
+    With a tolerance t of 0 that is the Jeffreys test of p itself.
+
+    >>> GradeCalibration().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+    observed_expected: float = Field(default=0.1, ge=0.0)
+
+
+class GradeOrder(Rule):
+    """From no grade to the next one is the event rate shown to fall by more than this."""
+
+    severity: Severity = "warn"
+    tolerance: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
 class Segments(Rule):
     """No segment with enough events is shown to lose more than this, in the metric's units."""
 
@@ -222,13 +242,15 @@ class Checks(StrictModel):
     """The settings of every check that has any.
 
     >>> [key for key, rule in Checks() if rule.severity == "warn"]
-    ['cohorts', 'champion_floors', 'drift', 'shift', 'fairness']
+    ['cohorts', 'champion_floors', 'grade_calibration', 'grade_order', 'drift', 'shift', 'fairness']
     """
 
     baseline: Baseline = Baseline()
     calibration: CalibrationRule = CalibrationRule()
     cohorts: Cohorts = Cohorts()
     champion_floors: ChampionFloors = ChampionFloors()
+    grade_calibration: GradeCalibration = GradeCalibration()
+    grade_order: GradeOrder = GradeOrder()
     segments: Segments = Segments()
     profit: ProfitRule = ProfitRule()
     swap_set: SwapSet = SwapSet()

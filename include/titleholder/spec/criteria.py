@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,6 +64,30 @@ class Emp(StrictModel):
         return self
 
 
+class Grades(StrictModel):
+    """How the scores of a classification are cut into grades, from the lowest probabilities to the highest.
+
+    By `cut_offs`, the lowest probabilities of the second grade and of those after it; without them into `number` grades
+    of equally many judged rows. A grade with fewer than `minimum_rows` rows is joined with the next one.
+
+    >>> Grades(cut_offs=(0.05, 0.02))
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... cut_offs must rise: 0.05, 0.02...
+    """
+
+    number: int = Field(default=10, ge=2, le=50)
+    cut_offs: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = Field(default=(), max_length=49)
+    minimum_rows: int = Field(default=100, ge=1)
+
+    @field_validator("cut_offs")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in pairwise(value)):
+            raise ValueError(f"cut_offs must rise: {', '.join(map(str, value))}")
+        return value
+
+
 class Judgement(StrictModel):
     """The metric and the rule that decide, and every threshold for a challenger.
 
@@ -87,6 +112,7 @@ class Judgement(StrictModel):
     resamples: int = Field(default=1000, ge=100, le=100_000)
     floors: dict[str, float] = Field(default={})
     cut_off: CutOff | None = None
+    grades: Grades = Grades()
     profit: Profit | None = None
     emp: Emp | None = None
     quantile: float | None = Field(default=None, gt=0.0, lt=1.0)

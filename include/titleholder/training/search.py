@@ -28,11 +28,23 @@ Fold = tuple[Positions, Positions]
 """Positions of training rows, and of test rows."""
 
 
+class OutOfFold(NamedTuple):
+    """Scores of rows by models that were fitted on earlier rows only; `rows` are positions. Both of shape (n,).
+
+    >>> OutOfFold(np.array([2, 3]), np.array([0.1, 0.4])).rows.tolist()
+    [2, 3]
+    """
+
+    rows: Positions
+    scores: metrics.Array
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A fitted pipeline with the search behind it: the best parameters, the score of every trial and of every fold.
 
-    Scores are those of `metric`, the spec's `search_metric`, on rows later than those fitted on.
+    Scores are those of `metric`, the spec's `search_metric`, on rows later than those fitted on. `out_of_fold` has the
+    predictions behind the best trial's: of all rows but those before the first fold.
 
     >>> Fitted(Pipeline([("model", "passthrough")]), {}, "log_loss", 0.31, [0.3, 0.32], []).recorded_scores
     {'folds_log_loss': 0.31, 'fold_1_log_loss': 0.3, 'fold_2_log_loss': 0.32}
@@ -44,6 +56,7 @@ class Fitted:
     score: float
     fold_scores: list[float]
     trials: list[dict[str, Any]]
+    out_of_fold: OutOfFold | None = None
 
     @property
     def recorded_scores(self) -> dict[str, float]:
@@ -112,7 +125,7 @@ def fit(
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
     try:
         with threadpool_limits(1):
-            trials = _search(spec, candidate, rows, folds, start, on_trial)
+            trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
             best = ranked(trials, spec, lambda trial: trial["score"])[0]
             pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
     except TitleholderError:
@@ -120,7 +133,7 @@ def fit(
     except Exception as error:  # the estimator may be any class, and so may its exceptions
         raise TrainingError(f"{spec.name}: candidate {name} ({candidate.estimator}) does not fit: {error}") from error
     params = {**candidate.params, **best["params"]}
-    return Fitted(pipeline, params, spec.search_metric, best["score"], best["folds"], trials)
+    return Fitted(pipeline, params, spec.search_metric, best["score"], best["folds"], trials, out_of_fold)
 
 
 def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) -> list[T]:
@@ -157,14 +170,22 @@ def _search(
     folds: Sequence[Fold],
     start: Start,
     on_trial: Callable[[int, int], None] | None,
-) -> list[dict[str, Any]]:
-    """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched."""
+) -> tuple[list[dict[str, Any]], OutOfFold]:
+    """Every trial with its parameters, its score and those of its folds; one trial where nothing is to be searched.
+
+    With the best trial's predictions.
+    """
     trials: list[dict[str, Any]] = []
+    tests, predicted = np.concatenate([test for _, test in folds]), np.empty(0)
     count = spec.training.search.trials if candidate.search else 1
 
     def evaluate(params: dict[str, Any]) -> float:
-        scores = [_fold_score(spec, candidate, params, rows, fold) for fold in folds]
+        nonlocal predicted
+        each = [_fold_predictions(spec, candidate, params, rows, fold) for fold in folds]
+        scores = [_fold_score(spec, rows.at(test), p) for (_, test), p in zip(folds, each, strict=True)]
         trials.append({"params": params, "score": float(np.mean(scores)), "folds": scores})
+        if ranked(trials, spec, lambda trial: trial["score"])[0] is trials[-1]:
+            predicted = np.concatenate(each)
         if on_trial:
             on_trial(len(trials), count)
         return float(np.mean(scores))
@@ -173,7 +194,7 @@ def _search(
         _optimise(spec, candidate, evaluate, count, start)
     else:
         evaluate({})
-    return trials
+    return trials, OutOfFold(tests, predicted)
 
 
 def _optimise(
@@ -232,15 +253,20 @@ def _suggest(trial: optuna.Trial, candidate: Candidate) -> dict[str, Any]:
     return chosen
 
 
-def _fold_score(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows, fold: Fold) -> float:
+def _fold_predictions(
+    spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows, fold: Fold
+) -> metrics.Array:
     train, test = (rows.at(positions) for positions in fold)
     if spec.task == "classification" and min(len(np.unique(train.y)), len(np.unique(test.y))) < 2:
         raise TrainingError(
             f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
             "use fewer folds (training.search.folds) or a longer training window"
         )
-    scores = score(_fit_pipeline(spec, candidate, params, train), test.X, spec)
-    return metrics.compute(spec.search_metric, test.y, scores, spec.judgement, test.weights)
+    return score(_fit_pipeline(spec, candidate, params, train), test.X, spec)
+
+
+def _fold_score(spec: ModelSpec, test: TrainingRows, predicted: metrics.Array) -> float:
+    return metrics.compute(spec.search_metric, test.y, predicted, spec.judgement, test.weights)
 
 
 def _fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:

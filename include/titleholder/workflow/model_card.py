@@ -11,15 +11,23 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
+from titleholder.workflow.metric_history import metric_history
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
 
 
-def draw(row: Decision, champion: TrainedVersion | None, scorer: Scorer, links: Mapping[str, str]) -> str:
-    """The card as HTML. `links` come by label."""
+def draw(
+    row: Decision,
+    champion: TrainedVersion | None,
+    crowned: Decision | None,
+    scorer: Scorer,
+    links: Mapping[str, str],
+) -> str:
+    """The card as HTML. `crowned` is the decision that promoted the champion; `links` come by label."""
     scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer, reload=False)
     known = facts(row, scorer.registry)
-    return reports.card(known.model_copy(update={"links": {**known.links, **links}}), row.judged, scored.evidence)
+    known = known.model_copy(update={"links": {**known.links, **links}})
+    return reports.card(known, row.judged, scored.evidence, metric_history(row, crowned, scorer.store))
 
 
 def facts(row: Decision, registry: Registry) -> reports.Facts:

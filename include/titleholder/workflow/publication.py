@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -50,10 +50,16 @@ def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin
         links = _links(row, scorer.registry, origin)
         _annotate(row, scorer.registry, links)
         champion = champion_of(rows, row.judged.champion, url)
-        card = model_card.draw(row, champion, scorer, links)
+        card = model_card.draw(row, champion, _crowned(rows, row, url), scorer, links)
         scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
         scorer.registry.models.set_tags(row.model, row.challenger, {names.REPORTED: str(row.id)})
     log.warning("%s: version %s is re-judged faster than it can be written about", row.model, row.challenger_version)
+
+
+def _crowned(rows: Sequence[LaneEntry], row: Decision, url: str) -> Decision | None:
+    """The decision that promoted the champion of this one."""
+    found = reigns.decision_on(rows, row.judged.champion.version) if row.judged.champion else None
+    return store.decision(url, found.id) if found else None
 
 
 def is_published(row: Decision, registry: Registry) -> bool:

@@ -174,7 +174,10 @@ def _train_and_log(
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
-    store_training_scores(scores, ScoreKey(spec.name, run_id, snapshot.sha256), fitted.pipeline, spec, rows)
+    key = ScoreKey(spec.name, run_id, snapshot.sha256)
+    store_training_scores(scores, key, fitted.pipeline, spec, rows)
+    if fitted.out_of_fold:
+        scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
     registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})

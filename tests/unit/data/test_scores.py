@@ -57,6 +57,16 @@ def test_scores_keep_every_bit(store: ScoreStore) -> None:
     assert found.tobytes() == scores.tobytes()
 
 
+def test_scores_of_folds_are_kept_apart_and_read_with_their_positions(store: ScoreStore) -> None:
+    assert store.of_folds(KEY) is None
+    store.store_training(KEY, np.array([3]), np.array([0.7]))
+    store.store_folds(KEY, np.array([5, 3]), np.array([0.2, 0.1]))
+    found = store.of_folds(KEY)
+    assert found is not None
+    assert [part.tolist() for part in found] == [[3, 5], [0.1, 0.2]]
+    assert store.of_training(KEY, np.array([3])) == np.array([0.7])
+
+
 @pytest.mark.parametrize("other", [KEY._replace(model="cars"), KEY._replace(run_id="77"), KEY._replace(sha256="cd34")])
 def test_each_training_and_snapshot_has_its_own(store: ScoreStore, model: Model, other: ScoreKey) -> None:
     store.scores(KEY, np.array([0]), model)

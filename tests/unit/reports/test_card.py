@@ -19,7 +19,18 @@ from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
-SECTIONS = ["numbers", "checks", "evidence", "curves", "groups", "swap_set", "importance", "metrics", "windows"]
+SECTIONS = [
+    "numbers",
+    "checks",
+    "evidence",
+    "curves",
+    "grades",
+    "groups",
+    "swap_set",
+    "importance",
+    "metrics",
+    "windows",
+]
 SECTIONS += ["lineage", "environment", "rules"]
 
 
@@ -83,7 +94,7 @@ def test_every_figure_has_an_alternative_text_and_a_caption() -> None:
     figures = sum(tag == "figure" for tag, _ in page.tags)
     pictures = [a for tag, a in page.tags if tag == "img"]
     captions = sum(tag == "figcaption" for tag, _ in page.tags)
-    assert figures == len(pictures) == captions == 13
+    assert figures == len(pictures) == captions == 14
     assert all(len(a["alt"] or "") > 20 for a in pictures)
 
 
@@ -208,6 +219,15 @@ def test_a_regression_has_residuals_and_no_events() -> None:
     assert "The rule of this spec is fresh :" in page.said("evidence")
     assert "This reign has no look yet" in page.said("evidence")
     assert "Events" not in page.text
+
+
+def test_grades_have_their_rates_and_where_rows_moved() -> None:
+    said = Page(full()).said("grades")
+    assert "in grades of equally many rows; a grade of fewer than 100 rows is joined with the next" in said
+    assert "two-sided, with its tolerance of 10 %, by Holm for 6 grades" in said
+    assert "of the judged rows stay in their grade" in said
+    assert "A regression has no grades." in Page(regression()).said("grades")
+    assert "There was no champion, so no row moves" in drawn(simulated(champion=None)).said("grades")
 
 
 def test_without_predictions_there_is_no_importance() -> None:

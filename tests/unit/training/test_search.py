@@ -247,7 +247,27 @@ def test_the_fold_scores_are_those_of_models_trained_on_the_past() -> None:
         p = model.predict_proba(X.iloc[test])[:, 1]
         bad, good = p[frame["bad"].iloc[test] == 1], p[frame["bad"].iloc[test] == 0]
         expected.append(np.mean(bad[:, None] > good[None, :]))
-    np.testing.assert_allclose(fitted(spec, frame).fold_scores, expected, atol=1e-12)
+    found = fitted(spec, frame)
+    np.testing.assert_allclose(found.fold_scores, expected, atol=1e-12)
+    assert found.out_of_fold is not None
+    np.testing.assert_array_equal(
+        found.out_of_fold.rows, np.concatenate([t for _, t in search.time_folds(frame["issued_at"], 2)])
+    )
+    np.testing.assert_allclose(found.out_of_fold.scores[-len(p) :], p)
+
+
+def test_the_predictions_of_the_folds_are_those_of_the_best_trial() -> None:
+    spec, frame = a_spec(training__search={"trials": 6, "folds": 2}), rows()
+    found = search.fit(frame, spec, "line")
+    assert len({trial["score"] for trial in found.trials}) > 1
+    assert found.out_of_fold is not None
+    parts = np.split(found.out_of_fold.scores, [len(next(search.time_folds(frame["issued_at"], 2))[1])])
+    tests = [test for _, test in search.time_folds(frame["issued_at"], 2)]
+    scores = [
+        metrics.compute("log_loss", frame["bad"].to_numpy(dtype=float)[test], p, spec.judgement)
+        for test, p in zip(tests, parts, strict=True)
+    ]
+    np.testing.assert_allclose(scores, found.fold_scores)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from titleholder.validation.checks.calibration import cohort_calibration, overal
 from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
+from titleholder.validation.checks.grades import grade_calibration, grade_order
 from titleholder.validation.checks.leakage import plausible, single_feature, too_good
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
 from titleholder.validation.checks.performance import (
@@ -32,6 +33,8 @@ CHECKS: dict[str, Check] = {
         overall_calibration,
         cohort_calibration,
         champion_floors,
+        grade_calibration,
+        grade_order,
         sufficient_gain,
         segment_gains,
         profit_gain,

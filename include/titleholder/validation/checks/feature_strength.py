@@ -75,12 +75,15 @@ class Delivery(NamedTuple):
         if evidence.training is None or not len(evidence.training.y):
             return None
         frame = evidence.training.frame
+        present = frame[feature].notna()
+        if present.all():
+            return cls(present.to_numpy(), 0, began=False)
         time = frame[evidence.spec.columns.event_time]
         month = (12 * time.dt.year + time.dt.month).to_numpy()
-        values = frame[feature].notna().groupby(month).agg(["sum", "size"])
+        values = present.groupby(month).agg(["sum", "size"])
         expected = values["size"] * evidence.frame[feature].notna().mean()
         missed = values.index[(expected >= 30) & (values["sum"] < expected / 2)]
-        return cls(~np.isin(month, missed), len(missed), values.index[0] in missed)
+        return cls(~np.isin(month, missed), len(missed), began=values.index[0] in missed)
 
 
 class FeatureStrength:

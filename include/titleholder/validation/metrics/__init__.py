@@ -6,7 +6,7 @@ from titleholder.validation.metrics.calibration import Calibration, calibration,
 from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample
 from titleholder.validation.metrics.intervals import Gain, compute, compute_all, gain, interval
 from titleholder.validation.metrics.profit import accepted, at_stake
-from titleholder.validation.metrics.psi import Psi, psi
+from titleholder.validation.metrics.psi import Psi, paired_psi, psi
 from titleholder.validation.metrics.rates import difference_of_rates, ratio_of_rates
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "gain",
     "interval",
     "observed_expected",
+    "paired_psi",
     "psi",
     "ratio_of_rates",
     "resample",

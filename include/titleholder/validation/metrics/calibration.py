@@ -65,13 +65,13 @@ def observed_expected(sample: Sample, p: Array, *, confidence: float) -> Interva
     if expected <= 0:
         return Interval(math.inf if observed > 0 else math.nan, 0.0, math.inf)
     if np.all(sample.y == sample.y[0]):
-        rate = (0.5 - confidence / 2) ** (1 / _effective_units(sample))
+        rate = (0.5 - confidence / 2) ** (1 / effective_units(sample))
         bounds = (observed * rate, observed) if observed else (0.0, total * (1 - rate))
         return Interval(observed / expected, bounds[0] / expected, bounds[1] / expected)
     return ratio_of_means(sample, p).log().interval(confidence).exp()
 
 
-def _effective_units(sample: Sample) -> float:
+def effective_units(sample: Sample) -> float:
     """The effective number of rows, or of clusters, each with the weight of its rows."""
     w = weights_of(sample)
     if sample.clusters is not None:

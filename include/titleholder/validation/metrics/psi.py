@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from titleholder.validation.metrics.inputs import Array
+from titleholder.validation.metrics.inputs import Array, Labels, Rows
+from titleholder.validation.metrics.linearised import variance
 
 SEEN = 10
 """A category with fewer rows of the reference than this has no bin of its own: what is so rare comes and goes."""
@@ -35,9 +36,33 @@ class Psi(NamedTuple):
 
 
 class _Binned(NamedTuple):
+    """The bins that are not empty, and how many rows of either sample are in each."""
+
     labels: list[str]
     reference: Array
     actual: Array
+
+
+class _BinOfRows(NamedTuple):
+    """All bins, and in which one each row of either sample is."""
+
+    labels: list[str]
+    reference: Rows
+    actual: Rows
+
+    def counted(self) -> _Binned:
+        return _without_empty(self.labels, *(np.bincount(rows, minlength=len(self.labels)) for rows in self[1:]))
+
+
+def _table(found: _Binned) -> list[tuple[str, float, float]]:
+    shares = (counts / max(float(counts.sum()), 1.0) for counts in found[1:])
+    return list(zip(found.labels, *(each.tolist() for each in shares), strict=True))
+
+
+def _shares(found: _Binned) -> list[Array]:
+    """Of the reference and of the actual rows; an empty bin counts as half a row."""
+    counts = [np.maximum(each, 0.5) for each in found[1:]]
+    return [each / each.sum() for each in counts]
 
 
 def psi(reference: NDArray[Any], actual: NDArray[Any], *, bins: int, confidence: float) -> Psi:
@@ -63,37 +88,89 @@ def psi(reference: NDArray[Any], actual: NDArray[Any], *, bins: int, confidence:
     to small shifts, as for Pearson's statistic.
     """
     textual = reference.dtype.kind in "OUST" or actual.dtype.kind in "OUST"
-    found = _categories(reference, actual) if textual else _quantiles(reference, actual, bins)
+    found = _categories(reference, actual) if textual else _quantiles(reference, actual, bins).counted()
     n, m = float(found.reference.sum()), float(found.actual.sum())
-    shares = zip(found.reference / max(n, 1.0), found.actual / max(m, 1.0), strict=True)
-    table = [(label, float(r), float(a)) for label, (r, a) in zip(found.labels, shares, strict=True)]
+    table = _table(found)
     if not n or not m or len(table) < 2:
         return Psi(0.0 if n and m else math.nan, 0.0, math.inf, table)
-    before, after = (np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum() for counts in found[1:])
-    value, size = float(((after - before) * np.log(after / before)).sum()), n * m / (n + m)
-    lower, upper = (
-        _noncentrality(value * size, len(table) - 1, 0.5 + side * confidence / 2) / size for side in (1, -1)
+    before, after = _shares(found)
+    value = float(((after - before) * np.log(after / before)).sum())
+    return Psi(value, *_bounds(value, n * m / (n + m), len(table) - 1, confidence), table)
+
+
+def paired_psi(reference: Array, actual: Array, *, bins: int, confidence: float, clusters: Labels | None = None) -> Psi:
+    """The index of two scores of the same rows, with an interval that knows so.
+
+    The value is that of `psi`. Two models that rank alike put most rows into the same bin, so that their shares differ
+    by far less than those of two samples. Shares of n rows differ by `after - before`, whose covariance V is that of
+    the mean of n rows' moves from bin to bin; moves of one cluster's rows are added up first. To first order
+
+    - chance alone raises the index by the trace of V / before, on average (Rao & Scott, their generalised design
+      effects), and
+    - its standard error e follows from by how much each row moves it (the delta method).
+
+    The interval inverts the noncentral chi-squared distribution of s times the index with s = 4 index / e^2 and s times
+    that trace degrees of freedom, which has both. For two independent samples these are the size and the degrees of
+    freedom in `psi`. Where all rows move alike the interval is the value itself.
+
+    Args:
+        reference: the champion's scores, shape (n,), finite; their quantiles are the bins.
+        actual: the challenger's scores of the same rows, shape (n,), finite.
+        bins: how many quantiles.
+        confidence: of the two-sided interval.
+        clusters: which rows belong together, shape (n,).
+
+    Source: Rao & Scott (1981), The analysis of categorical data from complex sample surveys, Journal of the American
+    Statistical Association 76(374).
+    """
+    rows = _quantiles(reference, actual, bins)
+    found = rows.counted()
+    table = _table(found)
+    if len(reference) < 2 or len(table) < 2:
+        return Psi(0.0 if len(reference) else math.nan, 0.0, math.inf, table)
+    before, after = _shares(found)
+    value = float(((after - before) * np.log(after / before)).sum())
+    kept = np.unique(np.append(rows.reference, rows.actual), return_inverse=True)[1]
+    old, new = np.split(kept, 2)
+    moves = np.eye(len(table))[new] - np.eye(len(table))[old]
+    by_chance = sum(
+        variance(move - move.mean(), clusters)[0] / share for move, share in zip(moves.T, before, strict=True)
     )
-    return Psi(value, lower, max(upper, value), table)
+    slope = np.log(after / before)
+    pull = (slope + 1 - before / after)[new] + (1 - slope - after / before)[old]
+    squared_error = variance(pull - pull.mean(), clusters)[0]
+    n = len(reference)
+    return Psi(value, *_paired_bounds(value, by_chance / n**2, squared_error / n**2, confidence), table)
 
 
-def _noncentrality(statistic: float, freedom: int, level: float) -> float:
+def _paired_bounds(value: float, by_chance: float, squared_error: float, confidence: float) -> tuple[float, float]:
+    if not math.isfinite(squared_error):
+        return 0.0, math.inf
+    if not value or not squared_error:
+        return value, value
+    size = 4 * value / squared_error
+    return _bounds(value, size, size * by_chance, confidence)
+
+
+def _bounds(value: float, size: float, freedom: float, confidence: float) -> tuple[float, float]:
+    lower, upper = (_noncentrality(value * size, freedom, 0.5 + side * confidence / 2) / size for side in (1, -1))
+    return lower, max(upper, value)
+
+
+def _noncentrality(statistic: float, freedom: float, level: float) -> float:
     """The noncentrality under which the statistic is its distribution's `level` quantile, or 0."""
     if special.chdtr(freedom, statistic) <= level:
         return 0.0
     return float(special.chndtrinc(statistic, freedom, level))
 
 
-def _quantiles(reference: NDArray[Any], actual: NDArray[Any], bins: int) -> _Binned:
-    old, new = (values[~np.isnan(values)] for values in (reference.astype(float), actual.astype(float)))
-    cuts = _cuts(old, bins)
-    edges = [value if closed else np.nextafter(value, -np.inf) for value, closed in cuts]
-    counts = [
-        np.append(np.bincount(np.searchsorted(edges, seen), minlength=len(edges) + 1), len(values) - len(seen))
-        for seen, values in ((old, reference), (new, actual))
-    ]
+def _quantiles(reference: NDArray[Any], actual: NDArray[Any], bins: int) -> _BinOfRows:
+    before, after = (values.astype(float) for values in (reference, actual))
+    cuts = _cuts(before[~np.isnan(before)], bins)
+    edges = np.array([value if closed else np.nextafter(value, -np.inf) for value, closed in cuts])
     labels = [_span(low, high) for low, high in zip([None, *cuts], [*cuts, None], strict=True)]
-    return _without_empty([*labels, "missing"], *counts)
+    old, new = (np.where(np.isnan(v), len(labels), np.searchsorted(edges, v)) for v in (before, after))
+    return _BinOfRows([*labels, "missing"], old, new)
 
 
 Cut = tuple[float, bool]

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Psi
@@ -202,3 +203,82 @@ def test_a_shift_is_shown_once_there_are_rows_enough() -> None:
 def test_it_repeats_itself() -> None:
     assert found(OLD, NEW) == found(OLD, NEW)
     assert found(OLD, NEW).value == pytest.approx(found(OLD[::-1], NEW[::-1]).value, abs=1e-15)
+
+
+# of two models on the same rows
+
+
+def champion_and_challenger(
+    n: int, seed: int, *, alike: float, shift: float, groups: Array | None = None
+) -> tuple[Array, Array]:
+    """Normal scores, correlated by `alike`, the challenger's higher by `shift`; rows of a group have similar scores."""
+    rng = np.random.default_rng(seed)
+    shared, own = rng.standard_normal((2, n))
+    if groups is not None:
+        common = rng.standard_normal((2, int(groups.max()) + 1))[:, groups.astype(int)]
+        shared, own = np.sqrt(0.3) * shared + np.sqrt(0.7) * common[0], np.sqrt(0.3) * own + np.sqrt(0.7) * common[1]
+    return shared, alike * shared + np.sqrt(1 - alike**2) * own + shift
+
+
+def true_index(shift: float) -> float:
+    after = np.diff(stats.norm.cdf(np.append(stats.norm.ppf(np.arange(10) / 10), np.inf) - shift))
+    return float(((after - 0.1) * np.log(after / 0.1)).sum())
+
+
+def test_paired_and_independent_index_have_the_same_value_and_bins() -> None:
+    champion, challenger = champion_and_challenger(500, 0, alike=0.9, shift=0.3)
+    paired = metrics.paired_psi(champion, challenger, bins=10, confidence=0.95)
+    assert (paired.value, paired.table) == (found(champion, challenger).value, found(champion, challenger).table)
+
+
+@pytest.mark.parametrize(("alike", "shift"), [(0.9, 0.0), (0.9, 0.2), (0.99, 0.1), (0.9, 0.5)])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_the_paired_interval_covers_the_truth_about_as_often_as_it_says(
+    alike: float, shift: float, clustered: bool
+) -> None:
+    n, groups = 1000, np.arange(1000) // 4 if clustered else None
+    draws = []
+    for seed in range(200):
+        champion, challenger = champion_and_challenger(n, seed, alike=alike, shift=shift, groups=groups)
+        draws.append(metrics.paired_psi(champion, challenger, bins=10, confidence=0.95, clusters=groups))
+    truth = true_index(shift)
+    assert sum(d.lower > truth + 1e-12 for d in draws) <= 12  # of 200, where 5 are expected
+    assert sum(d.upper < truth for d in draws) <= 12
+
+
+def test_the_paired_interval_has_the_width_of_a_bootstrap_of_rows_where_a_shift_is_large() -> None:
+    champion, challenger = champion_and_challenger(2000, 1, alike=0.9, shift=0.5)
+    paired = metrics.paired_psi(champion, challenger, bins=10, confidence=0.95)
+    rng, draws = np.random.default_rng(2), []
+    for _ in range(300):
+        rows = rng.integers(0, 2000, 2000)
+        draws.append(found(champion[rows], challenger[rows]).value)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert paired.upper - paired.lower == pytest.approx(high - low, rel=0.15)
+    independent = found(champion, challenger)
+    assert independent.upper - independent.lower > 1.8 * (paired.upper - paired.lower)
+
+
+def test_of_two_samples_put_side_by_side_the_paired_interval_is_that_of_independent_ones() -> None:
+    """Clusters of rows that were shuffled: nothing ties a champion's score to the challenger's of the same row."""
+    champion, challenger = champion_and_challenger(5000, 3, alike=0.0, shift=0.3)
+    paired, free = metrics.paired_psi(champion, challenger, bins=10, confidence=0.95), found(champion, challenger)
+    assert (paired.lower, paired.upper) == pytest.approx((free.lower, free.upper), rel=0.05)
+
+
+def test_rows_that_come_twice_tell_no_more() -> None:
+    champion, challenger = (np.repeat(s, 2) for s in champion_and_challenger(800, 4, alike=0.9, shift=0.3))
+    single = metrics.paired_psi(champion[::2], challenger[::2], bins=10, confidence=0.95)
+    twice = metrics.paired_psi(champion, challenger, bins=10, confidence=0.95, clusters=np.arange(1600) // 2)
+    assert twice[:3] == pytest.approx(single[:3], rel=1e-6)
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    scores = np.linspace(0.01, 0.99, 300)
+    assert metrics.paired_psi(scores, scores, bins=10, confidence=0.95)[:3] == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_of_less_than_two_rows_no_pair_is_known(n: int) -> None:
+    few = metrics.paired_psi(np.ones(n), np.ones(n), bins=10, confidence=0.95)
+    assert (few.lower, few.upper) == (0.0, math.inf)
