@@ -108,7 +108,7 @@ def count(value: int) -> str:
 
 def percent(share: float | None) -> str:
     """`6.5%`."""
-    return NOTHING if share is None or not math.isfinite(share) else f"{share:.1%}"
+    return NOTHING if share is None or not math.isfinite(share) else f"{share:.1%}".replace("-", MINUS)
 
 
 def confidence(level: float) -> str:

@@ -14,6 +14,7 @@ from localstack.state import State
 from support.audit_world import MONTHS, World, build, models_in, replaced
 from support.retraining import TESTER, retrain, settle
 from titleholder.cli.main import app
+from titleholder.data import snapshots
 from titleholder.data.scores import Array, ScoreKey
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger.decision import Decision
@@ -21,6 +22,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.windows import midnight
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
@@ -28,6 +30,32 @@ from titleholder.workflow.warm_start import of_run
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_rerun"
+
+
+def test_rows_that_were_not_accepted_are_left_out_of_every_step_and_of_a_reproduction(settings: Settings) -> None:
+    """A quarter of the rows, those of little noise, are declined and have no outcome."""
+    tiny = load_specs(only="tiny")["tiny"].model_dump(mode="json")
+    sql = tiny["sql"].replace("bad,", "noise > -0.67 as accepted, case when noise > -0.67 then bad end as bad,")
+    columns = {**tiny["columns"], "accepted": "accepted"}
+    judgement = {**tiny["judgement"], "rule": "fresh", "cut_off": {"accept": "below", "share": 0.5}}
+    spec = ModelSpec.restore({**tiny, "sql": sql, "columns": columns, "judgement": judgement})
+    url, only = connection_url("warehouse"), ("scorecard",)
+    for month in (1, 2):
+        as_of = date(2024, month, 1)
+        snapshot = steps.extract(spec, as_of, "accepted", url=url, origin=TESTER, settings=settings, candidates=only)
+        decision = settle(
+            steps.nominate([steps.train(snapshot, *only, settings=settings)], settings=settings), settings
+        )
+        steps.report(decision.id, origin=TESTER, settings=settings)
+        with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
+            whole = extract.read()
+        held = whole[whole["happened_at"] >= midnight(snapshot.spans.holdout_start)]
+        assert decision.judged.rows == held["accepted"].sum() < len(held)
+        assert decision.judged.note.endswith(f"{decision.judged.rows:,} of {len(held):,} rows of the judged period.")
+        assert_the_same(reproduce(decision.id, settings=settings))
+        run = Registry(settings.tracking_uri).models.training_run("tiny", decision.challenger)
+        assert run is not None
+        assert int(run.params["rows"]) == whole["accepted"].sum() - held["accepted"].sum()
 
 
 def test_a_search_that_tried_the_parameters_of_earlier_models_is_reproduced(settings: Settings) -> None:

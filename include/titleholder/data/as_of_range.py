@@ -67,10 +67,10 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
 
 
 def _events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
-    """The number of rows that the spec's query returns at `as_of` for each day of event time, over all of the past."""
+    """The number of rows with an outcome that the query returns at `as_of` for each day of event time so far."""
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=as_of)
     with extraction.opened(url, spec, spans, as_of) as session:
-        _, batches = session.read(by_day(spec.sql, spec.columns.event_time))
+        _, batches = session.read(by_day(spec.sql, spec.columns.event_time, spec.columns.accepted))
         rows = [row for batch in batches for row in batch.to_pylist()]
     return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}
 

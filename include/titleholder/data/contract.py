@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 from pandera.errors import SchemaErrors
@@ -38,7 +39,8 @@ def violations(
     frame = frame.reset_index(drop=True)
     single = frame.loc[:, ~frame.columns.duplicated()]
     rows = _row_violations(single, spec, spans) if to_train else ()
-    return [*_column_diff(frame, spec), *_cell_violations(single, spec, spans, as_of), *rows]
+    cells = _cell_violations(single, spec, spans, as_of)
+    return [*_column_diff(frame, spec), *cells, *_outcome_violations(single, spec), *rows]
 
 
 def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
@@ -69,6 +71,21 @@ def _cell_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_
             yield _describe(str(column), str(message), group, frame, spec)
 
 
+def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+    """Accepted rows without an outcome, and rows with one that were not accepted."""
+    target, accepted = spec.columns.target, spec.columns.accepted
+    if accepted is None or target not in frame or accepted not in frame or not types.is_bool_dtype(frame[accepted]):
+        return
+    known = frame[target].notna()
+    for wrong, text in (
+        (frame[accepted] & ~known, "is missing (null) although the row was accepted"),
+        (~frame[accepted] & known, "is known although the row was not accepted; let the query return null"),
+    ):
+        if wrong.any():
+            cases = pd.DataFrame({"index": np.flatnonzero(wrong)})
+            yield _describe(target, text, cases, frame, spec)
+
+
 def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> str:
     text = {"not_nullable": "is missing (null)", "field_uniqueness": "is not unique"}.get(message, message)
     rows = cases["index"].dropna()
@@ -91,8 +108,10 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
             nullable=False,
             checks=[time_type, Check(inside, error=f"is outside the window [{spans.train_start}, {spans.matured})")],
         ),
-        names.target: Column(nullable=False, checks=_target_checks(spec)),
+        names.target: Column(nullable=names.accepted is not None, checks=_target_checks(spec)),
     }
+    if names.accepted:
+        schema[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
     if names.weight:
         positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
         schema[names.weight] = Column(
@@ -116,7 +135,7 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
 
 
 def _target_checks(spec: ModelSpec) -> list[Check]:
-    number = _typed(types.is_numeric_dtype, "a number")
+    number = _typed(types.is_numeric_dtype, "a number", gaps=spec.columns.accepted is not None)
     if spec.task == "regression":
         finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
         return [number, Check(finite, error="is infinite")]
@@ -139,9 +158,9 @@ def _are_categories(values: pd.Series) -> bool:
     )
 
 
-def _typed(right: Callable[[Any], bool], wanted: str) -> Check:
-    """A check that fails once for a whole column of the wrong type."""
-    return Check(lambda s: s.isna().all() or right(s.dtype), error=_wrong_type(wanted))
+def _typed(right: Callable[[Any], bool], wanted: str, *, gaps: bool = False) -> Check:
+    """A check that fails once for a whole column of the wrong type; with `gaps`, not where these made objects of it."""
+    return Check(lambda s: s.isna().all() or right((s.infer_objects() if gaps else s).dtype), error=_wrong_type(wanted))
 
 
 def _wrong_type(wanted: str) -> str:
@@ -165,8 +184,11 @@ def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> str:
 
 def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.DataFrame:
     time = spec.columns.event_time
-    readable = len(frame) and time in frame and _is_moment(frame[time].dtype)
-    return frame[frame[time] < midnight(spans.holdout_start)] if readable else frame
+    if not (len(frame) and time in frame and _is_moment(frame[time].dtype)):
+        return frame
+    accepted = spec.columns.accepted
+    known = frame[accepted] if accepted in frame and types.is_bool_dtype(frame[accepted]) else True
+    return frame[(frame[time] < midnight(spans.holdout_start)) & known]
 
 
 def _row_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:

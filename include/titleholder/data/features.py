@@ -27,6 +27,12 @@ def weights(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64] | None:
     return frame[spec.columns.weight].to_numpy(dtype=np.float64) if spec.columns.weight else None
 
 
+def accepted(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.bool_]:
+    """Which rows have an outcome: those that were accepted, where the spec names a column that says so, else all."""
+    column = spec.columns.accepted
+    return frame[column].to_numpy(dtype=bool) if column else np.ones(len(frame), dtype=bool)
+
+
 def target(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64]:
     """The outcomes, float64 of shape (rows,)."""
     return frame[spec.columns.target].to_numpy(dtype=np.float64)

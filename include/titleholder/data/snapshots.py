@@ -48,11 +48,13 @@ class Extract:
         event_time: str | None = None,
         start: date | None = None,
         end: date | None = None,
+        where: str | None = None,
         at: NDArray[np.int64] | None = None,
         positions: bool = False,
     ) -> pd.DataFrame:
         """These columns (default: all), in this order, of the rows with `start <= event_time < end`.
 
+        Of those only whose Boolean column `where` is true, if one is given; `event_time` is then needed too.
         With `at`, of the rows at these ascending positions instead.
 
         A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
@@ -63,8 +65,8 @@ class Extract:
             DataError: for a column that the extract does not have.
         """
         chosen = at
-        if chosen is None and (start is not None or end is not None):
-            chosen = self.positions(event_time, start, end)
+        if chosen is None and (start is not None or end is not None or where is not None):
+            chosen = self.positions(event_time, start, end, where)
         names = None if columns is None else list(dict.fromkeys(columns))
         self._require(names or ())
         frame: pd.DataFrame = self._table(names, chosen).to_pandas(split_blocks=True, self_destruct=True)
@@ -75,9 +77,11 @@ class Extract:
         return frame.set_axis(chosen) if positions else frame
 
     def positions(
-        self, event_time: str | None, start: date | None = None, end: date | None = None
+        self, event_time: str | None, start: date | None = None, end: date | None = None, where: str | None = None
     ) -> NDArray[np.int64]:
         """The positions, from 0 and ascending, of the rows with `start <= event_time < end`; shape (rows,).
+
+        Of those only whose Boolean column `where` is true, if one is given.
 
         Raises:
             DataError: when the extract has no column `event_time`, or it holds no timestamps.
@@ -91,6 +95,9 @@ class Extract:
             if moment is not None:
                 within = compare(times, pa.scalar(_instant(moment), type=times.type))
                 inside &= pc.fill_null(within, False).to_numpy()
+        if where is not None:
+            self._require([where])
+            inside &= pc.fill_null(self._file.read(columns=[where]).column(0), False).to_numpy()
         return np.flatnonzero(inside)
 
     def _table(self, names: list[str] | None, chosen: NDArray[np.int64] | None) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from titleholder import formatting
-from titleholder.reports import thresholds
+from titleholder.reports import accepted_only, features, thresholds
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, outcome, safe_links
 from titleholder.reports.history import MetricHistory, occasions
@@ -23,6 +23,9 @@ from titleholder.reports.plots import (
 from titleholder.reports.plots.drawing import Picture, scored_models
 from titleholder.reports.rendering import render
 from titleholder.spec.metrics import METRICS
+from titleholder.training import benchmark
+from titleholder.validation.checks.benchmark import benchmark_comparison
+from titleholder.validation.checks.missing_inputs import missing_inputs
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.verdict import Verdict
 
@@ -77,6 +80,12 @@ def _from_rows(facts: Facts, verdict: Verdict, evidence: Evidence) -> Content:
         "resamples": min(groups.RESAMPLES, evidence.spec.judgement.resamples),
         "swap_set": _swap_set(evidence),
         "importance": _importance(evidence),
+        "event_rates": accepted_only.event_rate_bounds(evidence),
+        "assumptions": accepted_only.assumptions(evidence),
+        "untuned": _benchmark(evidence),
+        "features": features.feature_stability(evidence),
+        "features_shown": features.SHOWN,
+        "missing_inputs": missing_inputs(evidence),
         "settings": thresholds.settings(evidence.spec.judgement),
         "check_settings": thresholds.check_settings(evidence.spec.judgement),
     }
@@ -135,6 +144,14 @@ def _importance(evidence: Evidence) -> Content | None:
         "repeats": importance.REPEATS,
         "picture": importance.importance_picture(evidence, features),
     }
+
+
+def _benchmark(evidence: Evidence) -> Content | None:
+    compared = benchmark_comparison(evidence)
+    if compared is None:
+        return None
+    estimator = benchmark.SCORECARDS[evidence.spec.task].estimator.rpartition(".")[2]
+    return {"compared": compared, "estimator": estimator, "rows": benchmark.ROWS}
 
 
 def _metrics(verdict: Verdict) -> list[Content]:

@@ -100,6 +100,17 @@ class GradeOrder(Rule):
     tolerance: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
+class Benchmark(Rule):
+    """Not shown to be worse than an untuned scorecard of the same rows by more than `tolerance`.
+
+    In the metric's unit, or as a share of the challenger's metric where `tolerated_loss` is one; by default a tenth of
+    the metric's default `tolerated_loss` (of ROC AUC 0.001).
+    """
+
+    severity: Severity = "warn"
+    tolerance: float | None = Field(default=None, ge=0.0, lt=1.0)
+
+
 class Segments(Rule):
     """No segment with enough events is shown to lose more than this, in the metric's units."""
 
@@ -133,6 +144,27 @@ class Stability(Rule):
     severity: Severity = "warn"
     psi: float = Field(default=0.25, gt=0.0)
     bins: int = Field(default=10, ge=2, le=100)
+
+
+class FeatureStability(Stability):
+    """No feature's population stability index from training to holdout is shown to exceed this.
+
+    >>> FeatureStability().psi
+    0.25
+    """
+
+
+class MissingRates(Rule):
+    """No feature's share of missing values is shown to have changed by more than this from training to holdout.
+
+    >>> MissingRates(change=5)
+    Traceback (most recent call last):
+        ...
+    pydantic_core._pydantic_core.ValidationError: ... Input should be less than 1...
+    """
+
+    severity: Severity = "warn"
+    change: float = Field(default=0.05, gt=0.0, lt=1.0)
 
 
 class TooGood(Rule):
@@ -238,11 +270,22 @@ class Reload(Rule):
     tolerance: float = Field(default=1e-12, ge=0.0)
 
 
+class MissingInputs(Rule):
+    """Rows that lack one feature get a score, and the metric is not shown to lose more than `loss` without it.
+
+    In the metric's unit, or as a share of the challenger's metric where `tolerated_loss` is one; by default five times
+    the metric's default `tolerated_loss` (of ROC AUC 0.05).
+    """
+
+    severity: Severity = "warn"
+    loss: float | None = Field(default=None, gt=0.0, lt=1.0)
+
+
 class Checks(StrictModel):
     """The settings of every check that has any.
 
-    >>> [key for key, rule in Checks() if rule.severity == "warn"]
-    ['cohorts', 'champion_floors', 'grade_calibration', 'grade_order', 'drift', 'shift', 'fairness']
+    >>> [key for key, rule in Checks() if rule.severity == "block"][:3]
+    ['baseline', 'calibration', 'segments']
     """
 
     baseline: Baseline = Baseline()
@@ -251,11 +294,14 @@ class Checks(StrictModel):
     champion_floors: ChampionFloors = ChampionFloors()
     grade_calibration: GradeCalibration = GradeCalibration()
     grade_order: GradeOrder = GradeOrder()
+    benchmark: Benchmark = Benchmark()
     segments: Segments = Segments()
     profit: ProfitRule = ProfitRule()
     swap_set: SwapSet = SwapSet()
     drift: Stability = Stability()
     shift: Stability = Stability()
+    feature_drift: FeatureStability = FeatureStability()
+    missing_rates: MissingRates = MissingRates()
     too_good: TooGood = TooGood()
     single_feature: SingleFeature = SingleFeature()
     plausible: Plausible = Plausible()
@@ -263,3 +309,4 @@ class Checks(StrictModel):
     monotone: Monotone = Monotone()
     signature: Signature = Signature()
     reload: Reload = Reload()
+    missing_inputs: MissingInputs = MissingInputs()

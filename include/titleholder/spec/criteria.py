@@ -142,6 +142,18 @@ class Judgement(StrictModel):
         return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
 
     @property
+    def benchmark_tolerance(self) -> float:
+        """How much worse than the untuned benchmark a challenger may be, in the unit of `tolerance`."""
+        given = self.checks.benchmark.tolerance
+        return METRICS[self.metric].tolerated_loss / 10 if given is None else given
+
+    @property
+    def missing_loss(self) -> float:
+        """What a challenger may lose where one feature is missing, in the unit of `tolerance`."""
+        given = self.checks.missing_inputs.loss
+        return METRICS[self.metric].tolerated_loss * 5 if given is None else given
+
+    @property
     def tolerance(self) -> float:
         """The tolerated loss of the rule `fresh`: in the metric's unit, or a share (see `METRICS`)."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss

@@ -75,6 +75,8 @@ class Columns(StrictModel):
     target: Column
     weight: Column | None = None
     cluster: Column | None = None
+    accepted: Column | None = None
+    """True for rows that were accepted: only these have an outcome, and only these are trained on and judged."""
     numeric: tuple[Column, ...] = ()
     categorical: tuple[Column, ...] = ()
     segments: tuple[Column, ...] = ()
@@ -93,14 +95,14 @@ class Columns(StrictModel):
     @property
     def all(self) -> list[str]:
         """Every column that the query must return, each once."""
-        keys = [self.entity, self.event_time, self.known_at, self.target, self.weight, self.cluster]
+        keys = [self.entity, self.event_time, self.known_at, self.target, self.weight, self.cluster, self.accepted]
         return list(dict.fromkeys([*filter(None, keys), *self.features, *self.segments, *self.protected]))
 
     @model_validator(mode="after")
     def _one_role_each(self) -> Self:
         if not self.features:
             raise ValueError("name at least one feature under numeric or categorical")
-        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight) if c]
+        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight, self.accepted) if c]
         roles = [*keys, *self.numeric, *self.categorical]
         if twice := sorted({c for c in roles if roles.count(c) > 1}):
             raise ValueError(f"columns with two roles: {', '.join(twice)}")

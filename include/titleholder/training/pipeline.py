@@ -20,7 +20,7 @@ from titleholder.training import estimators
 from titleholder.validation.metrics import Array
 
 MISSING = "(missing)"
-MAX_CATEGORIES = 200  # below the 255 bins that histogram-based trees have for one column
+MAX_CATEGORIES = 200  # below the 255 bins that histogram-based trees have for one column; one-hot, a dense column each
 Encoding = Literal["linear", "tree"]
 
 
@@ -79,6 +79,11 @@ def _linear_steps() -> tuple[Any, Any]:
     )
     one_hot = make_pipeline(
         SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True),
-        OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20, sparse_output=False),
+        OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            min_frequency=20,
+            max_categories=MAX_CATEGORIES,
+            sparse_output=False,
+        ),
     )
     return scale, one_hot

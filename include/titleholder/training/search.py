@@ -127,7 +127,7 @@ def fit(
         with threadpool_limits(1):
             trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
             best = ranked(trials, spec, lambda trial: trial["score"])[0]
-            pipeline = _fit_pipeline(spec, candidate, best["params"], rows)
+            pipeline = fit_pipeline(spec, candidate, best["params"], rows)
     except TitleholderError:
         raise
     except Exception as error:  # the estimator may be any class, and so may its exceptions
@@ -262,15 +262,21 @@ def _fold_predictions(
             f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
             "use fewer folds (training.search.folds) or a longer training window"
         )
-    return score(_fit_pipeline(spec, candidate, params, train), test.X, spec)
+    return score(fit_pipeline(spec, candidate, params, train), test.X, spec)
 
 
 def _fold_score(spec: ModelSpec, test: TrainingRows, predicted: metrics.Array) -> float:
     return metrics.compute(spec.search_metric, test.y, predicted, spec.judgement, test.weights)
 
 
-def _fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:
-    """A numeric column without any value is fitted as a constant: some trees fail on it otherwise."""
+def fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:
+    """The candidate's pipeline with these parameters, fitted on these rows.
+
+    A numeric column without any value is fitted as a constant: some trees fail on it otherwise.
+
+    Raises:
+        SpecError: when the estimator cannot be fitted with weights and the spec names a column of them.
+    """
     empty = [c for c in spec.columns.numeric if rows.X[c].isna().all()]
     pipeline = build(spec, candidate, params)
     weights = {} if rows.weights is None else {"model__sample_weight": rows.weights}

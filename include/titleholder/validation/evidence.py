@@ -29,6 +29,29 @@ class TrainingSample(BaseModel):
     scores: NDArray[np.float64]
 
 
+class BenchmarkScores(BaseModel):
+    """What the untuned benchmark answers for the judged rows; None where it could not be fitted, and why."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    scores: NDArray[np.float64] | None
+    problem: str = ""
+
+    def at(self, rows: NDArray[np.bool_]) -> BenchmarkScores:
+        """The same of some rows."""
+        return self.model_copy(update={"scores": None if self.scores is None else self.scores[rows]})
+
+
+class UnobservedRows(BaseModel):
+    """Scores and weights of the rows of the judged period that were not accepted: nobody saw their outcomes."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    challenger: NDArray[np.float64]
+    champion: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
+
+
 class UnfitCandidate(BaseModel):
     """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself.
 
@@ -53,7 +76,8 @@ class Evidence(BaseModel):
     challenger's training rows. `predict` gives the challenger's scores of other rows with the same features. `inputs`
     and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores of the first training
     rows when the challenger was trained, `reloaded` those of the model read back. `unfit` are the candidates that were
-    judged on the same rows before this one.
+    judged on the same rows before this one. `benchmark` is None where the spec does not ask for one,
+    `unobserved` where it does not say which rows were accepted.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -78,6 +102,8 @@ class Evidence(BaseModel):
     recorded: NDArray[np.float64] | None = None
     reloaded: NDArray[np.float64] | None = None
     unfit: tuple[UnfitCandidate, ...] = ()
+    benchmark: BenchmarkScores | None = None
+    unobserved: UnobservedRows | None = None
 
     @property
     def confidence(self) -> float:
@@ -108,6 +134,12 @@ class Evidence(BaseModel):
     def measurable(self) -> bool:
         """Whether a metric can be computed: two rows, and of a classification both classes."""
         return measurable(self.spec, self.y)
+
+    def sampled(self, most: int) -> NDArray[np.intp]:
+        """Positions of at most so many judged rows, ascending: all, or some drawn at random with the spec's seed."""
+        n = len(self.y)
+        rng = np.random.default_rng(self.spec.training.seed)
+        return np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
 
 
 def events(spec: ModelSpec, y: Array) -> int:

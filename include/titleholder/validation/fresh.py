@@ -55,14 +55,16 @@ class Freshness(BaseModel):
         return self.tolerable and self.better
 
 
-def loss_limit(judgement: Judgement, champion: float, sample: Sample) -> float:
-    """The tolerated loss in the deciding metric's unit, for a champion with this metric on these judged rows."""
+def in_unit(judgement: Judgement, loss: float, metric: float, sample: Sample) -> float:
+    """A loss in the deciding metric's unit, which the spec may give as a share: of a model's metric on these judged rows,
+    or of the amounts at stake on them.
+    """
     share_of = METRICS[judgement.metric].share_of
     if share_of is None:
-        return judgement.tolerance
+        return loss
     if share_of == "the champion's metric" or judgement.profit is None:
-        return judgement.tolerance * abs(champion)
-    return judgement.tolerance * at_stake(judgement.profit, sample)
+        return loss * abs(metric)
+    return loss * at_stake(judgement.profit, sample)
 
 
 def challenge(gain: Gain, *, tolerated_loss: float, minimum_gain: float, confidence: float) -> Freshness:

@@ -15,7 +15,7 @@ from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable
-from titleholder.validation.fresh import Freshness, challenge, loss_limit
+from titleholder.validation.fresh import Freshness, challenge, in_unit
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
 
@@ -213,7 +213,9 @@ def _second_chance(evidence: Evidence, reign: Reign | None, holdout: tuple[date,
 
 def _loss_limit(evidence: Evidence, champion: dict[str, float]) -> float | None:
     judgement = evidence.spec.judgement
-    return loss_limit(judgement, champion[judgement.metric], evidence.sample) if judgement.metric in champion else None
+    if judgement.metric not in champion:
+        return None
+    return in_unit(judgement, judgement.tolerance, champion[judgement.metric], evidence.sample)
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:

@@ -253,7 +253,9 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     """How the model's scores differ from those stored when it was trained; empty where they do not."""
     spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
-        positions = extract.positions(spec.columns.event_time, end=spans.holdout_start)[:RELOADED_ROWS]
+        columns = spec.columns
+        trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
+        positions = trained_on[:RELOADED_ROWS]
         first = extract.read(spec.columns.features, at=positions)
     key = ScoreKey(spec.name, row["training_run_id"], row["snapshot_sha256"])
     stored = scores.of_training(key, positions)

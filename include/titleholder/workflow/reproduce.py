@@ -96,7 +96,8 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
-    training = whole[whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)]
+    before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)
+    training, holdout = whole[before_holdout & features.accepted(whole, spec)], whole[~before_holdout]
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
     scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), {row.challenger: fitted.pipeline})
@@ -105,7 +106,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     tallies = [
         _windows(stored, row, spec),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
-        *_stored_scores(row, training, champion, whole, scorer),
+        *_stored_scores(row, training, champion, holdout, scorer),
         _model(row, spec, whole, fitted, registry),
         *_unfit(row, champion, scorer),
         *_verdict(stored, row, before, verdict),
@@ -159,7 +160,7 @@ def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterat
 
 
 def _stored_scores(
-    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, whole: pd.DataFrame, scorer: Scorer
+    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
 ) -> Iterator[Tally]:
     """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
@@ -168,7 +169,7 @@ def _stored_scores(
     _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
     if champion:
-        tally, holdout = Tally("champion's scores"), whole.drop(training.index)
+        tally = Tally("champion's scores")
         believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.index.to_numpy(dtype=np.int64))
         with _champion_readable(row):
             _compare_scores(tally, believed, scorer.predict(champion, holdout), "champion.scores")

@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
-from titleholder.errors import ColumnsError, DataError
+from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.training import pipeline
+from titleholder.training import benchmark, pipeline
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.evidence import Evidence, TrainingSample, UnfitCandidate
+from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnfitCandidate, UnobservedRows
 from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
 from titleholder.workflow.payloads import Challenger
 
@@ -208,11 +208,14 @@ def compare(
     with snapshots.opened(comparison.uri, comparison.sha256) as extract:
         split = comparison.spans.holdout_start
         holdout = extract.read(event_time=columns.event_time, start=split, positions=True)
-        trained_on = extract.positions(columns.event_time, end=split)
+        trained_on = extract.positions(columns.event_time, end=split, where=columns.accepted)
         sample = extract.read([*trained_columns(spec), columns.event_time], at=spread(trained_on), positions=True)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
+        untuned = _benchmark_scores(spec, extract, trained_on, holdout, scorer.store)
     start, note = judged_from(comparison, reign)
-    judged = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
+    since = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
+    accepted = features.accepted(holdout, spec)
+    judged, scores = since & accepted, _both_scores(comparison, reign, champion, holdout, scorer)
     frame = holdout[judged].reset_index(drop=True)
     recorded = scorer.recorded(challenger, comparison.sha256, first) if reload else None
     evidence = Evidence(
@@ -220,8 +223,8 @@ def compare(
         candidate=comparison.candidate,
         frame=frame,
         y=features.target(frame, spec),
-        challenger=scorer.scores(challenger, comparison.sha256, holdout)[judged],
-        champion=_champion_scores(comparison, reign, champion, holdout, scorer, judged),
+        challenger=scores.challenger[judged],
+        champion=None if scores.champion is None else scores.champion[judged],
         weights=features.weights(frame, spec),
         clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
         training=TrainingSample(
@@ -235,14 +238,26 @@ def compare(
         recorded=np.empty(0) if reload and recorded is None else recorded,
         reloaded=scorer.predict(challenger, first) if reload else None,
         unfit=comparison.unfit,
+        benchmark=None if untuned is None else untuned.at(judged),
+        unobserved=_unobserved(spec, scores, holdout, since & ~accepted),
     )
     return ScoredComparison(
         as_of=comparison.as_of,
         evidence=evidence,
         reign=reign,
         holdout=(start, comparison.spans.matured),
-        note=note,
+        note=f"{note} {_accepted_only(spec, int(judged.sum()), int(since.sum()))}".strip(),
     )
+
+
+def _accepted_only(spec: ModelSpec, judged: int, rows: int) -> str:
+    """That only accepted rows were seen, where the spec says so; else empty."""
+    if spec.columns.accepted is None:
+        return ""
+    said = f"Only accepted rows have outcomes ({spec.columns.accepted}), so only these were trained on and judged"
+    if judged == rows:
+        return f"{said}; the query returns no others, so nothing is known of them."
+    return f"{said}: {judged:,} of {rows:,} rows of the judged period."
 
 
 def trained_columns(spec: ModelSpec) -> list[str]:
@@ -251,10 +266,10 @@ def trained_columns(spec: ModelSpec) -> list[str]:
     return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
 
 
-def spread(positions: Positions) -> Positions:
-    """The training rows that checks look at: all, or `SAMPLE_ROWS` of them spread evenly."""
+def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
+    """The training rows that checks look at: all, or at most so many of them spread evenly."""
     n = len(positions)
-    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, SAMPLE_ROWS)).astype(int))]
+    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))]
     return chosen
 
 
@@ -280,20 +295,57 @@ def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]
     return min(reign.trained_through, comparison.spans.matured), note
 
 
-def _champion_scores(
-    comparison: Comparison,
-    reign: Reign | None,
-    champion: TrainedVersion | None,
-    holdout: pd.DataFrame,
-    scorer: Scorer,
-    judged: NDArray[np.bool_],
-) -> Array | None:
-    if reign is None:
+def _benchmark_scores(
+    spec: ModelSpec, extract: snapshots.Extract, trained_on: Positions, holdout: pd.DataFrame, store: ScoreStore
+) -> BenchmarkScores | None:
+    """What the untuned benchmark answers for the holdout; None where TH208 is off.
+
+    It is a function of the snapshot and the spec, so it is fitted once for both and only its scores are stored.
+    """
+    if spec.judgement.checks.benchmark.severity == "off":
         return None
+
+    def compute(positions: Positions) -> Array:
+        rows = extract.read(trained_columns(spec), at=spread(trained_on, benchmark.ROWS))
+        fitted = benchmark.fit(rows, spec)
+        return predict(fitted, spec, holdout.loc[positions])
+
+    key = ScoreKey(spec.name, f"benchmark-{spec.training_fingerprint()}", extract.sha256)
+    try:
+        return BenchmarkScores(scores=store.scores(key, holdout.index.to_numpy(dtype=np.int64), compute))
+    except TrainingError as error:
+        return BenchmarkScores(scores=None, problem=f"{str(error).rstrip('.')}.")
+
+
+class _BothScores(NamedTuple):
+    challenger: Array
+    champion: Array | None
+
+
+def _both_scores(
+    comparison: Comparison, reign: Reign | None, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
+) -> _BothScores:
+    """Both models' scores of every row of the holdout."""
+    own = scorer.scores(comparison.challenger, comparison.sha256, holdout)
+    if reign is None:
+        return _BothScores(own, None)
     if champion is None:
         raise DataError(f"{comparison.spec.name}: no decision says how champion {reign.version} was trained")
     require_columns(champion.spec, reign.version, holdout)
-    return scorer.scores(champion, comparison.sha256, holdout)[judged]
+    return _BothScores(own, scorer.scores(champion, comparison.sha256, holdout))
+
+
+def _unobserved(
+    spec: ModelSpec, scores: _BothScores, holdout: pd.DataFrame, rows: NDArray[np.bool_]
+) -> UnobservedRows | None:
+    """These rows of the holdout, which were not accepted; None where the spec does not say which were."""
+    if spec.columns.accepted is None:
+        return None
+    return UnobservedRows(
+        challenger=scores.challenger[rows],
+        champion=None if scores.champion is None else scores.champion[rows],
+        weights=features.weights(holdout[rows], spec),
+    )
 
 
 def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:

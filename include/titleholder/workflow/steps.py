@@ -169,7 +169,11 @@ def _train_and_log(
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
         columns = [*trained_columns(spec), spec.columns.event_time]
         rows = extract.read(
-            columns, event_time=spec.columns.event_time, end=snapshot.spans.holdout_start, positions=True
+            columns,
+            event_time=spec.columns.event_time,
+            end=snapshot.spans.holdout_start,
+            where=spec.columns.accepted,
+            positions=True,
         )
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)

@@ -275,3 +275,43 @@ def test_every_row_belongs_to_a_cluster() -> None:
     frame.loc[4, "customer"] = None
     (said,) = found(frame, WEIGHTED)
     assert said.startswith("customer: is missing (null) (1 row")
+
+
+ACCEPTED = a_spec(columns__accepted="accepted")
+
+
+def applications(**bent: Any) -> pd.DataFrame:
+    """Every third row was not accepted and has no outcome."""
+    frame = rows(ACCEPTED)
+    accepted = frame.index % 3 > 0
+    return frame.assign(accepted=accepted, bad=frame["bad"].where(accepted)).assign(**bent)
+
+
+def test_rows_that_were_not_accepted_have_no_outcome() -> None:
+    assert found(applications(), ACCEPTED) == []
+    as_bool = applications()["bad"].astype(object).map({0.0: False, 1.0: True}, na_action="ignore")
+    assert found(applications(bad=as_bool), ACCEPTED) == []
+    assert found(rows().assign(accepted=True), ACCEPTED) == []
+
+
+def test_an_accepted_row_without_an_outcome_and_another_with_one_are_violations() -> None:
+    frame = applications()
+    frame.loc[4, "bad"], frame.loc[[3, 6], "bad"] = np.nan, 1.0
+    assert found(frame, ACCEPTED) == [
+        "bad: is missing (null) although the row was accepted (1 row, e.g. nan, loan_id 4)",
+        "bad: is known although the row was not accepted; let the query return null (2 rows, e.g. 1.0, loan_id 3)",
+    ]
+
+
+def test_whether_a_row_was_accepted_is_always_known_and_true_or_false() -> None:
+    gap = applications(accepted=applications()["accepted"].astype(object).mask(applications().index == 5, None))
+    assert found(gap, ACCEPTED) == ["accepted: is missing (null) (1 row, e.g. None, loan_id 5)"]
+    number = applications(accepted=applications()["accepted"].astype(int))
+    assert found(number, ACCEPTED) == ["accepted: has the wrong type; it must be true/false"]
+
+
+def test_only_accepted_rows_count_as_rows_to_train_on() -> None:
+    """There are 96 training rows, of which 64 were accepted."""
+    enough, more = (a_spec(columns__accepted="accepted", training__minimum_rows=n) for n in (64, 65))
+    assert contract.too_few(applications(), enough, spans_of(enough)) == ""
+    assert "too few rows to train on: 64 in" in contract.too_few(applications(), more, spans_of(more))

@@ -13,6 +13,12 @@ from support.factories import a_spec, rows
 from titleholder.data import features
 
 
+def test_only_accepted_rows_have_an_outcome_where_the_spec_names_the_column() -> None:
+    frame = rows(n=3).assign(accepted=[True, False, True])
+    assert features.accepted(frame, a_spec(columns__accepted="accepted")).tolist() == [True, False, True]
+    assert features.accepted(frame, a_spec()).tolist() == [True, True, True]
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

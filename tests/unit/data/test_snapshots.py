@@ -141,6 +141,16 @@ def test_a_range_of_event_time_is_half_open(
     assert placed["x"].tolist() == expected["x"].tolist()
 
 
+def test_rows_whose_column_is_true_can_be_chosen_and_a_gap_is_not_true(tmp_path: Path) -> None:
+    times = pa.array([START + timedelta(days=d) for d in range(5)], pa.timestamp("us", tz="UTC"))
+    extract = write(tmp_path, pa.table({"at": times, "n": range(5), "kept": [True, False, None, True, True]}))
+    assert extract.positions("at", where="kept").tolist() == [0, 3, 4]
+    found = extract.read(["n"], event_time="at", end=date(2024, 1, 5), where="kept", positions=True)
+    assert found["n"].tolist() == found.index.tolist() == [0, 3]
+    with pytest.raises(DataError, match="has no column gone"):
+        extract.positions("at", where="gone")
+
+
 def test_rows_out_of_order_and_without_a_time(tmp_path: Path) -> None:
     times = [START + timedelta(days=d) if d is not None else None for d in (3, None, 1, 9, 2, None)]
     rows = pa.table({"at": pa.array(times, pa.timestamp("us", tz="UTC")), "n": range(6)})

@@ -11,27 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.factories import a_spec
+from support.factories import a_spec, rows
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
 from titleholder.validation.checks.base import Result
-from titleholder.validation.evidence import Evidence
+from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
 from titleholder.validation.verdict import Verdict
 
-SECTIONS = [
-    "numbers",
-    "checks",
-    "evidence",
-    "curves",
-    "grades",
-    "groups",
-    "swap_set",
-    "importance",
-    "metrics",
-    "windows",
-]
-SECTIONS += ["lineage", "environment", "rules"]
+SECTIONS = ["numbers", "checks", "evidence", "curves", "grades", "groups", "swap_set", "accepted"]
+SECTIONS += ["importance", "missing", "stability"]
+SECTIONS += ["benchmark", "metrics", "windows", "lineage", "environment", "rules"]
 
 
 def drawn(found: Evidence, verdict: Verdict | None = None, **changes: Any) -> Page:
@@ -117,6 +107,69 @@ def test_nothing_is_loaded_and_nothing_runs() -> None:
     assert "url(" not in html
     assert re.findall(r"https?://(?!mlflow\.example)", html) == []
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+def with_features() -> Evidence:
+    """Debt was lower in training, and income is now missing in half of the rows; the benchmark sees nothing."""
+    found, before = simulated(FULL), rows(FULL, n=4000, seed=3)
+    income = found.frame["income"].mask(found.frame.index < 300)
+    seen = TrainingSample(frame=before.assign(debt=before["debt"] - 2), y=np.zeros(4000), scores=np.zeros(4000))
+    scores = np.random.default_rng(0).uniform(0.2, 0.3, 600)
+    return found.model_copy(
+        update={
+            "frame": found.frame.assign(income=income),
+            "training": seen,
+            "benchmark": BenchmarkScores(scores=scores),
+        }
+    )
+
+
+def test_the_stability_of_each_feature_is_shown_the_worst_first() -> None:
+    said = drawn(with_features()).said("stability")
+    assert (
+        "Too much income 4.5066 4.0558 to 4.9449 missing: 0.0% to 50.0% 0.0% 50.0% 45.1% to 54.9% PSI, missing debt"
+        in said
+    )
+    assert "\N{MINUS SIGN}0.1% to 0.9% PSI purpose 0.0110 " in said
+    assert drawn(simulated()).said("stability").endswith("There are no training rows to compare with.")
+
+
+def test_what_each_missing_feature_costs_is_shown_the_worst_first() -> None:
+    blind = with_features()
+    given = blind.model_copy(update={"predict": lambda rows: blind.predict(rows.fillna({"debt": 0.0}))})  # type: ignore[misc]
+    said = drawn(given).said("missing")
+    assert "on 600 judged rows, 0." in said
+    assert re.search(r"Too much debt 0\.5000 \+0\.\d{4} \+0\.\d{4} to \+0\.\d{4} yes income ", said)
+    assert re.search(r"income 0\.\d{4} \+0\.0000 \+0\.0000 to \+0\.0000 purpose", said)
+
+
+def test_a_model_that_cannot_score_without_a_feature_is_named_with_the_reason() -> None:
+    said = drawn(with_features()).said("missing")
+    assert "Too much debt no score: ValueError: 600 of 600 scores are not finite numbers" in said
+
+
+def test_the_benchmark_is_shown_with_the_gain_over_it() -> None:
+    said = drawn(with_features()).said("benchmark")
+    assert "A plain scorecard (LogisticRegression on" in said
+    assert re.search(r"The benchmark.s 0\.\d{4} 0\.\d{4} to 0\.\d{4} The challenger.s gain over it \+0\.", said)
+    assert "The challenger is shown to be better" in said
+    reversed_ = with_features().model_copy(update={"challenger": 1 - with_features().challenger})
+    assert "shown to be worse by more than 0.00" in drawn(reversed_).said("benchmark")
+    assert "No benchmark was fitted." in drawn(simulated()).said("benchmark")
+    failed = simulated(benchmark=BenchmarkScores(scores=None, problem="It does not fit."))
+    assert drawn(failed).said("benchmark").endswith("It does not fit.")
+
+
+def test_where_only_accepted_rows_were_seen_the_card_says_so_and_what_it_could_change() -> None:
+    assert "every row of the query is taken to have an outcome" in Page(full()).said("accepted")
+    others = {"challenger": np.full(200, 0.05), "champion": np.full(200, 0.9)}
+    said = drawn(simulated(FULL, unobserved=UnobservedRows(**others))).said("accepted")
+    assert "Outcomes were seen of accepted rows only" in said
+    assert "200 of 800 rows of the judged period (25.0%) were not accepted" in said
+    assert re.search(r"challenger only \d+ 160 \d", said) or re.search(r"challenger only \d+ \d+ \d+\.\d% ", said)
+    assert re.search(r"every other row had an event 800 0\.\d{4} 0\.\d{4} \W0\.\d{4}", said)
+    none = UnobservedRows(challenger=np.empty(0))
+    assert "The query returns no other rows" in drawn(simulated(FULL, unobserved=none)).said("accepted")
 
 
 def test_only_http_becomes_a_link() -> None:

@@ -89,7 +89,8 @@ def test_an_invalid_judgement_is_refused(change: dict[str, Any], message: str) -
 def test_a_spec_without_checks_has_all_of_them() -> None:
     checks = a_spec().judgement.checks
     assert {name for name in type(checks).model_fields if getattr(checks, name).severity == "warn"} == {
-        "cohorts", "champion_floors", "grade_calibration", "grade_order", "drift", "shift", "fairness",
+        "cohorts", "champion_floors", "grade_calibration", "grade_order", "drift", "shift", "fairness", "benchmark",
+        "feature_drift", "missing_rates", "missing_inputs",
     }  # fmt: skip
 
 

@@ -52,6 +52,7 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("[age_band]", "[income]", "columns", "columns: protected columns are never trained on, yet also features: income"),
         ("[purpose]", "[purpose, income]", "columns", "columns: columns with two roles: income"),
         ("[income, debt]", "[income, bad]", "columns", "columns: columns with two roles: bad"),
+        ("target: bad", "target: bad\n  accepted: debt", "columns", "columns: columns with two roles: debt"),
         ("target: bad", "target: loan_id", "columns", "columns: columns with two roles: loan_id"),
         (TREES, "increasing: [purpose]", "trees:", "training.candidates.trees: increasing and decreasing name numeric columns, not purpose; valid: income, debt"),
         (TREES, "increasing: [debt]\n      decreasing: [debt]", "trees:", "training.candidates.trees: both increasing and decreasing: debt"),

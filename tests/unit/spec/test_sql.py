@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from titleholder.spec.sql import from_settings, parameters
+from titleholder.spec.sql import by_day, from_settings, parameters
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,9 @@ def test_a_semicolon_goes_even_with_comments_behind_it(sql: str, sent: str) -> N
 
 def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:
     assert from_settings("select 1; /* a */ select 2 /* b */") == "select 1; /* a */ select 2 /* b */"
+
+
+def test_rows_are_counted_by_day_and_only_those_whose_column_is_true() -> None:
+    whole = by_day("select 1", "at")
+    assert whole.endswith("AS extract GROUP BY 1")
+    assert by_day("select 1", "at", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')

@@ -110,6 +110,12 @@ def test_more_categories_than_a_tree_has_bins_for() -> None:
     assert np.isfinite(scores(fitted(spec, frame).pipeline, frame, spec)).all()
 
 
+def test_one_hot_columns_are_bounded_and_the_rarest_categories_share_one() -> None:
+    spec = with_candidate(**LINEAR)
+    frame = rows(spec, n=6300).assign(purpose=[f"p{i % 300}" for i in range(6300)])
+    assert fitted(spec, frame).pipeline[:-1].transform(features.design_matrix(frame, spec)).shape[1] == 2 + 200
+
+
 def test_trees_know_which_codes_are_categories_unless_one_hot() -> None:
     assert model_of(with_candidate(**TREE)).categorical_features == [2]
     assert model_of(with_candidate(**TREE, encoding="linear")).categorical_features == "from_dtype"

@@ -15,8 +15,9 @@ import pytest
 from support.factories import AS_OF, REIGN, a_spec, rows, spans_of
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import ColumnsError, DataError
+from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.spec.windows import midnight
+from titleholder.training import benchmark
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.verdict import Reign
 from titleholder.workflow import scoring
@@ -137,6 +138,44 @@ def test_a_second_comparison_loads_no_model_and_finds_the_same(case: Case) -> No
     np.testing.assert_allclose(first.evidence.champion, 1 / (1 + np.exp(debt)))
 
 
+def test_the_benchmark_is_fitted_once_for_a_snapshot_and_its_scores_are_stored(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    fit = benchmark.fit
+    monkeypatch.setattr(benchmark, "fit", lambda frame, spec: (fitted.append(len(frame)), fit(frame, spec))[1])
+    first = compare(case.comparison, None, None, case.scorer(), reload=False).evidence
+    reign = REIGN.model_copy(update={"trained_through": SPANS.holdout_start + timedelta(days=9)})
+    later = compare(case.comparison, reign, CHAMPION, case.scorer(), reload=False).evidence
+    with snapshots.opened(case.comparison.uri, case.comparison.sha256) as extract:
+        training = extract.read(event_time="issued_at", end=SPANS.holdout_start)
+    assert fitted == [len(training)]
+    assert first.benchmark is not None
+    assert later.benchmark is not None
+    expected = scoring.predict(fit(training, SPEC), SPEC, first.frame)
+    np.testing.assert_allclose(first.benchmark.scores, expected)  # type: ignore[arg-type]
+    kept = (first.frame["issued_at"] >= midnight(reign.trained_through)).to_numpy()
+    np.testing.assert_array_equal(later.benchmark.scores, first.benchmark.scores[kept])  # type: ignore[index,arg-type]
+
+
+def test_a_benchmark_that_does_not_fit_stops_no_run(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise TrainingError("small: the untuned benchmark does not fit: Input contains infinity.")
+
+    monkeypatch.setattr(benchmark, "fit", fail)
+    result = CHECKS["TH208"](compare(case.comparison, None, None, case.scorer(), reload=False).evidence)
+    assert (result.status, result.explanation) == (
+        "not_applicable", "small: the untuned benchmark does not fit: Input contains infinity.",
+    )  # fmt: skip
+
+
+def test_without_its_check_no_benchmark_is_fitted(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "fit", None)
+    spec = a_spec(judgement__checks={"benchmark": {"severity": "off"}})
+    comparison = case.comparison.model_copy(update={"spec": spec})
+    assert compare(comparison, None, None, case.scorer(), reload=False).evidence.benchmark is None
+
+
 def test_a_reloaded_model_is_compared_with_what_was_stored_at_its_training(case: Case) -> None:
     case.trained()
     case.models[CHALLENGER] = DebtModel(slope=1.01)
@@ -165,13 +204,61 @@ def test_a_retrained_pipeline_stands_in_for_a_version_and_its_scores_are_not_sto
     case.trained()
     compare(case.comparison, None, None, case.scorer(), reload=False)
     before = {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")}
-    assert len(before) == 2
+    assert len(before) == 3  # of the training, of the comparison, and of the benchmark
     case.loaded.clear()
     evidence = compare(case.comparison, None, None, case.scorer({CHALLENGER: DebtModel(slope=2)})).evidence
     debt = evidence.frame["debt"].to_numpy()
     np.testing.assert_allclose(evidence.challenger, 1 / (1 + np.exp(-2 * debt)))
     assert case.loaded == []
     assert {path: path.read_bytes() for path in case.root.rglob("scores/**/*.parquet")} == before
+
+
+@pytest.fixture
+def partly_accepted(case: Case) -> Case:
+    """The same, but every third row was not accepted and has no outcome."""
+    spec = a_spec(columns__accepted="accepted")
+    accepted = np.arange(150) % 3 > 0
+    frame = rows(SPEC, n=150).assign(accepted=accepted)
+    table = pa.Table.from_pandas(frame.assign(bad=frame["bad"].where(accepted)), preserve_index=False)
+    extract = snapshots.write(str(case.root), "small", table.schema, iter(table.to_batches()))
+    comparison = case.comparison.model_copy(update={"spec": spec, "uri": extract.uri, "sha256": extract.sha256})
+    return case._replace(comparison=comparison)
+
+
+def test_rows_that_were_not_accepted_are_neither_trained_on_nor_judged_and_both_models_score_them(
+    partly_accepted: Case,
+) -> None:
+    champion = CHAMPION._replace(spec=partly_accepted.comparison.spec)
+    scored = compare(partly_accepted.comparison, REIGN, champion, partly_accepted.scorer())
+    evidence, unseen = scored.evidence, scored.evidence.unobserved
+    assert evidence.training is not None
+    assert unseen is not None
+    assert evidence.frame["accepted"].all()
+    assert set(evidence.y) == {0.0, 1.0}
+    assert not np.isnan(evidence.training.y).any()
+    whole = rows(SPEC, n=150)
+    held = whole[(whole["issued_at"] >= midnight(SPANS.holdout_start)) & (np.arange(150) % 3 == 0)]
+    np.testing.assert_allclose(unseen.challenger, 1 / (1 + np.exp(-held["debt"])))
+    np.testing.assert_allclose(unseen.champion, 1 / (1 + np.exp(held["debt"])))  # type: ignore[arg-type]
+    all_of_them = len(evidence.y) + len(held)
+    assert scored.note == (
+        "Only accepted rows have outcomes (accepted), so only these were trained on and judged: "
+        f"{len(evidence.y)} of {all_of_them} rows of the judged period."
+    )
+    assert scored.judge().note.startswith("Only accepted rows")
+    assert evidence.benchmark is not None
+    assert len(evidence.benchmark.scores) == len(evidence.y)  # type: ignore[arg-type]
+
+
+def test_where_every_row_was_accepted_the_note_says_that_nothing_is_known_of_others(case: Case) -> None:
+    spec = a_spec(columns__accepted="accepted")
+    table = pa.Table.from_pandas(rows(SPEC, n=150).assign(accepted=True), preserve_index=False)
+    extract = snapshots.write(str(case.root), "small", table.schema, iter(table.to_batches()))
+    comparison = case.comparison.model_copy(update={"spec": spec, "uri": extract.uri, "sha256": extract.sha256})
+    scored = compare(comparison, None, None, case.scorer())
+    assert scored.note.endswith("the query returns no others, so nothing is known of them.")
+    assert compare(case.comparison, None, None, case.scorer()).note == ""
+    assert compare(case.comparison, None, None, case.scorer()).evidence.unobserved is None
 
 
 def test_a_champion_whose_columns_are_gone_is_named_with_them(case: Case) -> None:

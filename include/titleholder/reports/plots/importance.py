@@ -63,10 +63,7 @@ def importances(evidence: Evidence) -> list[FeatureImportance]:
 def sample(evidence: Evidence) -> NDArray[np.intp]:
     """Positions of the judged rows that are used, ascending: all of them if they are few."""
     features = max(len(evidence.spec.columns.features), 1)
-    most = min(ROWS, max(FEWEST, BUDGET // (REPEATS * features)))
-    n = len(evidence.y)
-    rng = np.random.default_rng(evidence.spec.training.seed)
-    return np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+    return evidence.sampled(min(ROWS, max(FEWEST, BUDGET // (REPEATS * features))))
 
 
 def importance_picture(evidence: Evidence, found: Sequence[FeatureImportance]) -> Picture:

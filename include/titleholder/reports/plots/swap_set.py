@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from titleholder.formatting import confidence
 from titleholder.reports.plots.binned_means import mean
@@ -23,7 +24,7 @@ from titleholder.reports.plots.drawing import (
 from titleholder.spec.criteria import CutOff
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.metrics import Array, Interval
 
 
 class AcceptanceGroup(NamedTuple):
@@ -44,17 +45,23 @@ def acceptance_groups(evidence: Evidence) -> list[AcceptanceGroup]:
     cut_off = evidence.spec.judgement.cut_off
     if cut_off is None or not len(evidence.y):
         return []
-    by_challenger = metrics.accepted(cut_off, evidence.challenger)
-    if evidence.champion is None:
-        return [_group(evidence, "accepted", by_challenger), _group(evidence, "declined", ~by_challenger)]
-    by_champion = metrics.accepted(cut_off, evidence.champion)
+    sets = acceptance_sets(cut_off, evidence.challenger, evidence.champion)
+    return [_group(evidence, name, rows) for name, rows in sets.items()]
+
+
+def acceptance_sets(cut_off: CutOff, challenger: Array, champion: Array | None) -> dict[str, NDArray[np.bool_]]:
+    """Which rows are in each group, by their scores; every row is in one."""
+    by_challenger = metrics.accepted(cut_off, challenger)
+    if champion is None:
+        return {"accepted": by_challenger, "declined": ~by_challenger}
+    by_champion = metrics.accepted(cut_off, champion)
     sets = (
         by_challenger & by_champion,
         by_challenger & ~by_champion,
         by_champion & ~by_challenger,
         ~(by_challenger | by_champion),
     )
-    return [_group(evidence, name, rows) for name, rows in zip(COLORS, sets, strict=True)]
+    return dict(zip(COLORS, sets, strict=True))
 
 
 def rule(cut_off: CutOff) -> str:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 
 from titleholder.spec.check_rules import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
+from titleholder.validation.checks.benchmark import not_worse_than_benchmark
 from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
 from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
+from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
 from titleholder.validation.checks.grades import grade_calibration, grade_order
 from titleholder.validation.checks.leakage import plausible, single_feature, too_good
+from titleholder.validation.checks.missing_inputs import sensitivity_to_missing_inputs
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
 from titleholder.validation.checks.performance import (
     challenger_floors,
@@ -35,12 +38,15 @@ CHECKS: dict[str, Check] = {
         champion_floors,
         grade_calibration,
         grade_order,
+        not_worse_than_benchmark,
         sufficient_gain,
         segment_gains,
         profit_gain,
         swap_set,
         drift_since_training,
         shift_from_champion,
+        feature_stability,
+        feature_missing_rates,
         too_good,
         single_feature,
         plausible,
@@ -48,6 +54,7 @@ CHECKS: dict[str, Check] = {
         declared_directions,
         input_signature,
         reloaded_scores,
+        sensitivity_to_missing_inputs,
     )
 }
 __all__ = ["CHECKS", "docs_url", "run", "unaffected_by"]

@@ -38,7 +38,9 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "fresh":
-        limit = fresh.loss_limit(judgement, evidence.champion_metrics[judgement.metric], evidence.sample)
+        limit = fresh.in_unit(
+            judgement, judgement.tolerance, evidence.champion_metrics[judgement.metric], evidence.sample
+        )
         now = fresh.challenge(gain, **terms, tolerated_loss=limit)
         numbers |= {"bound": now.lower, "tolerated_loss": limit}
         return found(not now.passed, _fresh(evidence, now), numbers)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from titleholder.validation.metrics.inputs import Array, Labels, Rows
+from titleholder.validation.metrics.inputs import Array, Interval, Labels, Rows
 from titleholder.validation.metrics.linearised import variance
 
 SEEN = 10
@@ -33,6 +33,16 @@ class Psi(NamedTuple):
     upper: float
     table: list[tuple[str, float, float]]
     """Each bin's label, share of the reference rows and share of the actual rows; shares add up to 1."""
+
+    @property
+    def interval(self) -> Interval:
+        """The index with its bounds."""
+        return Interval(self.value, self.lower, self.upper)
+
+    @property
+    def most_moved(self) -> tuple[str, float, float]:
+        """The bin whose share of the rows changed most."""
+        return max(self.table, key=lambda row: abs(row[2] - row[1]))
 
 
 class _Binned(NamedTuple):

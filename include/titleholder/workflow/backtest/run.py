@@ -140,7 +140,8 @@ def _outcomes(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     frame = taken.read()
     contract.enforce(frame, spec, spans, as_of, to_train=False)
-    return Outcomes(as_of, matured, taken.uri, taken.sha256, frame)
+    known = frame[features.accepted(frame, spec)].reset_index(drop=True)
+    return Outcomes(as_of, matured, taken.uri, taken.sha256, known)
 
 
 def _opened(request: Request, decided: Sequence[Decision], outcomes: Outcomes, actor: str, registry: Registry) -> str:
