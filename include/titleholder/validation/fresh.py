@@ -56,8 +56,9 @@ class Freshness(BaseModel):
 
 
 def in_unit(judgement: Judgement, loss: float, metric: float, sample: Sample) -> float:
-    """A loss in the deciding metric's unit, which the spec may give as a share: of a model's metric on these judged rows,
-    or of the amounts at stake on them.
+    """A loss in the deciding metric's unit, on these judged rows.
+
+    The spec may give it as a share: of a model's metric, or of the amounts at stake (`MetricInfo.share_of`).
     """
     share_of = METRICS[judgement.metric].share_of
     if share_of is None:
