@@ -43,9 +43,9 @@ class Measured(NamedTuple):
     ratio: float
 
 
-def lender() -> Rows:
-    """The rows of `demo_default`, 1,000 loans a month."""
-    books = simulate(date(2026, 7, 1), months=78, per_month=1000, seed=7)
+def lender(per_month: int = 1000, seed: int = 7, end: date = date(2026, 7, 1)) -> Rows:
+    """The rows of `demo_default` in the 78 months before `end`."""
+    books = simulate(end, months=78, per_month=per_month, seed=seed)
 
     def rows(as_of: date, start: date, end: date) -> pd.DataFrame:
         loans, facts = books.applications, books.outcomes

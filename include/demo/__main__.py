@@ -1,4 +1,4 @@
-"""`make demo`: the local stack, a simulated lender, months of history as a backfill, the present as live runs."""
+"""`make demo`: the local stack, a simulated lender, a backfill, live runs, and whether they were worth it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from titleholder.cli.console import ProgressBars
 from titleholder.cli.tables import decision_table
 from titleholder.errors import TitleholderError
 from titleholder.ledger import reigns, store
+from titleholder.settings import Settings
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
+from titleholder.workflow.backtest.answer import answer
+from titleholder.workflow.backtest.run import Request, backtest
 
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"
-MONTHS, PER_MONTH, SEED = 48, 2000, 7  # of the simulated lender
-TASKS = 7  # of one run: extract, two candidates, nominate, validate, decide, promote
+MONTHS, PER_MONTH, SEED = 60, 2000, 10  # of the simulated lender
 out, err = Console(), Console(stderr=True)
 
 
@@ -54,7 +56,9 @@ def run(
         url = env["TITLEHOLDER_LEDGER_URL"]
         _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
         _live(airflow, url, this_month, progress)
+        worth, report = _backtest(env, progress)
     _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], time.monotonic() - began)
+    out.print(f"\nWas retraining worth it? {worth}\n  Report    {report}", highlight=False, soft_wrap=True)
 
 
 def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
@@ -77,41 +81,55 @@ def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
 def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:
     """The months before this one, in the lane `backtest`; those with a decision are left alone."""
     all_months = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
-    decided = {row.as_of for row in store.read(url, MODEL, "backtest")}
+    decided = {row.as_of for row in store.read(url, MODEL, BACKTEST)}
     missing = [month for month in all_months if month not in decided]
-    bar = progress.add_task(f"Backfill: {len(all_months)} months of history", total=len(all_months) * TASKS)
+    bar = progress.add_task(f"Backfill: {len(all_months)} months of history", total=len(all_months))
     if not missing:
-        progress.update(bar, completed=len(all_months) * TASKS)
+        progress.update(bar, completed=len(all_months))
         airflow.pause(DAG, False)
         return
     airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
     airflow.pause(DAG, False)
-    done = (len(all_months) - len(missing)) * TASKS
+    done = len(all_months) - len(missing)
 
     def finished() -> bool:
         runs = [r["state"] in DONE for r in airflow.runs(DAG, "backfill")]
-        progress.update(bar, completed=done + min(sum(runs), len(missing)) * TASKS)
+        progress.update(bar, completed=done + min(sum(runs), len(missing)))
         return len(runs) >= len(missing) and all(runs)  # Airflow itself marks a backfill complete half a minute later
 
     _until(finished)
-    progress.update(bar, completed=len(all_months) * TASKS)
+    progress.update(bar, completed=len(all_months))
     _raise_for_failures(airflow, "backfill")
 
 
 def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> None:
     """The month's scheduled run, which Airflow starts by itself, then a run by the REST API, as the form starts it."""
-    bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2 * TASKS)
+    bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2)
     today = datetime.now(UTC).date()
     live = {row.as_of for row in store.read(url, MODEL, LIVE)}
     if not any(day >= this_month for day in live):
         _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
         _raise_for_failures(airflow, "scheduled")
-    progress.update(bar, completed=TASKS)
+    progress.update(bar, completed=1)
     if len([day for day in live if day >= this_month]) < 2 and today not in live:
         run_id = airflow.trigger(DAG, {"reason": "make demo"})
         if airflow.wait_for_run(DAG, run_id) == "failed":
             _raise_failed("manual", [run_id], airflow)
-    progress.update(bar, completed=2 * TASKS)
+    progress.update(bar, completed=2)
+
+
+def _backtest(env: dict[str, str], progress: Progress) -> tuple[str, str]:
+    """The backtest's answer over the backfilled months, and the address of its report."""
+    bar = progress.add_task("Backtest: what became of the loans that followed", total=None)
+    done = backtest(
+        Request(MODEL, BACKTEST),
+        url=lambda connection: env[f"AIRFLOW_CONN_{connection.upper()}"],
+        actor="demo",
+        settings=Settings(env["TITLEHOLDER_LEDGER_URL"], env["MLFLOW_TRACKING_URI"], env["TITLEHOLDER_SNAPSHOTS"]),
+        on_step=lambda _what, n, total: progress.update(bar, completed=n, total=total + 1),
+    )
+    progress.update(bar, total=1, completed=1)
+    return answer(done.result), done.url
 
 
 def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import demo
 import titleholder
 
 MODULES = [
     name
-    for _, name, _ in pkgutil.walk_packages(titleholder.__path__, "titleholder.")
+    for package in (titleholder, demo)
+    for _, name, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if "migrations" not in name and ">>>" in Path(str(importlib.util.find_spec(name).origin)).read_text()
 ]
 

@@ -8,10 +8,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from demo.lender import Lender, fingerprint, simulate
+from demo.lender import Lender, drift, economy, fingerprint, simulate
 from titleholder.errors import UsageError
 from titleholder.validation.metrics import Estimation, Sample, gain
 
@@ -168,8 +171,34 @@ def test_what_was_risky_changes(granted: pd.DataFrame):
     by_region = granted.groupby([granted["applied_at"].dt.year, "region"], observed=True)["defaulted"].mean().unstack()
     relative = by_region.div(by_region.mean(axis=1), axis=0)
     change = relative.loc[2025] / relative.loc[2023]
-    assert change.max() > 1.15
-    assert change.min() < 0.85
+    assert change.max() / change.min() > 1.3
+
+
+def test_drift_is_slow_and_does_not_come_back_on_time():
+    """The correlations of paths with themselves, over 300 drivers: one half after the half-life, a quarter after two."""
+    months = np.arange(2000 * 12, 2000 * 12 + 5 * drift.HALF_LIFE)
+    paths = np.array([drift.path(1, f"driver {n}", months) for n in range(300)])
+    assert paths.std() == pytest.approx(1, abs=0.03)
+    for lives, kept in ((1, 0.5), (2, 0.25), (4, 0.0625)):
+        apart = lives * drift.HALF_LIFE
+        found = np.corrcoef(paths[:, 0], paths[:, apart])[0, 1]
+        assert found == pytest.approx(kept, abs=3 / np.sqrt(300))
+
+
+@given(month=st.integers(drift.FIRST, drift.LAST - 1), seed=st.integers(0, 2**31))
+@examples(max_examples=30, deadline=None)
+def test_strengths_keep_their_signs_and_their_size(month: int, seed: int):
+    found = drift.strengths(seed, ("score", "utilisation", "burden"), month)
+    assert (found > 0).all()
+    assert np.mean(found**2) == pytest.approx(1)
+    assert drift.effects(seed, "region", month, np.array([0.3, -0.2, 0.4])).sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_shock_passes():
+    months = np.arange(24_300 - 10, 24_300 + 20)
+    found = economy.stress(months)
+    assert (found[(months < 24_300) | (months >= 24_308)] == 0).all()
+    assert found.max() > 0.9
 
 
 def test_an_old_model_loses_to_a_new_one(granted: pd.DataFrame):
@@ -185,9 +214,10 @@ def test_an_old_model_loses_to_a_new_one(granted: pd.DataFrame):
         return model.fit(X[rows], y[rows]).predict_proba(X[judged])[:, 1]
 
     judged = between("2025-04", "2025-09")
-    old, new = scores(between("2023-01", "2023-12")), scores(between("2024-04", "2025-03"))
+    old, new = scores(between("2023-01", "2023-12")), scores(between("2024-01", "2024-12"))  # a year apart
     result = gain("roc_auc", Sample(y[judged]), new, old, Estimation(0.95, 100, 7))
     assert result.lower > 0, result
+    assert result.estimate < 0.03, result
     assert 0.70 < roc_auc_score(y[judged], new) < 0.80
 
 
@@ -208,6 +238,7 @@ def test_some_answers_are_missing(lender: Lender):
         ({"end": date(2026, 12, 2)}, "expected the first day of a month"),
         ({"months": 0}, "months=0"),
         ({"per_month": 0}, "per_month=0"),
+        ({"end": date(1900, 2, 1)}, "expected a time within 1900 to 2199"),
     ],
 )
 def test_invalid_arguments_are_refused(change: dict, message: str):
