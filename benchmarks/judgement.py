@@ -18,7 +18,7 @@ from titleholder.spec.criteria import Judgement
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Estimation, Sample, means
 from titleholder.validation.metrics.linearised import further_from_one
-from titleholder.validation.sequential import log_evidence
+from titleholder.validation.sequential import log_evidence, needed_evidence
 
 AUC = 0.70
 ALIKE = 0.9
@@ -240,7 +240,7 @@ def first_month(hit: Callable[[int], bool]) -> float:
 
 
 def reign(rng: np.random.Generator, monthly: int, rate: float, gains: np.ndarray) -> list[float]:
-    """When bare >, the single interval and the sequential rule first promote, in one reign.
+    """When bare >, the single interval and the sequential rule, without and with a horizon, first promote in a reign.
 
     Month t's challenger is judged on the newest three monthly cohorts; the sequential rule's look is the newest one.
     """
@@ -260,7 +260,15 @@ def reign(rng: np.random.Generator, monthly: int, rate: float, gains: np.ndarray
     return [
         first_month(lambda t: whole[t].estimate > 0),
         first_month(lambda t: whole[t].lower > 0),
-        first_month(lambda t: together[t] >= -np.log(1 - CONFIDENCE) and whole[t].estimate > 0),
+        *(
+            first_month(
+                lambda t, horizon=horizon: (
+                    together[t] >= needed_evidence(t + 1, confidence=CONFIDENCE, horizon=horizon)
+                    and whole[t].estimate > 0
+                )
+            )
+            for horizon in (None, MONTHS)
+        ),
     ]
 
 
@@ -280,7 +288,7 @@ def reigns() -> Iterator[list[object]]:
         for kind in KINDS:
             rng = np.random.default_rng(monthly)
             found = np.array([reign(rng, monthly, rate, kind.gains) for _ in range(repeats)])
-            for k, rule in enumerate(("bare >", "interval", "sequential")):
+            for k, rule in enumerate(("bare >", "interval", "sequential", f"sequential, horizon {MONTHS}")):
                 when = found[:, k]
                 median = np.median(when)
                 yield [

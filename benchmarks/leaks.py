@@ -76,11 +76,15 @@ class Challenge(NamedTuple):
 
 
 class Leak(NamedTuple):
-    """A way in which a feature leaks: from which share of the training rows on, and what the champion knows of it."""
+    """A way in which a feature leaks: from which share of the training rows on, and what the champion knows of it.
+
+    Before the share `delivered` of the training rows the column is missing.
+    """
 
     name: str
     since: float
     champion: str
+    delivered: float = 0.0
 
 
 LEAKS = (
@@ -88,6 +92,8 @@ LEAKS = (
     Leak("a column that leaks since the middle of training", 0.5, "with"),
     Leak("a column that leaks in the holdout only", 1.0, "with"),
     Leak("a column that always leaked, no champion yet", 0.0, "none"),
+    Leak("a column that is delivered since the middle of training, and leaks", 0.5, "with", 0.5),
+    Leak("a column that is delivered since then, and leaks some months later", 0.8, "with", 0.5),
 )
 
 
@@ -173,18 +179,24 @@ def with_leak(spec: ModelSpec) -> ModelSpec:
     return spec.model_copy(update={"columns": spec.columns.model_copy(update={"numeric": numeric})})
 
 
-def leaking(rows: pd.DataFrame, y: np.ndarray, auc: float, rng: np.random.Generator, since: float = 0) -> pd.DataFrame:
-    """The rows with a column `leak`: noise, to which d * y is added from the share `since` of the rows on."""
+def leaking(
+    rows: pd.DataFrame, y: np.ndarray, auc: float, rng: np.random.Generator, since: float = 0, delivered: float = 0
+) -> pd.DataFrame:
+    """The rows with a column `leak`: noise, to which d * y is added from the share `since` of the rows on.
+
+    It is missing before the share `delivered`.
+    """
     d = np.sqrt(2) * stats.norm.ppf(auc)
     leaks = np.arange(len(rows)) >= since * len(rows)
-    return rows.assign(leak=d * y * leaks + rng.standard_normal(len(rows)))
+    values = d * y * leaks + rng.standard_normal(len(rows))
+    return rows.assign(leak=np.where(np.arange(len(rows)) >= delivered * len(rows), values, np.nan))
 
 
 def attempt(world: World, leak: Leak, auc: float, name: str, as_of: date, rng: np.random.Generator) -> Evidence:
     """One challenger with a leaking feature; the champion was trained six months earlier, before it leaked."""
     spec, wide, (training, holdout) = world.spec, with_leak(world.spec), split(world, as_of)
     rows = Split(
-        leaking(training, features.target(training, spec), auc, rng, leak.since),
+        leaking(training, features.target(training, spec), auc, rng, leak.since, leak.delivered),
         leaking(holdout, features.target(holdout, spec), auc, rng),
     )
     past = split(world, as_of - relativedelta(months=6)).training
@@ -246,6 +258,34 @@ def false_alarms(worlds: list[World], what: str, first: date, last: date, train:
         yield [what, age or "no champion yet", len(of_age), between_worlds(stopped), *failed, *shown]
 
 
+BEGUN = (1, 3, 5, 7, 9, 11)
+"""Months of the training window, of twelve, before which an honest column was not delivered."""
+
+
+def newly_delivered(worlds: list[World], per_month: int, auc: float) -> Iterator[list[object]]:
+    """Honest challengers that were stopped because a column began to be delivered within their training window.
+
+    The column is honest and as strong as `auc`; the champion, from before it was delivered, has it as a missing one.
+    """
+    stopped: dict[int, list[list[Result]]] = {months: [] for months in BEGUN}
+    for number, world in enumerate(worlds):
+        for quarter in range(DRAWS // 2):
+            as_of = date(2022, 10, 1) + relativedelta(months=3 * quarter)
+            for months in BEGUN:
+                rng = np.random.default_rng([number, quarter, months, int(100 * auc), per_month])
+                column = Leak("honest", 0.0, "with", months / 12)
+                found = attempt(world, column, auc, list(PARAMS)[number % len(PARAMS)], as_of, rng)
+                stopped[months].append([CHECKS[code](found) for code in CODES])
+    for months, results in stopped.items():
+        yield [
+            f"{per_month:,}",
+            f"{auc:.2f}",
+            months,
+            share([any(r.blocks for r in each) for each in results]),
+            *failing(results),
+        ]
+
+
 def failing(found: Iterable[Sequence[Result]]) -> list[str]:
     """How often each of the three checks failed."""
     codes = [{r.code for r in results if r.failed} for results in found]
@@ -284,6 +324,16 @@ if __name__ == "__main__":
         f"Leaking features, {DRAWS} draws each: crowned (± one standard error), and the checks that failed",
         ["rows a month", "the feature", "ROC AUC alone", "crowned, first 20", "crowned", *CODES],
         (line for size in (300, 1_000) for line in leaks(size)),
+    )
+    table(
+        "Honest challengers with a column that began to be delivered: stopped (± one standard error)",
+        ["rows a month", "ROC AUC alone", "missing months of 12", "stopped", *CODES],
+        (
+            line
+            for size in (300, 1_000)
+            for auc in (0.60, 0.65)
+            for line in newly_delivered([simulated(size, 100 + seed) for seed in range(4)], size, auc)
+        ),
     )
     largest = ["largest gain", "largest rise", "strongest new feature"]
     alarms = ["rows a month", "champion older by (months)", "challenges", "stopped", *CODES, *largest]

@@ -225,7 +225,8 @@ def report(decision: Reference) -> Reference:
 
 def _doc(spec: ModelSpec) -> str:
     judgement = spec.judgement
-    unit = " of its metric" if METRICS[judgement.metric].relative else ""
+    share_of = METRICS[judgement.metric].share_of
+    unit = f" of {share_of}" if share_of else ""
     limits = {"loss": judgement.tolerance, "unit": unit, "error": 1 - judgement.confidence}
     rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(

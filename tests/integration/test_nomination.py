@@ -52,7 +52,9 @@ def test_a_nominee_that_is_unfit_gives_way_to_the_next_candidate_and_a_retry_cha
     client = MlflowClient(settings.tracking_uri)
     card = Path(client.download_artifacts(decision.mlflow_run_id, "card.html")).read_text()
     assert f"timid (version {nominee.version}) is unfit for use: TH203. 2 candidates were judged" in card
-    assert reproduce(decision.id, settings=settings).same
+    reproduced = reproduce(decision.id, settings=settings)
+    assert reproduced.same
+    assert [(p.equal, p.different) for p in reproduced.parts if p.name == "unfit candidates"] == [(1, 0)]
 
 
 def test_the_best_candidate_is_nominated_and_a_tie_goes_to_the_first(settings: Settings) -> None:

@@ -23,7 +23,7 @@ def decision_table(
     The gain is that of each decision's rule: the gain expected in use with the probability of a loss beyond what is
     tolerated (`record`), the gain on the holdout with its one-sided lower bound (`fresh`), or the mean gain over the
     counted looks of the reign with its always-valid lower bound and the numbers of counted and of all looks
-    (`sequential`).
+    (`sequential`), with the number of those of a later candidate.
 
     `notes`, by a decision's id, stand before its reason.
 
@@ -79,7 +79,8 @@ def gain_and_bound(row: Decision) -> str:
     """The gain and its lower bound by the rule of the decision, or why there is none.
 
     `record`: what is expected in use, with the probability of a loss. `fresh`: on the holdout.
-    `sequential`: the mean over the counted looks of the reign, with (counted/all looks).
+    `sequential`: the mean over the counted looks of the reign, with (counted/all looks),
+    and how many of those counted are of a later candidate.
     """
     verdict = row.judged
     if verdict.champion is None:
@@ -93,4 +94,5 @@ def gain_and_bound(row: Decision) -> str:
     together = verdict.accumulated()
     if together is None:
         return "no new cohort yet"
-    return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks})"
+    later = f", {together.later} later" if together.later else ""
+    return f"{together.gain:+.4f}, {together.lower:+.4f} ({together.counted}/{together.looks}{later})"

@@ -68,7 +68,8 @@ def fingerprint(reign: Reign | None) -> str:
     if reign is None:
         return ""
     looks = [[str(getattr(look, name)) for name in LOOK_FIELDS] for look in reign.looks]
-    named = (reign.version, reign.as_of, reign.trained_through, reign.judged_through, looks, reign.line)
+    days = (reign.as_of, reign.trained_through, reign.judged_through, *reign.tried)
+    named = (reign.version, *days, looks, reign.line)
     return hashlib.sha256("\n".join(map(str, named)).encode()).hexdigest()[:12]
 
 
@@ -80,7 +81,7 @@ def in_force(rows: Sequence[R], lane: str) -> list[R]:
 
 
 def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
-    """The champion before the challenger of `as_of`, with the looks of its reign so far; None where there is none.
+    """The champion before the challenger of `as_of`, with its reign's looks and challengers; None where there is none.
 
     In the live lane that is the head, elsewhere it goes by as-of order.
     """
@@ -90,7 +91,10 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
         return None
     line = [(r.as_of, r.challenger_version, r.champion_after, r.fit, r.cohorts) for r in line_before(rows, lane, as_of)]
     named = hashlib.sha256(str([[str(value) for value in one] for one in line]).encode()).hexdigest()[:12]
-    return reign.model_copy(update={"looks": tuple(_looks(earlier))[::-1], "line": named if line else ""})
+    since = tuple(_since_the_change(earlier))[::-1]
+    looks = tuple(row.look for row in since if row.look)
+    tried = tuple(row.matured for row in since if row.matured)
+    return reign.model_copy(update={"looks": looks, "tried": tried, "line": named if line else ""})
 
 
 def line_before(rows: Sequence[R], lane: str, as_of: date) -> list[R]:
@@ -102,13 +106,12 @@ def _before(rows: Sequence[R], lane: str, as_of: date) -> list[R]:
     return [r for r in in_force(rows, lane) if lane == LIVE or r.as_of < as_of]
 
 
-def _looks(earlier: Sequence[Row]) -> Iterator[Look]:
-    """The looks since the last change of champion, the newest first."""
+def _since_the_change(earlier: Sequence[Row]) -> Iterator[Row]:
+    """The decisions since the last change of champion, the newest first."""
     for row in reversed(earlier):
         if row.changed:
             return
-        if row.look:
-            yield row.look
+        yield row
 
 
 def to_rerun(rows: Sequence[Row], lane: str) -> dict[int, str]:

@@ -105,6 +105,11 @@ class Models:
         with self._server.reachable():
             return self._read(uri)
 
+    def run_id(self, model: str, version: int) -> str:
+        """The run that trained a version; empty where it names none."""
+        with self._server.reachable():
+            return self._client.get_model_version(model, str(version)).run_id or ""
+
     def training_run(self, model: str, version: int) -> RunData | None:
         """Params, metrics and tags of the run that trained a version; None where it names none."""
         with self._server.reachable():

@@ -203,13 +203,27 @@ class SingleFeature(Rule):
     r2: float = Field(default=0.80, gt=0.0, le=1.0)
 
 
+class Acknowledged(StrictModel):
+    """What a person has looked into and found honest: features, and the champion over which a large gain is.
+
+    A gain over any other champion is judged as before, so that an acknowledgement ends with the reign.
+
+    >>> Acknowledged(features=("bureau_score",), gain_over=3).gain_over
+    3
+    """
+
+    features: tuple[str, ...] = ()
+    gain_over: int | None = Field(default=None, ge=1)
+
+
 class Plausible(Rule):
     """Gain, rise of a feature and strength of a new feature are no larger than the progress of honest models.
 
     In ROC AUC or R2, whatever metric decides: these depend neither on the event rate nor on the target's unit, so one
     table serves every metric. A gain of 0.05 in ROC AUC is one of 0.10 in Gini. `gain_*`: over the champion. `rise_*`:
     of a feature alone, from the older half of the training rows to the judged rows. `new_feature_*`: of a feature alone
-    that the champion does not have. A failure keeps a winner from being promoted without a person.
+    that the champion does not have. A failure keeps a winner from being promoted without a person; what a person has
+    found honest is named in `acknowledged`.
 
     >>> Plausible(gain_gini=0.1)
     Traceback (most recent call last):
@@ -223,6 +237,7 @@ class Plausible(Rule):
     rise_r2: float = Field(default=0.20, gt=0.0)
     new_feature_roc_auc: float = Field(default=0.72, gt=0.5, le=1.0)
     new_feature_r2: float = Field(default=0.50, gt=0.0, le=1.0)
+    acknowledged: Acknowledged = Acknowledged()
 
 
 class Fairness(Rule):

@@ -91,8 +91,8 @@ class Grades(StrictModel):
 class Judgement(StrictModel):
     """The metric and the rule that decide, and every threshold for a challenger.
 
-    >>> Judgement(metric="brier").loss_limit(champion=0.08)
-    0.0004
+    >>> Judgement(metric="brier").tolerance
+    0.005
     >>> Judgement(metric="roc_auc", profit=Profit(accepted_1=-40.0, accepted_0=10.0))
     Traceback (most recent call last):
         ...
@@ -105,6 +105,8 @@ class Judgement(StrictModel):
     """Rules `record` and `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
     minimum_gain: float = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    horizon: int | None = Field(default=None, ge=1, le=120)
+    """Rule `sequential`: so many looks at a reign for which less evidence is enough; none is always valid alike."""
     minimum_events: int = Field(default=50, ge=1)
     minimum_new_events: int = Field(default=20, ge=5)
     resamples: int = Field(default=1000, ge=100, le=100_000)
@@ -128,35 +130,32 @@ class Judgement(StrictModel):
             raise ValueError("profit needs a cut_off: who is accepted?")
         return self
 
+    @model_validator(mode="after")
+    def _horizon_of_sequential(self) -> Self:
+        if self.horizon is not None and self.rule != "sequential":
+            raise ValueError(f"horizon: only the rule sequential has one, not the rule {self.rule}")
+        return self
+
     def metrics(self, task: Task) -> list[str]:
         """Names of the metrics that can be computed for a model of this task under these settings."""
         own = {name: info.needs for name, info in METRICS.items() if info.task == task}
         return [name for name, needs in own.items() if not needs or getattr(self, needs) is not None]
 
-    def loss_limit(self, champion: float) -> float:
-        """The tolerated loss in the deciding metric's unit, for a champion with this metric."""
-        return self._amount(self.tolerance, champion)
-
-    def benchmark_tolerance(self, challenger: float) -> float:
-        """How much worse than the untuned benchmark a challenger with this metric may be, in the metric's unit."""
+    @property
+    def benchmark_tolerance(self) -> float:
+        """How much worse than the untuned benchmark a challenger may be, in the unit of `tolerance`."""
         given = self.checks.benchmark.tolerance
-        return self._amount(METRICS[self.metric].tolerated_loss / 10 if given is None else given, challenger)
+        return METRICS[self.metric].tolerated_loss / 10 if given is None else given
 
-    def missing_loss(self, challenger: float) -> float:
-        """What a challenger with this metric may lose where one feature is missing, in the metric's unit."""
+    @property
+    def missing_loss(self) -> float:
+        """What a challenger may lose where one feature is missing, in the unit of `tolerance`."""
         given = self.checks.missing_inputs.loss
-        return self._amount(METRICS[self.metric].tolerated_loss * 5 if given is None else given, challenger)
-
-    def _amount(self, loss: float, metric: float) -> float:
-        return loss * abs(metric) if METRICS[self.metric].relative else loss
-
-    def unit(self, champion: float) -> float:
-        """The default of the tolerated loss in the deciding metric's unit, for a champion with this metric."""
-        return self.model_copy(update={"tolerated_loss": None}).loss_limit(champion)
+        return METRICS[self.metric].tolerated_loss * 5 if given is None else given
 
     @property
     def tolerance(self) -> float:
-        """The tolerated loss, in the metric's unit or as a share of the champion's metric, where it is relative."""
+        """The tolerated loss (rules `record`, `fresh`): in the metric's unit, or a share (see `METRICS`)."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
 
     @property

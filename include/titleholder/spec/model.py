@@ -96,6 +96,12 @@ class ModelSpec(StrictModel):
                     f"training.candidates.{name}: increasing and decreasing name numeric columns, "
                     f"not {', '.join(unknown)}; valid: {', '.join(self.columns.numeric) or 'none'}"
                 )
+        known = self.judgement.checks.plausible.acknowledged.features
+        if unknown := sorted(set(known) - set(self.columns.features)):
+            raise ValueError(
+                f"judgement.checks.plausible.acknowledged.features: {', '.join(unknown)} is no feature; "
+                f"valid: {', '.join(self.columns.features)}"
+            )
         if self.end_date and self.end_date <= self.start_date:
             raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
         return self

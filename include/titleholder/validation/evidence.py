@@ -90,15 +90,16 @@ class Evidence(BaseModel):
 
     `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
     spec names them. `metrics` are the challenger's, `champion_metrics` the champion's, `gain` is over the champion,
-    `looks` are those of the reign, the newest last: `verdict.conclude` fills these in. `training` is a sample of the
-    challenger's training rows. `predict` gives the challenger's scores of other rows with the same features,
-    `predict_refit` those of its refit, where the spec has one; that was fitted on the judged rows too, so no metric may
-    look at it. `inputs` and `champion_inputs` are what a consumer must send, column to type. `recorded` are the scores
-    of the first training rows when the challenger was trained, `reloaded` those of the model read back; the refit's
-    follow them. `unfit` are the candidates that were judged on the same rows before this one. `benchmark` is None where
-    the spec does not ask for one, `unobserved` where it does not say which rows were accepted. Under the rule `record`,
-    `rivals` are the earlier versions that are compared here, `cohorts` what all versions did on the cohorts of these
-    rows, `earlier` those of earlier decisions, and `outlook` what follows, which `verdict.conclude` fills in.
+    `looks` are those of the reign, the newest last, `champion_version` is the champion's: `verdict.conclude` fills
+    these in. `training` is a sample of the challenger's training rows. `predict` gives the challenger's scores of other
+    rows with the same features, `predict_refit` those of its refit, where the spec has one; that was fitted on the
+    judged rows too, so no metric may look at it. `inputs` and `champion_inputs` are what a consumer must send, column
+    to type. `recorded` are the scores of the first training rows when the challenger was trained, `reloaded` those of
+    the model read back; the refit's follow them. `unfit` are the candidates that were judged on the same rows before
+    this one. `benchmark` is None where the spec does not ask for one, `unobserved` where it does not say which rows
+    were accepted. Under the rule `record`, `rivals` are the earlier versions that are compared here, `cohorts` what all
+    versions did on the cohorts of these rows, `earlier` those of earlier decisions, and `outlook` what follows, which
+    `verdict.conclude` fills in.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -109,6 +110,7 @@ class Evidence(BaseModel):
     y: NDArray[np.float64]
     challenger: NDArray[np.float64]
     champion: NDArray[np.float64] | None = None
+    champion_version: int | None = None
     weights: NDArray[np.float64] | None = None
     clusters: NDArray[np.intp] | None = None
     metrics: dict[str, float] = {}

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.validation.metrics import Gain
+from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
+from titleholder.validation.metrics import Gain, Sample, at_stake
 
 
 class Freshness(BaseModel):
@@ -51,6 +53,19 @@ class Freshness(BaseModel):
     def passed(self) -> bool:
         """Whether the challenger wins."""
         return self.tolerable and self.better
+
+
+def in_unit(judgement: Judgement, loss: float, metric: float, sample: Sample) -> float:
+    """A loss in the deciding metric's unit, on these judged rows.
+
+    The spec may give it as a share: of a model's metric, or of the amounts at stake (`MetricInfo.share_of`).
+    """
+    share_of = METRICS[judgement.metric].share_of
+    if share_of is None:
+        return loss
+    if share_of == "the champion's metric" or judgement.profit is None:
+        return loss * abs(metric)
+    return loss * at_stake(judgement.profit, sample)
 
 
 def challenge(gain: Gain, *, tolerated_loss: float, minimum_gain: float, confidence: float) -> Freshness:

@@ -15,6 +15,9 @@ ever reaches 1 / alpha is at most alpha, however often one looks and whenever on
 weights): a challenger that hardly differs from the champion has a tiny error, and weights by information would let it
 drown the rest.
 
+With a *horizon*, less evidence is enough up to so many looks (see `horizon.py`), and 1 / alpha again after them. The
+chance that a line that is no better ever wins stays at most alpha, for the whole reign.
+
 Sources: Robbins (1970), Statistical methods related to the law of the iterated logarithm, Ann. Math. Statist. 41(5);
 Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence sequences, Ann.
 Statist. 49(2), one-sided normal mixture; Shin, Ramdas & Rinaldo (2024), E-detectors, New England J. Stat. Data Sci.
@@ -31,6 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy import optimize, special
+
+from titleholder.validation.horizon import threshold
 
 Array = NDArray[np.float64]
 PLANNED = 3
@@ -61,6 +66,8 @@ class Look(BaseModel):
     metric: str
     gain: float
     error: float
+    judged_after: int = 0
+    """How many better candidates of its run were found unfit for use on the same rows before this one."""
 
 
 class Accumulated(BaseModel):
@@ -79,6 +86,8 @@ class Accumulated(BaseModel):
     looks: int
     since: date
     counted: int
+    later: int = 0
+    """Of those counted: how many are of a later candidate, judged because a better one was unfit on the same rows."""
     events: int
     gain: float
     lower: float
@@ -91,12 +100,15 @@ class Accumulated(BaseModel):
         return self.log_evidence >= self.needed
 
 
-def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float) -> Accumulated | None:
+def accumulate(
+    looks: Sequence[Look], *, minimum_gain: float, confidence: float, horizon: int | None = None
+) -> Accumulated | None:
     """What all looks of a reign show together; None where there is none.
 
     `lower` is the largest minimum that the evidence excludes, `since` begins the suffix of looks with the strongest
     evidence, with its `counted` looks, their events and their mean `gain` (weighted by 1 / error). `log_evidence` is
-    the natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence).
+    the natural logarithm of the mixture at `minimum_gain`, `needed` that of 1 / (1 - confidence),
+    or of the smaller threshold that a horizon asks for while there are no more looks than that.
 
     Raises:
         ValueError: when a look's error is not a positive number.
@@ -106,7 +118,7 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
     if bad := [look for look in looks if not 0 < look.error < np.inf]:
         raise ValueError(f"the look of {bad[0].as_of} has the error {bad[0].error}; it must be positive and finite")
     gains, errors = np.array([look.gain for look in looks]), np.array([look.error for look in looks])
-    k, needed = mixing_variance(confidence), float(-np.log1p(-confidence))
+    k, needed = mixing_variance(confidence), needed_evidence(len(looks), confidence=confidence, horizon=horizon)
 
     def evidence(minimum: float) -> Array:
         return _log_evidence((gains - minimum) / errors, k)
@@ -117,12 +129,23 @@ def accumulate(looks: Sequence[Look], *, minimum_gain: float, confidence: float)
         looks=len(looks),
         since=looks[first].as_of,
         counted=len(looks) - first,
+        later=sum(look.judged_after > 0 for look in looks[first:]),
         events=sum(look.events for look in looks[first:]),
         gain=float(np.average(gains[first:], weights=1 / errors[first:])),
         lower=lower,
         log_evidence=log_evidence(gains, errors, minimum_gain=minimum_gain, confidence=confidence),
         needed=needed,
     )
+
+
+def needed_evidence(looks: int, *, confidence: float, horizon: int | None = None) -> float:
+    """The logarithm of the evidence that is enough after so many looks.
+
+    >>> [round(float(np.exp(needed_evidence(looks, confidence=0.95, horizon=36))), 1) for looks in (1, 36, 37)]
+    [9.2, 9.2, 20.0]
+    """
+    alpha = 1 - confidence
+    return float(np.log(1 / alpha if horizon is None or looks > horizon else threshold(alpha, horizon)))
 
 
 def log_evidence(gains: Array, errors: Array, *, minimum_gain: float, confidence: float) -> float:
@@ -139,6 +162,12 @@ def mixing_variance(confidence: float) -> float:
     return (-float(special.lambertw(-(alpha**2) / np.e, k=-1).real) - 1) / PLANNED
 
 
+def beginnings(looks: int) -> Array:
+    """The weight of each look as the one at which challengers began to be better; what is left has not begun."""
+    hazard = 1 / LATER
+    return np.concatenate([[0.5], 0.5 * hazard * (1 - hazard) ** np.arange(looks - 1)])
+
+
 def _log_evidence(z: Array, k: float) -> Array:
     """log M_j for every look j at which the challengers may have begun to be better; shape (looks,)."""
     scores, t = np.cumsum(z[::-1])[::-1], np.arange(len(z), 0, -1)
@@ -148,9 +177,7 @@ def _log_evidence(z: Array, k: float) -> Array:
 
 def _mixed(log_evidence: Array) -> float:
     """The logarithm of the mixture over j."""
-    n = len(log_evidence)
-    hazard = 1 / LATER
-    weights = np.concatenate([[0.5], 0.5 * hazard * (1 - hazard) ** np.arange(n - 1)])
+    weights = beginnings(len(log_evidence))
     return float(special.logsumexp(np.append(log_evidence, 0.0), b=np.append(weights, 1 - weights.sum())))
 
 

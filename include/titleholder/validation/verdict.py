@@ -10,13 +10,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import formatting
-from titleholder.spec.model import ModelSpec
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
 from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable, metric_basis
-from titleholder.validation.fresh import Freshness, challenge
+from titleholder.validation.fresh import Freshness, challenge, in_unit
 from titleholder.validation.record import CohortRecord, Outlook, Rule, outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
@@ -25,7 +25,8 @@ class Reign(BaseModel):
     """The champion that a challenger was judged against, and the evidence that earlier challengers gathered against it.
 
     `trained_through` and `judged_through` end the rows that it was trained on and those that made it champion.
-    `recalled` is the as-of date of the recall that did; None where it was no recall.
+    `recalled` is the as-of date of the recall that did; None where it was no recall. `tried` has the end of
+    the rows that each earlier challenger of the reign was judged on.
 
     >>> Reign(version=3, as_of=date(2024, 1, 1), trained_through=date(2022, 1, 1)).looks
     ()
@@ -39,6 +40,7 @@ class Reign(BaseModel):
     judged_through: date = date.min
     recalled: date | None = None
     looks: tuple[Look, ...] = ()
+    tried: tuple[date, ...] = ()
     line: str = ""
     """A fingerprint of the versions before it that the rule `record` goes by; empty under another rule."""
 
@@ -108,6 +110,7 @@ class Verdict(Measurements):
     tolerated_loss: float | None = None
     """Under the rules `record` and `fresh`, in the metric's unit; None without a champion."""
     minimum_gain: float = 0.0
+    horizon: int | None = None
     confidence: float
     checks: tuple[Result, ...]
     note: str = ""
@@ -142,7 +145,12 @@ class Verdict(Measurements):
 
     def accumulated(self) -> Accumulated | None:
         """What the looks show together."""
-        return accumulate(self.looks, minimum_gain=self.minimum_gain, confidence=self.confidence)
+        return self.accumulated_until(len(self.looks))
+
+    def accumulated_until(self, number: int) -> Accumulated | None:
+        """What the first so many looks showed together."""
+        terms = {"minimum_gain": self.minimum_gain, "confidence": self.confidence}
+        return accumulate(self.looks[:number], **terms, horizon=self.horizon)
 
 
 def judge(
@@ -189,6 +197,7 @@ def conclude(
             "champion_metrics": measurements.champion_metrics,
             "gain": measurements.gain,
             "looks": _looks(reign, judgement.metric, look),
+            "champion_version": reign.version if reign else None,
         }
     )
     complete = complete.model_copy(update={"outlook": _outlook(complete, as_of, reign)})
@@ -203,11 +212,12 @@ def conclude(
         metric=judgement.metric,
         look=look,
         rule=judgement.rule,
-        tolerated_loss=_loss_limit(evidence.spec, measurements.champion_metrics),
+        tolerated_loss=_loss_limit(evidence, measurements.champion_metrics),
         minimum_gain=judgement.minimum_gain,
+        horizon=judgement.horizon,
         confidence=evidence.confidence,
         checks=checks.run(complete, results),
-        note=f"{note} {_family(evidence)}".strip(),
+        note=" ".join(filter(None, (note, _family(evidence), _second_chance(evidence, reign, holdout)))),
         cohorts=evidence.cohorts,
         outlook=complete.outlook,
         recall=_recall(complete),
@@ -230,12 +240,18 @@ def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | 
         former=[rival.member.version for rival in evidence.rivals if rival.eligible],
         as_of=as_of,
         rule=Rule(
-            unit=judgement.unit(champion),
-            tolerated_loss=judgement.loss_limit(champion),
+            unit=_unit(evidence, champion),
+            tolerated_loss=in_unit(judgement, judgement.tolerance, champion, evidence.sample),
             minimum_gain=judgement.minimum_gain,
             confidence=evidence.confidence,
         ),
     )
+
+
+def _unit(evidence: Evidence, champion: float) -> float:
+    """The default of the tolerated loss in the metric's unit; never so small that the priors outweigh the rows."""
+    judgement, least = evidence.spec.judgement, evidence.gain.error / 10 if evidence.gain else 0.0
+    return max(in_unit(judgement, METRICS[judgement.metric].tolerated_loss, champion, evidence.sample), least)
 
 
 def _recall(evidence: Evidence) -> Recall | None:
@@ -280,9 +296,28 @@ def _family(evidence: Evidence) -> str:
     )
 
 
-def _loss_limit(spec: ModelSpec, champion: dict[str, float]) -> float | None:
-    judgement = spec.judgement
-    return judgement.loss_limit(champion[judgement.metric]) if judgement.metric in champion else None
+def _second_chance(evidence: Evidence, reign: Reign | None, holdout: tuple[date, date]) -> str:
+    """That earlier challengers of the reign were judged on some of these rows, and what the error bound covers then.
+
+    Empty where none was, and under the rule `sequential`, which counts no outcome twice.
+    """
+    before = [end for end in reign.tried if end > holdout[0]] if reign else []
+    if not before or evidence.spec.judgement.rule != "fresh" or not len(evidence.y):
+        return ""
+    seen = evidence.frame[evidence.spec.columns.event_time] < midnight(max(before))
+    error = formatting.confidence(1 - evidence.confidence)
+    who = f"{len(before)} earlier challenger{'s were' if len(before) > 1 else ' was'}"
+    return (
+        f"{who} judged against this champion on outcomes that count here again ({formatting.percent(seen.mean())} of "
+        f"these rows): the error of {error} holds for each challenge, not for all of them together."
+    )
+
+
+def _loss_limit(evidence: Evidence, champion: dict[str, float]) -> float | None:
+    judgement = evidence.spec.judgement
+    if judgement.metric not in champion:
+        return None
+    return in_unit(judgement, judgement.tolerance, champion[judgement.metric], evidence.sample)
 
 
 def _metrics(evidence: Evidence, scores: Array | None) -> dict[str, float]:
@@ -346,4 +381,5 @@ def _look(evidence: Evidence, as_of: date, reign: Reign, holdout: tuple[date, da
         metric=spec.judgement.metric,
         gain=gain.estimate,
         error=gain.error,
+        judged_after=len(evidence.unfit),
     )

@@ -66,6 +66,11 @@ def versions(challenger: Challenger, registry: Registry) -> Iterator[int]:
             yield version
 
 
+def failed(verdict: Verdict) -> tuple[str, ...]:
+    """The checks of the challenger itself that failed and block."""
+    return tuple(result.code for result in verdict.failed() if result.subject == "challenger")
+
+
 def following(challenger: Challenger, verdict: Verdict, registry: Registry) -> Challenger | None:
     """The next challenger where this one is unfit for use; None where it is not, or was the last.
 
@@ -75,9 +80,9 @@ def following(challenger: Challenger, verdict: Verdict, registry: Registry) -> C
     Failures that all candidates share, such as too few outcomes or a feature that leaks, are not the candidate's own:
     with these no other is judged.
     """
-    failed = [result.code for result in verdict.failed() if result.subject == "challenger"]
-    if challenger.is_last or not failed or not all(CHECKS[code].of_candidate for code in failed):
+    codes = failed(verdict)
+    if challenger.is_last or not codes or not all(CHECKS[code].of_candidate for code in codes):
         return None
     registry.models.set_tags(challenger.snapshot.model, challenger.version, names.tags(verdict="unfit"))
-    unfit = UnfitCandidate(name=challenger.name, version=challenger.version, failed=tuple(failed))
+    unfit = UnfitCandidate(name=challenger.name, version=challenger.version, failed=codes)
     return register(challenger.snapshot, challenger.ranking, (*challenger.unfit, unfit), registry)

@@ -1,7 +1,8 @@
 """A decision made again from what the ledger keeps of it: `titleholder reproduce`.
 
 The nominated candidate is retrained from the stored snapshot, spec and seed, takes the registered model's place against
-the champion of that time, and is judged and ruled on again. The other candidates are not retrained.
+the champion of that time, and is judged and ruled on again. Better candidates that were unfit for use are judged again
+as they are registered. No other candidate is retrained.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import warm_start
+from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
@@ -113,6 +114,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, holdout, scorer),
         _model(row, spec, whole, scorer),
+        *_unfit(row, champion, scorer),
         *_verdict(stored, row, before, verdict),
         _ruling(row, before, spec, verdict),
     ]
@@ -220,6 +222,24 @@ def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: 
     with _champion_readable(row):
         scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer)
         return on_record(scored, line, scorer).judge()
+
+
+def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Iterator[Tally]:
+    """The better candidates that gave way, by the checks that they fail without a champion; none where none did."""
+    if not row.judged.unfit:
+        return
+    tally = Tally("unfit candidates")
+    for n, candidate in enumerate(row.judged.unfit):
+        known = {"version": candidate.version, "candidate": candidate.name, "unfit": row.judged.unfit[:n]}
+        try:
+            run_id = scorer.registry.models.run_id(row.model, candidate.version)
+            comparison = Comparison.behind(row).model_copy(update={**known, "run_id": run_id})
+            scored = compare(comparison, row.judged.champion, champion, scorer)
+            failed = list(nomination.failed(scored.without_champion(scored.judge())))
+        except (MlflowException, DataError) as error:
+            failed = [f"cannot be judged: {error}"]
+        tally.compare(list(candidate.failed), failed, f"unfit.{candidate.name}")
+    yield tally
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class TrainedVersion(NamedTuple):
     It stands for the model that is judged. With `windows.refit` that is the twin, which has not seen the holdout;
     `registered` is then another, which was fitted on the holdout too.
 
+    >>> from titleholder.spec.source import Windows
     >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
     >>> judged = TrainedVersion(3, "a1b2", loans)
     >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id

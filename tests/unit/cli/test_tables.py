@@ -53,6 +53,8 @@ def test_counted_looks_and_all_looks_are_shown() -> None:
     earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
     reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
     assert "(3/9)" in printed(a_verdict(champion=reign, look=LOOK), "sequential")
+    later = LOOK.model_copy(update={"judged_after": 1})
+    assert "(3/9, 1 later)" in printed(a_verdict(champion=reign, look=later), "sequential")
 
 
 def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:

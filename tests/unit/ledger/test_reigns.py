@@ -105,10 +105,12 @@ def test_a_reign_that_begins_again_has_no_looks_and_counts_only_cohorts_that_wer
         rows.append(a_decision(n, kind="keep", champion_before=2, champion_after=2, verdict=verdict))
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.looks == (look, second), "in their order; a month without a look adds none"
+    assert reign.tried == tuple(row.windows.matured for row in rows[2:]), "every challenger of the reign, and no other"
+    assert reigns.fingerprint(reign) != reigns.fingerprint(reign.model_copy(update={"tried": reign.tried[1:]}))
     rows.append(a_rollback(6, 2, 1))
     assert (reign := reigns.reign_before(rows, "live", DAY))
     assert reign.version == 1
-    assert reign.looks == ()
+    assert (reign.looks, reign.tried) == ((), ())
     assert reign.judged_through == rows[4].windows.matured, "the cohorts of version 2's challengers are spent"
     assert reign.trained_through == rows[0].trained_through
 
@@ -167,7 +169,8 @@ def test_a_recalled_champion_is_judged_on_rows_that_no_earlier_challenger_was_ju
     )
     rows.append(a_decision(4, kind="keep", champion_before=1, champion_after=1, verdict=a_verdict(look=look)))
     later = reigns.reign_before(rows, "live", date(2024, 5, 1))
-    assert later == reign.model_copy(update={"looks": (look,)}), "a month that keeps it adds its look, and no rows"
+    added = {"looks": (look,), "tried": (rows[-1].matured,)}
+    assert later == reign.model_copy(update=added), "a month that keeps it adds its look, and no rows that count"
     assert reigns.crowning_on(rows, "live", date(2024, 4, 1)) == rows[2]
 
 
@@ -295,5 +298,5 @@ def test_elsewhere_than_live_only_as_of_order_and_the_latest_row_of_a_date_count
     for n in range(len(ordered) + 1):
         expected = reigns.reign_before(ordered[:n], "live", month(n + 1))
         assert reigns.reign_before(rows, "backtest", month(n + 1)) == expected
-        without_looks = expected.model_copy(update={"looks": ()}) if expected else None
-        assert reigns.reign_on(rows, "backtest", month(n)) == without_looks
+        bare = expected.model_copy(update={"looks": (), "tried": ()}) if expected else None
+        assert reigns.reign_on(rows, "backtest", month(n)) == bare

@@ -77,6 +77,8 @@ def test_the_metric_of_the_search_is_one_of_the_task(metric: str, why: str) -> N
         ({"judgement__checks": {"calibration": {"severity": "blok"}}}, "'block', 'warn' or 'off'"),
         ({"judgement__rule": "monthly"}, "'fresh' or 'sequential'"),
         ({"judgement__tolerated_loss": 1.0}, "judgement.tolerated_loss"),
+        ({"judgement__horizon": 36}, "horizon: only the rule sequential has one, not the rule fresh"),
+        ({"judgement__rule": "sequential", "judgement__horizon": 121}, "less than or equal to 120"),
     ],
 )
 def test_an_invalid_judgement_is_refused(change: dict[str, Any], message: str) -> None:

@@ -294,6 +294,33 @@ def test_what_must_be_shown_is_harder_for_a_later_candidate_and_harm_is_no_harde
     assert {c: first[c] for c in harmless} == {c: later[c] for c in harmless}
 
 
+def test_challengers_that_were_judged_on_the_same_outcomes_before_are_counted_with_their_share_of_the_rows() -> None:
+    y, good, poor = rows()
+    ends = (date(2023, 9, 1), date(2023, 10, 1), date(2023, 11, 1), date(2023, 12, 1))
+    many, one = (REIGN.model_copy(update={"tried": tried}) for tried in (ends, ends[:3]))
+    bound = "the error of 5% holds for each challenge, not for all of them together."
+    assert verdict_on(y, good, poor, reign=many).note == (
+        "2 earlier challengers were judged against this champion on outcomes that count here again (66.3% of these rows): "
+        + bound
+    )
+    assert verdict_on(y, good, poor, reign=one, note="Said.").note == (
+        "Said. 1 earlier challenger was judged against this champion on outcomes that count here again "
+        f"(34.0% of these rows): {bound}"
+    )
+    none = REIGN.model_copy(update={"tried": ends[:2]})
+    assert verdict_on(y, good, poor, reign=none).note == "", "their outcomes ended before these begin"
+    by_reign = a_spec(judgement__rule="sequential")
+    assert verdict_on(y, good, poor, by_reign, reign=many).note == "", "no outcome counts twice"
+
+
+def test_the_look_of_a_later_candidate_says_so_and_is_counted() -> None:
+    y, good, poor = rows()
+    unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
+    alone, later = (verdict_on(y, good, poor, parts={"unfit": u}) for u in ((), unfit))
+    assert [v.look.judged_after for v in (alone, later) if v.look] == [0, 1]
+    assert [found.later for v in (alone, later) if (found := v.accumulated())] == [0, 1]
+
+
 def test_the_line_of_challengers_is_judged_with_the_adjusted_confidence() -> None:
     y, good, poor = rows()
     unfit = (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)

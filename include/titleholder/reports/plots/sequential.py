@@ -12,7 +12,7 @@ from scipy import stats
 from titleholder.formatting import confidence, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, INK, PALE, Picture, picture, whiskers
 from titleholder.validation.metrics import Interval
-from titleholder.validation.sequential import Accumulated, Look, accumulate
+from titleholder.validation.sequential import Accumulated, Look
 from titleholder.validation.verdict import Verdict
 
 LABELS = 8
@@ -32,7 +32,7 @@ def cumulative_looks(verdict: Verdict) -> list[CumulativeLook]:
     z = float(stats.norm.ppf(0.5 + verdict.confidence / 2))
     rows = []
     for n, look in enumerate(verdict.looks, start=1):
-        so_far = accumulate(verdict.looks[:n], minimum_gain=verdict.minimum_gain, confidence=verdict.confidence)
+        so_far = verdict.accumulated_until(n)
         if so_far is not None:
             own = Interval(look.gain, look.gain - z * look.error, look.gain + z * look.error)
             rows.append(CumulativeLook(look, own, so_far))

@@ -8,6 +8,7 @@ from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain, estimate_metric
 from titleholder.validation.evidence import Evidence
+from titleholder.validation.fresh import in_unit
 from titleholder.validation.metrics import Gain, Interval
 
 
@@ -34,7 +35,7 @@ def benchmark_comparison(evidence: Evidence) -> BenchmarkComparison | None:
     return BenchmarkComparison(
         estimate_metric(evidence, judgement.metric, scores),
         estimate_gain(evidence, judgement.metric, scores),
-        judgement.benchmark_tolerance(challenger),
+        in_unit(judgement, judgement.benchmark_tolerance, challenger, evidence.sample),
     )
 
 

@@ -36,15 +36,16 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     gain = evidence.gain
     if judgement.rule == "record":
         return _by_record(evidence, gain)
-    reign = accumulate(evidence.looks, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence)
+    terms = {"minimum_gain": judgement.minimum_gain, "confidence": evidence.confidence}
+    reign = accumulate(evidence.looks, **terms, horizon=judgement.horizon)
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper, "minimum": judgement.minimum_gain}
     if reign:
         numbers |= {f"reign_{k}": v for k, v in reign.model_dump(exclude={"since"}).items()}
     if judgement.rule == "fresh":
-        limit = judgement.loss_limit(evidence.champion_metrics[judgement.metric])
-        now = fresh.challenge(
-            gain, tolerated_loss=limit, minimum_gain=judgement.minimum_gain, confidence=evidence.confidence
+        limit = fresh.in_unit(
+            judgement, judgement.tolerance, evidence.champion_metrics[judgement.metric], evidence.sample
         )
+        now = fresh.challenge(gain, **terms, tolerated_loss=limit)
         numbers |= {"bound": now.lower, "tolerated_loss": limit}
         return found(not now.passed, _fresh(evidence, now), numbers)
     shown = reign is not None and reign.shown and gain.estimate > judgement.minimum_gain
@@ -92,11 +93,23 @@ def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> st
     number = f"{reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts"
     if reign.counted < reign.looks:
         number = f"the last {reign.counted} of {number} (since {reign.since})"
+    if reign.later:
+        number += f", {reign.later} of them of a later candidate"
     return (
         f"{here}{behind}; over {number} {reign.gain:+.4f}, shown to be above {reign.lower:+.4f} "
         f"({formatting.confidence(evidence.confidence)} always-valid bound), "
-        f"which must reach {judgement.minimum_gain:+g}."
+        f"which must reach {judgement.minimum_gain:+g}.{_horizon(judgement.horizon, reign)}"
     )
+
+
+def _horizon(horizon: int | None, reign: Accumulated) -> str:
+    """What the horizon asks for at this look, and what comes after it; empty where the spec has none."""
+    if horizon is None:
+        return ""
+    needed = f"{np.exp(reign.needed):.1f}"
+    if reign.looks > horizon:
+        return f" The horizon of {horizon} looks is over: the evidence must reach {needed}, as without one."
+    return f" Within the horizon of {horizon} looks the evidence must reach {needed}."
 
 
 def _segment_gains(evidence: Evidence) -> Finding:

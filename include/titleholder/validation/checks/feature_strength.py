@@ -57,6 +57,35 @@ class KnownOutcomes(NamedTuple):
         return KnownOutcomes(pd.concat([self.X, other.X], ignore_index=True), Sample(y, weights))
 
 
+class Delivery(NamedTuple):
+    """Which training rows lie in months in which a feature was delivered, shape (n,).
+
+    It was not in a month that has fewer than half as many values as the judged rows have, of thirty or more expected.
+    """
+
+    rows: NDArray[np.bool_]
+    missed: int
+    """Months of the training rows in which it was not delivered."""
+    began: bool
+    """Whether it was not in the first of them."""
+
+    @classmethod
+    def of(cls, evidence: Evidence, feature: str) -> Delivery | None:
+        """That of a feature; None where there are no training rows."""
+        if evidence.training is None or not len(evidence.training.y):
+            return None
+        frame = evidence.training.frame
+        present = frame[feature].notna()
+        if present.all():
+            return cls(present.to_numpy(), 0, began=False)
+        time = frame[evidence.spec.columns.event_time]
+        month = (12 * time.dt.year + time.dt.month).to_numpy()
+        values = present.groupby(month).agg(["sum", "size"])
+        expected = values["size"] * evidence.frame[feature].notna().mean()
+        missed = values.index[(expected >= 30) & (values["sum"] < expected / 2)]
+        return cls(~np.isin(month, missed), len(missed), began=values.index[0] in missed)
+
+
 class FeatureStrength:
     """The metric of each feature alone on some rows: `roc_auc` of a classification, `r2` of a regression.
 
@@ -77,20 +106,27 @@ class FeatureStrength:
         return cls(evidence.spec, KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence))
 
     @classmethod
-    def on_older_half(cls, evidence: Evidence) -> FeatureStrength | None:
-        """That on the older half of the training rows, where their outcomes differ; a leak may have begun since."""
+    def on_older_half(cls, evidence: Evidence, of: NDArray[np.bool_] | None = None) -> FeatureStrength | None:
+        """That on the older half of the training rows, where their outcomes differ; a leak may have begun since.
+
+        Of some of the training rows, where `of` names them.
+        """
         training, known = evidence.training, KnownOutcomes.of_training(evidence)
         if training is None or known is None:
             return None
         time = training.frame[evidence.spec.columns.event_time]
-        older = known.at((time <= time.median()).to_numpy())
-        return cls(evidence.spec, older, known) if np.ptp(older.sample.y) > 0 else None
+        chosen = np.ones(len(time), dtype=bool) if of is None else of
+        older = known.at(chosen & (time <= time[chosen].median()).to_numpy())
+        return cls(evidence.spec, older, known) if len(older.X) and np.ptp(older.sample.y) > 0 else None
 
     @classmethod
-    def on_all_rows(cls, evidence: Evidence) -> FeatureStrength:
-        """That on the training rows and the judged rows together."""
+    def on_all_rows(cls, evidence: Evidence, of: NDArray[np.bool_] | None = None) -> FeatureStrength:
+        """That on the training rows, or some of them, and the judged rows together."""
         holdout, training = KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence)
-        return cls(evidence.spec, training.joined(holdout) if training else holdout, training)
+        if training is None:
+            return cls(evidence.spec, holdout, None)
+        chosen = training if of is None else training.at(of)
+        return cls(evidence.spec, chosen.joined(holdout), training)
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, float]:
         """The metric of these features, of all unless they are given; the largest first."""

@@ -11,7 +11,7 @@ from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
-from titleholder.validation.checks.feature_strength import FeatureStrength
+from titleholder.validation.checks.feature_strength import Delivery, FeatureStrength
 from titleholder.validation.checks.groups import MOST, adjusted_confidence, group_numbers, listed
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval
@@ -71,29 +71,62 @@ def _varied(evidence: Evidence) -> bool:
 
 
 class _Part(NamedTuple):
-    """One of the comparisons of TH503: whether it is implausible, a clause, its numbers, the key that allows it."""
+    """One of the comparisons of TH503: a clause, its numbers, and what a person must have found honest for it to pass.
 
-    implausible: bool
+    `features`, or that the gain over the champion is `large`; `key` is the threshold.
+    """
+
     text: str
     numbers: dict[str, float]
     key: str
+    features: tuple[str, ...] = ()
+    large: bool = False
 
 
 def _plausible(evidence: Evidence) -> Finding:
-    """Fails when the challenger's progress is larger than that of honest models.
+    """Fails when the challenger's progress is larger than that of honest models, unless a person acknowledged it.
 
     That is the gain over the champion, a feature that alone predicts much better than on the training rows, or a new
-    feature, which the champion does not have, that alone predicts well. Without a champion only the second counts.
+    feature, which the champion does not have or which began to be delivered since, that alone predicts well. Without a
+    champion the gain does not count, nor does a feature for being new to it.
     """
     if not _varied(evidence):
         return NOT_MEASURABLE
     parts = [part for part in (_gain(evidence), _rises(evidence), _new_features(evidence)) if part]
     if not parts:
         return not_applicable("There is no champion, and there are no training rows or features to compare.")
-    keys = " and ".join(f"{SETTINGS}.plausible.{part.key}" for part in parts if part.implausible)
-    why = f", more likely a leak than progress; where it is honest, set {keys}" if keys else ""
+    doubts, known = _doubts(evidence, parts)
+    text = f"On the holdout: {'; '.join(part.text for part in parts)}"
+    text += f"; acknowledged in the spec: {', '.join(known)}" if known else ""
+    text += f", more likely a leak than progress; {_honest(evidence, doubts)}" if doubts else ""
     numbers = {name: value for part in parts for name, value in part.numbers.items()}
-    return found(bool(keys), f"On the holdout: {'; '.join(part.text for part in parts)}{why}.", numbers)
+    return found(bool(doubts), f"{text}.", {**numbers, **({"acknowledged": len(known)} if known else {})})
+
+
+def _doubts(evidence: Evidence, parts: list[_Part]) -> tuple[list[_Part], list[str]]:
+    """The parts that are implausible, with what no person has acknowledged; and a name for each thing one has."""
+    honest, version = evidence.spec.judgement.checks.plausible.acknowledged, evidence.champion_version
+    vouched = version is not None and version == honest.gain_over
+    left = [
+        part._replace(
+            features=tuple(f for f in part.features if f not in honest.features), large=part.large and not vouched
+        )
+        for part in parts
+    ]
+    known = dict.fromkeys(f for part in parts for f in part.features if f in honest.features)
+    over = [f"the gain over version {version}"] if vouched and any(part.large for part in parts) else []
+    return [part for part in left if part.features or part.large], [*known, *over]
+
+
+def _honest(evidence: Evidence, doubts: list[_Part]) -> str:
+    """What a person who found the progress honest writes into the spec."""
+    path, before = f"{SETTINGS}.plausible", evidence.spec.judgement.checks.plausible.acknowledged
+    features = dict.fromkeys([*before.features, *(f for part in doubts for f in part.features)])
+    over = evidence.champion_version if any(part.large for part in doubts) else before.gain_over
+    terms = [f"features: [{', '.join(features)}]"] if features else []
+    terms += [f"gain_over: {over}"] if over is not None else []
+    this = f"{path}.acknowledged: {{{', '.join(terms)}}}, or for every case " if terms else ""
+    return f"where a person found it honest, set {this}{' and '.join(f'{path}.{part.key}' for part in doubts)}"
 
 
 def _limit(evidence: Evidence, change: str) -> tuple[str, str, float]:
@@ -113,7 +146,7 @@ def _gain(evidence: Evidence) -> _Part | None:
     metric, key, most = _limit(evidence, "gain")
     gain = estimate_gain(evidence, metric, evidence.champion)
     text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: a lower bound up to {most:g})"
-    return _Part(gain.lower > most, text, {**gain.numbers("gain"), "gain_plausible": most}, key)
+    return _Part(text, {**gain.numbers("gain"), "gain_plausible": most}, key, large=gain.lower > most)
 
 
 def _rises(evidence: Evidence) -> _Part | None:
@@ -121,48 +154,65 @@ def _rises(evidence: Evidence) -> _Part | None:
 
     The estimate reaches the threshold and the lower bound, adjusted for the number of features, exceeds half of it: to
     wait until the bound exceeds all of it would miss leaks among few events; by the estimate alone, chance would be
-    called a leak there. None without training rows.
+    called a leak there. A feature that was not delivered in some months is compared with the older half of the other
+    rows: that it began to be delivered is no leak. None without training rows.
     """
-    now, before = FeatureStrength.on_holdout(evidence), FeatureStrength.on_older_half(evidence)
-    if before is None or not before.features:
+    now, older = FeatureStrength.on_holdout(evidence), FeatureStrength.on_older_half(evidence)
+    if older is None or not older.features:
         return None
+    missed = {f: d for f in older.features if (d := Delivery.of(evidence, f)) and d.missed}
+    compared = {
+        f: FeatureStrength.on_older_half(evidence, missed[f].rows) if f in missed else older for f in older.features
+    }
+    before = {f: strength for f, strength in compared.items() if strength is not None}
     metric, key, most = _limit(evidence, "rise")
-    rises = {feature: now.value(feature) - before.value(feature) for feature in before.features}
-    first, *_ = ordered = sorted(rises, key=lambda feature: -rises[feature])
-    confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(rises))
+    rises = {feature: now.value(feature) - strength.value(feature) for feature, strength in before.items()}
+    ordered = sorted(rises, key=lambda feature: -rises[feature])
+    confidence = adjusted_confidence(evidence.spec.judgement.confidence, max(len(rises), 1))
     suspects = {
-        feature: _difference(now.interval(feature, confidence), before.interval(feature, confidence))
+        feature: _difference(now.interval(feature, confidence), before[feature].interval(feature, confidence))
         for feature in ordered
         if rises[feature] >= most
     }
     shown = {feature: rise for feature, rise in suspects.items() if rise.lower > most / 2}
     named = listed([f"{feature} {rise.text('+.4f')}" for feature, rise in shown.items()])
-    said = named or f"none, nearest {first} {rises[first]:+.4f}"
-    text = f"rise of a feature's own {metric} since training (plausible: {most:g}): {said}"
-    numbers = {"judged": len(rises), "largest_rise": rises[first], "rise_plausible": most}
-    return _Part(bool(shown), text, {**numbers, **group_numbers(shown, "rise")}, key)
+    nearest = f", nearest {ordered[0]} {rises[ordered[0]]:+.4f}" if ordered else ""
+    text = f"rise of a feature's own {metric} since training (plausible: {most:g}): {named or f'none{nearest}'}"
+    if missed:
+        months = listed([f"{feature} ({d.missed})" for feature, d in missed.items()])
+        text += f" (compared without training months in which it was not delivered: {months})"
+    numbers = {"judged": len(rises), "rise_plausible": most, **group_numbers(shown, "rise")}
+    if ordered:
+        numbers["largest_rise"] = rises[ordered[0]]
+    return _Part(text, numbers, key, features=tuple(shown))
 
 
 def _new_features(evidence: Evidence) -> _Part | None:
-    """Features that the champion does not have and that alone reach the threshold, by the point estimate.
+    """Features that are new and alone reach the threshold, by the point estimate.
 
-    On training rows and judged rows together: the holdout alone has too few events to tell a strong honest feature from
-    a leak. None where there is no new feature, and without a champion: then all are new, and a strong one is what most
-    first models are built on.
+    New is what the champion does not have, and what was not delivered in the first month of the training rows. Their
+    strength is that on all rows of the months in which they were delivered, training and holdout together: the holdout
+    alone has too few events to tell a strong honest feature from a leak. None where there is no new feature. Without a
+    champion all features are new to it, and a strong one is what most first models are built on: none counts for that.
     """
-    known = evidence.champion_inputs
-    if evidence.champion is None or known is None:
-        return None
-    alone = FeatureStrength.on_all_rows(evidence)
-    values = alone.values([f for f in alone.features if f not in known])
+    strength = FeatureStrength.on_all_rows(evidence)
+    known = evidence.champion_inputs if evidence.champion is not None else None
+    values = {}
+    for feature in strength.features:
+        delivery = Delivery.of(evidence, feature)
+        began = delivery is not None and delivery.began
+        if began or (known is not None and feature not in known):
+            rows = FeatureStrength.on_all_rows(evidence, delivery.rows) if delivery and delivery.missed else strength
+            values[feature] = rows.value(feature)
     if not values:
         return None
     metric, key, most = _limit(evidence, "new_feature")
-    named = listed([f"{feature} {value:.4f}" for feature, value in values.items() if value >= most])
-    first, largest = next(iter(values.items()))
-    said = named or f"none, nearest {first} {largest:.4f}"
+    reached = {f: value for f, value in sorted(values.items(), key=lambda item: -item[1]) if value >= most}
+    first = max(values, key=lambda feature: values[feature])
+    said = listed([f"{f} {value:.4f}" for f, value in reached.items()]) or f"none, nearest {first} {values[first]:.4f}"
     text = f"{metric} of a new feature alone, in training and since (plausible: below {most:g}): {said}"
-    return _Part(bool(named), text, {"new": len(values), "new_largest": largest, "new_plausible": most}, key)
+    numbers = {"new": len(values), "new_largest": values[first], "new_plausible": most}
+    return _Part(text, numbers, key, features=tuple(reached))
 
 
 def _difference(a: Interval, b: Interval) -> Interval:

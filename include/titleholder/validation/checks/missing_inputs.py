@@ -14,6 +14,7 @@ from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, f
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
 from titleholder.validation.evidence import Array, Evidence, measurable
+from titleholder.validation.fresh import in_unit
 from titleholder.validation.metrics import Interval
 from titleholder.validation.metrics.inputs import Rows, check
 
@@ -70,7 +71,8 @@ def missing_inputs(evidence: Evidence) -> MissingInputs | None:
     found = [losses.of(name, predict, rows) for name in names]
     ordered = sorted(found, key=lambda each: (not each.problem, -each.loss.estimate, each.feature))
     full = losses.metric(evidence.challenger[chosen])
-    return MissingInputs(tuple(ordered), len(chosen), full, spec.judgement.missing_loss(full))
+    allowed = in_unit(spec.judgement, spec.judgement.missing_loss, full, evidence.sample.at(chosen))
+    return MissingInputs(tuple(ordered), len(chosen), full, allowed)
 
 
 def _sensitivity(evidence: Evidence) -> Finding:

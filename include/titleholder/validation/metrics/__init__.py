@@ -5,7 +5,7 @@ from titleholder.validation.metrics.bootstrap import resample
 from titleholder.validation.metrics.calibration import Calibration, calibration, observed_expected
 from titleholder.validation.metrics.inputs import Array, Estimation, Interval, Sample
 from titleholder.validation.metrics.intervals import Gain, compute, compute_all, gain, interval, joint
-from titleholder.validation.metrics.profit import accepted
+from titleholder.validation.metrics.profit import accepted, at_stake
 from titleholder.validation.metrics.psi import Psi, paired_psi, psi
 from titleholder.validation.metrics.rates import difference_of_rates, ratio_of_rates
 
@@ -18,6 +18,7 @@ __all__ = [
     "Psi",
     "Sample",
     "accepted",
+    "at_stake",
     "calibration",
     "compute",
     "compute_all",

@@ -8,7 +8,7 @@ from scipy.optimize import isotonic_regression
 
 from titleholder.spec.criteria import CutOff, Emp, Profit
 from titleholder.validation.metrics.curves import Counts
-from titleholder.validation.metrics.inputs import Array
+from titleholder.validation.metrics.inputs import Array, Sample
 
 
 def accepted(cut_off: CutOff, p: Array) -> NDArray[np.bool_]:
@@ -32,6 +32,15 @@ def amounts(terms: Profit, cut_off: CutOff, y: Array, p: Array) -> Array:
     if_accepted = np.where(y == 1, terms.accepted_1, terms.accepted_0)
     if_declined = np.where(y == 1, terms.declined_1, terms.declined_0)
     return np.where(accepted(cut_off, p), if_accepted, if_declined)
+
+
+def at_stake(terms: Profit, sample: Sample) -> float:
+    """What the answer about a row is worth on average: the mean of |accepted - declined|, weighted; never negative.
+
+    An amount that is added to what accepted and declined rows are worth changes nothing.
+    """
+    of_events, of_others = abs(terms.accepted_1 - terms.declined_1), abs(terms.accepted_0 - terms.declined_0)
+    return float(np.average(np.where(sample.y == 1, of_events, of_others), weights=sample.weights))
 
 
 def expected_maximum(terms: Emp, counts: Counts) -> Array:

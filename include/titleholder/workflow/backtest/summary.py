@@ -145,22 +145,24 @@ class Setting(BacktestPart):
     """Values of the judgement that a lane is replayed with.
 
     >>> Setting.of(Judgement(metric="brier"))
-    Setting(rule='record', tolerated_loss=0.005, minimum_gain=0.0, confidence=0.95)
+    Setting(rule='record', tolerated_loss=0.005, minimum_gain=0.0, confidence=0.95, horizon=None)
     """
 
     rule: str
     tolerated_loss: float
     minimum_gain: float
     confidence: float
+    horizon: int | None = None
 
     @classmethod
     def of(cls, judgement: Judgement) -> Self:
-        """The values of a spec."""
+        """The values of a spec; of its horizon only under the rule that has one."""
         return cls(
             rule=judgement.rule,
             tolerated_loss=judgement.tolerance,
             minimum_gain=judgement.minimum_gain,
             confidence=judgement.confidence,
+            horizon=judgement.horizon if judgement.rule == "sequential" else None,
         )
 
 

@@ -54,7 +54,7 @@ def grid(
     gains = sorted({own.minimum_gain, *minimum_gains})
     levels = sorted({own.confidence, *(confidences or CONFIDENCES)})
     settings = [
-        Setting(rule=own.rule, tolerated_loss=loss, minimum_gain=gain, confidence=level)
+        Setting(rule=own.rule, tolerated_loss=loss, minimum_gain=gain, confidence=level, horizon=own.horizon)
         for loss, gain, level in product(losses, gains, levels)
     ]
     settings += [Setting.of(own.model_copy(update={"rule": rule})) for rule in RULES if rule != own.rule]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from support.report_cases import looks, simulated, verdict_on
@@ -17,6 +18,12 @@ def test_each_cumulative_look_accumulates_those_before_it() -> None:
     ]
     assert steps[-1].so_far == verdict.accumulated()
     assert steps[2].gain.values == pytest.approx((0.02, 0.02 - 1.959964 * 0.02, 0.02 + 1.959964 * 0.02), rel=1e-5)
+
+
+def test_each_look_needs_what_the_horizon_asked_for_then() -> None:
+    verdict = verdict_on(simulated(n=60), looks=looks(4)).model_copy(update={"rule": "sequential", "horizon": 3})
+    needed = [round(float(np.exp(s.so_far.needed)), 1) for s in sequential.cumulative_looks(verdict)]
+    assert needed == [7.2, 7.2, 7.2, 20.0]
 
 
 def test_looks_by_another_metric_are_left_out() -> None:

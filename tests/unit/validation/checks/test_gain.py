@@ -40,8 +40,9 @@ def check(
     reigning: bool = True,
     rule: str = "fresh",
     looks: tuple[Look, ...] = (),
+    horizon: int | None = None,
 ) -> Result:
-    spec = a_spec(judgement__minimum_gain=minimum, judgement__rule=rule)
+    spec = a_spec(judgement__minimum_gain=minimum, judgement__rule=rule, judgement__horizon=horizon)
     champion = {"champion": np.full(50, 0.5), "champion_metrics": {"roc_auc": 0.7}} if reigning else {}
     return sufficient_gain(evidence(spec, gain=gain, looks=looks, **champion))
 
@@ -87,11 +88,31 @@ def test_the_tolerated_loss_is_that_of_the_metric(metric: str) -> None:
     spec = base(
         judgement__metric=metric, judgement__minimum_gain=-9.0, **{f"judgement__{k}": v for k, v in needs.items()}
     )
-    limit = METRICS[metric].tolerated_loss * (0.4 if METRICS[metric].relative else 1.0)
+    shares = {
+        None: 1.0,
+        "the champion's metric": 0.4,
+        "the amounts at stake": 0.4 * 8 + 0.6 * 1,
+    }  # of 50 rows, 20 events
+    limit = METRICS[metric].tolerated_loss * shares[METRICS[metric].share_of]
     for error, status in ((0.999, "pass"), (1.001, "fail")):
         gain = of(0.0, error * limit / stats.norm.ppf(0.95))
         seen = evidence(spec, champion=np.full(50, 0.5), gain=gain, champion_metrics={metric: -0.4})
         assert sufficient_gain(seen).status == status
+
+
+@pytest.mark.parametrize("added", [-100.0, 0.0, 3.0])
+@pytest.mark.parametrize("champion", [-2.0, 0.0, 2.0])
+def test_the_tolerated_loss_of_a_profit_does_not_depend_on_its_zero(added: float, champion: float) -> None:
+    """An amount that is added to every row shifts both profits alike; the same gain passes or fails."""
+    amounts = {"accepted_0": 1.0, "accepted_1": -8.0, "declined_0": 0.0, "declined_1": 0.0}
+    shifted = {**PROFIT, "profit": {key: value + added for key, value in amounts.items()}}
+    spec = a_spec(
+        judgement__metric="profit", judgement__minimum_gain=-9.0, **{f"judgement__{k}": v for k, v in shifted.items()}
+    )
+    found = {"champion": np.full(50, 0.5), "champion_metrics": {"profit": champion + added}}
+    seen = sufficient_gain(evidence(spec, gain=of(0.0, 0.015 / stats.norm.ppf(0.95)), **found))
+    assert seen.numbers["tolerated_loss"] == pytest.approx(0.004 * (0.4 * 8 + 0.6 * 1))
+    assert seen.status == "pass"
 
 
 @pytest.mark.parametrize(("freedom", "status"), [(np.inf, "pass"), (20, "pass"), (10, "fail"), (4, "fail")])
@@ -162,6 +183,24 @@ def test_over_a_reign_says_what_all_looks_show() -> None:
     assert (
         f"over 2 looks of this reign at new cohorts +0.0250, shown to be above {reign.lower:+.4f}" in found.explanation
     )
+
+
+def test_within_a_horizon_less_evidence_is_enough_and_the_result_says_so() -> None:
+    almost = looks(*[0.014] * 4)
+    without = check(AHEAD, rule="sequential", looks=almost)
+    within, over = (check(AHEAD, rule="sequential", looks=almost, horizon=h) for h in (12, 3))
+    assert (without.status, within.status, over.status) == ("fail", "pass", "fail")
+    assert within.explanation.endswith("Within the horizon of 12 looks the evidence must reach 8.4.")
+    assert over.explanation.endswith("The horizon of 3 looks is over: the evidence must reach 20.0, as without one.")
+    assert over.numbers["reign_lower"] == without.numbers["reign_lower"] < within.numbers["reign_lower"]
+
+
+def test_over_a_reign_says_which_looks_are_of_a_later_candidate() -> None:
+    given = looks(0.02, 0.03)
+    later = (given[0], given[1].model_copy(update={"judged_after": 1}))
+    texts = [check(AHEAD, rule="sequential", looks=each).explanation for each in (given, later)]
+    assert "over 2 looks of this reign at new cohorts, 1 of them of a later candidate +0.0250" in texts[1]
+    assert "later" not in texts[0]
 
 
 def test_one_holdout_is_judged_by_itself_whatever_the_reign_showed() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given as property_of
 from hypothesis import settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
@@ -54,7 +55,7 @@ def test_fires_when_the_gain_is_larger_than_progress() -> None:
     assert found.numbers["gain"] > found.numbers["gain_lower"] > 0.05
     assert "gain in roc_auc over the champion +0.1" in found.explanation
     assert found.explanation.endswith(
-        f", more likely a leak than progress; where it is honest, set {KEY}.gain_roc_auc."
+        f", more likely a leak than progress; where a person found it honest, set {KEY}.gain_roc_auc."
     )
 
 
@@ -79,7 +80,9 @@ def test_fires_when_a_feature_predicts_what_it_did_not_in_training(sign: int) ->
     assert found.numbers["debt:rise"] == found.numbers["largest_rise"] > 0.1
     assert found.numbers["debt:rise_lower"] > 0.05
     assert "since training (plausible: 0.1): debt +0." in found.explanation
-    assert found.explanation.endswith(f"set {KEY}.rise_roc_auc.")
+    assert found.explanation.endswith(
+        f"set {KEY}.acknowledged: {{features: [debt]}}, or for every case {KEY}.rise_roc_auc."
+    )
 
 
 def test_a_leak_that_began_in_the_newer_half_of_training_is_seen() -> None:
@@ -118,7 +121,7 @@ def test_a_new_feature_may_not_be_strong_by_itself(signal: float, status: str) -
     alike = {"challenger": score(1), "champion": score(1), "columns": {"debt": signal * Y + HONEST}}
     found = plausible(judged(**alike, champion_inputs=WITHOUT_DEBT))
     assert (found.status, found.numbers["new"]) == (status, 1)
-    assert (f"set {KEY}.new_feature_roc_auc." in found.explanation) is (status == "fail")
+    assert (f"or for every case {KEY}.new_feature_roc_auc." in found.explanation) is (status == "fail")
     assert plausible(judged(**alike)).status == "pass", "the champion has it"
     assert plausible(judged(**{**alike, "champion_inputs": None})).status == "pass", "not known what the champion has"
 
@@ -152,9 +155,89 @@ def test_each_threshold_is_that_of_the_spec(key: str) -> None:
         "columns": {"debt": Y + HONEST, "income": Y + NOISE}, "training": trained(income=always),
     }  # fmt: skip
     found = plausible(judged(spec, **all_of_it))
-    assert (found.status, found.explanation.endswith(f"set {KEY}.{key}.")) == ("fail", True)
+    assert (found.status, found.explanation.endswith(f" {KEY}.{key}.")) == ("fail", True)
     both = a_spec(judgement__checks={"plausible": {**allowed, key: 0.9}})
     assert plausible(judged(both, **all_of_it)).status == "pass"
+
+
+def acknowledging(**given: Any) -> ModelSpec:
+    return a_spec(judgement__checks={"plausible": {"acknowledged": given}})
+
+
+def test_a_large_gain_that_a_person_acknowledged_passes_until_another_version_is_champion() -> None:
+    large = {"challenger": score(1.2), "champion": score(0.7)}
+    doubted = plausible(judged(**large, champion_version=3))
+    assert doubted.explanation.endswith(
+        f"set {KEY}.acknowledged: {{gain_over: 3}}, or for every case {KEY}.gain_roc_auc."
+    )
+    found = plausible(judged(acknowledging(gain_over=3), **large, champion_version=3))
+    assert (found.status, found.numbers["acknowledged"]) == ("pass", 1)
+    assert found.explanation.endswith("; acknowledged in the spec: the gain over version 3.")
+    assert plausible(judged(acknowledging(gain_over=3), **large, champion_version=4)).status == "fail"
+    assert plausible(judged(acknowledging(features=["debt"]), **large, champion_version=3)).status == "fail"
+
+
+def test_a_feature_that_a_person_acknowledged_passes_and_no_other_does() -> None:
+    leaks = {"columns": {"debt": Y + HONEST, "income": Y + NOISE}, "training": trained(), "champion": score(1)}
+    found = plausible(judged(acknowledging(features=["debt"]), **leaks, champion_version=3))
+    assert found.status == "fail"
+    assert "; acknowledged in the spec: debt, more likely a leak" in found.explanation
+    assert f"set {KEY}.acknowledged: {{features: [debt, income]}}, or" in found.explanation
+    both = plausible(judged(acknowledging(features=["debt", "income"]), **leaks, champion_version=3))
+    assert (both.status, both.numbers["acknowledged"]) == ("pass", 2)
+
+
+def test_only_a_feature_can_be_acknowledged() -> None:
+    with pytest.raises(
+        ValidationError, match="acknowledged.features: depth is no feature; valid: income, debt, purpose"
+    ):
+        acknowledging(features=["depth"])
+
+
+MONTH = pd.date_range("2023-01-01", periods=4000, freq="3h", tz="UTC")  # 17 months
+"""Event times of training rows."""
+
+
+def begun(month: int, signal: float, leaks_from: int = 0) -> TrainingSample:
+    """`debt` is missing before a month; from another one on it knows this much of the outcome."""
+    number = 12 * (MONTH.year - 2023) + MONTH.month
+    knows = np.where(number >= leaks_from, signal, 0.0) * PAST
+    debt = np.where(number >= month, knows + np.random.default_rng(4).normal(size=4000), np.nan)
+    return trained(debt=debt, issued_at=MONTH)
+
+
+@pytest.mark.parametrize("month", [2, 6, 12, 16])
+def test_that_an_honest_column_began_to_be_delivered_is_no_rise(month: int) -> None:
+    """Without looking at when it was delivered it rises by up to 0.18, for it was worth nothing while it was missing."""
+    known = {"columns": {"debt": 0.65 * Y + HONEST}, "champion": score(1)}
+    found = plausible(judged(**known, training=begun(month, 0.65)))
+    assert found.status == "pass"
+    assert found.numbers["largest_rise"] < 0.1
+    assert f"was not delivered: debt ({month - 1}))" in found.explanation
+
+
+def test_a_column_of_the_holdout_alone_has_no_past_to_be_compared_with() -> None:
+    found = plausible(judged(columns={"debt": 0.65 * Y + HONEST}, champion=score(1), training=begun(99, 0.0)))
+    assert (found.status, found.numbers["new"]) == ("pass", 1)
+
+
+def test_a_column_that_began_to_be_delivered_and_leaks_is_a_strong_new_feature() -> None:
+    for champion in ({"champion": score(1)}, {}):
+        found = plausible(judged(columns={"debt": Y + HONEST}, **champion, training=begun(8, 1.0)))
+        assert (found.status, found.numbers["new"]) == ("fail", 1)
+
+
+def test_a_column_that_leaks_some_months_after_it_began_has_risen() -> None:
+    found = plausible(judged(columns={"debt": 0.7 * Y + HONEST}, champion=score(1), training=begun(4, 0.7, 14)))
+    assert (found.status, found.numbers["new_largest"] < 0.72) == ("fail", True)
+    assert found.numbers["debt:rise_lower"] > 0.05
+
+
+def test_a_column_that_is_always_sparse_was_delivered() -> None:
+    few = np.random.default_rng(9).random(4000) < 0.05
+    sparse = trained(debt=np.where(few, 1.0, np.nan), issued_at=MONTH)
+    found = plausible(judged(columns={"debt": np.where(np.arange(3000) % 20 == 0, 1.0, np.nan)}, training=sparse))
+    assert "not delivered" not in found.explanation
 
 
 def test_whatever_metric_decides_the_gain_is_that_in_roc_auc() -> None:

@@ -14,6 +14,15 @@ from titleholder.spec.criteria import CutOff, Emp, Judgement, Profit
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Sample
 
+
+def test_at_stake_is_what_a_perfect_answer_earns_over_the_worst_one() -> None:
+    terms = Profit(accepted_1=-40.0, accepted_0=10.0, declined_1=1.0, declined_0=-2.0)
+    y, weights = np.array([1.0, 0.0, 0.0, 1.0]), np.array([1.0, 2.0, 1.0, 3.0])
+    judgement = Judgement(metric="profit", profit=terms, cut_off=CutOff(accept="below", score=0.5))
+    perfect, worst = (metrics.compute("profit", y, p, judgement, weights) for p in (y, 1 - y))
+    assert metrics.at_stake(terms, Sample(y, weights)) == pytest.approx(perfect - worst)
+
+
 P = np.array([0.3, 0.1, 0.2, 0.3, 0.2, 0.5])
 
 

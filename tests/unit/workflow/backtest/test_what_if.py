@@ -37,6 +37,12 @@ def test_the_values_around_a_large_tolerated_loss_are_valid_too() -> None:
     assert [s.tolerated_loss for s in grid(a_spec(judgement__tolerated_loss=0.9))[:-2:4]] == [0.0, 0.45, 0.9]
 
 
+def test_the_rule_without_a_horizon_is_replayed_without_one() -> None:
+    *own, one, another = grid(a_spec(judgement__rule="sequential", judgement__horizon=12))
+    assert {s.horizon for s in own} == {12}
+    assert [(other.rule, other.horizon) for other in (one, another)] == [("record", None), ("fresh", None)]
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
