@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -202,7 +202,7 @@ def outlook(
     known = newest(cohorts)
     if rule.unit <= 0 or not any({challenger, champion} <= {m.version for m in cohort.members} for cohort in known):
         return None
-    record = Record(known, rule.unit)
+    record = _read(tuple(known), rule.unit)
     compared = {v: record.expectation(v, champion, as_of, rule.tolerated_loss) for v in record.versions}
     ranking = sorted(compared, key=lambda version: (-compared[version].gain, -version))
     best = next((v for v in ranking if v in former and v not in (champion, challenger)), None)
@@ -216,6 +216,12 @@ def outlook(
         ranking=tuple(ranking),
         **rule._asdict(),
     )
+
+
+@lru_cache(maxsize=8)
+def _read(cohorts: tuple[CohortRecord, ...], unit: float) -> Record:
+    """A lane's replays under other limits read the same cohorts."""
+    return Record(cohorts, unit)
 
 
 def newest(cohorts: Sequence[CohortRecord]) -> list[CohortRecord]:
