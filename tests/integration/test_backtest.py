@@ -182,7 +182,7 @@ def test_another_minimum_gain_gives_what_a_lane_under_it_decided(world: World) -
     rows = world.rows["tiny_walk_other"]
     found = computed("tiny_walk", "--minimum-gain", str(OTHER), "--confidence", "0.95", "--tolerated-loss", "0.01")
     assert found["reproduced"] is True
-    setting = {"rule": "fresh", "tolerated_loss": 0.01, "minimum_gain": OTHER, "confidence": 0.95}
+    setting = {"rule": "fresh", "tolerated_loss": 0.01, "minimum_gain": OTHER, "confidence": 0.95, "horizon": None}
     (tried,) = [w for w in found["what_if"] if w["setting"] == setting]
     assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
     assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
