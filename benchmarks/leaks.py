@@ -102,7 +102,7 @@ def lenient(model: str) -> ModelSpec:
     spec = load_specs(DEFAULT_FOLDER, only=model)[model].model_dump(mode="json")
     own = {CHECKS[code].rule for code in CODES}
     checks = {k: v if k in own else {**v, "severity": "off"} for k, v in spec["judgement"]["checks"].items()}
-    free = {"minimum_gain": -0.9, "tolerated_loss": 0.9, "floors": {}, "checks": checks}
+    free = {"rule": "fresh", "minimum_gain": -0.9, "tolerated_loss": 0.9, "floors": {}, "checks": checks}
     return ModelSpec.restore({**spec, "judgement": {**spec["judgement"], **free}})
 
 
