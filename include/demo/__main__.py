@@ -56,9 +56,9 @@ def run(
         url = env["TITLEHOLDER_LEDGER_URL"]
         _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
         _live(airflow, url, this_month, progress)
-        worth, report = _backtest(env, progress)
-    _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], time.monotonic() - began)
-    out.print(f"\nWas retraining worth it? {worth}\n  Report    {report}", highlight=False, soft_wrap=True)
+        worth, report = _backtest(spec, env, progress)
+    _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], report, time.monotonic() - began)
+    out.print(f"\nWas retraining worth it? {worth}", highlight=False, soft_wrap=True)
 
 
 def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
@@ -118,11 +118,12 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> N
     progress.update(bar, completed=2)
 
 
-def _backtest(env: dict[str, str], progress: Progress) -> tuple[str, str]:
-    """The backtest's answer over the backfilled months, and the address of its report."""
+def _backtest(spec: ModelSpec, env: dict[str, str], progress: Progress) -> tuple[str, str]:
+    """The backtest's answer over the backfilled months, and its report's address; without other thresholds."""
+    own = spec.judgement
     bar = progress.add_task("Backtest: what became of the loans that followed", total=None)
     done = backtest(
-        Request(MODEL, BACKTEST),
+        Request(MODEL, BACKTEST, tolerated_losses=(own.tolerance,), confidences=(own.confidence,)),
         url=lambda connection: env[f"AIRFLOW_CONN_{connection.upper()}"],
         actor="demo",
         settings=Settings(env["TITLEHOLDER_LEDGER_URL"], env["MLFLOW_TRACKING_URI"], env["TITLEHOLDER_SNAPSHOTS"]),
@@ -132,7 +133,7 @@ def _backtest(env: dict[str, str], progress: Progress) -> tuple[str, str]:
     return answer(done.result), done.url
 
 
-def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, seconds: float) -> None:
+def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, report: str, seconds: float) -> None:
     for lane in (BACKTEST, LIVE):
         out.print(
             decision_table(f"{spec.name}, lane {lane}", reigns.in_force(store.read(url, MODEL, lane), lane), out.width),
@@ -145,6 +146,7 @@ def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, sec
         f"  Champions {airflow.address}/plugin/champions   the champion, and why\n"
         f"  MLflow    {mlflow}\n"
         f"  History   {command} history {MODEL} --lane backtest\n"
+        f"  Backtest  {report}\n"
         f"  Audit     {command} audit {MODEL}          (ledger, MLflow and snapshots agree)\n"
         f"  Stop      make down        (data stays; make clean deletes it)",
         highlight=False,
