@@ -19,7 +19,7 @@ from titleholder.workflow.backtest.run import Request, backtest
 from titleholder.workflow.reproduce import reproduce
 
 pytestmark = pytest.mark.slow
-MODEL = "tiny_record"
+MODEL, STRICT = "tiny_record", "tiny_record_strict"
 MONTHS = [date(2024, m, 1) for m in range(1, 7)]
 RULE = "judgement: {metric: roc_auc, rule: record, minimum_events: 30, checks: {plausible: {severity: warn}}}"
 
@@ -27,6 +27,7 @@ RULE = "judgement: {metric: roc_auc, rule: record, minimum_events: 30, checks: {
 @pytest.fixture
 def models(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     write_model(tmp_path, MODEL, judgement=RULE)
+    write_model(tmp_path, STRICT, judgement=RULE.replace("rule: record", "rule: record, minimum_gain: 0.5"))
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
     return tmp_path
 
@@ -41,12 +42,13 @@ def test_a_lane_by_the_record_is_the_same_in_any_order_and_again(settings: Setti
     challengers = [challenge(MODEL, month, "ordered", settings) for month in MONTHS]
     for challenger in challengers:
         settle(challenger, settings)
-    shuffled = random.Random(5).sample(challengers, len(challengers))
-    assert shuffled != challengers
-    for challenger in shuffled:
-        settle(in_lane(challenger, "shuffled"), settings)
     ordered = in_force(MODEL, "ordered", settings)
-    assert [outcome(row) for row in in_force(MODEL, "shuffled", settings)] == [outcome(row) for row in ordered]
+    orders = {"reversed": challengers[::-1], "shuffled": random.Random(5).sample(challengers, len(challengers))}
+    for lane, order in orders.items():
+        assert order != challengers
+        for challenger in order:
+            settle(in_lane(challenger, lane), settings)
+        assert [outcome(row) for row in in_force(MODEL, lane, settings)] == [outcome(row) for row in ordered]
     check_cohorts(ordered)
     for row in ordered[1::2]:
         again = reproduce(row.id, settings=settings)
@@ -55,6 +57,18 @@ def test_a_lane_by_the_record_is_the_same_in_any_order_and_again(settings: Setti
     replayed = backtest(Request(MODEL, "ordered"), url=connection_url, actor=TESTER.actor, settings=settings).result
     assert replayed.reproduced
     assert replayed.rule == "record"
+
+
+@pytest.mark.usefixtures("models")
+def test_months_that_keep_the_champion_are_judged_again_beside_one_another(settings: Settings) -> None:
+    """What was planned for one month is read for the next, before it stands in the ledger."""
+    challengers = [challenge(STRICT, month, "ordered", settings) for month in MONTHS[:4]]
+    for lane, order in {"ordered": challengers, "reversed": challengers[::-1]}.items():
+        for challenger in order:
+            settle(in_lane(challenger, lane), settings)
+    ordered = in_force(STRICT, "ordered", settings)
+    assert [row.kind for row in ordered] == ["promote", "keep", "keep", "keep"]
+    assert [outcome(row) for row in in_force(STRICT, "reversed", settings)] == [outcome(row) for row in ordered]
 
 
 def check_cohorts(rows: list[Decision]) -> None:

@@ -123,7 +123,10 @@ class LaneEntry(BaseModel):
 
     @classmethod
     def planned(cls, entry: Entry, rows: Sequence[LaneEntry]) -> LaneEntry:
-        """An entry as it will stand behind these rows; its id is negative, its time that of no clock."""
+        """An entry as it will stand behind these rows; its id is negative, its time that of no clock.
+
+        It has its spec in any case: the ledger cannot be asked for it yet.
+        """
         known = entry.model_dump(include=set(cls.model_fields) - DERIVED)
         return cls(
             **known,
@@ -137,7 +140,7 @@ class LaneEntry(BaseModel):
             cohorts=entry.cohorts,
             ranking=entry.ranking,
             approval=entry.approval.model_dump(mode="json") if entry.approval else None,
-            spec=entry.spec if entry.changed else None,
+            spec=entry.spec,
         )
 
 
