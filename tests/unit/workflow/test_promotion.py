@@ -33,7 +33,8 @@ def lane(*decisions: Decision) -> list[LaneEntry]:
     rows: list[LaneEntry] = []
     for decision in decisions:
         planned = LaneEntry.planned(entry_of(decision), rows)
-        rows.append(planned.model_copy(update={"id": decision.id, "created_at": decision.created_at}))
+        stored = {"id": decision.id, "created_at": decision.created_at}
+        rows.append(planned.model_copy(update=stored | {"spec": planned.spec if planned.changed else None}))
     return rows
 
 
@@ -54,7 +55,9 @@ def test_a_planned_entry_stands_behind_the_rows_that_are_there() -> None:
     assert [first.sequence, second.sequence] == [1, 2]
     assert (first.spec is None, second.spec is None) == (False, True), "a spec where the champion changed"
     assert second.matured == a_decision(2).matured
-    assert LaneEntry.planned(entry_of(a_decision(3)), [first, second]).id < 0
+    kept = LaneEntry.planned(entry_of(a_decision(3, kind="keep", champion_before=1, champion_after=1)), [first, second])
+    assert kept.id < 0
+    assert kept.spec is not None, "the ledger cannot be asked for it"
 
 
 def test_nothing_is_decided_about_a_version_without_a_row() -> None:
