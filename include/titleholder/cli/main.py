@@ -1,4 +1,7 @@
-"""The `titleholder` command. Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down."""
+"""The `titleholder` command.
+
+Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 something could not be tested.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, decisions, local_stack, verify
+from titleholder.cli import backtest, decisions, first_steps, local_stack, verify
 from titleholder.cli.console import AsJson, out, print_error, print_json, print_table
 from titleholder.errors import TitleholderError
 from titleholder.spec.loader import load_specs
@@ -68,6 +71,8 @@ def migrate(
 
 
 for command in (
+    first_steps.new,
+    first_steps.check,
     decisions.run,
     decisions.history,
     decisions.champion,

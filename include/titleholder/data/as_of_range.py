@@ -26,7 +26,7 @@ def intervals(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
         UsageError: for a date in the future, with today's; for one so early that the windows would start before all
             records, with the first that leaves enough rows.
     """
-    if as_of > (today := _today()):
+    if as_of > (today := today_utc()):
         raise UsageError(f"{spec.name}: as_of {as_of} lies in the future; the latest valid date is today, {today}")
     try:
         return windows.intervals(spec, as_of)
@@ -53,7 +53,7 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
 
 def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
     """A clause that names the as-of dates that leave enough rows; empty where the warehouse cannot be queried."""
-    events, today = lru_cache(partial(_events_by_day, url, spec)), _today()
+    events, today = lru_cache(partial(events_by_day, url, spec)), today_utc()
     try:
         first = windows.first_as_of(spec, events, today)
         last = windows.last_as_of(spec, events(today), as_of) if first and first < as_of else None
@@ -66,7 +66,7 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
     return f"the first as_of that leaves enough is {first}{until}"
 
 
-def _events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
+def events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
     """The number of rows with an outcome that the query returns at `as_of` for each day of event time so far."""
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=as_of)
     with extraction.opened(url, spec, spans, as_of) as session:
@@ -75,5 +75,6 @@ def _events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
     return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}
 
 
-def _today() -> date:
+def today_utc() -> date:
+    """Today's date in UTC."""
     return datetime.now(UTC).date()

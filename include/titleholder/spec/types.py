@@ -11,7 +11,8 @@ from dateutil.relativedelta import relativedelta
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 LIVE, BACKTEST = "live", "backtest"
 """The lane whose champion the registry's alias follows, and the lane of backfills."""
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"

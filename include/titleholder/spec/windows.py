@@ -157,3 +157,11 @@ def next_tick(schedule: str | None, day: date) -> date:
         return day + relativedelta(months=1)
     later = croniter(schedule, midnight(day)).all_next(datetime)
     return next(found for tick in later if (found := tick.date()) > day)
+
+
+def last_tick(schedule: str | None, day: date) -> date:
+    """The day of the schedule's last tick until the beginning of `day`; `day` itself where there is no schedule."""
+    if schedule is None:
+        return day
+    after: datetime = croniter(schedule, midnight(day) + timedelta(microseconds=1)).get_prev(datetime)
+    return after.date()

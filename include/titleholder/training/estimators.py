@@ -8,7 +8,7 @@ from typing import Any
 
 from titleholder.errors import SpecError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.training import Candidate
+from titleholder.spec.training import Candidate, Range
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
@@ -38,6 +38,18 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
     if spec.task == "classification" and not hasattr(estimator, "predict_proba"):
         raise SpecError(f"{spec.name}: {candidate.estimator} has no predict_proba; choose a probabilistic classifier")
     return estimator
+
+
+def verify(spec: ModelSpec) -> list[str]:
+    """One sentence for each candidate whose estimator cannot be made as the spec says; no data are needed."""
+    faults = []
+    for name, candidate in spec.training.candidates.items():
+        params = {k: v.low if isinstance(v, Range) else v[0] for k, v in candidate.search.items()}
+        try:
+            create(spec, candidate, params)
+        except SpecError as error:
+            faults.append(f"training.candidates.{name}: {str(error).removeprefix(f'{spec.name}: ')}")
+    return faults
 
 
 def import_estimator(path: str) -> type:

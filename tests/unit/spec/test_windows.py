@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.factories import a_spec
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.windows import BEGINNING, first_as_of, intervals, midnight, resolve_as_of
+from titleholder.spec.windows import BEGINNING, first_as_of, intervals, last_tick, midnight, next_tick, resolve_as_of
 
 
 def spec_with(maturity: str, holdout: str, train: str) -> ModelSpec:
@@ -190,3 +190,11 @@ def test_a_default_date_long_ago_is_no_event_to_train_on() -> None:
     spec = spec_with("1 month", "1 month", "12 months")
     events = {date(1900, 1, 1): 19, **FIRST}
     assert asked(lambda _: events, spec, date(2024, 1, 1))[0] == by_hand(lambda _: FIRST, spec, date(2024, 1, 1))
+
+
+@given(st.sampled_from(["@daily", "@weekly", "@monthly", "0 6 * * 1"]), st.dates(date(2000, 1, 1), date(2030, 1, 1)))
+def test_the_last_tick_is_no_later_and_none_lies_between(schedule: str, day: date) -> None:
+    last = last_tick(schedule, day)
+    assert last <= day
+    assert next_tick(schedule, last) >= day
+    assert last_tick(None, day) == day

@@ -1,0 +1,132 @@
+"""The commands for a new model: `new` writes it from a table, `check` tests it without training it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from titleholder.cli.console import AsJson, Model, new_table, out, print_json, print_table, progress, user
+from titleholder.errors import UsageError
+from titleholder.spec.metrics import Task
+
+if TYPE_CHECKING:
+    from titleholder.workflow.preflight import Preflight
+    from titleholder.workflow.scaffold.files import Written
+
+STYLES = {"ok": "green", "warning": "yellow", "fault": "bold red", "not tested": "yellow"}
+
+
+def new(
+    model: Annotated[str, typer.Argument(help="The name of the new model: lower-case letters, digits and _.")],
+    table: Annotated[str, typer.Option("--from", help="The table of its rows, as NAME or SCHEMA.NAME.")],
+    connection: Annotated[str, typer.Option(help="The Airflow connection of the warehouse.")] = "warehouse",
+    task: Annotated[str, typer.Option(help="classification or regression.", show_default="guessed")] = "",
+    target: Annotated[str, typer.Option(help="The column of the outcome.", show_default="guessed")] = "",
+    event_time: Annotated[str, typer.Option(help="The column of the event's time.", show_default="guessed")] = "",
+    entity: Annotated[str, typer.Option(help="The column that tells rows apart.", show_default="guessed")] = "",
+    schedule: Annotated[str, typer.Option(help="Cron in UTC, such as @weekly.", show_default="guessed")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files of a model that is there.")] = False,
+) -> None:
+    """Write the first spec and query of a model from a table's columns and values. Every role is a guess to check."""
+    from titleholder.data.as_of_range import today_utc
+    from titleholder.settings import connection_url
+    from titleholder.workflow.scaffold import files
+    from titleholder.workflow.scaffold.roles import Choices
+
+    choices = Choices(_task(task), target or None, event_time or None, entity or None)
+    with progress() as shown:
+        bar = shown.add_task(f"read {table}", total=None, step="")
+        written = files.write(
+            model, table, choices, url=connection_url(connection), connection=connection, owner=user(),
+            today=today_utc(), schedule=schedule or None, force=force,
+            on_column=lambda name: shown.update(bar, step=name),
+        )  # fmt: skip
+        shown.update(bar, total=1, completed=1, step="done")
+    _print_guesses(written)
+
+
+def _task(text: str) -> Task | None:
+    tasks: tuple[Task, ...] = ("classification", "regression")
+    if text and text not in tasks:
+        raise UsageError(f"--task: {text!r} is neither {' nor '.join(tasks)}")
+    return next((t for t in tasks if t == text), None)
+
+
+def _print_guesses(written: Written) -> None:
+    model, roles = written.draft.model, written.draft.roles
+    guessed = {
+        "entity": roles.entity,
+        "event_time": roles.event_time,
+        "known_at": roles.known_at,
+        "target": roles.target,
+    }
+    rows = [
+        {"role": k, "column": i.alias, "why": i.why} if i else {"role": k, "column": "none", "why": "no column says so"}
+        for k, i in guessed.items()
+    ]
+    rows += [
+        {"role": k, "column": f"{len(v)} columns", "why": ", ".join(i.alias for i in v)}
+        for k, v in (("numeric", roles.numeric), ("categorical", roles.categorical), ("protected", roles.protected))
+        if v
+    ]
+    rows += [{"role": "left out", "column": c.name, "why": c.why} for c in roles.left_out]
+    print_table(f"{written.draft.table.name}: a {roles.task}", rows)
+    checks = sum(path.read_text(encoding="utf-8").count("CHECK") - 1 for path in (written.spec, written.query))
+    out.print(Text(f"Written: {written.spec}\n         {written.query}"))
+    out.print(Text(f"Look at the {checks} places marked CHECK. Next: titleholder check {model}", style="green"))
+
+
+def check(
+    model: Model,
+    as_of: Annotated[
+        str,
+        typer.Option(help="The date to test as of; default: the last one with a whole holdout.", show_default=False),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Test spec, estimators, query, contract, dates, windows and leaks, and list all faults; train nothing.
+
+    Exit code 1: a fault of the data, or a leak; 2: of the spec; 3: the warehouse is down; 4: something is not tested.
+    """
+    from titleholder.spec.loader import load_specs
+    from titleholder.spec.windows import resolve_as_of
+    from titleholder.workflow import preflight
+
+    if model not in (specs := load_specs(only=model)).errors:
+        specs[model]
+    day = resolve_as_of(as_of, None, None) if as_of else None
+    with progress() as shown:
+        bar = shown.add_task(f"check {model}", total=None, step="spec")
+        report = preflight.check(model, day, on_step=lambda step: shown.update(bar, step=step))
+        shown.update(bar, total=1, completed=1, step="done")
+    if as_json:
+        print_json({"exit_code": report.exit_code, **report.model_dump(mode="json")})
+    else:
+        _print_report(report)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def _print_report(report: Preflight) -> None:
+    table = new_table(f"{report.model}{f' as of {report.as_of}' if report.as_of else ''}", "step", "result", "")
+    before = ""
+    for f in report.findings:
+        table.add_row(
+            Text("" if f.step == before else f.step), Text(f.outcome, style=STYLES[f.outcome]), Text(f.explanation)
+        )
+        before = f.step
+    out.print(table)
+    out.print(Text(_summary(report), style="green" if not report.exit_code else "bold red"))
+
+
+def _summary(report: Preflight) -> str:
+    count = {kind: sum(f.outcome == kind for f in report.findings) for kind in STYLES}
+    if not report.exit_code:
+        warnings = f" ({count['warning']} to look at)" if count["warning"] else ""
+        return f"Ready{warnings}. Next: titleholder run {report.model} --as-of {report.as_of}"
+    parts = [
+        f"{count[kind]} {kind}{'s' if kind == 'fault' and count[kind] > 1 else ''}" for kind in ("fault", "not tested")
+    ]
+    return f"{', '.join(part for part in parts if not part.startswith('0'))}."

@@ -1,0 +1,266 @@
+"""What a table of the warehouse holds: columns, types, and facts about the values of each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg2
+from pydantic import BaseModel, ConfigDict
+
+from titleholder.data.extraction import libpq_url
+from titleholder.errors import DataError, ServiceError, UsageError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
+
+SAMPLE = 200_000
+"""Of a table with more rows than this, about so many are looked at; the first and last dates are those of all rows."""
+FEW = 12
+"""A column's values are listed where it has at most this many."""
+Kind = Literal["number", "boolean", "text", "date", "other"]
+"""What a column's type is good for; `date` is a date or a timestamp."""
+DATE_FORMATS = {
+    r"^\d{4}-\d{2}-\d{2}([T ].*)?$": "cast({c} as timestamp)",
+    r"^\d{1,2}-[A-Za-z]{3}-\d{2}(\d{2})?$": "cast({c} as timestamp)",
+    r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4}$": "to_timestamp({c}, 'DD.MM.YYYY')",
+    r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4}$": "to_timestamp({c}, 'MM/DD/YYYY')",
+}
+"""How dates are written as text, and what makes a timestamp of one; {c} is the column."""
+NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+"""How a number is written as text."""
+
+_TABLE = """
+SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::bigint
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname = %s AND c.relname = %s
+"""
+_TABLES = """
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1
+"""
+_COLUMNS = """
+SELECT a.attname, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), t.typcategory::text, t.typname,
+    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indpred IS NULL
+            AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+
+class ColumnProfile(BaseModel):
+    """A column, and facts about its values in the rows that were looked at.
+
+    `nulls` and `distinct` are counts; `numbers` is how many texts are written as numbers. `date_format` is the
+    pattern of `DATE_FORMATS` that every text follows. `first` and `last` are the range of a date.
+    `values` are those of a column with few, with their counts, the most frequent first.
+
+    >>> ColumnProfile(name="Amount", quoted='"Amount"', sql_type="integer", kind="number", nulls=2, distinct=40).unique
+    False
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    quoted: str
+    sql_type: str
+    kind: Kind
+    unique: bool = False
+    """A unique index says so, or no two of the rows have the same value."""
+    nulls: int = 0
+    distinct: int = 0
+    numbers: int = 0
+    date_format: str | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    values: dict[str, int] = {}
+
+    @property
+    def moment(self) -> str:
+        """An SQL expression for a column of dates, also of dates written as text."""
+        return DATE_FORMATS[self.date_format].format(c=self.quoted) if self.date_format else self.quoted
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a date, or text that is always written like one."""
+        return self.kind == "date" or self.date_format is not None
+
+
+class TableProfile(BaseModel):
+    """A table and its columns; `rows` is the number of rows that were looked at, `total` an estimate of all.
+
+    >>> TableProfile(name="lender.loans", is_view=False, rows=10, total=10, columns=()).rows
+    10
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Qualified, and quoted where PostgreSQL needs it."""
+    is_view: bool
+    rows: int
+    total: int
+    columns: tuple[ColumnProfile, ...]
+
+    def column(self, name: str) -> ColumnProfile:
+        """The column of this name.
+
+        Raises:
+            UsageError: naming the nearest, and all.
+        """
+        names = [c.name for c in self.columns]
+        if name not in names:
+            close = difflib.get_close_matches(name.lower(), [n.lower() for n in names], n=1)
+            near = next((n for n in names if close and n.lower() == close[0]), None)
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise UsageError(f"{self.name} has no column {name!r}.{hint} It has {', '.join(names)}")
+        return next(c for c in self.columns if c.name == name)
+
+
+class TableReader:
+    """A session for questions about one table."""
+
+    def __init__(self, cursor: cursor, table: str) -> None:
+        self._cursor = cursor
+        schema, _, name = table.rpartition(".")
+        found = self._rows(_TABLE, (schema or "public", name))
+        if not found:
+            self._refuse(table, schema or "public")
+        (self._oid, self.name, relkind, estimate) = found[0]
+        self.is_view = relkind == "v"
+        self.total = int(estimate)
+        large = relkind in "rm" and estimate > SAMPLE
+        self._source = self.name
+        if large:
+            self._source = f"{self.name} TABLESAMPLE SYSTEM ({100 * SAMPLE / estimate:.6f}) REPEATABLE (1)"
+
+    def _refuse(self, table: str, schema: str) -> None:
+        names = [name for (name,) in self._rows(_TABLES)]
+        wanted = table if "." in table else f"{schema}.{table}"
+        close = difflib.get_close_matches(wanted.lower(), [n.lower() for n in names], n=1)
+        near = next((n for n in names if close and n.lower() == close[0]), None)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise UsageError(f"--from: no table {wanted!r} that this connection may see.{hint} Known: {', '.join(names)}")
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        self._cursor.execute(statement, values or None)
+        return self._cursor.fetchall()
+
+    def profile(self, on_column: Callable[[str], None] = lambda _: None) -> TableProfile:
+        """Columns, types and facts."""
+        ((rows,),) = self._rows(f"SELECT count(*) FROM {self._source}")
+        columns = []
+        for name, quoted, sql_type, category, typname, indexed in self._rows(_COLUMNS, (self._oid,)):
+            on_column(str(name))
+            column = ColumnProfile(
+                name=name, quoted=quoted, sql_type=sql_type, kind=_kind(str(category), str(typname)), unique=indexed
+            )
+            columns.append(self._with_facts(column, int(rows)))
+        return TableProfile(
+            name=self.name, is_view=self.is_view, rows=rows, total=max(self.total, rows), columns=tuple(columns)
+        )
+
+    def _with_facts(self, column: ColumnProfile, rows: int) -> ColumnProfile:
+        if column.kind == "other":
+            return column
+        c = column.quoted
+        ((known, distinct),) = self._rows(f"SELECT count({c}), count(DISTINCT {c}) FROM {self._source}")
+        facts: dict[str, object] = {"nulls": rows - int(known), "distinct": distinct}
+        facts["unique"] = column.unique or (rows > 0 and known == rows == distinct)
+        if 0 < distinct <= FEW:
+            counts = (
+                f"SELECT {c}::text, count(*) FROM {self._source} WHERE {c} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
+            facts["values"] = dict(self._rows(counts))
+        if column.kind == "text" and known:
+            facts |= self._text(c, int(known))
+        column = column.model_copy(update=facts)
+        return column.model_copy(update=self._range(column)) if column.is_date else column
+
+    def _text(self, c: str, known: int) -> dict[str, object]:
+        patterns = [NUMBER, *DATE_FORMATS]
+        counted = ", ".join(f"count(*) FILTER (WHERE {c}::text ~ %s)" for _ in patterns)
+        (counts,) = self._rows(f"SELECT {counted} FROM {self._source}", patterns)
+        following = [p for p, n in zip(DATE_FORMATS, counts[1:], strict=True) if n == known]
+        return {"numbers": counts[0], "date_format": following[0] if following else None}
+
+    def _range(self, column: ColumnProfile) -> dict[str, object]:
+        finite = f"{column.moment} BETWEEN '0001-01-02' AND '9999-12-30'"
+        ((first, last),) = self._rows(
+            f"SELECT min({column.moment}), max({column.moment}) FROM {self.name} WHERE {finite}"
+        )
+        return {"first": _moment(first), "last": _moment(last)}
+
+    def distinct(self, *columns: ColumnProfile) -> int:
+        """How many combinations of values the rows that were looked at have."""
+        listed = ", ".join(c.quoted for c in columns)
+        ((n,),) = self._rows(f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {self._source}) AS d")
+        return int(n)
+
+    def days_between(self, start: ColumnProfile, end: ColumnProfile) -> tuple[float, float]:
+        """Of the days from one date to another, the first and the 99th percentile; (0, 0) where there are none."""
+        lag = f"extract(epoch FROM {end.moment}::timestamp - {start.moment}::timestamp)::float8 / 86400"
+        ((low, high),) = self._rows(
+            "SELECT percentile_cont(0.01) WITHIN GROUP (ORDER BY lag), "
+            "percentile_cont(0.99) WITHIN GROUP (ORDER BY lag) "
+            f"FROM (SELECT {lag} AS lag FROM {self._source}) AS lags WHERE lag IS NOT NULL"
+        )
+        return (float(low or 0.0), float(high or 0.0))
+
+    def correlations(self, target: str, expressions: dict[str, str]) -> dict[str, float]:
+        """The absolute correlation of each SQL expression with the target's, by the name it is given under."""
+        if not expressions:
+            return {}
+        listed = ", ".join(f"abs(corr(({e})::float8, ({target})::float8))" for e in expressions.values())
+        (found,) = self._rows(f"SELECT {listed} FROM {self._source}")
+        return {name: float(r) for name, r in zip(expressions, found, strict=True) if r is not None}
+
+    def association(self, target: str, column: ColumnProfile) -> float:
+        """The correlation of the target with its mean for the same value of a column; 0 where there is none."""
+        ((r,),) = self._rows(
+            "SELECT corr(y, mean) FROM ("
+            f"SELECT y, avg(y) OVER (PARTITION BY value) AS mean FROM ("
+            f"SELECT ({target})::float8 AS y, {column.quoted} AS value FROM {self._source}) AS outcomes) AS means"
+        )
+        return float(r or 0.0)
+
+
+@contextmanager
+def reading(url: str, table: str, connection: str) -> Iterator[TableReader]:
+    """A read-only session in UTC for questions about a table, `schema.name` or the name of one in `public`.
+
+    Raises:
+        UsageError: when there is no such table, naming the nearest.
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when a statement fails, with PostgreSQL's own message.
+    """
+    try:
+        opened = psycopg2.connect(libpq_url(url))
+    except psycopg2.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ServiceError(
+            f"the warehouse (connection {connection}) cannot be reached: {reason}. "
+            "Is PostgreSQL up? Locally: `make up`."
+        ) from None
+    with closing(opened):
+        opened.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with opened.cursor() as cursor:
+            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+            try:
+                yield TableReader(cursor, table)
+            except psycopg2.Error as error:
+                raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _kind(category: str, typname: str) -> Kind:
+    kinds: dict[str, Kind] = {"N": "number", "B": "boolean", "S": "text", "E": "text", "D": "date"}
+    return "other" if typname in ("time", "timetz", "money", "oid") else kinds.get(category, "other")
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None

@@ -1,0 +1,291 @@
+"""Everything about a model that can be tested without training it, step by step, with all faults at once.
+
+A step that needs the result of one that failed is not tested, and says so.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from titleholder.data import as_of_range, contract, extraction
+from titleholder.data.leakage import leaktest
+from titleholder.errors import ContractError, SpecError, TitleholderError, UsageError
+from titleholder.settings import connection_url
+from titleholder.spec import windows
+from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql import from_settings
+from titleholder.training import estimators
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Outcome = Literal["ok", "warning", "fault", "not tested"]
+NOT_TESTED = 4
+"""The exit code where nothing is wrong and something could not be tested."""
+
+
+class Finding(BaseModel):
+    """What one step says: a sentence, and the exit code where it is a fault."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    outcome: Outcome
+    explanation: str
+    exit_code: int = 0
+
+
+class Preflight(BaseModel):
+    """The findings of all steps, in their order.
+
+    >>> Preflight(model="loans", as_of=None, findings=(
+    ...     Finding(step="leaks", outcome="not tested", explanation="No table is declared."),
+    ... )).exit_code
+    4
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    as_of: date | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The code of the first fault; without one 4 if something is not tested, else 0."""
+        faults = [f.exit_code for f in self.findings if f.outcome == "fault"]
+        untested = NOT_TESTED if any(f.outcome == "not tested" for f in self.findings) else 0
+        return next(iter(faults), untested)
+
+
+@dataclass
+class _Known:
+    """What the steps have found out so far."""
+
+    model: str
+    as_of: date | None
+    url: str = ""
+    events: dict[date, int] = field(default_factory=dict)
+    frame: pd.DataFrame | None = None
+    _spec: ModelSpec | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec, once it could be read."""
+        if self._spec is None:
+            self._spec = load_specs(only=self.model)[self.model]
+        return self._spec
+
+    @property
+    def day(self) -> date:
+        """The as-of date of the test, once it is known to leave enough rows."""
+        if self.as_of is None:
+            raise UsageError(f"{self.model}: no as_of")
+        return self.as_of
+
+    @property
+    def spans(self) -> windows.Intervals:
+        """The windows at that date."""
+        return windows.intervals(self.spec, self.day)
+
+
+class _Said(NamedTuple):
+    """An outcome with its sentence, and the exit code of a fault."""
+
+    outcome: Outcome
+    explanation: str
+    exit_code: int = 1
+
+
+class _Step(NamedTuple):
+    """A step: its name, what it does, and the steps that must not have failed before it."""
+
+    name: str
+    run: Callable[[_Known], Iterator[_Said]]
+    needs: tuple[str, ...] = ()
+
+
+def check(model: str, as_of: date | None = None, *, on_step: Callable[[str], None] = lambda _: None) -> Preflight:
+    """Test the spec, its estimators, query, contract, dates and windows, and the query for leaks; train nothing.
+
+    `as_of` is by default the schedule's last date at which the holdout is whole, today at most. Nothing is
+    written anywhere but to a temporary folder.
+
+    Raises:
+        UsageError: for an unknown model.
+    """
+    known, findings, passed = _Known(model, as_of), list[Finding](), set[str]()
+    for step in STEPS:
+        on_step(step.name)
+        found = list(_findings(step, known, passed))
+        findings += found
+        if not {f.outcome for f in found} & {"fault", "not tested"}:
+            passed.add(step.name)
+    return Preflight(model=model, as_of=known.as_of, findings=tuple(findings))
+
+
+def _findings(step: _Step, known: _Known, passed: set[str]) -> Iterator[Finding]:
+    """What a step says; an exception is a fault, with its exit code."""
+    if failed := [name for name in step.needs if name not in passed]:
+        explanation = f"It needs what `{failed[0]}` could not give."
+        yield Finding(step=step.name, outcome="not tested", explanation=explanation)
+        return
+    try:
+        for outcome, explanation, code in step.run(known):
+            exit_code = code if outcome == "fault" else 0
+            yield Finding(step=step.name, outcome=outcome, explanation=explanation, exit_code=exit_code)
+    except TitleholderError as error:
+        explanation = str(error).removeprefix(f"{known.model}: ")
+        yield Finding(step=step.name, outcome="fault", explanation=explanation, exit_code=error.exit_code)
+
+
+def _spec(known: _Known) -> Iterator[_Said]:
+    names = known.spec.columns
+    yield _Said(
+        "ok", f"A {known.spec.task} with {len(names.features)} features; fingerprint {known.spec.fingerprint()}."
+    )
+
+
+def _estimators(known: _Known) -> Iterator[_Said]:
+    faults = estimators.verify(known.spec)
+    for fault in faults:
+        yield _Said("fault", fault, SpecError.exit_code)
+    if not faults:
+        named = ", ".join(
+            f"{name} ({c.estimator.rpartition('.')[2]})" for name, c in known.spec.training.candidates.items()
+        )
+        yield _Said("ok", f"{named}.")
+
+
+def _warehouse(known: _Known) -> Iterator[_Said]:
+    known.url = connection_url(known.spec.source.connection)
+    spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=windows.BEGINNING)
+    with extraction.opened(known.url, known.spec, spans, windows.BEGINNING):
+        yield _Said("ok", f"Connection {known.spec.source.connection} answers.")
+
+
+def _query(known: _Known) -> Iterator[_Said]:
+    """The query runs as of today, and returns the columns without which there are no rows to order."""
+    spec, today = known.spec, as_of_range.today_utc()
+    spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=today)
+    with extraction.opened(known.url, spec, spans, today) as session:
+        schema, _ = session.read(f"SELECT * FROM (\n{from_settings(spec.sql)}\n) AS extract LIMIT 0")  # noqa: S608  (values are bound)
+    if not {spec.columns.entity, spec.columns.event_time} <= set(schema.names):
+        empty = pa.Table.from_batches([], schema).to_pandas()
+        for violation in contract.violations(empty, spec, spans, today, to_train=False):
+            yield _Said("fault", violation)
+        return
+    known.events = as_of_range.events_by_day(known.url, spec, today)
+    if not known.events:
+        yield _Said("fault", f"{spec.source.query} returns no rows as of today, {today}.")
+        return
+    first, last, rows = min(known.events), max(known.events), sum(known.events.values())
+    yield _Said("ok", f"{len(schema.names)} columns, {rows:,} rows known today, of {first} to {last}.")
+
+
+def _dates(known: _Known) -> Iterator[_Said]:
+    """The first and last as-of dates that leave enough rows; the one of this test."""
+    spec, today = known.spec, as_of_range.today_utc()
+    latest = min(today, max(known.events) + timedelta(days=1) + spec.windows.label_maturity)
+    first = windows.first_as_of(spec, lru_cache(partial(as_of_range.events_by_day, known.url, spec)), today)
+    last = windows.last_as_of(spec, known.events, latest)
+    if first is None or last is None or last < first:
+        needed = f"{spec.training.minimum_rows} rows in {spec.windows.train} of training"
+        yield _Said("fault", f"No as-of date up to {today} leaves {needed} (training.minimum_rows, windows).")
+        return
+    known.as_of = known.as_of or max(windows.last_tick(spec.schedule, last), first)
+    as_of_range.intervals(known.url, spec, known.as_of)
+    yield _Said("ok", f"{first} to {last} leave enough rows and a whole holdout; tested as of {known.as_of}.")
+    if not first <= known.as_of <= last:
+        yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
+    if spec.start_date < first:
+        yield _Said("warning", f"start_date {spec.start_date} is before {first}: the runs before it would fail.")
+    if spec.schedule and spec.end_date is None and last < today - 2 * (windows.next_tick(spec.schedule, today) - today):
+        yield _Said("warning", f"No end_date, and the rows end: runs after {last} have no whole holdout.")
+
+
+def _contract(known: _Known) -> Iterator[_Said]:
+    """Every violation of the contract, and features that carry no information."""
+    spec, spans, day = known.spec, known.spans, known.day
+    with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
+        known.frame = frame = extraction.extract(known.url, spec, spans, day, scratch).read()
+    violations = contract.violations(frame, spec, spans, day)
+    for violation in violations:
+        yield _Said("fault", violation, ContractError.exit_code)
+    empty = [c for c in spec.columns.features if c in frame and frame[c].nunique() <= 1]
+    if empty and len(frame):
+        yield _Said("warning", f"One value or none in every row: {', '.join(empty)}. Remove them from columns.")
+    if not violations:
+        yield _Said("ok", f"{len(frame):,} rows in [{spans.train_start}, {spans.matured}), as declared.")
+
+
+def _windows(known: _Known) -> Iterator[_Said]:
+    """What the windows hold: enough rows to judge, of both classes, from the beginning of the training window."""
+    spec, spans, frame, start = known.spec, known.spans, known.frame, min(known.events)
+    if frame is None or spec.columns.target not in frame:
+        yield _Said("not tested", "It needs the rows that `contract` reads.")
+        return
+    held = frame[spec.columns.event_time] >= windows.midnight(spans.holdout_start)
+    if spec.columns.accepted:
+        held &= frame[spec.columns.target].notna()
+    outcomes = frame.loc[held, spec.columns.target]
+    events, called = _events(spec, outcomes)
+    about = f"Training from {max(spans.train_start, start)}, holdout from {spans.holdout_start} with {called}"
+    if not events:
+        yield _Said("fault", f"{about}: there is nothing to judge by. Make windows.holdout longer.")
+    elif events < spec.judgement.minimum_events:
+        wanted = f"judgement.minimum_events is {spec.judgement.minimum_events}"
+        yield _Said("warning", f"{about}; {wanted}: no challenger could win. Make windows.holdout longer.")
+    else:
+        yield _Said("ok", f"{about}.")
+    if windows.BEGINNING < spans.train_start < start:  # not with `train: all`
+        lacking = (start - spans.train_start).days
+        yield _Said("warning", f"windows.train is {spec.windows.train}, and the history begins {lacking} days later.")
+
+
+def _events(spec: ModelSpec, outcomes: pd.Series) -> tuple[int, str]:
+    """How many rows decide what can be judged, and how to say it: of a classification those of the rarer class."""
+    if spec.task == "regression":
+        return len(outcomes), f"{len(outcomes):,} rows"
+    ones = int((outcomes == 1).sum())
+    return min(ones, len(outcomes) - ones), f"{len(outcomes):,} rows, {ones:,} of them with outcome 1"
+
+
+def _leaks(known: _Known) -> Iterator[_Said]:
+    """The leak test; a spec that declares no history of its tables cannot be tested."""
+    try:
+        report = leaktest.leaktest(known.spec, known.day, url=known.url)
+    except UsageError as error:
+        yield _Said("not tested", str(error).removeprefix(f"{known.model}: "))
+        return
+    for leak in report.leaks:
+        example = f"{leak.entity_column} {leak.entity}: {leak.baseline} without facts known later, {leak.changed} with"
+        yield _Said("fault", f"{leak.column}, from {leak.source}: {leak.rows:,} rows differ, e.g. {example}.")
+    for warning in report.warnings:
+        yield _Said("not tested", f"{warning[:1].upper()}{warning[1:]}.")
+    for table, columns in report.unverified.items():
+        yield _Said("not tested", f"{', '.join(columns)} of {table}, which is overwritten in place.")
+    if report.passed:
+        facts = sum(t.synthetic_facts for t in report.tables)
+        yield _Said("ok", f"No leak: {facts:,} synthetic later facts in {len(report.tables)} tables change nothing.")
+
+
+STEPS = (
+    _Step("spec", _spec),
+    _Step("estimators", _estimators, ("spec",)),
+    _Step("warehouse", _warehouse, ("spec",)),
+    _Step("query", _query, ("warehouse",)),
+    _Step("as-of dates", _dates, ("query",)),
+    _Step("contract", _contract, ("as-of dates",)),
+    _Step("windows", _windows, ("as-of dates",)),
+    _Step("leaks", _leaks, ("as-of dates",)),
+)

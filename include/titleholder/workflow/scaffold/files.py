@@ -1,0 +1,156 @@
+"""The two files of a new model: written from a table of the warehouse, never over files that are there."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from croniter import croniter
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from titleholder.data.table_profile import TableProfile, TableReader, reading
+from titleholder.errors import UsageError
+from titleholder.spec.loader import SpecLoader, load_spec, models_folder
+from titleholder.spec.types import NAME_PATTERN
+from titleholder.workflow.scaffold import calendar, roles
+from titleholder.workflow.scaffold.calendar import Calendar, History
+from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.roles import END_WORDS, Choices, Item, Roles
+
+WIDTH = 116
+"""The longest line that is written, where nothing in it is longer."""
+
+
+class Draft(NamedTuple):
+    """What is going to be written about a model: its name, its table and the guesses."""
+
+    model: str
+    owner: str
+    connection: str
+    table: TableProfile
+    roles: Roles
+    calendar: Calendar
+    lag: float | None
+    today: date
+
+
+class Written(NamedTuple):
+    """The files of a new model, and what was guessed."""
+
+    spec: Path
+    query: Path
+    draft: Draft
+
+
+def write(
+    model: str, table: str, choices: Choices, *, url: str, connection: str, owner: str, today: date,
+    schedule: str | None = None, force: bool = False, on_column: Callable[[str], None] = lambda _: None,
+) -> Written:  # fmt: skip
+    """Write `<model>.yaml` and `<model>.sql` into the models folder, from the columns and values of a table.
+
+    What is written is a valid spec. Files that are there stay as they are, without `force`.
+
+    Raises:
+        UsageError: for an invalid name, existing files, an unknown table, or a role that cannot be guessed.
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when the table cannot be read.
+    """
+    spec, query = _paths(model, force=force)
+    if schedule is not None and not croniter.is_valid(schedule):
+        raise UsageError(f"--schedule: {schedule!r} is no cron expression such as '@monthly' or '0 6 * * 1'")
+    with reading(url, table, connection) as reader:
+        profile = reader.profile(on_column)
+        if not profile.rows:
+            raise UsageError(f"--from: {profile.name} has no rows to guess from; load some first")
+        found = roles.guess(profile, choices, reader)
+        lag = _lag(found, reader)
+    history = _history(profile, found)
+    draft = Draft(model, owner, connection, profile, found, calendar.plan(history, lag, schedule, today), lag, today)
+    query.write_text(render("model.sql.j2", draft), encoding="utf-8")
+    spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
+    load_spec(spec)
+    return Written(spec, query, draft)
+
+
+def _paths(model: str, *, force: bool) -> tuple[Path, Path]:
+    if not re.fullmatch(NAME_PATTERN, model):
+        raise UsageError(f"{model!r} is no name for a model: lower-case letters, digits and _, such as loan_default")
+    folder = models_folder()
+    spec, query = folder / f"{model}.yaml", folder / f"{model}.sql"
+    if (there := [p.name for p in (spec, query) if p.exists()]) and not force:
+        raise UsageError(f"{' and '.join(there)} in {folder} would be overwritten; choose another name, or use --force")
+    return spec, query
+
+
+def _lag(found: Roles, reader: TableReader) -> float | None:
+    """How many days after the event the outcome is known, for 99 of 100 rows; None where no date can say."""
+    ends = [c for c in found.later if words(c.name) & END_WORDS]
+    if found.known:
+        ends.append(found.known)
+    lags = [high for end in ends for low, high in [reader.days_between(found.event, end)] if low >= 0 < high]
+    return max(lags, default=None)
+
+
+def _history(table: TableProfile, found: Roles) -> History:
+    first, last = found.event.first, found.event.last
+    if first is None or last is None:
+        raise UsageError(f"{table.name}: {found.event.name} has no values: when did the events happen?")
+    events = round(found.events * table.total / table.rows)
+    return History(first.date(), last.date(), table.total, events)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("titleholder.workflow.scaffold"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (YAML and SQL, not HTML)
+    )
+    found.filters |= {"scalar": _scalar, "comment": _comment, "names": _flow_list, "selected": _selected}
+    return found
+
+
+def render(template: str, draft: Draft) -> str:
+    """The text of one of the two files."""
+    return _environment().get_template(template).render(draft._asdict())
+
+
+def _scalar(value: Any) -> str:
+    """A text as YAML, in quotes where YAML would read something else."""
+    text = str(value)
+    try:
+        plain = yaml.load(text, SpecLoader) == text and not re.search(r"[:#{}\[\],&*!|>'\"%@`]", text)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError:
+        plain = False
+    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _comment(text: str, mark: str = "#", indent: int = 0) -> str:
+    """A comment, over several lines where it is long; its first line is already indented."""
+    lines = textwrap.wrap(
+        " ".join(text.split()), WIDTH - indent - len(mark) - 1, break_long_words=False, break_on_hyphens=False
+    )
+    return f"\n{' ' * indent}".join(f"{mark} {line}" for line in lines)
+
+
+def _flow_list(items: tuple[Item, ...], key: str) -> str:
+    """A key of `columns` and names as a YAML list in brackets, over several lines where it is long."""
+    text = ", ".join(_scalar(item.alias) for item in items)
+    if len(text) + len(key) + 6 <= WIDTH:
+        return f"{key}: [{text}]"
+    lines = textwrap.wrap(text, WIDTH - 5, break_long_words=False)
+    return f"{key}:\n    [{f'{chr(10)}     '.join(lines)}]"
+
+
+def _selected(item: Item) -> str:
+    """A column of the SELECT list."""
+    return item.sql if item.sql == item.alias else f"{item.sql} as {item.alias}"

@@ -1,0 +1,251 @@
+"""From a table to a model that is ready to run: `titleholder new` and `titleholder check` on the real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from localstack.settings import environment
+from localstack.state import State
+from support import first_tables
+from support.time_world import execute
+from titleholder.cli.main import app
+from titleholder.errors import ServiceError, UsageError
+from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
+from titleholder.workflow import preflight
+from titleholder.workflow.preflight import Preflight
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tables(state: State) -> str:
+    url = environment(state)["TITLEHOLDER_LOADER_URL"]
+    first_tables.fill(url, "loans", first_tables.loans(), key="loan_id")
+    first_tables.fill(url, "bikes", first_tables.bikes())
+    first_tables.fill(url, "Flights 2026", first_tables.flights())
+    first_tables.fill(url, "sales", first_tables.sales())
+    execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
+    return url
+
+
+@pytest.fixture
+def folder(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def new(model: str, table: str, *words: str) -> ModelSpec:
+    done = invoke("new", model, "--from", table, *words)
+    assert done.exit_code == 0, done.output
+    assert f"Next: titleholder check {model}" in done.output
+    return load_specs(only=model)[model]
+
+
+def check(model: str, *words: str) -> Preflight:
+    done = invoke("check", model, "--json", *words)
+    found = json.loads(done.stdout)
+    report = Preflight.model_validate({k: v for k, v in found.items() if k != "exit_code"})
+    assert done.exit_code == report.exit_code == found["exit_code"]
+    return report
+
+
+def outcomes(report: Preflight) -> dict[str, str]:
+    """The worst outcome of each step."""
+    order = ["ok", "warning", "not tested", "fault"]
+    found: dict[str, str] = {}
+    for f in report.findings:
+        found[f.step] = max(found.get(f.step, "ok"), f.outcome, key=order.index)
+    return found
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+
+
+STEPS = [step.name for step in preflight.STEPS]
+
+
+def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
+    """Monthly credit: the row is recorded when its outcome is known."""
+    spec = new("loan_default", "firsts.loans")
+    assert (spec.task, spec.schedule) == ("classification", "@monthly")
+    names = spec.columns
+    assert (names.entity, names.event_time, names.known_at, names.target) == (
+        "loan_id", "applied_at", "recorded_at", "defaulted",
+    )  # fmt: skip
+    assert names.numeric == ("amount", "income", "bureau_score", "monthly_income_text")
+    assert (names.categorical, names.protected) == (("purpose",), ("gender",))
+    assert str(spec.windows.label_maturity) == "6 months", "99 of 100 are recorded within 180 days"
+    sql = (folder / "loan_default.sql").read_text()
+    assert "7 of 6,000 are no number and become null" in sql
+    assert "recovered: its gaps correlate 1.00 with the outcome" in sql
+    report = check("loan_default")
+    assert outcomes(report) == dict.fromkeys(STEPS, "ok")
+    assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
+    ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)[0]["kind"] in ("promote", "reject")
+
+
+def test_hourly_demand_is_a_regression_and_what_cannot_be_tested_is_said(folder: Path) -> None:
+    spec = new("bike_demand", "firsts.bikes")
+    assert (spec.task, spec.columns.target, spec.columns.known_at) == ("regression", "count", None)
+    assert spec.columns.numeric == ("hour", "working_day", "temp", "casual")
+    assert spec.source.tables == {}
+    assert "no column says when a row became known" in (folder / "bike_demand.yaml").read_text()
+    report = check("bike_demand")
+    assert report.exit_code == 4
+    assert outcomes(report) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+
+
+def test_names_with_capitals_and_spaces_are_quoted_and_get_plain_names(folder: Path) -> None:
+    spec = new("flight_delay", "firsts.Flights 2026")
+    assert spec.schedule == "@daily"
+    assert spec.columns.all == [
+        "row_id", "fl_date", "delayed", "distance", "busy", "carrier", "origin_airport",
+    ]  # fmt: skip
+    sql = (folder / "flight_delay.sql").read_text()
+    assert '"Origin Airport" as origin_airport' in sql
+    assert "1 is Y; 0 is every other value of N" in sql
+    assert "TailNum: 4,402 different texts" in sql
+    assert outcomes(check("flight_delay")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+
+
+def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
+    """A weekly quantile: the metric is changed by hand."""
+    spec = new("shop_sales", "firsts.sales", "--task", "regression")
+    assert (spec.schedule, spec.columns.target) == ("@weekly", "units")
+    edit(folder / "shop_sales.yaml", ("metric: rmse", "metric: pinball\n  quantile: 0.9"))
+    assert outcomes(check("shop_sales")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+
+
+def test_choices_come_before_guesses(folder: Path) -> None:
+    spec = new(
+        "amounts", "firsts.loans", "--target", "amount", "--event-time", "recorded_at", "--entity", "loan_id",
+        "--schedule", "0 6 * * 1",
+    )  # fmt: skip
+    assert (spec.task, spec.columns.target, spec.columns.event_time) == ("regression", "amount", "recorded_at")
+    assert (spec.schedule, str(spec.windows.holdout)) == ("0 6 * * 1", "28 days")
+    assert "defaulted" in spec.columns.numeric
+
+
+def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:
+    new("seen", "firsts.seen")
+    text = (folder / "seen.yaml").read_text()
+    assert "firsts.seen is a view" in text
+    edit(folder / "seen.yaml", ("  # tables:\n  #   schema.table: {", "  tables:\n    firsts.loans: {"))
+    assert outcomes(check("seen")) == dict.fromkeys(STEPS, "ok")
+
+
+def test_files_that_are_there_stay(folder: Path) -> None:
+    (folder / "mine.yaml").write_text("name: mine")
+    result = invoke("new", "mine", "--from", "firsts.loans")
+    assert isinstance(result.exception, UsageError)
+    assert "mine.yaml in" in str(result.exception)
+    assert (folder / "mine.yaml").read_text() == "name: mine"
+    assert not (folder / "mine.sql").exists()
+    assert new("mine", "firsts.loans", "--force").name == "mine"
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("Bad-Name", "--from", "firsts.loans"), "no name for a model"),
+        (("m", "--from", "firsts.loanz"), "Did you mean 'firsts.loans'"),
+        (("m", "--from", "firsts.loans", "--target", "Defaulted"), "Did you mean 'defaulted'"),
+        (("m", "--from", "firsts.loans", "--event-time", "amount"), "dates: applied_at, recorded_at"),
+        (("m", "--from", "firsts.loans", "--task", "ranking"), "neither classification nor regression"),
+        (
+            ("m", "--from", "firsts.loans", "--target", "purpose", "--task", "classification"),
+            "other values (other, car, home)",
+        ),
+        (("m", "--from", "firsts.loans", "--target", "purpose", "--task", "regression"), "a regression needs a number"),
+        (("m", "--from", "firsts.loans", "--schedule", "often"), "no cron expression"),
+        (("m", "--from", "firsts.loans", "--target", "loan_id"), "already the entity"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(words: tuple[str, ...], message: str) -> None:
+    result = invoke("new", *words)
+    assert isinstance(result.exception, UsageError), result.output
+    assert message in str(result.exception)
+
+
+def test_a_table_without_an_outcome_lists_what_could_be_one(folder: Path, tables: str) -> None:
+    execute(tables, "drop table if exists firsts.plain")
+    execute(tables, "create table firsts.plain as select loan_id, applied_at, amount, purpose from firsts.loans")
+    result = invoke("new", "plain", "--from", "firsts.plain")
+    assert "looks like an outcome. Name it. Columns with two values: none; with numbers: amount" in str(
+        result.exception
+    )
+    execute(tables, "truncate firsts.plain")
+    assert "has no rows to guess from" in str(invoke("new", "plain", "--from", "firsts.plain").exception)
+
+
+def test_all_faults_come_at_once(folder: Path) -> None:
+    """An estimator that is not there, a column that is not returned, one class only, and a leak."""
+    new("wrong", "firsts.loans")
+    edit(folder / "wrong.yaml", ("LogisticRegression", "LogisticRegressor"), ("numeric: [", "numeric: [age, "))
+    edit(
+        folder / "wrong.sql",
+        ("defaulted::int as", "0 as"),
+        ("\n  and recorded_at <= :as_of", "\n  and :as_of is not null"),
+    )
+    report = check("wrong", "--as-of", "2022-06-01")
+    assert report.exit_code == 2, "the first fault's"
+    assert outcomes(report) == {
+        **dict.fromkeys(STEPS, "ok"), "estimators": "fault", "contract": "fault", "windows": "fault", "leaks": "fault",
+    }  # fmt: skip
+    said = "\n".join(f.explanation for f in report.findings if f.outcome == "fault")
+    for piece in ("no class LogisticRegressor", "- age", "one class only", "nothing to judge by", "rows differ"):
+        assert piece in said
+
+
+def test_a_query_that_fails_leaves_the_rest_untested(folder: Path) -> None:
+    new("broken", "firsts.loans")
+    edit(folder / "broken.sql", ("from firsts.loans", "from firsts.nothing"))
+    report = check("broken")
+    assert report.exit_code == 1
+    assert outcomes(report) == {
+        **dict.fromkeys(STEPS, "ok"), "query": "fault", **dict.fromkeys(STEPS[STEPS.index("as-of dates") :], "not tested"),
+    }  # fmt: skip
+    edit(folder / "broken.sql", ("from firsts.nothing", "from firsts.loans"), ("    applied_at,\n", ""))
+    (fault,) = (f for f in check("broken").findings if f.outcome == "fault")
+    assert "- applied_at" in fault.explanation
+
+
+def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
+    new("long", "firsts.loans")
+    edit(folder / "long.yaml", ("train: 12 months", "train: 60 months"), ("start_date: 20", "start_date: 19"))
+    report = check("long")
+    assert report.exit_code == 0
+    warned = {f.step: f.explanation for f in report.findings if f.outcome == "warning"}
+    assert "windows.train is 5 years, and the history begins" in warned["windows"]
+    assert "the runs before it would fail" in warned["as-of dates"]
+    shown = invoke("check", "long")
+    assert "Ready (2 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
+    outside = check("long", "--as-of", "2019-06-01")
+    assert outside.exit_code == 2
+    edit(folder / "long.yaml", ("minimum_events: 50", "minimum_events: 5000"))
+    assert "no challenger could win" in str(check("long").findings)
+
+
+def test_a_warehouse_that_does_not_answer_is_a_fault_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new("down", "firsts.loans")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgresql://reader@127.0.0.1:1/warehouse")
+    report = check("down")
+    assert report.exit_code == 3
+    assert isinstance(invoke("new", "other", "--from", "firsts.loans").exception, ServiceError)

@@ -1,0 +1,102 @@
+"""Made-up tables of different trades, for the tests of `titleholder new` and `titleholder check`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import create_engine
+
+
+def loans(n: int = 6_000) -> pd.DataFrame:
+    """Small loans over four years, append-only: a row is written when its outcome is known, six months later."""
+    rng = np.random.default_rng(1)
+    applied = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 1_460, n)), unit="D")
+    score, income = rng.normal(650, 60, n), rng.lognormal(10, 0.4, n)
+    bad = rng.uniform(size=n) < 1 / (1 + np.exp((score - 540) / 50))
+    return pd.DataFrame(
+        {
+            "loan_id": np.arange(n) + 10_001,
+            "applied_at": applied,
+            "recorded_at": applied + pd.to_timedelta(rng.uniform(150, 180, n), unit="D"),
+            "amount": rng.integers(1, 100, n) * 500,
+            "income": income.round(2),
+            "bureau_score": np.where(rng.uniform(size=n) < 0.05, np.nan, score.round()),
+            "purpose": rng.choice(["car", "home", "other"], n),
+            "gender": rng.choice(["f", "m"], n),
+            "officer_note": [f"note {i} of the officer" for i in range(n)],
+            "currency": "EUR",
+            "monthly_income_text": np.where(rng.uniform(size=n) < 0.001, "oops", (income / 12).round(2).astype(str)),
+            "recovered": np.where(bad, rng.uniform(10, 99, n), np.nan),
+            "defaulted": bad,
+        }
+    )
+
+
+def bikes(days: int = 700) -> pd.DataFrame:
+    """Hourly demand for bicycles, without an id, and with two columns that add up to the outcome."""
+    rng = np.random.default_rng(2)
+    hours = pd.date_range("2023-01-01", periods=24 * days, freq="h")
+    temperature = 15 + 10 * np.sin(np.arange(len(hours)) / 24 / 365 * 2 * np.pi) + rng.normal(0, 3, len(hours))
+    registered = rng.poisson(np.clip(40 + 6 * temperature + 80 * np.isin(hours.hour, [8, 17, 18]), 1, None))
+    casual = rng.poisson(np.clip(5 + 2 * temperature, 1, None))
+    return pd.DataFrame(
+        {
+            "datetime": hours,
+            "hour": hours.hour,
+            "working_day": (hours.dayofweek < 5).astype(int),
+            "temp": temperature.round(1),
+            "weather": rng.choice(["clear", "mist", "rain"], len(hours)),
+            "casual": casual,
+            "registered": registered,
+            "count": casual + registered,
+        }
+    )
+
+
+def flights(days: int = 42, per_day: int = 250) -> pd.DataFrame:
+    """Six weeks of flights, with capitals and spaces in the names, and no column that tells rows apart."""
+    rng = np.random.default_rng(3)
+    n = days * per_day
+    day = pd.Timestamp("2026-09-01") + pd.to_timedelta(np.sort(rng.integers(0, days, n)), unit="D")
+    busy = rng.uniform(size=n)
+    delay = np.where(rng.uniform(size=n) < 0.2 + 0.3 * busy, rng.exponential(40, n), rng.normal(-3, 5, n))
+    return pd.DataFrame(
+        {
+            "FL_DATE": day.date,
+            "Carrier": rng.choice(["AA", "DL", "UA"], n),
+            "Origin Airport": rng.choice([f"A{i:02d}" for i in range(40)], n),
+            "TailNum": [f"N{i:05d}" for i in rng.integers(0, 5_000, n)],
+            "Distance": rng.integers(100, 2_500, n),
+            "Busy": busy.round(3),
+            "Delayed": np.where(delay > 15, "Y", "N"),
+        }
+    )
+
+
+def sales(weeks: int = 60, shops: int = 40) -> pd.DataFrame:
+    """Weekly sales of shops, dates and numbers as text."""
+    rng = np.random.default_rng(4)
+    week = np.repeat(np.arange(weeks), shops)
+    size = np.tile(rng.uniform(1, 5, shops), weeks)
+    day = pd.Timestamp("2025-07-07") + pd.to_timedelta(7 * week, unit="D")
+    return pd.DataFrame(
+        {
+            "shop": np.tile([f"shop {i}" for i in range(shops)], weeks),
+            "week": day.strftime("%Y-%m-%d"),
+            "price": rng.uniform(1, 9, len(week)).round(2).astype(str),
+            "promotion": rng.uniform(size=len(week)) < 0.2,
+            "units": (rng.poisson(20 * size) + rng.integers(0, 9, len(week))).astype(int),
+        }
+    )
+
+
+def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
+    """Make a table in the schema `firsts`, in place of one that is there."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS firsts")
+        connection.exec_driver_sql(f'DROP TABLE IF EXISTS firsts."{name}" CASCADE')
+        frame.to_sql(name, connection, schema="firsts", index=False, chunksize=2_000, method="multi")
+        if key:
+            connection.exec_driver_sql(f'ALTER TABLE firsts."{name}" ADD PRIMARY KEY ("{key}")')
+    engine.dispose()

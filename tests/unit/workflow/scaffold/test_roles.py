@@ -1,0 +1,163 @@
+"""What is guessed about the columns of a table, without a database: the answers about values are made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.errors import UsageError
+from titleholder.workflow.scaffold.roles import Choices, Roles, guess
+
+ROWS = 1_000
+
+
+class Answers(TableReader):
+    """What the warehouse would say of the values."""
+
+    def __init__(self, close: dict[str, float] | None = None, pairs: set[str] | None = None) -> None:
+        self.close, self.pairs = close or {}, pairs or set()
+
+    def correlations(self, target: str, expressions: dict[str, str]) -> dict[str, float]:
+        return {name: self.close.get(sql, 0.1) for name, sql in expressions.items()}
+
+    def association(self, target: str, column: ColumnProfile) -> float:
+        return self.close.get(column.quoted, 0.1)
+
+    def distinct(self, *columns: ColumnProfile) -> int:
+        return ROWS if {c.name for c in columns} & self.pairs else 5
+
+
+def column(name: str, kind: str = "number", **facts: Any) -> ColumnProfile:
+    types = {"number": "double precision", "boolean": "boolean", "text": "text", "date": "date", "other": "jsonb"}
+    known: dict[str, Any] = {"quoted": name, "sql_type": types[kind], "distinct": 400}
+    if kind == "date":
+        known |= {"first": datetime(2020, 1, 1, tzinfo=UTC), "last": datetime(2024, 1, 1, tzinfo=UTC)}
+    if values := facts.get("values"):
+        known |= {"distinct": len(values), "nulls": ROWS - sum(values.values())}
+    return ColumnProfile(name=name, kind=kind, **{**known, **facts})  # type: ignore[arg-type]
+
+
+ID = column("loan_id", sql_type="bigint", unique=True, distinct=ROWS)
+APPLIED = column("applied_on", "date")
+BAD = column("bad", "boolean", values={"false": 900, "true": 100})
+AMOUNT = column("amount")
+
+
+def guessed(*columns: ColumnProfile, close: dict[str, float] | None = None, **choices: Any) -> Roles:
+    table = TableProfile(name="public.t", is_view=False, rows=ROWS, total=ROWS, columns=columns)
+    return guess(table, Choices(**choices), Answers(close, {"shop"}))
+
+
+def left_out(*columns: ColumnProfile, **more: Any) -> dict[str, str]:
+    return dict(guessed(ID, APPLIED, BAD, AMOUNT, *columns, **more).left_out)
+
+
+def test_the_roles_of_a_plain_table() -> None:
+    roles = guessed(ID, APPLIED, BAD, AMOUNT)
+    assert (roles.entity.alias, roles.event_time.alias, roles.target.alias) == ("loan_id", "applied_on", "bad")
+    assert (roles.task, roles.target.sql, roles.events) == ("classification", "bad::int", 100)
+    assert [item.alias for item in roles.numeric] == ["amount"]
+    assert roles.known_at is None
+    assert roles.left_out == roles.categorical == roles.protected == ()
+
+
+@pytest.mark.parametrize(
+    ("dates", "event", "known"),
+    [
+        (["recorded_at", "order_date"], "order_date", "recorded_at"),
+        (["updated_at", "loaded_at", "day"], "day", "loaded_at"),
+        (["closed_on", "opened_on"], "opened_on", None),
+        (["updated_at"], "updated_at", None),
+    ],
+)
+def test_dates_by_their_names(dates: list[str], event: str, known: str | None) -> None:
+    roles = guessed(ID, BAD, AMOUNT, *(column(name, "date") for name in dates))
+    assert roles.event_time.alias == event
+    assert (roles.known_at and roles.known_at.alias) == known
+
+
+def test_a_row_that_is_overwritten_says_what_is_lost() -> None:
+    known = guessed(ID, APPLIED, BAD, AMOUNT, column("updated_at", "date")).known_at
+    assert known is not None
+    assert "missing from old months" in known.note
+
+
+def test_without_a_unique_column_the_time_then_a_pair_then_a_hash() -> None:
+    assert guessed(column("hour", "date", unique=True), BAD, AMOUNT).entity.sql == "hour::text"
+    pair = guessed(APPLIED, column("shop", "text"), BAD, AMOUNT).entity
+    assert pair.sql == "applied_on::text || ' ' || shop"
+    hashed = guessed(APPLIED, BAD, AMOUNT).entity
+    assert hashed.sql == "md5(source::text)"
+    assert "Give the table a key" in hashed.note
+
+
+@pytest.mark.parametrize(
+    ("target", "sql", "events"),
+    [
+        (column("label", values={"0": 970, "1": 30}), "label", 30),
+        (column("status", "text", values={"P I F": 700, "CHGOFF": 300}), "(status::text in ('CHGOFF'))::int", 300),
+        (column("status", "text", values={"Paid": 600, "Late": 300, "Charged Off": 90}),
+         "(status::text in ('Late', 'Charged Off'))::int", 390),
+        (column("result", "text", values={"it's on": 900, "it's off": 100}), "(result::text in ('it''s off'))::int", 100),
+        (column("churn", "text", values={"No": 800, "Yes": 200}), "(churn::text in ('Yes'))::int", 200),
+        (column("default", quoted='"default"', values={"1": 700, "2": 300}), "(\"default\"::text in ('1'))::int", 300),
+    ],
+)  # fmt: skip
+def test_an_outcome_of_two_kinds_becomes_0_and_1(target: ColumnProfile, sql: str, events: int) -> None:
+    roles = guessed(ID, APPLIED, AMOUNT, target)
+    assert roles.target.sql == sql
+    assert roles.events == events
+
+
+def test_rows_without_an_outcome_are_left_out_and_counted() -> None:
+    roles = guessed(ID, APPLIED, AMOUNT, column("bad", "boolean", values={"false": 700, "true": 100}))
+    assert roles.conditions == ("bad is not null",)
+    assert "200 of 1,000 rows have none" in roles.target.why
+
+
+def test_an_amount_by_its_name_is_a_regression() -> None:
+    roles = guessed(ID, APPLIED, AMOUNT, column("demand"))
+    assert (roles.task, roles.target.alias, roles.events) == ("regression", "demand", ROWS)
+
+
+def test_no_outcome_and_no_date_are_refused_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match="Columns with two values: is_new; with numbers: amount"):
+        guessed(ID, APPLIED, AMOUNT, column("is_new", "boolean", values={"true": 1, "false": 999}))
+    with pytest.raises(UsageError, match="no date or timestamp.*make a view"):
+        guessed(ID, AMOUNT, BAD)
+    with pytest.raises(UsageError, match=r"no column is left to be a feature: extra \(its type is jsonb\)"):
+        guessed(ID, APPLIED, BAD, column("extra", "other"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "why"),
+    [
+        (column("extra", "other"), "its type is jsonb"),
+        (column("currency", "text", values={"EUR": ROWS}), "the same value in every row"),
+        (column("flag", "text", distinct=0, nulls=ROWS), "one value or none"),
+        (column("closed_on", "date"), "a date; a length of time"),
+        (column("note", "text", unique=True, distinct=ROWS), "different in every row"),
+        (column("branch_id"), "an identifier"),
+        (column("city", "text", distinct=300), "300 different texts"),
+        (column("recovered", nulls=900), "its gaps correlate 0.97"),
+        (column("loss"), "it correlates 0.95"),
+        (column("state", "text", distinct=5), "it correlates 0.99"),
+    ],
+    ids=lambda value: value.name if isinstance(value, ColumnProfile) else "",
+)
+def test_what_is_no_feature_is_named_with_the_reason(extra: ColumnProfile, why: str) -> None:
+    close = {"(recovered is null)::int": 0.97, "loss": 0.95, "state": 0.99}
+    assert why in left_out(extra, close=close)[extra.name]
+
+
+def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
+    roles = guessed(ID, APPLIED, BAD, column("income", "text", numbers=998), column("sex", "text", distinct=2))
+    (income,) = roles.numeric
+    assert income.sql.startswith("case when income ~ ")
+    assert "2 of 1,000 are no number" in income.note
+    assert [item.alias for item in roles.protected] == ["sex"]
+    words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
+    assert [item.alias for item in words.categorical] == ["size"]

@@ -1,0 +1,57 @@
+"""`titleholder check` without services: what can be said is said, and what cannot says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.specs import bent, write
+from titleholder.workflow import preflight
+from titleholder.workflow.preflight import Finding, Outcome, Preflight
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE", raising=False)
+    return tmp_path
+
+
+def outcomes(report: Preflight) -> list[tuple[str, Outcome]]:
+    return [(f.step, f.outcome) for f in report.findings]
+
+
+def test_a_spec_that_cannot_be_read_leaves_everything_untested(folder: Path) -> None:
+    write(folder, bent(("name: small", "nome: small")))
+    report = preflight.check("small")
+    assert report.exit_code == 2
+    assert outcomes(report) == [("spec", "fault"), *((step.name, "not tested") for step in preflight.STEPS[1:])]
+    assert "nome: unknown key" in report.findings[0].explanation
+    assert report.findings[1].explanation == "It needs what `spec` could not give."
+
+
+def test_estimators_are_tested_though_the_warehouse_is_not_there(folder: Path) -> None:
+    write(folder, bent(("LogisticRegression", "LogisticRegressor")))
+    steps: list[str] = []
+    report = preflight.check("small", on_step=steps.append)
+    assert steps == [step.name for step in preflight.STEPS]
+    found = {f.step: f for f in report.findings}
+    assert "has no class LogisticRegressor" in found["estimators"].explanation
+    assert "AIRFLOW_CONN_WAREHOUSE is not set" in found["warehouse"].explanation
+    assert (found["warehouse"].exit_code, report.exit_code) == (3, 2)
+    assert found["query"].outcome == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([("ok", 0), ("warning", 0)], 0),
+        ([("ok", 0), ("not tested", 0)], 4),
+        ([("not tested", 0), ("fault", 1), ("fault", 2)], 1),
+        ([], 0),
+    ],
+)
+def test_the_exit_code_is_the_first_faults(found: list[tuple[Outcome, int]], code: int) -> None:
+    findings = tuple(Finding(step="s", outcome=o, explanation="", exit_code=n) for o, n in found)
+    assert Preflight(model="small", as_of=None, findings=findings).exit_code == code
