@@ -1,4 +1,5 @@
-"""The commands for a new model: `new` writes it from a table, `check` tests it without training it."""
+"""The commands for a new model: `new` writes it from a table, `check` tests it without training it,
+`schema` lets an editor complete its keys."""
 
 from __future__ import annotations
 
@@ -130,3 +131,10 @@ def _summary(report: Preflight) -> str:
         f"{count[kind]} {kind}{'s' if kind == 'fault' and count[kind] > 1 else ''}" for kind in ("fault", "not tested")
     ]
     return f"{', '.join(part for part in parts if not part.startswith('0'))}."
+
+
+def schema() -> None:
+    """Print the JSON schema of a spec, with which an editor completes and checks its keys."""
+    from titleholder.spec.json_schema import json_schema
+
+    print_json(json_schema())

@@ -73,6 +73,7 @@ def migrate(
 for command in (
     first_steps.new,
     first_steps.check,
+    first_steps.schema,
     decisions.run,
     decisions.history,
     decisions.champion,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from dateutil.relativedelta import relativedelta
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, StringConstraints
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
@@ -71,6 +71,10 @@ class Duration(relativedelta):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _schema(cls.parse)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _json_schema(cls._PART)
+
 
 class ElapsedTime(timedelta):
     """A length of time by the clock, written as `30 minutes`, `12 hours`, `1 day 6 hours` or `2 weeks`.
@@ -105,6 +109,10 @@ class ElapsedTime(timedelta):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _schema(cls.parse)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _json_schema(cls.PART)
+
 
 def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
     """The amount of each unit in `text`, such as {"hours": 12}; empty when anything else is in it."""
@@ -119,3 +127,7 @@ def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
 
 def _schema(parse: Callable[[object], Any]) -> CoreSchema:
     return core_schema.no_info_plain_validator_function(parse, serialization=core_schema.to_string_ser_schema())
+
+
+def _json_schema(part: re.Pattern[str]) -> dict[str, Any]:
+    return {"type": "string", "pattern": rf"^\s*{part.pattern}(\s+{part.pattern})*\s*$"}
