@@ -139,7 +139,7 @@ def test_choices_come_before_guesses(folder: Path) -> None:
     )  # fmt: skip
     assert (spec.task, spec.columns.target, spec.columns.event_time) == ("regression", "amount", "recorded_at")
     assert (spec.schedule, str(spec.windows.holdout)) == ("0 6 * * 1", "28 days")
-    assert "defaulted" in spec.columns.numeric
+    assert "defaulted: `defaulted` in its name: was it known at the event?" in (folder / "amounts.sql").read_text()
 
 
 def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:

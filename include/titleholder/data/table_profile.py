@@ -26,6 +26,7 @@ Kind = Literal["number", "boolean", "text", "date", "other"]
 DATE_FORMATS = {
     r"^\d{4}-\d{2}-\d{2}([T ].*)?$": "cast({c} as timestamp)",
     r"^\d{1,2}-[A-Za-z]{3}-\d{2}(\d{2})?$": "cast({c} as timestamp)",
+    r"^[A-Za-z]{3}-\d{4}$": "to_timestamp({c}, 'Mon-YYYY')",
     r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4}$": "to_timestamp({c}, 'DD.MM.YYYY')",
     r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4}$": "to_timestamp({c}, 'MM/DD/YYYY')",
 }
@@ -218,14 +219,16 @@ class TableReader:
         (found,) = self._rows(f"SELECT {listed} FROM {self._source}")
         return {name: float(r) for name, r in zip(expressions, found, strict=True) if r is not None}
 
-    def association(self, target: str, column: ColumnProfile) -> float:
-        """The correlation of the target with its mean for the same value of a column; 0 where there is none."""
-        ((r,),) = self._rows(
-            "SELECT corr(y, mean) FROM ("
-            f"SELECT y, avg(y) OVER (PARTITION BY value) AS mean FROM ("
-            f"SELECT ({target})::float8 AS y, {column.quoted} AS value FROM {self._source}) AS outcomes) AS means"
+    def purest(self, target: str, groups: Sequence[str], at_least: int) -> float:
+        """The highest mean of the target in a group of at least so many rows; an SQL expression makes groups."""
+        means = " UNION ALL ".join(
+            "(SELECT avg(y) AS mean FROM ("
+            f"SELECT ({target})::float8 AS y, ({group})::text AS value FROM {self._source}"
+            f") AS rows WHERE value IS NOT NULL AND y IS NOT NULL GROUP BY value HAVING count(*) >= {at_least})"
+            for group in groups
         )
-        return float(r or 0.0)
+        ((highest,),) = self._rows(f"SELECT max(mean) FROM ({means}) AS means")
+        return float(highest or 0.0)
 
 
 @contextmanager

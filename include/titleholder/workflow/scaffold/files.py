@@ -37,6 +37,8 @@ class Draft(NamedTuple):
     roles: Roles
     calendar: Calendar
     lag: float | None
+    later: tuple[str, ...]
+    """Dates that lie after the event."""
     today: date
 
 
@@ -69,9 +71,11 @@ def write(
         if not profile.rows:
             raise UsageError(f"--from: {profile.name} has no rows to guess from; load some first")
         found = roles.guess(profile, choices, reader)
-        lag = _lag(found, reader)
+        later = _later(found, reader)
     history = _history(profile, found)
-    draft = Draft(model, owner, connection, profile, found, calendar.plan(history, lag, schedule, today), lag, today)
+    lag = _lag(later, found, history)
+    times = calendar.plan(history, lag, schedule, today)
+    draft = Draft(model, owner, connection, profile, found, times, lag, tuple(later), today)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")
     spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
     load_spec(spec)
@@ -88,13 +92,18 @@ def _paths(model: str, *, force: bool) -> tuple[Path, Path]:
     return spec, query
 
 
-def _lag(found: Roles, reader: TableReader) -> float | None:
+def _later(found: Roles, reader: TableReader) -> dict[str, float]:
+    """For each date that lies after the event, the days within which 99 of 100 follow it."""
+    dates = [*found.later, *([found.known] if found.known else [])]
+    lags = {c.name: reader.days_between(found.event, c) for c in dates}
+    return {name: high for name, (low, high) in lags.items() if low >= 0 < high}
+
+
+def _lag(later: dict[str, float], found: Roles, history: History) -> float | None:
     """How many days after the event the outcome is known, for 99 of 100 rows; None where no date can say."""
-    ends = [c for c in found.later if words(c.name) & END_WORDS]
-    if found.known:
-        ends.append(found.known)
-    lags = [high for end in ends for low, high in [reader.days_between(found.event, end)] if low >= 0 < high]
-    return max(lags, default=None)
+    known = found.known.name if found.known else None
+    lags = [high for name, high in later.items() if name == known or words(name) & END_WORDS]
+    return max((lag for lag in lags if lag < (history.last - history.first).days / 2), default=None)
 
 
 def _history(table: TableProfile, found: Roles) -> History:

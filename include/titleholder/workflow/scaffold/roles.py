@@ -27,14 +27,21 @@ TIME_WORDS = _set("at date datetime day dt hour month on time timestamp week")
 RECORD_WORDS = _set("etl extracted ingested inserted known load loaded recorded reported synced")
 UPDATE_WORDS = _set("changed modified updated")
 END_WORDS = _set(
-    "arrival arrived cancelled charged charge chgoff churned closed completed default defaulted due end ended "
-    "finished last maturity next off paid repaid resolved returned settled"
+    "arrival arrived cancelled charged chargeoff chgoff churned closed completed default defaulted ended finished paid "
+    "repaid resolved returned settled"
 )
 CLASS_WORDS = _set(
     "bad canceled cancelled chargeoff charged churn churned claim claimed clicked converted default defaulted "
     "delayed fraud label late lost outcome result returned status target won y"
 )
 AMOUNT_WORDS = _set("cnt consumption count demand label outcome quantity sales target units y")
+AFTER_WORDS = END_WORDS | _set(
+    "actual arr elapsed outstanding payments pymnt rec recovered recoveries recovery refund settlement"
+)
+COMMON_WORDS = _set(
+    "account amount amt code count customer date day flag flight id is loan month name no number of order rate shop "
+    "status store the time total week year"
+)
 PROTECTED_WORDS = _set("ethnicity gender nationality race religion sex")
 EVENT_VALUE = re.compile(
     r"(?!no\b|not\b|non)(.*\b(charged? ?off|chgoff|default(ed)?|bad|late|delayed|churn(ed)?|fraud|cancell?ed|lost)\b"
@@ -42,6 +49,8 @@ EVENT_VALUE = re.compile(
     re.IGNORECASE,
 )
 """Texts that name the event of a classification."""
+PURE = 0.95
+"""So large a share of the rarer outcome in a group of rows is suspicious too."""
 SUSPICIOUS: dict[Task, float] = {"classification": 0.9, "regression": 0.95}
 """A column whose correlation with the outcome is at least this was probably written after it."""
 MOSTLY = 0.95
@@ -65,6 +74,24 @@ class Item(NamedTuple):
     alias: str
     why: str = ""
     note: str = ""
+
+
+class Outcome(NamedTuple):
+    """The column of the outcome, its task, its place in the query, and how many rows have a 1."""
+
+    column: ColumnProfile
+    task: Task
+    item: Item
+    ones: int
+
+    def events(self, rows: int) -> int:
+        """How many of so many rows decide what can be judged: those of the rarer class, or all."""
+        known = rows - self.column.nulls
+        return known if self.task == "regression" else min(self.ones, known - self.ones)
+
+    def rarer(self, rows: int) -> str:
+        """The SQL of the outcome, with 1 for the rarer class."""
+        return self.item.sql if self.events(rows) == self.ones else f"1 - {self.item.sql}"
 
 
 class LeftOut(NamedTuple):
@@ -108,26 +135,26 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     known, known_item = _known_at(table, event, names)
     entity, entity_item = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
-    target, task, target_item, events = _target(table, choices, used, names)
-    rest = [c for c in table.columns if c not in (*used, target)]
-    features = _Features(table, task, target_item.sql, reader, names)
+    outcome = _target(table, choices, used, names)
+    rest = [c for c in table.columns if c not in (*used, outcome.column)]
+    features = _Features(table, outcome, reader, names)
     for column in rest:
         features.add(column)
     if not (features.numeric or features.categorical):
         raise UsageError(f"{table.name}: no column is left to be a feature: {_listed(features.left_out)}")
-    conditions = (f"{target.quoted} is not null",) if target.nulls else ()
+    conditions = (f"{outcome.column.quoted} is not null",) if outcome.column.nulls else ()
     return Roles(
-        task=task,
+        task=outcome.task,
         entity=entity_item,
         event_time=Item(event.moment, names[event.name], why_event),
         known_at=known_item,
-        target=target_item,
+        target=outcome.item,
         numeric=tuple(features.numeric),
         categorical=tuple(features.categorical),
         protected=tuple(features.protected),
         left_out=tuple(features.left_out),
         conditions=conditions,
-        events=events,
+        events=outcome.events(table.rows),
         event=event,
         known=known,
         later=tuple(c for c in rest if c.is_date),
@@ -211,10 +238,8 @@ def _entity(
     return None, Item("md5(source::text)", alias, "a hash of the row, because no column differs in every row", note)
 
 
-def _target(
-    table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], names: dict[str, str]
-) -> tuple[ColumnProfile, Task, Item, int]:
-    """The outcome, its task, its SQL, and how many rows decide what can be judged."""
+def _target(table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], names: dict[str, str]) -> Outcome:
+    """The outcome, which a column of the table says."""
     if choices.target:
         column, why = table.column(choices.target), "as given"
         if column in used:
@@ -229,9 +254,9 @@ def _target(
         if not _is_amount(column) and column.kind != "number":
             raise UsageError(f"--target {column.name}: a regression needs a number, not {column.sql_type}")
         sql = _number(column) if column.kind == "text" else column.quoted
-        return column, task, Item(sql, alias, why), table.rows - column.nulls
+        return Outcome(column, task, Item(sql, alias, why), table.rows - column.nulls)
     sql, note, ones = _binary(column)
-    return column, task, Item(sql, alias, why, note), min(ones, table.rows - column.nulls - ones)
+    return Outcome(column, task, Item(sql, alias, why, note), ones)
 
 
 def _likeliest_target(
@@ -301,10 +326,8 @@ def _number(column: ColumnProfile) -> str:
 class _Features:
     """The columns that are left: features, protected ones, and those that are left out."""
 
-    def __init__(
-        self, table: TableProfile, task: Task, target: str, reader: TableReader, names: dict[str, str]
-    ) -> None:
-        self._rows, self._task, self._target, self._reader, self._names = table.rows, task, target, reader, names
+    def __init__(self, table: TableProfile, outcome: Outcome, reader: TableReader, names: dict[str, str]) -> None:
+        self._rows, self._outcome, self._reader, self._names = table.rows, outcome, reader, names
         self.numeric: list[Item] = []
         self.categorical: list[Item] = []
         self.protected: list[Item] = []
@@ -350,15 +373,19 @@ class _Features:
         if text and c.distinct > MAX_CATEGORIES:
             yield f"{c.distinct:,} different texts"
         yield from self._too_close(c)
+        if late := sorted(words(c.name) & (AFTER_WORDS | words(self._outcome.column.name) - COMMON_WORDS)):
+            yield f"`{late[0]}` in its name: was it known at the event?"
 
     def _too_close(self, c: ColumnProfile) -> Iterator[str]:
         """A column that all but contains the outcome, by its values or by its gaps."""
-        number = self._as_number(c)
+        number, target = self._as_number(c), self._outcome.item.sql
         asked = ({"it": number} if number else {}) | ({"its gaps": f"({c.quoted} is null)::int"} if c.nulls else {})
-        found = self._reader.correlations(self._target, asked)
-        if number is None and self._task == "classification":
-            found["it"] = self._reader.association(self._target, c)
-        for what, r in found.items():
-            if r >= SUSPICIOUS[self._task]:
+        for what, r in self._reader.correlations(target, asked).items():
+            if r >= SUSPICIOUS[self._outcome.task]:
                 verb = "correlate" if what == "its gaps" else "correlates"
                 yield f"{what} {verb} {r:.2f} with the outcome: was it known at the event?"
+        if self._outcome.task == "classification":
+            groups = [f"{c.quoted} is null", f"sign({number})" if number else c.quoted]
+            share = self._reader.purest(self._outcome.rarer(self._rows), groups, max(30, self._rows // 500))
+            if share >= PURE:
+                yield f"some of its values go with one outcome ({share:.0%}): was it known at the event?"

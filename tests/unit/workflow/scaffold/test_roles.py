@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +18,17 @@ ROWS = 1_000
 class Answers(TableReader):
     """What the warehouse would say of the values."""
 
+    rarer, at_least = "", 0
+
     def __init__(self, close: dict[str, float] | None = None, pairs: set[str] | None = None) -> None:
         self.close, self.pairs = close or {}, pairs or set()
 
     def correlations(self, target: str, expressions: dict[str, str]) -> dict[str, float]:
         return {name: self.close.get(sql, 0.1) for name, sql in expressions.items()}
 
-    def association(self, target: str, column: ColumnProfile) -> float:
-        return self.close.get(column.quoted, 0.1)
+    def purest(self, target: str, groups: Sequence[str], at_least: int) -> float:
+        self.rarer, self.at_least = target, at_least
+        return max(self.close.get(group, 0.1) for group in groups)
 
     def distinct(self, *columns: ColumnProfile) -> int:
         return ROWS if {c.name for c in columns} & self.pairs else 5
@@ -144,12 +148,15 @@ def test_no_outcome_and_no_date_are_refused_with_what_there_is() -> None:
         (column("city", "text", distinct=300), "300 different texts"),
         (column("recovered", nulls=900), "its gaps correlate 0.97"),
         (column("loss"), "it correlates 0.95"),
-        (column("state", "text", distinct=5), "it correlates 0.99"),
+        (column("state", "text", distinct=5), "one outcome (99%)"),
+        (column("fees"), "one outcome (97%)"),
+        (column("total_pymnt"), "`pymnt` in its name"),
+        (column("bad_before"), "`bad` in its name"),
     ],
     ids=lambda value: value.name if isinstance(value, ColumnProfile) else "",
 )
 def test_what_is_no_feature_is_named_with_the_reason(extra: ColumnProfile, why: str) -> None:
-    close = {"(recovered is null)::int": 0.97, "loss": 0.95, "state": 0.99}
+    close = {"(recovered is null)::int": 0.97, "loss": 0.95, "state": 0.99, "sign(fees)": 0.97}
     assert why in left_out(extra, close=close)[extra.name]
 
 
@@ -161,3 +168,11 @@ def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
     assert [item.alias for item in roles.protected] == ["sex"]
     words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
     assert [item.alias for item in words.categorical] == ["size"]
+
+
+def test_groups_of_one_outcome_are_looked_for_in_the_rarer_class() -> None:
+    for values, expected in (({"false": 900, "true": 100}, "bad::int"), ({"true": 700, "false": 300}, "1 - bad::int")):
+        columns = (ID, APPLIED, AMOUNT, column("bad", "boolean", values=values))
+        answers = Answers()
+        guess(TableProfile(name="t", is_view=False, rows=ROWS, total=ROWS, columns=columns), Choices(), answers)
+        assert (answers.rarer, answers.at_least) == (expected, 30)
