@@ -40,16 +40,16 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
     return estimator
 
 
-def verify(spec: ModelSpec) -> list[str]:
+def faults(spec: ModelSpec) -> list[str]:
     """One sentence for each candidate whose estimator cannot be made as the spec says; no data are needed."""
-    faults = []
+    found = []
     for name, candidate in spec.training.candidates.items():
         params = {k: v.low if isinstance(v, Range) else v[0] for k, v in candidate.search.items()}
         try:
             create(spec, candidate, params)
         except SpecError as error:
-            faults.append(f"training.candidates.{name}: {str(error).removeprefix(f'{spec.name}: ')}")
-    return faults
+            found.append(f"training.candidates.{name}: {str(error).removeprefix(f'{spec.name}: ')}")
+    return found
 
 
 def import_estimator(path: str) -> type:

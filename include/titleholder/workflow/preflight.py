@@ -156,7 +156,7 @@ def _spec(known: _Known) -> Iterator[_Said]:
 
 
 def _estimators(known: _Known) -> Iterator[_Said]:
-    faults = estimators.verify(known.spec)
+    faults = estimators.faults(known.spec)
     for fault in faults:
         yield _Said("fault", fault, SpecError.exit_code)
     if not faults:

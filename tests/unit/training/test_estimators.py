@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from support.factories import rows, with_candidate
 from support.training_cases import HGB, LINEAR, TREE, fitted, model_of, scores
 from titleholder.errors import SpecError
-from titleholder.training.estimators import import_estimator, verify
+from titleholder.training.estimators import faults, import_estimator
 
 
 def test_a_monotone_constraint_holds_against_the_data() -> None:
@@ -137,9 +137,9 @@ def test_the_class_at_a_path() -> None:
 
 
 def test_every_candidate_that_cannot_be_made_is_named() -> None:
-    assert verify(with_candidate(estimator=HGB)) == []
-    (fault,) = verify(with_candidate(estimator="sklearn.linear_model.Lasagne"))
+    assert faults(with_candidate(estimator=HGB)) == []
+    (fault,) = faults(with_candidate(estimator="sklearn.linear_model.Lasagne"))
     assert "has no class Lasagne" in fault
-    (fault,) = verify(with_candidate(estimator=HGB, search={"depth": [1, 2]}))
+    (fault,) = faults(with_candidate(estimator=HGB, search={"depth": [1, 2]}))
     assert "depth" in fault
     assert fault.startswith("training.candidates.")
