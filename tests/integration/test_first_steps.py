@@ -13,7 +13,9 @@ from localstack.state import State
 from support import first_tables
 from support.time_world import execute
 from titleholder.cli.main import app
+from titleholder.data import table_profile
 from titleholder.errors import ServiceError, UsageError
+from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import preflight
@@ -148,6 +150,21 @@ def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:
     assert "firsts.seen is a view" in text
     edit(folder / "seen.yaml", ("  # tables:\n  #   schema.table: {", "  tables:\n    firsts.loans: {"))
     assert outcomes(check("seen")) == dict.fromkeys(STEPS, "ok")
+
+
+def test_of_a_large_table_a_sample_is_looked_at(folder: Path, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs in every row is known from the primary key; first and last dates are those of all rows."""
+    execute(tables, "analyze firsts.loans")
+    monkeypatch.setattr(table_profile, "SAMPLE", 1_500)
+    with table_profile.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+        profile = reader.profile()
+    assert 500 < profile.rows < 3_000
+    assert profile.total == 6_000
+    assert profile.column("loan_id").unique
+    applied = profile.column("applied_at")
+    assert applied.first is not None
+    assert str(applied.first.date()) == "2020-01-01"
+    assert new("sampled", "firsts.loans").columns.entity == "loan_id"
 
 
 def test_files_that_are_there_stay(folder: Path) -> None:

@@ -140,7 +140,7 @@ def _scalar(value: Any) -> str:
         plain = yaml.load(text, SpecLoader) == text and not re.search(r"[:#{}\[\],&*!|>'\"%@`]", text)  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError:
         plain = False
-    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text if plain else "'" + text.replace("'", "''") + "'"
 
 
 def _comment(text: str, mark: str = "#", indent: int = 0) -> str:
