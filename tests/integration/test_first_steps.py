@@ -31,6 +31,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "bikes", first_tables.bikes())
     first_tables.fill(url, "Flights 2026", first_tables.flights())
     first_tables.fill(url, "sales", first_tables.sales())
+    first_tables.fill(url, "agency", first_tables.small_business())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -132,6 +133,19 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
     assert (spec.schedule, spec.columns.target) == ("@weekly", "units")
     edit(folder / "shop_sales.yaml", ("metric: rmse", "metric: pinball\n  quantile: 0.9"))
     assert outcomes(check("shop_sales")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+
+
+def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
+    spec = new("agency", "firsts.agency")
+    names = spec.columns
+    assert (names.entity, names.event_time, names.target) == ("loan_nr", "approval_date", "mis_status")
+    assert (names.numeric, names.categorical) == (("no_emp", "gr_appv"), ("state", "rev_line_cr"))
+    sql = (folder / "agency.sql").read_text()
+    assert "ChgOffPrinGr: " in sql
+    assert "ChgOffDate: a date" in sql
+    assert "nullif(btrim(\"State\"), '') as state" in sql
+    assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
+    assert outcomes(check("agency")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
 
 
 def test_choices_come_before_guesses(folder: Path) -> None:

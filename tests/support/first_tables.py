@@ -90,6 +90,29 @@ def sales(weeks: int = 60, shops: int = 40) -> pd.DataFrame:
     )
 
 
+def small_business(n: int = 3_000) -> pd.DataFrame:
+    """Loans as an agency publishes them: dates as 28-Feb-97, amounts as $60,000.00, blanks for nothing."""
+    rng = np.random.default_rng(5)
+    approved = pd.Timestamp("1997-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 2_000, n)), unit="D")
+    amount, jobs = rng.integers(5, 500, n) * 1_000, rng.integers(1, 60, n)
+    lost = rng.uniform(size=n) < 0.1 + 0.2 * (jobs < 10)
+    ended = approved + pd.to_timedelta(rng.integers(200, 700, n), unit="D")
+    return pd.DataFrame(
+        {
+            "LoanNr": np.arange(n) + 1_000_014_003,
+            "City": [f"city {i}" for i in rng.integers(0, 900, n)],
+            "State": rng.choice(["CA", "NY", "TX", ""], n),
+            "ApprovalDate": approved.strftime("%d-%b-%y"),
+            "ChgOffDate": np.where(lost, ended.strftime("%d-%b-%y"), ""),
+            "NoEmp": jobs,
+            "RevLineCr": np.where(rng.uniform(size=n) < 0.5, "Y", "N"),
+            "GrAppv": [f"${x:,.2f} " for x in amount],
+            "ChgOffPrinGr": [f"${x:,.2f} " for x in np.where(lost, amount // 2, 0)],
+            "MIS_Status": np.where(lost, "CHGOFF", np.where(rng.uniform(size=n) < 0.01, "", "P I F")),
+        }
+    )
+
+
 def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     """Make a table in the schema `firsts`, in place of one that is there."""
     engine = create_engine(url)

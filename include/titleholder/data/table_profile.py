@@ -32,7 +32,8 @@ DATE_FORMATS = {
 }
 """How dates are written as text, and what makes a timestamp of one; {c} is the column."""
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
-"""How a number is written as text."""
+AMOUNT = r"^\s*[-+]?[$€£]?\s*(\d+|\d{1,3}(,\d{3})+)(\.\d*)?\s*%?\s*$"
+"""How a number is written as text, and how an amount is: `$60,000.00` or `7.5 %`."""
 
 _TABLE = """
 SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::bigint
@@ -55,9 +56,10 @@ WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 class ColumnProfile(BaseModel):
     """A column, and facts about its values in the rows that were looked at.
 
-    `nulls` and `distinct` are counts; `numbers` is how many texts are written as numbers. `date_format` is the
-    pattern of `DATE_FORMATS` that every text follows. `first` and `last` are the range of a date.
-    `values` are those of a column with few, with their counts, the most frequent first.
+    `nulls` and `distinct` are counts; `blanks` are texts of nothing, which count as nulls. `numbers` and `amounts` are
+    how many texts are written as `NUMBER` and `AMOUNT` say. `date_format` is the pattern of `DATE_FORMATS` that every
+    text follows. `first` and `last` are the range of a date. `values` are those of a column with
+    few, with their counts, the most frequent first.
 
     >>> ColumnProfile(name="Amount", quoted='"Amount"', sql_type="integer", kind="number", nulls=2, distinct=40).unique
     False
@@ -73,16 +75,23 @@ class ColumnProfile(BaseModel):
     """A unique index says so, or no two of the rows have the same value."""
     nulls: int = 0
     distinct: int = 0
+    blanks: int = 0
     numbers: int = 0
+    amounts: int = 0
     date_format: str | None = None
     first: datetime | None = None
     last: datetime | None = None
     values: dict[str, int] = {}
 
     @property
+    def value(self) -> str:
+        """An SQL expression for the values, in which a blank text is null."""
+        return f"nullif(btrim({self.quoted}), '')" if self.blanks else self.quoted
+
+    @property
     def moment(self) -> str:
         """An SQL expression for a column of dates, also of dates written as text."""
-        return DATE_FORMATS[self.date_format].format(c=self.quoted) if self.date_format else self.quoted
+        return DATE_FORMATS[self.date_format].format(c=self.value) if self.date_format else self.quoted
 
     @property
     def is_date(self) -> bool:
@@ -167,7 +176,9 @@ class TableReader:
     def _with_facts(self, column: ColumnProfile, rows: int) -> ColumnProfile:
         if column.kind == "other":
             return column
-        c = column.quoted
+        if column.kind == "text":
+            column = column.model_copy(update=self._text(column.quoted))
+        c = column.value
         ((known, distinct),) = self._rows(f"SELECT count({c}), count(DISTINCT {c}) FROM {self._source}")
         facts: dict[str, object] = {"nulls": rows - int(known), "distinct": distinct}
         facts["unique"] = column.unique or (rows > 0 and known == rows == distinct)
@@ -176,17 +187,17 @@ class TableReader:
                 f"SELECT {c}::text, count(*) FROM {self._source} WHERE {c} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
             )
             facts["values"] = dict(self._rows(counts))
-        if column.kind == "text" and known:
-            facts |= self._text(c, int(known))
         column = column.model_copy(update=facts)
         return column.model_copy(update=self._range(column)) if column.is_date else column
 
-    def _text(self, c: str, known: int) -> dict[str, object]:
-        patterns = [NUMBER, *DATE_FORMATS]
+    def _text(self, c: str) -> dict[str, object]:
+        patterns = [r"^\s*$", NUMBER, AMOUNT, *DATE_FORMATS]
         counted = ", ".join(f"count(*) FILTER (WHERE {c}::text ~ %s)" for _ in patterns)
-        (counts,) = self._rows(f"SELECT {counted} FROM {self._source}", patterns)
-        following = [p for p, n in zip(DATE_FORMATS, counts[1:], strict=True) if n == known]
-        return {"numbers": counts[0], "date_format": following[0] if following else None}
+        ((known, *counts),) = self._rows(f"SELECT count({c}), {counted} FROM {self._source}", patterns)
+        blanks, numbers, amounts, *dates = counts
+        following = [p for p, n in zip(DATE_FORMATS, dates, strict=True) if 0 < n == known - blanks]
+        found = {"blanks": blanks, "numbers": numbers, "amounts": amounts}
+        return {**found, "date_format": following[0] if following else None}
 
     def _range(self, column: ColumnProfile) -> dict[str, object]:
         finite = f"{column.moment} BETWEEN '0001-01-02' AND '9999-12-30'"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import AMOUNT, NUMBER, ColumnProfile, TableProfile, TableReader
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.training.pipeline import MAX_CATEGORIES
@@ -27,8 +27,8 @@ TIME_WORDS = _set("at date datetime day dt hour month on time timestamp week")
 RECORD_WORDS = _set("etl extracted ingested inserted known load loaded recorded reported synced")
 UPDATE_WORDS = _set("changed modified updated")
 END_WORDS = _set(
-    "arrival arrived cancelled charged chargeoff chgoff churned closed completed default defaulted ended finished paid "
-    "repaid resolved returned settled"
+    "arrival arrived cancelled charged chargeoff chg chgoff churned closed completed default defaulted ended finished "
+    "paid repaid resolved returned settled"
 )
 CLASS_WORDS = _set(
     "bad canceled cancelled chargeoff charged churn churned claim claimed clicked converted default defaulted "
@@ -142,7 +142,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
         features.add(column)
     if not (features.numeric or features.categorical):
         raise UsageError(f"{table.name}: no column is left to be a feature: {_listed(features.left_out)}")
-    conditions = (f"{outcome.column.quoted} is not null",) if outcome.column.nulls else ()
+    conditions = (f"{outcome.column.value} is not null",) if outcome.column.nulls else ()
     return Roles(
         task=outcome.task,
         entity=entity_item,
@@ -287,9 +287,8 @@ def _target_score(column: ColumnProfile, task: Task | None) -> int:
 def _is_amount(column: ColumnProfile) -> bool:
     """Whether it holds numbers, more than two."""
     known = sum(column.values.values()) or column.distinct
-    return column.distinct > 2 and (
-        column.kind == "number" or (column.kind == "text" and column.numbers >= MOSTLY * known)
-    )
+    written = column.kind == "text" and max(column.numbers, column.amounts) >= MOSTLY * known
+    return column.distinct > 2 and (column.kind == "number" or written)
 
 
 def _binary(column: ColumnProfile) -> tuple[str, str, int]:
@@ -320,6 +319,9 @@ def _literal(value: str) -> str:
 
 def _number(column: ColumnProfile) -> str:
     """A text as a number, null where it is none."""
+    if column.amounts > column.numbers:
+        digits = f"regexp_replace({column.quoted}, '[^-+0-9.]', '', 'g')"
+        return f"case when {column.quoted} ~ '{AMOUNT}'\n        then {digits}::double precision end"
     return f"case when {column.quoted} ~ '{NUMBER}' then {column.quoted}::double precision end"
 
 
@@ -342,7 +344,7 @@ class _Features:
         if words(c.name) & PROTECTED_WORDS and c.distinct <= MAX_CATEGORIES:
             self.protected.append(Item(c.quoted, alias))
         elif number is None:
-            self.categorical.append(Item(c.quoted, alias))
+            self.categorical.append(Item(c.value, alias))
         else:
             self.numeric.append(Item(number, alias, note=self._not_numbers(c)))
 
@@ -350,11 +352,12 @@ class _Features:
         """The SQL of a column as a number; None for one that is none."""
         if c.kind in ("number", "boolean"):
             return c.quoted if c.kind == "number" else f"{c.quoted}::int"
-        return _number(c) if c.kind == "text" and c.numbers >= MOSTLY * (self._rows - c.nulls) else None
+        return _number(c) if c.kind == "text" and max(c.numbers, c.amounts) >= MOSTLY * (self._rows - c.nulls) else None
 
     def _not_numbers(self, c: ColumnProfile) -> str:
         known = self._rows - c.nulls
-        wrong = f", {known - c.numbers:,} of {known:,} are no number and become null" if known > c.numbers else ""
+        none = known - max(c.numbers, c.amounts)
+        wrong = f", {none:,} of {known:,} are no number and become null" if none else ""
         return f"{c.name} is text in the table{wrong}" if c.kind == "text" else ""
 
     def _reasons(self, c: ColumnProfile) -> Iterator[str]:
@@ -379,13 +382,13 @@ class _Features:
     def _too_close(self, c: ColumnProfile) -> Iterator[str]:
         """A column that all but contains the outcome, by its values or by its gaps."""
         number, target = self._as_number(c), self._outcome.item.sql
-        asked = ({"it": number} if number else {}) | ({"its gaps": f"({c.quoted} is null)::int"} if c.nulls else {})
+        asked = ({"it": number} if number else {}) | ({"its gaps": f"({c.value} is null)::int"} if c.nulls else {})
         for what, r in self._reader.correlations(target, asked).items():
             if r >= SUSPICIOUS[self._outcome.task]:
                 verb = "correlate" if what == "its gaps" else "correlates"
                 yield f"{what} {verb} {r:.2f} with the outcome: was it known at the event?"
         if self._outcome.task == "classification":
-            groups = [f"{c.quoted} is null", f"sign({number})" if number else c.quoted]
+            groups = [f"{c.value} is null", f"sign({number})" if number else c.value]
             share = self._reader.purest(self._outcome.rarer(self._rows), groups, max(30, self._rows // 500))
             if share >= PURE:
                 yield f"some of its values go with one outcome ({share:.0%}): was it known at the event?"

@@ -166,6 +166,8 @@ def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
     assert income.sql.startswith("case when income ~ ")
     assert "2 of 1,000 are no number" in income.note
     assert [item.alias for item in roles.protected] == ["sex"]
+    (amount,) = guessed(ID, APPLIED, BAD, column("gross", "text", amounts=1_000, numbers=3)).numeric
+    assert "regexp_replace(gross" in amount.sql
     words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
     assert [item.alias for item in words.categorical] == ["size"]
 
