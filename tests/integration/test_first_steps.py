@@ -143,6 +143,7 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     sql = (folder / "agency.sql").read_text()
     assert "ChgOffPrinGr: " in sql
     assert "ChgOffDate: a date" in sql
+    assert "compare ChgOffDate with ApprovalDate + interval '23 months'" in " ".join(sql.replace("--", " ").split())
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
     assert outcomes(check("agency")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}

@@ -38,7 +38,7 @@ class Draft(NamedTuple):
     calendar: Calendar
     lag: float | None
     later: tuple[str, ...]
-    """Dates that lie after the event."""
+    """Dates after the event, perhaps the outcome's."""
     today: date
 
 
@@ -75,7 +75,8 @@ def write(
     history = _history(profile, found)
     lag = _lag(later, found, history)
     times = calendar.plan(history, lag, schedule, today)
-    draft = Draft(model, owner, connection, profile, found, times, lag, tuple(later), today)
+    others = tuple(name for name in later if not found.known or name != found.known.name)
+    draft = Draft(model, owner, connection, profile, found, times, lag, others, today)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")
     spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
     load_spec(spec)
