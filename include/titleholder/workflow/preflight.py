@@ -271,7 +271,7 @@ def _leaks(known: _Known) -> Iterator[_Said]:
         example = f"{leak.entity_column} {leak.entity}: {leak.baseline} without facts known later, {leak.changed} with"
         yield _Said("fault", f"{leak.column}, from {leak.source}: {leak.rows:,} rows differ, e.g. {example}.")
     for warning in report.warnings:
-        yield _Said("not tested", f"{warning[:1].upper()}{warning[1:]}.")
+        yield _Said("not tested", f"{warning}.")
     for table, columns in report.unverified.items():
         yield _Said("not tested", f"{', '.join(columns)} of {table}, which is overwritten in place.")
     if report.passed:

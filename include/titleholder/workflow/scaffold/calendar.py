@@ -11,7 +11,7 @@ from titleholder.spec.windows import next_tick
 
 WEEKLY_BELOW, DAILY_BELOW = 550, 100
 """Days of history below which a week, or a day, is the period rather than a month."""
-TRAINING_ROWS, HOLDOUT_EVENTS = 1_000, 60
+TRAINING_ROWS, HOLDOUT_EVENTS = 1_000, 80
 """What the windows should hold, where the history is long enough."""
 
 

@@ -45,7 +45,7 @@ def test_the_maturity_is_the_lag_of_the_outcomes() -> None:
 
 
 def test_rare_events_make_the_holdout_longer_and_few_rows_the_training() -> None:
-    assert plan(history(10 * 365, events=1_200), None, None, TODAY).holdout == "6 months"
+    assert plan(history(10 * 365, events=1_200), None, None, TODAY).holdout == "8 months"
     assert plan(history(10 * 365, rows=6_000), None, None, TODAY).train == "20 months"
 
 
