@@ -34,7 +34,7 @@ def new(
     from titleholder.data.as_of_range import today_utc
     from titleholder.settings import connection_url
     from titleholder.workflow.scaffold import files
-    from titleholder.workflow.scaffold.roles import Choices
+    from titleholder.workflow.scaffold.outcome import Choices
 
     choices = Choices(_task(task), target or None, event_time or None, entity or None)
     with progress() as shown:

@@ -14,6 +14,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import StrictModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+PROMPT = ">" * 3
+"""Before the examples of a docstring, which are for readers of the code."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _plain(node: Any) -> Any:
         if key in ("properties", "$defs", "patternProperties"):
             kept[key] = {name: _plain(part) for name, part in value.items()}
         elif key == "description":
-            kept[key] = " ".join(value.partition(">>>")[0].split())
+            kept[key] = " ".join(value.partition(PROMPT)[0].split())
         elif key != "title" and not (key == "default" and isinstance(value, dict)):
             kept[key] = _plain(value)
     return kept

@@ -20,8 +20,11 @@ from titleholder.spec.loader import SpecLoader, load_spec, models_folder
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
 from titleholder.workflow.scaffold.calendar import Calendar, History
+from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import words
-from titleholder.workflow.scaffold.roles import END_WORDS, Choices, Item, Roles
+from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.roles import Roles
+from titleholder.workflow.scaffold.vocabulary import END_WORDS
 
 WIDTH = 116
 """The longest line that is written, where nothing in it is longer."""

@@ -16,8 +16,10 @@ from titleholder.spec.sql import quoted
 from titleholder.workflow.scaffold import calendar, files
 from titleholder.workflow.scaffold.calendar import History
 from titleholder.workflow.scaffold.files import Draft, render
+from titleholder.workflow.scaffold.items import Item, LeftOut
 from titleholder.workflow.scaffold.names import aliases
-from titleholder.workflow.scaffold.roles import Item, LeftOut, Roles
+from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.roles import Roles
 
 TODAY = date(2026, 11, 26)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -70,5 +72,5 @@ def test_a_name_that_cannot_be_used_is_refused_before_the_warehouse_is_asked(
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
     (tmp_path / "there.sql").write_text("select 1")
     with pytest.raises(UsageError, match=message):
-        files.write(model, "t", files.Choices(), url="nowhere", connection="warehouse", owner="risk", today=TODAY)
+        files.write(model, "t", Choices(), url="nowhere", connection="warehouse", owner="risk", today=TODAY)
     assert [path.name for path in tmp_path.iterdir()] == ["there.sql"]

@@ -10,7 +10,8 @@ import pytest
 
 from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
 from titleholder.errors import UsageError
-from titleholder.workflow.scaffold.roles import Choices, Roles, guess
+from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.roles import Roles, guess
 
 ROWS = 1_000
 

@@ -1,0 +1,87 @@
+"""The features of a new model, and the columns that are left out: without information, or written after the event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.spec.metrics import Task
+from titleholder.training.pipeline import MAX_CATEGORIES
+from titleholder.workflow.scaffold.items import Item, LeftOut, number, written_as_numbers
+from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.outcome import Outcome
+from titleholder.workflow.scaffold.vocabulary import AFTER_WORDS, COMMON_WORDS, PROTECTED_WORDS
+
+PURE = 0.95
+"""So large a share of the rarer outcome in a group of rows is suspicious too."""
+SUSPICIOUS: dict[Task, float] = {"classification": 0.9, "regression": 0.95}
+"""A column whose correlation with the outcome is at least this was probably written after it."""
+
+
+class Features:
+    """The columns that are left: features, protected ones, and those that are left out."""
+
+    def __init__(self, table: TableProfile, outcome: Outcome, reader: TableReader, names: dict[str, str]) -> None:
+        self._rows, self._outcome, self._reader, self._names = table.rows, outcome, reader, names
+        self.numeric: list[Item] = []
+        self.categorical: list[Item] = []
+        self.protected: list[Item] = []
+        self.left_out: list[LeftOut] = []
+
+    def add(self, c: ColumnProfile) -> None:
+        """Give a column its place."""
+        if why := next(self._reasons(c), ""):
+            self.left_out.append(LeftOut(c.name, why))
+            return
+        alias, number = self._names[c.name], self._as_number(c)
+        if words(c.name) & PROTECTED_WORDS and c.distinct <= MAX_CATEGORIES:
+            self.protected.append(Item(c.quoted, alias))
+        elif number is None:
+            self.categorical.append(Item(c.value, alias))
+        else:
+            self.numeric.append(Item(number, alias, note=self._not_numbers(c)))
+
+    def _as_number(self, c: ColumnProfile) -> str | None:
+        """The SQL of a column as a number; None for one that is none."""
+        if c.kind in ("number", "boolean"):
+            return c.quoted if c.kind == "number" else f"{c.quoted}::int"
+        return number(c) if written_as_numbers(c, self._rows) else None
+
+    def _not_numbers(self, c: ColumnProfile) -> str:
+        known = self._rows - c.nulls
+        none = known - max(c.numbers, c.amounts)
+        wrong = f", {none:,} of {known:,} are no number and become null" if none else ""
+        return f"{c.name} is text in the table{wrong}" if c.kind == "text" else ""
+
+    def _reasons(self, c: ColumnProfile) -> Iterator[str]:
+        """Why a column is no feature."""
+        if c.kind == "other":
+            yield f"its type is {c.sql_type}"
+        if c.distinct <= 1:
+            yield "the same value in every row" if c.distinct and not c.nulls else "one value or none"
+        if c.is_date:
+            yield "a date; a length of time up to the event can be a feature"
+        text = self._as_number(c) is None
+        if c.unique and (text or c.sql_type in ("integer", "bigint", "smallint")):
+            yield "different in every row"
+        if words(c.name) & {"id", "uuid", "guid"}:
+            yield "an identifier"
+        if text and c.distinct > MAX_CATEGORIES:
+            yield f"{c.distinct:,} different texts"
+        yield from self._too_close(c)
+        if late := sorted(words(c.name) & (AFTER_WORDS | words(self._outcome.column.name) - COMMON_WORDS)):
+            yield f"`{late[0]}` in its name: was it known at the event?"
+
+    def _too_close(self, c: ColumnProfile) -> Iterator[str]:
+        """A column that all but contains the outcome, by its values or by its gaps."""
+        number, target = self._as_number(c), self._outcome.item.sql
+        asked = ({"it": number} if number else {}) | ({"its gaps": f"({c.value} is null)::int"} if c.nulls else {})
+        for what, r in self._reader.correlations(target, asked).items():
+            if r >= SUSPICIOUS[self._outcome.task]:
+                verb = "correlate" if what == "its gaps" else "correlates"
+                yield f"{what} {verb} {r:.2f} with the outcome: was it known at the event?"
+        if self._outcome.task == "classification":
+            groups = [f"{c.value} is null", f"sign({number})" if number else c.value]
+            share = self._reader.purest(self._outcome.rarer(self._rows), groups, max(30, self._rows // 500))
+            if share >= PURE:
+                yield f"some of its values go with one outcome ({share:.0%}): was it known at the event?"

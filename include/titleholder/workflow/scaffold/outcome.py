@@ -1,0 +1,121 @@
+"""The outcome of a new model: which column says it, and what counts as 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.errors import UsageError
+from titleholder.spec.metrics import Task
+from titleholder.workflow.scaffold.items import MOSTLY, Item, number
+from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, EVENT_VALUE
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What whoever asks for the spec has decided; the rest is guessed."""
+
+    task: Task | None = None
+    target: str | None = None
+    event_time: str | None = None
+    entity: str | None = None
+
+
+class Outcome(NamedTuple):
+    """The column of the outcome, its task, its place in the query, and how many rows have a 1."""
+
+    column: ColumnProfile
+    task: Task
+    item: Item
+    ones: int
+
+    def events(self, rows: int) -> int:
+        """How many of so many rows decide what can be judged: those of the rarer class, or all."""
+        known = rows - self.column.nulls
+        return known if self.task == "regression" else min(self.ones, known - self.ones)
+
+    def rarer(self, rows: int) -> str:
+        """The SQL of the outcome, with 1 for the rarer class."""
+        return self.item.sql if self.events(rows) == self.ones else f"1 - {self.item.sql}"
+
+
+def find(table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], names: dict[str, str]) -> Outcome:
+    """The outcome, which a column of the table says."""
+    if choices.target:
+        column, why = table.column(choices.target), "as given"
+        if column in used:
+            raise UsageError(f"--target {column.name}: it is already the entity, the event time or known_at")
+    else:
+        column, why = _likeliest_target(table, choices.task, used)
+    task = choices.task or ("regression" if _is_amount(column) else "classification")
+    alias = names[column.name]
+    if column.nulls:
+        why += f"; {column.nulls:,} of {table.rows:,} rows have none and are left out"
+    if task == "regression":
+        if not _is_amount(column) and column.kind != "number":
+            raise UsageError(f"--target {column.name}: a regression needs a number, not {column.sql_type}")
+        sql = number(column) if column.kind == "text" else column.quoted
+        return Outcome(column, task, Item(sql, alias, why), table.rows - column.nulls)
+    sql, note, ones = _binary(column)
+    return Outcome(column, task, Item(sql, alias, why, note), ones)
+
+
+def _likeliest_target(
+    table: TableProfile, task: Task | None, used: Sequence[ColumnProfile]
+) -> tuple[ColumnProfile, str]:
+    found = [c for c in table.columns if c not in used and not c.is_date and c.kind != "other" and c.distinct > 1]
+    scored = [(score, c) for c in found if (score := _target_score(c, task)) > 0]
+    if scored:
+        best = max(scored, key=lambda pair: pair[0])[0]
+        likeliest = [c for score, c in scored if score == best]
+        others = [c.name for _, c in scored if c != likeliest[-1]]
+        return likeliest[-1], f"by its name; not {', '.join(others)}?" if others else "by its name"
+    binary = ", ".join(c.name for c in found if c.distinct == 2) or "none"
+    amounts = ", ".join(c.name for c in found if _is_amount(c)) or "none"
+    raise UsageError(
+        f"--target: no column of {table.name} looks like an outcome. Name it. Columns with two values: {binary}; "
+        f"with numbers: {amounts}"
+    )
+
+
+def _target_score(column: ColumnProfile, task: Task | None) -> int:
+    named = words(column.name)
+    if column.distinct == 2 or any(EVENT_VALUE.match(v) for v in column.values):
+        return 0 if task == "regression" else 2 * bool(named & CLASS_WORDS)
+    return 0 if task == "classification" or not _is_amount(column) else bool(named & AMOUNT_WORDS)
+
+
+def _is_amount(column: ColumnProfile) -> bool:
+    """Whether it holds numbers, more than two."""
+    known = sum(column.values.values()) or column.distinct
+    written = column.kind == "text" and max(column.numbers, column.amounts) >= MOSTLY * known
+    return column.distinct > 2 and (column.kind == "number" or written)
+
+
+def _binary(column: ColumnProfile) -> tuple[str, str, int]:
+    """The outcome as 0 and 1, what was taken for 1, and how often it occurs."""
+    values = list(column.values)
+    if column.kind == "boolean":
+        return f"{column.quoted}::int", "", column.values.get("true", 0)
+    if column.kind == "number" and values and {float(v) for v in values} <= {0.0, 1.0}:
+        return column.quoted, "", sum(n for v, n in column.values.items() if float(v))
+    events = [v for v in values if EVENT_VALUE.match(v)]
+    if not events and len(values) == 2:
+        events = values[-1:]
+    if not events or len(events) == len(values):
+        shown = ", ".join(values[:8]) or f"{column.distinct:,} of them"
+        raise UsageError(
+            f"--target {column.name}: a classification needs an outcome of 0 and 1, and it has other values ({shown}). "
+            "Use --task regression, or make a view with such a column and name the view"
+        )
+    listed = ", ".join(_literal(v) for v in events)
+    counts = ", ".join(f"{v} ({n:,})" for v, n in column.values.items())
+    note = f"1 is {', '.join(events)}; 0 is every other value of {counts}"
+    return f"({column.quoted}::text in ({listed}))::int", note, sum(column.values[v] for v in events)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
