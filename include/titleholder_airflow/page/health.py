@@ -111,10 +111,13 @@ def _floors(judged: DecisionRecord) -> list[HealthSign]:
                 "bad", "below floors", f"The champion was shown to miss its floors as of {judged.as_of} ({code})."
             )
         ]
+    if code in (judged.beyond or ()):
+        sentence = (
+            f"The champion's estimate missed its floors as of {judged.as_of}; the interval reaches them ({code})."
+        )
+        return [HealthSign("warn", "below floors, not shown", sentence)]
     if code in (judged.passed or ()):
-        return [
-            HealthSign("good", "floors hold", f"The champion was not shown to miss its floors as of {judged.as_of}.")
-        ]
+        return [HealthSign("good", "floors hold", f"The champion was above its floors as of {judged.as_of}.")]
     return []
 
 
@@ -128,6 +131,10 @@ def _drift(judged: DecisionRecord) -> list[HealthSign]:
         from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in failed)
         sentence = f"The challenger's scores as of {judged.as_of} differ from {from_what}."
         return [HealthSign("warn", "scores moved", sentence)]
+    if doubtful := [code for code in codes if code in (judged.beyond or ())]:
+        from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in doubtful)
+        sentence = f"The challenger's scores as of {judged.as_of} seem to differ from {from_what}; it is not shown."
+        return [HealthSign("warn", "scores moved, not shown", sentence)]
     if any(code in (judged.passed or ()) for code in codes):
         return [HealthSign("good", "scores stable", f"No score drift was found as of {judged.as_of}.")]
     return []

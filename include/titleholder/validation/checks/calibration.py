@@ -23,8 +23,8 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     """Fails when observed over expected, or the slope, is shown to be beyond its bounds and further off than before.
 
     Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
-    that is not shown the check does not apply. Of a regression the ratio is that of the means, left out where outcomes
-    differ in sign, and the slope that of least squares.
+    an estimate lies beyond its bounds and one of the two is not shown, the status is `beyond`. Of a regression the
+    ratio is that of the means, left out where outcomes differ in sign, and the slope that of least squares.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
@@ -43,17 +43,21 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     ):
         numbers |= interval.numbers(name)
     values = ", ".join(f"{LABELS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
-    sentence = f"{values}{_compared(excused, champion)}."
-    if excused and len(beyond) == len(excused):
-        return not_applicable(f"Beyond its bounds, and not shown to be worse than the champion: {sentence}", numbers)
-    return found(len(beyond) > len(excused), f"On the holdout: {sentence}", numbers)
+    doubtful = [n for n, v in intervals.items() if n not in beyond and not bounds[n][0] <= v.estimate <= bounds[n][1]]
+    sentence = f"On the holdout: {values}{_compared(excused, champion)}{_not_shown(doubtful)}."
+    return found(len(beyond) > len(excused), sentence, numbers, beyond=bool(excused or doubtful))
 
 
 def _compared(excused: list[str], champion: dict[str, Linearised]) -> str:
     if not excused:
         return ""
     values = ", ".join(f"{LABELS[name]} {champion[name].estimate:.3f}" for name in excused)
-    return f"; not shown to be further off than the champion: {values}"
+    return f"; beyond its bounds, but not shown to be further off than the champion: {values}"
+
+
+def _not_shown(doubtful: list[str]) -> str:
+    named = " and ".join(LABELS[name] for name in doubtful)
+    return f"; not shown to be beyond its bounds, although the estimate is: {named}" if doubtful else ""
 
 
 def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:

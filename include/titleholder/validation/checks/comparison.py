@@ -165,6 +165,7 @@ def _profit_gain(evidence: Evidence) -> Finding:
         f"Profit a row is {after:.4f}, the champion's {before:.4f}: a gain of {gain.text('+.4f')}, whose upper "
         f"bound must not lie below {0 - tolerance:g}.",
         {"challenger": after, "champion": before, **gain.numbers("gain"), "tolerance": tolerance},
+        beyond=gain.estimate < -tolerance,
     )
 
 
@@ -192,6 +193,7 @@ def _swap_set(evidence: Evidence) -> Finding:
         f"{sizes}; their mean outcomes are {numbers[f'{IN}_mean']:.4f} and {numbers[f'{OUT}_mean']:.4f}, a harm of "
         f"{harm.text('+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
         {**numbers, **harm.numbers("harm"), "tolerance": rule.tolerance},
+        beyond=harm.estimate > rule.tolerance,
     )
 
 

@@ -47,7 +47,10 @@ def _challenger_floors(evidence: Evidence) -> Finding:
 
 
 def _champion_floors(evidence: Evidence) -> Finding:
-    """Fails when the champion is *shown* to lie beyond a floor: its whole interval does."""
+    """Fails when the champion is *shown* to lie beyond a floor: its whole interval does.
+
+    Where the estimate lies beyond it and the interval reaches back, the status is `beyond`.
+    """
     floors, champion = evidence.spec.judgement.floors, evidence.champion
     if champion is None:
         return NO_CHAMPION
@@ -60,8 +63,10 @@ def _champion_floors(evidence: Evidence) -> Finding:
     for name, interval in intervals.items():
         numbers |= {**interval.numbers(name), f"{name}_floor": floors[name]}
     harm = any(_beyond(name, _best(name, interval), floors[name]) for name, interval in intervals.items())
+    missed = [name for name, interval in intervals.items() if _beyond(name, interval.estimate, floors[name])]
     values = ", ".join(f"{name} {interval.text()} (floor {floors[name]:g})" for name, interval in intervals.items())
-    return found(harm, f"The champion on the holdout: {values}.", numbers)
+    doubt = "" if harm or not missed else f"; {', '.join(missed)} misses its floor, which is not shown"
+    return found(harm, f"The champion on the holdout: {values}{doubt}.", numbers, beyond=bool(missed))
 
 
 def _best(name: str, interval: Interval) -> float:
