@@ -8,7 +8,7 @@ from titleholder.data import features
 from titleholder.spec.metrics import METRICS
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain, estimate_metric
-from titleholder.validation.evidence import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence, informative_rows
 from titleholder.validation.metrics import Interval
 
 NO_FLOOR = not_applicable("The spec sets no floor.")
@@ -19,13 +19,13 @@ RANDOM = 0.5
 
 
 def _enough_outcomes(evidence: Evidence) -> Finding:
-    """Blocks when the holdout has fewer events than `judgement.minimum_events`."""
-    need, have = evidence.spec.judgement.minimum_events, evidence.events
-    what = "outcomes of the rarer class" if evidence.classification else "rows"
+    """Blocks when the holdout has fewer rows of the rarer class than `judgement.minimum_events`."""
+    need, have = evidence.spec.judgement.minimum_events, evidence.informative
+    what = informative_rows(evidence.spec)
     return found(
         have < need,
         f"The holdout has {have} {what}; at least {need} are needed.",
-        {"events": have, "minimum": need, "rows": len(evidence.y)},
+        {"informative": have, "minimum": need, "events": evidence.events, "rows": len(evidence.y)},
     )
 
 

@@ -20,7 +20,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.evidence import Array, events
+from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
 from titleholder.validation.metrics.inputs import Labels
 
@@ -176,7 +176,7 @@ def _beginnings(decided: Sequence[Decision]) -> list[date]:
 def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> PeriodResult:
     """Each policy's metric on a month's rows, and the paired differences; `end` is where known outcomes end."""
     bare = PeriodResult(
-        month=month, end=end, rows=len(rows.y), events=events(spec, rows.y) if len(rows.y) else 0,
+        month=month, end=end, rows=len(rows.y), events=events(spec, rows.y),
         weight=_weight(rows), why=_unmeasurable(spec, rows.y),
     )  # fmt: skip
     if bare.why:
@@ -208,11 +208,10 @@ def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Peri
 def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     if not len(y):
         return "no rows with a known outcome"
-    found, enough = events(spec, y), spec.judgement.minimum_new_events
+    found, enough = informative(spec, y), spec.judgement.minimum_new_events
     if found >= enough:
         return ""
-    what = "outcomes of the rarer class" if spec.task == "classification" else "rows"
-    return f"too few {what}: {found} of {enough} (minimum_new_events)"
+    return f"too few {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
 
 
 def _why(

@@ -162,8 +162,8 @@ def test_profit_is_summed_over_rows_and_months() -> None:
     ("y", "why"),
     [
         ([], "no rows with a known outcome"),
-        ([0.0, 0.0, 0.0, 0.0], "too few outcomes of the rarer class: 0 of 2 (minimum_new_events)"),
-        ([0.0, 0.0, 0.0, 1.0], "too few outcomes of the rarer class: 1 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 0.0], "too few rows of the rarer class: 0 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 1.0], "too few rows of the rarer class: 1 of 2 (minimum_new_events)"),
     ],
 )
 def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], why: str) -> None:
@@ -174,6 +174,12 @@ def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], wh
     whole = overall([good, bad], confidence=0.95)
     assert (whole.months, whole.of, whole.rows) == (1, 2, 4)
     assert overall([bad], confidence=0.95).policies == {}
+
+
+def test_events_of_a_month_are_its_rows_with_target_1() -> None:
+    mostly = measured(a_month(), {1: RIGHT, 2: HALF}, y=np.array([0.0, 1.0, 1.0, 1.0]))
+    assert (mostly.rows, mostly.events) == (4, 3)
+    assert mostly.why.startswith("too few rows of the rarer class: 1 of 2")
 
 
 def test_before_the_first_champion_only_newest_and_hindsight_are_measured() -> None:
