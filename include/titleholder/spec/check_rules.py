@@ -167,6 +167,16 @@ class MissingRates(Rule):
     change: float = Field(default=0.05, gt=0.0, lt=1.0)
 
 
+class ConstantFeatures(Rule):
+    """No feature has one value, or none, in all training rows, or stopped varying in the holdout.
+
+    >>> ConstantFeatures().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+
+
 class TooGood(Rule):
     """A metric beyond its ceiling is more likely a leak than a success. Only the task's own metrics count.
 
@@ -302,6 +312,7 @@ class Checks(StrictModel):
     shift: Stability = Stability()
     feature_drift: FeatureStability = FeatureStability()
     missing_rates: MissingRates = MissingRates()
+    constant_features: ConstantFeatures = ConstantFeatures()
     too_good: TooGood = TooGood()
     single_feature: SingleFeature = SingleFeature()
     plausible: Plausible = Plausible()

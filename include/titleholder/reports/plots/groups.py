@@ -46,8 +46,8 @@ class Breakdown(NamedTuple):
 def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Breakdown]:
     """By calendar month of the event, then by each segment and protected column; none if nothing can be measured.
 
-    A group needs as many rows of the rarer class as the checks of cohorts and segments ask for. `gain` is the verdict's,
-    on all rows.
+    A group needs as many rows of the rarer class as the checks of cohorts and segments ask for. `gain` is that of
+    the verdict, on all rows.
     """
     if not evidence.measurable:
         return []
@@ -66,7 +66,7 @@ def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Bre
 
 
 def _largest(evidence: Evidence, every: Sequence[Group]) -> list[Group]:
-    """The groups with the most rows of the rarer class in the order of their values: by number where all are numbers."""
+    """The groups with the most rows of the rarer class, ordered by their values: by number where all are numbers."""
     spec = evidence.spec
     ordered = sorted(every, key=lambda g: (-informative(spec, evidence.y[g.rows]), -len(g.rows), g.value))[:MOST]
     try:
