@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,8 +112,3 @@ def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:
 
 def test_several_approvals_are_counted() -> None:
     assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 challengers wait")
-
-
-def test_age_is_in_calendar_months() -> None:
-    assert health.age(date(2025, 11, 1), date(2026, 2, 1)) == 3
-    assert health.age(date(2026, 2, 1), date(2026, 1, 31)) == 0

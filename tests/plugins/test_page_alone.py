@@ -14,6 +14,7 @@ from support import apart
 
 ASK = """
 import json, os, sys
+from datetime import date
 from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
@@ -56,6 +57,14 @@ for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text
 get("another lane", "/models/tiny?lane=other")
 ledger.decisions, ledger.reigns = lambda url, model, lane: [], lambda url, model, lane: []
 get("backfilled only", "/models/tiny")
+june = lambda n, **what: decided(6, id=n, as_of=date(2025, 6, n), schedule="@daily", **what)
+for name, newest in {"daily": june(10), "daily, rolled back": june(10, kind="rollback", challenger_version=None, metric=None, challenger_metric=None)}.items():
+    champion = reigned(1, 6, as_of=date(2025, 6, 1), kind=newest.kind)
+    ledger.live_status = lambda url, models: {"tiny": ledger.LiveStatus(champion, newest, june(9))}
+    ledger.decisions = lambda url, model, lane: [*map(june, range(1, 10)), newest]
+    ledger.reigns = lambda url, model, lane: [champion]
+    get(name, "/models/tiny")
+    get(f"{name}, overview")
 mlflow.newest_backtest = lambda model, lane: None
 get("no backtest", "/models/tiny/backtest?lane=backtest")
 get("no backtest of another lane", "/models/tiny/backtest?lane=what-if")
@@ -99,6 +108,25 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
+
+
+@pytest.mark.parametrize("which", ["daily", "daily, rolled back"])
+def test_a_daily_model_has_days_and_its_ticks_are_told_apart(answers: dict, which: str) -> None:
+    status, text, _ = answers[which]
+    assert status == 200
+    assert "ROC AUC by day</h2>" in text
+    assert "month" not in text
+    assert re.search(r"as of 2025-06-01\s+\(\d+ days ago\)", text)
+    chart = text[text.index('aria-label="Metric by day, chart"') :]
+    labels = re.findall(r'class="label middle"[^>]*>([^<]+)<', chart)
+    assert len(set(labels)) == len(labels) > 3
+    assert labels[0] == "2025-06-01"
+
+
+def test_the_overview_gives_an_age_in_periods_and_a_rollback_the_day_it_was_made(answers: dict) -> None:
+    assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days</span>', answers["daily, overview"][1])
+    assert "as of 2025-06-10</a>" in answers["daily, overview"][1]
+    assert "rolled back on 2025-06-01</a>" in answers["daily, rolled back, overview"][1]
 
 
 def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:

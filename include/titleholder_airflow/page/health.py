@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
@@ -88,7 +88,7 @@ def _alias(model: Model, standing: LiveStatus, aliases: Aliases) -> list[HealthS
 
 
 def _judged(standing: LiveStatus) -> list[HealthSign]:
-    """What the judgement of the newest month says about the present champion; nothing where another was champion."""
+    """What the judgement of the newest as-of date says about the champion; nothing where another was champion then."""
     judged = standing.judged
     if judged is None:
         return []
@@ -142,8 +142,3 @@ def _drift(judged: DecisionRecord) -> list[HealthSign]:
 
 def _failed(judged: DecisionRecord) -> set[str]:
     return {*(judged.failed or ()), *(judged.warned or ())}
-
-
-def age(as_of: date, today: date) -> int:
-    """How many cohorts (calendar months) have begun since a champion's as-of date."""
-    return max(0, (today.year - as_of.year) * 12 + today.month - as_of.month)
