@@ -110,6 +110,7 @@ def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settin
     assert found.last is not None
     assert found.judged is not None
     assert (found.champion.version, found.last.id, found.judged.id) == (1, rolled.id, newest.id)
+    assert (found.champion.kind, found.champion.as_of) == ("rollback", JANUARY), "the champion is as old as it was"
 
 
 def test_lanes_are_counted_live_first(settings: Settings) -> None:
