@@ -1,4 +1,4 @@
-"""The gain within calendar months and segments; without a champion, the challenger's own metric."""
+"""The gain within cohorts and segments; without a champion, the challenger's own metric."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from titleholder.formatting import confidence, metric, short
 from titleholder.reports.plots.binned_means import Rows
 from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
 from titleholder.validation import metrics
+from titleholder.validation.checks.calibration import cohorts_of
 from titleholder.validation.checks.groups import Group, groups
 from titleholder.validation.evidence import Evidence, events, informative
 from titleholder.validation.metrics import Estimation, Interval
 
 MOST = 20
-"""At most so many groups of a column are shown, those with the most rows of the rarer class; of months the newest."""
+"""At most so many groups of a column are shown, those with the most rows of the rarer class; of cohorts the newest."""
 RESAMPLES = 200
 """At most so many resamples a group: these intervals are an illustration, the checks decide."""
 
@@ -44,7 +45,7 @@ class Breakdown(NamedTuple):
 
 
 def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Breakdown]:
-    """By calendar month of the event, then by each segment and protected column; none if nothing can be measured.
+    """By calendar period of the event (as in TH204), each segment and protected column; none if nothing is measurable.
 
     A group needs as many rows of the rarer class as the checks of cohorts and segments ask for. `gain` is that of
     the verdict, on all rows.
@@ -54,9 +55,8 @@ def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Bre
     columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
     known = gain or _measured(evidence, np.arange(len(evidence.y)))
     whole = GroupEstimate("all judged rows", len(evidence.y), evidence.events, known)
-    months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
-    every = groups(months, ["month"])
-    found = [_breakdown(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
+    period, every = cohorts_of(evidence)
+    found = [_breakdown(evidence, f"calendar {period}", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
     for column in dict.fromkeys([*columns.segments, *columns.protected]):
         every = groups(evidence.frame, [column])
         title = f"{column} (protected)" if column in columns.protected else column
