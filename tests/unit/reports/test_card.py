@@ -34,6 +34,18 @@ def test_it_begins_with_the_decision_and_its_reason() -> None:
     assert page.why == "Shown to be better."
 
 
+@pytest.mark.parametrize(
+    ("schedule", "noun", "cohort"),
+    [("@daily", "week", "2023-W4"), ("0 6 * * 1", "week", "2023-W4"), ("@monthly", "month", "2023-11")],
+)
+def test_cohorts_are_called_what_the_schedule_makes_them(schedule: str, noun: str, cohort: str) -> None:
+    """600 rows in three months are too few for days; weeks of a daily model have enough."""
+    spec = a_spec(schedule=schedule, judgement__checks={"cohorts": {"minimum_events": 10}})
+    said = drawn(simulated(spec)).said("groups")
+    assert f"By calendar {noun}" in said
+    assert cohort in said
+
+
 def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     found = simulated()
     known = facts(found.spec, refitted=True)
