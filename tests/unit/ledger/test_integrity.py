@@ -144,7 +144,7 @@ def test_elsewhere_than_live_a_version_of_a_later_month_cannot_be_recalled() -> 
     """Its row may stand before the recall's, but in as-of order its month comes after."""
     assert list(wrong_champions(lane(**recalling(1)), "backtest")) == []
     (fault,) = wrong_champions(lane(**recalling(1), as_of=date(2023, 12, 1)), "backtest")
-    assert "a recall of version 1, which was the challenger of no earlier month" in fault.explanation
+    assert "a recall of version 1, which was the challenger of no earlier as-of date" in fault.explanation
     assert faults(lane(**recalling(1))) == []
 
 
