@@ -36,6 +36,7 @@ from titleholder.workflow.scoring import Scorer
 
 pytestmark = pytest.mark.slow
 LANE = "walked"
+DAYS = [date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)]
 MONTHS = [date(2023, 12, 1), *(date(2024, m, 1) for m in (1, 2, 3, 4, 5))]
 RULES = (
     "judgement: {{metric: roc_auc, rule: {rule}, minimum_gain: {gain}, minimum_events: 30, floors: {{roc_auc: 0.55}}, "
@@ -46,7 +47,7 @@ OWN, OTHER = -0.02, 0.05
 
 
 class World(NamedTuple):
-    """Three models that differ in their rules only, each with the same months in a lane of its own."""
+    """Three models that differ in their rules only, each with the same months in a lane of its own, and a daily one."""
 
     settings: Settings
     rows: dict[str, list[Decision]]
@@ -61,6 +62,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         ("tiny_patient", "sequential", OWN),
     ):
         write_model(folder, name, judgement=RULES.format(rule=rule, gain=gain))
+    write_model(folder, "tiny_daily", judgement=RULES.format(rule="record", gain=OWN), schedule="0 6 * * *")
     for name in ("tiny_amount.yaml", "tiny_amount.sql"):
         (folder / name).write_text((MODELS / name).read_text())
     with models_in(folder, state) as settings:
@@ -69,6 +71,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
             for name in ("tiny_walk", "tiny_walk_other", "tiny_patient")
         }
         rows["tiny_amount"] = [retrain("tiny_amount", month, LANE, settings) for month in MONTHS[:3]]
+        rows["tiny_daily"] = [retrain("tiny_daily", day, LANE, settings) for day in DAYS]
         yield World(settings, rows)
 
 
@@ -299,6 +302,24 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     assert "would retraining have been worth it?" in text
     addresses = {a for a in text.split('"') if a.startswith("http")}
     assert all(a.startswith(world.settings.tracking_uri) for a in addresses)
+
+
+def test_a_daily_model_is_compared_by_the_day_and_its_history_names_days(world: World, tmp_path: Path) -> None:
+    file, wide = tmp_path / "report.html", CliRunner(env={"COLUMNS": "200"})
+    found = computed("tiny_daily", "--html", str(file))
+    assert [(p["period"]["as_of"], p["period"]["end"]) for p in found["periods"]] == [
+        (str(day), str(day + timedelta(days=1))) for day in DAYS
+    ]
+    text = file.read_text()
+    assert "A day\N{RIGHT SINGLE QUOTATION MARK}s rows are those" in text
+    assert "month" not in text.partition("<body>")[2].partition('id="done"')[0].lower()
+    done = wide.invoke(app, ["history", "tiny_daily", "--lane", LANE])
+    assert done.exit_code == 0, done.output
+    assert all(str(day) in done.stdout for day in DAYS)
+    champion = world.rows["tiny_daily"][0].champion_after
+    assert f"v{champion} ({DAYS[0]})" in done.stdout
+    assert "month" not in done.stdout
+    assert any(check.code == "TH405" and check.status == "pass" for check in world.rows["tiny_daily"][0].judged.checks)
 
 
 def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> None:
