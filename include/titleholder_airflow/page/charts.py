@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
+from titleholder.formatting import date_labels
 from titleholder.ledger.queries import DecisionRecord, ReignRecord
-from titleholder.spec.cadence import cadence
 from titleholder.spec.types import LIVE
 
 WIDTH, LEFT, RIGHT = 960.0, 56.0, 14.0
@@ -119,7 +119,7 @@ def metric(rows: Sequence[DecisionRecord]) -> Metric | None:
         _point(x(n) + OFFSET, y, r.challenger_metric, r.challenger_lower, r.challenger_upper, r)
         for n, r in enumerate(rows_of)
     ]
-    days = [Tick(x(n), label) for n, label in enumerate(_labels(rows_of))]
+    days = [Tick(x(n), label) for n, label in enumerate(date_labels([r.as_of for r in rows_of]))]
     return Metric(champions, challengers, _lines(champions), _few(days), values)
 
 
@@ -180,13 +180,6 @@ def _steps(low: float, high: float, most: int = 5) -> list[float]:
     first = math.floor(low / step)
     last = max(math.ceil(high / step), first + 1)
     return [n * step for n in range(first, last + 1)]
-
-
-def _labels(rows: Sequence[DecisionRecord]) -> list[str]:
-    """The as-of dates as text, as short as tells the ticks of the newest schedule apart; else in full."""
-    days, of = [row.as_of for row in rows], cadence(rows[-1].schedule)
-    short = [of.label(day) for day in days]
-    return short if len(set(short)) == len(set(days)) else [str(day) for day in days]
 
 
 def _few(ticks: Sequence[Tick]) -> list[Tick]:

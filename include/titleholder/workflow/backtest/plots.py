@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from titleholder.formatting import confidence, metric, signed
+from titleholder.formatting import confidence, date_labels, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
-from titleholder.spec.cadence import Cadence
 from titleholder.workflow.backtest.policies import Contrast, PeriodResult, Policy, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest, running
 
@@ -59,7 +58,7 @@ def metric_by_period(result: Backtest) -> Picture:
                 changed, np.full(len(changed), 0.02), "^", color=CHAMPION, markersize=8, clip_on=False,
                 transform=axes.get_xaxis_transform(), label="another champion",
             )  # fmt: skip
-        _label(axes, [m.period.as_of for m in periods], result.cadence)
+        _label(axes, [m.period.as_of for m in periods])
         axes.set(xlabel="decision as of", ylabel=_axis_label(result))
         figure.legend(loc="outside upper left", ncols=2)
 
@@ -90,7 +89,7 @@ def cumulative_difference(result: Backtest) -> Picture:
         axes.axhline(0, color=INK, linewidth=1, linestyle=":")
         for policy, steps in lines.items():
             _draw_difference(axes, LINES[policy], [d for _, d in steps])  # type: ignore[index]
-        _label(axes, [day for day, _ in lines["gate"]], result.cadence)
+        _label(axes, [day for day, _ in lines["gate"]])
         axes.set(xlabel="up to the decision as of", ylabel=f"over never retraining: {quantity}")
         figure.legend(loc="outside upper left", ncols=2)
 
@@ -140,11 +139,9 @@ def _draw_difference(axes: Axes, line: LineStyle, differences: Sequence[PolicyGa
     )  # fmt: skip
 
 
-def _label(axes: Axes, days: Sequence[date], of: Cadence) -> None:
+def _label(axes: Axes, days: Sequence[date]) -> None:
     labelled = slice(None, None, -(-len(days) // LABELS))
-    short = len({of.label(day) for day in days}) == len(days)  # a rollback begins a stretch of its own within a month
-    labels = [of.label(day) if short else str(day) for day in days]
-    axes.set_xticks(np.arange(len(days))[labelled], labels[labelled], rotation=30, ha="right")
+    axes.set_xticks(np.arange(len(days))[labelled], date_labels(days)[labelled], rotation=30, ha="right")
     axes.set_xlim(-0.5, len(days) - 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(visible=False, axis="x")

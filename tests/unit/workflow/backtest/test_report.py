@@ -107,8 +107,8 @@ GATES = (None, 1, 1, 2, 2, 2, 1, 1, 2, 2)
         ("@daily", "day", [f"2024-01-0{n}" for n in (1, 3, 5, 7, 9)]),
         ("0 6 * * 1", "week", ["2024-01-01", "2024-01-15", "2024-01-29", "2024-02-12", "2024-02-26"]),
         ("@monthly", "month", [f"2024-0{n}" for n in (1, 3, 5, 7, 9)]),
-        ("@yearly", "year", ["2024", "2026", "2028", "2030", "2032"]),
-        (None, "run", [f"2024-0{n}-01" for n in (1, 3, 5, 7, 9)]),
+        ("@yearly", "year", [f"20{n}-01" for n in (24, 26, 28, 30, 32)]),
+        (None, "run", [f"2024-0{n}" for n in (1, 3, 5, 7, 9)]),
     ],
 )
 def test_periods_are_called_what_the_schedule_makes_them(schedule: str | None, noun: str, labels: list[str]) -> None:
