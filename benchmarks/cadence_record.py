@@ -1,6 +1,6 @@
 """Does the rule `record` serve a daily model as it serves a monthly one, at the same speed per period?
 
-    python benchmarks/cadence_record.py     some minutes on one core
+    python benchmarks/cadence_record.py     some five minutes on one core
 
 Each period brings a version, judged on the three periods before it. A version loses `drift` of ROC AUC with each period
 of age, and versions differ by 0.005 beside that. Estimates are normal, correlated 0.9 within a cohort; the error of a
@@ -62,8 +62,7 @@ def portfolio(drift: float, length: int, seed: int) -> Portfolio:
 
 def played(of: Portfolio) -> tuple[float, float, int]:
     """The regret of the record and of always the newest, mean over the periods in use, and how often it changed."""
-    champion, changes, cohorts = 0, 0, list[CohortRecord]()
-    regrets = []
+    champion, changes, cohorts, regrets = 0, 0, list[CohortRecord](), []
     for newest in range(1, PERIODS):
         now = newest + HOLDOUT
         versions = sorted({champion, *range(max(0, newest - NEWEST), newest), newest})
@@ -74,9 +73,8 @@ def played(of: Portfolio) -> tuple[float, float, int]:
         gain = (of.found[newest, list(holdout)] - of.found[champion, list(holdout)]).mean()
         if said is not None and said.passed and gain > 0:
             champion, changes = newest, changes + 1
-        if now < of.true.shape[1]:
-            best = of.true[: newest + 1, now].max()
-            regrets.append((best - of.true[champion, now], best - of.true[newest, now]))
+        best = of.true[: newest + 1, now].max()
+        regrets.append((best - of.true[champion, now], best - of.true[newest, now]))
     of_record, of_newest = np.mean(regrets, axis=0)
     return float(of_record), float(of_newest), changes
 
