@@ -90,6 +90,11 @@ ledger.decision = lambda url, number, models: back | {"kind": "promote", "challe
 for docs in ("", "https://docs.example/"):
     os.environ["TITLEHOLDER_DOCS_URL"] = docs
     get(f"checks, docs at {docs}", "/decisions/7")
+several = [check | {"code": code, "status": status} for code, status in
+           (("TH101", "pass"), ("TH205", "beyond"), ("TH302", "not_applicable"), ("TH301", "fail"))]
+ledger.decision = lambda url, number, models: back | {
+    "kind": "keep", "challenger_version": 3, "verdict": judged | {"checks": several}, "spec": {"task": "classification"}}
+get("beyond", "/decisions/7")
 recall = {"version": 1, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.0061, "risk": 0.012, "failed": []}
 reign = {"version": 2, "as_of": "2024-12-01", "trained_through": "2024-03-01", "looks": []}
 for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "explanation": "Too low."}]}.items():
@@ -108,6 +113,15 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
+
+
+def test_what_lies_beyond_a_threshold_stands_above_the_passes_and_is_not_green(answers: dict) -> None:
+    status, text, _ = answers["beyond"]
+    assert status == 200
+    assert re.findall(r'data-label="Code".*?>(TH\d+)<', text) == ["TH301", "TH205", "TH101", "TH302"]
+    assert "1 passed, 1 failed, 1 beyond a threshold but not shown to fail, 1 did not apply." in text
+    assert re.search(r'class="tag warn"[^>]*>.{0,60}beyond, not shown', text)
+    assert "with 1 events" in text
 
 
 @pytest.mark.parametrize("which", ["daily", "daily, rolled back"])
