@@ -207,6 +207,7 @@ def test_files_that_are_there_stay(folder: Path) -> None:
         ),
         (("m", "--from", "firsts.loans", "--target", "purpose", "--task", "regression"), "a regression needs a number"),
         (("m", "--from", "firsts.loans", "--schedule", "often"), "no cron expression"),
+        (("m", "--from", "firsts.loans", "--schedule", "@hourly"), "more than once a day"),
         (("m", "--from", "firsts.loans", "--target", "loan_id"), "already the entity"),
     ],
 )

@@ -6,6 +6,7 @@ import math
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from titleholder.spec.cadence import cadence
 from titleholder.spec.types import Duration
 from titleholder.spec.windows import next_tick
 
@@ -15,7 +16,7 @@ TRAINING_ROWS, HOLDOUT_EVENTS = 1_000, 80
 """What the windows should hold, where the history is long enough."""
 
 
-class Cadence(NamedTuple):
+class Usual(NamedTuple):
     """How often to retrain, and the windows that go with it, in units of so many days."""
 
     schedule: str
@@ -25,9 +26,9 @@ class Cadence(NamedTuple):
     holdout: int
 
 
-MONTHLY = Cadence("@monthly", "month", 30.44, 12, 3)
-WEEKLY = Cadence("@weekly", "week", 7.0, 26, 4)
-DAILY = Cadence("@daily", "day", 1.0, 28, 7)
+MONTHLY = Usual("@monthly", "month", 30.44, 12, 3)
+WEEKLY = Usual("@weekly", "week", 7.0, 26, 4)
+DAILY = Usual("@daily", "day", 1.0, 28, 7)
 
 
 class History(NamedTuple):
@@ -56,21 +57,21 @@ class Calendar(NamedTuple):
 def plan(history: History, lag: float | None, schedule: str | None, today: date) -> Calendar:
     """When to run, and on what, for a history whose labels take `lag` days (None: unknown) to become known."""
     span = (history.last - history.first).days + 1
-    cadence = _cadence(span, schedule, today)
-    units = span / cadence.days
-    maturity = max(1, math.ceil((lag or 0) / cadence.days))
+    usual = _usual(span, schedule)
+    units = span / usual.days
+    maturity = max(1, math.ceil((lag or 0) / usual.days))
     free = max(units - maturity, 2.0)
-    holdout = _length(cadence.holdout, HOLDOUT_EVENTS / (history.events / units or 1), free / 3)
-    train = _length(cadence.train, TRAINING_ROWS / (history.rows / units or 1), free / 2)
-    lengths = [_written(n, cadence.unit) for n in (maturity, train, holdout)]
+    holdout = _length(usual.holdout, HOLDOUT_EVENTS / (history.events / units or 1), free / 3)
+    train = _length(usual.train, TRAINING_ROWS / (history.rows / units or 1), free / 2)
+    lengths = [_written(n, usual.unit) for n in (maturity, train, holdout)]
     last = min(today, history.last + timedelta(days=1) + Duration.parse(lengths[0]))
     ready = history.first
     for length in lengths:
         ready += Duration.parse(length)
-    start = next_tick(cadence.schedule, ready - timedelta(days=1))
-    ended = today - last > timedelta(days=3 * cadence.days) and last > start
+    start = next_tick(usual.schedule, ready - timedelta(days=1))
+    ended = today - last > timedelta(days=3 * usual.days) and last > start
     return Calendar(
-        schedule=cadence.schedule,
+        schedule=usual.schedule,
         start_date=start,
         end_date=last if ended else None,
         label_maturity=lengths[0],
@@ -82,13 +83,10 @@ def plan(history: History, lag: float | None, schedule: str | None, today: date)
     )
 
 
-def _cadence(span: int, schedule: str | None, today: date) -> Cadence:
+def _usual(span: int, schedule: str | None) -> Usual:
     if schedule is None:
         return DAILY if span < DAILY_BELOW else WEEKLY if span < WEEKLY_BELOW else MONTHLY
-    tick = next_tick(schedule, today)
-    apart = (next_tick(schedule, tick) - tick).days
-    fitting = DAILY if apart <= 2 else WEEKLY if apart <= 14 else MONTHLY
-    return fitting._replace(schedule=schedule)
+    return {"day": DAILY, "week": WEEKLY}.get(cadence(schedule).noun, MONTHLY)._replace(schedule=schedule)
 
 
 def _length(usual: int, needed: float, longest: float) -> int:

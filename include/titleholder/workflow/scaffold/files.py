@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from croniter import croniter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from titleholder.data.table_profile import TableProfile, TableReader, reading
 from titleholder.errors import UsageError
+from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
@@ -67,8 +67,8 @@ def write(
         DataError: when the table cannot be read.
     """
     spec, query = _paths(model, force=force)
-    if schedule is not None and not croniter.is_valid(schedule):
-        raise UsageError(f"--schedule: {schedule!r} is no cron expression such as '@monthly' or '0 6 * * 1'")
+    if schedule is not None and (fault := cadence.fault(schedule)):
+        raise UsageError(f"--schedule: {schedule!r} {fault}")
     with reading(url, table, connection) as reader:
         profile = reader.profile(on_column)
         if not profile.rows:
