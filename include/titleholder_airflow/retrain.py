@@ -37,7 +37,7 @@ second decision. A backfill goes to the lane `backtest` and cannot change the li
 is down. *report*: the decision stands, only its model card is missing. Fix the cause and clear the task; the run
 continues from there. "Not better" is not an error: the run is green, and `titleholder history {name}` says why.
 
-Owner: {owner}. Spec: `{file}`.
+Owner: {owner}.
 """
 
 RULES = {
@@ -231,7 +231,7 @@ def _doc(spec: ModelSpec) -> str:
     rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
-        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity, file=f"{spec.name}.yaml",
+        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
         metric=spec.judgement.metric, rule=rule + _approval(spec),
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from titleholder.cli import backtest, decisions, local_stack, verify
-from titleholder.cli.console import AsJson, out, print_error, print_json, print_table
+from titleholder.cli.console import AsJson, err, out, print_error, print_json, print_table
 from titleholder.errors import TitleholderError
-from titleholder.spec.loader import load_specs
+from titleholder.spec.loader import SUFFIXES, load_specs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,11 +46,14 @@ def models(as_json: AsJson = False) -> None:
         for s in specs.models.values()
     ]
     if as_json:
-        print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
+        errors = {name: str(e) for name, e in specs.errors.items()}
+        print_json({"models": rows, "errors": errors, "not_read": [str(path) for path in specs.not_read]})
     else:
         print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
         for error in specs.errors.values():
             print_error(error)
+        for path in specs.not_read:
+            err.print(f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}.", soft_wrap=True)
     if specs.errors:
         raise typer.Exit(2)
 

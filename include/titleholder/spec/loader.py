@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from titleholder.spec.sql import PARAMETERS
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """Where a clone of the repository keeps its models: `include/models`."""
+SUFFIXES = (".yaml", ".yml")
+"""What the name of a spec's file ends in, in any case. `churn.yaml.txt` only contains one: it is named, not read."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Specs:
     errors: Mapping[str, SpecError] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     """Every model of the folder, read or not: the suggestions for a mistyped name."""
+    not_read: tuple[Path, ...] = ()
+    """Files that look like specs by their names and are none, such as `churn.yaml.txt`."""
 
     def __getitem__(self, name: str) -> ModelSpec:
         if name in self.models:
@@ -67,23 +72,48 @@ def models_folder(folder: Path | None = None) -> Path:
     raise UsageError("no folder of models: set TITLEHOLDER_MODELS to the one with your .yaml and .sql files")
 
 
+def spec_files(folder: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The files of specs in a folder and those below it, by model; and files that only look like one by their names.
+
+    Hidden files and folders are left out: a mounted ConfigMap keeps its copies there. A model of two files is an error
+    of the folder, which `load_specs` reports.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    others = []
+    for path in sorted(folder.rglob("*.[yY]*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
+            continue
+        if path.suffix.lower() in SUFFIXES:
+            found[path.stem].append(path)
+        elif any(f"{suffix}." in path.name.lower() for suffix in SUFFIXES):
+            others.append(path)
+    return dict(sorted(found.items())), others
+
+
 def load_specs(folder: Path | None = None, only: str | None = None) -> Specs:
-    """Read every `*.yaml` of the folder (or just `only`'s). One broken file leaves the others working.
+    """Read every spec in the folder and below it (or just `only`'s). One broken file leaves the others working.
 
     Raises:
         UsageError: when there is no folder; see `models_folder`.
     """
     models: dict[str, ModelSpec] = {}
     errors: dict[str, SpecError] = {}
-    paths = sorted(models_folder(folder).glob("*.yaml"))
-    for path in paths:
-        if only and path.stem != only:
+    found, others = spec_files(root := models_folder(folder))
+    for name, paths in found.items():
+        if only and name != only:
             continue
         try:
-            models[path.stem] = load_spec(path)
+            models[name] = load_spec(_only_file(name, paths, root))
         except SpecError as error:
-            errors[path.stem] = error
-    return Specs(models, errors, tuple(path.stem for path in paths))
+            errors[name] = error
+    return Specs(models, errors, tuple(found), tuple(others))
+
+
+def _only_file(name: str, paths: list[Path], root: Path) -> Path:
+    if len(paths) == 1:
+        return paths[0]
+    listed = " and ".join(str(path.relative_to(root)) for path in paths)
+    raise SpecError(f"{name}: {len(paths)} files have this model's name: {listed}. Rename or delete all but one")
 
 
 def require_known(model: str) -> None:
@@ -123,7 +153,7 @@ def _query(folder: Path, source: Any) -> tuple[str, str]:
     if not isinstance(name, str) or not QUERY_FILE.fullmatch(name):
         return stand_in, ""  # the validation of the spec reports it
     try:
-        return (folder / name).read_text(encoding="utf-8"), ""
+        return (folder / name).read_text(encoding="utf-8-sig"), ""
     except FileNotFoundError:
         present = ", ".join(sorted(p.name for p in folder.glob("*.sql"))) or "none"
         return stand_in, f"no file {name!r} beside the spec; there are: {present}"
@@ -133,7 +163,7 @@ def _query(folder: Path, source: Any) -> tuple[str, str]:
 
 def _read(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SpecError(f"{path.name}: the {what} cannot be read: {reason}") from None
