@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from support.stacks import tiny_rows
 from titleholder.cli.main import app
-from titleholder.errors import UsageError
+from titleholder.errors import DataError, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]
 
@@ -77,11 +77,62 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
         )
 
 
+def test_load_shows_columns_and_types_and_what_came_as_text(env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "loans.csv"
+    rows = [f'{n},{n}.5,2024-01-{n % 28 + 1:02},"a {n}"' for n in range(20_000)]
+    file.write_text("\n".join(["id,Loan Amount,issued,note", *rows, "20000,oops,2024-01-01,b"]))
+    done = invoke("load", str(file), "--table", "loans_as_text", "--json")
+    assert done.exit_code == 0, done.output
+    loaded = json.loads(done.stdout)
+    assert loaded["rows"] == 20_001
+    assert [tuple(column.values()) for column in loaded["columns"]] == [
+        ("id", "bigint", "id"),
+        ("Loan Amount", "text", '"Loan Amount"'),
+        ("issued", "date", "issued"),
+        ("note", "text", "note"),
+    ]
+    (warning,) = loaded["warnings"]
+    expected = (
+        "Loan Amount came as text: 20,000 of its 20,001 values are numbers, 1 is not, such as 'oops' in row 20,001."
+    )
+    assert warning.startswith(expected)
+    assert """nullif("Loan Amount", 'oops')::float8""" in warning
+    query = """select sum(nullif("Loan Amount", 'oops')::float8) as total, max(issued) as newest from loans_as_text"""
+    found = json.loads(invoke("sql", "-c", query, "--json").stdout)
+    assert found == [{"total": sum(n + 0.5 for n in range(20_000)), "newest": "2024-01-28"}]
+    shown = invoke("load", str(file), "--table", "loans_as_text", "--replace")
+    assert 'select "Loan Amount" as loan_amount from loans_as_text' in shown.stderr
+    assert "in SQL" in shown.stdout
+
+
+def test_load_takes_what_csv_files_are(env: dict[str, str], tmp_path: Path) -> None:
+    latin = tmp_path / "names.csv"
+    latin.write_bytes("id;name\n1;Möller\n2;Meyer\n".encode("latin-1"))
+    refused = invoke("load", str(latin), "--table", "names", "--delimiter", ";")
+    assert isinstance(refused.exception, DataError)
+    assert "row 1 of column 'name' has b'M\\xf6ller', which is no UTF-8" in str(refused.exception)
+    assert "--encoding latin-1" in str(refused.exception)
+    assert invoke("load", str(latin), "--table", "names", "--delimiter", ";", "--encoding", "latin-1").exit_code == 0
+    found = json.loads(invoke("sql", "-c", "select name from names where id = 1", "--json").stdout)
+    assert found == [{"name": "Möller"}]
+
+
+def test_sql_reads_and_cannot_write() -> None:
+    table = invoke("sql", "-c", "select 1.50 as price, null as nothing, '[red]' as word")
+    assert table.exit_code == 0, table.output
+    assert table.stdout.split() == ["price", "nothing", "word", "1.50", "[red]"]
+    refused = invoke("sql", "-c", "create table mine (id int)")
+    assert isinstance(refused.exception, UsageError)
+    assert "read-only transaction" in str(refused.exception)
+    wrong = invoke("sql", "-c", "select nonsense from tiny")
+    assert 'column "nonsense" does not exist' in str(wrong.exception)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("load", "{file}", "--table", "Robert'); drop"), "a name is lower-case letters"),
-        (("load", "{file}", "--table", "fine"), "ends in .parquet or .csv"),
+        (("load", "{file}", "--table", "fine"), "ends in .parquet, .csv or .csv.gz"),
         (("load", "{file}", "--table", "pg_catalog.loans"), "schema pg_catalog belongs to PostgreSQL"),
         (("run", "tiny", "--as-of", "soon"), "is not a date; write it as YYYY-MM-DD"),
     ],

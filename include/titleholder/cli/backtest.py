@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from titleholder.cli import completion
 from titleholder.cli.console import AsJson, Model, new_table, out, print_json, progress, user
 from titleholder.spec.loader import require_known
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 def backtest(
     model: Model,
-    lane: Annotated[str, typer.Option(help="The line of decisions to compare the policies over.")] = "backtest",
+    lane: Annotated[
+        str,
+        typer.Option(help="The line of decisions to compare the policies over.", autocompletion=completion.lanes),
+    ] = "backtest",
     until: Annotated[str, typer.Option(help="Leave out decisions after this as-of date, YYYY-MM-DD.")] = "",
     labels_as_of: Annotated[
         str, typer.Option("--labels-as-of", help="Outcomes as known at this date, YYYY-MM-DD; default: today.")

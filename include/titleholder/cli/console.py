@@ -18,12 +18,21 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from titleholder.cli import completion
+
 out, err = Console(), Console(stderr=True)
 LINE_EVERY = 20.0
 """Seconds between two lines about a task, where there is no terminal."""
 
-Model = Annotated[str, typer.Argument(help="A model's name: its file in the models folder without .yaml.")]
-Lane = Annotated[str, typer.Option(help="The line of decisions, such as live or backtest.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model's name: its file in the models folder without .yaml.", autocompletion=completion.models
+    ),
+]
+Lane = Annotated[
+    str, typer.Option(help="The line of decisions, such as live or backtest.", autocompletion=completion.lanes)
+]
 AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib.util import find_spec
 
 import typer
@@ -20,6 +21,22 @@ def register(app: typer.Typer) -> None:
 
         app.add_typer(cli.app, name="stack")
         app.command()(cli.load)
+
+
+def psql() -> str | None:
+    """The program psql: the one in PATH, else that of the embedded PostgreSQL; None where there is neither."""
+    from titleholder.errors import ServiceError
+
+    if found := shutil.which("psql"):
+        return found
+    if installed():
+        from localstack.postgres import binaries
+
+        try:
+            return shutil.which("psql", path=str(binaries()))
+        except ServiceError:
+            return None
+    return None
 
 
 def use_addresses() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, decisions, local_stack, verify
+from titleholder.cli import backtest, decisions, local_stack, sql, verify
 from titleholder.cli.console import AsJson, err, out, print_error, print_json, print_table
 from titleholder.errors import TitleholderError
 from titleholder.spec.loader import SUFFIXES, load_specs
@@ -27,6 +27,26 @@ def main() -> None:
     except TitleholderError as error:
         print_error(error)
         sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from titleholder.settings import code_version
+
+        sys.stdout.write(f"titleholder {code_version()}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version of the code, and end."
+        ),
+    ] = False,
+) -> None:
+    """Read what is before a command."""
 
 
 @app.command()
@@ -79,6 +99,7 @@ for command in (
     verify.reproduce,
     verify.leaktest,
     backtest.backtest,
+    sql.sql,
 ):
     app.command()(command)
 local_stack.register(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from titleholder.cli import completion
 from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 def audit(
     model: Annotated[
-        str, typer.Argument(help="A model with decisions in the ledger; default: all of them.", show_default=False)
+        str,
+        typer.Argument(
+            help="A model with decisions in the ledger; default: all of them.",
+            show_default=False,
+            autocompletion=completion.models,
+        ),
     ] = "",
     repair: Annotated[
         bool, typer.Option("--repair", help="Set an alias that was moved to what the ledger says. Nothing else.")
