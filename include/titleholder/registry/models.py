@@ -47,14 +47,15 @@ class Models:
             )
             if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
                 return f"models:/{ready[0].model_id}"
+            types = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(
                     pipeline,
                     name=name,
                     serialization_format="skops",
-                    skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)),
+                    skops_trusted_types=types,
                     signature=signature(spec),
-                    pip_requirements=requirements(estimator),
+                    pip_requirements=requirements(estimator, *types),
                     pyfunc_predict_fn="predict_proba" if spec.task == "classification" else "predict",
                 )
             return f"models:/{info.model_id}"
@@ -181,10 +182,13 @@ def signature(spec: ModelSpec) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
 
 
-def requirements(estimator: str) -> list[str]:
-    """What a consumer must install to load the model: exactly what it was trained with."""
+def requirements(*classes: str) -> list[str]:
+    """What a consumer must install to load a model of these classes: exactly what it was trained with.
+
+    A package that was not installed, such as a module in `include/`, has no version and is left out.
+    """
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    package = estimator.partition(".")[0]
-    if package != "sklearn" and package not in sys.stdlib_module_names:  # the look-up reads every distribution's files
-        names += [d for d in importlib.metadata.packages_distributions().get(package, []) if d not in names]
+    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *sys.stdlib_module_names}
+    known = importlib.metadata.packages_distributions() if packages else {}  # it reads every distribution's files
+    names += sorted(name for package in packages for name in known.get(package, []))
     return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]
