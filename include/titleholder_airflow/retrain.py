@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
+from airflow.sdk import DAG, TriggerRule, dag, get_current_context
 
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
@@ -14,7 +14,16 @@ from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
-from titleholder_airflow.tasks import champion_outlet, origin, publish, retries, schedule_of, settings, step
+from titleholder_airflow.tasks import (
+    champion_outlet,
+    connection_url,
+    origin,
+    publish,
+    retries,
+    schedule_of,
+    settings,
+    step,
+)
 
 if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
@@ -116,7 +125,7 @@ def extract(model: str, models: str) -> list[str]:
         spec,
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
         form["lane"] or ("backtest" if backfill else "live"),
-        url=BaseHook.get_connection(spec.source.connection).get_uri(),
+        url=connection_url(spec.source.connection),
         candidates=forms.candidates(spec, form),
         origin=origin(context),
         settings=settings(),

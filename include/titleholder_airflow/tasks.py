@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
-from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, CronTriggerTimetable, get_current_context
+from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, BaseHook, CronTriggerTimetable, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from titleholder_airflow import urls
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
@@ -110,6 +111,23 @@ def origin(context: Mapping[str, Any]) -> Origin:
 def actor(run: Any) -> str:
     """Who started a run: a person, or the kind of run that Airflow started by itself, as in `airflow:scheduled`."""
     return run.triggering_user_name or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
+
+
+def connection_url(connection: str) -> str:
+    """The address of a connection of Airflow: from its database, a secrets backend or the environment.
+
+    Raises:
+        UsageError: when Airflow does not know it, with the nearest name of the environment.
+    """
+    from titleholder.errors import UsageError
+    from titleholder.settings import unknown_connection
+
+    try:
+        return str(BaseHook.get_connection(connection).get_uri())
+    except AirflowNotFoundException:
+        raise UsageError(
+            f"{unknown_connection(connection)}. Airflow has none of this name either (Admin → Connections)"
+        ) from None
 
 
 def settings() -> Settings:
