@@ -37,6 +37,22 @@ def test_run_then_history_then_champion() -> None:
     assert "The first champion: every check" in table
 
 
+def test_lanes_lists_those_with_decisions() -> None:
+    assert invoke("run", "tiny", "--as-of", "2024-01-01", "--lane", "listed").exit_code == 0
+    (found,) = [lane for lane in json.loads(invoke("lanes", "tiny", "--json").stdout) if lane["lane"] == "listed"]
+    assert {key: found[key] for key in ("decisions", "versions", "first", "last")} == {
+        "decisions": 1, "versions": 1, "first": "2024-01-01", "last": "2024-01-01",
+    }  # fmt: skip
+    assert "listed" in invoke("lanes", "tiny").stdout
+
+
+def test_a_deleted_spec_does_not_hide_its_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoke("run", "tiny", "--as-of", "2024-01-01", "--lane", "hidden")
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    assert len(json.loads(invoke("history", "tiny", "--lane", "hidden", "--json").stdout)) == 1
+    assert "Known models: none" in str(invoke("history", "tinny").exception)
+
+
 def test_models_names_broken_specs_with_exit_code_2() -> None:
     found = invoke("models", "--json")
     assert found.exit_code == 2

@@ -49,7 +49,7 @@ rows = [decided(1, kind="promote", champion_before=None, judged_against=None, ch
         decided(6, kind="recall", champion_before=2, champion_after=1, reason="On the record. More.")]
 ledger.decisions = lambda url, model, lane: rows
 ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
-ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5)]
+ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5, 5, None, None, None)]
 for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true", "recalls": "&kind=recall",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     get(name, f"/models/tiny?lane=backtest{path}")

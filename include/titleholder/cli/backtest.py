@@ -12,7 +12,7 @@ from rich.text import Text
 
 from titleholder.cli import completion
 from titleholder.cli.console import AsJson, Model, new_table, out, print_json, progress, user
-from titleholder.spec.loader import require_known
+from titleholder.cli.housekeeping import require_model
 
 if TYPE_CHECKING:
     from datetime import date
@@ -55,7 +55,7 @@ def backtest(
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.backtest import run as backtesting
 
-    require_known(model)
+    require_model(model)
     request = backtesting.Request(
         model,
         lane,

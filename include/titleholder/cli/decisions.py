@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, out, print_json, progress, user
+from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
-from titleholder.spec.loader import load_specs, require_known
+from titleholder.spec.loader import load_specs
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -84,7 +85,7 @@ def history(
     from titleholder.ledger import reigns, store
     from titleholder.settings import Settings
 
-    require_known(model)
+    require_model(model)
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if not rows:
@@ -115,7 +116,7 @@ def champion(
     from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
 
-    require_known(model)
+    require_model(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = store.read(Settings.from_environment().ledger_url, model, lane)
     reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
@@ -162,7 +163,7 @@ def rollback(
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 
-    require_known(model)
+    require_model(model)
     order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
     _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
 

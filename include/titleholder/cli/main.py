@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, decisions, local_stack, sql, verify
+from titleholder.cli import backtest, decisions, housekeeping, local_stack, sql, verify
 from titleholder.cli.console import AsJson, err, out, print_error, print_json, print_table
 from titleholder.errors import TitleholderError
 from titleholder.spec.loader import SUFFIXES, load_specs
@@ -95,6 +95,7 @@ for command in (
     decisions.history,
     decisions.champion,
     decisions.rollback,
+    housekeeping.lanes,
     verify.audit,
     verify.reproduce,
     verify.leaktest,

@@ -94,16 +94,24 @@ class LiveStatus(NamedTuple):
 
 
 class LaneSummary(NamedTuple):
-    """A line of succession and how many decisions it holds."""
+    """A line of succession: how many decisions about how many versions it holds, for which as-of dates, until when."""
 
     lane: str
     decisions: int
+    versions: int
+    first: date
+    last: date
+    written: datetime
 
 
 _OF = ("model", "lane")
 _REIGNS = table("champion_history", *map(column, (*_OF, *ReignRecord._fields)), schema="titleholder")
 _DECIDED = table("decision_history", *map(column, DecisionRecord._fields), schema="titleholder")
-_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind", "created_at")), schema="titleholder")
+_ROWS = table(
+    "decisions",
+    *map(column, (*_OF, "id", "as_of", "sequence", "kind", "challenger_version", "created_at")),
+    schema="titleholder",
+)
 
 
 def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
@@ -149,11 +157,10 @@ def decisions(url: str, model: str, lane: str = LIVE) -> list[DecisionRecord]:
 def lanes(url: str, model: str) -> list[LaneSummary]:
     """A model's lanes: live first, then the one written to last."""
     of = _ROWS.c
-    counted = select(of.lane, func.count()).where(of.model == model).group_by(of.lane)
-    return [
-        LaneSummary._make(found)
-        for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))
-    ]
+    numbers = (func.count(), func.count(of.challenger_version.distinct()))
+    span, written = (func.min(of.as_of), func.max(of.as_of)), func.max(of.created_at)
+    counted = select(of.lane, *numbers, *span, written).where(of.model == model).group_by(of.lane)
+    return [LaneSummary._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, written.desc()))]
 
 
 def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:
