@@ -28,6 +28,7 @@ from titleholder.ledger.decision import Answer, Decision
 from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
 from titleholder.workflow import steps
+from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
 pytestmark = pytest.mark.slow
@@ -273,6 +274,55 @@ def test_a_rollback_from_the_command_line(models: Path, settings: Settings) -> N
     listed = CliRunner().invoke(app, ["history", "tiny_typed"])
     assert "rollback" in listed.output
     assert f"Version {two} gave way to version {one}" in listed.output
+
+
+def test_a_retired_model_has_no_champion_and_its_record_stays(
+    models: Path, settings: Settings, env: dict[str, str]
+) -> None:
+    arena = a_world(models, settings, "tiny_retired")
+    one, two = (arena.decide().champion_after for _ in range(2))
+    under_way = arena.proposed()
+    (models / "tiny_retired.yaml").rename(models / "gone.txt")
+    assert CliRunner().invoke(app, ["retire", "tiny_retired", "--reason", "no product"], input="n\n").exit_code == 1
+    done = CliRunner().invoke(app, ["retire", "tiny_retired", "--reason", "no product any more", "--yes"])
+    assert done.exit_code == 0, done.output
+    row = arena.rows()[-1]
+    assert (row.kind, row.champion_before, row.champion_after, row.challenger_version) == ("withdraw", two, None, None)
+    assert row.reason == f"The model was retired: version {two} is champion no more. no product any more"
+    assert unbroken(arena.rows(), settings)
+    assert arena.champion() is None
+    client = MlflowClient(settings.tracking_uri)
+    assert client.get_model_version(arena.model, str(two)).tags["titleholder.verdict"] == "retired"
+    assert f"v{two}" in CliRunner().invoke(app, ["history", "tiny_retired"]).output
+    assert "no product any more" in CliRunner().invoke(app, ["champion", "tiny_retired"]).output
+    client.set_registered_model_alias(arena.model, "champion", str(one))
+    assert [f.check for f in audit(["tiny_retired"], settings=settings).findings] == ["alias"]
+    assert audit(["tiny_retired"], settings=settings, repair=True).findings == ()
+    assert arena.champion() is None
+    for again in (
+        lambda: steps.retire(arena.model, "twice", "ann", settings=settings),
+        lambda: steps.promote(under_way, settings=settings),
+        lambda: arena.challenger(date(2024, 3, 2)),
+    ):
+        (models / "gone.txt").exists() and (models / "gone.txt").rename(models / "tiny_retired.yaml")
+        with pytest.raises(UsageError, match=r"retired .*decision \d+ of 20\d\d-\d\d-\d\d: no product any more"):
+            again()
+    back(arena, reason="a product again")
+    assert arena.champion() == two
+    assert arena.rows()[-1].reason == f"Retired before, version {two} is champion again. a product again"
+    assert arena.decide(date(2024, 3, 2)).champion_before == two
+    assert unbroken(arena.rows(), settings)
+    assert audit(["tiny_retired"], settings=settings).findings == ()
+
+
+def test_only_a_champion_can_be_retired_and_with_a_reason(models: Path, settings: Settings) -> None:
+    arena = a_world(models, settings, "tiny_kept")
+    with pytest.raises(UsageError, match="there is no champion in lane live, so there is nothing to retire"):
+        steps.retire(arena.model, "why not", "ann", settings=settings)
+    arena.decide()
+    with pytest.raises(UsageError, match="a retirement needs a reason"):
+        steps.retire(arena.model, " ", "ann", settings=settings)
+    assert len(arena.rows()) == 1
 
 
 PEOPLE = "promotion: {approval: {by: [risk-lead, cfo], within: 1 hour}}"

@@ -39,6 +39,23 @@ def test_a_model_in_order_has_only_good_findings() -> None:
     assert labels() == ["good alias agrees", "good floors hold", "good scores stable"]
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"stale": True}, ["none retired"]),
+        ({"paused": True}, ["none retired"]),
+        ({}, ["warn still switched on", "none retired"]),
+    ],
+)
+def test_a_retired_model_needs_nothing_but_that_its_dag_is_off(change: dict[str, bool], expected: list[str]) -> None:
+    last = decided(4, kind="withdraw", challenger_version=None, champion_after=None, asked_because="no product")
+    retired = LiveStatus(None, last, decided(3))
+    facts = {"model": MODEL._replace(**change), "standing": retired, "aliases": Aliases({})}
+    assert labels(**facts) == expected
+    assert any("no product" in sign.sentence for sign in found(**facts))
+    assert labels(**{**facts, "aliases": Aliases({"tiny": 1})})[0] == "bad alias differs"
+
+
 def test_no_champion_yet_is_neither_good_nor_bad() -> None:
     assert labels(standing=LiveStatus(None, None, None), aliases=Aliases({})) == ["none no champion"]
 

@@ -37,6 +37,13 @@ get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
 get("ledger down")
 get("model, ledger down", "/models/tiny")
+gone = decided(4, kind="withdraw", challenger_version=None, champion_after=None, asked_because="no product")
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, gone, None) for name in models}
+ledger.decisions = lambda url, model, lane: [gone]
+ledger.reigns = lambda url, model, lane: []
+ledger.lanes = lambda url, model: []
+get("retired")
+get("retired model", "/models/tiny")
 ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, None, None) for name in models}
 ledger.decisions = lambda url, model, lane: []
 ledger.reigns = lambda url, model, lane: []
@@ -126,6 +133,15 @@ def test_before_the_first_decision_it_says_how_to_get_one(answers: dict) -> None
     assert "No decision yet in the lane live" in text
     assert "backfill it" in text
     assert 'aria-label="Lanes"' not in text
+
+
+def test_a_retired_model_is_shown_as_retired(answers: dict) -> None:
+    assert "none, retired" in answers["retired"][1]
+    status, text, _ = answers["retired model"]
+    assert status == 200
+    assert "<strong>Retired.</strong> There is no champion since" in text
+    assert "no product" in text
+    assert 'class="mark withdraw"' in text
 
 
 def test_a_model_with_decisions_in_another_lane_only_links_there(answers: dict) -> None:

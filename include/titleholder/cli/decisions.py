@@ -137,6 +137,9 @@ def champion(
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )
+    elif taken:
+        gone = f"retired on {taken.created_at:%Y-%m-%d} by {taken.actor} (decision {taken.id}): {taken.asked_because}"
+        out.print(f"{model}: no champion in lane {lane} on {day}; {gone}", highlight=False, markup=False)
     else:
         first = f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
         out.print(f"{model}: no champion in lane {lane} on {day}{first}")

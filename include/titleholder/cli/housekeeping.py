@@ -1,8 +1,12 @@
-"""The commands that keep a ledger tidy: `lanes`."""
+"""The commands that keep a house in order: `lanes` and `retire`."""
 
 from __future__ import annotations
 
-from titleholder.cli.console import AsJson, Model, err, print_json, print_table
+from typing import Annotated
+
+import typer
+
+from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, user
 from titleholder.errors import UsageError
 
 
@@ -30,6 +34,29 @@ def lanes(model: Model, as_json: AsJson = False) -> None:
         for lane in found
     ]
     print_table(f"{model}: lanes", rows)
+
+
+def retire(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a model out of use, whose spec may be gone: its live lane has no champion any more, MLflow no alias.
+
+    Nothing is deleted. Live runs are refused until a rollback makes a version champion again.
+    """
+    from titleholder.settings import Settings
+    from titleholder.workflow import steps
+
+    require_model(model)
+    if not yes:
+        typer.confirm(f"Leave {model} without a champion?", abort=True, err=True)
+    done = steps.retire(model, reason, f"cli:{user()}", settings=Settings.from_environment())
+    if as_json:
+        print_json(done.model_dump(mode="json", exclude={"spec"}))
+    else:
+        out.print(f"Decision {done.id}: {model}: {done.reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 def require_model(model: str) -> None:

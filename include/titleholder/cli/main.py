@@ -95,6 +95,7 @@ for command in (
     decisions.history,
     decisions.champion,
     decisions.rollback,
+    housekeeping.retire,
     housekeeping.lanes,
     verify.audit,
     verify.reproduce,

@@ -10,8 +10,17 @@ from rich.text import Text
 
 from titleholder.cli.console import new_table
 from titleholder.ledger.decision import Decision
+from titleholder.spec.types import UNJUDGED
 
-STYLES = {"promote": "green", "keep": "", "reject": "red", "recall": "green", "rollback": "yellow", "retire": "red"}
+STYLES = {
+    "promote": "green",
+    "keep": "",
+    "reject": "red",
+    "recall": "green",
+    "rollback": "yellow",
+    "retire": "red",
+    "withdraw": "red",
+}
 WIDE = 120
 
 
@@ -52,7 +61,7 @@ def decision_table(
 def _cells(row: Decision) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
-        before, after = f"v{row.champion_before}", f"v{row.champion_after}"
+        before, after = (f"v{v}" if v is not None else "none" for v in (row.champion_before, row.champion_after))
         return str(row.as_of), after, before, "", "", row.kind
     reign = verdict.champion
     metric = verdict.challenger_metrics.get(verdict.metric)
@@ -69,7 +78,7 @@ def _cells(row: Decision) -> tuple[str, ...]:
 def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
     note = f"{notes[row.id]}. " if row.id in notes else ""
-    if row.kind == "rollback":
+    if row.kind in UNJUDGED:
         return f"{note}{row.reason}"  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
     return f"{note}{first}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, column, func, literal_column, select, table
 
 from titleholder.ledger.database import engine, reachable
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import LIVE, UNJUDGED
 
 
 class ReignRecord(NamedTuple):
@@ -36,8 +36,8 @@ class DecisionRecord(NamedTuple):
     `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
     where a later decision about the same month took its place; `caused_by` is the decision because of which the month
-    was re-judged. A recall makes an earlier version than its challenger champion. A rollback has neither challenger nor
-    anything measured.
+    was re-judged. A recall makes an earlier version than its challenger champion. A rollback or withdrawal has neither
+    challenger nor anything measured.
 
     >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
     >>> row.changed, row._replace(champion_after=1).changed
@@ -120,7 +120,7 @@ def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     champion = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
     champions = {found.model: ReignRecord._make(found[2:]) for found in _ask(url, champion)}
     last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
-    by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
+    by_month = (row.kind.in_(UNJUDGED), row.as_of.desc(), row.sequence.desc())
     newest = func.row_number().over(partition_by=row.model, order_by=by_month)
     named = (row.id, last.label("last"), newest.label("newest"))
     places = select(*named).where(row.model.in_(models), row.lane == LIVE).subquery()
@@ -128,7 +128,7 @@ def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     ranks = {found.id: found for found in _ask(url, first)}
     decided = [DecisionRecord._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
     lasts = {d.model: d for d in decided if ranks[d.id].last == 1}
-    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind != "rollback"}
+    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind not in UNJUDGED}
     return {model: LiveStatus(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
 
 

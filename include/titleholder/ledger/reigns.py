@@ -191,6 +191,14 @@ def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence
     return past[: past.index(crowning) + 1] if crowning.kind in RETURNS else [crowning]
 
 
+def retirement(rows: Sequence[Any]) -> str:
+    """When and why a model was retired, if these rows of its live lane end with that; else empty."""
+    if not rows or rows[-1].kind != "withdraw":
+        return ""
+    last = rows[-1]
+    return f"decision {last.id} of {last.created_at:%Y-%m-%d}: {last.asked_because}"
+
+
 def former_champions(rows: Sequence[Row]) -> list[int]:
     """Every version that was ever champion of a live lane, in the order of its first coronation."""
     return list(dict.fromkeys(r.champion_after for r in rows if r.changed and r.champion_after is not None))
@@ -210,6 +218,8 @@ def barred(rows: Sequence[R]) -> dict[int, R]:
         if row.kind in CROWNINGS and after is not None:
             last[after] = n
             first.setdefault(after, n)
+        elif row.kind == "rollback" and after is not None and before is None:
+            found.pop(after, None)  # reinstated after the model was retired
         elif row.kind == "rollback" and before is not None and after is not None:
             left = last.get(before, -1)
             forward = last.get(after, -1) > left and (after in found or first[after] > left)

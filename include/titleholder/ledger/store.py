@@ -31,9 +31,11 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB, JSONPATH
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
+from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
+from titleholder.spec.types import LIVE
 from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 
@@ -287,10 +289,22 @@ def newest_about(url: str, model: str, lane: str, version: int) -> int | None:
 
 def champion(url: str, model: str, lane: str) -> int | None:
     """The version that the last row of a lane leaves as champion; None where there is none."""
+    found = _last(url, model, lane)
+    return found.champion_after if found else None
+
+
+def retired(url: str, model: str) -> str:
+    """When and why a model was retired, if its live lane ends with that; else empty."""
+    found = _last(url, model, LIVE)
+    return reigns.retirement([found]) if found else ""
+
+
+def _last(url: str, model: str, lane: str) -> Any:
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        last = select(of.champion_after).where(of.model == model, of.lane == lane)
-        return connection.scalar(last.order_by(of.sequence.desc()).limit(1))
+        named = (of.id, of.kind, of.champion_after, of.created_at, of.asked_because)
+        last = select(*named).where(of.model == model, of.lane == lane)
+        return connection.execute(last.order_by(of.sequence.desc()).limit(1)).one_or_none()
 
 
 def models(url: str) -> list[str]:

@@ -165,6 +165,11 @@ class Models:
         with self._server.reachable():
             self._client.set_registered_model_alias(model, ALIAS, str(version))
 
+    def remove_champion(self, model: str) -> None:
+        """Take the alias away."""
+        with self._server.reachable():
+            self._client.delete_registered_model_alias(model, ALIAS)
+
     def url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
         return urls.version(self._server.uri, model, version)

@@ -14,6 +14,8 @@ from pydantic_core import CoreSchema, core_schema
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 LIVE, BACKTEST = "live", "backtest"
 """The lane whose champion the registry's alias follows, and the lane of backfills."""
+UNJUDGED = ("rollback", "withdraw")
+"""Kinds of decision that people make: nothing was trained or judged. `withdraw` leaves a model without a champion."""
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
 """The name of an independent line of decisions."""

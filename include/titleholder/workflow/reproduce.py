@@ -30,6 +30,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import UNJUDGED
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
@@ -138,8 +139,8 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
     """The decision, the rows of its lane that were there before it, and the decision's documents as JSON."""
     row = store.decision(url, number)
-    if row.kind == "rollback":
-        raise UsageError(f"decision {number} is a rollback: nothing was trained or judged, nothing can be reproduced")
+    if row.kind in UNJUDGED:
+        raise UsageError(f"decision {number} is a {row.kind}: nothing was trained or judged, nothing can be reproduced")
     rows = store.stored(url, row.model, row.lane)
     before = [Decision.from_row(r) for r in rows if r["sequence"] < row.sequence]
     (stored,) = [r for r in rows if r["id"] == number]

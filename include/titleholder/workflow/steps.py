@@ -34,7 +34,7 @@ from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LANE_PATTERN, LIVE
+from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
@@ -50,9 +50,9 @@ from titleholder.workflow.payloads import (
     TrainedCandidate,
     ValidatedChallenger,
 )
-from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
+from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import roll_back
+from titleholder.workflow.rollback import roll_back, withdraw
 from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
@@ -79,12 +79,13 @@ def extract(
     """Read what was known at `as_of` into an immutable snapshot, hold it to its contract, and open the MLflow run.
 
     Raises:
-        UsageError: for an invalid lane, candidate or as-of date.
+        UsageError: for an invalid lane, candidate or as-of date, or a live run of a model that was retired.
         ContractError: listing every violation; nothing was trained then.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
@@ -317,7 +318,7 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
     The decision stands, and the alias has moved, whatever becomes of this.
     """
     decision = store.decision(settings.ledger_url, number)
-    if decision.kind != "rollback":
+    if decision.kind not in UNJUDGED:
         publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
@@ -333,6 +334,21 @@ def rollback(model: str, order: RollbackOrder, *, settings: Settings) -> Decisio
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
             registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
+    log.info("%s: %s", model, decision.reason)
+    return decision
+
+
+def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decision:
+    """Leave a model without a champion: in the ledger first, then without the alias. Its spec may be gone.
+
+    Raises:
+        UsageError: where there is no live champion; nothing was changed then.
+    """
+    registry = Registry(settings.tracking_uri)
+    decision = withdraw(model, reason, actor, settings.ledger_url)
+    follow_head(model, settings=settings, registry=registry)
+    if decision.champion_before is not None:
+        registry.models.set_tags(model, decision.champion_before, publication.decision_tags(decision, "retired"))
     log.info("%s: %s", model, decision.reason)
     return decision
 

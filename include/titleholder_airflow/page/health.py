@@ -32,6 +32,9 @@ def findings(
     model: Model, standing: LiveStatus, approvals: Sequence[Approval], run: Run | None, aliases: Aliases, now: datetime
 ) -> list[HealthSign]:
     """Everything that is known about a model's health, the most urgent first."""
+    if standing.last and standing.last.kind == "withdraw":
+        wrong = _alias(model, standing, aliases) if differs(model.name, standing, aliases) else []
+        return [*wrong, *_retired(model, standing.last)]
     found = [
         *_dag(model, now), *_run(run), *_approvals(approvals), *_alias(model, standing, aliases), *_judged(standing)
     ]  # fmt: skip
@@ -49,6 +52,17 @@ def _dag(model: Model, now: datetime) -> list[HealthSign]:
         sentence = f"A run was due at {model.next_run:%Y-%m-%d %H:%M} UTC and has not started: is the scheduler up?"
         return [HealthSign("warn", "overdue", sentence, href)]
     return []
+
+
+def _retired(model: Model, last: DecisionRecord) -> list[HealthSign]:
+    """A model out of use needs nothing, but its DAG should be off: its live runs fail."""
+    sentence = f"Retired on {last.created_at:%Y-%m-%d} by {last.actor}: {last.asked_because}"
+    retired = HealthSign("none", "retired", sentence)
+    if model.stale or model.paused:
+        return [retired]
+    href = f"/dags/{quote(model.dag_id, safe='')}"
+    running = "The model is retired and its retrain DAG is still switched on: its live runs fail."
+    return [HealthSign("warn", "still switched on", running, href), retired]
 
 
 def _run(run: Run | None) -> list[HealthSign]:
