@@ -32,6 +32,8 @@ def _with_decisions(model: str | None) -> list[str]:
     from titleholder.settings import need
 
     try:
-        return [found.lane for found in lanes(need("TITLEHOLDER_LEDGER_URL"), model)] if model else []
+        return (
+            [found.lane for found in lanes(need("TITLEHOLDER_LEDGER_URL"), model) if not found.state] if model else []
+        )
     except TitleholderError:
         return []

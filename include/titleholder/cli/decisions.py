@@ -82,12 +82,14 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show a model's decisions in a lane: challenger, champion, gain with its interval, what was decided and why."""
-    from titleholder.ledger import reigns, store
+    from titleholder.ledger import lane_records, reigns, store
     from titleholder.settings import Settings
 
     require_model(model)
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
+    if record := lane_records.newest(url, model).get(lane):
+        err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
     if not rows:
         others = ", ".join(store.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")

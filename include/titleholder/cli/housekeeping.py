@@ -1,4 +1,4 @@
-"""The commands that keep a house in order: `lanes` and `retire`."""
+"""The commands that keep a house in order: `lanes`, `lane archive`, `lane delete` and `retire`."""
 
 from __future__ import annotations
 
@@ -6,40 +6,82 @@ from typing import Annotated
 
 import typer
 
+from titleholder.cli import completion
 from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, user
 from titleholder.errors import UsageError
 
+lane_commands = typer.Typer(
+    no_args_is_help=True, help="Archive or delete a lane other than live. Its decisions stay in the ledger."
+)
+LaneName = Annotated[str, typer.Argument(help="A lane other than live.", autocompletion=completion.lanes)]
+Why = Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-def lanes(model: Model, as_json: AsJson = False) -> None:
+
+def lanes(
+    model: Model,
+    everything: Annotated[bool, typer.Option("--all", help="Also lanes that were archived or deleted.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List a model's lanes: live first, then the one written to last."""
     from titleholder.ledger import queries
     from titleholder.settings import Settings
 
     require_model(model)
-    found = queries.lanes(Settings.from_environment().ledger_url, model)
+    every = queries.lanes(Settings.from_environment().ledger_url, model)
+    found = [one for one in every if everything or not one.state]
     if as_json:
-        print_json([lane._asdict() for lane in found])
+        print_json([one._asdict() for one in found])
         return
-    if not found:
-        err.print(f"{model} has no decisions in any lane.")
     rows = [
         {
-            "lane": lane.lane,
-            "decisions": lane.decisions,
-            "versions": lane.versions,
-            "first as of": lane.first,
-            "last as of": lane.last,
-            "last written": f"{lane.written:%Y-%m-%d %H:%M}",
+            "lane": one.lane,
+            "decisions": one.decisions,
+            "versions": one.versions,
+            "first as of": one.first,
+            "last as of": one.last,
+            "last written": f"{one.written:%Y-%m-%d %H:%M}",
+            **({"state": one.state} if everything else {}),
         }
-        for lane in found
+        for one in found
     ]
     print_table(f"{model}: lanes", rows)
+    if len(found) < len(every):
+        err.print(f"{len(every) - len(found)} archived or deleted: --all shows them.", highlight=False)
+
+
+@lane_commands.command()
+def archive(model: Model, lane: LaneName, reason: Why = "") -> None:
+    """Hide a lane from lists, until something is decided in it again. Nothing is deleted."""
+    from titleholder.settings import Settings
+    from titleholder.workflow import lanes as keeping
+
+    require_model(model)
+    keeping.archive(model, lane, reason, f"cli:{user()}", settings=Settings.from_environment())
+    out.print(f"{model}: lane {lane} is archived.", highlight=False)
+
+
+@lane_commands.command()
+def delete(model: Model, lane: LaneName, reason: Why = "", yes: Yes = False) -> None:
+    """Delete a lane's model versions and runs from MLflow. The ledger keeps its decisions, and that it was deleted."""
+    from titleholder.settings import Settings
+    from titleholder.workflow import lanes as keeping
+
+    require_model(model)
+    if not yes:
+        typer.confirm(
+            f"Delete every model version and run of lane {lane} of {model} from MLflow?", abort=True, err=True
+        )
+    done = keeping.delete(model, lane, reason, f"cli:{user()}", settings=Settings.from_environment())
+    out.print(f"{model}: lane {lane} is deleted: {done.versions} versions and {done.runs} runs.", highlight=False)
+    if done.kept:
+        err.print(f"Versions in use elsewhere stay: {', '.join(map(str, done.kept))}.", highlight=False)
 
 
 def retire(
     model: Model,
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Why,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a model out of use, whose spec may be gone: its live lane has no champion any more, MLflow no alias.

@@ -104,6 +104,7 @@ for command in (
     sql.sql,
 ):
     app.command()(command)
+app.add_typer(housekeeping.lane_commands, name="lane")
 local_stack.register(app)
 
 

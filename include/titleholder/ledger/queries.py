@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, column, func, literal_column, select, table
 
+from titleholder.ledger import lane_records
 from titleholder.ledger.database import engine, reachable
+from titleholder.ledger.lane_records import LaneRecord
 from titleholder.spec.types import LIVE, UNJUDGED
 
 
@@ -94,7 +96,10 @@ class LiveStatus(NamedTuple):
 
 
 class LaneSummary(NamedTuple):
-    """A line of succession: how many decisions about how many versions it holds, for which as-of dates, until when."""
+    """A line of succession: how many decisions about how many versions it holds, for which as-of dates, until when.
+
+    `state` is empty, or `archived` or `deleted`; an archived lane in which something was decided since is neither.
+    """
 
     lane: str
     decisions: int
@@ -102,6 +107,7 @@ class LaneSummary(NamedTuple):
     first: date
     last: date
     written: datetime
+    state: str = ""
 
 
 _OF = ("model", "lane")
@@ -155,12 +161,22 @@ def decisions(url: str, model: str, lane: str = LIVE) -> list[DecisionRecord]:
 
 
 def lanes(url: str, model: str) -> list[LaneSummary]:
-    """A model's lanes: live first, then the one written to last."""
+    """A model's lanes: live first, then the one written to last; archived and deleted ones too."""
     of = _ROWS.c
     numbers = (func.count(), func.count(of.challenger_version.distinct()))
     span, written = (func.min(of.as_of), func.max(of.as_of)), func.max(of.created_at)
     counted = select(of.lane, *numbers, *span, written).where(of.model == model).group_by(of.lane)
-    return [LaneSummary._make(found) for found in _ask(url, counted.order_by(of.lane != LIVE, written.desc()))]
+    found = [LaneSummary._make((*row, "")) for row in _ask(url, counted.order_by(of.lane != LIVE, written.desc()))]
+    records = lane_records.newest(url, model, short=True)
+    return [lane._replace(state=_state(lane, records.get(lane.lane))) for lane in found]
+
+
+def _state(lane: LaneSummary, record: LaneRecord | None) -> str:
+    if record is None:
+        return ""
+    if record.kind == "delete":
+        return "deleted"
+    return "archived" if record.created_at > lane.written else ""
 
 
 def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:

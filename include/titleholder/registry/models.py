@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,18 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from titleholder.registry import urls
-from titleholder.registry.names import ALIAS, KEY
+from titleholder.registry.names import ALIAS, KEY, LANE
 from titleholder.registry.server import ABSENT, Server
 from titleholder.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+NOTE = (
+    "Made by Titleholder. All lanes of decisions share one row of version numbers: those of the lane live have the tag "
+    f"`{LANE}` = `live`, all others are trials. The version in use has the alias `{ALIAS}`."
+)
+"""The description of a registered model, where people choose a version."""
 
 
 class Models:
@@ -88,7 +94,7 @@ class Models:
 
     def _registered_model(self, model: str) -> None:
         try:
-            self._client.create_registered_model(model)
+            self._client.create_registered_model(model, description=NOTE)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -136,6 +142,21 @@ class Models:
                 page = self._client.search_model_versions(f"tags.`{tag}` != ''", page_token=token or None)
                 found, token = [*found, *page], page.token or None
         return found
+
+    def delete_lane(self, model: str, lane: str, keep: Collection[int]) -> tuple[int, tuple[int, ...]]:
+        """Delete the versions of a lane; returns how many, and which stay: those to keep, and those with an alias."""
+        kept, deleted = [], 0
+        for found in self.tagged(LANE):
+            if found.name != model or found.tags[LANE] != lane:
+                continue
+            with self._server.reachable():
+                version = self._client.get_model_version(model, found.version)  # a search leaves aliases out
+                if int(version.version) in keep or version.aliases:
+                    kept.append(int(version.version))
+                    continue
+                self._client.delete_model_version(model, version.version)
+                deleted += 1
+        return deleted, tuple(sorted(kept))
 
     def tags(self, model: str, version: int) -> dict[str, str]:
         """A version's tags."""

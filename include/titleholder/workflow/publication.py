@@ -115,7 +115,8 @@ def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Inte
     trained = f"trained on rows before {spans.holdout_start}"
     if refit:
         trained = f"refitted on rows before {spans.matured}, and judged by its twin, which was {trained}"
-    return f"{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
+    trial = "" if lane == LIVE else f"Trial in lane {lane}, never in use. "
+    return f"{trial}{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
 
 
 def decision_tags(row: Decision, verdict: str) -> dict[str, str]:

@@ -38,6 +38,7 @@ from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
+from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
@@ -79,12 +80,13 @@ def extract(
     """Read what was known at `as_of` into an immutable snapshot, hold it to its contract, and open the MLflow run.
 
     Raises:
-        UsageError: for an invalid lane, candidate or as-of date, or a live run of a model that was retired.
+        UsageError: for an invalid lane, candidate or as-of date, a deleted lane, or a live run of a retired model.
         ContractError: listing every violation; nothing was trained then.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    refuse_deleted(spec.name, lane, settings.ledger_url)
     refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)

@@ -136,7 +136,7 @@ def model(
         findings=health.findings(found, standing, approvals, runs.get(found.dag_id), _aliases({name: standing}), now),
         approvals=approvals,
         lane=lane,
-        lanes=lanes,
+        lanes=[known for known in lanes if not known.state or known.lane == lane],
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
