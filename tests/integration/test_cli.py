@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
 from support.stacks import tiny_rows
+from titleholder.cli import local_stack
 from titleholder.cli.main import app
 from titleholder.errors import DataError, UsageError
 
@@ -142,6 +145,15 @@ def test_sql_reads_and_cannot_write() -> None:
     assert "read-only transaction" in str(refused.exception)
     wrong = invoke("sql", "-c", "select nonsense from tiny")
     assert 'column "nonsense" does not exist' in str(wrong.exception)
+
+
+@pytest.mark.skipif(local_stack.psql() is None, reason="there is no psql")
+def test_psql_reads_the_warehouse_and_cannot_write() -> None:
+    command = [sys.executable, "-m", "titleholder.cli.main", "sql"]
+    asked = "\\pset tuples_only\nselect current_user, count(*) from tiny;\ncreate table mine (id int);\n"
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[-3:] == ["reader", "|", "7200"]
+    assert "read-only transaction" in done.stderr
 
 
 @pytest.mark.parametrize(
