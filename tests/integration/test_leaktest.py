@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from support.stacks import MODELS
 from support.time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
 from titleholder.cli.main import app
-from titleholder.data.leakage.leaktest import LeakReport, leaktest
+from titleholder.data.leakage.leaktest import leaktest
+from titleholder.data.leakage.report import LeakReport
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
@@ -51,10 +52,15 @@ def test_every_model_of_the_repository_passes(spec: ModelSpec) -> None:
         load_loans()
     found = check(spec, dates.get(spec.name.partition("_")[0], AS_OF))
     assert found.leaks == ()
-    assert found.warnings == ()
+    assert found.untested == ()
+    assert found.outcome == "clean"
     assert found.rows > 100
+    assert found.events.rows > 1000
+    assert found.events.vanished == 0
     assert len(set(found.hashes.values())) == 1
-    assert all(table.later_facts > 0 and table.synthetic_facts > 100 for table in found.tables)
+    assert all(
+        table.later_facts > 0 and table.synthetic_facts > 100 and table.exchanged_facts > 100 for table in found.tables
+    )
 
 
 LEAKY = {
@@ -116,8 +122,8 @@ def test_a_leak_is_found_and_names_its_column_and_a_row(what: str) -> None:
     leak = next(leak for leak in found.leaks if leak.column == column)
     assert leak.rows > 0
     assert leak.entity.isdigit()
-    assert leak.baseline != leak.changed
-    assert not found.passed
+    assert leak.before != leak.after
+    assert found.outcome == "leak"
 
 
 @needs_loans
@@ -130,14 +136,14 @@ def test_an_outcome_overwritten_in_place_is_found() -> None:
     )
     found = check(leaky, date(2011, 7, 1))
     assert columns(found) >= {"charged_off"}
-    (unverified,) = found.unverified.values()
-    assert {"loan_amnt", "annual_inc"} <= set(unverified)
-    assert not {"loan_status", "last_pymnt_d", "total_pymnt"} & set(unverified), "named in changes, or not used"
+    assert found.untested == ()
     paid = changed(
         shipped("lending_club_default"), ("    loan_amnt,\n", "    loan_amnt + 0 * total_pymnt as loan_amnt,\n")
     )
-    (unverified,) = check(paid, date(2011, 7, 1)).unverified.values()
-    assert "total_pymnt" in unverified
+    found = check(paid, date(2011, 7, 1))
+    assert found.outcome == "not tested"
+    (reason,) = found.untested
+    assert reason.startswith("public.lending_club is overwritten in place: name total_pymnt in `changes` where")
 
 
 @pytest.mark.usefixtures("env")
@@ -243,7 +249,7 @@ def test_nothing_is_left_in_the_warehouse(env: dict[str, str]) -> None:
         return [tuple(row) for row in found]
 
     before = content()
-    assert check(shipped("demo_default")).passed
+    assert check(shipped("demo_default")).outcome == "clean"
     assert content() == before
 
 
@@ -252,8 +258,8 @@ def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_p
     done = CliRunner().invoke(app, ["leaktest", "demo_default", "--as-of", "2023-06-01", "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
-    assert report["passed"] is True
-    assert report["unverified"] == {}
+    assert report["outcome"] == "clean"
+    assert report["untested"] == []
     assert {t["table"] for t in report["tables"]} == {"lender.applications", "lender.outcomes"}
     sql = (DEFAULT_FOLDER / "demo_default.sql").read_text().replace("    where outcomes.recorded_at <= :as_of\n", "")
     (tmp_path / "demo_default.sql").write_text(sql)

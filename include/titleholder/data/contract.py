@@ -40,7 +40,8 @@ def violations(
     single = frame.loc[:, ~frame.columns.duplicated()]
     rows = _row_violations(single, spec, spans) if to_train else ()
     cells = _cell_violations(single, spec, spans, as_of)
-    return [*_column_diff(frame, spec), *cells, *_outcome_violations(single, spec), *rows]
+    outcomes = [*_outcome_violations(single, spec), *_late_outcomes(single, spec)]
+    return [*_column_diff(frame, spec), *cells, *outcomes, *rows]
 
 
 def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
@@ -86,6 +87,21 @@ def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
             yield _describe(target, text, cases, frame, spec)
 
 
+def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+    """Positives (rows of a regression with a target) whose outcome came later than the label maturity."""
+    names, maturity = spec.columns, spec.windows.label_maturity
+    times = [frame[c] for c in (names.event_time, names.outcome_at) if c in frame and _is_moment(frame[c].dtype)]
+    if len(times) < 2 or names.target not in frame:
+        return
+    event, outcome = times
+    latest = event + pd.DateOffset(years=maturity.years, months=maturity.months, days=maturity.days)
+    counted = frame[names.target].notna() if spec.task == "regression" else frame[names.target].isin([1])
+    if (late := (outcome > latest) & counted).any():
+        cases = pd.DataFrame({"index": np.flatnonzero(late)})
+        text = f"is later than {names.event_time} + label_maturity ({maturity}), so it does not count"
+        yield _describe(str(names.outcome_at), text, cases, frame, spec)
+
+
 def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> str:
     text = {"not_nullable": "is missing (null)", "field_uniqueness": "is not unique"}.get(message, message)
     rows = cases["index"].dropna()
@@ -112,6 +128,8 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
     }
     if names.accepted:
         schema[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
+    if names.outcome_at:
+        schema[names.outcome_at] = Column(nullable=True, checks=[time_type])
     if names.weight:
         positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
         schema[names.weight] = Column(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, Self
 
 from croniter import croniter
@@ -102,6 +102,14 @@ class ModelSpec(StrictModel):
                 f"judgement.checks.plausible.acknowledged.features: {', '.join(unknown)} is no feature; "
                 f"valid: {', '.join(self.columns.features)}"
             )
+        maturity = self.windows.label_maturity
+        start = datetime.combine(self.start_date, time())
+        for name, delay in self.columns.known_after.items():
+            if start + delay > start + maturity:
+                raise ValueError(
+                    f"columns.known_after.{name}: {delay} is longer than windows.label_maturity, {maturity}: "
+                    "the outcome would be known before the feature"
+                )
         if self.end_date and self.end_date <= self.start_date:
             raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
         return self

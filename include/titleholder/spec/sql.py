@@ -26,6 +26,11 @@ def parameters(sql: str) -> list[str]:
     return list(dict.fromkeys(m["name"] for m in _TOKEN.finditer(sql) if m["name"]))
 
 
+def without_comments(sql: str) -> str:
+    """`sql` without its comments."""
+    return _TOKEN.sub(lambda m: " " if m[0].startswith(("--", "/*")) else m[0], sql)
+
+
 def setting(name: str) -> str:
     """The name of the transaction setting that holds a parameter's value."""
     return f"titleholder.{name}"

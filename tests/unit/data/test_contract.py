@@ -222,6 +222,22 @@ def test_the_example_is_the_offending_row_whatever_the_index(reindex: Bend) -> N
     assert found(reindex(at("bad", 2)(rows()))) == ["bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"]
 
 
+def test_an_outcome_later_than_the_maturity_is_refused() -> None:
+    spec = a_spec(columns__outcome_at="outcome_at")
+    frame = rows().assign(outcome_at=lambda f: f["issued_at"] + pd.DateOffset(months=6))
+    assert found(frame, spec) == []
+    late = frame.assign(outcome_at=frame["outcome_at"] + pd.Timedelta(microseconds=1))
+    (message,) = found(late, spec)
+    first = frame.index[frame["bad"] == 1][0]
+    assert message.startswith("outcome_at: is later than issued_at + label_maturity (6 months), so it does not count (")
+    assert f"({frame['bad'].sum()} rows, e.g. {late['outcome_at'][first]}, loan_id {first})" in message
+    never = late.assign(outcome_at=late["outcome_at"].where(late["bad"] == 0))
+    assert found(never, spec) == [], "the date of a loan that did not go bad says nothing of its label"
+    amounts = a_regression(columns__outcome_at="outcome_at")
+    (message,) = found(rows(amounts).assign(outcome_at=late["outcome_at"]), amounts)
+    assert "(120 rows" in message
+
+
 def test_without_known_at_the_column_is_not_expected() -> None:
     spec = a_spec(columns__known_at=None)
     assert found(rows().drop(columns="known_at"), spec) == []

@@ -180,3 +180,16 @@ def test_a_fault_within_a_tables_history_is_named_without_the_type(tmp_path: Pat
     found = complaint(tmp_path, bent(("  query: small.sql", "  query: small.sql\n  tables: {loans: {known: x}}")))
     assert "source.tables.loans.known_at: required, but not given" in found
     assert "source.tables.loans.known: unknown key" in found
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ("{known_at: k, on_trust: [a]}", "on_trust is for rows overwritten in place, which need changes"),
+        ("{known_at: k, changes: [a, b], on_trust: [c, b]}", "columns in both on_trust and changes: b"),
+        ("{known_at: k, changes: [a], available_at: b}", "available_at is for whole rows that are recorded late"),
+    ],
+)
+def test_a_history_that_contradicts_itself_is_refused(tmp_path: Path, history: str, message: str) -> None:
+    text = bent(("  query: small.sql", f"  query: small.sql\n  tables: {{loans: {history}}}"))
+    assert f"source.tables.loans: {message}" in complaint(tmp_path, text)

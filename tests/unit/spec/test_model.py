@@ -141,6 +141,25 @@ def test_features_inputs_and_all_columns() -> None:
     assert weighted.all[4:6] == ["exposure", "customer"]
 
 
+def test_a_feature_may_be_known_later_and_scoring_waits_for_it() -> None:
+    columns = a_spec(columns__known_after={"debt": "3 days", "income": "12 hours"}).columns
+    assert columns.scoring_delay == timedelta(days=3)
+    assert a_spec().columns.scoring_delay == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("known_after", "message"),
+    [
+        ({"region": "3 days"}, "known_after names features, not region; valid: income, debt, purpose"),
+        ({"debt": "200 days"}, "columns.known_after.debt: 200 days is longer than windows.label_maturity, 6 months"),
+        ({"debt": "3 month"}, "a span of time is written as"),
+    ],
+)
+def test_a_feature_that_is_known_after_its_outcome_is_refused(known_after: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        a_spec(columns__known_after=known_after)
+
+
 def test_known_at_is_optional() -> None:
     assert "known_at" not in a_spec(columns__known_at=None).columns.all
 
