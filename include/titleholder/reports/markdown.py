@@ -67,6 +67,8 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"Expected gain in use of version {recall.version}, of {recall.as_of}, over the champion: "
             f"{signed(recall.gain)}{f'; not fit for use now ({unfit})' if unfit else ''}."
         )
+    if facts.delay_note:
+        yield text(facts.delay_note)
     if facts.refit_note:
         yield text(facts.refit_note)
     asked = f" {facts.asked_because}." if facts.asked_because else ""

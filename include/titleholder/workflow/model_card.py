@@ -95,6 +95,8 @@ def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry
         "owner": spec.owner,
         "challenger_version": version,
         "refitted": spec.windows.refit is not None,
+        "known_after": {name: str(delay) for name, delay in spec.columns.known_after.items()},
+        "scoring_delay": str(spec.columns.scoring_delay) if spec.columns.known_after else "",
         "links": links,
         "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},

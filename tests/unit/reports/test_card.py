@@ -14,7 +14,7 @@ import pytest
 from support.factories import a_recall_of, a_spec, an_outlook, result, rows
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
-from titleholder.reports import card
+from titleholder.reports import card, markdown
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
 from titleholder.validation.verdict import Verdict
@@ -39,6 +39,15 @@ def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     known = facts(found.spec, refitted=True)
     assert known.refit_note in card(known, verdict_on(found), found).replace("&#39;", "'")
     assert "twin" not in full()
+
+
+def test_it_says_how_long_scoring_must_wait_for_features_that_are_known_later() -> None:
+    found = simulated()
+    known = facts(found.spec, known_after={"visits": "3 days", "calls": "12 hours"}, scoring_delay="3 days")
+    assert "Scoring must wait 3 days after the event" in known.delay_note
+    assert known.delay_note in card(known, verdict_on(found), found)
+    assert known.delay_note in markdown(known, verdict_on(found))
+    assert "Known later" not in full()
 
 
 def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:
