@@ -279,3 +279,25 @@ def test_a_role_without_temporary_tables_gets_the_grant_it_needs(env: dict[str, 
             check(shipped("demo_default"))
     finally:
         execute(loader, "grant temporary on database warehouse to reader")
+
+
+@pytest.mark.usefixtures("env")
+def test_a_table_without_later_facts_in_which_none_can_be_planted_is_not_tested(env: dict[str, str]) -> None:
+    execute(
+        env["TITLEHOLDER_LOADER_URL"],
+        "create table lender.empty (application_id bigint, recorded_at timestamptz)",
+        "grant select on lender.empty to public",
+    )
+    try:
+        spec = changed(
+            shipped("demo_default"),
+            ("left join endings on", "left join lender.empty using (application_id)\nleft join endings on"),
+            ("    loans.application_id,\n    loans.applied_at,", "    application_id,\n    loans.applied_at,"),
+        )
+        history = {**spec.source.tables, "lender.empty": TableHistory(known_at="recorded_at")}
+        found = check(with_tables(spec, history))
+    finally:
+        execute(env["TITLEHOLDER_LOADER_URL"], "drop table lender.empty")
+    assert found.outcome == "not tested"
+    (reason,) = found.untested
+    assert reason.startswith("lender.empty: it has no later facts, and none could be planted")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from titleholder import formatting
 from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -178,19 +179,11 @@ def _print_leaks(report: LeakReport) -> None:
     out.print(Text(result[report.outcome], style=style[report.outcome]))
 
 
-def _length(seconds: float) -> str:
-    """A length of time in its largest unit, rounded down: `93 days`, `3 hours`."""
-    sizes = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
-    unit = next((unit for unit, size in sizes.items() if seconds >= size), "second")
-    count = int(seconds // sizes[unit])
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
-
-
 def _describe(leak: Leak, as_of: date) -> str:
     rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
     if leak.test == "future":
         return f"{rows}: {leak.before} without facts known after {as_of}, {leak.after} with others"
     if leak.test == "as_of":
         return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
-    late = f"known more than {_length(leak.lag or 0)} after the event" if leak.lag else "known after the event"
+    late = f"known more than {formatting.elapsed(leak.lag)} after the event" if leak.lag else "known after the event"
     return f"{rows}: {leak.before}, but {leak.after} when facts {late} change"

@@ -26,6 +26,8 @@ from titleholder.spec.windows import Intervals, midnight
 CUT_OFFS = 14
 EVENTS = 500
 """The most events that are compared at a cut-off: the newest before it."""
+TELLING = 4
+"""The most cut-offs, beside the one with the longest lag of each column, at which each table is tried alone."""
 LATER_EVENTS, TOGETHER = "later events of the window", "several tables together"
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -105,7 +107,7 @@ class EventTest:
         found = self._differences(cuts, delay, columns, list(self._tables), count=True)
         if not found:
             return
-        wrong = [cut for cut in cuts if cut in found]
+        wrong = _telling(cuts, found)
         sources = {LATER_EVENTS: self._differences(wrong, delay, columns, [])}
         sources |= {name: self._differences(wrong, delay, columns, [name]) for name in self._tables}
         for column in dict.fromkeys(d.column for differences in found.values() for d in differences):
@@ -195,6 +197,17 @@ def _by_column(frame: pd.DataFrame, event_time: str, known: datetime) -> Iterato
                 column, int(differ.sum()), str(frame.index[first]), str(before.iloc[first]), str(after.iloc[first]),
                 max(known - earliest.to_pydatetime(), timedelta(0)),
             )  # fmt: skip
+
+
+def _telling(cuts: Sequence[CutOff], found: dict[CutOff, list[_Difference]]) -> list[CutOff]:
+    """The cut-offs at which the tables are told apart: those with the longest lags, for each column at least one."""
+    longest: dict[str, tuple[timedelta, CutOff]] = {}
+    for cut, differences in found.items():
+        for d in differences:
+            longest[d.column] = max(longest.get(d.column, (d.lag, cut)), (d.lag, cut))
+    by_lag = sorted(found, key=lambda cut: max(d.lag for d in found[cut]), reverse=True)
+    chosen = {*by_lag[:TELLING], *(cut for _, cut in longest.values())}
+    return [cut for cut in cuts if cut in chosen]
 
 
 def _merged(column: str, found: dict[CutOff, list[_Difference]]) -> _Difference | None:

@@ -1,30 +1,33 @@
-"""Later facts exchange their values: what became known after a cut-off changes, what was known by then stays.
+"""Later facts get values of each other: what became known after a cut-off changes, what was known by then stays.
 
-No row is added or removed, and each time stays after the cut-off, so that keys stay unique and a query that uses only
-what was known at the cut-off extracts the same.
+No row is added or removed, keys stay unique, and each time stays after the cut-off, so that a query that uses only what
+was known at the cut-off extracts the same.
 """
 
 from __future__ import annotations
 
 from titleholder.data.leakage.synthetic_future import AFTER
 from titleholder.data.leakage.table_facts import TableFacts
-from titleholder.spec.sql import setting
+from titleholder.spec.sql import quoted, setting
 
 CUT, LAST = (f"current_setting('{setting(name)}')::timestamptz" for name in ("cut", "last_cut"))
 """Facts that became available in (CUT, LAST] are exchanged."""
+KEY_TYPES = ("int2", "int4", "int8", "text", "varchar", "bpchar", "uuid")
+"""The types of columns that are taken for a key where each value occurs once."""
 
 
 def exchange(facts: TableFacts) -> int:
-    """Exchange the values of the facts in (CUT, LAST]; returns the number of rows that may have changed.
+    """Change the facts in (CUT, LAST]; returns the number of rows that may have changed.
 
-    Rows are paired in pseudo-random (hash) order. A pair exchanges each column with probability 1/2: for half of the
-    pairs the keys stay, and for half the other values change. Where rows only become available, some do so sooner.
+    Rows are paired in pseudo-random (hash) order. A row takes the value of its partner in each column with probability
+    1/2: the keys of half of the rows stay, and the other values of half change. What may be a key is exchanged by both
+    rows of a pair or by none. Where rows only become available, some do so sooner.
     """
     copies, copy = facts.copies, facts.table.copy
     copies.run("DROP TABLE IF EXISTS pg_temp.later")
     copies.run(
-        f"CREATE TEMP TABLE later AS SELECT t.*, t.ctid AS later_row, {facts.available}::timestamptz AS later_time, "
-        f"row_number() OVER (ORDER BY hashtextextended(t::text, 2)) - 1 AS later_n "
+        f"CREATE TEMP TABLE later AS SELECT t.*, t.ctid AS later_row, "
+        "row_number() OVER (ORDER BY hashtextextended(t::text, 2)) - 1 AS later_n "
         f"FROM {copy} t WHERE {facts.available} > {CUT} AND {facts.available} <= {LAST}"
     )
     copies.run("ANALYZE pg_temp.later")
@@ -32,12 +35,12 @@ def exchange(facts: TableFacts) -> int:
 
 
 def _exchange_rows(facts: TableFacts) -> int:
-    exchanged = _exchanged_columns(facts)
+    keys = _keys(facts)
     moved = None if facts.changes else facts.column(facts.available)
-    values = {
-        name: f"CASE WHEN hashtextextended('{n}', s.later_n / 2) & 1 = 0 THEN o.{name} ELSE s.{name} END"
-        for n, name in enumerate(exchanged)
-    }
+    values = {}
+    for n, name in enumerate(_exchanged_columns(facts)):
+        draw = "hashtextextended('key', s.later_n / 2)" if name in keys else f"hashtextextended('{n}', s.later_n)"
+        values[name] = f"CASE WHEN {draw} & 1 = 0 THEN o.{name} ELSE s.{name} END"
     if moved:
         values[moved.name] = sooner = _sooner(moved.name, moved.sql_type)
         if (recorded := facts.column(facts.known)) and recorded != moved:
@@ -64,6 +67,19 @@ def _exchanged_columns(facts: TableFacts) -> list[str]:
     kept = facts.read_by(facts.known, facts.available, *filter(None, [history.until]), facts.until)
     kept |= {c.name for c in facts.columns if c.in_key and facts.table.oid in facts.copies.keyed}
     return [c.name for c in facts.columns if c.name not in kept]
+
+
+def _keys(facts: TableFacts) -> set[str]:
+    """The columns that may be keys or parts of one; a key with the time when a row became known stays unique."""
+    key = {c.name for c in facts.columns if c.in_key}
+    unique = facts.copies.rows(
+        "SELECT attname FROM pg_stats WHERE schemaname = pg_my_temp_schema()::regnamespace::text "
+        "AND tablename = %s AND n_distinct <= -0.99",
+        (facts.table.copy.removeprefix("pg_temp."),),
+    )
+    names = {quoted(name) for (name,) in unique}
+    found = {c.name for c in facts.columns if c.type_name in KEY_TYPES and c.name in names}
+    return found | (set() if facts.known in key else key)
 
 
 def _sooner(name: str, sql_type: str) -> str:
