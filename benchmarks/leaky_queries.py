@@ -146,7 +146,7 @@ def closings(condition: str, what: str = "count(*)") -> str:
     """Something of the customer's other loans that closed, under a condition."""
     return (
         f"(select {what} from trap.closings o join trap.loans p on p.loan_id = o.loan_id "
-        f"where p.customer_id = l.customer_id and p.loan_id <> l.loan_id and {condition})"
+        f"where p.customer_id = l.customer_id and p.loan_id <> l.loan_id and p.recorded_at <= :as_of and {condition})"
     )
 
 
@@ -155,6 +155,7 @@ def earlier(condition: str, what: str = "count(*)") -> str:
     return f"(select {what} from trap.loans p where p.customer_id = l.customer_id and {condition})"
 
 
+RECORDED = "p.recorded_at <= :as_of"
 LATEST = "(select temperature from trap.weather w where {} order by w.recorded_at desc limit 1) w"
 TRANSFERS = "join trap.transfers t on t.loan_id = l.loan_id"
 VERSION = (
@@ -231,7 +232,7 @@ LEAKY = (
 )
 HONEST = (
     Shape("closings known by the event", closings("o.recorded_at <= l.applied_at")),
-    Shape("loans before this one", earlier("p.applied_at < l.applied_at")),
+    Shape("loans before this one", earlier(f"p.applied_at < l.applied_at and {RECORDED}")),
     Shape("the customer's version at the event", "v.income", VERSION.format("l.applied_at")),
     Shape(
         "the newest weather known at the event, lateral",
@@ -249,7 +250,8 @@ HONEST = (
         newest("w.recorded_at at time zone 'America/New_York' <= l.applied_at at time zone 'America/New_York'"),
     ),
     Shape(
-        "the days before the event's day", earlier("p.applied_at < date_trunc('day', l.applied_at)", "sum(p.amount)")
+        "the days before the event's day",
+        earlier(f"p.applied_at < date_trunc('day', l.applied_at) and {RECORDED}", "sum(p.amount)"),
     ),
     Shape(
         "weather three hours later, declared as `known_after`",

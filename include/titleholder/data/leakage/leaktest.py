@@ -66,7 +66,6 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         report = LeakReport(
             model=spec.name,
             as_of=as_of,
-            event_time=spec.columns.event_time,
             rows=len(frame),
             hashes=hashes,
             tables=tuple(results),
@@ -74,6 +73,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             corrected=corrected,
             leaks=(*by_event, *by_as_of, *leaks),
             untested=tuple(_untested(copies, spec, tables, results, events)),
+            recorded_late=tuple(_recorded_late(spec, tables, by_event)),
         )
     if not report.leaks:
         contract.enforce(frame, spec, spans, as_of, to_train=False)
@@ -140,6 +140,14 @@ def _oid(copies: TableCopies, name: str) -> Any:
     """A table by its name as the spec writes it, or None; a name without a schema is looked up in `public`."""
     ((oid,),) = copies.rows("SELECT to_regclass(%s)::oid", (name if "." in name else f"public.{name}",))
     return oid
+
+
+def _recorded_late(spec: ModelSpec, tables: dict[str, TableFacts], leaks: list[Leak]) -> Iterator[str]:
+    """Tables whose rows seem to be the events themselves, and become known after them."""
+    for name, facts in tables.items():
+        own = {spec.columns.entity, spec.columns.event_time} <= facts.names
+        if own and not facts.history.available_at and any(leak.source == name for leak in leaks):
+            yield name
 
 
 def _untested(

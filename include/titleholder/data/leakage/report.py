@@ -32,7 +32,8 @@ class LeakReport(BaseModel):
 
     `hashes` has one entry for each state of the tables: a hash of what the query extracts then. `untested` has a
     sentence for everything that could not be tested and that the spec does not acknowledge. `corrected` counts labels
-    that were corrected after their maturity, where the spec declares that they are.
+    that were corrected after their maturity, where the spec declares that they are. `recorded_late` are tables that
+    have entity and time of the events, and whose rows become known after them and change their features.
 
     >>> LeakReport.model_construct(leaks=(), untested=("Nothing could be planted.",)).outcome
     'not tested'
@@ -42,7 +43,6 @@ class LeakReport(BaseModel):
 
     model: str
     as_of: date
-    event_time: str
     rows: int
     hashes: dict[str, str]
     tables: tuple[TableResult, ...]
@@ -50,12 +50,7 @@ class LeakReport(BaseModel):
     corrected: int
     leaks: tuple[Leak, ...]
     untested: tuple[str, ...]
-
-    @property
-    def recorded_late(self) -> tuple[str, ...]:
-        """Tables whose rows are the events themselves and became known after them: even the event's time changes."""
-        own = (leak.source for leak in self.leaks if leak.test == "event" and leak.column == self.event_time)
-        return tuple(t.table for t in self.tables if t.table in set(own))
+    recorded_late: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:

@@ -49,6 +49,11 @@ class TableFacts:
         self.until = quoted(history.until) if history.until else ""
         self.changes = [c for c in self.columns if c.name in {quoted(name) for name in history.changes}]
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the columns, as the table has them."""
+        return set(self._names)
+
     def column(self, expression: str) -> Column | None:
         """The column that an expression is, or None where it computes something."""
         return next((c for c in self.columns if c.name == expression), None)

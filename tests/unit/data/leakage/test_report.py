@@ -15,10 +15,10 @@ from titleholder.data.leakage.report import LeakReport, TableResult
 def a_report(**changes: Any) -> LeakReport:
     return LeakReport(
         **{
-            "model": "small", "as_of": date(2024, 7, 1), "event_time": "issued_at", "rows": 10, "hashes": {},
+            "model": "small", "as_of": date(2024, 7, 1), "rows": 10, "hashes": {},
             "tables": (TableResult(table="public.t", later_facts=1, synthetic_facts=1, exchanged_facts=1),),
             "events": EventTestSummary(cut_offs=1, rows=1, vanished=0, exchanged={"public.t": 1}),
-            "corrected": 0, "leaks": (), "untested": (), **changes,
+            "corrected": 0, "leaks": (), "untested": (), "recorded_late": (), **changes,
         }
     )  # fmt: skip
 
@@ -43,9 +43,3 @@ def a_leak(column: str, test: str = "event") -> Leak:
 )
 def test_a_leak_outweighs_what_is_not_tested(leaks: tuple[Leak, ...], untested: tuple[str, ...], outcome: str) -> None:
     assert a_report(leaks=leaks, untested=untested).outcome == outcome
-
-
-def test_a_table_of_the_events_themselves_is_recognised_by_their_time() -> None:
-    assert a_report(leaks=(a_leak("issued_at"), a_leak("debt"))).recorded_late == ("public.t",)
-    assert a_report(leaks=(a_leak("debt"),)).recorded_late == ()
-    assert a_report(leaks=(a_leak("issued_at", test="future"),)).recorded_late == ()
