@@ -23,6 +23,7 @@ from titleholder.spec.model import ModelSpec
 
 TESTS = {"event": "by event", "future": "planted future", "as_of": "by :as_of"}
 LOANS, MANY = 3_600, 60_000
+"""The sizes of the lender: for the table of queries, and for the time."""
 
 
 def fill(url: str, loans: int = LOANS) -> None:
@@ -40,7 +41,9 @@ def found_by(report: LeakReport) -> dict[str, str]:
 
 def table(title: str, shapes: Iterable[Shape], url: str) -> None:
     """Print one line for each shape."""
-    print(f"\n| {title} | {' | '.join(TESTS.values())} | outcome | what it says |\n|---|---|---|---|---|---|")
+    print(
+        f"\n| {title} | {' | '.join(TESTS.values())} | outcome | says, or why not | s |\n|---|---|---|---|---|---|---:|"
+    )
     for shape in shapes:
         begun = time.perf_counter()
         report = leaktest(spec_of(shape), AS_OF, url=url)
@@ -49,7 +52,7 @@ def table(title: str, shapes: Iterable[Shape], url: str) -> None:
         late = f"facts known more than {elapsed(max(lags))} after the event" if max(lags, default=0) else ""
         says = shape.why or late
         print(
-            f"| {shape.name} | {' | '.join(found_by(report).values())} | {report.outcome} | {says} | {took:.0f}",
+            f"| {shape.name} | {' | '.join(found_by(report).values())} | {report.outcome} | {says} | {took:.0f} |",
             flush=True,
         )
 
@@ -68,7 +71,12 @@ def seconds(spec: ModelSpec, as_of: date, url: str) -> tuple[int, float, float]:
 
 
 if __name__ == "__main__":
-    WAREHOUSE = connection_url("warehouse")
-    fill(os.environ["TITLEHOLDER_LOADER_URL"])
+    WAREHOUSE, LOADER = connection_url("warehouse"), os.environ["TITLEHOLDER_LOADER_URL"]
+    fill(LOADER)
     table("leaky query", LEAKY, WAREHOUSE)
     table("honest query", HONEST, WAREHOUSE)
+    print("\n| loans | rows | one extraction, s | leak test, s | extractions |\n|---:|---:|---:|---:|---:|")
+    for size in (LOANS, MANY):
+        fill(LOADER, size)
+        count, once, whole = seconds(spec_of(HONEST[0]), AS_OF, WAREHOUSE)
+        print(f"| {size:,} | {count:,} | {once:.2f} | {whole:.1f} | {whole / once:.0f} |", flush=True)

@@ -8,6 +8,7 @@ import pytest
 from leaktest import fill
 from leaky_queries import AS_OF, HONEST, LEAKY, Shape, newest, spec_of
 
+from support.time_world import execute
 from titleholder.data.leakage.leaktest import leaktest
 from titleholder.data.leakage.report import LeakReport
 from titleholder.errors import ContractError, UsageError
@@ -118,3 +119,24 @@ def test_a_column_on_trust_that_does_not_exist_is_refused() -> None:
     wrong = TableHistory(known_at="arrived_at", changes=("delay_hours",), on_trust=("fees",))
     with pytest.raises(UsageError, match="trap.transfers has no column fees; it has loan_id, arrived_at"):
         check(with_table(spec, "trap.transfers", wrong))
+
+
+def test_a_query_that_expects_one_row_of_a_key_which_the_table_does_not_declare_is_not_tested(
+    env: dict[str, str],
+) -> None:
+    """Facts that change may then have a key twice, for which the query would fail."""
+    execute(
+        env["TITLEHOLDER_LOADER_URL"],
+        "create table trap.payments as select loan_id, number, applied_at + number * interval '30 days' as recorded_at, "
+        "random() < 0.2 as late from trap.loans, generate_series(1, 2) number",
+        "grant select on trap.payments to public",
+    )
+    try:
+        payment = "select p.late from trap.payments p where p.loan_id = l.loan_id and p.number = 1"
+        spec = spec_of(Shape("", target=f"coalesce(({payment} and p.recorded_at <= :as_of), false)"))
+        found = check(with_table(spec, "trap.payments", TableHistory(known_at="recorded_at")))
+    finally:
+        execute(env["TITLEHOLDER_LOADER_URL"], "drop table trap.payments")
+    assert (found.outcome, found.leaks) == ("not tested", ())
+    (reason,) = found.untested
+    assert reason.endswith("the table needs a primary key")

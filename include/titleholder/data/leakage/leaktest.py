@@ -173,5 +173,6 @@ def _untested(
     if not events.rows or not any(events.exchanged.values()):
         yield (
             f"the test by event compared nothing: {events.rows} rows, {sum(events.exchanged.values())} facts that "
-            f"became known later, {events.vanished} rows that the query no longer returned"
+            f"became known later, {events.vanished} rows that the query no longer returned. Where it expects one row "
+            "of a key, the table needs a primary key"
         )

@@ -7,7 +7,7 @@ names; each name is then replaced by its copy's. The role needs SELECT, and TEMP
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -115,6 +115,18 @@ class TableCopies:
         """The rows of a query."""
         self.cursor.execute(statement, values)
         return self.cursor.fetchall()
+
+    def succeeds(self, do: Callable[[], object], error: type[psycopg2.Error]) -> bool:
+        """Do something; whether it was done without that error of PostgreSQL. What failed is rolled back."""
+        self.cursor.execute("SAVEPOINT trial")
+        try:
+            do()
+        except error:
+            self.cursor.execute("ROLLBACK TO SAVEPOINT trial")
+            return False
+        finally:
+            self.cursor.execute("RELEASE SAVEPOINT trial")
+        return True
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
