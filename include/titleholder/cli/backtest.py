@@ -89,43 +89,45 @@ def _print(result: Backtest, reports: list[str]) -> None:
     from titleholder.cli.tables import WIDE
     from titleholder.workflow.backtest.answer import answer
 
-    out.print(_months(result, wide=out.width >= WIDE))
-    if left_out := Counter(m.why for m in result.months if m.why):
+    out.print(period_table(result, wide=out.width >= WIDE))
+    if left_out := Counter(m.why for m in result.periods if m.why):
         reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
-        out.print(Text(f"Dim months are not compared: {reasons}."))
+        out.print(Text(f"Dim {result.cadence.plural} are not compared: {reasons}."))
     out.print()
-    out.print(_what_if(result))
+    out.print(settings_table(result))
     out.print()
     out.print(Text(answer(result), style="bold"))
     for address in reports:
         out.print(Text(f"Report: {address}"), soft_wrap=True)
 
 
-def _months(result: Backtest, *, wide: bool) -> Table:
-    """One line a month, its rows and each policy's metric; on a wide terminal with the version that was used."""
+def period_table(result: Backtest, *, wide: bool) -> Table:
+    """One line a period, its rows and each policy's metric; on a wide terminal with the version that was used."""
     from titleholder import formatting
     from titleholder.workflow.backtest.policies import POLICIES
 
     title = f"{formatting.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
-    table = new_table(title, "as of", "decision", "rows", "events", *POLICIES)
-    for m in result.months:
+    events = ["events"] if result.task == "classification" else []
+    table = new_table(title, "as of", "decision", "rows", *events, *POLICIES)
+    for m in result.periods:
         figures = [m.figures.get(policy) for policy in POLICIES]
         cells = [
             f"{formatting.number(f.metric)}{f' v{f.version}' if wide else ''}" if f else formatting.NOTHING
             for f in figures
         ]
-        counts = (f"{m.rows:,}", f"{m.events:,}")
-        table.add_row(str(m.month.as_of), m.month.kind, *counts, *cells, style="" if m.compared else "dim")
+        counts = (f"{m.rows:,}", *[f"{m.events:,}" for _ in events])
+        table.add_row(str(m.period.as_of), m.period.kind, *counts, *cells, style="" if m.compared else "dim")
     if whole := result.overall.policies:
         table.add_section()
+        blank = [""] * (2 + len(events))
         means = (formatting.number(whole[policy].mean) for policy in POLICIES)
-        table.add_row(f"mean of {result.overall.months}", "", "", "", *means, style="bold")
+        table.add_row(f"mean of {result.overall.periods}", *blank, *means, style="bold")
         regrets = (formatting.number(whole[policy].regret) for policy in POLICIES)
-        table.add_row("regret", "", "", "", *regrets)
+        table.add_row("regret", *blank, *regrets)
     return table
 
 
-def _what_if(result: Backtest) -> Table:
+def settings_table(result: Backtest) -> Table:
     from titleholder import formatting
 
     named = (
@@ -135,7 +137,7 @@ def _what_if(result: Backtest) -> Table:
         "confidence",
         "changes",
         "mean",
-        "of months",
+        f"of {result.cadence.plural}",
         "another version took over in",
     )
     table = new_table("The lane under other thresholds (bold: the spec's own)", *named)
@@ -149,8 +151,8 @@ def _what_if(result: Backtest) -> Table:
             formatting.exact(trial.setting.confidence),
             str(len(trial.changed)),
             formatting.number(trial.mean),
-            str(trial.months),
-            ", ".join(f"{day:%Y-%m}" for day in trial.changed),
+            str(trial.periods),
+            ", ".join(map(result.cadence.label, trial.changed)),
             style="bold" if trial.own else "",
         )
     return table
