@@ -71,6 +71,7 @@ def roll_back(model: str) -> dict[str, Any]:
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
+    forms.refuse_unknown(run.conf, forms.rollback(None))
     order = RollbackOrder(
         reason=form["reason"],
         actor=actor(run),

@@ -36,7 +36,7 @@ def users(state: State) -> dict[str, Airflow]:
 @pytest.fixture(scope="module")
 def unanswered(users: dict[str, Airflow]) -> str:
     """A run whose approval nobody answers: started early, because its minute must pass."""
-    return users["admin"].trigger(HASTY, {"as_of": "2024-01-01"})
+    return users["admin"].trigger(HASTY, {"as_of": "2024-01-01", "lane": "live"})
 
 
 def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
@@ -50,7 +50,7 @@ def champion(settings: Settings, model: str = "tiny_asked") -> int | None:
 
 
 def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str, dict]:
-    run_id = users[by].trigger(DAG, {"as_of": as_of})
+    run_id = users[by].trigger(DAG, {"as_of": as_of, "lane": "live"})
     return run_id, users["admin"].wait_for_question(DAG, run_id, "approve")
 
 
