@@ -30,8 +30,8 @@ champion on rows that neither has seen: {metric}, on the newest {holdout} of mat
 {label_maturity}). {rule}
 
 **Promises.** Whatever fails, the champion stays. A repeated run finds what it made before: no second model version, no
-second decision. A backfill goes to the lane `backtest` and cannot change the live champion. A run whose form has an as-of
-date goes to the lane `what-if`, unless its form also says `live`. A run by hand works on any day, also when the
+second decision. A backfill goes to the lane `backtest` and cannot change the live champion. A run whose form has an
+as-of date goes to the lane `what-if`, unless its form also says `live`. A run by hand works on any day, also when the
 schedule has ended.
 
 **When it is red.** *extract*: the warehouse is down, or the snapshot broke its contract; the log lists every violation.
