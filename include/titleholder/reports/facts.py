@@ -23,7 +23,8 @@ class Facts(BaseModel):
     became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
     the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
-    challenger was judged by its twin, see `refit_note`.
+    challenger was judged by its twin, see `refit_note`. `short_history` says so where the training window begins long
+    before the first row.
 
     >>> facts = Facts.model_construct(kind="proposed promote")
     >>> facts.proposed, facts.action
@@ -47,6 +48,7 @@ class Facts(BaseModel):
     challenger_version: int
     recalled: int | None = None
     refitted: bool = False
+    short_history: str = ""
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}

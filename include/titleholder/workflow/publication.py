@@ -105,9 +105,10 @@ def linked(links: Mapping[str, str]) -> str:
     return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
 
 
-def run_note(model: str, as_of: date, lane: str, origin: Origin) -> str:
+def run_note(model: str, as_of: date, lane: str, origin: Origin, remark: str = "") -> str:
     """The description of a run before anything was decided."""
-    return f"Retrains {model} as of {as_of} (lane {lane}). {linked({AIRFLOW: origin.url})}".strip()
+    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", remark, linked({AIRFLOW: origin.url}))
+    return " ".join(filter(None, parts))
 
 
 def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Intervals, links: Mapping[str, str]) -> str:

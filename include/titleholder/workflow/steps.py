@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from titleholder import reports
-from titleholder.data import as_of_range, extraction, snapshots
+from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, store
@@ -89,13 +89,16 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
+    spans = windows.with_rows_begin(spans, contract.first_day(frame, spec))
+    if short := windows.short_history(spec, spans):
+        log.warning("%s as of %s: %s", spec.name, as_of, short)
     registry = Registry(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
     runs = registry.runs
-    note = publication.run_note(spec.name, as_of, lane, origin)
+    note = publication.run_note(spec.name, as_of, lane, origin, short)
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
@@ -142,7 +145,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(), "search_metric": spec.search_metric}
+    return {**facts, **spans.model_dump(exclude_none=True), "search_metric": spec.search_metric}
 
 
 def train(

@@ -41,6 +41,13 @@ def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     assert "twin" not in full()
 
 
+def test_it_says_where_the_history_is_shorter_than_the_window() -> None:
+    found = simulated()
+    assert "The rows begin late." in card(
+        facts(found.spec, short_history="The rows begin late."), verdict_on(found), found
+    )
+
+
 def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:
     page = Page(full())
     assert list(page.sections) == ["", *SECTIONS]
