@@ -15,7 +15,7 @@ from airflow.sdk import Param
 
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.settings import need
-from titleholder.spec.types import LANE_PATTERN, LIVE
+from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE, WHAT_IF
 
 if TYPE_CHECKING:
     from titleholder.ledger.queries import ReignRecord
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 TRAIN = "train_"
 """The prefix of a candidate's field."""
-BACKTEST = "backtest"
-"""The lane of a backfill that names none."""
-WHAT_IF = "what-if"
-"""The lane of a run whose form has an as-of date and no lane: such a run tries something."""
 OPENLINEAGE = "openlineage"
 """A key that Airflow's own operators add to the values of a run that they trigger."""
 
@@ -67,20 +63,21 @@ def _until(spec: ModelSpec) -> str:
 
 
 def lane(values: Mapping[str, Any], *, backfill: bool) -> str:
-    """The lane of a run: the one its form names, else what-if with an as-of date, else live; backtest in a backfill.
+    """The lane of a run: the one its form names, else backtest in a backfill, what-if with an as-of date, else live."""
+    empty = BACKTEST if backfill else WHAT_IF if values.get("as_of") else LIVE
+    return str(values.get("lane") or empty)
+
+
+def refuse_in_backfill(values: Mapping[str, Any]) -> None:
+    """A backfill runs at its own dates and cannot change the live champion.
 
     Raises:
-        UsageError: a backfill names an as-of date or the lane live.
+        UsageError: its form names an as-of date or the lane live.
     """
-    if backfill and (values["lane"] == LIVE or values["as_of"]):
+    if values["lane"] == LIVE or values["as_of"]:
         raise UsageError(
             "a backfill takes each run's own date as as_of, and any lane but live; leave both fields empty"
         )
-    if values["lane"]:
-        return str(values["lane"])
-    if backfill:
-        return BACKTEST
-    return WHAT_IF if values["as_of"] else LIVE
 
 
 def refuse_unknown(conf: Mapping[str, Any] | None, form: Form) -> None:

@@ -107,11 +107,13 @@ def extract(model: str, models: str) -> list[str]:
     run, form = context["dag_run"], context["params"]
     spec = load_specs(Path(models), only=model)[model]
     forms.refuse_unknown(run.conf, forms.retrain(spec))
-    lane = forms.lane(form, backfill=run.run_type == "backfill")
+    backfill = run.run_type == "backfill"
+    if backfill:
+        forms.refuse_in_backfill(form)
     snapshot = steps.extract(
         spec,
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
-        lane,
+        forms.lane(form, backfill=backfill),
         url=BaseHook.get_connection(spec.source.connection).get_uri(),
         candidates=forms.candidates(spec, form),
         origin=origin(context),

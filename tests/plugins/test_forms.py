@@ -59,9 +59,14 @@ def unknown(conf, form=retrain):
     except UsageError as error:
         return str(error)
 
-def lane(as_of, lane, backfill=False):
+def lane(as_of, lane):
+    return forms.lane({"as_of": as_of, "lane": lane}, backfill=False)
+
+def in_backfill(as_of, lane):
+    values = {"as_of": as_of, "lane": lane}
     try:
-        return forms.lane({"as_of": as_of, "lane": lane}, backfill=backfill)
+        forms.refuse_in_backfill(values)
+        return forms.lane(values, backfill=True)
     except UsageError as error:
         return str(error)
 
@@ -80,7 +85,7 @@ answer = {
     "unknown in a rollback": unknown({"reason": "why not", "too": 4, "leave": 7}, known),
     "lanes": [lane(*of) for of in (
         (None, None), ("2024-01-01", None), ("2024-01-01", "live"), (None, "mine"), ("2024-01-01", "mine"))],
-    "lanes of a backfill": [lane(*of, True) for of in (
+    "lanes of a backfill": [in_backfill(*of) for of in (
         (None, None), (None, "mine"), (None, "live"), ("2024-01-01", None), ("2024-01-01", "mine"))],
     "no reign": forms.rollback([])["to"].schema["enum"],
 }
