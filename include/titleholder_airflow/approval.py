@@ -71,6 +71,8 @@ class Approve(ApprovalOperator):
             "recalled": proposed.recalled,
             "by": [p.name for p in request.asked],
             "until": f"{until:%Y-%m-%d %H:%M} UTC",
+            "reason": proposed.reason,
+            "links": {"Model card": request.card},
         }
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:

@@ -69,6 +69,7 @@ def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], set
     run_id, question = asked(users, "2024-01-01")
     assert "approval requested to promote version" in question["subject"]
     assert "### Checks" in question["body"]
+    assert "[Model card](" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None
     for other in ("intern", "admin"):

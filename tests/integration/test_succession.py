@@ -295,6 +295,10 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
     assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
+    assert question.body.startswith(f"[Model card]({question.card})")
+    assert "**Only risk-lead, cfo can answer.**" in question.body
+    card = MlflowClient(settings.tracking_uri).download_artifacts(waiting.challenger.snapshot.run_id, "card.html")
+    assert "approval requested to promote version" in Path(card).read_text(), "before anybody answers"
     refused = steps.promote(with_answer(other, "reject", "cfo"), settings=settings)
     assert refused.reason.startswith("cfo said no.")
     late = steps.promote(with_answer(waiting, "approve"), settings=settings)

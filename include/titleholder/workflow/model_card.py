@@ -12,6 +12,7 @@ from titleholder.registry.models import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, short_history
+from titleholder.validation.verdict import Verdict
 from titleholder.workflow.metric_history import metric_history
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
@@ -25,10 +26,29 @@ def draw(
     links: Mapping[str, str],
 ) -> str:
     """The card as HTML. `crowned` is the decision that promoted the champion; `links` come by label."""
-    scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer, reload=False)
     known = facts(row, scorer.registry)
     known = known.model_copy(update={"links": {**known.links, **links}})
-    return reports.card(known, row.judged, scored.evidence, metric_history(row, crowned, scorer.store))
+    return _card(known, row.judged, Comparison.behind(row), champion, crowned, scorer)
+
+
+def draw_proposed(
+    proposed: ProposedDecision, champion: TrainedVersion | None, crowned: Decision | None, scorer: Scorer
+) -> str:
+    """The same of a challenger about which nothing has been decided yet: for the people who are asked."""
+    known, comparison = proposed_facts(proposed, scorer.registry), Comparison.of(proposed.challenger)
+    return _card(known, proposed.verdict, comparison, champion, crowned, scorer)
+
+
+def _card(
+    known: reports.Facts,
+    verdict: Verdict,
+    comparison: Comparison,
+    champion: TrainedVersion | None,
+    crowned: Decision | None,
+    scorer: Scorer,
+) -> str:
+    scored = compare(comparison, verdict.champion, champion, scorer, reload=False)
+    return reports.card(known, verdict, scored.evidence, metric_history(comparison, crowned, scorer.store))
 
 
 def facts(row: Decision, registry: Registry) -> reports.Facts:

@@ -158,11 +158,12 @@ class ProposedDecision(Payload):
 
 
 class ApprovalRequest(Payload):
-    """What people are asked about a challenger: who may answer, and the report as Markdown."""
+    """What people are asked: who may answer, the report as Markdown, and the model card's address, if there is one."""
 
     subject: str
     body: str
     asked: tuple[Person, ...]
+    card: str = ""
 
 
 class RollbackOrder(Payload):

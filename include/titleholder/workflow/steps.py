@@ -37,7 +37,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.training import search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
+from titleholder.workflow import approval, nomination, publication, warm_start
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
@@ -282,20 +282,7 @@ def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDec
 
 def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
     """What people are to be asked about a challenger or a former version; None where they need not be."""
-    snapshot = proposed.challenger.snapshot
-    approval = snapshot.spec.promotion.approval
-    if proposed.kind != "ask" or approval == "automatic":
-        return None
-    rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
-    decided = standing(rows, proposed.challenger.version, snapshot.spec)
-    if any(r.id == decided and r.changed for r in rows):
-        return None
-    facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
-    return ApprovalRequest(
-        subject=reports.headline(facts, proposed.verdict),
-        body=reports.markdown(facts, proposed.verdict),
-        asked=decision_policy.approvers(approval, snapshot.origin.actor),
-    )
+    return approval.request(proposed, _scorer(settings), settings.ledger_url)
 
 
 def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
