@@ -41,7 +41,7 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
         if kind in (None, "retrain"):
             namespace[f"{name}_retrain"] = retrain.build(spec, folder)
         if kind in (None, "rollback"):
-            namespace[f"{name}_rollback"] = rollback.build(spec, reigns[name] if reigns else None)
+            namespace[f"{name}_rollback"] = rollback.build(spec, folder, reigns[name] if reigns else None)
 
 
 def report_missing_dags(models: str | Path | None = None) -> None:

@@ -156,15 +156,18 @@ def rollback(
 ) -> None:
     """Make an earlier champion the live champion again. Nothing is trained or judged.
 
-    The version that goes is barred: no challenger wins that was trained on nothing newer.
+    The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
+    approve a rollback, only the model's rollback DAG in Airflow can do it.
     """
     from titleholder.settings import Settings
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 
     require_known(model)
+    spec = load_specs(only=model).models.get(model)  # a broken one must not stop a rollback
     order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
-    _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
+    decision = steps.rollback(model, order, settings=Settings.from_environment(), spec=spec)
+    _print(f"{model}, lane live", [decision], as_json)
 
 
 def _print(title: str, rows: list[Decision], as_json: bool, notes: Mapping[int, str] = MappingProxyType({})) -> None:

@@ -170,7 +170,7 @@ class RollbackOrder(Payload):
     """Who wants which version back, and why.
 
     `to` is None for the predecessor; `leaving`, where given, must be the champion, or nothing is done; `force` allows a
-    version that was rolled back itself.
+    version that was rolled back itself. `answer` is that of the people who had to approve it.
     """
 
     reason: str
@@ -179,3 +179,4 @@ class RollbackOrder(Payload):
     leaving: int | None = None
     force: bool = False
     run: str = ""
+    answer: Answer | None = None

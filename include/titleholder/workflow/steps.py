@@ -52,7 +52,7 @@ from titleholder.workflow.payloads import (
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import roll_back
+from titleholder.workflow.rollback import pinned, refuse_unapproved, roll_back
 from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
@@ -311,12 +311,30 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
         publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
-def rollback(model: str, order: RollbackOrder, *, settings: Settings) -> Decision:
-    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
+def order_rollback(model: str, order: RollbackOrder, *, settings: Settings) -> RollbackOrder:
+    """The order with the versions that it means now, before people are asked about it.
 
     Raises:
-        UsageError: for a version that cannot come back, naming those that can; nothing was changed then.
+        UsageError: for a version that cannot come back, naming those that can.
     """
+    return pinned(model, order, settings.ledger_url)
+
+
+def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
+    """What people are to be asked about a rollback; None where they need not be."""
+    return approval.request_rollback(spec, order, Registry(settings.tracking_uri), settings.ledger_url)
+
+
+def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
+    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
+
+    `spec` says who must approve; where it cannot be read (None), that of the newest live decision does.
+
+    Raises:
+        UsageError: for a version that cannot come back, naming those that can, and where the spec demands an approval
+            that the order lacks; nothing was changed then.
+    """
+    refuse_unapproved(model, spec, order, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
     decision = roll_back(model, order, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
