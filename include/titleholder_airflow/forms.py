@@ -30,8 +30,8 @@ OPENLINEAGE = "openlineage"
 Form = dict[str, Param]
 
 
-def retrain(spec: ModelSpec) -> Form:
-    """The form of a retrain DAG; every field may keep its default."""
+def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> Form:
+    """The form of a retrain DAG; every field may keep its default. It names the champion where `reigns` is known."""
     return {
         "as_of": Param(
             None, type=["null", "string"], format="date", title=f"As of ({spec.start_date} to {_until(spec)})",
@@ -43,7 +43,7 @@ def retrain(spec: ModelSpec) -> Form:
             None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
             description_md="Only `live` can change the champion. Any other name is a line of decisions of its own. "
             f"Empty: `live`; with an as-of date above `{WHAT_IF}`; in a backfill `{BACKTEST}`, where `live` is "
-            "refused.",
+            f"refused.{_champion(reigns)}",
             examples=[LIVE, BACKTEST, WHAT_IF],
         ),
         "reason": Param(
@@ -118,7 +118,7 @@ def rollback(reigns: Sequence[ReignRecord] | None) -> Form:
         ),
         "to": Param(
             None, title="To version",
-            description_md="A version that was champion before. Empty: the champion's predecessor.",
+            description_md=f"A version that was champion before. Empty: the champion's predecessor.{_champion(reigns)}",
             **({"type": ["null", "integer"], "minimum": 1} if reigns is None else _pick_list(reigns)),
         ),
         "leaving": Param(
@@ -139,8 +139,31 @@ def _pick_list(reigns: Sequence[ReignRecord]) -> dict[str, Any]:
     return {
         "type": ["null", "integer"],
         "enum": [None, *versions],
-        "values_display": {"null": "the predecessor", **names},
+        "values_display": {"null": _predecessor(reigns), **names},
     }
+
+
+def _predecessor(reigns: Sequence[ReignRecord]) -> str:
+    """Where a rollback leads that names no version, such as `the predecessor, version 4`."""
+    if not reigns:
+        return "the predecessor"
+    from titleholder.ledger import rollbacks
+
+    started = [None, *(reign.version for reign in reigns)]
+    changes = [rollbacks.Change(r.kind, before, r.version) for before, r in zip(started, reigns, strict=False)]
+    before = rollbacks.predecessor(changes, reigns[-1].version)
+    return "the predecessor (there is none)" if before is None else f"the predecessor, version {before}"
+
+
+def _champion(reigns: Sequence[ReignRecord] | None) -> str:
+    """A sentence that names the champion and its predecessor; empty where nothing is known."""
+    if not reigns:
+        return "" if reigns is None else " There is no champion yet."
+    now = reigns[-1]
+    return (
+        f" Champion: version {now.version}, as of {now.as_of}, since {now.reigned_from:%Y-%m-%d}; "
+        f"{_predecessor(reigns)}."
+    )
 
 
 def _name(version: int, reigns: Sequence[ReignRecord]) -> str:
@@ -161,7 +184,7 @@ def reigns(models: Iterable[str]) -> Mapping[str, Sequence[ReignRecord]] | None:
 
         return queries.reigns_by_model(url, models)
     except Exception as error:  # the form must exist whatever is wrong with the ledger
-        LOG.warning("The rollback forms take any number and offer no list of versions: %s", _cause(error))
+        LOG.warning("The forms name no champion, and a rollback's takes any number: %s", _cause(error))
         return None
 
 

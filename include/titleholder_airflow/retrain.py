@@ -17,6 +17,9 @@ from titleholder_airflow.schedule import schedule_of
 from titleholder_airflow.tasks import champion_outlet, origin, publish, retries, settings, step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
 
 Reference = dict[str, Any]
@@ -53,8 +56,8 @@ RULES = {
 }
 
 
-def build(spec: ModelSpec, folder: Path) -> DAG:
-    """The retrain DAG of a model whose spec is in `folder`."""
+def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -> DAG:
+    """The retrain DAG of a model whose spec is in `folder`; its form names the last of `reigns` as champion."""
 
     @dag(
         dag_id=f"{spec.name}.retrain",
@@ -63,7 +66,7 @@ def build(spec: ModelSpec, folder: Path) -> DAG:
         schedule=schedule_of(spec),
         catchup=False,
         max_active_runs=4,
-        params=forms.retrain(spec),
+        params=forms.retrain(spec, reigns),
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args={"owner": spec.owner, **retries()},

@@ -87,6 +87,8 @@ answer = {
         (None, None), ("2024-01-01", None), ("2024-01-01", "live"), (None, "mine"), ("2024-01-01", "mine"))],
     "lanes of a backfill": [in_backfill(*of) for of in (
         (None, None), (None, "mine"), (None, "live"), ("2024-01-01", None), ("2024-01-01", "mine"))],
+    "champion": [forms.retrain(SPEC, r)["lane"].schema["description_md"].partition("refused.")[2] for r in (None, [], reigns, reigns[:2], reigns[:1])],
+    "champion to roll back": [forms.rollback(r)["to"].schema["description_md"].partition("predecessor.")[2] for r in (None, reigns)],
     "no reign": forms.rollback([])["to"].schema["enum"],
 }
 """
@@ -162,7 +164,7 @@ def test_live_must_be_chosen_for_a_date_that_was_filled_in(found: dict[str, Any]
 def test_only_earlier_champions_can_be_picked(found: dict[str, Any]) -> None:
     assert found["picks"]["enum"] == [None, 4, 2]
     assert found["picks"]["values_display"] == {
-        "null": "the predecessor",
+        "null": "the predecessor, version 2",
         "4": "version 4: 2024-03-01 to 2024-05-01 (rolled back), as of 2024-02-01",
         "2": "version 2: 2024-01-01 to 2024-03-01, 2024-05-01 to 2024-06-01, as of 2023-12-01",
     }
@@ -172,6 +174,16 @@ def test_only_earlier_champions_can_be_picked(found: dict[str, Any]) -> None:
     assert "Invalid input for param to: '4' is not" in text
     assert found["any"] == ""
     assert found["no reign"] == [None]
+
+
+def test_the_forms_name_the_champion_and_where_a_rollback_leads(found: dict[str, Any]) -> None:
+    """Version 4 was rolled back: the predecessor of version 7, which took over from version 2, is version 2."""
+    unknown, none, now, before, first = found["champion"]
+    assert (unknown, none) == ("", " There is no champion yet.")
+    assert now == " Champion: version 7, as of 2023-12-01, since 2024-06-01; the predecessor, version 2."
+    assert before == " Champion: version 4, as of 2024-02-01, since 2024-03-01; the predecessor, version 2."
+    assert first.endswith("since 2024-01-01; the predecessor (there is none).")
+    assert found["champion to roll back"] == ["", now]
 
 
 def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_path: Path) -> None:
@@ -184,7 +196,7 @@ def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_
     answers, log = apart.run(tmp_path, PRELUDE + QUERIES.replace("URLS", str(urls)))
     assert [reigns for reigns, _ in answers] == [None] * 4
     assert max(seconds for _, seconds in answers) < 8
-    assert log.count("The rollback forms take any number and offer no list of versions") == 4
+    assert log.count("The forms name no champion, and a rollback's takes any number") == 4
     for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "ArgumentError"):
         assert why in log
     assert "secret" not in log

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from titleholder import reports
-from titleholder.ledger import reigns, store
+from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.store import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -61,7 +61,7 @@ def request_rollback(spec: ModelSpec, order: RollbackOrder, registry: Registry, 
         f"- The champion is {_described(rows, spec.name, order.leaving, registry)}. "
         "After a yes no challenger wins that was trained on nothing newer.",
         f"- It would give way to {_described(rows, spec.name, order.to, registry)}"
-        f"{', which was rolled back itself' if order.to in reigns.barred(rows) else ''}.",
+        f"{', which was rolled back itself' if order.to in rollbacks.barred(rows) else ''}.",
         f"Model of {text(spec.owner)}; requested by {text(order.actor)}. No answer means no.",
     )
     return ApprovalRequest(subject=subject, body="\n\n".join(body), asked=asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from titleholder.errors import UsageError
-from titleholder.ledger import reigns, store
+from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.decision import Decision, Entry
 from titleholder.ledger.store import LaneEntry
 from titleholder.settings import code_version
@@ -90,7 +90,7 @@ def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str
     crowned = reigns.decision_on(rows, to)
     if crowned is None:
         raise UsageError(f"{model}: version {to} has no decision of its own in lane {LIVE}")
-    known, forced = store.decision(url, crowned.id), " by force" if to in reigns.barred(rows) else ""
+    known, forced = store.decision(url, crowned.id), " by force" if to in rollbacks.barred(rows) else ""
     return Entry(
         model=model,
         lane=LIVE,
@@ -130,10 +130,10 @@ def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: i
         raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
     if order.leaving not in (None, head):
         raise UsageError(f"{model}: version {head} is champion, not version {order.leaving}; nothing was rolled back")
-    former, gone = [v for v in reigns.former_champions(rows) if v != head], reigns.barred(rows)
+    former, gone = [v for v in reigns.former_champions(rows) if v != head], rollbacks.barred(rows)
     valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in former) or "none"
     valid = f"other versions that were champion: {valid}"
-    to = order.to if order.to is not None else reigns.predecessor(rows, head)
+    to = order.to if order.to is not None else rollbacks.predecessor(rows, head)
     if to is None:
         raise UsageError(f"{model}: version {head} has no predecessor to go back to; nothing was changed; {valid}")
     if to not in former:
