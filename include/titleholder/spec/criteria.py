@@ -159,6 +159,11 @@ class Judgement(StrictModel):
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
 
     @property
+    def predicted_quantile(self) -> float | None:
+        """The quantile that a model predicts; None where the deciding metric judges a mean or a probability."""
+        return self.quantile if self.metric == "pinball" else None
+
+    @property
     def greater_is_better(self) -> bool:
         """Whether a greater value of the deciding metric is better."""
         return METRICS[self.metric].greater_is_better

@@ -22,7 +22,13 @@ _UNION_LABELS = {
 
 def faults(error: ValidationError, lines: Lines) -> list[str]:
     """One sentence for each key that is wrong."""
-    return [_sentence(detail, lines) for detail in _one_per_key(error.errors())]
+    return [_sentence(each, lines) for detail in _one_per_key(error.errors()) for each in _split(detail)]
+
+
+def _split(detail: ErrorDetails) -> list[ErrorDetails]:
+    """A rule of the whole spec names all that breaks it, one fault a line."""
+    messages = detail["msg"].split("\n") if detail["type"] == "value_error" else [detail["msg"]]
+    return [ErrorDetails(**{**detail, "msg": message}) for message in messages]
 
 
 def place(path: KeyPath, lines: Lines) -> str:

@@ -8,24 +8,37 @@ from typing import Any
 
 from titleholder.errors import SpecError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.training import Candidate
+from titleholder.spec.training import MEDIAN_LOSSES, Candidate
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
 
 
+QUANTILE_PARAMETERS = {
+    "QuantileRegressor": ("", "", "quantile"),
+    "HistGradientBoostingRegressor": ("loss", "quantile", "quantile"),
+    "GradientBoostingRegressor": ("loss", "quantile", "alpha"),
+    "LGBMRegressor": ("objective", "quantile", "alpha"),
+    "XGBRegressor": ("objective", "reg:quantileerror", "quantile_alpha"),
+}
+"""Of classes that learn a quantile: the parameter of the loss and its value, and the parameter of the quantile."""
+
+
 def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any:
     """An unfitted estimator with the candidate's parameters, `params` before those of the spec.
 
-    The seed, one thread, the categorical columns and the declared directions are set where the class takes them.
+    The seed, one thread, the categorical columns and the declared directions are set where the class takes them, and
+    where a quantile is predicted, its loss and that quantile.
 
     Raises:
         SpecError: when the class cannot be imported, does not take a parameter, cannot keep to declared directions, or
-            is to classify and gives no probabilities.
+            is to classify and gives no probabilities, or is to predict a quantile and learns something else.
     """
     cls = import_estimator(candidate.estimator)
     accepted = accepted_parameters(cls)
     given = {**_repeatable(cls, accepted, spec.training.seed), **candidate.params, **params}
+    if (quantile := spec.judgement.predicted_quantile) is not None:
+        given = {**_quantile_parameters(spec, cls, accepted, quantile, given), **given}
     if "categorical_features" in accepted and "categorical_features" not in given:
         given |= _categorical_columns(spec, candidate)
     if candidate.increasing or candidate.decreasing:
@@ -77,6 +90,29 @@ def _repeatable(cls: type, accepted: set[str], seed: int) -> dict[str, Any]:
     if not cls.__module__.startswith("sklearn."):
         fixed["n_jobs"] = 1
     return {name: value for name, value in fixed.items() if name in accepted}
+
+
+def _quantile_parameters(
+    spec: ModelSpec, cls: type, accepted: set[str], quantile: float, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The loss and the quantile to learn, where it is known how the class takes them."""
+    if cls.__name__ in QUANTILE_PARAMETERS:
+        loss, value, level = QUANTILE_PARAMETERS[cls.__name__]
+        implied = {**({loss: value} if loss else {}), level: quantile}
+        median = quantile == 0.5 and given.get(loss) in MEDIAN_LOSSES
+        if not median and given.get(level, quantile) != quantile:
+            raise SpecError(
+                f"{spec.name}: {cls.__name__}: {level}: {given[level]} contradicts judgement.quantile {quantile:g}"
+            )
+        return implied
+    if "quantile" in accepted:
+        return {"quantile": quantile}
+    if cls.__module__.startswith("sklearn.") and quantile != 0.5:
+        raise SpecError(
+            f"{spec.name}: {cls.__name__} does not learn a quantile, which judgement.metric: "
+            f"{spec.judgement.metric} judges; choose one of {', '.join(QUANTILE_PARAMETERS)}"
+        )
+    return {}
 
 
 def _categorical_columns(spec: ModelSpec, candidate: Candidate) -> dict[str, Any]:

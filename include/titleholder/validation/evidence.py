@@ -154,6 +154,11 @@ class Evidence(BaseModel):
         return self.spec.task == "classification"
 
     @property
+    def quantile(self) -> float | None:
+        """The quantile that the scores predict; None where they predict a mean or a probability."""
+        return self.spec.judgement.predicted_quantile
+
+    @property
     def events(self) -> int:
         """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
         return events(self.spec, self.y)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from support.factories import rows, with_candidate
+from support.factories import a_regression, rows, with_candidate
 from support.training_cases import HGB, LINEAR, TREE, fitted, model_of, scores
 from titleholder.errors import SpecError
 from titleholder.training.estimators import import_estimator
@@ -134,3 +134,36 @@ def test_an_estimator_that_cannot_be_used_is_named(candidate: dict[str, Any], sa
 def test_the_class_at_a_path() -> None:
     assert import_estimator("sklearn.linear_model.LogisticRegression") is LogisticRegression
     assert import_estimator(HGB) is HistGradientBoostingClassifier
+
+
+@pytest.mark.parametrize(
+    ("estimator", "learned"),
+    [
+        ("sklearn.linear_model.QuantileRegressor", {"quantile": 0.9}),
+        ("sklearn.ensemble.HistGradientBoostingRegressor", {"loss": "quantile", "quantile": 0.9}),
+        ("sklearn.ensemble.GradientBoostingRegressor", {"loss": "quantile", "alpha": 0.9}),
+    ],
+)
+def test_a_candidate_learns_the_quantile_that_is_judged(estimator: str, learned: dict[str, object]) -> None:
+    spec = a_regression(
+        judgement__metric="pinball", judgement__quantile=0.9, training__candidates={"it": {"estimator": estimator}}
+    )
+    params = model_of(spec).get_params()
+    assert {key: params[key] for key in learned} == learned
+
+
+def test_a_candidate_that_learns_a_mean_is_refused_for_a_quantile() -> None:
+    spec = a_regression(
+        judgement__metric="pinball",
+        judgement__quantile=0.9,
+        training__candidates={"it": {"estimator": "sklearn.linear_model.Ridge"}},
+    )
+    with pytest.raises(SpecError, match="Ridge does not learn a quantile, which judgement.metric: pinball judges"):
+        model_of(spec)
+
+
+def test_the_alpha_of_gradient_boosting_is_its_quantile() -> None:
+    candidate = {"estimator": "sklearn.ensemble.GradientBoostingRegressor", "params": {"alpha": 0.5}}
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, training__candidates={"it": candidate})
+    with pytest.raises(SpecError, match="alpha: 0.5 contradicts judgement.quantile 0.9"):
+        model_of(spec)
