@@ -9,7 +9,7 @@ import typer
 
 from titleholder.cli import backtest, decisions, local_stack, verify
 from titleholder.cli.console import AsJson, out, print_error, print_json, print_table
-from titleholder.errors import TitleholderError
+from titleholder.errors import SpecError, TitleholderError
 from titleholder.spec.loader import load_specs
 
 app = typer.Typer(
@@ -31,8 +31,18 @@ def main() -> None:
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models, and the errors of the specs that cannot be read."""
+    """List the models, and the errors of the specs that cannot be read or whose candidates cannot be made.
+
+    Estimators are imported for it, but nothing is trained.
+    """
+    from titleholder.training import estimators
+
     specs = load_specs()
+    unfit = {name: estimators.faults(spec) for name, spec in specs.models.items()}
+    errors = {
+        **specs.errors,
+        **{name: SpecError("\n  ".join([f"{name}.yaml:", *found])) for name, found in unfit.items() if found},
+    }
     rows = [
         {
             "model": s.name,
@@ -46,12 +56,12 @@ def models(as_json: AsJson = False) -> None:
         for s in specs.models.values()
     ]
     if as_json:
-        print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
+        print_json({"models": rows, "errors": {name: str(e) for name, e in errors.items()}})
     else:
         print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
-        for error in specs.errors.values():
+        for error in errors.values():
             print_error(error)
-    if specs.errors:
+    if errors:
         raise typer.Exit(2)
 
 

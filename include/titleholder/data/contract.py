@@ -137,8 +137,12 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
 def _target_checks(spec: ModelSpec) -> list[Check]:
     number = _typed(types.is_numeric_dtype, "a number", gaps=spec.columns.accepted is not None)
     if spec.task == "regression":
+        either = Check(
+            lambda s: not types.is_bool_dtype(s.dropna().infer_objects().dtype) or not len(s.dropna()),
+            error="is true or false; a regression needs numbers: set `task: classification`, or return a number",
+        )
         finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
-        return [number, Check(finite, error="is infinite")]
+        return [number, either, Check(finite, error="is infinite")]
     binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
     return [number, Check(binary, error="is neither 0 nor 1")]
 

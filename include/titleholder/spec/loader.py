@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ import yaml
 from pydantic import ValidationError
 
 from titleholder.errors import SpecError, UsageError
-from titleholder.spec import messages
+from titleholder.spec import class_source, messages
 from titleholder.spec.messages import Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
 from titleholder.spec.sql import PARAMETERS
+from titleholder.spec.types import CLASS_PATH
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """Where a clone of the repository keeps its models: `include/models`."""
@@ -109,11 +110,27 @@ def load_spec(path: Path) -> ModelSpec:
         spec = ModelSpec.model_validate_json(json.dumps({**data, "sql": sql}, default=str))
     except ValidationError as error:
         faults += messages.faults(error, lines)
+    faults += _estimator_faults(data, lines)
     if faults:
         raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
     if spec.name != path.stem:
         raise SpecError(f"{path.name}: name: {spec.name!r} must equal the file's name, {path.stem!r}")
     return spec
+
+
+def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
+    """What the sources of the candidates' classes say against them; the validation of the spec reports other faults."""
+    training = data.get("training")
+    candidates = training.get("candidates") if isinstance(training, dict) else None
+    for name, candidate in candidates.items() if isinstance(candidates, dict) else ():
+        path = candidate.get("estimator") if isinstance(candidate, dict) else None
+        if isinstance(path, str) and CLASS_PATH.fullmatch(path):
+            given = [
+                key for part in ("params", "search") if isinstance(candidate.get(part), dict) for key in candidate[part]
+            ]
+            key = ("training", "candidates", str(name), "estimator")
+            where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
+            yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:

@@ -6,9 +6,13 @@ import importlib
 import inspect
 from typing import Any
 
+from sklearn.base import is_classifier, is_regressor
+
 from titleholder.errors import SpecError
+from titleholder.spec.class_source import nearest, not_installed, unknown_parameters, wrong_task
+from titleholder.spec.metrics import Task
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.training import MEDIAN_LOSSES, Candidate
+from titleholder.spec.training import MEDIAN_LOSSES, Candidate, Range
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
@@ -32,7 +36,8 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
 
     Raises:
         SpecError: when the class cannot be imported, does not take a parameter, cannot keep to declared directions, or
-            is to classify and gives no probabilities, or is to predict a quantile and learns something else.
+            is for the other task, is to classify and gives no probabilities, or is to predict a quantile and learns
+            something else.
     """
     cls = import_estimator(candidate.estimator)
     accepted = accepted_parameters(cls)
@@ -43,14 +48,34 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
         given |= _categorical_columns(spec, candidate)
     if candidate.increasing or candidate.decreasing:
         given[_directions_parameter(candidate, accepted)] = _directions(spec, candidate)
+    if unknown := unknown_parameters(candidate.estimator, [*candidate.params, *params], _named_parameters(cls)):
+        raise SpecError(f"{spec.name}: {unknown[0]}")
     try:
         estimator = cls(**given)
     except TypeError as error:
         takes = ", ".join(sorted(accepted))
         raise SpecError(f"{spec.name}: {candidate.estimator}: {error}; it takes {takes}") from None
+    own = _task_of(estimator)
+    if own and own != spec.task:
+        raise SpecError(f"{spec.name}: {wrong_task(candidate.estimator, own, spec.task)}")
     if spec.task == "classification" and not hasattr(estimator, "predict_proba"):
         raise SpecError(f"{spec.name}: {candidate.estimator} has no predict_proba; choose a probabilistic classifier")
     return estimator
+
+
+def faults(spec: ModelSpec) -> list[str]:
+    """What is wrong with the candidates' classes and the names of their parameters, found by importing and making them.
+
+    A sentence for each candidate that cannot be trained as the spec says; nothing is fitted.
+    """
+    found = []
+    for name, candidate in spec.training.candidates.items():
+        searched = {key: space.low if isinstance(space, Range) else space[0] for key, space in candidate.search.items()}
+        try:
+            create(spec, candidate, searched)
+        except SpecError as error:
+            found.append(f"training.candidates.{name}: {str(error).removeprefix(f'{spec.name}: ')}")
+    return found
 
 
 def import_estimator(path: str) -> type:
@@ -65,10 +90,15 @@ def import_estimator(path: str) -> type:
     module, _, name = path.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        library = path.partition(".")[0]
+        why = not_installed(library) if error.name == library else f"cannot be imported: {error}"
+        raise SpecError(f"estimator {path}: {why}") from None
     except ImportError as error:
         raise SpecError(f"estimator {path}: cannot be imported: {error}") from None
     except AttributeError:
-        raise SpecError(f"estimator {path}: module {module} has no class {name}") from None
+        close = nearest(name, dir(importlib.import_module(module)))
+        raise SpecError(f"estimator {path}: module {module} has no class {name}{close}") from None
     if not inspect.isclass(cls):
         raise SpecError(f"estimator {path}: is a {type(cls).__name__}, not a class")
     return cls
@@ -82,6 +112,20 @@ def accepted_parameters(cls: type) -> set[str]:
     inherited = (p for owner in inspect.getmro(cls) for p in inspect.signature(owner).parameters.values())
     names = {p.name for p in inherited if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     return names | {"monotone_constraints"}  # LightGBM and XGBoost, which take any name, call it so
+
+
+def _task_of(estimator: Any) -> Task | None:
+    """The task that an estimator says it is for; None where it says neither."""
+    try:
+        return "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
+    except AttributeError:  # it is no scikit-learn estimator, which the pipeline reports
+        return None
+
+
+def _named_parameters(cls: type) -> set[str]:
+    """Names of the constructor's parameters; none where it takes others too."""
+    own = inspect.signature(cls).parameters
+    return set() if any(p.kind == p.VAR_KEYWORD for p in own.values()) else set(own)
 
 
 def _repeatable(cls: type, accepted: set[str], seed: int) -> dict[str, Any]:

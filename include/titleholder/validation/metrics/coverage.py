@@ -27,7 +27,7 @@ class Beyond(NamedTuple):
 
     >>> found = Beyond.of(Sample(np.array([1.0, 2.0, 3.0, 9.0])), np.full(4, 4.0), quantile=0.9)
     >>> found.rows, round(found.ratio.estimate, 3), found.coverage(0.95).text(".2f")
-    (1.0, 2.5, '0.75 [0.29, 0.97]')
+    (1.0, 2.5, '0.75 [0.28, 0.97]')
     """
 
     sample: Sample
