@@ -23,28 +23,27 @@ HOPS = 5
 
 
 class ClassSource(NamedTuple):
-    """The definition of a class, and the dotted path of its module."""
+    """What the definition of a class says: its name, the parameters of its constructor, and the task that it is for.
+
+    `parameters` is empty where they cannot be seen, such as behind **kwargs; `task` is None where neither its name nor
+    those of its bases say it.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    task: Task | None
+
+
+class Import(NamedTuple):
+    """What binds a name to one of another module: `from ..module import name`, with the number of dots."""
 
     module: str
-    definition: ast.ClassDef
+    name: str
+    level: int
 
-    @property
-    def parameters(self) -> list[str]:
-        """Names of its constructor's parameters; empty where they cannot be seen, such as behind **kwargs."""
-        constructors = (n for n in self.definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
-        given = next((constructor.args for constructor in constructors), None)
-        if given is None or given.kwarg or given.vararg:
-            return []
-        return [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)][1:]
 
-    @property
-    def task(self) -> Task | None:
-        """What its name and those of its bases say; None where they do not, or where it may be either."""
-        names = [self.definition.name, *(ast.unparse(base) for base in self.definition.bases)]
-        classifies, predicts = (any(word in name for name in names) for word in ("Classifier", "Regressor"))
-        if classifies == predicts:
-            return None
-        return "classification" if classifies else "regression"
+Binding = ClassSource | Import | None
+"""None: something else, such as a function or an assignment."""
 
 
 def faults(path: str, parameters: Iterable[str], task: object) -> list[str]:
@@ -100,7 +99,7 @@ class _MissingError(Exception):
 
 def _wrong_task(found: ClassSource, task: object) -> Iterator[str]:
     if found.task and task in ("classification", "regression") and found.task != task:
-        yield wrong_task(found.definition.name, found.task, task)
+        yield wrong_task(found.name, found.task, task)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -123,15 +122,12 @@ def _find(module: str, name: str, hops: int) -> ClassSource | None:
             return None
         raise _MissingError(f"module {module} has no class {name}{nearest(name, bound)}")
     node = bound[name]
-    if isinstance(node, ast.ClassDef):
-        return ClassSource(module, node)
-    if not isinstance(node, ast.ImportFrom):
-        return None
-    original = next(alias.name for alias in node.names if name in (alias.asname, alias.name))
+    if not isinstance(node, Import):
+        return node
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
     above = package[: len(package) - (node.level - 1)] if node.level else []
     try:
-        return _find(".".join([*above, *([node.module] if node.module else [])]), original, hops - 1)
+        return _find(".".join([*above, *([node.module] if node.module else [])]), node.name, hops - 1)
     except _MissingError:
         return None  # the library's own affair, such as a module that is compiled
 
@@ -170,23 +166,43 @@ def _beside(file: Path, name: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _bindings(file: Path) -> tuple[dict[str, ast.stmt], bool]:
-    """The statements that bind each name at the top level, and whether these are all that the module has."""
+def _bindings(file: Path) -> tuple[dict[str, Binding], bool]:
+    """What each name of a module is bound to at the top level, and whether these are all that it has."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return {}, False
-    bound: dict[str, ast.stmt] = {}
+    bound: dict[str, Binding] = {}
     complete = True
     for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            bound[node.name] = node
+        if isinstance(node, ast.ClassDef):
+            bound[node.name] = ClassSource(node.name, _parameters(node), _task(node))
+        elif isinstance(node, ast.FunctionDef):
+            bound[node.name] = None
             complete = complete and node.name != "__getattr__"
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            bound |= {alias.asname or alias.name.partition(".")[0]: node for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            bound |= {a.asname or a.name: Import(node.module or "", a.name, node.level) for a in node.names}
             complete = complete and all(alias.name != "*" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            bound |= {alias.asname or alias.name.partition(".")[0]: None for alias in node.names}
         elif isinstance(node, ast.Assign):
-            bound |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+            bound |= {target.id: None for target in node.targets if isinstance(target, ast.Name)}
         elif not isinstance(node, ast.Expr | ast.AnnAssign):
             complete = False  # if, try, with: names may be bound inside
     return bound, complete
+
+
+def _parameters(definition: ast.ClassDef) -> tuple[str, ...]:
+    constructors = (n for n in definition.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
+    given = next((constructor.args for constructor in constructors), None)
+    if given is None or given.kwarg or given.vararg:
+        return ()
+    return tuple(a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs))[1:]
+
+
+def _task(definition: ast.ClassDef) -> Task | None:
+    names = [definition.name, *(ast.unparse(base) for base in definition.bases)]
+    classifies, predicts = (any(word in name for name in names) for word in ("Classifier", "Regressor"))
+    if classifies == predicts:
+        return None
+    return "classification" if classifies else "regression"
