@@ -7,9 +7,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -100,6 +101,29 @@ def print_table(title: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(Text(", ".join(v) if isinstance(v, list) else str(v)) for v in row.values()))
     out.print(table)
+
+
+def interrupted(standing: str) -> NoReturn:
+    """End a command after Ctrl-C with exit code 130, saying what stands."""
+    err.print(f"Interrupted: {standing}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(130)
+
+
+def interruptible(command: Callable[..., None], standing: str = "nothing was decided.") -> Callable[..., None]:
+    """The command, which after Ctrl-C says what stands, unless it has said so itself.
+
+    >>> interruptible(print)("as before")
+    as before
+    """
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            interrupted(standing)
+
+    return run
 
 
 def user() -> str:

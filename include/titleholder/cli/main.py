@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from titleholder.cli import backtest, decisions, local_stack, verify
-from titleholder.cli.console import AsJson, out, print_error, print_json, print_table
+from titleholder.cli.console import AsJson, interruptible, out, print_error, print_json, print_table
 from titleholder.errors import SpecError, TitleholderError
 from titleholder.spec.loader import load_specs
 
@@ -20,7 +22,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; an error of this package ends it with its message and exit code, without a traceback."""
+    """Run the command; an error of this package ends it with its message and exit code, without a traceback.
+
+    Of the libraries' warnings people see none: `python -W default -m titleholder.cli.main` shows them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     local_stack.use_addresses()
     try:
         app()
@@ -87,7 +95,7 @@ for command in (
     verify.leaktest,
     backtest.backtest,
 ):
-    app.command()(command)
+    app.command()(interruptible(command))
 local_stack.register(app)
 
 

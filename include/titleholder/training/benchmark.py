@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from titleholder.errors import TrainingError
+from titleholder.errors import TrainingError, one_line
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
 from titleholder.training.pipeline import MAX_CATEGORIES
@@ -45,7 +45,7 @@ def fit(frame: pd.DataFrame, spec: ModelSpec) -> Pipeline:
             scorecard = SCORECARDS[spec.task] if spec.judgement.predicted_quantile is None else OF_A_QUANTILE
             return fit_pipeline(spec, scorecard, {}, rows.at(_kept(rows.X, spec)))
     except Exception as error:  # whatever scikit-learn raises: the challenger may do without what this one needs
-        raise TrainingError(f"{spec.name}: the untuned benchmark does not fit: {error}") from error
+        raise TrainingError(f"{spec.name}: the untuned benchmark does not fit: {one_line(error)}") from error
 
 
 def _kept(X: pd.DataFrame, spec: ModelSpec) -> Positions:
