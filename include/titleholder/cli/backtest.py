@@ -142,9 +142,7 @@ def _what_if(result: Backtest) -> Table:
     for trial in result.what_if:
         table.add_row(
             trial.setting.rule,
-            formatting.exact(trial.setting.tolerated_loss)
-            if trial.setting.rule != "sequential"
-            else formatting.NOTHING,
+            trial.setting.tolerated(result.metric),
             formatting.exact(trial.setting.minimum_gain),
             formatting.exact(trial.setting.confidence),
             str(len(trial.changed)),

@@ -110,7 +110,8 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
         ]
         for s in looks
     )
-    yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
+    events = "events" if METRICS[verdict.metric].task == "classification" else "rows"
+    yield from _table(["as of", "cohorts", events, "gain", "interval"], rows)
 
 
 def _metrics(verdict: Verdict) -> Iterator[str]:

@@ -148,6 +148,12 @@ class Judgement(StrictModel):
         return METRICS[self.metric].tolerated_loss / 10 if given is None else given
 
     @property
+    def segment_tolerance(self) -> float:
+        """What a challenger may lose in a segment, in the unit of `tolerance`."""
+        given = self.checks.segments.tolerance
+        return METRICS[self.metric].tolerated_loss * 2 if given is None else given
+
+    @property
     def missing_loss(self) -> float:
         """What a challenger may lose where one feature is missing, in the unit of `tolerance`."""
         given = self.checks.missing_inputs.loss

@@ -164,6 +164,11 @@ class Evidence(BaseModel):
         return events(self.spec, self.y)
 
     @property
+    def counted(self) -> str:
+        """What `events` are called."""
+        return "events" if self.classification else "rows"
+
+    @property
     def measurable(self) -> bool:
         """Whether a metric can be computed: two rows, and of a classification both classes."""
         return measurable(self.spec, self.y)

@@ -120,9 +120,7 @@ def _cohort_calibration(evidence: Evidence) -> Finding:
     judged = [c for c in cohorts if _events(evidence, c) >= rule.minimum_events]
     counts: dict[str, float] = {"judged": len(judged), "too_few": len(cohorts) - len(judged)}
     if not judged:
-        what = (
-            "events" if evidence.classification else "rows" if evidence.quantile is None else "rows beyond the quantile"
-        )
+        what = evidence.counted if evidence.quantile is None else "rows beyond the quantile"
         return not_applicable(f"No {rule.period} has {rule.minimum_events} {what}.", counts)
     ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
