@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -40,19 +40,21 @@ def violations(
     single = frame.loc[:, ~frame.columns.duplicated()]
     rows = _row_violations(single, spec, spans) if to_train else ()
     cells = _cell_violations(single, spec, spans, as_of)
-    return [*_column_diff(frame, spec), *cells, *_outcome_violations(single, spec), *rows]
+    differences = filter(None, [column_difference(list(frame.columns), spec)])
+    return [*differences, *cells, *_outcome_violations(single, spec), *rows]
 
 
-def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
-    """Missing and unexpected columns as a diff: `-` was expected, `+` was found."""
+def column_difference(returned: Sequence[str], spec: ModelSpec) -> str:
+    """Missing and unexpected columns as a diff: `-` was expected, `+` was found; empty where there are none."""
     expected = spec.columns.all
-    missing = [c for c in expected if c not in frame]
-    extra = [str(c) for c in frame if c not in expected]
-    twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
+    missing = [c for c in expected if c not in returned]
+    extra = [str(c) for c in dict.fromkeys(returned) if c not in expected]
+    twice = [str(c) for c in dict.fromkeys(returned) if list(returned).count(c) > 1]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
     lines += [f"+ {c}   (occurs twice)" for c in twice]
-    if lines:
-        yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
+    if not lines:
+        return ""
+    return "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
 
 
 def _nearest(name: str, others: list[str]) -> str:
