@@ -66,7 +66,7 @@ def models(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"models": rows, "errors": {name: str(e) for name, e in errors.items()}})
     else:
-        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
+        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows], ["candidates"])
         for error in errors.values():
             print_error(error)
     if errors:
