@@ -17,9 +17,15 @@ def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
         values = frame[c]
         if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
             values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
-        values = values.astype(object)
-        columns[c] = values.where(values.isna(), values.astype(str)).fillna(np.nan)
+        columns[c] = _as_text(values)
     return pd.DataFrame(columns, index=frame.index)
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    """The values as text, each distinct one made once; a gap is NaN."""
+    codes, distinct = pd.factorize(values)
+    texts = np.array([*map(str, distinct), np.nan], dtype=object)  # the code of a gap is -1
+    return pd.Series(texts[codes], index=values.index, dtype=object)
 
 
 def weights(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64] | None:

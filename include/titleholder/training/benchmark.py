@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 from titleholder.errors import TrainingError, one_line
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
+from titleholder.training.folds import Positions, TrainingRows
 from titleholder.training.pipeline import MAX_CATEGORIES
-from titleholder.training.search import Positions, TrainingRows, fit_pipeline
+from titleholder.training.search import fit_pipeline
 
 ROWS = 100_000
 """At most so many training rows, spread evenly over them."""

@@ -32,18 +32,22 @@ def build(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Pipe
     missing.
     """
     estimator = estimators.create(spec, candidate, params)
-    encoding = _encoding(candidate, estimator)
-    return Pipeline([("prepare", _preparation(spec, encoding)), ("model", estimator)])
+    return Pipeline([("prepare", preparation(spec, encoding_of(candidate, estimator))), ("model", estimator)])
 
 
-def score(pipeline: Pipeline, X: pd.DataFrame, spec: ModelSpec) -> Array:
-    """The probability of class 1, or the predicted value; float64 of shape (rows,)."""
+def score(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
+    """The probability of class 1, or the predicted value, by a fitted model; float64 of shape (rows,)."""
     with threadpool_limits(1):
-        out = pipeline.predict_proba(X)[:, 1] if spec.task == "classification" else pipeline.predict(X)
+        out = model.predict_proba(X)[:, 1] if spec.task == "classification" else model.predict(X)
     return np.asarray(out, dtype=np.float64)
 
 
-def _encoding(candidate: Candidate, estimator: Any) -> Encoding:
+def encoding_of(candidate: Candidate, estimator: Any) -> Encoding:
+    """How the columns are prepared for an estimator: as the spec says, else by whether it takes missing values.
+
+    Raises:
+        SpecError: when it is no scikit-learn estimator.
+    """
     if candidate.encoding != "auto":
         return candidate.encoding
     try:
@@ -54,7 +58,8 @@ def _encoding(candidate: Candidate, estimator: Any) -> Encoding:
         ) from None
 
 
-def _preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
+def preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
+    """The unfitted preparation of the feature columns; numbers first."""
     numbers, categories = _tree_steps() if encoding == "tree" else _linear_steps()
     steps = [
         ("numeric", numbers, list(spec.columns.numeric)),

@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import optuna
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
-from titleholder.data import features
-from titleholder.errors import SpecError, TitleholderError, TrainingError, one_line
+from titleholder.errors import TitleholderError, TrainingError, one_line
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate, Range
-from titleholder.training.pipeline import build, score
+from titleholder.training.folds import (
+    Fold,
+    Positions,
+    PreparedFolds,
+    TrainingRows,
+    filled_for_fit,
+    fit_weights,
+    time_folds,
+)
+from titleholder.training.pipeline import build
 from titleholder.validation import metrics
 
-Positions = NDArray[np.intp]
 T = TypeVar("T")
-Fold = tuple[Positions, Positions]
-"""Positions of training rows, and of test rows."""
 
 
 class OutOfFold(NamedTuple):
@@ -80,29 +83,6 @@ class Start(NamedTuple):
 
 
 COLD = Start()
-
-
-class TrainingRows(NamedTuple):
-    """The design matrix of n rows, their outcomes, and their weights where the spec names a column of them.
-
-    >>> rows = TrainingRows(pd.DataFrame({"amount": [1.0, 2.0, 3.0]}), np.array([0.0, 1.0, 0.0]), None)
-    >>> rows.at(np.array([2, 0])).X["amount"].tolist()
-    [3.0, 1.0]
-    """
-
-    X: pd.DataFrame
-    y: metrics.Array
-    weights: metrics.Array | None
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, spec: ModelSpec) -> Self:
-        """These rows of a snapshot."""
-        return cls(features.design_matrix(frame, spec), features.target(frame, spec), features.weights(frame, spec))
-
-    def at(self, rows: Positions) -> Self:
-        """The rows at these positions."""
-        weights = None if self.weights is None else self.weights[rows]
-        return self._replace(X=self.X.iloc[rows], y=self.y[rows], weights=weights)
 
 
 def fit(
@@ -160,28 +140,6 @@ def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) ->
     return sorted(scored, key=score, reverse=METRICS[spec.search_metric].greater_is_better)
 
 
-def time_folds(event_time: pd.Series, folds: int) -> Iterator[Fold]:
-    """Expanding-window folds in the order of time: every test row is later than every training row of its fold.
-
-    The rows are cut at moments into `folds` + 1 stretches of about equal size; rows of one moment are never parted.
-
-    Raises:
-        TrainingError: when there are too few distinct moments for that many folds.
-    """
-    times = event_time.to_numpy()
-    ordered = np.sort(times)
-    cuts = [ordered[len(ordered) * k // (folds + 1)] for k in range(1, folds + 1)]
-    if ordered[0] == cuts[0] or len(set(cuts)) < folds:
-        raise TrainingError(
-            f"training.search.folds: {folds} folds need {folds + 1} stretches of about equal size, which the "
-            f"{len(np.unique(times))} distinct event times of the training window do not give; use fewer folds or a "
-            "longer window"
-        )
-    for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-        test = (times >= start) if end is None else (times >= start) & (times < end)
-        yield np.flatnonzero(times < start), np.flatnonzero(test)
-
-
 def _search(
     spec: ModelSpec,
     candidate: Candidate,
@@ -195,13 +153,14 @@ def _search(
     With the best trial's predictions.
     """
     trials: list[dict[str, Any]] = []
+    prepared = PreparedFolds(spec, candidate, rows, folds)
     tests, predicted = np.concatenate([test for _, test in folds]), np.empty(0)
     count = spec.training.search.trials if candidate.search else 1
 
     def evaluate(params: dict[str, Any]) -> float:
         nonlocal predicted
-        each = [_fold_predictions(spec, candidate, params, rows, fold) for fold in folds]
-        scores = [_fold_score(spec, rows.at(test), p) for (_, test), p in zip(folds, each, strict=True)]
+        each = list(prepared.predictions(params))
+        scores = prepared.scores(each)
         trials.append({"params": params, "score": float(np.mean(scores)), "folds": scores})
         if ranked(trials, spec, lambda trial: trial["score"])[0] is trials[-1]:
             predicted = np.concatenate(each)
@@ -272,34 +231,13 @@ def _suggest(trial: optuna.Trial, candidate: Candidate) -> dict[str, Any]:
     return chosen
 
 
-def _fold_predictions(
-    spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows, fold: Fold
-) -> metrics.Array:
-    train, test = (rows.at(positions) for positions in fold)
-    if spec.task == "classification" and min(len(np.unique(train.y)), len(np.unique(test.y))) < 2:
-        raise TrainingError(
-            f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
-            "use fewer folds (training.search.folds) or a longer training window"
-        )
-    return score(fit_pipeline(spec, candidate, params, train), test.X, spec)
-
-
-def _fold_score(spec: ModelSpec, test: TrainingRows, predicted: metrics.Array) -> float:
-    return metrics.compute(spec.search_metric, test.y, predicted, spec.judgement, test.weights)
-
-
 def fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], rows: TrainingRows) -> Pipeline:
     """The candidate's pipeline with these parameters, fitted on these rows.
-
-    A numeric column without any value is fitted as a constant: some trees fail on it otherwise.
 
     Raises:
         SpecError: when the estimator cannot be fitted with weights and the spec names a column of them.
     """
-    empty = [c for c in spec.columns.numeric if rows.X[c].isna().all()]
     pipeline = build(spec, candidate, params)
-    weights = {} if rows.weights is None else {"model__sample_weight": rows.weights}
-    if weights and not has_fit_parameter(pipeline.named_steps["model"], "sample_weight"):
-        raise SpecError(f"{spec.name}: columns.weight: {candidate.estimator} cannot be fitted with weights")
-    labels = rows.y.astype(np.int64) if spec.task == "classification" else rows.y
-    return pipeline.fit(rows.X.assign(**dict.fromkeys(empty, 0.0)), labels, **weights)
+    weights = fit_weights(spec, candidate, pipeline.named_steps["model"], rows.weights)
+    filled, labels = filled_for_fit(rows.X, spec), rows.labels(spec)
+    return pipeline.fit(filled, labels, **{f"model__{name}": value for name, value in weights.items()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,48 +16,8 @@ from support.factories import a_regression, a_spec, rows, with_candidate
 from support.training_cases import HGB, LINEAR, fitted, scores
 from titleholder.data import features
 from titleholder.errors import TrainingError
-from titleholder.training import pipeline, search
+from titleholder.training import folds, pipeline, search
 from titleholder.validation import metrics
-
-
-def moments(values: list[int]) -> pd.Series:
-    return pd.Series(pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(values, unit="D"))
-
-
-@given(st.lists(st.integers(0, 60), min_size=5, max_size=80), st.integers(2, 6))
-def test_folds_never_test_on_the_past_and_never_part_a_moment(days: list[int], folds: int) -> None:
-    times = moments(days)
-    try:
-        made = list(search.time_folds(times, folds))
-    except TrainingError:
-        assert len(set(days)) < len(days) or len(days) <= folds  # distinct moments always do
-        return
-    assert len(made) == folds
-    for train, test in made:
-        assert times.iloc[train].max() < times.iloc[test].min()
-    for (train, test), (wider, _) in itertools.pairwise(made):
-        assert sorted([*train, *test]) == sorted(wider)
-    assert sorted([*made[-1][0], *made[-1][1]]) == list(range(len(days)))
-
-
-def test_distinct_moments_are_cut_into_even_stretches_whatever_their_order() -> None:
-    times = moments(list(np.random.default_rng(0).permutation(100)))
-    made = list(search.time_folds(times, 4))
-    assert [(len(train), len(test)) for train, test in made] == [(20, 20), (40, 20), (60, 20), (80, 20)]
-
-
-def test_rows_of_one_moment_stay_together() -> None:
-    times = moments([0] * 10 + [1] * 10 + [2] * 30)
-    (train, test), (wider, last) = search.time_folds(times, 2)
-    assert (list(train), list(test)) == (list(range(10)), list(range(10, 20)))
-    assert (list(wider), list(last)) == (list(range(20)), list(range(20, 50)))
-
-
-@pytest.mark.parametrize("days", [[0] * 50, [0] * 30 + [1] * 20, [0] * 10 + [1] * 40, [0, 1, 2]])
-def test_more_folds_than_the_moments_allow_are_refused(days: list[int]) -> None:
-    said = rf"training\.search\.folds: 4 folds need 5 stretches .* {len(set(days))} distinct event times .*; use fewer folds"
-    with pytest.raises(TrainingError, match=said):
-        list(search.time_folds(moments(days), 4))
 
 
 def test_an_estimator_that_fails_to_fit_says_why() -> None:
@@ -256,7 +215,7 @@ def test_an_error_metric_is_searched_downwards() -> None:
 def test_the_fold_scores_are_those_of_models_trained_on_the_past() -> None:
     spec = a_spec(training__search={"folds": 2, "metric": "roc_auc"}, training__candidates={"it": LINEAR})
     frame, expected = rows(), []
-    for train, test in search.time_folds(frame["issued_at"], 2):
+    for train, test in folds.time_folds(frame["issued_at"], 2):
         model = pipeline.build(spec, spec.training.candidates["it"], {})
         X = features.design_matrix(frame, spec)
         model.fit(X.iloc[train], frame["bad"].iloc[train])
@@ -267,7 +226,7 @@ def test_the_fold_scores_are_those_of_models_trained_on_the_past() -> None:
     np.testing.assert_allclose(found.fold_scores, expected, atol=1e-12)
     assert found.out_of_fold is not None
     np.testing.assert_array_equal(
-        found.out_of_fold.rows, np.concatenate([t for _, t in search.time_folds(frame["issued_at"], 2)])
+        found.out_of_fold.rows, np.concatenate([t for _, t in folds.time_folds(frame["issued_at"], 2)])
     )
     np.testing.assert_allclose(found.out_of_fold.scores[-len(p) :], p)
 
@@ -277,8 +236,8 @@ def test_the_predictions_of_the_folds_are_those_of_the_best_trial() -> None:
     found = search.fit(frame, spec, "line")
     assert len({trial["score"] for trial in found.trials}) > 1
     assert found.out_of_fold is not None
-    parts = np.split(found.out_of_fold.scores, [len(next(search.time_folds(frame["issued_at"], 2))[1])])
-    tests = [test for _, test in search.time_folds(frame["issued_at"], 2)]
+    parts = np.split(found.out_of_fold.scores, [len(next(folds.time_folds(frame["issued_at"], 2))[1])])
+    tests = [test for _, test in folds.time_folds(frame["issued_at"], 2)]
     scores = [
         metrics.compute("log_loss", frame["bad"].to_numpy(dtype=float)[test], p, spec.judgement)
         for test, p in zip(tests, parts, strict=True)

@@ -12,7 +12,7 @@ from support.factories import a_spec, rows
 from titleholder.data import features
 from titleholder.errors import SpecError
 from titleholder.spec.model import ModelSpec
-from titleholder.training import pipeline, search
+from titleholder.training import folds, pipeline, search
 from titleholder.validation import metrics
 
 LINE = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 500, "C": 1.0}}
@@ -48,7 +48,7 @@ def test_the_folds_are_scored_with_the_weights(metric: str) -> None:
     spec = weighted(search={"metric": metric, "folds": 2})
     frame = rows(spec, n=300).assign(exposure=np.random.default_rng(1).uniform(0.1, 9, 300))
     found = search.fit(frame, spec, "it")
-    train, test = list(search.time_folds(frame["issued_at"], 2))[-1]
+    train, test = list(folds.time_folds(frame["issued_at"], 2))[-1]
     again = pipeline.build(spec, spec.training.candidates["it"], {})
     X, y, w = features.design_matrix(frame, spec), frame["bad"].to_numpy(float), frame["exposure"].to_numpy()
     again.fit(X.iloc[train], y[train].astype(int), model__sample_weight=w[train])
