@@ -15,7 +15,7 @@ from adbc_driver_postgresql import dbapi
 from titleholder.data import contract, snapshots
 from titleholder.errors import ContractError, DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import columns_of, line_of, ordered, setting
+from titleholder.spec.sql import columns_of, line_of, ordered, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
 
 SYNTAX_ERROR = "42601"
@@ -147,11 +147,10 @@ def _explained(spec: ModelSpec, statement: str = "") -> Iterator[None]:
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         found = _diagnostics(error)
         said = ". ".join(found[part] for part in ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "MESSAGE_HINT") if part in found)
-        position, place = int(found.get("STATEMENT_POSITION", 0)), ""
+        position = int(found.get("STATEMENT_POSITION", 0))
         line = line_of(position, statement, spec.sql) if position else None
-        if line:
-            place = f", line {line} (`{spec.sql.splitlines()[line - 1].strip()}`)"
-        elif found.get("SQLSTATE") == SYNTAX_ERROR:  # such as a bracket that is never closed
+        place = quoted_line(line, spec.sql)
+        if not line and found.get("SQLSTATE") == SYNTAX_ERROR:  # such as a bracket that is never closed
             place = ", at its end,"
         kind = OutsideQueryError if position and not line else DataError
         raise kind(

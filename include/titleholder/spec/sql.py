@@ -74,6 +74,15 @@ def line_of(position: int, statement: str, sql: str) -> int | None:
     return blank + body[:within].count("\n") + 1
 
 
+def quoted_line(line: int | None, sql: str) -> str:
+    """`, line 3 (...)` with the text of that line of `sql`; empty for None.
+
+    >>> quoted_line(2, "select a\\n  from t")
+    ', line 2 (`from t`)'
+    """
+    return f", line {line} (`{sql.splitlines()[line - 1].strip()}`)" if line else ""
+
+
 def by_day(sql: str, event_time: str, where: str | None = None) -> str:
     """A query for the number of rows of `sql` by the day of their event; of those only whose column `where` is true."""
     day, some = f"date_trunc('day', {quoted(event_time)}::timestamptz)", f"WHERE {quoted(where)} " if where else ""
