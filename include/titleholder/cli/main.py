@@ -1,4 +1,7 @@
-"""The `titleholder` command. Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down."""
+"""The `titleholder` command.
+
+Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 130 interrupted by Ctrl-C.
+"""
 
 from __future__ import annotations
 

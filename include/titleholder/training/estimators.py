@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
@@ -63,13 +64,14 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
     return estimator
 
 
-def faults(spec: ModelSpec) -> list[str]:
+def faults(spec: ModelSpec, only: Sequence[str] = ()) -> list[str]:
     """What is wrong with the candidates' classes and the names of their parameters, found by importing and making them.
 
-    A sentence for each candidate that cannot be trained as the spec says; nothing is fitted.
+    A sentence for each candidate, or each of `only` these, that cannot be trained as the spec says. Nothing is fitted.
     """
     found = []
-    for name, candidate in spec.training.candidates.items():
+    for name in only or spec.training.candidates:
+        candidate = spec.training.candidates[name]
         searched = {key: space.low if isinstance(space, Range) else space[0] for key, space in candidate.search.items()}
         try:
             create(spec, candidate, searched)
