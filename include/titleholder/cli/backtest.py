@@ -84,13 +84,13 @@ def _day(text: str) -> date | None:
 
 
 def _print(result: Backtest, reports: list[str]) -> None:
-    from titleholder.cli.backtest_tables import month_table, what_if_table
+    from titleholder.cli.backtest_tables import period_table, what_if_table
     from titleholder.workflow.backtest.answer import answer
 
-    out.print(month_table(result, out.width))
-    if left_out := Counter(m.why for m in result.months if m.why):
+    out.print(period_table(result, out.width))
+    if left_out := Counter(m.why for m in result.periods if m.why):
         reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
-        out.print(Text(f"Dim months are not compared: {reasons}."))
+        out.print(Text(f"Dim {result.cadence.plural} are not compared: {reasons}."))
     out.print()
     out.print(what_if_table(result, out.width))
     out.print()

@@ -133,10 +133,10 @@ def history(
         for row in rows
         if row.id not in {r.id for r in rows_in_force}
     }
-    notes |= {number: f"Run this month again: {why}" for number, why in outdated.items()}
+    notes |= {number: f"Run it again: {why}" for number, why in outdated.items()}
     _print(f"{model}, lane {lane}", rows if everything else rows_in_force, as_json, notes)
     if outdated and not as_json:
-        err.print(f"For months to be run again: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
+        err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
 
 
 def champion(

@@ -88,8 +88,9 @@ def _checks(verdict: Verdict) -> Iterator[str]:
 
 
 def _evidence(verdict: Verdict) -> Iterator[str]:
+    """The evidence of the reign where it decides, under the rule `sequential`."""
     looks, reign = cumulative_looks(verdict), verdict.accumulated()
-    if reign is None:
+    if reign is None or verdict.rule != "sequential":
         return
     like = scale([reign.gain, reign.lower])
     yield from ("", "### Evidence of the reign", "")

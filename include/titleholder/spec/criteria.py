@@ -108,6 +108,7 @@ class Judgement(StrictModel):
     horizon: int | None = Field(default=None, ge=1, le=120)
     """Rule `sequential`: so many looks at a reign for which less evidence is enough; none is always valid alike."""
     minimum_events: int = Field(default=50, ge=1)
+    """Of the holdout, rows of the rarer class; of a regression, rows. `minimum_new_events`: the same of a look."""
     minimum_new_events: int = Field(default=20, ge=5)
     resamples: int = Field(default=1000, ge=100, le=100_000)
     floors: dict[str, float] = Field(default={})

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, Self
 
-from croniter import croniter
 from pydantic import field_validator, model_validator
 
+from titleholder.spec.cadence import fault
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
@@ -60,8 +60,8 @@ class ModelSpec(StrictModel):
     @field_validator("schedule")
     @classmethod
     def _a_cron(cls, value: str | None) -> str | None:
-        if value is not None and not croniter.is_valid(value):
-            raise ValueError("schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null")
+        if value is not None and (why := fault(value)):
+            raise ValueError(f"the schedule {why}, or null")
         return value
 
     @field_validator("sql")

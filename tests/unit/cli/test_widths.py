@@ -17,7 +17,7 @@ from localstack.cli import app as stack_app
 from support.backtest_cases import a_backtest
 from support.factories import REIGN, a_decision, a_recall, a_regression, a_verdict, result
 from support.specs import bent
-from titleholder.cli.backtest_tables import month_table, what_if_table
+from titleholder.cli.backtest_tables import period_table, what_if_table
 from titleholder.cli.console import Line, fitted
 from titleholder.cli.main import app
 from titleholder.cli.tables import decision_table
@@ -88,10 +88,10 @@ def test_decisions(width: int) -> None:
 def test_a_backtest(width: int, spec: Any) -> None:
     own = Setting(rule="sequential", tolerated_loss=0.0075, minimum_gain=0.00125, confidence=0.999)
     many = tuple(date(2020 + n // 12, n % 12 + 1, 1) for n in range(40))
-    found = a_backtest(spec, what_if=(WhatIf(setting=own, own=True, changed=many, mean=123456.7, months=40),))
-    months = printed(month_table(found, width), width)
-    assert_whole(months, width, ["2024-01-01", "keep", "gate", "newest", "never", "hindsight", "regret"])
-    assert ("events" in months) == (spec is None)
+    found = a_backtest(spec, what_if=(WhatIf(setting=own, own=True, changed=many, mean=123456.7, periods=40),))
+    periods = printed(period_table(found, width), width)
+    assert_whole(periods, width, ["2024-01-01", "keep", "gate", "newest", "never", "hindsight", "regret"])
+    assert ("events" in periods) == (spec is None)
     names = ["sequential", "tolerated_loss", "minimum_gain", "confidence", "0.00125", "0.999", "2023-04"]
     assert_whole(printed(what_if_table(found, width), width), width, names)
 

@@ -34,6 +34,18 @@ def test_it_begins_with_the_decision_and_its_reason() -> None:
     assert page.why == "Shown to be better."
 
 
+@pytest.mark.parametrize(
+    ("schedule", "noun", "cohort"),
+    [("@daily", "week", "2023-W4"), ("0 6 * * 1", "week", "2023-W4"), ("@monthly", "month", "2023-11")],
+)
+def test_cohorts_are_called_what_the_schedule_makes_them(schedule: str, noun: str, cohort: str) -> None:
+    """600 rows in three months are too few for days; weeks of a daily model have enough."""
+    spec = a_spec(schedule=schedule, judgement__checks={"cohorts": {"minimum_events": 10}})
+    said = drawn(simulated(spec)).said("groups")
+    assert f"By calendar {noun}" in said
+    assert cohort in said
+
+
 def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     found = simulated()
     known = facts(found.spec, refitted=True)
@@ -277,7 +289,7 @@ def test_the_first_champion_is_not_compared() -> None:
     assert "There was no champion to compare with." in page.said("numbers")
     assert "There was no champion, so there is no evidence of a reign." in page.said("evidence")
     assert "since there was no champion" in page.said("groups")
-    assert "None of 300 groups has the 30 events needed for a measurement." in page.said("groups")
+    assert "None of 300 groups has the 30 rows of the rarer class needed for a measurement." in page.said("groups")
     assert "Each model accepts scores of at least 0.2." in page.said("swap_set")
     assert "declined" in page.said("swap_set")
     assert "champion, version" not in page.text
@@ -342,7 +354,7 @@ def test_of_many_segments_twenty_are_shown() -> None:
     )
     found = simulated(spec, n=300, predict=None)
     said = drawn(found.model_copy(update={"frame": found.frame.assign(postcode=np.arange(300) % 25)})).said("groups")
-    assert "5 more groups are not shown: at most 20 are, those with the most events." in said
+    assert "5 more groups are not shown: at most 20 are, those with the most rows of the rarer class." in said
 
 
 def test_the_rules_of_judgement_include_their_defaults() -> None:

@@ -15,6 +15,14 @@ from titleholder.spec.model import ModelSpec
 
 VALID_DURATION = "a duration is written as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
 
+VALID_CRON = (
+    "valid are five fields (minute hour day month weekday) in UTC, such as '0 6 1 * *', or @daily, @midnight, @weekly, "
+    "@monthly, @yearly, @annually, or null"
+)
+TOO_OFTEN = (
+    "fires more than once a day, but as-of dates are days: a run knows what was known when its day began, so a second "
+    "run of the day would know the same"
+)
 VALID_METRICS = "valid: roc_auc, gini, ks, pr_auc, brier, log_loss"
 
 TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
@@ -34,8 +42,15 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("6 months", "6", "label_maturity", f"windows.label_maturity: {VALID_DURATION} (got 6)"),
         ("12 months", "12", "train: ", f"windows.train: {VALID_DURATION} (got 12)"),
         ("12 months", "everything", "train: ", f"windows.train: {VALID_DURATION} (got 'everything')"),
-        ('"@monthly"', '"@monthy"', "schedule", "schedule: schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null (got '@monthy')"),
-        ('"@monthly"', "every day", "schedule", "schedule: schedule is a cron expression in UTC"),
+        ('"@monthly"', '"@monthy"', "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON} (got '@monthy')"),
+        ('"@monthly"', "every day", "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON}"),
+        ('"@monthly"', '"@hourly"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON} (got '@hourly')"),
+        ('"@monthly"', '"0 6,18 * * *"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON}"),
+        ('"@monthly"', '"*/5 6 * * *"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON}"),
+        ('"@monthly"', '"0 0 31 2 *"', "schedule", f"schedule: the schedule never fires: there is no such day; {VALID_CRON}"),
+        ('"@monthly"', '"30 0 6 1 * *"', "schedule", f"schedule: the schedule has 6 fields, but seconds and years are not understood; {VALID_CRON}"),
+        ('"@monthly"', '"TZ=Europe/Berlin 0 6 1 * *"', "schedule", f"schedule: the schedule names a time zone, but schedules are in UTC; {VALID_CRON}"),
+        ('"@monthly"', '"H 6 1 * *"', "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON}"),
         ("small.sql", "other.sql", "query:", "source.query: no file 'other.sql' beside the spec; there are: small.sql"),
         ("small.sql", "../small.sql", "query:", "source.query: query names an .sql file in the same folder, such as 'my_model.sql' (got '../small.sql')"),
         ("small.sql", "small.txt", "query:", "source.query: query names an .sql file in the same folder"),

@@ -80,7 +80,7 @@ def test_a_model_of_a_quantile_becomes_the_first_champion(quantile: float) -> No
     ruling = rule(evidence.spec, verdict, as_of=AS_OF, lane="live", newest=None)
     assert ruling.kind == "promote", ruling.reason
     by_code = {c.code: c for c in verdict.checks}
-    assert by_code["TH203"].status == "pass"
+    assert by_code["TH203"].status in ("pass", "beyond")
     assert by_code["TH203"].numbers["coverage"] == pytest.approx(quantile, abs=0.05)
     assert by_code["TH208"].status == "pass"  # the benchmark is of the same quantile
 
@@ -98,5 +98,5 @@ def test_it_takes_over_from_a_timid_model(penalty: float, kind: str, failed: lis
 def test_trees_learn_the_quantile_that_is_judged_without_being_told(quantile: float) -> None:
     verdict, _ = judged(weekly(TREES, quantile, params={"max_iter": 60, "min_samples_leaf": 40}))
     found = next(c for c in verdict.checks if c.code == "TH203")
-    assert found.status == "pass", found.explanation
+    assert found.status in ("pass", "beyond"), found.explanation
     assert found.numbers["coverage"] == pytest.approx(quantile, abs=0.06)

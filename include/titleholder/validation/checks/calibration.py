@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
-
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
+from titleholder.validation.checks.groups import (
+    Group,
+    adjusted_confidence,
+    by_calendar,
+    cohort_periods,
+    group_numbers,
+    listed,
+    worst_first,
+)
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval, Sample, means
 from titleholder.validation.metrics.calibration import slope as slope_of_log_odds
@@ -25,9 +31,10 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     """Fails when observed over expected, or the slope, is shown to be beyond its bounds and further off than before.
 
     Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
-    that is not shown the check does not apply. Of a regression the ratio is that of the means, left out where outcomes
-    differ in sign, and the slope that of least squares. Of a predicted quantile the ratio is that of the outcomes
-    beyond it, and there is no slope: the mean outcome says nothing about a quantile.
+    an estimate lies beyond its bounds and one of the two is not shown, the status is `beyond`. Of a regression the
+    ratio is that of the means, left out where outcomes differ in sign, and the slope that of least squares. Of a
+    predicted quantile the ratio is that of the outcomes beyond it, and there is no slope: the mean outcome says nothing
+    about a quantile.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
@@ -52,10 +59,9 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     values = ", ".join(f"{label[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
     if quantile is not None:
         values = f"{coverage.text('.3f')} of outcomes at or below the predicted quantile {quantile:g}; {values}"
-    sentence = f"{values}{_compared(excused, champion, label)}."
-    if excused and len(beyond) == len(excused):
-        return not_applicable(f"Beyond its bounds, and not shown to be worse than the champion: {sentence}", numbers)
-    return found(len(beyond) > len(excused), f"On the holdout: {sentence}", numbers)
+    doubtful = [n for n, v in intervals.items() if n not in beyond and not bounds[n][0] <= v.estimate <= bounds[n][1]]
+    sentence = f"On the holdout: {values}{_compared(excused, champion, label)}{_not_shown(doubtful, label)}."
+    return found(len(beyond) > len(excused), sentence, numbers, beyond=bool(excused or doubtful))
 
 
 def _labels(evidence: Evidence) -> dict[str, str]:
@@ -68,7 +74,12 @@ def _compared(excused: list[str], champion: dict[str, Linearised], label: dict[s
     if not excused:
         return ""
     values = ", ".join(f"{label[name]} {champion[name].estimate:.3f}" for name in excused)
-    return f"; not shown to be further off than the champion: {values}"
+    return f"; beyond its bounds, but not shown to be further off than the champion: {values}"
+
+
+def _not_shown(doubtful: list[str], label: dict[str, str]) -> str:
+    named = " and ".join(label[name] for name in doubtful)
+    return f"; not shown to be beyond its bounds, although the estimate is: {named}" if doubtful else ""
 
 
 def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:
@@ -110,18 +121,19 @@ def _cohort_calibration(evidence: Evidence) -> Finding:
 
     A cohort is judged when its events, observed or expected, reach `minimum_events` (its rows, of a regression): by the
     observed alone, cohorts with far too few would be left out. Of a predicted quantile these are the outcomes beyond.
+    Cohorts are those of the first of `cohort_periods` that has one with enough.
     """
     rule = evidence.spec.judgement.checks.cohorts
     if not evidence.measurable:
         return NOT_MEASURABLE
     if not _has_ratio(evidence):
         return not_applicable(UNSIGNED)
-    cohorts = _cohorts(evidence)
+    period, cohorts = cohorts_of(evidence)
     judged = [c for c in cohorts if _events(evidence, c) >= rule.minimum_events]
     counts: dict[str, float] = {"judged": len(judged), "too_few": len(cohorts) - len(judged)}
     if not judged:
         what = evidence.counted if evidence.quantile is None else "rows beyond the quantile"
-        return not_applicable(f"No {rule.period} has {rule.minimum_events} {what}.", counts)
+        return not_applicable(f"No {period} has {rule.minimum_events} {what}.", counts)
     ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
     named = listed([f"{name} {ratios[name].text('.3f')}" for name in beyond or list(ratios)[:1]])
@@ -133,7 +145,7 @@ def _cohort_calibration(evidence: Evidence) -> Finding:
         if evidence.quantile is None
         else f"Outcomes beyond the quantile {evidence.quantile:g} over expected"
     )
-    return found(bool(beyond), f"{of} in {len(judged)} {rule.period}s: {sentence}.", numbers)
+    return found(bool(beyond), f"{of} in {len(judged)} {period}s: {sentence}.", numbers)
 
 
 def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:
@@ -153,11 +165,14 @@ def _ratio(evidence: Evidence, sample: Sample, p: Array, confidence: float) -> I
     return means.ratio_of_means(sample, p).interval(confidence)
 
 
-def _cohorts(evidence: Evidence) -> list[Group]:
-    time = evidence.frame[evidence.spec.columns.event_time].dt
-    period = evidence.spec.judgement.checks.cohorts.period
-    label = time.strftime("%Y-%m") if period == "month" else time.strftime("%Y-Q") + time.quarter.astype(str)
-    return groups(pd.DataFrame({period: label}), [period])
+def cohorts_of(evidence: Evidence) -> tuple[str, list[Group]]:
+    """What a cohort of the judged rows is called, and all of them in the order of time."""
+    least, periods = evidence.spec.judgement.checks.cohorts.minimum_events, cohort_periods(evidence.spec)
+    for period in periods:
+        cohorts = by_calendar(evidence.frame, evidence.spec.columns.event_time, period)
+        if period == periods[-1] or any(_events(evidence, cohort) >= least for cohort in cohorts):
+            break
+    return period, cohorts
 
 
 def _events(evidence: Evidence, cohort: Group) -> float:

@@ -12,7 +12,7 @@ from titleholder.validation import fresh, metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
-from titleholder.validation.evidence import Array, Evidence, events
+from titleholder.validation.evidence import Array, Evidence, informative, informative_rows
 from titleholder.validation.metrics import Gain, Interval, means
 from titleholder.validation.sequential import Accumulated, accumulate
 
@@ -89,7 +89,8 @@ def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> st
     judgement = evidence.spec.judgement
     here = f"{judgement.metric}: gain {gain.estimate:+.4f} on this holdout"
     if reign is None:
-        return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} {evidence.counted} yet."
+        needed = f"{judgement.minimum_new_events} {informative_rows(evidence.spec)}"
+        return f"{here}; no new cohort of this reign has {needed} yet."
     behind = "" if gain.estimate > judgement.minimum_gain else f", which must exceed {judgement.minimum_gain:+g} too"
     number = f"{reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts"
     if reign.counted < reign.looks:
@@ -125,11 +126,12 @@ def _segment_gains(evidence: Evidence) -> Finding:
     if not spec.columns.segments:
         return not_applicable("The spec names no segments.")
     segments = groups(evidence.frame, spec.columns.segments)
-    judged = [s for s in segments if events(spec, evidence.y[s.rows]) >= rule.minimum_events]
+    judged = [s for s in segments if informative(spec, evidence.y[s.rows]) >= rule.minimum_events]
     tolerance, share_of = spec.judgement.segment_tolerance, METRICS[spec.judgement.metric].share_of
     counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": tolerance}
+    least = f"{rule.minimum_events} {informative_rows(spec)}"
     if not judged:
-        return not_applicable(f"None of {len(segments)} segments has {rule.minimum_events} {evidence.counted}.", counts)
+        return not_applicable(f"None of {len(segments)} segments has {least}.", counts)
     gains, limits = _gains(evidence, evidence.champion, judged), _limits(evidence, evidence.champion, judged)
     losing = [name for name, gain in gains.items() if gain.upper < -limits[name]]
     named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
@@ -137,7 +139,7 @@ def _segment_gains(evidence: Evidence) -> Finding:
     head = f"{len(losing) or 'none'} shown to lose more than {limit} in {spec.judgement.metric}"
     return found(
         bool(losing),
-        f"Of {len(segments)} segments, {len(judged)} with {rule.minimum_events} {evidence.counted} or more: {head}"
+        f"Of {len(segments)} segments, {len(judged)} with at least {least}: {head}"
         f"{'' if losing else ', nearest'}: {named}.",
         {**counts, **group_numbers(gains, "gain")},
     )
@@ -179,6 +181,7 @@ def _profit_gain(evidence: Evidence) -> Finding:
         f"Profit a row is {after:.4f}, the champion's {before:.4f}: a gain of {gain.text('+.4f')}, whose upper "
         f"bound must not lie below {0 - tolerance:g}.",
         {"challenger": after, "champion": before, **gain.numbers("gain"), "tolerance": tolerance},
+        beyond=gain.estimate < -tolerance,
     )
 
 
@@ -206,6 +209,7 @@ def _swap_set(evidence: Evidence) -> Finding:
         f"{sizes}; their mean outcomes are {numbers[f'{IN}_mean']:.4f} and {numbers[f'{OUT}_mean']:.4f}, a harm of "
         f"{harm.text('+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
         {**numbers, **harm.numbers("harm"), "tolerance": rule.tolerance},
+        beyond=harm.estimate > rule.tolerance,
     )
 
 

@@ -50,7 +50,7 @@ def test_fires_when_the_share_is_shown_to_be_off(level: float, coverage: float) 
 
 
 @pytest.mark.parametrize(
-    ("coverage", "champion", "status"), [(0.84, 0.8, "not_applicable"), (0.84, 0.9, "fail"), (0.9, 0.5, "pass")]
+    ("coverage", "champion", "status"), [(0.84, 0.8, "beyond"), (0.84, 0.9, "fail"), (0.9, 0.5, "pass")]
 )
 def test_a_champion_that_is_further_off_excuses(coverage: float, champion: float, status: str) -> None:
     assert overall_calibration(predicted(0.9, coverage, champion=champion)).status == status
