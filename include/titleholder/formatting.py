@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 NAMES = {
@@ -142,6 +142,17 @@ def evidence(logarithm: float) -> str:
 def date_range(start: date, end: date) -> str:
     """A half-open interval of dates."""
     return f"{start} to before {end}"
+
+
+def date_labels(days: Sequence[date]) -> list[str]:
+    """Labels of an axis: year and month where all days are the same one of different months, else the whole dates.
+
+    >>> date_labels([date(2011, 6, 1), date(2011, 7, 1)]), date_labels([date(2011, 6, 1), date(2011, 6, 8)])
+    (['2011-06', '2011-07'], ['2011-06-01', '2011-06-08'])
+    """
+    months = {(day.year, day.month) for day in days}
+    monthly = len({day.day for day in days}) == 1 and len(months) == len(set(days))
+    return [f"{day:%Y-%m}" if monthly else str(day) for day in days]
 
 
 def stamp(moment: datetime | None) -> str:

@@ -36,6 +36,7 @@ from titleholder.workflow.scoring import Scorer
 
 pytestmark = pytest.mark.slow
 LANE = "walked"
+DAYS = [date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)]
 MONTHS = [date(2023, 12, 1), *(date(2024, m, 1) for m in (1, 2, 3, 4, 5))]
 RULES = (
     "judgement: {{metric: roc_auc, rule: {rule}, minimum_gain: {gain}, minimum_events: 30, floors: {{roc_auc: 0.55}}, "
@@ -46,7 +47,7 @@ OWN, OTHER = -0.02, 0.05
 
 
 class World(NamedTuple):
-    """Three models that differ in their rules only, each with the same months in a lane of its own."""
+    """Three models that differ in their rules only, each with the same months in a lane of its own, and a daily one."""
 
     settings: Settings
     rows: dict[str, list[Decision]]
@@ -61,6 +62,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
         ("tiny_patient", "sequential", OWN),
     ):
         write_model(folder, name, judgement=RULES.format(rule=rule, gain=gain))
+    write_model(folder, "tiny_daily", judgement=RULES.format(rule="record", gain=OWN), schedule="0 6 * * *")
     for name in ("tiny_amount.yaml", "tiny_amount.sql"):
         (folder / name).write_text((MODELS / name).read_text())
     with models_in(folder, state) as settings:
@@ -69,6 +71,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
             for name in ("tiny_walk", "tiny_walk_other", "tiny_patient")
         }
         rows["tiny_amount"] = [retrain("tiny_amount", month, LANE, settings) for month in MONTHS[:3]]
+        rows["tiny_daily"] = [retrain("tiny_daily", day, LANE, settings) for day in DAYS]
         yield World(settings, rows)
 
 
@@ -101,13 +104,13 @@ def plain_scores(model: str, version: int, frame: pd.DataFrame) -> Any:
 def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
     rows = world.rows["tiny_walk"]
     found, ends = computed("tiny_walk"), [*MONTHS[1:], date(2024, 6, 1)]
-    assert [m["month"]["as_of"] for m in found["months"]] == [str(m) for m in MONTHS]
+    assert [m["period"]["as_of"] for m in found["periods"]] == [str(m) for m in MONTHS]
     first = next(r.champion_after for r in rows if r.champion_after)
     means: dict[str, list[float]] = {}
     profits: dict[str, list[float]] = {}
-    for row, end, month in zip(rows, ends, found["months"], strict=True):
+    for row, end, month in zip(rows, ends, found["periods"], strict=True):
         frame = followed(row.as_of, end)
-        assert (month["rows"], month["events"]) == (len(frame), min(frame["bad"].sum(), (1 - frame["bad"]).sum()))
+        assert (month["rows"], month["events"]) == (len(frame), frame["bad"].sum())
         versions = [r.challenger for r in rows if r.as_of <= row.as_of]
         by_version = {v: plain_scores("tiny_walk", v, frame) for v in versions}
         area = {v: roc_auc_score(frame["bad"], p) for v, p in by_version.items()}
@@ -128,7 +131,7 @@ def test_every_number_is_that_of_a_plain_reading(world: World) -> None:
             means.setdefault(policy, []).append(area[version])
             profits.setdefault(policy, []).append(worth)
     whole = found["overall"]
-    assert (whole["months"], whole["of"]) == (6, 6)
+    assert (whole["periods"], whole["of"]) == (6, 6)
     for policy, values in means.items():
         assert whole["policies"][policy]["mean"] == pytest.approx(np.mean(values))
         assert whole["policies"][policy]["profit"] == pytest.approx(sum(profits[policy]))
@@ -232,7 +235,7 @@ def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
     rows, found = world.rows["tiny_amount"], computed("tiny_amount")
     assert found["greater_is_better"] is False
     frame = followed(MONTHS[1], MONTHS[2])
-    month = found["months"][1]
+    month = found["periods"][1]
     error = {
         v: mean_squared_error(frame["amount"], plain_scores("tiny_amount", v, frame)) ** 0.5
         for v in (rows[0].challenger, rows[1].challenger)
@@ -258,8 +261,8 @@ def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, t
         rows = [retrain(model, month, LANE, world.settings) for month in MONTHS[1:3]]
         found = computed(model)
     assert rows[0].kind == "promote"
-    assert [m["why"] for m in found["months"]] == ["no champion yet", "", ""]
-    assert [sorted(m["estimates"]) for m in found["months"]] == [
+    assert [m["why"] for m in found["periods"]] == ["no champion yet", "", ""]
+    assert [sorted(m["estimates"]) for m in found["periods"]] == [
         [], [str(rows[0].challenger)], [str(r.challenger) for r in rows],
     ]  # fmt: skip
     assert found["reproduced"] is True
@@ -269,20 +272,20 @@ def test_only_matured_outcomes_count_and_the_others_are_shown_as_unknown(world: 
     """Outcomes mature in two months: of those known in mid May, events up to mid March count."""
     found = computed("tiny_walk", "--labels-as-of", "2024-05-15")
     assert found["matured"] == "2024-03-15"
-    months = found["months"]
+    months = found["periods"]
     assert [bool(m["why"]) for m in months] == [False, False, False, False, True, True]
     assert months[4]["why"] == "no rows with a known outcome"
     assert (months[3]["end"], months[3]["rows"]) == ("2024-03-15", len(followed(MONTHS[3], date(2024, 3, 15))))
-    assert (found["overall"]["months"], found["overall"]["of"]) == (4, 6)
+    assert (found["overall"]["periods"], found["overall"]["of"]) == (4, 6)
     early = computed("tiny_walk", "--labels-as-of", "2024-01-15")
-    assert early["overall"]["months"] == 0
-    assert len(early["months"]) == 6
+    assert early["overall"]["periods"] == 0
+    assert len(early["periods"]) == 6
 
 
 def test_until_leaves_out_what_came_after(world: World) -> None:
     found = computed("tiny_walk", "--until", "2024-02-10")
-    assert [m["month"]["as_of"] for m in found["months"]] == ["2023-12-01", "2024-01-01", "2024-02-01"]
-    assert found["months"][-1]["end"] == "2024-03-01"
+    assert [m["period"]["as_of"] for m in found["periods"]] == ["2023-12-01", "2024-01-01", "2024-02-01"]
+    assert found["periods"][-1]["end"] == "2024-03-01"
 
 
 def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address(world: World, tmp_path: Path) -> None:
@@ -299,6 +302,24 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     assert "would retraining have been worth it?" in text
     addresses = {a for a in text.split('"') if a.startswith("http")}
     assert all(a.startswith(world.settings.tracking_uri) for a in addresses)
+
+
+def test_a_daily_model_is_compared_by_the_day_and_its_history_names_days(world: World, tmp_path: Path) -> None:
+    file, wide = tmp_path / "report.html", CliRunner(env={"COLUMNS": "200"})
+    found = computed("tiny_daily", "--html", str(file))
+    assert [(p["period"]["as_of"], p["period"]["end"]) for p in found["periods"]] == [
+        (str(day), str(day + timedelta(days=1))) for day in DAYS
+    ]
+    text = file.read_text()
+    assert "A day\N{RIGHT SINGLE QUOTATION MARK}s rows are those" in text
+    assert "month" not in text.partition("<body>")[2].partition('id="done"')[0].lower()
+    done = wide.invoke(app, ["history", "tiny_daily", "--lane", LANE])
+    assert done.exit_code == 0, done.output
+    assert all(str(day) in done.stdout for day in DAYS)
+    champion = world.rows["tiny_daily"][0].champion_after
+    assert f"v{champion} ({DAYS[0]})" in done.stdout
+    assert "month" not in done.stdout
+    assert any(check.code == "TH405" and check.status == "pass" for check in world.rows["tiny_daily"][0].judged.checks)
 
 
 def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> None:

@@ -43,7 +43,7 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
         gain=Gain(0.1, 0.05, 0.15, "delong", 0.02, 40.0),
         checks=(
             result("TH101", "pass"), result("TH301", "fail"), result("TH402", "fail", "warn"),
-            result("TH403", "not_applicable"),
+            result("TH403", "not_applicable"), result("TH205", "beyond"),
         ),
     )  # fmt: skip
     approval = Answer(asked=("ann",), answer="approve", by="ann")
@@ -56,6 +56,8 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
     assert (found.challenger_lower, found.challenger_upper) == (0.65, 0.75)
     assert (found.champion_lower, found.champion_upper) == (0.55, 0.65)
     assert (found.gain, found.gain_lower, found.gain_upper) == (0.1, 0.05, 0.15)
+    assert found.schedule == row.spec.get("schedule")
+    assert found.beyond == ["TH205"]
     assert (found.passed, found.failed, found.warned, found.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
     assert (found.approved_by, found.in_force, found.changed) == ("ann", True, False)
 
@@ -108,6 +110,7 @@ def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settin
     assert found.last is not None
     assert found.judged is not None
     assert (found.champion.version, found.last.id, found.judged.id) == (1, rolled.id, newest.id)
+    assert (found.champion.kind, found.champion.as_of) == ("rollback", JANUARY), "the champion is as old as it was"
 
 
 def test_lanes_are_counted_live_first(settings: Settings) -> None:

@@ -181,8 +181,8 @@ def test_a_month_that_cannot_be_re_judged_stays_until_it_is_run_again(settings: 
     rows = retraining.in_force(model, "upwards", settings)
     assert [r.id for r in rows] == [first.id, narrow[1].id, narrow[2].id]
     shown = history(model, "upwards")
-    assert shown.count(f"Run this month again: version {first.challenger_version} is champion before it now") == 1
-    assert shown.count("Run this month again: it comes after 2024-02-01") == 1
+    assert shown.count(f"Run it again: version {first.challenger_version} is champion before it now") == 1
+    assert shown.count("Run it again: it comes after 2024-02-01") == 1
     remedy = f"titleholder run {model} --as-of 2024-02-01 --until 2024-03-01 --lane upwards"
     assert remedy in shown
     refused = CliRunner().invoke(app, ["backtest", model, "--lane", "upwards"])
@@ -193,7 +193,7 @@ def test_a_month_that_cannot_be_re_judged_stays_until_it_is_run_again(settings: 
         retrain(model, month, "upwards", settings)
     for month in reversed(MONTHS[:3]):
         retrain(model, month, "downwards", settings)
-    assert "Run this month again" not in history(model, "upwards")
+    assert "Run it again" not in history(model, "upwards")
     shown = [
         [(r.as_of, r.kind, r.judged.gain) for r in retraining.in_force(model, lane, settings)]
         for lane in ("upwards", "downwards")
@@ -207,19 +207,19 @@ def test_a_month_whose_snapshot_is_gone_stops_no_other(settings: Settings, model
     Path(second.snapshot_uri).unlink()
     first = retrain("tiny_gone", MONTHS[0], "gone", settings)
     assert [r.id for r in retraining.in_force("tiny_gone", "gone", settings)] == [first.id, second.id]
-    assert "Run this month again" in history("tiny_gone", "gone")
+    assert "Run it again" in history("tiny_gone", "gone")
     again = retrain("tiny_gone", MONTHS[1], "gone", settings)
     assert again.judged.champion is not None
     assert again.judged.champion.version == first.challenger_version
-    assert "Run this month again" not in history("tiny_gone", "gone")
+    assert "Run it again" not in history("tiny_gone", "gone")
 
 
 def history(model: str, lane: str) -> str:
     done = CliRunner().invoke(app, ["history", model, "--lane", lane], env={"COLUMNS": "260"})
     assert done.exit_code == 0, done.output
     rows = json.loads(CliRunner().invoke(app, ["history", model, "--lane", lane, "--json"]).stdout)
-    notes = [row["note"] for row in rows if row["note"].startswith("Run this month again")]
-    assert len(notes) == done.output.count("Run this month again")
+    notes = [row["note"] for row in rows if row["note"].startswith("Run it again")]
+    assert len(notes) == done.output.count("Run it again")
     return done.output
 
 

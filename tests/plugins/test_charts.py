@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.page_cases import decided, reigned
+from titleholder.spec.windows import next_tick
 from titleholder_airflow.page import charts
 from titleholder_airflow.page.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
@@ -66,6 +67,25 @@ def test_a_metric_that_was_changed_in_the_spec_is_not_drawn_beside_the_new_one()
     assert [p.decision.id for p in drawn.challengers] == [2, 3]
 
 
+@pytest.mark.parametrize("schedule", ["@daily", "0 6 * * 1", "@monthly", "@yearly", None])
+def test_the_ticks_of_ten_periods_are_told_apart(schedule: str | None) -> None:
+    days = [date(2011, 6, 1)]
+    for _ in range(9):
+        days.append(next_tick(schedule, days[-1]))
+    rows = [decided(1, id=n, as_of=day, schedule=schedule, lane="backtest") for n, day in enumerate(days)]
+    drawn = charts.metric(rows)
+    assert drawn is not None
+    for ticks in (drawn.days, charts.succession([], rows, "backtest", NOW).ticks):
+        labels = [tick.label for tick in ticks]
+        assert 3 <= len(set(labels)) == len(labels) <= charts.LABELS
+
+
+def test_two_dates_of_a_month_are_written_in_full() -> None:
+    drawn = charts.metric([decided(1), decided(2, as_of=date(2025, 1, 15))])
+    assert drawn is not None
+    assert [tick.label for tick in drawn.days] == ["2025-01-01", "2025-01-15"]
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
 def test_everything_is_inside_the_chart(values: list[float]) -> None:
     rows = [
@@ -80,6 +100,6 @@ def test_everything_is_inside_the_chart(values: list[float]) -> None:
         assert TOP - 0.1 <= point.y <= HEIGHT - BOTTOM + 0.1
         assert point.lower >= point.y
         assert LEFT <= point.x <= WIDTH - RIGHT
-    assert len(drawn.months) <= charts.LABELS
+    assert len(drawn.days) <= charts.LABELS
     assert 2 <= len(drawn.values) <= 9
     assert len({tick.label for tick in drawn.values}) == len(drawn.values)

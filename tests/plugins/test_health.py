@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -71,6 +71,13 @@ def test_a_finding_links_to_where_one_acts() -> None:
     assert failed.href == "/dags/tiny.retrain/runs/scheduled__2026-01-01T00%3A00%3A00%2B00%3A00"
 
 
+def test_an_estimate_beyond_a_threshold_is_never_called_good() -> None:
+    doubtful = standing(passed=["TH401"], beyond=["TH205", "TH402"])
+    assert labels(standing=doubtful) == [
+        "warn below floors, not shown", "warn scores moved, not shown", "good alias agrees"
+    ]  # fmt: skip
+
+
 def test_what_was_not_judged_is_not_called_good() -> None:
     assert labels(standing=standing(kind="reject", failed=["TH101"], passed=[])) == ["good alias agrees"]
 
@@ -114,8 +121,3 @@ def test_an_approval_names_who_may_answer() -> None:
 
 def test_several_approvals_are_counted() -> None:
     assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 changes of champion wait")
-
-
-def test_age_is_in_calendar_months() -> None:
-    assert health.age(date(2025, 11, 1), date(2026, 2, 1)) == 3
-    assert health.age(date(2026, 2, 1), date(2026, 1, 31)) == 0

@@ -14,6 +14,7 @@ from support import apart
 
 ASK = """
 import json, os, sys
+from datetime import date
 from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
@@ -56,6 +57,14 @@ for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text
 get("another lane", "/models/tiny?lane=other")
 ledger.decisions, ledger.reigns = lambda url, model, lane: [], lambda url, model, lane: []
 get("backfilled only", "/models/tiny")
+june = lambda n, **what: decided(6, id=n, as_of=date(2025, 6, n), schedule="@daily", **what)
+for name, newest in {"daily": june(10), "daily, rolled back": june(10, kind="rollback", challenger_version=None, metric=None, challenger_metric=None)}.items():
+    champion = reigned(1, 6, as_of=date(2025, 6, 1), kind=newest.kind)
+    ledger.live_status = lambda url, models: {"tiny": ledger.LiveStatus(champion, newest, june(9))}
+    ledger.decisions = lambda url, model, lane: [*map(june, range(1, 10)), newest]
+    ledger.reigns = lambda url, model, lane: [champion]
+    get(name, "/models/tiny")
+    get(f"{name}, overview")
 mlflow.newest_backtest = lambda model, lane: None
 get("no backtest", "/models/tiny/backtest?lane=backtest")
 get("no backtest of another lane", "/models/tiny/backtest?lane=what-if")
@@ -81,6 +90,11 @@ ledger.decision = lambda url, number, models: back | {"kind": "promote", "challe
 for docs in ("", "https://docs.example/"):
     os.environ["TITLEHOLDER_DOCS_URL"] = docs
     get(f"checks, docs at {docs}", "/decisions/7")
+several = [check | {"code": code, "status": status} for code, status in
+           (("TH101", "pass"), ("TH205", "beyond"), ("TH302", "not_applicable"), ("TH301", "fail"))]
+ledger.decision = lambda url, number, models: back | {
+    "kind": "keep", "challenger_version": 3, "verdict": judged | {"checks": several}, "spec": {"task": "classification"}}
+get("beyond", "/decisions/7")
 recall = {"version": 1, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.0061, "risk": 0.012, "failed": []}
 reign = {"version": 2, "as_of": "2024-12-01", "trained_through": "2024-03-01", "looks": []}
 for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "explanation": "Too low."}]}.items():
@@ -99,6 +113,34 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
+
+
+def test_what_lies_beyond_a_threshold_stands_above_the_passes_and_is_not_green(answers: dict) -> None:
+    status, text, _ = answers["beyond"]
+    assert status == 200
+    assert re.findall(r'data-label="Code".*?>(TH\d+)<', text) == ["TH301", "TH205", "TH101", "TH302"]
+    assert "1 passed, 1 failed, 1 beyond a threshold but not shown to fail, 1 did not apply." in text
+    assert re.search(r'class="tag warn"[^>]*>.{0,60}beyond, not shown', text)
+    assert "with 1 events" in text
+
+
+@pytest.mark.parametrize("which", ["daily", "daily, rolled back"])
+def test_a_daily_model_has_days_and_its_ticks_are_told_apart(answers: dict, which: str) -> None:
+    status, text, _ = answers[which]
+    assert status == 200
+    assert "ROC AUC by day</h2>" in text
+    assert "month" not in text
+    assert re.search(r"as of 2025-06-01\s+\(\d+ days ago\)", text)
+    chart = text[text.index('aria-label="Metric by day, chart"') :]
+    labels = re.findall(r'class="label middle"[^>]*>([^<]+)<', chart)
+    assert len(set(labels)) == len(labels) > 3
+    assert labels[0] == "2025-06-01"
+
+
+def test_the_overview_gives_an_age_in_periods_and_a_rollback_the_day_it_was_made(answers: dict) -> None:
+    assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days</span>', answers["daily, overview"][1])
+    assert "as of 2025-06-10</a>" in answers["daily, overview"][1]
+    assert "rolled back on 2025-06-01</a>" in answers["daily, rolled back, overview"][1]
 
 
 def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:

@@ -1,4 +1,4 @@
-"""A backtest over simulated months."""
+"""A backtest over simulated periods."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from support.factories import a_spec
+from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest.policies import Period, ScoredRows, measure, with_profit
 from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
@@ -16,8 +17,11 @@ from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, ove
 def a_backtest(
     spec: ModelSpec | None = None, gates: tuple[int | None, ...] = (None, 1, 1, 2), tilt: float = 1.0, **parts: Any
 ) -> Backtest:
-    """Four months of 400 rows and one without any; version 2 sees the signal better, by `tilt`."""
-    spec = spec or a_spec()
+    """Periods of 400 rows, one for each gate, and one without any; version 2 sees the signal better, by `tilt`.
+
+    They begin with 2024 and follow the spec's schedule; months where it has none.
+    """
+    spec, day = spec or a_spec(), date(2024, 1, 1)
     rng, found = np.random.default_rng(3), []
     for n, gate in enumerate((*gates, gates[-1]), start=1):
         size = 400 if n <= len(gates) else 0
@@ -26,24 +30,26 @@ def a_backtest(
         rough = {1: signal + rng.normal(size=size), 2: tilt * signal + 0.3 * rng.normal(size=size)}
         scores = {v: 1 / (1 + np.exp(-p)) if spec.task == "classification" else p for v, p in rough.items()}
         first = next((g for g in gates[:n] if g is not None), None)
-        month = Period(
-            as_of=date(2024, n, 1),
-            end=date(2024, n + 1, 1),
+        end = windows.next_tick(spec.schedule, day)
+        period = Period(
+            as_of=day,
+            end=end,
             kind="keep",
             versions=(1, 2),
             gate=gate,
             newest=2,
             never=first,
         )
-        found.append(measure(month, ScoredRows(y, scores), spec, month.end))
+        found.append(measure(period, ScoredRows(y, scores), spec, end))
+        day = end
     own = Setting.of(spec.judgement)
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
         "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": spec.judgement.rule,
         "confidence": 0.95, "with_profit": with_profit(spec), "labels_as_of": date(2026, 1, 1),
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
-        "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "months": tuple(found),
+        "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "periods": tuple(found), "schedule": spec.schedule,
         "overall": overall(found, confidence=0.95), "reproduced": True,
-        "what_if": (WhatIf(setting=own, own=True, changed=(date(2024, 2, 1),), mean=0.7, months=3),),
+        "what_if": (WhatIf(setting=own, own=True, changed=(date(2024, 2, 1),), mean=0.7, periods=3),),
     }  # fmt: skip
     return Backtest(**{**whole, **parts})

@@ -19,7 +19,7 @@ def decided(month: int = 1, **what: Any) -> DecisionRecord:
         "created_at": datetime(2025, month, 1, 6, tzinfo=UTC), "reason": "Not better. More words.", "asked_because": "",
         "in_force": True, "judged_against": 1, "metric": "roc_auc", "challenger_metric": 0.70, "challenger_lower": 0.66,
         "challenger_upper": 0.74, "champion_metric": 0.69, "champion_lower": 0.65, "champion_upper": 0.73,
-        "gain": 0.01, "gain_lower": -0.01, "gain_upper": 0.03, "failed": [], "warned": [],
+        "gain": 0.01, "gain_lower": -0.01, "gain_upper": 0.03, "failed": [], "warned": [], "beyond": [], "schedule": "@monthly",
         "passed": ["TH201", "TH205", "TH401", "TH402"],
     }  # fmt: skip
     return DecisionRecord(**{**facts, **what})

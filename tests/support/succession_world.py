@@ -31,9 +31,12 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["titleholder.workflow.steps"])
 
 
-def write_model(folder: Path, name: str, *, judgement: str = "", promotion: str = "") -> None:
+def write_model(
+    folder: Path, name: str, *, judgement: str = "", promotion: str = "", schedule: str = "@monthly"
+) -> None:
     """A copy of the model `tiny` under another name; the parts given take the place of its own."""
     text = (MODELS / "tiny.yaml").read_text().replace("name: tiny", f"name: {name}")
+    text = text.replace("@monthly", schedule)
     if judgement:
         text = text[: text.index("judgement:")] + judgement + "\n"
     (folder / f"{name}.yaml").write_text(f"{text}{promotion}\n")

@@ -8,11 +8,13 @@ from types import MappingProxyType
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from titleholder.cli.console import new_table
+from titleholder.cli.console import Line, fitted, width_of
 from titleholder.ledger.decision import Decision
+from titleholder.spec.cadence import cadence
 
 STYLES = {"promote": "green", "keep": "", "reject": "red", "recall": "green", "rollback": "yellow", "retire": "red"}
-WIDE = 120
+WIDE, BESIDE = 120, 60
+"""The least width of a terminal for ids and reasons beside the others, and what these two need."""
 
 
 def decision_table(
@@ -20,28 +22,26 @@ def decision_table(
 ) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
-    The gain is that of each decision's rule: the gain expected in use with the probability of a loss beyond what is
-    tolerated (`record`), the gain on the holdout with its one-sided lower bound (`fresh`), or the mean gain over the
-    counted looks of the reign with its always-valid lower bound and the numbers of counted and of all looks
-    (`sequential`), with the number of those of a later candidate.
+    The gain is that of the rule by which each decision was made, whatever the spec says now: the gain expected in use
+    with the probability of a loss beyond what is tolerated (`record`), the gain on the holdout with its one-sided lower
+    bound (`fresh`), or the mean gain over the counted looks of the reign with its always-valid lower bound and the
+    numbers of counted and of all looks (`sequential`), with the number of those of a later candidate. The column of the
+    metric has the newest one's name; a decision by another metric names its own.
 
     `notes`, by a decision's id, stand before its reason.
 
-    On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
+    Where it would not fit, ids and reasons stand below the table; where that does not either, each line is a paragraph.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
-    wide = width >= WIDE
-    ids = ["id", "decided"] if wide else []
-    table = new_table(title, *ids, "as of", "new", "champion", metric, "gain, lower bound", "decision", no_wrap=True)
-    if wide:
-        table.add_column("reason", ratio=1)
-    for row in rows:
-        cells = _cells(row)
-        if wide:
-            cells = (str(row.id), f"{row.created_at:%Y-%m-%d}", *cells, _reason(row, notes))
-        table.add_row(*map(Text, cells), style=STYLES[row.kind])
-    if wide:
-        return table
+    columns = ["as of", "new", "champion", metric, "gain, lower bound", "decision"]
+    lines = [Line(_cells(row, metric), STYLES[row.kind]) for row in rows]
+    full = [
+        Line((str(row.id), f"{row.created_at:%Y-%m-%d}", *_cells(row, metric), _reason(row, notes)), STYLES[row.kind])
+        for row in rows
+    ]
+    if width >= max(WIDE, width_of(columns, lines) + BESIDE):
+        return fitted(title, ["id", "decided", *columns, "reason"], full, width, wrapped=["reason"])
+    table = fitted(title, columns, lines, width)
     reasons = [
         Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
         for row in rows
@@ -49,18 +49,19 @@ def decision_table(
     return Group(table, Text(), *reasons)
 
 
-def _cells(row: Decision) -> tuple[str, ...]:
+def _cells(row: Decision, named: str) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
         before, after = f"v{row.champion_before}", f"v{row.champion_after}"
         return str(row.as_of), after, before, "", "", row.kind
     reign = verdict.champion
-    metric = verdict.challenger_metrics.get(verdict.metric)
+    value, of = verdict.challenger_metrics.get(verdict.metric), cadence(row.spec.get("schedule"))
+    own = "" if verdict.metric == named else f" {verdict.metric}"
     return (
         str(row.as_of),
         f"v{row.challenger_version}",
-        f"v{reign.version} ({reign.as_of:%Y-%m})" if reign else "none",
-        f"{metric:.4f}" if metric is not None else "none",
+        f"v{reign.version} ({of.label(reign.as_of)})" if reign else "none",
+        f"{value:.4f}{own}" if value is not None else "none",
         gain_and_bound(row),
         f"recall v{row.champion_after}" if row.kind == "recall" else row.kind,
     )
@@ -76,11 +77,11 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
 
 
 def gain_and_bound(row: Decision) -> str:
-    """The gain and its lower bound by the rule of the decision, or why there is none.
+    """The gain and its lower bound by the rule under which it was decided, or why there is none.
 
-    `record`: what is expected in use, with the probability of a loss. `fresh`: on the holdout.
-    `sequential`: the mean over the counted looks of the reign, with (counted/all looks),
-    and how many of those counted are of a later candidate.
+    `record`: what is expected in use, with the probability of a loss. `sequential`: the mean over the counted looks of
+    the reign, with (counted/all looks), and how many of those counted are of a later candidate. Any other rule judged
+    the holdout alone, so the gain on it is what was shown.
     """
     verdict = row.judged
     if verdict.champion is None:
@@ -88,9 +89,9 @@ def gain_and_bound(row: Decision) -> str:
     if verdict.rule == "record":
         expected = verdict.outlook and verdict.outlook.challenger
         return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
-    if verdict.rule == "fresh":
-        now = verdict.freshness()
-        return f"{now.gain:+.4f}, {now.lower:+.4f}" if now else "not measurable"
+    if verdict.rule != "sequential":
+        gain, bounded = verdict.gain, verdict.freshness() or verdict.gain
+        return f"{gain.estimate:+.4f}, {bounded.lower:+.4f}" if gain and bounded else "not measurable"
     together = verdict.accumulated()
     if together is None:
         return "no new cohort yet"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -41,19 +41,21 @@ def violations(
     single = frame.loc[:, ~frame.columns.duplicated()]
     rows = too_little(single, spec, spans) if to_train else ()
     cells = _cell_violations(single, spec, spans, as_of)
-    return [*_column_diff(frame, spec), *cells, *_outcome_violations(single, spec), *rows]
+    differences = filter(None, [column_difference(list(frame.columns), spec)])
+    return [*differences, *cells, *_outcome_violations(single, spec), *rows]
 
 
-def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
-    """Missing and unexpected columns as a diff: `-` was expected, `+` was found."""
+def column_difference(returned: Sequence[str], spec: ModelSpec) -> str:
+    """Missing and unexpected columns as a diff: `-` was expected, `+` was found; empty where there are none."""
     expected = spec.columns.all
-    missing = [c for c in expected if c not in frame]
-    extra = [str(c) for c in frame if c not in expected]
-    twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
+    missing = [c for c in expected if c not in returned]
+    extra = [str(c) for c in dict.fromkeys(returned) if c not in expected]
+    twice = [str(c) for c in dict.fromkeys(returned) if list(returned).count(c) > 1]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
     lines += [f"+ {c}   (occurs twice)" for c in twice]
-    if lines:
-        yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
+    if not lines:
+        return ""
+    return "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
 
 
 def _nearest(name: str, others: list[str]) -> str:
@@ -138,8 +140,12 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
 def _target_checks(spec: ModelSpec) -> list[Check]:
     number = _typed(types.is_numeric_dtype, "a number", gaps=spec.columns.accepted is not None)
     if spec.task == "regression":
+        either = Check(
+            lambda s: not types.is_bool_dtype(s.dropna().infer_objects().dtype) or not len(s.dropna()),
+            error="is true or false; a regression needs numbers: set `task: classification`, or return a number",
+        )
         finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
-        return [number, Check(finite, error="is infinite")]
+        return [number, either, Check(finite, error="is infinite")]
     binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
     return [number, Check(binary, error="is neither 0 nor 1")]
 

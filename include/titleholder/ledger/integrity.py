@@ -112,7 +112,7 @@ def wrong_champions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
             yield Fault(row, f"It is a {kind} from {_name(started)}, which cannot end with {_name(ended)}.")
         elif kind == "recall" and not _earlier(rows[:n], row):
             yield Fault(
-                row, f"It is a recall of {_name(ended)}, which was the challenger of no earlier month of the lane."
+                row, f"It is a recall of {_name(ended)}, which was the challenger of no earlier as-of date of the lane."
             )
 
 

@@ -33,7 +33,8 @@ class ReignRecord(NamedTuple):
 class DecisionRecord(NamedTuple):
     """A decision without its verdict.
 
-    `passed`, `failed` and `warned` are codes of checks: what held, what failed and blocks, what failed and warns.
+    `passed`, `beyond`, `failed` and `warned` are codes of checks: what held, what lies beyond a threshold without being
+    shown to fail, what failed and blocks, what failed and warns. `schedule` is the cron of its spec.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
     where a later decision about the same month took its place; `caused_by` is the decision because of which the month
     was re-judged. A recall makes an earlier version than its challenger champion. A rollback has neither challenger nor
@@ -58,6 +59,7 @@ class DecisionRecord(NamedTuple):
     reason: str
     asked_because: str
     caused_by: int | None
+    schedule: str | None
     approved_by: str | None
     in_force: bool
     judged_against: int | None
@@ -72,6 +74,7 @@ class DecisionRecord(NamedTuple):
     gain_lower: float | None
     gain_upper: float | None
     passed: list[str] | None
+    beyond: list[str] | None
     failed: list[str] | None
     warned: list[str] | None
 

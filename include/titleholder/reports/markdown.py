@@ -87,8 +87,9 @@ def _checks(verdict: Verdict) -> Iterator[str]:
 
 
 def _evidence(verdict: Verdict) -> Iterator[str]:
+    """The evidence of the reign where it decides, under the rule `sequential`."""
     looks, reign = cumulative_looks(verdict), verdict.accumulated()
-    if reign is None:
+    if reign is None or verdict.rule != "sequential":
         return
     like = scale([reign.gain, reign.lower])
     yield from ("", "### Evidence of the reign", "")
@@ -109,7 +110,8 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
         ]
         for s in looks
     )
-    yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
+    events = "events" if METRICS[verdict.metric].task == "classification" else "rows"
+    yield from _table(["as of", "cohorts", events, "gain", "interval"], rows)
 
 
 def _metrics(verdict: Verdict) -> Iterator[str]:

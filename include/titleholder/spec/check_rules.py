@@ -62,14 +62,17 @@ class CalibrationRule(Rule):
 
 
 class Cohorts(Rule):
-    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar month or quarter with enough events.
+    """Observed over expected within [1 / (1 + t), 1 + t] in each calendar period with enough events.
+
+    By default the period of the schedule: a month where its ticks are uneven or there is none; of a daily or weekly
+    model a longer one, up to a month, where none has enough events.
 
     >>> Cohorts().severity
     'warn'
     """
 
     severity: Severity = "warn"
-    period: Literal["month", "quarter"] = "month"
+    period: Literal["schedule", "day", "week", "month", "quarter", "year"] = "schedule"
     observed_expected: float = Field(default=0.5, gt=0.0)
     minimum_events: int = Field(default=30, ge=2)
 
@@ -112,9 +115,13 @@ class Benchmark(Rule):
 
 
 class Segments(Rule):
-    """No segment with enough events is shown to lose more than this, in the metric's units."""
+    """No segment with enough events (of a regression: rows) is shown to lose more than `tolerance`.
 
-    tolerance: float = Field(default=0.02, ge=0.0)
+    In the metric's unit, or as a share of the champion's metric in the segment where `tolerated_loss` is one; by
+    default twice the metric's default `tolerated_loss`: of ROC AUC 0.02, of RMSE 2 %.
+    """
+
+    tolerance: float | None = Field(default=None, ge=0.0)
     minimum_events: int = Field(default=30, ge=2)
 
 
@@ -165,6 +172,16 @@ class MissingRates(Rule):
 
     severity: Severity = "warn"
     change: float = Field(default=0.05, gt=0.0, lt=1.0)
+
+
+class ConstantFeatures(Rule):
+    """No feature has one value, or none, in all training rows, or stopped varying in the holdout.
+
+    >>> ConstantFeatures().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
 
 
 class TooGood(Rule):
@@ -302,6 +319,7 @@ class Checks(StrictModel):
     shift: Stability = Stability()
     feature_drift: FeatureStability = FeatureStability()
     missing_rates: MissingRates = MissingRates()
+    constant_features: ConstantFeatures = ConstantFeatures()
     too_good: TooGood = TooGood()
     single_feature: SingleFeature = SingleFeature()
     plausible: Plausible = Plausible()

@@ -22,7 +22,8 @@ Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]
 """An e-mail address."""
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
 """The name of an Airflow asset, as in `Asset("loans_loaded")`."""
-ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+CLASS_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+ClassPath = Annotated[str, StringConstraints(pattern=CLASS_PATH.pattern)]
 
 
 class StrictModel(BaseModel):

@@ -154,9 +154,24 @@ class Evidence(BaseModel):
         return self.spec.task == "classification"
 
     @property
+    def quantile(self) -> float | None:
+        """The quantile that the scores predict; None where they predict a mean or a probability."""
+        return self.spec.judgement.predicted_quantile
+
+    @property
     def events(self) -> int:
-        """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
+        """Rows with target 1, or every row of a regression."""
         return events(self.spec, self.y)
+
+    @property
+    def counted(self) -> str:
+        """What `events` are called."""
+        return "events" if self.classification else "rows"
+
+    @property
+    def informative(self) -> int:
+        """Rows that carry information: those of the rarer class, or every row of a regression."""
+        return informative(self.spec, self.y)
 
     @property
     def measurable(self) -> bool:
@@ -178,13 +193,20 @@ def metric_basis(spec: ModelSpec) -> str:
 
 
 def events(spec: ModelSpec, y: Array) -> int:
-    """Outcomes that carry information: the rarer class's rows, or every row of a regression."""
-    if spec.task == "regression":
-        return len(y)
-    positive = int(y.sum())
-    return min(positive, len(y) - positive)
+    """Rows with target 1, whichever class is the rarer one; every row of a regression."""
+    return len(y) if spec.task == "regression" else int(y.sum())
+
+
+def informative(spec: ModelSpec, y: Array) -> int:
+    """Rows that carry information: those of the rarer class, or every row of a regression."""
+    return len(y) if spec.task == "regression" else min(int(y.sum()), len(y) - int(y.sum()))
+
+
+def informative_rows(spec: ModelSpec) -> str:
+    """What `informative` counts, in words."""
+    return "rows" if spec.task == "regression" else "rows of the rarer class"
 
 
 def measurable(spec: ModelSpec, y: Array) -> bool:
     """Whether a metric can be computed on these outcomes: two rows, and of a classification both classes."""
-    return len(y) > 1 and (spec.task == "regression" or events(spec, y) > 0)
+    return len(y) > 1 and (spec.task == "regression" or informative(spec, y) > 0)

@@ -15,7 +15,15 @@ from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
-from titleholder.validation.evidence import Array, Evidence, UnfitCandidate, events, measurable, metric_basis
+from titleholder.validation.evidence import (
+    Array,
+    Evidence,
+    UnfitCandidate,
+    events,
+    informative,
+    measurable,
+    metric_basis,
+)
 from titleholder.validation.fresh import Freshness, challenge, in_unit
 from titleholder.validation.record import CohortRecord, Outlook, Rule, outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
@@ -104,6 +112,7 @@ class Verdict(Measurements):
     holdout_end: date
     rows: int
     events: int
+    """Rows with target 1; of a regression, all rows."""
     metric: str
     look: Look | None = None
     rule: str = "fresh"
@@ -344,7 +353,7 @@ def _looks(reign: Reign | None, metric: str, look: Look | None) -> tuple[Look, .
 def _gain(evidence: Evidence, rows: Any = slice(None)) -> metrics.Gain | None:
     """The gain on these rows, or None where it has no variance: fewer than two rows of a class, or two clusters."""
     spec, y = evidence.spec, evidence.y[rows]
-    enough = measurable(spec, y) and events(spec, y) > 1
+    enough = measurable(spec, y) and informative(spec, y) > 1
     if evidence.champion is None or not enough:
         return None
     gain = metrics.gain(
@@ -367,7 +376,7 @@ def _look(evidence: Evidence, as_of: date, reign: Reign, holdout: tuple[date, da
     start = max(holdout[0], reign.judged_through, *(look.end for look in reign.looks))
     new = (evidence.frame[spec.columns.event_time] >= midnight(start)).to_numpy()
     y = evidence.y[new]
-    if events(spec, y) < spec.judgement.minimum_new_events:
+    if informative(spec, y) < spec.judgement.minimum_new_events:
         return None
     gain = _gain(evidence, new)
     if gain is None or gain.error == 0:

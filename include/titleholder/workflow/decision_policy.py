@@ -155,7 +155,7 @@ def _doubt(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling | None:
 
 def _win(spec: ModelSpec, verdict: Verdict, lane: str) -> Ruling:
     if verdict.champion is None:
-        why = "The first champion: every check of the challenger by itself passed."
+        why = "The first champion: the challenger by itself failed no check that blocks."
     else:
         why = f"{_shown(verdict)}. {_explained([c for c in verdict.checks if c.role == 'gain'])}"
     if people := _asked(spec, lane):

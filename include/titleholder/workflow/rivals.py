@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -21,7 +22,7 @@ from titleholder.ledger.store import LaneEntry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.evidence import Array, Evidence, Rival, events, metric_basis
+from titleholder.validation.evidence import Array, Evidence, Rival, events, informative, metric_basis
 from titleholder.validation.metrics import Estimation
 from titleholder.validation.record import CohortRecord, Member, newest
 from titleholder.validation.verdict import Reign
@@ -30,7 +31,7 @@ from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersio
 Entry = TypeVar("Entry", LaneEntry, Decision)
 NEWEST, BEST = 3, 5
 MINIMUM_EVENTS = 5
-"""A cohort with fewer is not compared: its errors could not be known."""
+"""A cohort with fewer rows of the rarer class is not compared: its errors could not be known."""
 CALENDARS = ("Y", "Q", "M", "W", "D")
 """A cohort is a year, quarter, month, week or day: the longest of which a holdout has `COHORTS` whole ones."""
 COHORTS = 3
@@ -153,17 +154,17 @@ def _cohorts(
         return [cohort for cohort in made if cohort]
 
     found = compared(cohort_bounds(*holdout))
-    if 2 * sum(cohort.events for cohort in found) < evidence.events:
+    if 2 * sum(informative(evidence.spec, evidence.y[_within(evidence, c.start, c.end)]) for c in found) < (
+        evidence.informative
+    ):
         found = compared(holdout)
     return tuple(_for_clusters(found, evidence, own.version))
 
 
 def _cohort(evidence: Evidence, scores: Sequence[tuple[Member, Array]], span: tuple[date, date]) -> CohortRecord | None:
     """One cohort; None with fewer than two versions, too few events, or a covariance that cannot be known."""
-    spec, time = evidence.spec, evidence.frame[evidence.spec.columns.event_time]
-    rows = ((time >= windows.midnight(span[0])) & (time < windows.midnight(span[1]))).to_numpy()
-    found = events(spec, evidence.y[rows])
-    if len(scores) < 2 or found < MINIMUM_EVENTS:
+    spec, rows = evidence.spec, _within(evidence, *span)
+    if len(scores) < 2 or informative(spec, evidence.y[rows]) < MINIMUM_EVENTS:
         return None
     of_rows, how = [of_version[rows] for _, of_version in scores], Estimation.of(spec)
     values, covariance = metrics.joint(spec.judgement.metric, evidence.sample.at(rows), of_rows, how)
@@ -172,13 +173,19 @@ def _cohort(evidence: Evidence, scores: Sequence[tuple[Member, Array]], span: tu
     return CohortRecord(
         start=span[0],
         end=span[1],
-        events=found,
+        events=events(spec, evidence.y[rows]),
         metric=spec.judgement.metric,
         basis=metric_basis(spec),
         members=tuple(member for member, _ in scores),
         values=_rounded(values),
         covariance=_rounded(covariance[np.tril_indices(len(covariance))]),
     )
+
+
+def _within(evidence: Evidence, start: date, end: date) -> NDArray[np.bool_]:
+    """Which of the judged rows lie in [start, end), shape (n,)."""
+    time = evidence.frame[evidence.spec.columns.event_time]
+    return ((time >= windows.midnight(start)) & (time < windows.midnight(end))).to_numpy()
 
 
 def _for_clusters(found: Sequence[CohortRecord], evidence: Evidence, version: int) -> Iterator[CohortRecord]:

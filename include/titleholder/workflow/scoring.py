@@ -413,8 +413,8 @@ def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
     if missing := missing_columns(spec, frame):
         raise ColumnsError(
             f"{spec.name}: version {version} needs columns that these rows do not have: {', '.join(missing)}. Keep "
-            "them in the query (and in the spec, as segments) while that version is champion; a month of a lane that "
-            "was extracted before they came must be run again."
+            "them in the query (and in the spec, as segments) while that version is champion; an as-of date of a lane "
+            "that was extracted before they came must be run again."
         )
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from titleholder import reports
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import UsageError
+from titleholder.errors import SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -35,7 +35,7 @@ from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
-from titleholder.training import search
+from titleholder.training import estimators, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, nomination, publication, warm_start
 from titleholder.workflow.payloads import (
@@ -80,11 +80,14 @@ def extract(
 
     Raises:
         UsageError: for an invalid lane, candidate or as-of date.
+        SpecError: when no candidate can be trained at all; nothing was extracted then.
         ContractError: listing every violation; nothing was trained then.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    if len(faults := estimators.faults(spec, chosen)) == len(chosen):
+        raise SpecError(f"{spec.name}: no candidate can be trained; nothing was extracted: {'; '.join(faults)}")
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
+from titleholder.formatting import date_labels
 from titleholder.ledger.queries import DecisionRecord, ReignRecord
 from titleholder.spec.types import LIVE
 
@@ -17,10 +18,12 @@ WIDTH, LEFT, RIGHT = 960.0, 56.0, 14.0
 HEIGHT, TOP, BOTTOM = 300.0, 14.0, 34.0
 LABELS = 8
 """The largest number of labels along an axis."""
+STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+"""Months from one label of a long time to the next."""
 LABEL_WIDTH = 46.0
 """A narrower bar has no label."""
 OFFSET = 3.0
-"""Half the distance between the two models' points of one month."""
+"""Half the distance between the two models' points of one as-of date."""
 
 
 class Tick(NamedTuple):
@@ -65,12 +68,12 @@ class Point(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric by month: the points of champions and challengers, and one line for each champion's months."""
+    """A metric by as-of date: the points of champions and challengers, and one line for each champion's dates."""
 
     champions: list[Point]
     challengers: list[Point]
     lines: list[str]
-    months: list[Tick]
+    days: list[Tick]
     values: list[Tick]
 
 
@@ -116,8 +119,8 @@ def metric(rows: Sequence[DecisionRecord]) -> Metric | None:
         _point(x(n) + OFFSET, y, r.challenger_metric, r.challenger_lower, r.challenger_upper, r)
         for n, r in enumerate(rows_of)
     ]
-    months = [Tick(x(n), f"{r.as_of:%Y-%m}") for n, r in enumerate(rows_of)]
-    return Metric(champions, challengers, _lines(champions), _few(months), values)
+    days = [Tick(x(n), label) for n, label in enumerate(date_labels([r.as_of for r in rows_of]))]
+    return Metric(champions, challengers, _lines(champions), _few(days), values)
 
 
 def _values(row: DecisionRecord) -> Iterable[float | None]:
@@ -138,7 +141,7 @@ def _point(
 
 
 def _lines(points: Sequence[Point]) -> list[str]:
-    """One line for each run of months that were judged against the same version."""
+    """One line for each stretch of as-of dates that were judged against the same version."""
     lines: list[list[Point]] = []
     for point in points:
         if point.y is None:
@@ -191,9 +194,11 @@ def _dates(start: datetime, end: datetime, position: Callable[[float], float]) -
         for n in range(-1, 12 * (end.year - start.year) + end.month - start.month)
     ]
     near = start - timedelta(days=2)
-    firsts = [Tick(max(LEFT, position(m.timestamp())), f"{m:%Y-%m}") for m in months if near <= m <= end]
+    firsts = [m for m in months if near <= m <= end]
     if len(firsts) > 2:
-        return _few(firsts)
+        step = next((n for n in STEPS if len(firsts) <= LABELS * n), STEPS[-1])
+        regular = [m for m in firsts if (12 * m.year + m.month - 1) % step == 0]
+        return [Tick(max(LEFT, position(m.timestamp())), f"{m:%Y-%m}") for m in regular]
     if end - start < timedelta(days=2):
         moments = [start + (end - start) * n / 3 for n in range(4 if end > start else 1)]
         return [Tick(position(m.timestamp()), f"{m:%m-%d %H:%M}") for m in moments]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
@@ -90,7 +90,7 @@ def _alias(model: Model, standing: LiveStatus, aliases: Aliases) -> list[HealthS
 
 
 def _judged(standing: LiveStatus) -> list[HealthSign]:
-    """What the judgement of the newest month says about the present champion; nothing where another was champion."""
+    """What the judgement of the newest as-of date says about the champion; nothing where another was champion then."""
     judged = standing.judged
     if judged is None:
         return []
@@ -113,10 +113,13 @@ def _floors(judged: DecisionRecord) -> list[HealthSign]:
                 "bad", "below floors", f"The champion was shown to miss its floors as of {judged.as_of} ({code})."
             )
         ]
+    if code in (judged.beyond or ()):
+        sentence = (
+            f"The champion's estimate missed its floors as of {judged.as_of}; the interval reaches them ({code})."
+        )
+        return [HealthSign("warn", "below floors, not shown", sentence)]
     if code in (judged.passed or ()):
-        return [
-            HealthSign("good", "floors hold", f"The champion was not shown to miss its floors as of {judged.as_of}.")
-        ]
+        return [HealthSign("good", "floors hold", f"The champion was above its floors as of {judged.as_of}.")]
     return []
 
 
@@ -130,6 +133,10 @@ def _drift(judged: DecisionRecord) -> list[HealthSign]:
         from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in failed)
         sentence = f"The challenger's scores as of {judged.as_of} differ from {from_what}."
         return [HealthSign("warn", "scores moved", sentence)]
+    if doubtful := [code for code in codes if code in (judged.beyond or ())]:
+        from_what = " and from ".join(f"{DRIFT[code]} ({code})" for code in doubtful)
+        sentence = f"The challenger's scores as of {judged.as_of} seem to differ from {from_what}; it is not shown."
+        return [HealthSign("warn", "scores moved, not shown", sentence)]
     if any(code in (judged.passed or ()) for code in codes):
         return [HealthSign("good", "scores stable", f"No score drift was found as of {judged.as_of}.")]
     return []
@@ -137,8 +144,3 @@ def _drift(judged: DecisionRecord) -> list[HealthSign]:
 
 def _failed(judged: DecisionRecord) -> set[str]:
     return {*(judged.failed or ()), *(judged.warned or ())}
-
-
-def age(as_of: date, today: date) -> int:
-    """How many cohorts (calendar months) have begun since a champion's as-of date."""
-    return max(0, (today.year - as_of.year) * 12 + today.month - as_of.month)

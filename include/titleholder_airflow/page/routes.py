@@ -26,6 +26,7 @@ from titleholder.ledger import queries as ledger
 from titleholder.ledger.queries import DecisionRecord
 from titleholder.registry import names
 from titleholder.settings import need
+from titleholder.spec.cadence import cadence
 from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
 from titleholder_airflow.page import charts, health, mlflow, queries
 from titleholder_airflow.page.airflow import Approval, Model
@@ -116,7 +117,7 @@ def model(
     text: str = "",
     replaced: bool = False,
 ) -> HTMLResponse:
-    """One model: its line of succession, its metric by month, and its decisions, filtered."""
+    """One model: its line of succession, its metric by period, and its decisions, filtered."""
     found = _visible(name, user, session)
     lanes = ledger.lanes(_ledger(), name)
     if lane != LIVE and lane not in [known.lane for known in lanes]:
@@ -142,6 +143,7 @@ def model(
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
+        period=cadence(rows[-1].schedule if rows else None),
         decisions=[row for row in reversed(rows) if _passes(row, filters)],
         total=len(rows if replaced else in_force),
         filters=filters,
@@ -232,8 +234,11 @@ def _of(model: Model, approvals: list[Approval]) -> list[Approval]:
     return [approval for approval in approvals if approval.dag_id in (model.dag_id, model.rollback)]
 
 
-def _age(standing: ledger.LiveStatus) -> int | None:
-    return health.age(standing.champion.as_of, datetime.now(UTC).date()) if standing.champion else None
+def _age(standing: ledger.LiveStatus) -> str:
+    """How long ago the champion's as-of date was, in periods of its model; empty without a champion."""
+    if standing.champion is None or standing.last is None:
+        return ""
+    return cadence(standing.last.schedule).age(standing.champion.as_of, datetime.now(UTC).date())
 
 
 def _ledger() -> str:

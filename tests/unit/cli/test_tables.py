@@ -49,6 +49,35 @@ def test_the_gain_is_that_of_the_rule(rule: str, verdict: Verdict, expected: str
     assert "2024-07-01 keep: Because" in found
 
 
+@pytest.mark.parametrize("rule", ["fresh", "single"])
+def test_a_decision_by_one_holdout_never_shows_evidence_of_a_reign(rule: str) -> None:
+    """Whatever rules there are now: what was shown when it was made is what is shown."""
+    earlier = tuple(LOOK.model_copy(update={"gain": 0.03}) for _ in range(6))
+    reign = REIGN.model_copy(update={"looks": earlier})
+    assert "+0.0100, +0.0024" in printed(a_verdict(champion=reign, look=LOOK), rule)
+    unlimited = a_verdict(champion=reign, look=LOOK, tolerated_loss=None)
+    assert unlimited.gain is not None
+    assert f"+0.0100, {unlimited.gain.lower:+.4f}" in printed(unlimited, rule)
+
+
+def test_a_decision_by_another_metric_than_the_newest_names_its_own() -> None:
+    console = Console(width=80, record=True, file=StringIO())
+    verdict = a_verdict()
+    gini = verdict.model_copy(update={"metric": "gini", "challenger_metrics": {"gini": 0.4321}})
+    console.print(decision_table("small", [row(verdict, "fresh"), row(gini, "fresh")], 80))
+    found = console.export_text()
+    assert f"{verdict.challenger_metrics['roc_auc']:.4f} roc_auc" in found
+    assert "0.4321 gini" not in found
+
+
+@pytest.mark.parametrize(("schedule", "shown"), [("@daily", "(2024-06-01)"), ("@monthly", "(2024-06)")])
+def test_the_champion_is_named_by_the_period_of_its_schedule(schedule: str, shown: str) -> None:
+    console = Console(width=100, record=True, file=StringIO())
+    made = a_decision()
+    console.print(decision_table("small", [made.model_copy(update={"spec": {**made.spec, "schedule": schedule}})], 80))
+    assert shown in console.export_text()
+
+
 def test_counted_looks_and_all_looks_are_shown() -> None:
     earlier = tuple(LOOK.model_copy(update={"gain": -0.03}) for _ in range(6))
     reign = REIGN.model_copy(update={"looks": (*earlier, LOOK, LOOK)})
@@ -83,9 +112,9 @@ def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
     first, second = a_decision(1), a_decision(2, champion_before=1)
     console.print(
         decision_table(
-            "small", [first, second], width, {second.id: "Run this month again: version 7 is champion before it now"}
+            "small", [first, second], width, {second.id: "Run it again: version 7 is champion before it now"}
         )
     )
     found = " ".join(console.export_text().split())
-    assert found.count("Run this month again: version 7 is champion before it now") == 1
+    assert found.count("Run it again: version 7 is champion before it now") == 1
     assert found.count("Because") == 2

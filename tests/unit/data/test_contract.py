@@ -251,6 +251,16 @@ def test_a_regression_needs_finite_outcomes_of_more_than_one_value() -> None:
     ]
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_true_and_false_are_no_outcomes_of_a_regression(gaps: bool) -> None:
+    spec = a_regression(**({"columns__accepted": "taken"} if gaps else {}))
+    frame = rows(spec).assign(bad=rows()["bad"].astype(bool), taken=True)
+    if gaps:
+        frame = frame.assign(taken=frame.index > 5, bad=frame["bad"].astype(object).where(frame.index > 5))
+    said = found(frame if gaps else frame.drop(columns="taken"), spec)
+    assert said == ["bad: is true or false; a regression needs numbers: set `task: classification`, or return a number"]
+
+
 def test_a_column_that_is_both_feature_and_segment_must_satisfy_the_rule_for_features() -> None:
     spec = a_spec(columns__segments=["debt", "region"])
     assert found(rows(), spec) == []

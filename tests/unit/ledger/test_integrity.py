@@ -116,8 +116,8 @@ def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
         ),
         (recalling(1, champion_after=3), "a recall from version 2, which cannot end with version 3"),
         (recalling(2), "a recall from version 2, which cannot end with version 2"),
-        (recalling(3), "a recall of version 3, which was the challenger of no earlier month of the lane"),
-        (recalling(9), "a recall of version 9, which was the challenger of no earlier month of the lane"),
+        (recalling(3), "a recall of version 3, which was the challenger of no earlier as-of date of the lane"),
+        (recalling(9), "a recall of version 9, which was the challenger of no earlier as-of date of the lane"),
     ],
 )
 def test_champions_follow_from_one_another(change: dict[str, Any], message: str) -> None:
@@ -144,7 +144,7 @@ def test_elsewhere_than_live_a_version_of_a_later_month_cannot_be_recalled() -> 
     """Its row may stand before the recall's, but in as-of order its month comes after."""
     assert list(wrong_champions(lane(**recalling(1)), "backtest")) == []
     (fault,) = wrong_champions(lane(**recalling(1), as_of=date(2023, 12, 1)), "backtest")
-    assert "a recall of version 1, which was the challenger of no earlier month" in fault.explanation
+    assert "a recall of version 1, which was the challenger of no earlier as-of date" in fault.explanation
     assert faults(lane(**recalling(1))) == []
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.factories import a_recall_of, a_spec, an_outlook, result, rows
+from support.factories import a_recall_of, a_regression, a_spec, an_outlook, result, rows
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
 from titleholder.reports import card
@@ -32,6 +32,18 @@ def test_it_begins_with_the_decision_and_its_reason() -> None:
     page = Page(full())
     assert page.heading == "small as of 2024-07-01 (lane\N{NO-BREAK SPACE}live): version 4 promoted over version 3"
     assert page.why == "Shown to be better."
+
+
+@pytest.mark.parametrize(
+    ("schedule", "noun", "cohort"),
+    [("@daily", "week", "2023-W4"), ("0 6 * * 1", "week", "2023-W4"), ("@monthly", "month", "2023-11")],
+)
+def test_cohorts_are_called_what_the_schedule_makes_them(schedule: str, noun: str, cohort: str) -> None:
+    """600 rows in three months are too few for days; weeks of a daily model have enough."""
+    spec = a_spec(schedule=schedule, judgement__checks={"cohorts": {"minimum_events": 10}})
+    said = drawn(simulated(spec)).said("groups")
+    assert f"By calendar {noun}" in said
+    assert cohort in said
 
 
 def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
@@ -284,7 +296,7 @@ def test_the_first_champion_is_not_compared() -> None:
     assert "There was no champion to compare with." in page.said("numbers")
     assert "There was no champion, so there is no evidence of a reign." in page.said("evidence")
     assert "since there was no champion" in page.said("groups")
-    assert "None of 300 groups has the 30 events needed for a measurement." in page.said("groups")
+    assert "None of 300 groups has the 30 rows of the rarer class needed for a measurement." in page.said("groups")
     assert "Each model accepts scores of at least 0.2." in page.said("swap_set")
     assert "declined" in page.said("swap_set")
     assert "champion, version" not in page.text
@@ -314,6 +326,21 @@ def test_a_regression_has_residuals_and_no_events() -> None:
     assert "Events" not in page.text
 
 
+def test_a_quantile_is_calibrated_by_its_coverage() -> None:
+    spec = a_regression(
+        judgement__metric="pinball",
+        judgement__quantile=0.9,
+        training__candidates={"line": {"estimator": "sklearn.linear_model.QuantileRegressor"}},
+    )
+    found = simulated(spec)
+    page = drawn(found.model_copy(update={"challenger": found.challenger + 1.2816}))
+    said = page.said("curves")
+    assert "Model Outcomes at or below challenger, version 4 0.9" in said
+    assert "Perfectly calibrated predictions have the share 0.9 of outcomes at or below them." in said
+    assert "Slope" not in said
+    assert "intervals of the observed shares" in said
+
+
 def test_grades_have_their_rates_and_where_rows_moved() -> None:
     said = Page(full()).said("grades")
     assert "in grades of equally many rows; a grade of fewer than 100 rows is joined with the next" in said
@@ -334,7 +361,7 @@ def test_of_many_segments_twenty_are_shown() -> None:
     )
     found = simulated(spec, n=300, predict=None)
     said = drawn(found.model_copy(update={"frame": found.frame.assign(postcode=np.arange(300) % 25)})).said("groups")
-    assert "5 more groups are not shown: at most 20 are, those with the most events." in said
+    assert "5 more groups are not shown: at most 20 are, those with the most rows of the rarer class." in said
 
 
 def test_the_rules_of_judgement_include_their_defaults() -> None:

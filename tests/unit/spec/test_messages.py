@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from titleholder.spec.model import ModelSpec
 
 VALID_DURATION = "a duration is written as '90 days', '12 weeks', '18 months' or '1 year 6 months'"
 
+VALID_CRON = (
+    "valid are five fields (minute hour day month weekday) in UTC, such as '0 6 1 * *', or @daily, @midnight, @weekly, "
+    "@monthly, @yearly, @annually, or null"
+)
+TOO_OFTEN = (
+    "fires more than once a day, but as-of dates are days: a run knows what was known when its day began, so a second "
+    "run of the day would know the same"
+)
 VALID_METRICS = "valid: roc_auc, gini, ks, pr_auc, brier, log_loss"
 
 TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
@@ -33,8 +42,15 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("6 months", "6", "label_maturity", f"windows.label_maturity: {VALID_DURATION} (got 6)"),
         ("12 months", "12", "train: ", f"windows.train: {VALID_DURATION} (got 12)"),
         ("12 months", "everything", "train: ", f"windows.train: {VALID_DURATION} (got 'everything')"),
-        ('"@monthly"', '"@monthy"', "schedule", "schedule: schedule is a cron expression in UTC such as '@monthly' or '0 6 1 * *', or null (got '@monthy')"),
-        ('"@monthly"', "every day", "schedule", "schedule: schedule is a cron expression in UTC"),
+        ('"@monthly"', '"@monthy"', "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON} (got '@monthy')"),
+        ('"@monthly"', "every day", "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON}"),
+        ('"@monthly"', '"@hourly"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON} (got '@hourly')"),
+        ('"@monthly"', '"0 6,18 * * *"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON}"),
+        ('"@monthly"', '"*/5 6 * * *"', "schedule", f"schedule: the schedule {TOO_OFTEN}; {VALID_CRON}"),
+        ('"@monthly"', '"0 0 31 2 *"', "schedule", f"schedule: the schedule never fires: there is no such day; {VALID_CRON}"),
+        ('"@monthly"', '"30 0 6 1 * *"', "schedule", f"schedule: the schedule has 6 fields, but seconds and years are not understood; {VALID_CRON}"),
+        ('"@monthly"', '"TZ=Europe/Berlin 0 6 1 * *"', "schedule", f"schedule: the schedule names a time zone, but schedules are in UTC; {VALID_CRON}"),
+        ('"@monthly"', '"H 6 1 * *"', "schedule", f"schedule: the schedule is no cron expression; {VALID_CRON}"),
         ("small.sql", "other.sql", "query:", "source.query: no file 'other.sql' beside the spec; there are: small.sql"),
         ("small.sql", "../small.sql", "query:", "source.query: query names an .sql file in the same folder, such as 'my_model.sql' (got '../small.sql')"),
         ("small.sql", "small.txt", "query:", "source.query: query names an .sql file in the same folder"),
@@ -180,3 +196,59 @@ def test_a_fault_within_a_tables_history_is_named_without_the_type(tmp_path: Pat
     found = complaint(tmp_path, bent(("  query: small.sql", "  query: small.sql\n  tables: {loans: {known: x}}")))
     assert "source.tables.loans.known_at: required, but not given" in found
     assert "source.tables.loans.known: unknown key" in found
+
+
+def test_rules_over_several_keys_are_reported_beside_faults_of_single_keys(tmp_path: Path) -> None:
+    """A typo hid every other fault: of a section, of the whole spec, of the query, of an estimator, and of the name."""
+    text = bent(
+        ("seed: 7", "seed: x"),
+        ("owner: credit-risk", "ownr: credit-risk"),
+        ("name: small", "name: smal"),
+        ("metric: roc_auc", "metric: rmse"),
+        ("floors: {roc_auc", "floors: {r2"),
+        ("low: 0.01", "low: 100"),
+        (TREES, "increasing: [purpose]\n      params: {max_iters: 5}"),
+        ("  approval: automatic", "  approval: {by: [lead]}\nend_date: 2019-12-31"),
+    )
+    found = complaint(tmp_path, text, SQL + " and k < :today")
+    for part in (
+        "training.seed: Input should be a valid integer (got 'x')",
+        "ownr: unknown key; did you mean 'owner'?",
+        "owner: required, but not given",
+        "name: 'smal' must equal the file's name, 'small'",
+        "judgement.metric: 'rmse' is no classification metric",
+        "judgement.floors: 'r2' is no classification metric",
+        "training.candidates.line.search.C: low must be below high, not 100 and 10",
+        "training.candidates.trees: increasing and decreasing name numeric columns, not purpose",
+        "takes no parameter 'max_iters'; did you mean 'max_iter'?",
+        "promotion.approval.within: required, but not given",
+        "end_date: 2019-12-31 is not after start_date 2020-01-01",
+        "source.query: the query binds :today; valid are",
+    ):
+        assert part in found
+    assert len(found.splitlines()) == 13
+
+
+@pytest.mark.parametrize(("old", "new"), [("task: classification", "task: ranking"), ("[income, debt]", "income")])
+def test_nothing_is_made_up_about_what_depends_on_a_faulty_key(tmp_path: Path, old: str, new: str) -> None:
+    """Whether a metric suits an unknown task, or a direction unknown columns, cannot be said."""
+    text = bent((old, new), ("metric: roc_auc", "metric: rmse"), (TREES, "increasing: [debt]"))
+    assert len(complaint(tmp_path, text).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in YAML.splitlines() if not key.startswith((" ", "promotion", "schedule"))]
+)
+def test_a_section_that_is_not_given_is_the_only_fault(tmp_path: Path, key: str) -> None:
+    section = key.partition(":")[0]
+    start = YAML.index(f"{section}:") if not YAML.startswith(section) else 0
+    end = min(
+        (
+            YAML.index(f"\n{other}", start) + 1
+            for other in re.findall(r"^[a-z_]+:", YAML, re.M)
+            if f"\n{other}" in YAML[start:]
+        ),
+        default=len(YAML),
+    )
+    found = complaint(tmp_path, YAML[:start] + YAML[end:])
+    assert found.splitlines()[1:] == [f"  {section}: required, but not given"]

@@ -69,6 +69,19 @@ def statuses(verdict: Verdict) -> dict[str, str]:
     return {c.code: c.status for c in verdict.checks if c.code in CORE}
 
 
+def test_events_are_the_rows_with_target_1_even_where_these_are_the_common_ones() -> None:
+    """Of the flipped outcomes most are 1: what is needed is counted among the rarer ones, and said to be."""
+    y, good, poor = rows()
+    assert 2 * (1 - y).sum() > 300
+    found = verdict_on(1 - y, 1 - good, 1 - poor, ANY_GAIN)
+    enough = next(check for check in found.checks if check.code == "TH101")
+    assert found.events == (1 - y).sum()
+    assert found.look is not None
+    assert found.look.events > found.look.rows / 2
+    assert enough.numbers == {"informative": y.sum(), "minimum": 5, "events": (1 - y).sum(), "rows": 300}
+    assert "rows of the rarer class" in enough.explanation
+
+
 def test_a_better_challenger_passes_every_check() -> None:
     y, good, poor = rows()
     found = verdict_on(y, good, poor, ANY_GAIN, note="Only later rows are judged.")

@@ -1,4 +1,4 @@
-"""The gain within calendar months and segments; without a champion, the challenger's own metric."""
+"""The gain within cohorts and segments; without a champion, the challenger's own metric."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from titleholder.formatting import confidence, metric, short
 from titleholder.reports.plots.binned_means import Rows
 from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
 from titleholder.validation import metrics
+from titleholder.validation.checks.calibration import cohorts_of
 from titleholder.validation.checks.groups import Group, groups
-from titleholder.validation.evidence import Evidence, events
+from titleholder.validation.evidence import Evidence, events, informative
 from titleholder.validation.metrics import Estimation, Interval
 
 MOST = 20
-"""At most so many groups of a column are shown, those with the most events; of months the newest."""
+"""At most so many groups of a column are shown, those with the most rows of the rarer class; of cohorts the newest."""
 RESAMPLES = 200
 """At most so many resamples a group: these intervals are an illustration, the checks decide."""
 
 
 class GroupEstimate(NamedTuple):
-    """A group's gain, or the challenger's metric in it; None where it has too few events."""
+    """A group's gain, or the challenger's metric in it; None where it has too few rows of the rarer class."""
 
     name: str
     rows: int
@@ -33,7 +34,7 @@ class GroupEstimate(NamedTuple):
 
 
 class Breakdown(NamedTuple):
-    """All judged rows and the groups of one column; measured are those with `least` events, `left_out` not shown."""
+    """All judged rows and the groups of one column; measured are those with `least` rows of the rarer class."""
 
     title: str
     whole: GroupEstimate
@@ -44,18 +45,18 @@ class Breakdown(NamedTuple):
 
 
 def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Breakdown]:
-    """By calendar month of the event, then by each segment and protected column; none if nothing can be measured.
+    """By calendar period of the event (as in TH204), each segment and protected column; none if nothing is measurable.
 
-    A group needs as many events as the checks of cohorts and segments ask for. `gain` is the verdict's, on all rows.
+    A group needs as many rows of the rarer class as the checks of cohorts and segments ask for. `gain` is that of
+    the verdict, on all rows.
     """
     if not evidence.measurable:
         return []
     columns, rules = evidence.spec.columns, evidence.spec.judgement.checks
     known = gain or _measured(evidence, np.arange(len(evidence.y)))
     whole = GroupEstimate("all judged rows", len(evidence.y), evidence.events, known)
-    months = evidence.frame[columns.event_time].dt.strftime("%Y-%m").to_frame("month")
-    every = groups(months, ["month"])
-    found = [_breakdown(evidence, "calendar month", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
+    period, every = cohorts_of(evidence)
+    found = [_breakdown(evidence, f"calendar {period}", whole, every[-MOST:], len(every), rules.cohorts.minimum_events)]
     for column in dict.fromkeys([*columns.segments, *columns.protected]):
         every = groups(evidence.frame, [column])
         title = f"{column} (protected)" if column in columns.protected else column
@@ -65,9 +66,9 @@ def breakdowns(evidence: Evidence, gain: metrics.Gain | None = None) -> list[Bre
 
 
 def _largest(evidence: Evidence, every: Sequence[Group]) -> list[Group]:
-    """The groups with the most events, in the order of their values: by number where all are numbers."""
+    """The groups with the most rows of the rarer class, ordered by their values: by number where all are numbers."""
     spec = evidence.spec
-    ordered = sorted(every, key=lambda g: (-events(spec, evidence.y[g.rows]), -len(g.rows), g.value))[:MOST]
+    ordered = sorted(every, key=lambda g: (-informative(spec, evidence.y[g.rows]), -len(g.rows), g.value))[:MOST]
     try:
         return sorted(ordered, key=lambda g: float(g.value))
     except ValueError:
@@ -85,10 +86,8 @@ def _breakdown(
 
 def _estimate(evidence: Evidence, name: str, rows: Rows, least: int) -> GroupEstimate:
     y = evidence.y[rows]
-    n_events = events(evidence.spec, y)
-    return GroupEstimate(
-        name, len(y), n_events, _measured(evidence, rows) if n_events >= least and len(y) > 1 else None
-    )
+    enough = informative(evidence.spec, y) >= least and len(y) > 1
+    return GroupEstimate(name, len(y), events(evidence.spec, y), _measured(evidence, rows) if enough else None)
 
 
 def _measured(evidence: Evidence, rows: Rows) -> Interval | None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from titleholder.formatting import confidence, metric, signed
+from titleholder.formatting import confidence, date_labels, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, INK, PALE, Picture, picture, whiskers
 from titleholder.validation.metrics import Interval
 from titleholder.validation.sequential import Accumulated, Look
@@ -63,7 +63,8 @@ def evidence_picture(verdict: Verdict, rows: Sequence[CumulativeLook]) -> Pictur
         axes.fill_between(at, bounds, means, color=CHALLENGER, alpha=0.1, linewidth=0)
         axes.axhline(verdict.minimum_gain, color=INK, linewidth=1, linestyle=":", label="minimum gain")
         labelled = slice(None, None, -(-len(rows) // LABELS))
-        axes.set_xticks(at[labelled], [f"{s.look.as_of:%Y-%m}" for s in rows[labelled]], rotation=30, ha="right")
+        labels = date_labels([s.look.as_of for s in rows])
+        axes.set_xticks(at[labelled], labels[labelled], rotation=30, ha="right")
         axes.set(xlabel="look, by the as-of date of its challenger", ylabel=f"gain, {metric(verdict.metric)}")
         axes.set(ylim=(low, high), xlim=(0.5, len(rows) + 0.5))
         figure.legend(loc="outside upper left", ncols=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -18,9 +18,10 @@ from titleholder.validation.verdict import Verdict
 LONGEST = 4
 """Training is drawn at most so many times as long as the time after it."""
 
-STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 600)
-"""Months from one mark of the axis to the next."""
+MONTHS, DAYS = (1, 2, 3, 6, 12, 24, 60, 120, 600), (1, 2, 7, 14, 28)
+"""Months, or days, from one mark of the axis to the next."""
 TICKS = 5
+"""At most so many dates beside one another."""
 
 
 class TimeWindow(NamedTuple):
@@ -77,8 +78,8 @@ def windows_picture(facts: Facts, verdict: Verdict) -> Picture:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(_at(left), _at(facts.as_of + (facts.as_of - left) / 40))
-        months = month_marks(left, facts.as_of)
-        axes.set_xticks([_at(month) for month in months], [f"{month:%Y-%m}" for month in months])
+        marks = time_marks(left, facts.as_of)
+        axes.set_xticks([_at(day) for day in marks], list(marks.values()))
         axes.spines["left"].set_visible(False)
 
     dates = "; ".join(f"{w.name.lower()}: {w.dates}" for w in windows)
@@ -94,11 +95,19 @@ def _left(facts: Facts) -> date:
     return max(spans.train_start, spans.holdout_start - LONGEST * after)
 
 
-def month_marks(start: date, end: date) -> list[date]:
-    """First days of months from `start` to before `end`, evenly spaced, few enough to read side by side."""
-    every = range(start.year * 12 + start.month, end.year * 12 + end.month)
-    step = next((months for months in STEPS if len(every) <= TICKS * months), STEPS[-1])
-    return [date(month // 12, month % 12 + 1, 1) for month in every if month % step == 0]
+def time_marks(start: date, end: date) -> dict[date, str]:
+    """Days from `start` to `end` with their labels, evenly spaced and few enough to read side by side.
+
+    First days of months, where there are more than two; else days from the start on, in full.
+    """
+    every = range(start.year * 12 + start.month - (start.day == 1), end.year * 12 + end.month)
+    step = next((months for months in MONTHS if len(every) <= TICKS * months), MONTHS[-1])
+    firsts = [date(month // 12, month % 12 + 1, 1) for month in every if month % step == 0]
+    if len(firsts) > 2:
+        return {day: f"{day:%Y-%m}" for day in firsts}
+    length = (end - start).days
+    step = next((days for days in DAYS if length < TICKS * days), DAYS[-1])
+    return {day: str(day) for n in range(0, length + 1, step) for day in [start + timedelta(days=n)]}
 
 
 def _bar(axes: Axes, row: int, window: TimeWindow, left: date) -> None:

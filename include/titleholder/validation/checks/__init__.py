@@ -12,6 +12,7 @@ from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, 
 from titleholder.validation.checks.benchmark import not_worse_than_benchmark
 from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
 from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
+from titleholder.validation.checks.constant_features import every_feature_varies
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
@@ -47,6 +48,7 @@ CHECKS: dict[str, Check] = {
         shift_from_champion,
         feature_stability,
         feature_missing_rates,
+        every_feature_varies,
         too_good,
         single_feature,
         plausible,

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.spec.check_rules import Rule, docs_url
 from titleholder.validation.evidence import Evidence
 
-Status = Literal["pass", "fail", "not_applicable"]
+Status = Literal["pass", "beyond", "fail", "not_applicable"]
+"""`beyond`: the estimate lies beyond its threshold, and a failure is not shown. It blocks nothing and is no pass."""
 Severity = Literal["block", "warn"]
 Subject = Literal["challenger", "comparison", "champion"]
 """What a check judges: the challenger by itself, the challenger compared with the champion, the champion by itself."""
@@ -30,6 +31,8 @@ class Finding(NamedTuple):
 
     >>> found(True, "Harm is shown.", {"gain": -0.1}).status
     'fail'
+    >>> found(False, "The estimate is below its floor.", {}, beyond=True).status
+    'beyond'
     >>> not_applicable("No champion yet.").numbers
     {}
     """
@@ -39,9 +42,9 @@ class Finding(NamedTuple):
     numbers: dict[str, float]
 
 
-def found(harm: bool, explanation: str, numbers: dict[str, float]) -> Finding:
-    """`fail` where harm is shown, else `pass`."""
-    return Finding("fail" if harm else "pass", explanation, numbers)
+def found(harm: bool, explanation: str, numbers: dict[str, float], *, beyond: bool = False) -> Finding:
+    """`fail` where harm is shown; else `beyond` where the estimate lies beyond its threshold; else `pass`."""
+    return Finding("fail" if harm else "beyond" if beyond else "pass", explanation, numbers)
 
 
 def not_applicable(why: str, numbers: dict[str, float] | None = None) -> Finding:

@@ -54,6 +54,7 @@ def _not_worse(evidence: Evidence) -> Finding:
         f"Gain in {name} over an untuned scorecard of the same rows, whose {name} is {compared.metric.text()}: "
         f"{compared.gain.text('+.4f')}, whose upper bound must reach {-compared.tolerance:.4g}.",
         {**compared.gain.numbers("gain"), **compared.metric.numbers("benchmark"), "tolerance": compared.tolerance},
+        beyond=compared.gain.estimate < -compared.tolerance,
     )
 
 

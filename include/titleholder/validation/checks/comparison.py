@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from titleholder import formatting
 from titleholder.spec.criteria import CutOff
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import fresh, metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
-from titleholder.validation.evidence import Array, Evidence, events
+from titleholder.validation.evidence import Array, Evidence, informative, informative_rows
 from titleholder.validation.metrics import Gain, Interval, means
 from titleholder.validation.sequential import Accumulated, accumulate
 
@@ -88,7 +89,8 @@ def _sequential(evidence: Evidence, gain: Gain, reign: Accumulated | None) -> st
     judgement = evidence.spec.judgement
     here = f"{judgement.metric}: gain {gain.estimate:+.4f} on this holdout"
     if reign is None:
-        return f"{here}; no new cohort of this reign has {judgement.minimum_new_events} events yet."
+        needed = f"{judgement.minimum_new_events} {informative_rows(evidence.spec)}"
+        return f"{here}; no new cohort of this reign has {needed} yet."
     behind = "" if gain.estimate > judgement.minimum_gain else f", which must exceed {judgement.minimum_gain:+g} too"
     number = f"{reign.looks} look{'s' if reign.looks > 1 else ''} of this reign at new cohorts"
     if reign.counted < reign.looks:
@@ -115,7 +117,8 @@ def _horizon(horizon: int | None, reign: Accumulated) -> str:
 def _segment_gains(evidence: Evidence) -> Finding:
     """Fails when a segment is shown to lose more than `tolerance`: the upper bound of its gain is below `-tolerance`.
 
-    Segments are the values of the columns in `columns.segments`; those with `minimum_events` events are judged.
+    Segments are the values of the columns in `columns.segments`; those with `minimum_events` events, or rows of a
+    regression, are judged. Where the tolerance is a share, it is one of the champion's metric in each segment.
     """
     spec, rule = evidence.spec, evidence.spec.judgement.checks.segments
     if evidence.champion is None:
@@ -123,17 +126,20 @@ def _segment_gains(evidence: Evidence) -> Finding:
     if not spec.columns.segments:
         return not_applicable("The spec names no segments.")
     segments = groups(evidence.frame, spec.columns.segments)
-    judged = [s for s in segments if events(spec, evidence.y[s.rows]) >= rule.minimum_events]
-    counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": rule.tolerance}
+    judged = [s for s in segments if informative(spec, evidence.y[s.rows]) >= rule.minimum_events]
+    tolerance, share_of = spec.judgement.segment_tolerance, METRICS[spec.judgement.metric].share_of
+    counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": tolerance}
+    least = f"{rule.minimum_events} {informative_rows(spec)}"
     if not judged:
-        return not_applicable(f"None of {len(segments)} segments has {rule.minimum_events} events.", counts)
-    gains = _gains(evidence, evidence.champion, judged)
-    losing = [name for name, gain in gains.items() if gain.upper < -rule.tolerance]
+        return not_applicable(f"None of {len(segments)} segments has {least}.", counts)
+    gains, limits = _gains(evidence, evidence.champion, judged), _limits(evidence, evidence.champion, judged)
+    losing = [name for name, gain in gains.items() if gain.upper < -limits[name]]
     named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
-    head = f"{len(losing) or 'none'} shown to lose more than {rule.tolerance:g} in {spec.judgement.metric}"
+    limit = f"{100 * tolerance:g} % of {share_of} there" if share_of else f"{tolerance:g}"
+    head = f"{len(losing) or 'none'} shown to lose more than {limit} in {spec.judgement.metric}"
     return found(
         bool(losing),
-        f"Of {len(segments)} segments, {len(judged)} with {rule.minimum_events} events or more: {head}"
+        f"Of {len(segments)} segments, {len(judged)} with at least {least}: {head}"
         f"{'' if losing else ', nearest'}: {named}.",
         {**counts, **group_numbers(gains, "gain")},
     )
@@ -145,6 +151,16 @@ def _gains(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str
     confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(judged))
     gains = {s.name: estimate_gain(evidence, metric, champion, s.rows, confidence) for s in judged}
     return worst_first(gains, key=lambda gain: gain.upper)
+
+
+def _limits(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str, float]:
+    """The loss that is tolerated in each segment, in the metric's unit."""
+    judgement, limits = evidence.spec.judgement, {}
+    for segment in judged:
+        some = evidence.sample.at(segment.rows)
+        metric = metrics.compute(judgement.metric, some.y, champion[segment.rows], judgement, some.weights)
+        limits[segment.name] = fresh.in_unit(judgement, judgement.segment_tolerance, metric, some)
+    return limits
 
 
 def _profit_gain(evidence: Evidence) -> Finding:
@@ -165,6 +181,7 @@ def _profit_gain(evidence: Evidence) -> Finding:
         f"Profit a row is {after:.4f}, the champion's {before:.4f}: a gain of {gain.text('+.4f')}, whose upper "
         f"bound must not lie below {0 - tolerance:g}.",
         {"challenger": after, "champion": before, **gain.numbers("gain"), "tolerance": tolerance},
+        beyond=gain.estimate < -tolerance,
     )
 
 
@@ -192,6 +209,7 @@ def _swap_set(evidence: Evidence) -> Finding:
         f"{sizes}; their mean outcomes are {numbers[f'{IN}_mean']:.4f} and {numbers[f'{OUT}_mean']:.4f}, a harm of "
         f"{harm.text('+.4f')}, whose lower bound must not exceed {rule.tolerance:g}.",
         {**numbers, **harm.numbers("harm"), "tolerance": rule.tolerance},
+        beyond=harm.estimate > rule.tolerance,
     )
 
 

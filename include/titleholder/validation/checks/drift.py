@@ -39,6 +39,7 @@ def _stability(psi: Psi, rule: Stability, change: str) -> Finding:
         f"Population stability index of the scores from {change}: {psi.value:.4f} [{psi.lower:.4f}, {psi.upper:.4f}], "
         f"whose lower bound must not exceed {rule.psi:g}.",
         {"psi": psi.value, "psi_lower": psi.lower, "psi_upper": psi.upper, "maximum": rule.psi},
+        beyond=psi.value > rule.psi,
     )
 
 

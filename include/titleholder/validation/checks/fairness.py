@@ -84,7 +84,7 @@ def _acceptance_rates(evidence: Evidence) -> Finding:
     head = f"shown to be below {rule.ratio:g}" if shown else f"none shown to be below {rule.ratio:g}, the lowest"
     named = listed([f"{name} {interval.text()}" for name, interval in (shown or {pairs[0].name: lowest}).items()])
     sentence = f"One group's acceptance rate over another's, {head}: {named}."
-    return found(bool(shown), sentence, numbers | lowest.numbers("lowest"))
+    return found(bool(shown), sentence, numbers | lowest.numbers("lowest"), beyond=bool(below))
 
 
 def _acceptances(evidence: Evidence, cut_off: CutOff) -> list[Acceptance]:

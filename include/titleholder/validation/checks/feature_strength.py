@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from titleholder.data import features
+from titleholder.spec.cadence import cadence
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.checks.groups import as_text
@@ -57,17 +58,22 @@ class KnownOutcomes(NamedTuple):
         return KnownOutcomes(pd.concat([self.X, other.X], ignore_index=True), Sample(y, weights))
 
 
-class Delivery(NamedTuple):
-    """Which training rows lie in months in which a feature was delivered, shape (n,).
+def delivery_period(spec: ModelSpec) -> Literal["week", "month"]:
+    """By which the delivery of a feature is looked at: weeks of a daily or weekly model, else months."""
+    return "week" if cadence(spec.schedule).noun in ("day", "week") else "month"
 
-    It was not in a month that has fewer than half as many values as the judged rows have, of thirty or more expected.
+
+class Delivery(NamedTuple):
+    """Which training rows lie in periods in which a feature was delivered, shape (n,).
+
+    It was not in a period that has fewer than half as many values as the judged rows have, of thirty or more expected.
     """
 
     rows: NDArray[np.bool_]
     missed: int
-    """Months of the training rows in which it was not delivered."""
+    """Periods of the training rows in which it was not delivered."""
     began: bool
-    """Whether it was not in the first of them."""
+    """Whether it was not in the first of them that has rows enough to say."""
 
     @classmethod
     def of(cls, evidence: Evidence, feature: str) -> Delivery | None:
@@ -79,11 +85,13 @@ class Delivery(NamedTuple):
         if present.all():
             return cls(present.to_numpy(), 0, began=False)
         time = frame[evidence.spec.columns.event_time]
-        month = (12 * time.dt.year + time.dt.month).to_numpy()
-        values = present.groupby(month).agg(["sum", "size"])
+        frequency = delivery_period(evidence.spec)[0].upper()
+        number = time.dt.tz_localize(None).dt.to_period(frequency).astype("int64").to_numpy()
+        values = present.groupby(number).agg(["sum", "size"])
         expected = values["size"] * evidence.frame[feature].notna().mean()
-        missed = values.index[(expected >= 30) & (values["sum"] < expected / 2)]
-        return cls(~np.isin(month, missed), len(missed), began=values.index[0] in missed)
+        known = expected >= 30
+        missed = values.index[known & (values["sum"] < expected / 2)]
+        return cls(~np.isin(number, missed), len(missed), began=bool(known.any()) and values.index[known][0] in missed)
 
 
 class FeatureStrength:

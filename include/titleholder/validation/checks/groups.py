@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from titleholder.spec.cadence import cadence
+from titleholder.spec.model import ModelSpec
 from titleholder.validation.metrics import Interval
 from titleholder.validation.metrics.inputs import Rows
 
@@ -17,6 +19,7 @@ MOST = 20
 """At most so many groups of a check are in its numbers, the worst ones."""
 NAMED = 3
 """At most so many are named in its sentence."""
+CALENDAR = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}
 Bounded = TypeVar("Bounded", bound=Interval)
 
 
@@ -45,6 +48,34 @@ def groups(frame: pd.DataFrame, columns: Iterable[str]) -> list[Group]:
         for column in dict.fromkeys(columns)
         for value, rows in sorted(pd.Series(range(len(frame))).groupby(as_text(frame[column])).indices.items())
     ]
+
+
+def by_calendar(frame: pd.DataFrame, time: str, period: str) -> list[Group]:
+    """The rows of each calendar day, ISO week (from Monday), month, quarter or year of a column of times, in UTC.
+
+    >>> frame = pd.DataFrame({"at": pd.to_datetime(["2024-12-29", "2024-12-30"], utc=True)})
+    >>> [group.value for group in by_calendar(frame, "at", "week")]
+    ['2024-W52', '2025-W01']
+    """
+    at = frame[time].dt
+    label = at.strftime("%Y-Q") + at.quarter.astype(str) if period == "quarter" else at.strftime(CALENDAR[period])
+    return groups(pd.DataFrame({period: label}), [period])
+
+
+def cohort_periods(spec: ModelSpec) -> tuple[str, ...]:
+    """The calendar periods by which cohorts may be judged, the first choice first.
+
+    The spec's own; by default that of its schedule, of a daily or weekly model also the longer ones up to a month, for
+    a day may have too few events. Without even ticks, months.
+    """
+    own = spec.judgement.checks.cohorts.period
+    if own != "schedule":
+        return (own,)
+    noun = cadence(spec.schedule).noun
+    short = ("day", "week", "month")
+    return (
+        short[short.index(noun) :] if noun in short else (noun,) if noun in CALENDAR or noun == "quarter" else short[2:]
+    )
 
 
 def as_text(values: pd.Series) -> pd.Series:

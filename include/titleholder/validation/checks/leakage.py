@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,10 @@ from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
-from titleholder.validation.checks.feature_strength import Delivery, FeatureStrength
+from titleholder.validation.checks.feature_strength import Delivery, FeatureStrength, delivery_period
 from titleholder.validation.checks.groups import MOST, adjusted_confidence, group_numbers, listed
-from titleholder.validation.evidence import Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.evidence import Array, Evidence
+from titleholder.validation.metrics import Gain, Interval
 
 SETTINGS = "judgement.checks"
 
@@ -136,6 +137,27 @@ def _limit(evidence: Evidence, change: str) -> tuple[str, str, float]:
     return metric, key, getattr(evidence.spec.judgement.checks.plausible, key)
 
 
+def _quantile_gain(evidence: Evidence, champion: Array) -> Gain:
+    """The gain in pinball loss on the scale of R2: what the squared losses fall by, over that of the best constant.
+
+    R2 itself would measure how far a predicted quantile lies from the mean. Where outcomes are normal, both agree: a
+    quantile's loss is proportional to the residual standard deviation.
+
+    Source: Koenker & Machado (1999), Goodness of fit and related inference processes for quantile regression, J. Am.
+    Stat. Assoc. 94(448), for the loss over that of a constant.
+    """
+    y, judgement, weights = evidence.y, evidence.spec.judgement, evidence.weights
+    constant = float(np.quantile(y, evidence.quantile or 0.5, weights=weights, method="inverted_cdf"))
+    losses = [
+        metrics.compute("pinball", y, p, judgement, weights)
+        for p in (evidence.challenger, champion, np.full(len(y), constant))
+    ]
+    scale = (losses[0] + losses[1]) / losses[2] ** 2
+    gain = estimate_gain(evidence, "pinball", champion)
+    bounds = {name: scale * getattr(gain, name) for name in ("estimate", "lower", "upper", "error")}
+    return replace(gain, **bounds)
+
+
 def _gain(evidence: Evidence) -> _Part | None:
     """The gain over the champion, which is implausible when its lower bound exceeds the threshold.
 
@@ -144,7 +166,10 @@ def _gain(evidence: Evidence) -> _Part | None:
     if evidence.champion is None:
         return None
     metric, key, most = _limit(evidence, "gain")
-    gain = estimate_gain(evidence, metric, evidence.champion)
+    if evidence.quantile is None:
+        gain = estimate_gain(evidence, metric, evidence.champion)
+    else:
+        gain = _quantile_gain(evidence, evidence.champion)
     text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: a lower bound up to {most:g})"
     return _Part(text, {**gain.numbers("gain"), "gain_plausible": most}, key, large=gain.lower > most)
 
@@ -154,8 +179,8 @@ def _rises(evidence: Evidence) -> _Part | None:
 
     The estimate reaches the threshold and the lower bound, adjusted for the number of features, exceeds half of it: to
     wait until the bound exceeds all of it would miss leaks among few events; by the estimate alone, chance would be
-    called a leak there. A feature that was not delivered in some months is compared with the older half of the other
-    rows: that it began to be delivered is no leak. None without training rows.
+    called a leak there. A feature that was not delivered in some months (of a daily or weekly model, weeks) is compared
+    with the older half of the other rows: that it began to be delivered is no leak. None without training rows.
     """
     now, older = FeatureStrength.on_holdout(evidence), FeatureStrength.on_older_half(evidence)
     if older is None or not older.features:
@@ -179,8 +204,9 @@ def _rises(evidence: Evidence) -> _Part | None:
     nearest = f", nearest {ordered[0]} {rises[ordered[0]]:+.4f}" if ordered else ""
     text = f"rise of a feature's own {metric} since training (plausible: {most:g}): {named or f'none{nearest}'}"
     if missed:
-        months = listed([f"{feature} ({d.missed})" for feature, d in missed.items()])
-        text += f" (compared without training months in which it was not delivered: {months})"
+        left_out = listed([f"{feature} ({d.missed})" for feature, d in missed.items()])
+        period = delivery_period(evidence.spec)
+        text += f" (compared without training {period}s in which it was not delivered: {left_out})"
     numbers = {"judged": len(rises), "rise_plausible": most, **group_numbers(shown, "rise")}
     if ordered:
         numbers["largest_rise"] = rises[ordered[0]]
@@ -190,8 +216,8 @@ def _rises(evidence: Evidence) -> _Part | None:
 def _new_features(evidence: Evidence) -> _Part | None:
     """Features that are new and alone reach the threshold, by the point estimate.
 
-    New is what the champion does not have, and what was not delivered in the first month of the training rows. Their
-    strength is that on all rows of the months in which they were delivered, training and holdout together: the holdout
+    New is what the champion does not have, and what was not delivered in the first of these periods. Their
+    strength is that on all rows of those in which they were delivered, training and holdout together: the holdout
     alone has too few events to tell a strong honest feature from a leak. None where there is no new feature. Without a
     champion all features are new to it, and a strong one is what most first models are built on: none counts for that.
     """

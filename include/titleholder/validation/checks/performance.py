@@ -8,7 +8,7 @@ from titleholder.data import features
 from titleholder.spec.metrics import METRICS
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain, estimate_metric
-from titleholder.validation.evidence import Array, Evidence
+from titleholder.validation.evidence import Array, Evidence, informative_rows
 from titleholder.validation.metrics import Interval
 
 NO_FLOOR = not_applicable("The spec sets no floor.")
@@ -19,13 +19,13 @@ RANDOM = 0.5
 
 
 def _enough_outcomes(evidence: Evidence) -> Finding:
-    """Blocks when the holdout has fewer events than `judgement.minimum_events`."""
-    need, have = evidence.spec.judgement.minimum_events, evidence.events
-    what = "outcomes of the rarer class" if evidence.classification else "rows"
+    """Blocks when the holdout has fewer rows of the rarer class than `judgement.minimum_events`."""
+    need, have = evidence.spec.judgement.minimum_events, evidence.informative
+    what = informative_rows(evidence.spec)
     return found(
         have < need,
         f"The holdout has {have} {what}; at least {need} are needed.",
-        {"events": have, "minimum": need, "rows": len(evidence.y)},
+        {"informative": have, "minimum": need, "events": evidence.events, "rows": len(evidence.y)},
     )
 
 
@@ -47,7 +47,10 @@ def _challenger_floors(evidence: Evidence) -> Finding:
 
 
 def _champion_floors(evidence: Evidence) -> Finding:
-    """Fails when the champion is *shown* to lie beyond a floor: its whole interval does."""
+    """Fails when the champion is *shown* to lie beyond a floor: its whole interval does.
+
+    Where the estimate lies beyond it and the interval reaches back, the status is `beyond`.
+    """
     floors, champion = evidence.spec.judgement.floors, evidence.champion
     if champion is None:
         return NO_CHAMPION
@@ -60,8 +63,10 @@ def _champion_floors(evidence: Evidence) -> Finding:
     for name, interval in intervals.items():
         numbers |= {**interval.numbers(name), f"{name}_floor": floors[name]}
     harm = any(_beyond(name, _best(name, interval), floors[name]) for name, interval in intervals.items())
+    missed = [name for name, interval in intervals.items() if _beyond(name, interval.estimate, floors[name])]
     values = ", ".join(f"{name} {interval.text()} (floor {floors[name]:g})" for name, interval in intervals.items())
-    return found(harm, f"The champion on the holdout: {values}.", numbers)
+    doubt = "" if harm or not missed else f"; {', '.join(missed)} misses its floor, which is not shown"
+    return found(harm, f"The champion on the holdout: {values}{doubt}.", numbers, beyond=bool(missed))
 
 
 def _best(name: str, interval: Interval) -> float:

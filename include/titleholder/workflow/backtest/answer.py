@@ -10,12 +10,12 @@ from titleholder.workflow.backtest.summary import Backtest
 def answer(result: Backtest) -> str:
     """Whether retraining was worth it, with the means, their difference and its interval."""
     whole = result.overall
-    if not whole.months:
+    if not whole.periods:
         return f"There is no answer yet: {_why_none(result)}."
     gain = whole.contrasts["gate-never"].metric
     gate, never, newest = (whole.policies[p].mean for p in ("gate", "never", "newest"))
     like, named = scale([gate, never, newest]), metric(result.metric)
-    over = f"over the {whole.months} month{'s' if whole.months > 1 else ''} that can be compared"
+    over = f"over the {result.cadence.many(whole.periods)} that can be compared"
     level = f"{confidence(result.confidence)} interval {between(gain.lower, gain.upper, like, '+')}"
     always_newest = f"always using the newest model would have given {number(newest, like)}{_newest_gain(result, like)}"
     if _never_changed(result):
@@ -38,8 +38,8 @@ def verdict(gain: PolicyGain) -> str:
 
 
 def _never_changed(result: Backtest) -> bool:
-    """Whether the first champion was champion in every month compared."""
-    return all(m.figures["gate"].version == m.figures["never"].version for m in result.months if m.compared)
+    """Whether the first champion was champion in every period compared."""
+    return all(m.figures["gate"].version == m.figures["never"].version for m in result.periods if m.compared)
 
 
 def _newest_gain(result: Backtest, like: float) -> str:
@@ -49,7 +49,7 @@ def _newest_gain(result: Backtest, like: float) -> str:
 
 
 def _why_none(result: Backtest) -> str:
-    """Why no month can be compared: the most frequent reason, of ties the newest."""
-    reasons = [m.why for m in reversed(result.months)]
+    """Why no period can be compared: the most frequent reason, of ties the newest."""
+    reasons = [m.why for m in reversed(result.periods)]
     most = max(dict.fromkeys(reasons), key=reasons.count)
-    return f"no month can be compared ({most} in {reasons.count(most)} of {len(reasons)})"
+    return f"no {result.cadence.noun} can be compared ({most} in {reasons.count(most)} of {len(reasons)})"

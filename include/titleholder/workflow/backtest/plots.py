@@ -1,4 +1,4 @@
-"""Two pictures of a backtest: each policy's metric by month, and the cumulative difference to never retraining."""
+"""Two pictures of a backtest: each policy's metric by period, and the cumulative difference to never retraining."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from titleholder.formatting import confidence, metric, signed
+from titleholder.formatting import confidence, date_labels, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
 from titleholder.workflow.backtest.policies import Contrast, PeriodResult, Policy, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest, running
 
 LABELS = 7
-"""At most so many months have a label on the axis."""
+"""At most so many periods have a label on the axis."""
 
 
 class LineStyle(NamedTuple):
@@ -38,17 +38,17 @@ LINES: dict[Policy, LineStyle] = {
 }
 
 
-def metric_by_month(result: Backtest) -> Picture:
-    """The metric of every policy over the months, the gate's interval as a band, a mark where the champion changed."""
-    months = _with_figures(result)
-    changed = [n for n, m in enumerate(months) if _new_champion(result.months, m)]
+def metric_by_period(result: Backtest) -> Picture:
+    """The metric of every policy over the periods, the gate's interval as a band, a mark where the champion changed."""
+    periods = _with_figures(result)
+    changed = [n for n, m in enumerate(periods) if _new_champion(result.periods, m)]
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        at = np.arange(len(months))
-        _draw_interval(axes, months)
+        at = np.arange(len(periods))
+        _draw_interval(axes, periods)
         for policy in ("hindsight", "newest", "gate", "never"):
-            line, values = LINES[policy], _values(months, policy)
+            line, values = LINES[policy], _values(periods, policy)
             axes.plot(
                 at, values, linestyle=line.style, color=line.color, linewidth=line.width, label=line.name,
                 marker=line.marker, markersize=3.2,
@@ -58,25 +58,26 @@ def metric_by_month(result: Backtest) -> Picture:
                 changed, np.full(len(changed), 0.02), "^", color=CHAMPION, markersize=8, clip_on=False,
                 transform=axes.get_xaxis_transform(), label="another champion",
             )  # fmt: skip
-        _months(axes, [m.month.as_of for m in months])
+        _label(axes, [m.period.as_of for m in periods])
         axes.set(xlabel="decision as of", ylabel=_axis_label(result))
         figure.legend(loc="outside upper left", ncols=2)
 
-    level, left = confidence(result.confidence), len(result.months) - len(months)
-    alt = f"{metric(result.metric)} of each policy over {len(months)} months."
-    caption = f"On the rows that followed each decision. The band is the gate's {level} interval, month by month."
+    level, left = confidence(result.confidence), len(result.periods) - len(periods)
+    alt = f"{metric(result.metric)} of each policy over {result.cadence.many(len(periods))}."
+    each = f"{result.cadence.noun} by {result.cadence.noun}"
+    caption = f"On the rows that followed each decision. The band is the gate's {level} interval, {each}."
     if left:
-        caption += f" Not drawn: {left} month{'s' if left > 1 else ''} without a figure; the table has them all."
+        caption += f" Not drawn: {result.cadence.many(left)} without a figure; the table has them all."
     return picture(alt, caption, draw, height=4.2)
 
 
 def cumulative_difference(result: Backtest) -> Picture:
-    """The difference to never retraining up to each month: the sum of profits if there are any, else mean metric."""
+    """The difference to never retraining up to each period: the sum of profits if there are any, else mean metric."""
     lines = {
         policy: [
             (day, _shown_difference(result, contrast))
             for day, contrast in running(
-                f"{policy}-never", result.months, result.confidence, together=result.overall.together
+                f"{policy}-never", result.periods, result.confidence, together=result.overall.together
             )
         ]
         for policy in ("newest", "gate")
@@ -88,7 +89,7 @@ def cumulative_difference(result: Backtest) -> Picture:
         axes.axhline(0, color=INK, linewidth=1, linestyle=":")
         for policy, steps in lines.items():
             _draw_difference(axes, LINES[policy], [d for _, d in steps])  # type: ignore[index]
-        _months(axes, [day for day, _ in lines["gate"]])
+        _label(axes, [day for day, _ in lines["gate"]])
         axes.set(xlabel="up to the decision as of", ylabel=f"over never retraining: {quantity}")
         figure.legend(loc="outside upper left", ncols=2)
 
@@ -101,26 +102,26 @@ def cumulative_difference(result: Backtest) -> Picture:
 
 
 def _with_figures(result: Backtest) -> list[PeriodResult]:
-    """The months from the first with a figure to the last with one."""
-    positions = [n for n, m in enumerate(result.months) if m.figures]
-    return list(result.months[positions[0] : positions[-1] + 1])
+    """The periods from the first with a figure to the last with one."""
+    positions = [n for n, m in enumerate(result.periods) if m.figures]
+    return list(result.periods[positions[0] : positions[-1] + 1])
 
 
-def _new_champion(months: Sequence[PeriodResult], one: PeriodResult) -> bool:
-    at = months.index(one)
-    before = months[at - 1].month.gate if at else None
-    return None not in (before, one.month.gate) and one.month.gate != before
+def _new_champion(periods: Sequence[PeriodResult], one: PeriodResult) -> bool:
+    at = periods.index(one)
+    before = periods[at - 1].period.gate if at else None
+    return None not in (before, one.period.gate) and one.period.gate != before
 
 
-def _values(months: Sequence[PeriodResult], policy: Policy) -> list[float]:
-    """A policy's metric by month; NaN, a gap, for a month that could not be measured."""
-    return [m.figures[policy].metric if policy in m.figures else np.nan for m in months]
+def _values(periods: Sequence[PeriodResult], policy: Policy) -> list[float]:
+    """A policy's metric by period; NaN, a gap, for a period that could not be measured."""
+    return [m.figures[policy].metric if policy in m.figures else np.nan for m in periods]
 
 
-def _draw_interval(axes: Axes, months: Sequence[PeriodResult]) -> None:
-    gates = [m.figures.get("gate") for m in months]
+def _draw_interval(axes: Axes, periods: Sequence[PeriodResult]) -> None:
+    gates = [m.figures.get("gate") for m in periods]
     low, high = ([getattr(g, end) if g else np.nan for g in gates] for end in ("lower", "upper"))
-    axes.fill_between(np.arange(len(months)), low, high, color=CHAMPION, alpha=0.12, linewidth=0)
+    axes.fill_between(np.arange(len(periods)), low, high, color=CHAMPION, alpha=0.12, linewidth=0)
 
 
 def _shown_difference(result: Backtest, contrast: Contrast) -> PolicyGain:
@@ -138,9 +139,9 @@ def _draw_difference(axes: Axes, line: LineStyle, differences: Sequence[PolicyGa
     )  # fmt: skip
 
 
-def _months(axes: Axes, days: Sequence[date]) -> None:
+def _label(axes: Axes, days: Sequence[date]) -> None:
     labelled = slice(None, None, -(-len(days) // LABELS))
-    axes.set_xticks(np.arange(len(days))[labelled], [f"{day:%Y-%m}" for day in days[labelled]], rotation=30, ha="right")
+    axes.set_xticks(np.arange(len(days))[labelled], date_labels(days)[labelled], rotation=30, ha="right")
     axes.set_xlim(-0.5, len(days) - 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.grid(visible=False, axis="x")

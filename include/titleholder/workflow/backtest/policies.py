@@ -1,6 +1,6 @@
-"""Would retraining have been worth it? A lane walked through month by month, with four policies side by side (pure).
+"""Would retraining have been worth it? A lane walked through period by period, with four policies side by side (pure).
 
-A month's rows are the events from its as-of date to the next decision's: those for which the model chosen then was in
+A period's rows are the events from its as-of date to the next decision's: those for which the model chosen then was in
 use. A rollback begins a stretch of its own on the day it was made. Outcomes are those finally known, and so are the
 features, so everything here is hindsight.
 """
@@ -20,14 +20,14 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.evidence import Array, events
+from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
 from titleholder.validation.metrics.inputs import Labels
 
 Policy = Literal["gate", "newest", "never", "hindsight"]
 POLICIES: tuple[Policy, ...] = ("gate", "newest", "never", "hindsight")
 COMPARED: tuple[Policy, ...] = ("gate", "newest", "never")
-"""Policies that one can follow without knowing the future; means are over the months in which all have a model."""
+"""Policies that one can follow without knowing the future; means are over the periods in which all have a model."""
 CONTRASTS: tuple[tuple[Policy, Policy], ...] = (("gate", "never"), ("newest", "never"), ("gate", "newest"))
 
 
@@ -43,8 +43,8 @@ class Period(BacktestPart):
     `as_of` is that of its decision; of a rollback, the day on which it was made.
 
     >>> dates = {"as_of": date(2024, 1, 1), "end": date(2024, 2, 1)}
-    >>> month = Period(**dates, kind="keep", versions=(1, 2), gate=1, newest=2, never=1)
-    >>> month.used("newest")
+    >>> period = Period(**dates, kind="keep", versions=(1, 2), gate=1, newest=2, never=1)
+    >>> period.used("newest")
     2
     """
 
@@ -62,7 +62,7 @@ class Period(BacktestPart):
 
 
 class ScoredRows(NamedTuple):
-    """A month's outcomes, shape (n,), each version's scores of them, and what the metric needs to know of them."""
+    """A period's outcomes, shape (n,), each version's scores of them, and what the metric needs to know of them."""
 
     y: Array
     scores: Mapping[int, Array]
@@ -71,7 +71,7 @@ class ScoredRows(NamedTuple):
 
 
 class VersionMetric(BacktestPart):
-    """A version's metric on a month's rows with its interval, and the profit of all of them where it is known."""
+    """A version's metric on a period's rows with its interval, and the profit of all of them where it is known."""
 
     version: int
     metric: float
@@ -97,13 +97,13 @@ class Contrast(BacktestPart):
 
 
 class PeriodResult(BacktestPart):
-    """A month and what came of it. `why` says why it is not compared; empty where it is.
+    """A period and what came of it. `why` says why it is not compared; empty where it is.
 
     `end` is that of the rows whose outcome is known; `weight` is their total weight, or their number. `estimates` has
     the metric of every version; `contrasts` are named by `contrast_name`.
     """
 
-    month: Period
+    period: Period
     end: date
     rows: int
     events: int
@@ -136,8 +136,8 @@ def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) ->
     return decided
 
 
-def months(decided: Sequence[Decision], schedule: str | None) -> list[Period]:
-    """One month for each as-of date of these decisions, and for each rollback; the last ends one tick later.
+def periods(decided: Sequence[Decision], schedule: str | None) -> list[Period]:
+    """One period for each as-of date of these decisions, and for each rollback; the last ends one tick later.
 
     `gate` is whoever was champion after the date's last decision, `newest` the newest challenger, `never` the first
     champion.
@@ -173,10 +173,10 @@ def _beginnings(decided: Sequence[Decision]) -> list[date]:
     return days[::-1]
 
 
-def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> PeriodResult:
-    """Each policy's metric on a month's rows, and the paired differences; `end` is where known outcomes end."""
+def measure(period: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> PeriodResult:
+    """Each policy's metric on a period's rows, and the paired differences; `end` is where known outcomes end."""
     bare = PeriodResult(
-        month=month, end=end, rows=len(rows.y), events=events(spec, rows.y) if len(rows.y) else 0,
+        period=period, end=end, rows=len(rows.y), events=events(spec, rows.y),
         weight=_weight(rows), why=_unmeasurable(spec, rows.y),
     )  # fmt: skip
     if bare.why:
@@ -186,7 +186,7 @@ def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Peri
         v: metrics.compute(judgement.metric, rows.y, p, judgement, rows.weights) for v, p in rows.scores.items()
     }
     best = (max if judgement.greater_is_better else min)(estimates, key=lambda v: estimates[v], default=None)
-    used = {**{p: month.used(p) for p in COMPARED}, "hindsight": best}
+    used = {**{p: period.used(p) for p in COMPARED}, "hindsight": best}
     figures = {
         p: _figure(v, estimates[v], rows, spec) for p in POLICIES if (v := used[p]) is not None and v in estimates
     }
@@ -208,11 +208,10 @@ def measure(month: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Peri
 def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     if not len(y):
         return "no rows with a known outcome"
-    found, enough = events(spec, y), spec.judgement.minimum_new_events
+    found, enough = informative(spec, y), spec.judgement.minimum_new_events
     if found >= enough:
         return ""
-    what = "outcomes of the rarer class" if spec.task == "classification" else "rows"
-    return f"too few {what}: {found} of {enough} (minimum_new_events)"
+    return f"too few {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
 
 
 def _why(
@@ -270,7 +269,7 @@ def _times(gain: Gain, factor: float) -> PolicyGain:
 
 
 def shared(clusters: Iterable[Labels]) -> bool:
-    """Whether a cluster has rows in more than one month."""
+    """Whether a cluster has rows in more than one period."""
     seen: set[Any] = set()
     for labels in clusters:
         own = set(np.unique(labels).tolist())

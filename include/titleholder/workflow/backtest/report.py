@@ -6,22 +6,22 @@ from titleholder import formatting
 from titleholder.reports.facts import is_safe
 from titleholder.reports.rendering import render
 from titleholder.workflow.backtest.answer import answer, verdict
-from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_month
+from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_period
 from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, contrast_name
 from titleholder.workflow.backtest.summary import Backtest
 
 POLICY_NAMES = {"gate": "Gate", "newest": "Newest", "never": "Never", "hindsight": "Hindsight"}
 MEANINGS = {
-    "gate": "the champion after the month's decision",
+    "gate": "the champion after the {period}'s decision",
     "newest": "always the newest challenger, whatever the verdict",
     "never": "the first champion, never retrained",
-    "hindsight": "the version that was best in the month, of all: an upper bound that is out of reach",
+    "hindsight": "the version that was best in the {period}, of all: an upper bound that is out of reach",
 }
 TONES = {"Yes, it was worth it": "good", "No, it did harm": "bad"}
 
 
 def page(result: Backtest, run_url: str) -> str:
-    """The report as HTML: the answer, each month, the lane under other thresholds, and the inputs."""
+    """The report as HTML: the answer, each period, the lane under other thresholds, and the inputs."""
     whole = result.overall
     gain = whole.contrasts.get("gate-never")
     return render(
@@ -32,11 +32,12 @@ def page(result: Backtest, run_url: str) -> str:
         answer=answer(result),
         tone=TONES.get(verdict(gain.metric), "none") if gain else "none",
         names=POLICY_NAMES,
-        meanings=MEANINGS,
+        meanings={policy: text.format(period=result.cadence.noun) for policy, text in MEANINGS.items()},
+        of=result.cadence,
         policies=POLICIES,
         contrasts=[(contrast_name(pair), POLICY_NAMES[pair[0]], POLICY_NAMES[pair[1]]) for pair in CONTRASTS],
-        pictures=[metric_by_month(result), cumulative_difference(result)] if whole.months else [],
+        pictures=[metric_by_period(result), cumulative_difference(result)] if whole.periods else [],
         scale=formatting.scale,
-        like=formatting.scale(f.metric for m in result.months for f in m.figures.values()),
+        like=formatting.scale(f.metric for m in result.periods for f in m.figures.values()),
         run_url=run_url if is_safe(run_url) else "",
     )

@@ -85,21 +85,21 @@ def backtest(
     The spec is that of the lane's newest decision: its columns, metric, weights, clusters and profit.
 
     Raises:
-        UsageError: for a lane without decisions, naming those that have some, for one with months that must be run
+        UsageError: for a lane without decisions, naming those that have some, for one with periods that must be run
             again, or for invalid values.
         DataError: when a snapshot is gone.
     """
     decided = _decided(request, settings)
     spec = ModelSpec.restore(next(row for row in reversed(decided) if row.challenger_version is not None).spec)
     trials = grid(spec, request.tolerated_losses, request.minimum_gains, request.confidences)
-    months = policies.months(decided, spec.schedule)
+    periods = policies.periods(decided, spec.schedule)
     on_step("outcomes", 0, 1)
-    outcomes = _outcomes(spec, months, request.labels_as_of, url(spec.source.connection), settings)
+    outcomes = _outcomes(spec, periods, request.labels_as_of, url(spec.source.connection), settings)
     scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
     runs = scorer.registry.runs
     run_id = _opened(request, decided, outcomes, actor, scorer.registry)
     with runs.running(run_id):
-        found, together = _measured(months, decided, outcomes, spec, scorer, on_step)
+        found, together = _measured(periods, decided, outcomes, spec, scorer, on_step)
         lines = replay(decided, trials, scorer, lambda n, of: on_step("what if", n, of))
         result = _result(request, decided, spec, outcomes, found, lines, together=together, actor=actor, run_id=run_id)
         page = _keep(result, scorer.registry)
@@ -126,7 +126,7 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
 
 
 def _outcomes(
-    spec: ModelSpec, months: Sequence[Period], labels_as_of: date | None, url: str, settings: Settings
+    spec: ModelSpec, periods: Sequence[Period], labels_as_of: date | None, url: str, settings: Settings
 ) -> Outcomes:
     """Every row that followed a decision and whose outcome is known by now, whichever model it fell to."""
     today = datetime.now(UTC).date()
@@ -134,8 +134,8 @@ def _outcomes(
     if as_of > today:
         raise UsageError(f"outcomes as of {as_of} are not known yet; the latest valid date is today, {today}")
     matured = as_of - spec.windows.label_maturity
-    start = months[0].as_of
-    end = max(start, min(matured, months[-1].end))
+    start = periods[0].as_of
+    end = max(start, min(matured, periods[-1].end))
     spans = Intervals(train_start=start, holdout_start=start, matured=end)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     frame = taken.read()
@@ -160,58 +160,58 @@ def _opened(request: Request, decided: Sequence[Decision], outcomes: Outcomes, a
 
 
 def _measured(
-    months: Sequence[Period],
+    periods: Sequence[Period],
     decided: Sequence[Decision],
     outcomes: Outcomes,
     spec: ModelSpec,
     scorer: Scorer,
     on_step: Progress,
 ) -> tuple[list[PeriodResult], bool]:
-    """Each month's figures, and whether clusters reach over several of those compared."""
-    parts = [_rows_of(month, outcomes.frame, spec) for month in months]
-    scores = _scored(months, parts, decided, outcomes, scorer, on_step)
+    """Each period's figures, and whether clusters reach over several of those compared."""
+    parts = [_rows_of(period, outcomes.frame, spec) for period in periods]
+    scores = _scored(periods, parts, decided, outcomes, scorer, on_step)
     every = pd.factorize(outcomes.frame[spec.columns.cluster])[0] if spec.columns.cluster else None
     found, clusters = [], []
-    for n, (month, part) in enumerate(zip(months, parts, strict=True)):
+    for n, (period, part) in enumerate(zip(periods, parts, strict=True)):
         own = None if every is None else every[part.index]
         rows = ScoredRows(features.target(part, spec), scores[n], features.weights(part, spec), own)
-        found.append(policies.measure(month, rows, spec, max(month.as_of, min(month.end, outcomes.matured))))
+        found.append(policies.measure(period, rows, spec, max(period.as_of, min(period.end, outcomes.matured))))
         if own is not None and found[-1].compared:
             clusters.append(own)
-        on_step("measure", n + 1, len(months))
+        on_step("measure", n + 1, len(periods))
     return found, policies.shared(clusters)
 
 
-def _rows_of(month: Period, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
-    """A month's rows, under their places in the whole frame."""
+def _rows_of(period: Period, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """A period's rows, under their places in the whole frame."""
     time = frame[spec.columns.event_time]
-    return frame[(time >= midnight(month.as_of)) & (time < midnight(month.end))]
+    return frame[(time >= midnight(period.as_of)) & (time < midnight(period.end))]
 
 
 def _scored(
-    months: Sequence[Period],
+    periods: Sequence[Period],
     parts: Sequence[pd.DataFrame],
     decided: Sequence[Decision],
     outcomes: Outcomes,
     scorer: Scorer,
     on_step: Progress,
 ) -> list[dict[int, Array]]:
-    """For each month the scores of every version that existed then; version by version, so that each is read once.
+    """For each period the scores of every version that existed then; version by version, so that each is read once.
 
     One that needs columns which the query no longer returns is left out.
     """
-    scores: list[dict[int, Array]] = [{} for _ in months]
-    versions = months[-1].versions
+    scores: list[dict[int, Array]] = [{} for _ in periods]
+    versions = periods[-1].versions
     for n, version in enumerate(versions, start=1):
         trained = _trained(version, decided)
         if missing_columns(trained.spec, outcomes.frame):
             continue
-        used = [month for month, of in enumerate(months) if version in of.versions]
-        rows = pd.concat([parts[month] for month in used])
+        used = [period for period, of in enumerate(periods) if version in of.versions]
+        rows = pd.concat([parts[period] for period in used])
         answers = scorer.scores(trained, outcomes.sha256, rows)
-        ends = np.cumsum([len(parts[month]) for month in used])
-        for month, part in zip(used, np.split(answers, ends[:-1]), strict=True):
-            scores[month][version] = part
+        ends = np.cumsum([len(parts[period]) for period in used])
+        for period, part in zip(used, np.split(answers, ends[:-1]), strict=True):
+            scores[period][version] = part
         on_step("score", n, len(versions))
     return scores
 
@@ -243,6 +243,7 @@ def _result(
         description=spec.description,
         owner=spec.owner,
         lane=request.lane,
+        schedule=spec.schedule,
         task=spec.task,
         metric=judgement.metric,
         greater_is_better=judgement.greater_is_better,
@@ -257,7 +258,7 @@ def _result(
         code_version=code_version(),
         actor=actor,
         run_id=run_id,
-        months=tuple(found),
+        periods=tuple(found),
         overall=summary.overall(found, confidence=judgement.confidence, together=together),
         what_if=tuple(summary.what_if(s, line, found, own=s == own) for s, line in lines.items()),
         reproduced=summary.same_line(lines[own], decided),
@@ -283,4 +284,4 @@ def _figures(result: Backtest) -> Iterator[tuple[str, float]]:
     for name, contrast in result.overall.contrasts.items():
         for bound in ("estimate", "lower", "upper"):
             yield f"{name.replace('-', '_over_')}_{bound}", getattr(contrast.metric, bound)
-    yield "months_compared", float(result.overall.months)
+    yield "periods_compared", float(result.overall.periods)

@@ -12,8 +12,11 @@ import numpy as np
 from pydantic import Field
 from scipy import stats
 
+from titleholder import formatting
 from titleholder.ledger.decision import Decision
+from titleholder.spec.cadence import Cadence, cadence
 from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
 from titleholder.workflow.backtest.policies import (
     CONTRASTS,
     POLICIES,
@@ -27,10 +30,10 @@ from titleholder.workflow.backtest.policies import (
 
 
 class PolicySummary(BacktestPart):
-    """A policy over the months compared: its mean metric, its profit, and how often another version came into use.
+    """A policy over the periods compared: its mean metric, its profit, and how often another version came into use.
 
     `regret` is how far the mean lies behind hindsight's, so at least zero. `changes` are those of the whole lane,
-    `changes_compared` those that the compared months saw.
+    `changes_compared` those that the compared periods saw.
     """
 
     mean: float
@@ -42,12 +45,12 @@ class PolicySummary(BacktestPart):
 
 
 class Overall(BacktestPart):
-    """The answer: each policy's summary and the differences between them, over `months` months compared of `of`.
+    """The answer: each policy's summary and the differences between them, over `periods` periods compared of `of`.
 
-    `together` says that clusters reach over several months: errors are then added as if wholly dependent.
+    `together` says that clusters reach over several periods: errors are then added as if wholly dependent.
     """
 
-    months: int
+    periods: int
     of: int
     rows: int
     together: bool
@@ -56,9 +59,9 @@ class Overall(BacktestPart):
 
 
 def overall(found: Sequence[PeriodResult], *, confidence: float, together: bool = False) -> Overall:
-    """Means over the months compared and the differences between policies; empty where no month is."""
+    """Means over the periods compared and the differences between policies; empty where no period is."""
     compared = [m for m in found if m.compared]
-    bare = Overall(months=len(compared), of=len(found), rows=sum(m.rows for m in compared), together=together)
+    bare = Overall(periods=len(compared), of=len(found), rows=sum(m.rows for m in compared), together=together)
     if not compared:
         return bare
     pairs = [contrast_name(pair) for pair in CONTRASTS]
@@ -71,11 +74,11 @@ def overall(found: Sequence[PeriodResult], *, confidence: float, together: bool 
 
 
 def combined(name: str, compared: Sequence[PeriodResult], confidence: float, *, together: bool = False) -> Contrast:
-    """A difference over these months: the mean of the metric's, the sum of the profits', with normal intervals.
+    """A difference over these periods: the mean of the metric's, the sum of the profits', with normal intervals.
 
-    The interval tells how sure the figure is for *these* months and *these* models: months are not taken for a sample
-    of other months. No row is in two months, so the errors are taken for independent and their squares add up; the
-    normal bound rests on the central limit theorem over all months' rows. Where clusters have rows in several months
+    The interval tells how sure the figure is for *these* periods and *these* models: periods are not taken for a sample
+    of other periods. No row is in two periods, so the errors are taken for independent and their squares add up; the
+    normal bound rests on the central limit theorem over all periods' rows. Where clusters have rows in several periods
     (`together`) the errors themselves add up: the standard deviation of a sum is never more than the sum of standard
     deviations, whatever the dependence (Minkowski), so the interval is then too wide rather than too narrow.
     """
@@ -97,10 +100,10 @@ def _sum(found: Sequence[PolicyGain], factor: float, confidence: float, together
 def running(
     name: str, found: Sequence[PeriodResult], confidence: float, *, together: bool
 ) -> list[tuple[date, Contrast]]:
-    """The difference over the months compared up to each of them."""
+    """The difference over the periods compared up to each of them."""
     compared = [m for m in found if m.compared]
     return [
-        (m.month.as_of, combined(name, compared[:n], confidence, together=together))
+        (m.period.as_of, combined(name, compared[:n], confidence, together=together))
         for n, m in enumerate(compared, start=1)
     ]
 
@@ -122,7 +125,7 @@ def _summary(policy: Policy, compared: Sequence[PeriodResult], found: Sequence[P
 def _versions(policy: Policy, found: Sequence[PeriodResult]) -> list[int | None]:
     if policy == "hindsight":
         return [m.figures[policy].version for m in found if policy in m.figures]
-    return [m.month.used(policy) for m in found]
+    return [m.period.used(policy) for m in found]
 
 
 def changes(versions: Iterable[int | None]) -> int:
@@ -132,9 +135,9 @@ def changes(versions: Iterable[int | None]) -> int:
 
 
 def mean_of(versions: Sequence[int | None], found: Sequence[PeriodResult]) -> tuple[float | None, int]:
-    """The mean metric of whoever was champion, by month, over the months compared in which somebody did; and how many.
+    """The mean metric of whoever was champion over the periods compared in which somebody was; and their number.
 
-    Months of a version that could not be asked are left out too.
+    Periods of a version that could not be asked are left out too.
     """
     pairs = zip(versions, found, strict=True)
     values = [m.estimates[v] for v, m in pairs if m.compared and v is not None and v in m.estimates]
@@ -154,6 +157,18 @@ class Setting(BacktestPart):
     confidence: float
     horizon: int | None = None
 
+    def tolerated(self, metric: str) -> str:
+        """The tolerated loss as text, in percent where that of the metric is a share; a dash under `sequential`.
+
+        >>> setting = Setting.of(Judgement(metric="rmse"))
+        >>> setting.tolerated("rmse"), setting.tolerated("roc_auc")
+        ('1%', '0.01')
+        """
+        if self.rule == "sequential":
+            return formatting.NOTHING
+        share = METRICS[metric].share_of is not None
+        return f"{formatting.exact(100 * self.tolerated_loss)}%" if share else formatting.exact(self.tolerated_loss)
+
     @classmethod
     def of(cls, judgement: Judgement) -> Self:
         """The values of a spec; of its horizon only under the rule that has one."""
@@ -169,23 +184,23 @@ class Setting(BacktestPart):
 class WhatIf(BacktestPart):
     """What a lane would have been under other values.
 
-    `changed` are the months in which another version took over, the first champion included; `mean` is the mean metric
-    of whoever was champion, over `months` of the months compared. `own` marks the spec's own values.
+    `changed` are the periods in which another version took over, the first champion included; `mean` is the mean metric
+    of whoever was champion, over `periods` of the periods compared. `own` marks the spec's own values.
     """
 
     setting: Setting
     own: bool
     changed: tuple[date, ...]
     mean: float | None
-    months: int
+    periods: int
 
 
 def what_if(setting: Setting, replayed: Sequence[Decision], found: Sequence[PeriodResult], *, own: bool) -> WhatIf:
     """The figures of one replayed line."""
-    reigning = [next((r.champion_after for r in reversed(replayed) if r.as_of <= m.month.as_of), None) for m in found]
+    reigning = [next((r.champion_after for r in reversed(replayed) if r.as_of <= m.period.as_of), None) for m in found]
     mean, count = mean_of(reigning, found)
     changed = tuple(row.as_of for row in replayed if row.changed)
-    return WhatIf(setting=setting, own=own, changed=changed, mean=mean, months=count)
+    return WhatIf(setting=setting, own=own, changed=changed, mean=mean, periods=count)
 
 
 def same_line(replayed: Sequence[Decision], decided: Sequence[Decision]) -> bool:
@@ -208,6 +223,7 @@ class Backtest(BacktestPart):
     description: str
     owner: str
     lane: str
+    schedule: str | None
     task: str
     metric: str
     greater_is_better: bool
@@ -222,7 +238,12 @@ class Backtest(BacktestPart):
     code_version: str
     actor: str
     run_id: str
-    months: tuple[PeriodResult, ...]
+    periods: tuple[PeriodResult, ...]
     overall: Overall
     what_if: tuple[WhatIf, ...]
     reproduced: bool
+
+    @property
+    def cadence(self) -> Cadence:
+        """What its periods are called."""
+        return cadence(self.schedule)

@@ -71,27 +71,27 @@ def replay(
     decided: Sequence[Decision],
     settings: Sequence[Setting],
     scorer: Scorer,
-    on_month: Callable[[int, int], None] = lambda *_: None,
+    on_period: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[Setting, list[Decision]]:
-    """The lane's decisions as they would have been under each setting, month by month for all of them at once.
+    """The lane's decisions as they would have been under each setting, period by period for all of them at once.
 
     Each replay starts without a champion and carries its own reign and looks. It has one challenger an as-of date, the
-    last; it has no rollbacks, and people are not asked: a plausible winner takes over. A month that cannot be judged,
+    last; it has no rollbacks, and people are not asked: a plausible winner takes over. A period that cannot be judged,
     for its rows lack what the champion of that replay needs, has no decision in it.
     """
     last = {row.as_of: row for row in decided if row.challenger_version is not None}
     replays: dict[Setting, list[Decision]] = {setting: [] for setting in settings}
     for n, row in enumerate(last.values(), start=1):
-        month = _Month(row, scorer)
+        period = _Challenger(row, scorer)
         for setting, rows in replays.items():
             with suppress(ColumnsError):  # such a run fails, and its champion stays
-                rows.append(month.redecide(setting, rows))
-        on_month(n, len(last))
+                rows.append(period.redecide(setting, rows))
+        on_period(n, len(last))
     return replays
 
 
-class _Month:
-    """One month's challenger, judged under many settings; what a setting cannot change is computed once."""
+class _Challenger:
+    """One period's challenger, judged under many settings; what a setting cannot change is computed once."""
 
     def __init__(self, row: Decision, scorer: Scorer) -> None:
         self._row, self._scorer = row, scorer
@@ -101,7 +101,7 @@ class _Month:
         self._verdicts: dict[tuple[float, int | None], Verdict] = {}
 
     def redecide(self, setting: Setting, rows: Sequence[Decision]) -> Decision:
-        """The month's decision under a setting, after these rows of the replay."""
+        """The period's decision under a setting, after these rows of the replay."""
         judgement = self._comparison.spec.judgement.model_copy(update=setting.model_dump())
         spec = self._comparison.spec.model_copy(update={"judgement": judgement})
         verdict = self._judge(spec, reigns.reign_before(rows, BACKTEST, self._row.as_of), rows)

@@ -38,6 +38,17 @@ def test_a_group_has_the_gain_of_its_own_rows() -> None:
     assert breakdown.whole.interval.values == pytest.approx(everyone.values)
 
 
+def test_events_of_a_group_do_not_change_their_meaning_where_they_are_the_majority() -> None:
+    found = simulated(SPEC)
+    assert found.champion is not None
+    flipped = found.model_copy(
+        update={"y": 1 - found.y, "challenger": 1 - found.challenger, "champion": 1 - found.champion}
+    )
+    breakdown = groups.breakdowns(flipped)[1]
+    assert breakdown.whole.events == flipped.y.sum() > len(flipped.y) / 2
+    assert sum(one.events for one in breakdown.estimates) == flipped.y.sum()
+
+
 def test_the_gain_on_all_rows_is_the_verdicts() -> None:
     found = simulated(SPEC)
     verdict = verdict_on(found)

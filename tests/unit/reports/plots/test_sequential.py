@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
@@ -42,3 +45,13 @@ def test_early_bounds_below_the_picture_are_counted_in_the_caption() -> None:
         "1 lower bound lies below the picture."
         in sequential.evidence_picture(far, sequential.cumulative_looks(far)).caption
     )
+
+
+@pytest.mark.parametrize("days", [1, 7, 365])
+def test_the_ticks_of_ten_looks_are_told_apart(days: int) -> None:
+    start = date(2011, 6, 1)
+    given = [one.model_copy(update={"as_of": start + n * timedelta(days=days)}) for n, one in enumerate(looks(10))]
+    verdict = verdict_on(simulated(n=60), looks=tuple(given))
+    svg = sequential.evidence_picture(verdict, sequential.cumulative_looks(verdict)).svg.decode()
+    labels = re.findall(r">(20\d\d[-\d]*)</text>", svg)
+    assert 3 <= len(labels) == len(set(labels))

@@ -38,12 +38,19 @@ def test_training_on_everything_has_no_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "months"),
+    ("start", "end", "labels"),
     [
-        (date(2024, 6, 1), date(2026, 3, 1), [date(2024, 7, 1), date(2025, 1, 1), date(2025, 7, 1), date(2026, 1, 1)]),
-        (date(2026, 1, 15), date(2026, 3, 2), [date(2026, 2, 1), date(2026, 3, 1)]),
-        (date(2026, 1, 2), date(2026, 1, 9), []),
+        (date(2024, 6, 1), date(2026, 3, 1), ["2024-07", "2025-01", "2025-07", "2026-01"]),
+        (date(2010, 1, 1), date(2019, 6, 1), ["2010-01", "2012-01", "2014-01", "2016-01", "2018-01"]),
+        (date(2026, 1, 15), date(2026, 3, 2), ["2026-01-15", "2026-01-29", "2026-02-12", "2026-02-26"]),
+        (date(2026, 1, 2), date(2026, 1, 11), [f"2026-01-{day:02}" for day in (2, 4, 6, 8, 10)]),
+        (date(2026, 1, 5), date(2026, 3, 16), []),
     ],
+    ids=["monthly", "yearly", "weeks", "ten days", "ten weeks"],
 )
-def test_a_time_axis_has_a_few_even_marks(start: date, end: date, months: list[date]) -> None:
-    assert windows.month_marks(start, end) == months
+def test_a_time_axis_has_a_few_even_marks_that_are_told_apart(start: date, end: date, labels: list[str]) -> None:
+    marks = windows.time_marks(start, end)
+    found = list(marks.values())
+    assert 3 <= len(found) == len(set(found)) <= 6
+    assert all(start <= day <= end for day in marks)
+    assert not labels or found == labels

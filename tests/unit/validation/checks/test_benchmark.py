@@ -44,12 +44,12 @@ def test_stays_quiet_when_both_are_the_same_or_the_difference_is_not_shown() -> 
     assert check(0.0).numbers["gain"] == 0
     unsure = not_worse_than_benchmark(challenged(0.6, n=300))
     assert unsure.numbers["gain"] < -0.001
-    assert unsure.status == "pass"
+    assert unsure.status == "beyond"
 
 
 def test_stays_quiet_about_a_loss_within_the_tolerance() -> None:
     loss = -check(1.0).numbers["gain_upper"]
-    assert check(1.0, judgement__checks={"benchmark": {"tolerance": loss + 1e-9}}).status == "pass"
+    assert check(1.0, judgement__checks={"benchmark": {"tolerance": loss + 1e-9}}).status == "beyond"
     assert check(1.0, judgement__checks={"benchmark": {"tolerance": loss - 1e-9}}).status == "fail"
 
 

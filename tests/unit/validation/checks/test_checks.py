@@ -16,8 +16,8 @@ from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingS
 
 CODES = [
     *("TH101", "TH201", "TH202", "TH203", "TH204", "TH205", "TH206", "TH207", "TH208", "TH301", "TH302", "TH303"),
-    *("TH304", "TH401", "TH402", "TH403", "TH404", "TH501", "TH502", "TH503", "TH601", "TH701", "TH702", "TH703"),
-    "TH704",
+    *("TH304", "TH401", "TH402", "TH403", "TH404", "TH405", "TH501", "TH502", "TH503", "TH601", "TH701", "TH702"),
+    *("TH703", "TH704"),
 ]
 CUT_OFF = {"judgement__cut_off": {"accept": "below", "share": 0.5}}
 PROFIT = {"judgement__profit": {"accepted_1": -5.0, "accepted_0": 1.0}}

@@ -76,6 +76,39 @@ def test_a_quarter_is_three_months() -> None:
     assert found.numbers["2023-Q4:observed_expected"] == pytest.approx(0.7 / 0.6)
 
 
+def daily(rates: list[float], rows: int, schedule: str | None, **rule: Any) -> Result:
+    """Days from Monday, 2 October 2023 on, of so many rows with these shares of events; all expected at 0.2."""
+    y = np.concatenate([(np.arange(rows) < round(rate * rows)).astype(float) for rate in rates])
+    days = [str(day.date()) for day in pd.date_range("2023-09-29", periods=len(rates))]
+    return judged(y, np.full(len(y), 0.2), rows, days, lambda **changes: a_spec(schedule=schedule, **changes), **rule)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rows", "named", "cohorts"),
+    [
+        ("@daily", 200, "2023-10-10:observed_expected", 14),
+        ("@daily", 45, "2023-W41:observed_expected", 2),
+        ("@daily", 12, "2023-10:observed_expected", 1),
+        ("0 6 * * 1", 200, "2023-W41:observed_expected", 2),
+        ("@monthly", 200, "2023-10:observed_expected", 1),
+        ("@yearly", 200, "2023:observed_expected", 1),
+        ("0 6 1 */3 *", 200, "2023-Q4:observed_expected", 1),
+        (None, 200, "2023-10:observed_expected", 1),
+    ],
+)
+def test_a_cohort_is_a_period_of_the_schedule_or_a_longer_one_that_has_enough_events(
+    schedule: str | None, rows: int, named: str, cohorts: int
+) -> None:
+    found = daily([0.2] * 8 + [0.6] + [0.2] * 5, rows, schedule)
+    assert found.numbers["judged"] == cohorts
+    assert named in found.numbers
+
+
+def test_a_period_that_the_spec_names_is_not_lengthened() -> None:
+    found = daily([0.2] * 14, 50, "@daily", period="day")
+    assert (found.status, found.explanation) == ("not_applicable", "No day has 30 events.")
+
+
 def test_cohorts_with_too_few_events_are_not_judged() -> None:
     found = check([0.2, 0.9], rows=40, minimum_events=30)
     assert (found.status, found.numbers["judged"], found.numbers["too_few"]) == ("fail", 1, 1)

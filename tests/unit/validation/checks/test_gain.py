@@ -155,7 +155,7 @@ def test_fires_when_somebody_reigns_and_the_gain_is_unknown(rule: str) -> None:
 def test_over_a_reign_fires_until_there_is_a_look() -> None:
     found = check(Gain(0.05, 0.04, 0.06, "DeLong", 0.005, 40.0), rule="sequential")
     assert found.status == "fail"
-    assert found.explanation.endswith("; no new cohort of this reign has 20 events yet.")
+    assert found.explanation.endswith("; no new cohort of this reign has 20 rows of the rarer class yet.")
 
 
 def test_over_a_reign_small_gains_add_up() -> None:

@@ -14,8 +14,8 @@ def test_fires_when_the_rarer_class_has_too_few_rows(events: int) -> None:
     found = enough_outcomes(evidence(events=events))
     rarer = min(events, 50 - events)
     assert (found.code, found.status, found.severity) == ("TH101", "fail", "block")
-    assert found.explanation == f"The holdout has {rarer} outcomes of the rarer class; at least 5 are needed."
-    assert found.numbers == {"events": rarer, "minimum": 5, "rows": 50}
+    assert found.explanation == f"The holdout has {rarer} rows of the rarer class; at least 5 are needed."
+    assert found.numbers == {"informative": rarer, "minimum": 5, "events": events, "rows": 50}
 
 
 @pytest.mark.parametrize("events", [5, 25, 45])

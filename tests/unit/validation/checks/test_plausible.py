@@ -227,6 +227,18 @@ def test_a_column_that_began_to_be_delivered_and_leaks_is_a_strong_new_feature()
         assert (found.status, found.numbers["new"]) == ("fail", 1)
 
 
+@pytest.mark.parametrize(("schedule", "period", "missed"), [("@monthly", "month", 5), ("@daily", "week", 21)])
+def test_delivery_is_looked_at_by_weeks_of_a_daily_model(schedule: str, period: str, missed: int) -> None:
+    """Missing until the end of May 2023: five months, or the 21 weeks from Monday, 2 January, to Sunday, 28 May.
+
+    In the next week four days of seven have values; the one before has a single day, too few rows to say.
+    """
+    known = {"now": {"debt": 0.65 * Y + NOISE}}
+    found = plausible(judged(a_spec(schedule=schedule), **known, training=begun(6, 0.65)))
+    assert f"without training {period}s in which it was not delivered: debt ({missed}))" in found.explanation
+    assert found.numbers["new"] == 1
+
+
 def test_a_column_that_leaks_some_months_after_it_began_has_risen() -> None:
     found = plausible(judged(columns={"debt": 0.7 * Y + HONEST}, champion=score(1), training=begun(4, 0.7, 14)))
     assert (found.status, found.numbers["new_largest"] < 0.72) == ("fail", True)

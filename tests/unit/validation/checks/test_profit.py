@@ -50,7 +50,7 @@ def test_stays_quiet_when_it_does_not(own: float, their: float) -> None:
 def test_stays_quiet_when_the_fall_may_be_chance() -> None:
     found = profit_gain(compared(40, 2.0, 0.0))
     assert found.numbers["gain"] < 0
-    assert found.status == "pass"
+    assert found.status == "beyond"
 
 
 def test_stays_quiet_within_the_tolerance() -> None:

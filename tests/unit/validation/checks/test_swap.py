@@ -43,12 +43,12 @@ def test_stays_quiet_when_they_do_not(accept: str, events: tuple[int, int]) -> N
 def test_stays_quiet_when_it_may_be_chance() -> None:
     found = swap_set(swapped(15, 9, rows=40))
     assert found.numbers["harm"] == pytest.approx(0.15)
-    assert found.status == "pass"
+    assert found.status == "beyond"
 
 
 def test_stays_quiet_within_the_tolerance() -> None:
     tolerant = {"judgement__checks": {"swap_set": {"tolerance": 0.25}}}
-    assert swap_set(swapped(40, 10, **tolerant)).status == "pass"
+    assert swap_set(swapped(40, 10, **tolerant)).status == "beyond"
     assert swap_set(swapped(60, 10, **tolerant)).status == "fail"
 
 
@@ -83,7 +83,7 @@ def test_rows_that_share_a_fate_show_less() -> None:
     """Each event is in five rows."""
     one_each, five_each = np.arange(400), np.arange(400) // 5
     assert swap_set(swapped(30, 15, clusters=one_each)).status == "fail"
-    assert swap_set(swapped(30, 15, clusters=five_each)).status == "pass"
+    assert swap_set(swapped(30, 15, clusters=five_each)).status == "beyond"
 
 
 def test_weights_count() -> None:

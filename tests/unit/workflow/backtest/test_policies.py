@@ -11,7 +11,15 @@ import pytest
 from support.factories import a_decision, a_recall, a_regression, a_rollback, a_spec
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest import policies, summary
-from titleholder.workflow.backtest.policies import COMPARED, POLICIES, Period, PeriodResult, ScoredRows, measure, months
+from titleholder.workflow.backtest.policies import (
+    COMPARED,
+    POLICIES,
+    Period,
+    PeriodResult,
+    ScoredRows,
+    measure,
+    periods,
+)
 from titleholder.workflow.backtest.summary import Setting, overall, same_line, what_if
 
 LANE = "backtest"
@@ -47,14 +55,14 @@ def lane(*kinds: str) -> list[Any]:
 
 
 def test_each_month_ends_where_the_next_begins_and_the_last_at_the_next_tick() -> None:
-    found = months(lane("reject", "promote", "keep", "promote"), "@monthly")
+    found = periods(lane("reject", "promote", "keep", "promote"), "@monthly")
     assert [(m.as_of.month, m.end.month) for m in found] == [(1, 2), (2, 3), (3, 4), (4, 5)]
     assert [m.gate for m in found] == [None, 2, 2, 4]
     assert [m.newest for m in found] == [1, 2, 3, 4]
     assert [m.never for m in found] == [None, 2, 2, 2]
     assert [m.versions for m in found] == [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)]
-    assert months(lane("promote"), "0 6 * * 1")[0].end == date(2024, 1, 8)
-    assert months(lane("promote"), None)[0].end == date(2024, 2, 1)
+    assert periods(lane("promote"), "0 6 * * 1")[0].end == date(2024, 1, 8)
+    assert periods(lane("promote"), None)[0].end == date(2024, 2, 1)
 
 
 def test_a_month_that_was_decided_again_counts_once_and_months_come_in_as_of_order() -> None:
@@ -72,7 +80,7 @@ def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_n
     rows = [a_decision(1), a_decision(2, champion_before=1), a_decision(3, champion_before=2)]
     rows.append(a_rollback(4, 3, 1, as_of=date(2024, 3, 1)))
     rows.append(a_decision(5, as_of=date(2024, 2, 1), kind="keep", champion_before=1, champion_after=1))
-    found = months(policies.decisions(rows, "live"), "@monthly")
+    found = periods(policies.decisions(rows, "live"), "@monthly")
     assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
 
 
@@ -80,19 +88,19 @@ def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in
     rows = [a_decision(1), a_decision(2, champion_before=1)]
     day = date(2024, 2, 20)
     rows.append(a_rollback(3, 2, 1, as_of=date(2024, 2, 1), created_at=datetime(2024, 2, 20, 9, tzinfo=UTC)))
-    found = months(policies.decisions(rows, "live"), "@monthly")
+    found = periods(policies.decisions(rows, "live"), "@monthly")
     assert [(m.as_of, m.end, m.gate, m.kind) for m in found] == [
         (date(2024, 1, 1), date(2024, 2, 1), 1, "promote"),
         (date(2024, 2, 1), day, 2, "promote"),
         (day, date(2024, 3, 1), 1, "rollback"),
     ]
     next_one = a_decision(4, as_of=date(2024, 3, 1), kind="keep", champion_before=1, champion_after=1)
-    found = months(policies.decisions([*rows, next_one], "live"), "@monthly")
+    found = periods(policies.decisions([*rows, next_one], "live"), "@monthly")
     assert [(m.as_of, m.end, m.gate) for m in found][1:] == [
         (date(2024, 2, 1), day, 2), (day, date(2024, 3, 1), 1), (date(2024, 3, 1), date(2024, 4, 1), 1),
     ]  # fmt: skip
     late = rows[2].model_copy(update={"created_at": datetime(2024, 5, 1, tzinfo=UTC)})
-    found = months(policies.decisions([*rows[:2], late, next_one], "live"), "@monthly")
+    found = periods(policies.decisions([*rows[:2], late, next_one], "live"), "@monthly")
     assert [(m.as_of.month, m.gate) for m in found] == [(1, 1), (2, 2), (3, 1)], "made after the next as-of date"
 
 
@@ -162,8 +170,8 @@ def test_profit_is_summed_over_rows_and_months() -> None:
     ("y", "why"),
     [
         ([], "no rows with a known outcome"),
-        ([0.0, 0.0, 0.0, 0.0], "too few outcomes of the rarer class: 0 of 2 (minimum_new_events)"),
-        ([0.0, 0.0, 0.0, 1.0], "too few outcomes of the rarer class: 1 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 0.0], "too few rows of the rarer class: 0 of 2 (minimum_new_events)"),
+        ([0.0, 0.0, 0.0, 1.0], "too few rows of the rarer class: 1 of 2 (minimum_new_events)"),
     ],
 )
 def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], why: str) -> None:
@@ -172,8 +180,14 @@ def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], wh
     assert (bad.why, bad.figures, bad.rows) == (why, {}, len(y))
     good = measured(a_month(1), {1: RIGHT, 2: HALF})
     whole = overall([good, bad], confidence=0.95)
-    assert (whole.months, whole.of, whole.rows) == (1, 2, 4)
+    assert (whole.periods, whole.of, whole.rows) == (1, 2, 4)
     assert overall([bad], confidence=0.95).policies == {}
+
+
+def test_events_of_a_month_are_its_rows_with_target_1() -> None:
+    mostly = measured(a_month(), {1: RIGHT, 2: HALF}, y=np.array([0.0, 1.0, 1.0, 1.0]))
+    assert (mostly.rows, mostly.events) == (4, 3)
+    assert mostly.why.startswith("too few rows of the rarer class: 1 of 2")
 
 
 def test_before_the_first_champion_only_newest_and_hindsight_are_measured() -> None:
@@ -227,7 +241,7 @@ def test_where_nothing_is_promoted_the_gate_is_never_retraining(spec: ModelSpec)
     assert (whole.policies["gate"].changes, whole.policies["newest"].changes) == (0, 7)
 
 
-def test_changes_are_counted_over_the_whole_lane_and_over_the_months_compared() -> None:
+def test_changes_are_counted_over_the_whole_lane_and_over_the_periods_compared() -> None:
     found = [
         measured(a_month(1, gate=1, never=1), {1: RIGHT, 2: HALF}),
         measured(a_month(2, gate=2, never=1), {1: RIGHT, 2: HALF}),
@@ -264,7 +278,7 @@ def test_regret_is_the_distance_to_hindsight_whichever_way_is_better(metric: str
 def test_the_difference_so_far_ends_with_the_whole_difference() -> None:
     found = random_months(a_spec(), 1, promoted=True)
     steps = summary.running("gate-never", found, 0.95, together=False)
-    assert [day for day, _ in steps] == [m.month.as_of for m in found]
+    assert [day for day, _ in steps] == [m.period.as_of for m in found]
     assert steps[0][1].metric.estimate == found[0].contrasts["gate-never"].metric.estimate
     assert steps[-1][1] == overall(found, confidence=0.95).contrasts["gate-never"]
 
@@ -277,12 +291,12 @@ def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
     ]
     setting = Setting.of(a_spec().judgement)
     counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
-    assert (counted.changed, counted.mean, counted.months) == ((date(2024, 2, 1),), 1.0, 2)
+    assert (counted.changed, counted.mean, counted.periods) == ((date(2024, 2, 1),), 1.0, 2)
     without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
-    assert (without.changed, without.mean, without.months) == ((), None, 0)
+    assert (without.changed, without.mean, without.periods) == ((), None, 0)
     recalled = [a_decision(1), a_decision(2, champion_before=1), a_recall(3, 2, 1)]
     returned = what_if(setting, recalled, found, own=False)
-    assert (returned.changed, returned.months) == (tuple(r.as_of for r in recalled), 3), "a recall is a change"
+    assert (returned.changed, returned.periods) == (tuple(r.as_of for r in recalled), 3), "a recall is a change"
     assert returned.mean == pytest.approx((0.5 + 1.0 + 0.5) / 3)
 
 

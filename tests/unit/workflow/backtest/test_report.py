@@ -22,7 +22,7 @@ PAID = {
     "judgement__profit": {"accepted_0": 1.0, "accepted_1": -8.0},
 }
 
-SECTIONS = ["numbers", "pictures", "months", "whatif", "done"]
+SECTIONS = ["numbers", "pictures", "periods", "whatif", "done"]
 
 
 def svgs(text: str) -> list[str]:
@@ -49,7 +49,7 @@ def test_every_month_is_in_the_table_and_every_section_is_there(spec: ModelSpec)
     page = Page(backtest_page(a_backtest(spec), URL))
     assert list(page.sections) == ["", *SECTIONS]
     assert page.open == []
-    said = page.said("months")
+    said = page.said("periods")
     assert all(f"2024-0{n}-01" in said for n in range(1, 6))
     assert "no champion yet" in said
     assert "no rows with a known outcome" in said
@@ -96,3 +96,28 @@ def test_equal_input_gives_an_equal_page() -> None:
 def test_only_a_change_of_champion_is_marked_as_one(gates: tuple[int | None, ...], marked: bool) -> None:
     by_month, _ = svgs(backtest_page(a_backtest(gates=gates), URL))
     assert ("another champion" in by_month) == marked
+
+
+GATES = (None, 1, 1, 2, 2, 2, 1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "noun", "labels"),
+    [
+        ("@daily", "day", [f"2024-01-0{n}" for n in (1, 3, 5, 7, 9)]),
+        ("0 6 * * 1", "week", ["2024-01-01", "2024-01-15", "2024-01-29", "2024-02-12", "2024-02-26"]),
+        ("@monthly", "month", [f"2024-0{n}" for n in (1, 3, 5, 7, 9)]),
+        ("@yearly", "year", [f"20{n}-01" for n in (24, 26, 28, 30, 32)]),
+        (None, "run", [f"2024-0{n}" for n in (1, 3, 5, 7, 9)]),
+    ],
+)
+def test_periods_are_called_what_the_schedule_makes_them(schedule: str | None, noun: str, labels: list[str]) -> None:
+    """Ten periods of any schedule have distinct labels, and nothing but a monthly model speaks of months."""
+    text = backtest_page(a_backtest(a_spec(schedule=schedule), gates=GATES), URL)
+    page = Page(text)
+    assert f"over the 9 {noun}s that can be compared" in page.why
+    assert f"A {noun}\N{RIGHT SINGLE QUOTATION MARK}s rows are those" in page.said("periods")
+    assert ("month" in text.partition("<body>")[2].lower()) == (noun == "month")
+    by_period, cumulative = (re.findall(r">(20\d\d[-\d]*)</text>", picture) for picture in svgs(text))
+    assert by_period == labels
+    assert len(set(cumulative)) == 5

@@ -71,7 +71,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
 SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_before, champion_after, trained_through,
-       created_at, actor, reason, asked_because, caused_by, airflow_run, mlflow_run_id,
+       created_at, actor, reason, asked_because, caused_by, airflow_run, mlflow_run_id, spec ->> 'schedule' AS schedule,
        CASE WHEN approval ->> 'answer' = 'approve' THEN approval ->> 'by' END AS approved_by,
        lane = 'live' OR NOT EXISTS (
            SELECT FROM titleholder.decisions AS later
@@ -93,6 +93,7 @@ SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_befo
        (parsed -> 'gain' ->> 'lower')::float8 AS gain_lower,
        (parsed -> 'gain' ->> 'upper')::float8 AS gain_upper,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "pass").code') AS passed,
+       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "beyond").code') AS beyond,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code') AS failed,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned
 FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS parsed OFFSET 0) AS verdicts
