@@ -228,7 +228,9 @@ def test_errors_name_their_cause(monkeypatch: pytest.MonkeyPatch) -> None:
         check(spec, date(2999, 1, 1))
     with pytest.raises(UsageError, match="no rows as of 2012-01-01"):
         check(spec, date(2012, 1, 1))
-    with pytest.raises(DataError, match=r"demo_default.sql failed in the warehouse: relation .*nowhere"):
+    with pytest.raises(
+        DataError, match=r"demo_default.sql, line \d+ \(.*nowhere.*\) failed in the warehouse: relation .*nowhere"
+    ):
         check(changed(spec, ("from lender.outcomes", "from lender.nowhere")))
     with pytest.raises(ServiceError, match="cannot be reached"):
         leaktest(spec, AS_OF, url="postgresql://reader:secret@127.0.0.1:1/warehouse")

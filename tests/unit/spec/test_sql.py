@@ -76,9 +76,10 @@ def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:
 
 
 def test_rows_are_counted_by_day_and_only_those_whose_column_is_true() -> None:
-    whole = by_day("select 1", "at")
+    whole = by_day("select 1", "at", "bad", "integer")
     assert whole.endswith("AS extract GROUP BY 1")
-    assert by_day("select 1", "at", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')
+    assert 'min("bad"::integer) AS lowest, max("bad"::integer) AS highest' in whole
+    assert by_day("select 1", "at", "bad", "integer", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')
 
 
 def test_comments_are_removed_and_strings_stay() -> None:

@@ -18,7 +18,7 @@ from psycopg2 import sql
 from titleholder.data.extraction import libpq_url
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import from_settings, setting
+from titleholder.spec.sql import from_settings, line_of, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
 
 if TYPE_CHECKING:
@@ -185,9 +185,15 @@ def _explained(spec: ModelSpec) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
+        place = quoted_line(_line(error, spec), spec.sql)
         raise DataError(
-            f"{spec.name}: {spec.source.query} failed in the warehouse: {_first_line(error)}{_hint(error)}"
+            f"{spec.name}: {spec.source.query}{place} failed in the warehouse: {_first_line(error)}{_hint(error)}"
         ) from None
+
+
+def _line(error: psycopg2.Error, spec: ModelSpec) -> int | None:
+    position, statement = error.diag.statement_position, getattr(error.cursor, "query", None)
+    return line_of(int(position), statement.decode(), spec.sql) if position and statement else None
 
 
 def _hint(error: psycopg2.Error) -> str:
