@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
@@ -26,7 +26,7 @@ from localstack.keys import ADMIN
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
-from titleholder.cli.console import AsJson, print_json, print_table, progress
+from titleholder.cli.console import AsJson, Line, fitted, print_json, print_table, progress
 from titleholder.errors import ServiceError, TitleholderError
 
 if TYPE_CHECKING:
@@ -220,9 +220,10 @@ class _Board:
         return table
 
 
-def _table(statuses: list[stack.Status]) -> Table:
-    table = Table("service", "state", "pid", "address", caption=f"Logs: {Path(statuses[0].log).parent}")
+def _table(statuses: list[stack.Status]) -> RenderableType:
+    lines = []
     for item in statuses:
-        not_up = "[yellow]no answer[/yellow]" if item.pid else "[red]down[/red]"
-        table.add_row(item.name, "[green]up[/green]" if item.up else not_up, str(item.pid or ""), item.address)
-    return table
+        not_up = Text("no answer", "yellow") if item.pid else Text("down", "red")
+        lines.append(Line([item.name, Text("up", "green") if item.up else not_up, str(item.pid or ""), item.address]))
+    table = fitted("", ["service", "state", "pid", "address"], lines, _out.width)
+    return Group(table, Text(f"Logs: {Path(statuses[0].log).parent}", overflow="fold"))

@@ -1,4 +1,4 @@
-"""What the tasks of both kinds of DAG share: the decorator, schedules, retries, and the event of a new champion."""
+"""What the tasks of both kinds of DAG share: the decorator, retries, and the event of a new champion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
-from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, BaseHook, CronTriggerTimetable, get_current_context
+from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
-    from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
 NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
@@ -44,16 +43,6 @@ def step(function: Any = None, **options: Any) -> Any:
         return functools.partial(step, **options)
     options = {"doc_md": inspect.getdoc(function), "multiple_outputs": False, **options}
     return task_decorator_factory(function, decorated_operator_class=StepOperator, **options)
-
-
-def schedule_of(spec: ModelSpec) -> Any:
-    """When a model's runs start: by the clock, once all its assets were updated, or both."""
-    assets = [Asset(name) for name in spec.assets]
-    if not assets:
-        return spec.schedule
-    if spec.schedule is None:
-        return assets
-    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(spec.schedule, timezone="UTC"), assets=assets)
 
 
 def retries() -> dict[str, Any]:

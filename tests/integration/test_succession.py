@@ -27,6 +27,7 @@ from titleholder.ledger import database, reigns, store
 from titleholder.ledger.decision import Answer, Decision
 from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
+from titleholder.spec.loader import load_specs
 from titleholder.workflow import steps
 from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
@@ -325,6 +326,41 @@ def test_only_a_champion_can_be_retired_and_with_a_reason(models: Path, settings
     assert len(arena.rows()) == 1
 
 
+def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -> None:
+    demanded = "promotion: {rollback_approval: {by: [risk-lead, cfo], within: 1 hour}}"
+    arena = a_world(models, settings, "tiny_guarded", demanded)
+    one, two = (arena.decide().champion_after for _ in range(2))
+    typed = CliRunner().invoke(app, ["rollback", "tiny_guarded", "--reason", "too eager"])
+    assert isinstance(typed.exception, UsageError)
+    assert "trigger the DAG tiny_guarded.rollback in Airflow" in str(typed.exception)
+    spec = load_specs(models, only="tiny_guarded")["tiny_guarded"]
+    wanted = RollbackOrder(reason="too eager", actor="cfo", run="tiny_guarded.rollback/by_hand")
+    order = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    assert (order.leaving, order.to) == (two, one)
+    question = steps.ask_to_roll_back(spec, order, settings=settings)
+    assert question is not None
+    assert [p.name for p in question.asked] == ["risk-lead"], "nobody approves their own"
+    assert question.subject.endswith(f"approval requested to roll back version {two} to version {one}")
+    for part in ("too eager", "**Only risk-lead can answer.**", f"[version {one}](http", "as of 2024-03-01"):
+        assert part in question.body
+    answers = [Answer(asked=("risk-lead",), answer=said, by=by) for said, by in
+               (("none", ""), ("reject", "risk-lead"), ("approve", "cfo"))]  # fmt: skip
+    for unheard in (None, *answers):
+        told = order.model_copy(update={"answer": unheard})
+        for of in (spec, None):
+            with pytest.raises(UsageError, match="Nothing was rolled back"):
+                steps.rollback("tiny_guarded", told, settings=settings, spec=of)
+    assert arena.champion() == two
+    yes = Answer(asked=("risk-lead",), answer="approve", by="risk-lead", comment="go")
+    row = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
+    assert (row.kind, row.champion_after, row.approval) == ("rollback", one, yes)
+    assert row.reason == f'risk-lead approved ("go"). Version {two} gave way to version {one}. too eager'
+    assert arena.champion() == one
+    assert unbroken(arena.rows(), settings)
+    again = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    assert steps.ask_to_roll_back(spec, again, settings=settings) is None, "this run has rolled back already"
+
+
 PEOPLE = "promotion: {approval: {by: [risk-lead, cfo], within: 1 hour}}"
 
 
@@ -345,6 +381,10 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
     assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
+    assert question.body.startswith(f"[Model card]({question.card})")
+    assert "**Only risk-lead, cfo can answer.**" in question.body
+    card = MlflowClient(settings.tracking_uri).download_artifacts(waiting.challenger.snapshot.run_id, "card.html")
+    assert "approval requested to promote version" in Path(card).read_text(), "before anybody answers"
     refused = steps.promote(with_answer(other, "reject", "cfo"), settings=settings)
     assert refused.reason.startswith("cfo said no.")
     late = steps.promote(with_answer(waiting, "approve"), settings=settings)

@@ -127,5 +127,14 @@ def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:
     assert labels(model=MODEL._replace(next_run=NOW - timedelta(minutes=5))) == labels()
 
 
+def test_an_approval_names_who_may_answer() -> None:
+    """Airflow shows its buttons to everybody."""
+    people = [{"id": "3", "name": "ana"}, {"id": "ben", "name": "ben"}]
+    (asked, *_) = found(approvals=[APPROVAL._replace(assigned=people)])
+    assert asked.sentence == "A change of champion waits for approval by ana, ben; no answer means no."
+    (open_to_all, *_) = found(approvals=[APPROVAL])
+    assert open_to_all.sentence == "A change of champion waits for approval; no answer means no."
+
+
 def test_several_approvals_are_counted() -> None:
-    assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 challengers wait")
+    assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 changes of champion wait")

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 import typer
 
+from titleholder.cli.console import interruptible
+
 
 def installed() -> bool:
     """Whether the top-level package `localstack` of this project can be imported (another one has no `stack`)."""
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from localstack import cli
 
         app.add_typer(cli.app, name="stack")
-        app.command()(cli.load)
+        app.command()(interruptible(cli.load, "the table is as it was."))
 
 
 def psql() -> str | None:

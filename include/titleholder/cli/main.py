@@ -1,15 +1,21 @@
-"""The `titleholder` command. Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down."""
+"""The `titleholder` command.
+
+Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 `leaktest` could not test everything,
+130 interrupted by Ctrl-C.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from titleholder.cli import backtest, decisions, housekeeping, local_stack, sql, verify
-from titleholder.cli.console import AsJson, err, out, print_error, print_json, print_table
-from titleholder.errors import TitleholderError
+from titleholder.cli.console import AsJson, err, interruptible, out, print_error, print_json, print_table
+from titleholder.errors import SpecError, TitleholderError
 from titleholder.spec.loader import SUFFIXES, load_specs
 
 app = typer.Typer(
@@ -20,7 +26,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; an error of this package ends it with its message and exit code, without a traceback."""
+    """Run the command; an error of this package ends it with its message and exit code, without a traceback.
+
+    Of the libraries' warnings people see none: `python -W default -m titleholder.cli.main` shows them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     local_stack.use_addresses()
     try:
         app()
@@ -51,8 +63,18 @@ def options(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models, and the errors of the specs that cannot be read."""
+    """List the models, and the errors of the specs that cannot be read or whose candidates cannot be made.
+
+    Estimators are imported for it, but nothing is trained.
+    """
+    from titleholder.training import estimators
+
     specs = load_specs()
+    unfit = {name: estimators.faults(spec) for name, spec in specs.models.items()}
+    errors = {
+        **specs.errors,
+        **{name: SpecError("\n  ".join([f"{name}.yaml:", *found])) for name, found in unfit.items() if found},
+    }
     rows = [
         {
             "model": s.name,
@@ -66,15 +88,15 @@ def models(as_json: AsJson = False) -> None:
         for s in specs.models.values()
     ]
     if as_json:
-        errors = {name: str(e) for name, e in specs.errors.items()}
-        print_json({"models": rows, "errors": errors, "not_read": [str(path) for path in specs.not_read]})
+        shown = {name: str(e) for name, e in errors.items()}
+        print_json({"models": rows, "errors": shown, "not_read": [str(path) for path in specs.not_read]})
     else:
-        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
-        for error in specs.errors.values():
+        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows], ["candidates"])
+        for error in errors.values():
             print_error(error)
         for path in specs.not_read:
             err.print(f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}.", soft_wrap=True)
-    if specs.errors:
+    if errors:
         raise typer.Exit(2)
 
 
@@ -103,7 +125,7 @@ for command in (
     backtest.backtest,
     sql.sql,
 ):
-    app.command()(command)
+    app.command()(interruptible(command))
 app.add_typer(housekeeping.lane_commands, name="lane")
 local_stack.register(app)
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from titleholder.errors import SpecError, UsageError
-from titleholder.spec import messages
+from titleholder.spec import class_source, messages, repairs
 from titleholder.spec.messages import Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
-from titleholder.spec.sql import PARAMETERS
+from titleholder.spec.types import CLASS_PATH
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """Where a clone of the repository keeps its models: `include/models`."""
@@ -131,24 +129,39 @@ def load_spec(path: Path) -> ModelSpec:
     """
     text = _read(path, "spec")
     data, lines = _parse(path, text)
-    if "sql" in data:
-        raise SpecError(f"{path.name}: sql: write the query into a file of its own and name it under source.query")
     sql, fault = _query(path.parent, data.get("source"))
     faults = [f"{messages.place(('source', 'query'), lines)}source.query: {fault}"] if fault else []
-    try:
-        spec = ModelSpec.model_validate_json(json.dumps({**data, "sql": sql}, default=str))
-    except ValidationError as error:
-        faults += messages.faults(error, lines)
-    if faults:
+    if "sql" in data:
+        faults.append(
+            f"{messages.place(('sql',), lines)}sql: write the query into a file and name it under source.query"
+        )
+    spec, found = repairs.validate({**data, "sql": sql}, lines)
+    faults += [*found, *_estimator_faults(data, lines)]
+    if (name := data.get("name")) != path.stem and isinstance(name, str):
+        faults.append(f"{messages.place(('name',), lines)}name: {name!r} must equal the file's name, {path.stem!r}")
+    if faults or spec is None:
         raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
-    if spec.name != path.stem:
-        raise SpecError(f"{path.name}: name: {spec.name!r} must equal the file's name, {path.stem!r}")
     return spec
+
+
+def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
+    """What the sources of the candidates' classes say against them; the validation of the spec reports other faults."""
+    training = data.get("training")
+    candidates = training.get("candidates") if isinstance(training, dict) else None
+    for name, candidate in candidates.items() if isinstance(candidates, dict) else ():
+        path = candidate.get("estimator") if isinstance(candidate, dict) else None
+        if isinstance(path, str) and CLASS_PATH.fullmatch(path):
+            given = [
+                key for part in ("params", "search") if isinstance(candidate.get(part), dict) for key in candidate[part]
+            ]
+            key = ("training", "candidates", str(name), "estimator")
+            where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
+            yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:
     """The query's text, and what is wrong with its file; then the text is a stand-in that passes validation."""
-    stand_in = " ".join(f":{name}" for name in PARAMETERS)
+    stand_in = repairs.SQL
     name = source.get("query") if isinstance(source, dict) else None
     if not isinstance(name, str) or not QUERY_FILE.fullmatch(name):
         return stand_in, ""  # the validation of the spec reports it

@@ -234,6 +234,12 @@ def champion_of(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Tra
     return TrainedVersion(reign.version, row.training_run_id, ModelSpec.restore(spec))
 
 
+def crowned(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Decision | None:
+    """The decision that promoted the champion; None where there is no champion."""
+    found = reigns.decision_on(rows, reign.version) if reign else None
+    return store.decision(url, found.id) if found else None
+
+
 def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
     """What voids an answer: a change of champion, or a challenger no older, decided after people were asked."""
     as_of = proposed.challenger.snapshot.as_of

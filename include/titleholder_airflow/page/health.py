@@ -76,8 +76,10 @@ def _run(run: Run | None) -> list[HealthSign]:
 def _approvals(approvals: Sequence[Approval]) -> list[HealthSign]:
     if not approvals:
         return []
-    many = "A challenger waits" if len(approvals) == 1 else f"{len(approvals)} challengers wait"
-    return [HealthSign("open", "approval requested", f"{many} for approval; no answer means no.", approvals[0].href)]
+    many = "A change of champion waits" if len(approvals) == 1 else f"{len(approvals)} changes of champion wait"
+    whom = f" by {approvals[0].people}" if len(approvals) == 1 and approvals[0].people else ""
+    sentence = f"{many} for approval{whom}; no answer means no."
+    return [HealthSign("open", "approval requested", sentence, approvals[0].href)]
 
 
 def differs(model: str, standing: LiveStatus, aliases: Aliases) -> bool:

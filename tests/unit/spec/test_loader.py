@@ -34,7 +34,7 @@ def test_sql_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_sql_belongs_into_its_own_file(tmp_path: Path) -> None:
     found = complaint(tmp_path, YAML + "sql: select 1\n")
-    assert found == "small.yaml: sql: write the query into a file of its own and name it under source.query"
+    assert found.endswith(": sql: write the query into a file and name it under source.query")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_broken_yaml_is_reported_with_its_line(tmp_path: Path) -> None:
 
 
 def test_the_name_must_be_the_files(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"other\.yaml: name: 'small' must equal the file's name, 'other'"):
+    with pytest.raises(SpecError, match=r"line 1: name: 'small' must equal the file's name, 'other'"):
         load_spec(write(tmp_path, name="other"))
 
 
