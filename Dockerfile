@@ -17,8 +17,10 @@ RUN groupadd --gid 10001 titleholder \
 
 # The code belongs to root: a task can read it, not change it.
 WORKDIR /opt/titleholder
-COPY requirements.txt ./
-RUN python -m pip install --requirement requirements.txt
+COPY requirements.txt requirements-extra.tx[t] ./
+COPY wheels/ wheels/
+RUN python -m pip install --requirement requirements.txt \
+        $(test ! -e requirements-extra.txt || echo --requirement requirements-extra.txt)
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include/ include/

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Libraries of your own: docs/extra-libraries.md.
+EXTRA  := $(wildcard requirements-extra.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -10,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
-$(VENV)/.installed: requirements.txt pyproject.toml
+$(VENV)/.installed: requirements.txt pyproject.toml $(EXTRA) $(wildcard wheels/*.whl)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar on -r requirements.txt
+	$(BIN)/python -m pip install --quiet --progress-bar on -r requirements.txt $(EXTRA:%=-r %)
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
@@ -68,6 +70,7 @@ format: dev ## Put the code into its one form
 lock: dev ## Pin what pyproject.toml and requirements*.in ask for
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --extra airflow --extra local -o requirements.txt pyproject.toml requirements.in
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements-dev.txt requirements-dev.in
+	test ! -e requirements-extra.in || $(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -c requirements.txt -o requirements-extra.txt requirements-extra.in
 
 bench: dev ## Measure what the documentation claims
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -17,6 +17,7 @@ from titleholder.spec.check_rules import CalibrationRule
 from titleholder.spec.criteria import Judgement
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Estimation, Sample, means
+from titleholder.validation.metrics.coverage import Beyond
 from titleholder.validation.metrics.linearised import further_from_one
 from titleholder.validation.sequential import log_evidence, needed_evidence
 
@@ -152,6 +153,42 @@ def calibration_coverage() -> Iterator[list[object]]:
                 found = metrics.calibration(*thinned(rng, kept, events), confidence=CONFIDENCE)
                 hits.append([part.lower <= truth <= part.upper for part, truth in zip(found, (1, 0, 1), strict=True)])
             yield [name, events, *(share([hit[k] for hit in hits]) for k in range(3))]
+
+
+def quantile_sample(rng: np.random.Generator, n: int, kind: str, learned: float) -> tuple[Sample, np.ndarray]:
+    """Outcomes around a known level, and the predictions of a model that has learned the quantile `learned`.
+
+    `in clusters`: five rows each, which share half of the variance. `weighted`: every tenth of the rows above the 0.8
+    quantile is kept and counts ten times, so that the weights depend on the outcome.
+    """
+    middle, noise = rng.normal(100.0, 10.0, n), rng.standard_normal(n)
+    p = middle + stats.norm.ppf(learned)
+    if kind == "in clusters":
+        groups = np.arange(n) // 5
+        y = middle + (noise + rng.standard_normal(groups[-1] + 1)[groups]) / np.sqrt(2)
+        return Sample(y, clusters=groups), p
+    if kind == "weighted":
+        chance = np.where(noise > stats.norm.ppf(0.8), 0.1, 1.0)
+        rows = rng.random(n) < chance
+        return Sample((middle + noise)[rows], 1 / chance[rows]), p[rows]
+    return Sample(middle + noise), p
+
+
+def quantile_coverage() -> Iterator[list[object]]:
+    """The share of 95 % intervals that hold the true coverage, and of models that TH203 finds beyond its bounds."""
+    tolerance = CalibrationRule().observed_expected
+    for kind in ("independent", "weighted", "in clusters"):
+        for level, n in ((0.5, 200), (0.9, 200), (0.9, 2_000), (0.99, 2_000)):
+            rng = np.random.default_rng(n)
+            held, beyond = [], {1.0: [], 1.25: [], 1.6: []}
+            for _ in range(1_000):
+                for ratio, found in beyond.items():
+                    rows, p = quantile_sample(rng, n, kind, 1 - ratio * (1 - level))
+                    tail = Beyond.of(rows, p, level).interval(CONFIDENCE)
+                    found.append(tail.lower > 1 + tolerance or tail.upper < 1 / (1 + tolerance))
+                    if ratio == 1.0:
+                        held.append(tail.lower <= 1 <= tail.upper)
+            yield [kind, level, f"{n:,}", share(held), *map(share, beyond.values())]
 
 
 def refitted(rng: np.random.Generator, n: int = 12_000) -> np.ndarray:
@@ -313,6 +350,11 @@ if __name__ == "__main__":
         "Coverage of calibration, by what the weights depend on (± one standard error)",
         ["weights", "events", "observed over expected", "intercept", "slope"],
         calibration_coverage(),
+    )
+    table(
+        "Coverage of a predicted quantile, and how often TH203 finds it beyond its bounds (± one standard error)",
+        ["rows are", "quantile", "rows", "interval holds", "right", "1.25 times as many beyond", "1.6 times"],
+        quantile_coverage(),
     )
     table(
         "3,000 rows, 6 % events, then the odds rise: how often observed over expected rejects the challenger",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import time
@@ -10,22 +11,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from localstack import stack
 from localstack.keys import ADMIN
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
-from titleholder.cli.console import progress
+from titleholder.cli.console import AsJson, Line, fitted, print_json, print_table, progress
 from titleholder.errors import ServiceError, TitleholderError
+
+if TYPE_CHECKING:
+    from localstack.loading import LoadedTable
 
 app = typer.Typer(
     help="The embedded local stack: PostgreSQL, MLflow and Airflow, on loopback, without containers.",
@@ -112,22 +117,47 @@ def clean(
 
 
 def load(
-    file: Annotated[Path, typer.Argument(help="A Parquet or CSV file.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A Parquet or CSV file (.csv.gz too).", exists=True, dir_okay=False)],
     table: Annotated[str, typer.Option(help="The table to make in the warehouse, as NAME or SCHEMA.NAME.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace the table if it exists.")] = False,
+    encoding: Annotated[str, typer.Option(help="How a CSV file is written, such as latin-1; default: utf-8.")] = "",
+    delimiter: Annotated[str, typer.Option(help="What is between the columns of a CSV file; default: a comma.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Load a file into a new table of the local warehouse, with the file's own columns and types."""
     from localstack import loading
 
     with progress() as shown:
         bar = shown.add_task(f"{file.name} → {table}", total=None, step="reading")
-        rows = loading.load(
-            file,
+        loaded = loading.load(
+            loading.SourceFile(file, encoding, delimiter),
             table,
             replace=replace,
-            on_rows=lambda n, total: shown.update(bar, completed=n, total=total, step="rows"),
+            on_rows=lambda n, total, step: shown.update(bar, completed=n, total=total, step=step),
         )
-    _out.print(f"{rows:,} rows in {table}")
+    if as_json:
+        columns = [column._asdict() for column in loaded.columns]
+        print_json({"table": table, "rows": loaded.rows, "columns": columns, "warnings": loaded.warnings})
+    else:
+        _print_loaded(loaded)
+
+
+def _print_loaded(loaded: LoadedTable) -> None:
+    _out.print(f"{loaded.rows:,} rows in {loaded.table}")
+    shown = [
+        {"column": c.column, "type": c.type, **({"in SQL": c.sql} if loaded.quoted else {})} for c in loaded.columns
+    ]
+    print_table("", shown)
+    if loaded.quoted:
+        example = f"select {loaded.quoted[0].sql} as {re.sub('[^a-z0-9]+', '_', loaded.quoted[0].column.lower())}"
+        _err.print(
+            f"SQL finds names with capitals, spaces or signs in double quotes only: {example} from {loaded.table}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+    for warning in loaded.warnings:
+        _err.print(Text(f"Warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def migrate_ledger(values: Mapping[str, str]) -> None:
@@ -190,9 +220,10 @@ class _Board:
         return table
 
 
-def _table(statuses: list[stack.Status]) -> Table:
-    table = Table("service", "state", "pid", "address", caption=f"Logs: {Path(statuses[0].log).parent}")
+def _table(statuses: list[stack.Status]) -> RenderableType:
+    lines = []
     for item in statuses:
-        not_up = "[yellow]no answer[/yellow]" if item.pid else "[red]down[/red]"
-        table.add_row(item.name, "[green]up[/green]" if item.up else not_up, str(item.pid or ""), item.address)
-    return table
+        not_up = Text("no answer", "yellow") if item.pid else Text("down", "red")
+        lines.append(Line([item.name, Text("up", "green") if item.up else not_up, str(item.pid or ""), item.address]))
+    table = fitted("", ["service", "state", "pid", "address"], lines, _out.width)
+    return Group(table, Text(f"Logs: {Path(statuses[0].log).parent}", overflow="fold"))

@@ -4,30 +4,100 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import adbc_driver_manager
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from localstack.csv_files import CsvFile
+from localstack.text_columns import TextColumns
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
 BATCH = 10_000
+OnRows = Callable[[int, int | None, str], None]
+"""Called with the rows done, the rows in all (None where that is not known yet), and what is being done."""
+_COLUMNS = """
+SELECT attname::text, format_type(atttypid, atttypmod)::text, quote_ident(attname)::text
+FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 ORDER BY attnum
+"""
 
 
-def load(file: Path, table: str, *, replace: bool, on_rows: Callable[[int, int | None], None]) -> int:
-    """Stream `file` into `table` in one transaction; returns the rows loaded.
+class LoadedColumn(NamedTuple):
+    """A column as the warehouse has it, and how SQL names it: in double quotes where it has capitals or spaces."""
+
+    column: str
+    type: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class LoadedTable:
+    """What was loaded, and what about its columns a person should know."""
+
+    table: str
+    rows: int
+    columns: tuple[LoadedColumn, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def quoted(self) -> list[LoadedColumn]:
+        """The columns that SQL finds only in double quotes."""
+        return [column for column in self.columns if column.sql != column.column]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to load: its path, and how it is written where it is CSV."""
+
+    path: Path
+    encoding: str = ""
+    delimiter: str = ""
+
+    def open(self, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
+        """A reader of its rows, and their number.
+
+        Raises:
+            UsageError: for a file that cannot be read, or is neither Parquet nor CSV.
+            DataError: for text that is not in the file's encoding.
+        """
+        name = self.path.name.lower()
+        if name.endswith((".csv", ".csv.gz")):
+            if len(delimiter := self.delimiter.replace("\\t", "\t") or ",") != 1:
+                raise UsageError(f"--delimiter {self.delimiter!r}: one character, such as ';' or '\\t'")
+            csv = CsvFile(self.path, self.encoding or "utf-8", delimiter)
+            schema, rows = csv.types(lambda n: on_rows(n, None, "reading"))
+            if len(schema) == 1 and not self.delimiter and any(mark in schema.names[0] for mark in ";\t|"):
+                raise UsageError(f"{self.path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
+            return csv.open(dict(zip(schema.names, schema.types, strict=True))), rows
+        if not name.endswith(".parquet"):
+            raise UsageError(f"{self.path.name}: a file to load ends in .parquet, .csv or .csv.gz")
+        if self.encoding or self.delimiter:
+            raise UsageError(f"{self.path.name}: --encoding and --delimiter are for CSV files")
+        try:
+            parquet = pq.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            raise UsageError(f"{self.path} cannot be read: {error}") from None
+        batches = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches(BATCH))
+        return batches, parquet.metadata.num_rows
+
+
+def load(file: SourceFile, table: str, *, replace: bool, on_rows: OnRows) -> LoadedTable:
+    """Stream a file into `table` in one transaction.
 
     Raises:
         UsageError: for a file type or table name that cannot be used, or a table that exists (without `replace`).
+        DataError: for text that is not in the file's encoding, and where PostgreSQL refuses the rows.
         ServiceError: when the warehouse cannot be reached.
     """
     schema, name = _names(table)
     url = re.sub(r"^postgresql\+\w+://", "postgresql://", need("TITLEHOLDER_LOADER_URL"))
-    reader, total = _open(file)
+    reader, total = file.open(on_rows)
+    texts = TextColumns()
     try:
         connection = dbapi.connect(url)
     except adbc_driver_manager.Error as error:
@@ -36,13 +106,21 @@ def load(file: Path, table: str, *, replace: bool, on_rows: Callable[[int, int |
         cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')  # a name of letters, digits and _ only
         if _exists(cursor, schema, name) and not replace:
             raise UsageError(f"table {schema}.{name} exists already; use --replace to replace it, or another --table")
-        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, on_rows))
+        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, texts, on_rows))
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
         except adbc_driver_manager.Error as error:
-            raise DataError(f"{file.name} cannot be loaded into {schema}.{name}: {error}") from None
+            raise DataError(f"{file.path.name} cannot be loaded into {schema}.{name}: {error}") from None
+        cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
+        columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()
-    return int(rows)
+    return LoadedTable(table, int(rows), columns, (*texts.warnings(), *_bytes(columns)))
+
+
+def _bytes(columns: tuple[LoadedColumn, ...]) -> Iterator[str]:
+    for column in columns:
+        if column.type == "bytea":
+            yield f"{column.column} came as bytes, which are neither category nor number. Write the file with text."
 
 
 def _names(table: str) -> tuple[str, str]:
@@ -55,30 +133,15 @@ def _names(table: str) -> tuple[str, str]:
     return schema, match[2]
 
 
-def _open(file: Path) -> tuple[pa.RecordBatchReader, int | None]:
-    try:
-        if file.suffix == ".parquet":
-            parquet = pq.ParquetFile(file)
-            return pa.RecordBatchReader.from_batches(
-                parquet.schema_arrow, parquet.iter_batches(BATCH)
-            ), parquet.metadata.num_rows
-        if file.suffix == ".csv":
-            return pa.csv.open_csv(file), None
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from None
-    raise UsageError(f"{file.name}: a file to load ends in .parquet or .csv")
-
-
 def _exists(cursor: dbapi.Cursor, schema: str, name: str) -> bool:
     cursor.execute("SELECT to_regclass($1)::text", (f'"{schema}"."{name}"',))
     return bool(cursor.fetchone()[0])
 
 
-def _counted(
-    reader: pa.RecordBatchReader, total: int | None, on_rows: Callable[[int, int | None], None]
-) -> Iterator[pa.RecordBatch]:
+def _counted(reader: pa.RecordBatchReader, total: int, texts: TextColumns, on_rows: OnRows) -> Iterator[pa.RecordBatch]:
     seen = 0
     for batch in reader:
         seen += batch.num_rows
-        on_rows(seen, total)
+        texts.add(batch)
+        on_rows(seen, total, "loading")
         yield batch

@@ -32,6 +32,7 @@ select
         and endings.occurred_on < cast(loans.applied_at + interval '6 months' as date),
         false
     )::int as defaulted,
+    endings.occurred_on as ended_on,
     loans.amount,
     loans.term,
     loans.income,

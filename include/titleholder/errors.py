@@ -14,6 +14,21 @@
 
 from __future__ import annotations
 
+LONGEST = 600
+"""The greatest length of a library's message in one of ours."""
+
+
+def one_line(error: BaseException) -> str:
+    """The message of any exception in one line, without a traceback that a library put into it; its type without one.
+
+    >>> one_line(ValueError("all fits failed\\n  in fold 1\\nTraceback (most recent call last):\\n  ..."))
+    'all fits failed in fold 1'
+    >>> one_line(KeyError())
+    'KeyError'
+    """
+    said = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
+    return (said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…") or type(error).__name__
+
 
 class TitleholderError(Exception):
     """Base of every error this package raises on purpose. The message says what, where, and what to do.

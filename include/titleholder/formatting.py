@@ -38,6 +38,7 @@ _DECISIONS = {
         "approval requested to recall {recalled} as champion",
     ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
+    "withdraw": ("model retired, {old} is champion no more", "model retired, it has no champion any more"),
 }
 _PROPOSALS = {
     "promote": ("proposed to promote {new} over {old}", "proposed to promote {new}, the first champion"),
@@ -161,6 +162,18 @@ def stamp(moment: datetime | None) -> str:
         return ""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{aware.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def elapsed(seconds: float) -> str:
+    """A length of time in its largest unit, rounded down.
+
+    >>> elapsed(93 * 86_400 + 5), elapsed(7199)
+    ('93 days', '1 hour')
+    """
+    sizes = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
+    unit = next((unit for unit, size in sizes.items() if seconds >= size), "second")
+    count = int(seconds // sizes[unit])
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 def docs_address(base: str, path: str) -> str:

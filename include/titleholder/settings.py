@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Self
 
-from titleholder.errors import ServiceError
+from titleholder.errors import ServiceError, UsageError
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,13 +36,34 @@ class Settings:
         return cls(need("TITLEHOLDER_LEDGER_URL"), need("MLFLOW_TRACKING_URI"), need("TITLEHOLDER_SNAPSHOTS"))
 
 
+CONNECTION = "AIRFLOW_CONN_"
+"""What the name of an environment variable with the address of a connection begins with."""
+
+
 def connection_url(connection: str) -> str:
     """The URI of an Airflow connection from the environment variable `AIRFLOW_CONN_<ID>`.
 
     Raises:
-        ServiceError: when the variable is not set.
+        UsageError: when the variable is not set and those of other connections are.
+        ServiceError: when there are no connections at all.
     """
-    return need(f"AIRFLOW_CONN_{connection.upper()}")
+    if url := os.environ.get(f"{CONNECTION}{connection.upper()}"):
+        return url
+    if any(name.startswith(CONNECTION) for name in os.environ):
+        raise UsageError(unknown_connection(connection))
+    return need(f"{CONNECTION}{connection.upper()}")
+
+
+def unknown_connection(connection: str) -> str:
+    """One sentence about a connection that is not there: what it is, the nearest name, and those of the environment."""
+    known = sorted(name.removeprefix(CONNECTION).lower() for name in os.environ if name.startswith(CONNECTION))
+    close = difflib.get_close_matches(connection.lower(), known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return (
+        f"no connection {connection!r}: {CONNECTION}{connection.upper()}, the address of the database that "
+        f"`source.connection` of a spec names, is not set.{hint} Connections of this environment: "
+        f"{', '.join(known) or 'none'}"
+    )
 
 
 def need(name: str) -> str:

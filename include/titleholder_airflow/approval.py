@@ -1,16 +1,20 @@
-"""The task that asks people whether a challenger, or a former version, may become champion."""
+"""The tasks that ask people: whether a challenger, or a former version, may become champion, and about a rollback."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
 
+from titleholder_airflow.tasks import settings
+
 if TYPE_CHECKING:
-    from titleholder.spec.promotion import Approval
-    from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision
+    from titleholder.spec.model import ModelSpec
+    from titleholder.spec.promotion import Approval, Person
+    from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision, RollbackOrder
 
 DOC = """Ask the people whom the spec names whether the challenger, or a former version, may become champion, where the
 proposal needs it.
@@ -23,11 +27,21 @@ no. A yes is void when the champion changed, or a newer challenger was decided, 
 **When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
 """
 
+ROLLBACK_DOC = """Ask the people whom the spec names (`promotion.rollback_approval`) whether it may take place.
 
-class Approve(ApprovalOperator):
+Answer under *Required Actions*.
+
+**Promises.** Only those named can answer, and no one for a run of their own unless the spec allows it. No answer means
+no. A yes is for the two versions that the request names, and void when another version became champion meanwhile.
+
+**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
+"""
+
+
+class Asking(ApprovalOperator, ABC):
     """Returns the proposal it got; with the people's answer where the proposal asks for one.
 
-    Unlike its parent it never skips the tasks after it: a no, or no answer, is a decision that the ledger records.
+    Unlike its parent it never skips the tasks after it: a no, or no answer, is an answer like any other.
     """
 
     template_fields = ("proposed",)  # a request's text is no template
@@ -38,56 +52,56 @@ class Approve(ApprovalOperator):
         )
         within = timedelta(seconds=approval.within.total_seconds())  # Airflow cannot serialise a subclass
         super().__init__(
-            subject="May the proposed version become champion?",
             defaults=self.REJECT,
             response_timeout=within,
-            doc_md=DOC,
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
         self.proposed, self.within = proposed, within
 
+    @abstractmethod
+    def request(self, proposed: Any) -> ApprovalRequest | None:
+        """What people are to be asked; None where they need not be."""
+
+    @abstractmethod
+    def facts(self, proposed: Any) -> dict[str, Any]:
+        """What the notification says about the proposal; see `approval_message`."""
+
+    @abstractmethod
+    def read(self) -> Any:
+        """The proposal as a payload."""
+
+    @abstractmethod
+    def asked(self, proposed: Any) -> tuple[Person, ...]:
+        """Who was asked."""
+
     def execute(self, context: Any) -> Any:
         """Ask and wait; return the proposal as it is where no one need be asked."""
-        from titleholder.settings import Settings
-        from titleholder.workflow import steps
-        from titleholder.workflow.payloads import ProposedDecision
-
-        proposed = ProposedDecision.model_validate(self.proposed)
-        request = steps.ask(proposed, settings=Settings.from_environment())
+        proposed = self.read()
+        request = self.request(proposed)
         if request is None:
             return self.proposed
         if not request.asked:
             return _with_answer(proposed, {"asked": (), "answer": "none"})
-        self._prepare(request, proposed)
-        return super().execute(context)
-
-    def _prepare(self, request: ApprovalRequest, proposed: ProposedDecision) -> None:
         until = timezone.utcnow() + self.within
         self.subject, self.body = request.subject, request.body
         self.assigned_users = [{"id": p.id, "name": p.name} for p in request.asked]
         self.notice_facts = {
-            "as_of": proposed.challenger.snapshot.as_of,
-            "challenger_version": proposed.challenger.version,
-            "recalled": proposed.recalled,
+            **self.facts(proposed),
             "by": [p.name for p in request.asked],
             "until": f"{until:%Y-%m-%d %H:%M} UTC",
+            "links": {"Model card": request.card},
         }
+        return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """The proposal with the answer and who gave it, or with the fact that there was none."""
-        from titleholder.workflow import decision_policy
-        from titleholder.workflow.payloads import ProposedDecision
-
         response = HITLOperator.execute_complete(self, context, event)
-        proposed = ProposedDecision.model_validate(self.proposed)
-        snapshot = proposed.challenger.snapshot
-        approval = snapshot.spec.promotion.approval  # the spec of this run, not the file as it is now
-        asked = () if approval == "automatic" else decision_policy.approvers(approval, snapshot.origin.actor)
+        proposed = self.read()
         person = response["responded_by_user"]
         return _with_answer(
             proposed,
             {
-                "asked": tuple(p.name for p in asked),
+                "asked": tuple(p.name for p in self.asked(proposed)),
                 "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
                 "by": person["name"] if person else "",
                 "at": response["responded_at"],
@@ -96,7 +110,77 @@ class Approve(ApprovalOperator):
         )
 
 
-def _with_answer(proposed: ProposedDecision, answer: dict[str, Any]) -> dict[str, Any]:
+class Approve(Asking):
+    """Asks whether a challenger, or a former version, may become champion."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(subject="May the proposed version become champion?", doc_md=DOC, **options)
+
+    def request(self, proposed: ProposedDecision) -> ApprovalRequest | None:
+        """The question about the proposal, with its model card."""
+        from titleholder.workflow import steps
+
+        return steps.ask(proposed, settings=settings())
+
+    def facts(self, proposed: ProposedDecision) -> dict[str, Any]:
+        """The challenger, and the former version where one is to be recalled."""
+        return {
+            "as_of": proposed.challenger.snapshot.as_of,
+            "challenger_version": proposed.challenger.version,
+            "recalled": proposed.recalled,
+            "reason": proposed.reason,
+        }
+
+    def read(self) -> ProposedDecision:
+        """The proposal of `decide`."""
+        from titleholder.workflow.payloads import ProposedDecision
+
+        return ProposedDecision.model_validate(self.proposed)
+
+    def asked(self, proposed: ProposedDecision) -> tuple[Person, ...]:
+        """By the spec of this run, not the file as it is now."""
+        from titleholder.workflow import decision_policy
+
+        snapshot = proposed.challenger.snapshot
+        approval = snapshot.spec.promotion.approval
+        return () if approval == "automatic" else decision_policy.approvers(approval, snapshot.origin.actor)
+
+
+class ApproveRollback(Asking):
+    """Asks whether a former champion may become champion again."""
+
+    def __init__(self, *, spec: ModelSpec, approval: Approval, **options: Any) -> None:
+        super().__init__(subject="May the rollback take place?", approval=approval, doc_md=ROLLBACK_DOC, **options)
+        self.spec, self.approval = spec, approval
+
+    def request(self, proposed: RollbackOrder) -> ApprovalRequest | None:
+        """The question about both versions."""
+        from titleholder.workflow import steps
+
+        return steps.ask_to_roll_back(self.spec, proposed, settings=settings())
+
+    def facts(self, proposed: RollbackOrder) -> dict[str, Any]:
+        """Both versions."""
+        versions = {"challenger_version": proposed.leaving, "rolled_back_to": proposed.to}
+        return {"as_of": "", **versions, "reason": proposed.reason}
+
+    def read(self) -> RollbackOrder:
+        """The order of `request`."""
+        from titleholder.workflow.payloads import RollbackOrder
+
+        return RollbackOrder.model_validate(self.proposed)
+
+    def asked(self, proposed: RollbackOrder) -> tuple[Person, ...]:
+        """By the spec as Airflow reads it now."""
+        from titleholder.workflow import decision_policy
+
+        return decision_policy.approvers(self.approval, proposed.actor)
+
+
+def _with_answer(proposed: Any, answer: dict[str, Any]) -> dict[str, Any]:
     from titleholder.ledger.decision import Answer
 
-    return proposed.model_copy(update={"answer": Answer.model_validate(answer)}).model_dump(mode="json")
+    found: dict[str, Any] = proposed.model_copy(update={"answer": Answer.model_validate(answer)}).model_dump(
+        mode="json"
+    )
+    return found

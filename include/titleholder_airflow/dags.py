@@ -39,9 +39,9 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
     reigns = None if model else forms.reigns(specs.models)
     for name, spec in specs.models.items():
         if kind in (None, "retrain"):
-            namespace[f"{name}_retrain"] = retrain.build(spec, folder)
+            namespace[f"{name}_retrain"] = retrain.build(spec, folder, reigns[name] if reigns else None)
         if kind in (None, "rollback"):
-            namespace[f"{name}_rollback"] = rollback.build(spec, reigns[name] if reigns else None)
+            namespace[f"{name}_rollback"] = rollback.build(spec, folder, reigns[name] if reigns else None)
 
 
 def report_missing_dags(models: str | Path | None = None) -> None:

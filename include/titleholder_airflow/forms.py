@@ -5,6 +5,7 @@ A field that may stay empty is nullable: Airflow's user interface requires a val
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from airflow.sdk import Param
 
 from titleholder.errors import TitleholderError, UsageError
 from titleholder.settings import need
-from titleholder.spec.types import LANE_PATTERN
+from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE, WHAT_IF
 
 if TYPE_CHECKING:
     from titleholder.ledger.queries import ReignRecord
@@ -23,24 +24,27 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 TRAIN = "train_"
 """The prefix of a candidate's field."""
+OPENLINEAGE = "openlineage"
+"""A key that Airflow's own operators add to the values of a run that they trigger."""
 
 Form = dict[str, Param]
 
 
-def retrain(spec: ModelSpec) -> Form:
-    """The form of a retrain DAG; every field may keep its default."""
+def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> Form:
+    """The form of a retrain DAG; every field may keep its default. It names the champion where `reigns` is known."""
     return {
         "as_of": Param(
-            None, type=["null", "string"], format="date", title=f"As of ({spec.start_date} to today)",
-            description_md="Only what was known on this date (00:00 UTC) is used. The schedule "
-            f"begins on {spec.start_date}; an earlier date works only where enough outcomes had matured by then. "
-            "Empty: the run's own date.",
+            None, type=["null", "string"], format="date", title=f"As of ({spec.start_date} to {_until(spec)})",
+            description_md="Only what was known on this date (00:00 UTC) is used. The schedule has the dates above; "
+            "another works where enough outcomes had matured by then, and is refused with the first and the last that "
+            f"do where not. With a date the lane is `{WHAT_IF}`, unless you choose another. Empty: the run's own date.",
         ),
         "lane": Param(
             None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
-            description_md="Only `live` can change the champion. Any other name, such as `what-if`, is a line of "
-            "decisions of its own. Empty: `live`; in a backfill `backtest`, where `live` is refused.",
-            examples=["live", "backtest", "what-if"],
+            description_md="Only `live` can change the champion. Any other name is a line of decisions of its own. "
+            f"Empty: `live`; with an as-of date above `{WHAT_IF}`; in a backfill `{BACKTEST}`, where `live` is "
+            f"refused.{_champion(reigns)}",
+            examples=[LIVE, BACKTEST, WHAT_IF],
         ),
         "reason": Param(
             None, type=["null", "string"], maxLength=500, title="Reason",
@@ -54,16 +58,53 @@ def _candidate(name: str, estimator: str) -> Param:
     return Param(True, type="boolean", title=name, description_md=f"`{estimator}`", section="Candidates")
 
 
-def candidates(spec: ModelSpec, form: Mapping[str, Any]) -> list[str]:
+def _until(spec: ModelSpec) -> str:
+    return str(spec.end_date) if spec.end_date else "today"
+
+
+def lane(values: Mapping[str, Any], *, backfill: bool) -> str:
+    """The lane of a run: the one its form names, else backtest in a backfill, what-if with an as-of date, else live."""
+    empty = BACKTEST if backfill else WHAT_IF if values.get("as_of") else LIVE
+    return str(values.get("lane") or empty)
+
+
+def refuse_in_backfill(values: Mapping[str, Any]) -> None:
+    """A backfill runs at its own dates and cannot change the live champion.
+
+    Raises:
+        UsageError: its form names an as-of date or the lane live.
+    """
+    if values["lane"] == LIVE or values["as_of"]:
+        raise UsageError(
+            "a backfill takes each run's own date as as_of, and any lane but live; leave both fields empty"
+        )
+
+
+def refuse_unknown(conf: Mapping[str, Any] | None, form: Form) -> None:
+    """Airflow takes any key in a run's values (`conf`) and uses only those of the form.
+
+    Raises:
+        UsageError: a key is none of the form's; the message names it, the nearest valid one and all of them.
+    """
+    if unknown := [key for key in conf or {} if key not in form and key != OPENLINEAGE]:
+        named = ", ".join(f"{key!r}{_nearest(key, form)}" for key in unknown)
+        keys = "key" if len(unknown) == 1 else "keys"
+        raise UsageError(f"conf: unknown {keys} {named}; valid: {', '.join(form)}. Nothing was started")
+
+
+def _nearest(key: str, form: Form) -> str:
+    close = difflib.get_close_matches(key, form, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def candidates(spec: ModelSpec, values: Mapping[str, Any]) -> list[str]:
     """The candidates that are switched on in the form.
 
     Raises:
-        UsageError: none is, or the form has a field for a candidate that the spec does not have.
+        UsageError: none is.
     """
     fields = {f"{TRAIN}{name}": name for name in spec.training.candidates}
-    if unknown := [field for field in form if field.startswith(TRAIN) and field not in fields]:
-        raise UsageError(f"{spec.name}: no candidate has the field {', '.join(unknown)}; valid: {', '.join(fields)}")
-    if chosen := [name for field, name in fields.items() if form[field]]:
+    if chosen := [name for field, name in fields.items() if values[field]]:
         return chosen
     raise UsageError(f"{spec.name}: no candidate is switched on; leave at least one of {', '.join(fields)} on")
 
@@ -77,7 +118,7 @@ def rollback(reigns: Sequence[ReignRecord] | None) -> Form:
         ),
         "to": Param(
             None, title="To version",
-            description_md="A version that was champion before. Empty: the champion's predecessor.",
+            description_md=f"A version that was champion before. Empty: the champion's predecessor.{_champion(reigns)}",
             **({"type": ["null", "integer"], "minimum": 1} if reigns is None else _pick_list(reigns)),
         ),
         "leaving": Param(
@@ -98,8 +139,31 @@ def _pick_list(reigns: Sequence[ReignRecord]) -> dict[str, Any]:
     return {
         "type": ["null", "integer"],
         "enum": [None, *versions],
-        "values_display": {"null": "the predecessor", **names},
+        "values_display": {"null": _predecessor(reigns), **names},
     }
+
+
+def _predecessor(reigns: Sequence[ReignRecord]) -> str:
+    """Where a rollback leads that names no version, such as `the predecessor, version 4`."""
+    if not reigns:
+        return "the predecessor"
+    from titleholder.ledger import rollbacks
+
+    started = [None, *(reign.version for reign in reigns)]
+    changes = [rollbacks.Change(r.kind, before, r.version) for before, r in zip(started, reigns, strict=False)]
+    before = rollbacks.predecessor(changes, reigns[-1].version)
+    return "the predecessor (there is none)" if before is None else f"the predecessor, version {before}"
+
+
+def _champion(reigns: Sequence[ReignRecord] | None) -> str:
+    """A sentence that names the champion and its predecessor; empty where nothing is known."""
+    if not reigns:
+        return "" if reigns is None else " There is no champion yet."
+    now = reigns[-1]
+    return (
+        f" Champion: version {now.version}, as of {now.as_of}, since {now.reigned_from:%Y-%m-%d}; "
+        f"{_predecessor(reigns)}."
+    )
 
 
 def _name(version: int, reigns: Sequence[ReignRecord]) -> str:
@@ -120,7 +184,7 @@ def reigns(models: Iterable[str]) -> Mapping[str, Sequence[ReignRecord]] | None:
 
         return queries.reigns_by_model(url, models)
     except Exception as error:  # the form must exist whatever is wrong with the ledger
-        LOG.warning("The rollback forms take any number and offer no list of versions: %s", _cause(error))
+        LOG.warning("The forms name no champion, and a rollback's takes any number: %s", _cause(error))
         return None
 
 

@@ -20,9 +20,9 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from titleholder.errors import ServiceError
 from titleholder.spec.promotion import Notifications
-from titleholder.spec.types import BACKTEST, LIVE
+from titleholder.spec.types import LIVE
 from titleholder.workflow import notifications
-from titleholder_airflow import urls
+from titleholder_airflow import forms, urls
 
 if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
@@ -101,7 +101,7 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
         ServiceError: a channel failed; Airflow then also marks the callback as failed.
     """
     run = context["dag_run"]
-    lane = (run.get("conf") or {}).get("lane") or (BACKTEST if run["run_type"] == "backfill" else LIVE)
+    lane = forms.lane(run.get("conf") or {}, backfill=run["run_type"] == "backfill")
     if lane != LIVE or run["state"] == "success":
         return f"no one notified: the run is {run['state']}, in lane {lane}"
     notice = notifications.late_message(

@@ -1,4 +1,4 @@
-"""The plugin that Airflow loads: buttons on tasks, and the page Champions in the navigation."""
+"""The plugin that Airflow loads: buttons on tasks, the models' timetable, and the page Champions in the navigation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from titleholder_airflow import urls
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
+from titleholder_airflow.schedule import BoundedCronTimetable
 
 PAGE = f"{urls.path()}{urls.PAGE}"
 """Where the page is on Airflow's host."""
@@ -21,7 +22,7 @@ async def champions(scope: Any, receive: Any, send: Any) -> None:
 
 
 class TitleholderPlugin(AirflowPlugin):
-    """Links from tasks to MLflow and to decisions, and the page Champions."""
+    """Links from tasks to MLflow and to decisions, the models' timetable, and the page Champions."""
 
     name = "titleholder"
     operator_extra_links = [  # noqa: RUF012  (Airflow reads a plain list)
@@ -29,6 +30,7 @@ class TitleholderPlugin(AirflowPlugin):
         ModelVersionLink(),
         DecisionLink(),
     ]
+    timetables = [BoundedCronTimetable]  # noqa: RUF012
     fastapi_apps = [{"app": champions, "url_prefix": urls.PAGE, "name": "Titleholder"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, BaseHook, TriggerRule, dag, get_current_context
+from airflow.sdk import DAG, TriggerRule, dag, get_current_context
 
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
@@ -14,9 +13,13 @@ from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
-from titleholder_airflow.tasks import champion_outlet, origin, publish, retries, schedule_of, settings, step
+from titleholder_airflow.schedule import schedule_of
+from titleholder_airflow.tasks import champion_outlet, connection_url, origin, publish, retries, settings, step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
 
 Reference = dict[str, Any]
@@ -30,14 +33,16 @@ champion on rows that neither has seen: {metric}, on the newest {holdout} of mat
 {label_maturity}). {rule}
 
 **Promises.** Whatever fails, the champion stays. A repeated run finds what it made before: no second model version, no
-second decision. A backfill goes to the lane `backtest` and cannot change the live champion.
+second decision. A backfill goes to the lane `backtest` and cannot change the live champion. A run whose form has an
+as-of date goes to the lane `what-if`, unless its form also says `live`. A run by hand works on any day, also when the
+schedule has ended.
 
 **When it is red.** *extract*: the warehouse is down, or the snapshot broke its contract; the log lists every violation.
 *train*: that candidate cannot be fitted; the others continue. *nominate*, *validate*, *promote*: MLflow or PostgreSQL
 is down. *report*: the decision stands, only its model card is missing. Fix the cause and clear the task; the run
 continues from there. "Not better" is not an error: the run is green, and `titleholder history {name}` says why.
 
-Owner: {owner}. Spec: `{file}`.
+Owner: {owner}.
 """
 
 RULES = {
@@ -51,19 +56,17 @@ RULES = {
 }
 
 
-def build(spec: ModelSpec, folder: Path) -> DAG:
-    """The retrain DAG of a model whose spec is in `folder`."""
+def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -> DAG:
+    """The retrain DAG of a model whose spec is in `folder`; its form names the last of `reigns` as champion."""
 
     @dag(
         dag_id=f"{spec.name}.retrain",
         description=spec.description,
         doc_md=_doc(spec),
         schedule=schedule_of(spec),
-        start_date=datetime.combine(spec.start_date, time(), tzinfo=UTC),
-        end_date=datetime.combine(spec.end_date, time(), tzinfo=UTC) if spec.end_date else None,
         catchup=False,
         max_active_runs=4,
-        params=forms.retrain(spec),
+        params=forms.retrain(spec, reigns),
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args={"owner": spec.owner, **retries()},
@@ -96,27 +99,25 @@ def extract(model: str, models: str) -> list[str]:
     **Promises.** Nothing is trained on rows that break the contract. Equal rows give an equal file, so a retry finds
     the first try's snapshot and MLflow run.
 
-    **When it is red.** The form has an invalid value, or the rows broke the contract: the log names the valid values,
-    or lists every violation. Start another run with valid values, or fix the SQL, the YAML or the data and clear the
-    task. Otherwise the warehouse or MLflow is down: clear the task when it is back.
+    **When it is red.** The form has an invalid value or an unknown key, or the rows broke the contract: the log names
+    what is valid, or lists every violation. Start another run with valid values, or fix the SQL, the YAML or the data
+    and clear the task. Otherwise the warehouse or MLflow is down: clear the task when it is back.
     """
-    from titleholder.errors import UsageError
     from titleholder.spec.windows import resolve_as_of
     from titleholder.workflow import steps
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
     spec = load_specs(Path(models), only=model)[model]
+    forms.refuse_unknown(run.conf, forms.retrain(spec))
     backfill = run.run_type == "backfill"
-    if backfill and (form["lane"] == "live" or form["as_of"]):
-        raise UsageError(
-            "a backfill takes each run's own date as as_of, and any lane but live; leave both fields empty"
-        )
+    if backfill:
+        forms.refuse_in_backfill(form)
     snapshot = steps.extract(
         spec,
         resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
-        form["lane"] or ("backtest" if backfill else "live"),
-        url=BaseHook.get_connection(spec.source.connection).get_uri(),
+        forms.lane(form, backfill=backfill),
+        url=connection_url(spec.source.connection),
         candidates=forms.candidates(spec, form),
         origin=origin(context),
         settings=settings(),
@@ -231,7 +232,7 @@ def _doc(spec: ModelSpec) -> str:
     rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(
         name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
-        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity, file=f"{spec.name}.yaml",
+        holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
         metric=spec.judgement.metric, rule=rule + _approval(spec),
     )  # fmt: skip
 

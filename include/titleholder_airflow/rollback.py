@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, dag, get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
+from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
-from titleholder_airflow.notify import decision_callbacks
+from titleholder_airflow.approval import ApproveRollback
+from titleholder_airflow.notify import approval_notifiers, decision_callbacks
 from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
+    from titleholder.workflow.payloads import RollbackOrder
 
 DOC = """
 ### Make an earlier champion of {name} champion again
@@ -22,7 +27,7 @@ DOC = """
 The predecessor by default, or any version that was champion before: the form lists them, and Airflow refuses others.
 The list follows the ledger within a minute or two; while the ledger does not answer, the field takes any number.
 Nothing is trained or judged: the ledger gets a row of kind `rollback` with your name and reason, then the registry's
-alias follows.
+alias follows.{approval}
 
 **Promises.** The version that is rolled back is barred: no challenger wins that was trained on nothing newer. Only
 force brings it back. Clearing a run of this DAG does not roll back again; trigger a new one.
@@ -34,13 +39,16 @@ Owner: {owner}. All reigns: `titleholder history {name}`.
 """
 
 
-def build(spec: ModelSpec, reigns: Sequence[ReignRecord] | None) -> DAG:
-    """The rollback DAG of one model; its form offers the versions of `reigns`, or any number where that is None."""
+def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -> DAG:
+    """The rollback DAG of a model whose spec is in `folder`.
+
+    Its form offers the versions of `reigns`, or any number where that is None.
+    """
 
     @dag(
         dag_id=f"{spec.name}.rollback",
         description=f"Make an earlier champion of {spec.name} champion again",
-        doc_md=DOC.format(name=spec.name, owner=spec.owner),
+        doc_md=DOC.format(name=spec.name, owner=spec.owner, approval=_approval(spec)),
         schedule=None,
         catchup=False,
         max_active_runs=1,
@@ -50,28 +58,71 @@ def build(spec: ModelSpec, reigns: Sequence[ReignRecord] | None) -> DAG:
         is_paused_upon_creation=False,
     )
     def rollback() -> None:
-        roll_back.override(
-            outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec)
-        )(spec.name)  # fmt: skip
+        order = None
+        if (approval := spec.promotion.rollback_approval) != "automatic":
+            order = ApproveRollback(
+                task_id="approve", spec=spec, proposed=request(spec.name), approval=approval,
+                notifiers=approval_notifiers(spec),
+            ).output  # fmt: skip
+        roll_back.override(outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec))(
+            spec.name, str(folder), order
+        )
 
     return rollback()
 
 
-@step(task_id="rollback", priority_weight=1000)  # before any training that waits for a slot
-def roll_back(model: str) -> dict[str, Any]:
+def _approval(spec: ModelSpec) -> str:
+    approval = spec.promotion.rollback_approval
+    if approval == "automatic":
+        return ""
+    people = ", ".join(p.name for p in approval.people)
+    return f" First one of {people} must approve within {approval.within}; no answer means no, and nothing changes."
+
+
+@step(priority_weight=1000)  # before any training that waits for a slot
+def request(model: str) -> dict[str, Any]:
+    """Read the form: which version is to give way to which, and why.
+
+    **Promises.** Nothing is changed. An invalid request fails before anybody is asked.
+
+    **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
+    Otherwise PostgreSQL is down: clear the task when it is back.
+    """
+    from titleholder.workflow import steps
+
+    return steps.order_rollback(model, _order(), settings=settings()).model_dump(mode="json")
+
+
+@step(task_id="rollback", priority_weight=1000)
+def roll_back(model: str, models: str, order: dict[str, Any] | None) -> dict[str, Any]:
     """Write the rollback: to the ledger first, under the lane's lock, then to the registry's alias.
 
-    **Promises.** One run rolls back once, however often the task is tried. An invalid request changes nothing.
+    **Promises.** One run rolls back once, however often the task is tried. An invalid request changes nothing. Where
+    people must approve and did not, the task is skipped.
 
     **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
     Otherwise PostgreSQL or MLflow is down: clear the task when it is back.
     """
-    from titleholder.workflow import steps
+    from titleholder.workflow import decision_policy, steps
+    from titleholder.workflow.payloads import RollbackOrder
+
+    spec = load_specs(Path(models), only=model).models.get(model)  # a broken one must not stop a rollback
+    wanted = RollbackOrder.model_validate(order) if order else _order()
+    if wanted.answer:
+        sentence, yes = decision_policy.approved(wanted.answer)
+        if not yes:
+            raise AirflowSkipException(f"{sentence}. Nothing was rolled back")
+    return publish(steps.rollback(model, wanted, settings=settings(), spec=spec))
+
+
+def _order() -> RollbackOrder:
+    """What the form of the run says."""
     from titleholder.workflow.payloads import RollbackOrder
 
     context = get_current_context()
     run, form = context["dag_run"], context["params"]
-    order = RollbackOrder(
+    forms.refuse_unknown(run.conf, forms.rollback(None))
+    return RollbackOrder(
         reason=form["reason"],
         actor=actor(run),
         to=form["to"],
@@ -79,4 +130,3 @@ def roll_back(model: str) -> dict[str, Any]:
         force=form["force"],
         run=f"{run.dag_id}/{run.run_id}",
     )
-    return publish(steps.rollback(model, order, settings=settings()))

@@ -1,4 +1,4 @@
-"""What the tasks of both kinds of DAG share: the decorator, schedules, retries, and the event of a new champion."""
+"""What the tasks of both kinds of DAG share: the decorator, retries, and the event of a new champion."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
-from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, CronTriggerTimetable, get_current_context
+from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from titleholder_airflow import urls
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
-    from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
 NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
@@ -43,16 +43,6 @@ def step(function: Any = None, **options: Any) -> Any:
         return functools.partial(step, **options)
     options = {"doc_md": inspect.getdoc(function), "multiple_outputs": False, **options}
     return task_decorator_factory(function, decorated_operator_class=StepOperator, **options)
-
-
-def schedule_of(spec: ModelSpec) -> Any:
-    """When a model's runs start: by the clock, once all its assets were updated, or both."""
-    assets = [Asset(name) for name in spec.assets]
-    if not assets:
-        return spec.schedule
-    if spec.schedule is None:
-        return assets
-    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(spec.schedule, timezone="UTC"), assets=assets)
 
 
 def retries() -> dict[str, Any]:
@@ -110,6 +100,23 @@ def origin(context: Mapping[str, Any]) -> Origin:
 def actor(run: Any) -> str:
     """Who started a run: a person, or the kind of run that Airflow started by itself, as in `airflow:scheduled`."""
     return run.triggering_user_name or f"airflow:{getattr(run.run_type, 'value', run.run_type)}"
+
+
+def connection_url(connection: str) -> str:
+    """The address of a connection of Airflow: from its database, a secrets backend or the environment.
+
+    Raises:
+        UsageError: when Airflow does not know it, with the nearest name of the environment.
+    """
+    from titleholder.errors import UsageError
+    from titleholder.settings import unknown_connection
+
+    try:
+        return str(BaseHook.get_connection(connection).get_uri())
+    except AirflowNotFoundException:
+        raise UsageError(
+            f"{unknown_connection(connection)}. Airflow has none of this name either (Admin → Connections)"
+        ) from None
 
 
 def settings() -> Settings:

@@ -68,4 +68,4 @@ def test_a_run_by_hand_never_looks_past_its_moment(found: dict) -> None:
 
 def test_a_model_may_be_started_by_assets_beside_the_clock(found: dict) -> None:
     assert found["fed"] == ["AssetOrTimeSchedule", ["tiny_loaded"]]
-    assert found["plain"] == "CronTriggerTimetable"
+    assert found["plain"] == "BoundedCronTimetable"

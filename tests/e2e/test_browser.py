@@ -45,7 +45,7 @@ def users(state: State) -> dict[str, Airflow]:
 @pytest.fixture(scope="module")
 def newer(users: dict[str, Airflow]) -> str:
     """A second challenger's run. It is asked for early, because it takes its time."""
-    return users["admin"].trigger(RETRAIN, {"as_of": "2024-02-01"})
+    return users["admin"].trigger(RETRAIN, {"as_of": "2024-02-01", "lane": "live"})
 
 
 def form_of(page: Page, dag: str) -> Locator:
@@ -130,6 +130,7 @@ def test_a_retrain_by_the_form_is_approved_on_the_page(
     page = page_of("admin")
     form = form_of(page, RETRAIN)
     form.locator("#element_as_of").fill("2024-01-01")
+    form.locator("#element_lane").fill("live")
     form.locator("#element_reason").fill("asked on the page")
     button(form, "Candidates").click()
     form.get_by_role("checkbox", name="boosting").press("Space")

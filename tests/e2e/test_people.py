@@ -36,7 +36,7 @@ def users(state: State) -> dict[str, Airflow]:
 @pytest.fixture(scope="module")
 def unanswered(users: dict[str, Airflow]) -> str:
     """A run whose approval nobody answers: started early, because its minute must pass."""
-    return users["admin"].trigger(HASTY, {"as_of": "2024-01-01"})
+    return users["admin"].trigger(HASTY, {"as_of": "2024-01-01", "lane": "live"})
 
 
 def row_of(settings: Settings, dag: str, run_id: str) -> Decision:
@@ -50,7 +50,7 @@ def champion(settings: Settings, model: str = "tiny_asked") -> int | None:
 
 
 def asked(users: dict[str, Airflow], as_of: str, by: str = "admin") -> tuple[str, dict]:
-    run_id = users[by].trigger(DAG, {"as_of": as_of})
+    run_id = users[by].trigger(DAG, {"as_of": as_of, "lane": "live"})
     return run_id, users["admin"].wait_for_question(DAG, run_id, "approve")
 
 
@@ -69,6 +69,7 @@ def test_a_yes_of_somebody_who_was_asked_promotes(users: dict[str, Airflow], set
     run_id, question = asked(users, "2024-01-01")
     assert "approval requested to promote version" in question["subject"]
     assert "### Checks" in question["body"]
+    assert "[Model card](" in question["body"]
     assert [u["id"] for u in question["assigned_users"]] == ["risk-lead", "cfo"]
     assert champion(settings) is None
     for other in ("intern", "admin"):
@@ -157,15 +158,23 @@ def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -
         with pytest.raises(ServiceError, match=r"\(400\).*Invalid input for param to: \d+ is not one of \[None, "):
             users["admin"].trigger("tiny_asked.rollback", {"reason": "a slip", "to": invalid})
     run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": present})
+    question = users["admin"].wait_for_question("tiny_asked.rollback", run_id, "approve")
+    assert [u["id"] for u in question["assigned_users"]] == ["cfo"], "nobody approves a rollback of their own"
+    assert champion(settings) == present
+    with pytest.raises(ServiceError, match=r"\(403\)"):
+        users["risk-lead"].answer("tiny_asked.rollback", run_id, "approve", "Approve")
+    users["cfo"].answer("tiny_asked.rollback", run_id, "approve", "Approve", "agreed")
     users["admin"].wait_for_success("tiny_asked.rollback", run_id)
     row = row_of(settings, "tiny_asked.rollback", run_id)
+    assert row.approval is not None
+    assert (row.approval.by, row.approval.comment) == ("cfo", "agreed")
     assert (row.kind, row.champion_before, row.champion_after) == ("rollback", present, first.challenger_version)
     assert (row.actor, row.asked_because) == ("risk-lead", "it saw the future")
     assert champion(settings) == first.challenger_version
     assert {"version": row.champion_after, "before": present, "decision": row.id} in events(users)
     wrong = users["admin"].trigger("tiny_asked.rollback", {"reason": "again", "leaving": present})
     assert users["admin"].wait_for_run("tiny_asked.rollback", wrong) == "failed"
-    log = users["admin"].get(f"/dags/tiny_asked.rollback/dagRuns/{wrong}/taskInstances/rollback/logs/1")
+    log = users["admin"].get(f"/dags/tiny_asked.rollback/dagRuns/{wrong}/taskInstances/request/logs/1")
     assert f"version {row.champion_after} is champion, not version {present}; nothing was rolled back" in str(log)
 
 

@@ -180,6 +180,14 @@ def test_a_form_without_a_candidate_fails_in_the_first_task(airflow: Airflow) ->
     )
 
 
+def test_a_misspelt_key_fails_at_once_and_names_the_valid_ones(airflow: Airflow) -> None:
+    run_id = airflow.trigger(DAG, {"asof": "2024-02-01", "lanne": "mine"})
+    assert airflow.wait_for_run(DAG, run_id) == "failed"
+    assert "unknown keys 'asof' (did you mean 'as_of'?), 'lanne' (did you mean 'lane'?); valid: as_of, lane" in (
+        failed_log(airflow, run_id, "extract")
+    )
+
+
 def test_a_date_without_data_fails_at_once_with_the_contracts_message(airflow: Airflow, settings: Settings) -> None:
     champion = Registry(settings.tracking_uri).models.champion("tiny")
     run_id = airflow.trigger(DAG, {"as_of": "2022-06-01", "lane": "live"})

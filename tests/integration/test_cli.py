@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
 from support.stacks import tiny_rows
+from titleholder.cli import local_stack
 from titleholder.cli.main import app
-from titleholder.errors import UsageError
+from titleholder.errors import DataError, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("env")]
 
@@ -34,7 +37,23 @@ def test_run_then_history_then_champion() -> None:
     table = invoke("history", "tiny", "--lane", "cli").stdout
     assert "2024-01-01" in table
     assert "no champion yet" in table
-    assert "The first champion: every check" in table
+    assert "The first champion: the challenger by itself failed no check" in " ".join(table.split())
+
+
+def test_lanes_lists_those_with_decisions() -> None:
+    assert invoke("run", "tiny", "--as-of", "2024-01-01", "--lane", "listed").exit_code == 0
+    (found,) = [lane for lane in json.loads(invoke("lanes", "tiny", "--json").stdout) if lane["lane"] == "listed"]
+    assert {key: found[key] for key in ("decisions", "versions", "first", "last")} == {
+        "decisions": 1, "versions": 1, "first": "2024-01-01", "last": "2024-01-01",
+    }  # fmt: skip
+    assert "listed" in invoke("lanes", "tiny").stdout
+
+
+def test_a_deleted_spec_does_not_hide_its_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoke("run", "tiny", "--as-of", "2024-01-01", "--lane", "hidden")
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    assert len(json.loads(invoke("history", "tiny", "--lane", "hidden", "--json").stdout)) == 1
+    assert "Known models: none" in str(invoke("history", "tinny").exception)
 
 
 def test_models_names_broken_specs_with_exit_code_2() -> None:
@@ -77,11 +96,71 @@ def test_load_makes_a_table_and_refuses_to_overwrite_one(env: dict[str, str], tm
         )
 
 
+def test_load_shows_columns_and_types_and_what_came_as_text(env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "loans.csv"
+    rows = [f'{n},{n}.5,2024-01-{n % 28 + 1:02},"a {n}"' for n in range(20_000)]
+    file.write_text("\n".join(["id,Loan Amount,issued,note", *rows, "20000,oops,2024-01-01,b"]))
+    done = invoke("load", str(file), "--table", "loans_as_text", "--json")
+    assert done.exit_code == 0, done.output
+    loaded = json.loads(done.stdout)
+    assert loaded["rows"] == 20_001
+    assert [tuple(column.values()) for column in loaded["columns"]] == [
+        ("id", "bigint", "id"),
+        ("Loan Amount", "text", '"Loan Amount"'),
+        ("issued", "date", "issued"),
+        ("note", "text", "note"),
+    ]
+    (warning,) = loaded["warnings"]
+    expected = (
+        "Loan Amount came as text: 20,000 of its 20,001 values are numbers, 1 is not, such as 'oops' in row 20,001."
+    )
+    assert warning.startswith(expected)
+    assert """nullif("Loan Amount", 'oops')::float8""" in warning
+    query = """select sum(nullif("Loan Amount", 'oops')::float8) as total, max(issued) as newest from loans_as_text"""
+    found = json.loads(invoke("sql", "-c", query, "--json").stdout)
+    assert found == [{"total": sum(n + 0.5 for n in range(20_000)), "newest": "2024-01-28"}]
+    shown = invoke("load", str(file), "--table", "loans_as_text", "--replace")
+    assert 'select "Loan Amount" as loan_amount from loans_as_text' in shown.stderr
+    assert "in SQL" in shown.stdout
+
+
+def test_load_takes_what_csv_files_are(env: dict[str, str], tmp_path: Path) -> None:
+    latin = tmp_path / "names.csv"
+    latin.write_bytes("id;name\n1;Möller\n2;Meyer\n".encode("latin-1"))
+    refused = invoke("load", str(latin), "--table", "names", "--delimiter", ";")
+    assert isinstance(refused.exception, DataError)
+    assert "row 1 of column 'name' has b'M\\xf6ller', which is no UTF-8" in str(refused.exception)
+    assert "--encoding latin-1" in str(refused.exception)
+    assert invoke("load", str(latin), "--table", "names", "--delimiter", ";", "--encoding", "latin-1").exit_code == 0
+    found = json.loads(invoke("sql", "-c", "select name from names where id = 1", "--json").stdout)
+    assert found == [{"name": "Möller"}]
+
+
+def test_sql_reads_and_cannot_write() -> None:
+    table = invoke("sql", "-c", "select 1.50 as price, null as nothing, '[red]' as word")
+    assert table.exit_code == 0, table.output
+    assert table.stdout.split() == ["price", "nothing", "word", "1.50", "[red]"]
+    refused = invoke("sql", "-c", "create table mine (id int)")
+    assert isinstance(refused.exception, UsageError)
+    assert "read-only transaction" in str(refused.exception)
+    wrong = invoke("sql", "-c", "select nonsense from tiny")
+    assert 'column "nonsense" does not exist' in str(wrong.exception)
+
+
+@pytest.mark.skipif(local_stack.psql() is None, reason="there is no psql")
+def test_psql_reads_the_warehouse_and_cannot_write() -> None:
+    command = [sys.executable, "-m", "titleholder.cli.main", "sql"]
+    asked = "\\pset tuples_only\nselect current_user, count(*) from tiny;\ncreate table mine (id int);\n"
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[-3:] == ["reader", "|", "7200"]
+    assert "read-only transaction" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("load", "{file}", "--table", "Robert'); drop"), "a name is lower-case letters"),
-        (("load", "{file}", "--table", "fine"), "ends in .parquet or .csv"),
+        (("load", "{file}", "--table", "fine"), "ends in .parquet, .csv or .csv.gz"),
         (("load", "{file}", "--table", "pg_catalog.loans"), "schema pg_catalog belongs to PostgreSQL"),
         (("run", "tiny", "--as-of", "soon"), "is not a date; write it as YYYY-MM-DD"),
     ],

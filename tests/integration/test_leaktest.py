@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from support.stacks import MODELS
 from support.time_world import LOANS, a_lender, changed, execute, load_loans, needs_loans, shipped
 from titleholder.cli.main import app
-from titleholder.data.leakage.leaktest import LeakReport, leaktest
+from titleholder.data.leakage.leaktest import leaktest
+from titleholder.data.leakage.report import LeakReport
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
@@ -51,10 +52,15 @@ def test_every_model_of_the_repository_passes(spec: ModelSpec) -> None:
         load_loans()
     found = check(spec, dates.get(spec.name.partition("_")[0], AS_OF))
     assert found.leaks == ()
-    assert found.warnings == ()
+    assert found.untested == ()
+    assert found.outcome == "clean"
     assert found.rows > 100
+    assert found.events.rows > 1000
+    assert found.events.vanished < 0.02 * found.events.rows, "inner joins to facts that change"
     assert len(set(found.hashes.values())) == 1
-    assert all(table.later_facts > 0 and table.synthetic_facts > 100 for table in found.tables)
+    assert all(
+        table.later_facts > 0 and table.synthetic_facts > 100 and table.exchanged_facts > 100 for table in found.tables
+    )
 
 
 LEAKY = {
@@ -116,8 +122,8 @@ def test_a_leak_is_found_and_names_its_column_and_a_row(what: str) -> None:
     leak = next(leak for leak in found.leaks if leak.column == column)
     assert leak.rows > 0
     assert leak.entity.isdigit()
-    assert leak.baseline != leak.changed
-    assert not found.passed
+    assert leak.before != leak.after
+    assert found.outcome == "leak"
 
 
 @needs_loans
@@ -130,14 +136,14 @@ def test_an_outcome_overwritten_in_place_is_found() -> None:
     )
     found = check(leaky, date(2011, 7, 1))
     assert columns(found) >= {"charged_off"}
-    (unverified,) = found.unverified.values()
-    assert {"loan_amnt", "annual_inc"} <= set(unverified)
-    assert not {"loan_status", "last_pymnt_d", "total_pymnt"} & set(unverified), "named in changes, or not used"
+    assert found.untested == ()
     paid = changed(
         shipped("lending_club_default"), ("    loan_amnt,\n", "    loan_amnt + 0 * total_pymnt as loan_amnt,\n")
     )
-    (unverified,) = check(paid, date(2011, 7, 1)).unverified.values()
-    assert "total_pymnt" in unverified
+    found = check(paid, date(2011, 7, 1))
+    assert found.outcome == "not tested"
+    (reason,) = found.untested
+    assert reason.startswith("public.lending_club is overwritten in place: name total_pymnt in `changes` where")
 
 
 @pytest.mark.usefixtures("env")
@@ -222,7 +228,9 @@ def test_errors_name_their_cause(monkeypatch: pytest.MonkeyPatch) -> None:
         check(spec, date(2999, 1, 1))
     with pytest.raises(UsageError, match="no rows as of 2012-01-01"):
         check(spec, date(2012, 1, 1))
-    with pytest.raises(DataError, match=r"demo_default.sql failed in the warehouse: relation .*nowhere"):
+    with pytest.raises(
+        DataError, match=r"demo_default.sql, line \d+ \(.*nowhere.*\) failed in the warehouse: relation .*nowhere"
+    ):
         check(changed(spec, ("from lender.outcomes", "from lender.nowhere")))
     with pytest.raises(ServiceError, match="cannot be reached"):
         leaktest(spec, AS_OF, url="postgresql://reader:secret@127.0.0.1:1/warehouse")
@@ -243,7 +251,7 @@ def test_nothing_is_left_in_the_warehouse(env: dict[str, str]) -> None:
         return [tuple(row) for row in found]
 
     before = content()
-    assert check(shipped("demo_default")).passed
+    assert check(shipped("demo_default")).outcome == "clean"
     assert content() == before
 
 
@@ -252,8 +260,8 @@ def test_the_command(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_p
     done = CliRunner().invoke(app, ["leaktest", "demo_default", "--as-of", "2023-06-01", "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
-    assert report["passed"] is True
-    assert report["unverified"] == {}
+    assert report["outcome"] == "clean"
+    assert report["untested"] == []
     assert {t["table"] for t in report["tables"]} == {"lender.applications", "lender.outcomes"}
     sql = (DEFAULT_FOLDER / "demo_default.sql").read_text().replace("    where outcomes.recorded_at <= :as_of\n", "")
     (tmp_path / "demo_default.sql").write_text(sql)
@@ -273,3 +281,22 @@ def test_a_role_without_temporary_tables_gets_the_grant_it_needs(env: dict[str, 
             check(shipped("demo_default"))
     finally:
         execute(loader, "grant temporary on database warehouse to reader")
+
+
+@pytest.mark.usefixtures("env")
+def test_a_table_without_later_facts_in_which_none_can_be_planted_is_not_tested(env: dict[str, str]) -> None:
+    execute(
+        env["TITLEHOLDER_LOADER_URL"],
+        "create table lender.empty (application_id bigint, recorded_at timestamptz)",
+        "grant select on lender.empty to public",
+    )
+    try:
+        join = "left join lender.empty e on e.application_id = loans.application_id\nleft join endings on"
+        spec = changed(shipped("demo_default"), ("left join endings on", join))
+        history = {**spec.source.tables, "lender.empty": TableHistory(known_at="recorded_at")}
+        found = check(with_tables(spec, history))
+    finally:
+        execute(env["TITLEHOLDER_LOADER_URL"], "drop table lender.empty")
+    assert found.outcome == "not tested"
+    (reason,) = found.untested
+    assert reason.startswith("lender.empty: it has no later facts, and none could be planted")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from support.factories import result
 from support.rows import append, entry
-from titleholder.ledger import reigns, store
+from titleholder.ledger import lane_records, reigns, store
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.migrations import migrate
 from titleholder.settings import Settings
@@ -40,12 +40,16 @@ def test_rows_are_chained_by_hash(settings: Settings) -> None:
         "UPDATE titleholder.decisions SET reason = 'forged'",
         "DELETE FROM titleholder.decisions",
         "TRUNCATE titleholder.decisions",
+        "UPDATE titleholder.lane_records SET reason = 'forged'",
+        "DELETE FROM titleholder.lane_records",
+        "TRUNCATE titleholder.lane_records",
     ],
 )
 def test_the_database_refuses_to_change_history(
     settings: Settings, env: dict[str, str], who: str, statement: str
 ) -> None:
     append(settings, entry("guard"))
+    lane_records.add(settings.ledger_url, "paper", "guard", "archive", "tester", "")
     engine = create_engine(env[who])
     with pytest.raises(DBAPIError, match=r"append-only|permission denied"), engine.begin() as connection:
         connection.exec_driver_sql(statement)

@@ -117,9 +117,12 @@ def test_lanes_are_counted_live_first(settings: Settings) -> None:
     for lane in ("backtest", "live", "what-if"):
         append(settings, named("laned", entry(lane, JANUARY)))
     append(settings, named("laned", entry("backtest", MARCH, version=2)))
-    assert queries.lanes(settings.ledger_url, "laned") == [
-        queries.LaneSummary("live", 1), queries.LaneSummary("backtest", 2), queries.LaneSummary("what-if", 1),
+    append(settings, named("laned", entry("backtest", MARCH, version=2)))
+    found = queries.lanes(settings.ledger_url, "laned")
+    assert [lane[:5] for lane in found] == [
+        ("live", 1, 1, JANUARY, JANUARY), ("backtest", 3, 2, JANUARY, MARCH), ("what-if", 1, 1, JANUARY, JANUARY),
     ]  # fmt: skip
+    assert found[1].written > found[2].written > found[0].written
 
 
 def test_beside_a_decision_stand_those_written_before_and_after_it(settings: Settings) -> None:

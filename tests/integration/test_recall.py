@@ -15,7 +15,7 @@ from support.audit_world import World, build, models_in
 from support.factories import a_recall_of
 from support.retraining import challenge, settle
 from titleholder.cli.main import app
-from titleholder.ledger import queries, reigns, store
+from titleholder.ledger import queries, rollbacks, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -125,7 +125,7 @@ def test_the_next_month_is_judged_against_it_and_a_rollback_bars_it(recalled: Re
     back = steps.rollback(MODEL, RollbackOrder(reason="this one too", actor="ann"), settings=world.settings)
     assert back.champion_after == recalled.decision.champion_before, "the champion before the recall"
     rows = store.read_lane(world.settings.ledger_url, MODEL, "live")
-    assert set(reigns.barred(rows)) == {first, next_month.challenger}
+    assert set(rollbacks.barred(rows)) == {first, next_month.challenger}
     refused = steps.promote(proposal(world, date(2024, 6, 1), first), settings=world.settings)
     assert refused.kind != "recall"
     assert f"Version {first} would be recalled, but it was rolled back on" in refused.reason

@@ -376,7 +376,10 @@ def test_a_query_that_fails_names_the_file_and_what_postgres_said(
     broken_model(
         tmp_path, monkeypatch, "select nothing from tiny where :as_of > :window_start and :window_end > :as_of"
     )
-    with pytest.raises(DataError, match=r'tiny\.sql failed in the warehouse: .*column "nothing" does not exist'):
+    with pytest.raises(
+        DataError,
+        match=r'tiny\.sql, line 1 \(`select nothing .*`\) failed in the warehouse: column "nothing" does not exist$',
+    ):
         extract("tiny", MONTHS[0], "bad", settings)
 
 

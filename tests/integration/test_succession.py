@@ -27,7 +27,9 @@ from titleholder.ledger import database, reigns, store
 from titleholder.ledger.decision import Answer, Decision
 from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
+from titleholder.spec.loader import load_specs
 from titleholder.workflow import steps
+from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
 pytestmark = pytest.mark.slow
@@ -275,6 +277,90 @@ def test_a_rollback_from_the_command_line(models: Path, settings: Settings) -> N
     assert f"Version {two} gave way to version {one}" in listed.output
 
 
+def test_a_retired_model_has_no_champion_and_its_record_stays(
+    models: Path, settings: Settings, env: dict[str, str]
+) -> None:
+    arena = a_world(models, settings, "tiny_retired")
+    one, two = (arena.decide().champion_after for _ in range(2))
+    under_way = arena.proposed()
+    (models / "tiny_retired.yaml").rename(models / "gone.txt")
+    assert CliRunner().invoke(app, ["retire", "tiny_retired", "--reason", "no product"], input="n\n").exit_code == 1
+    done = CliRunner().invoke(app, ["retire", "tiny_retired", "--reason", "no product any more", "--yes"])
+    assert done.exit_code == 0, done.output
+    row = arena.rows()[-1]
+    assert (row.kind, row.champion_before, row.champion_after, row.challenger_version) == ("withdraw", two, None, None)
+    assert row.reason == f"The model was retired: version {two} is champion no more. no product any more"
+    assert unbroken(arena.rows(), settings)
+    assert arena.champion() is None
+    client = MlflowClient(settings.tracking_uri)
+    assert client.get_model_version(arena.model, str(two)).tags["titleholder.verdict"] == "retired"
+    assert f"v{two}" in CliRunner().invoke(app, ["history", "tiny_retired"]).output
+    assert "no product any more" in CliRunner().invoke(app, ["champion", "tiny_retired"]).output
+    client.set_registered_model_alias(arena.model, "champion", str(one))
+    assert [f.check for f in audit(["tiny_retired"], settings=settings).findings] == ["alias"]
+    assert audit(["tiny_retired"], settings=settings, repair=True).findings == ()
+    assert arena.champion() is None
+    for again in (
+        lambda: steps.retire(arena.model, "twice", "ann", settings=settings),
+        lambda: steps.promote(under_way, settings=settings),
+        lambda: arena.challenger(date(2024, 3, 2)),
+    ):
+        (models / "gone.txt").exists() and (models / "gone.txt").rename(models / "tiny_retired.yaml")
+        with pytest.raises(UsageError, match=r"retired .*decision \d+ of 20\d\d-\d\d-\d\d: no product any more"):
+            again()
+    back(arena, reason="a product again")
+    assert arena.champion() == two
+    assert arena.rows()[-1].reason == f"Retired before, version {two} is champion again. a product again"
+    assert arena.decide(date(2024, 3, 2)).champion_before == two
+    assert unbroken(arena.rows(), settings)
+    assert audit(["tiny_retired"], settings=settings).findings == ()
+
+
+def test_only_a_champion_can_be_retired_and_with_a_reason(models: Path, settings: Settings) -> None:
+    arena = a_world(models, settings, "tiny_kept")
+    with pytest.raises(UsageError, match="there is no champion in lane live, so there is nothing to retire"):
+        steps.retire(arena.model, "why not", "ann", settings=settings)
+    arena.decide()
+    with pytest.raises(UsageError, match="a retirement needs a reason"):
+        steps.retire(arena.model, " ", "ann", settings=settings)
+    assert len(arena.rows()) == 1
+
+
+def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -> None:
+    demanded = "promotion: {rollback_approval: {by: [risk-lead, cfo], within: 1 hour}}"
+    arena = a_world(models, settings, "tiny_guarded", demanded)
+    one, two = (arena.decide().champion_after for _ in range(2))
+    typed = CliRunner().invoke(app, ["rollback", "tiny_guarded", "--reason", "too eager"])
+    assert isinstance(typed.exception, UsageError)
+    assert "trigger the DAG tiny_guarded.rollback in Airflow" in str(typed.exception)
+    spec = load_specs(models, only="tiny_guarded")["tiny_guarded"]
+    wanted = RollbackOrder(reason="too eager", actor="cfo", run="tiny_guarded.rollback/by_hand")
+    order = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    assert (order.leaving, order.to) == (two, one)
+    question = steps.ask_to_roll_back(spec, order, settings=settings)
+    assert question is not None
+    assert [p.name for p in question.asked] == ["risk-lead"], "nobody approves their own"
+    assert question.subject.endswith(f"approval requested to roll back version {two} to version {one}")
+    for part in ("too eager", "**Only risk-lead can answer.**", f"[version {one}](http", "as of 2024-03-01"):
+        assert part in question.body
+    answers = [Answer(asked=("risk-lead",), answer=said, by=by) for said, by in
+               (("none", ""), ("reject", "risk-lead"), ("approve", "cfo"))]  # fmt: skip
+    for unheard in (None, *answers):
+        told = order.model_copy(update={"answer": unheard})
+        for of in (spec, None):
+            with pytest.raises(UsageError, match="Nothing was rolled back"):
+                steps.rollback("tiny_guarded", told, settings=settings, spec=of)
+    assert arena.champion() == two
+    yes = Answer(asked=("risk-lead",), answer="approve", by="risk-lead", comment="go")
+    row = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
+    assert (row.kind, row.champion_after, row.approval) == ("rollback", one, yes)
+    assert row.reason == f'risk-lead approved ("go"). Version {two} gave way to version {one}. too eager'
+    assert arena.champion() == one
+    assert unbroken(arena.rows(), settings)
+    again = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    assert steps.ask_to_roll_back(spec, again, settings=settings) is None, "this run has rolled back already"
+
+
 PEOPLE = "promotion: {approval: {by: [risk-lead, cfo], within: 1 hour}}"
 
 
@@ -295,6 +381,10 @@ def test_an_answer_is_good_for_the_head_it_was_given_about(models: Path, setting
     assert [p.name for p in question.asked] == ["risk-lead", "cfo"]
     assert "approval requested to promote version" in question.subject
     assert "### Checks" in question.body
+    assert question.body.startswith(f"[Model card]({question.card})")
+    assert "**Only risk-lead, cfo can answer.**" in question.body
+    card = MlflowClient(settings.tracking_uri).download_artifacts(waiting.challenger.snapshot.run_id, "card.html")
+    assert "approval requested to promote version" in Path(card).read_text(), "before anybody answers"
     refused = steps.promote(with_answer(other, "reject", "cfo"), settings=settings)
     assert refused.reason.startswith("cfo said no.")
     late = steps.promote(with_answer(waiting, "approve"), settings=settings)

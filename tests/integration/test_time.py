@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -83,9 +84,11 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
     assert said in Path(client.download_artifacts(row.mlflow_run_id, "verdict.json")).read_text()
 
 
-def test_the_future_is_refused_with_the_latest_valid_date(settings: Settings) -> None:
+def test_the_future_is_refused_with_the_dates_that_work(settings: Settings) -> None:
     today = datetime.now(UTC).date()
-    with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
+    with pytest.raises(
+        UsageError, match=rf"lies in the future \(today is {today}\); the first as_of .* the last is 20"
+    ):
         extract(today + timedelta(days=1), settings)
 
 
@@ -103,15 +106,42 @@ def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings)
         if day - spec().windows.label_maturity - spec().windows.holdout >= enough
     )
     assert f"the first as_of that leaves enough is {first}" in str(error.value)
-    assert extract(first, settings).rows >= spec().training.minimum_rows
+    snapshot = extract(first, settings)
+    assert snapshot.rows >= spec().training.minimum_rows
+    assert snapshot.spans.rows_begin == happened[0]
+    said = f"windows.train is 6 months, the rows begin on {happened[0]}: "
+    note = MlflowClient(settings.tracking_uri).get_run(snapshot.run_id).data.tags["mlflow.note.content"]
+    assert said in note
     with pytest.raises(ContractError, match=f"the first as_of that leaves enough is {first}"):
         extract(first - timedelta(days=1), settings)
 
 
-def test_too_late_is_too_early_as_well(settings: Settings) -> None:
+def test_too_late_is_refused_with_the_last_date_that_works(settings: Settings) -> None:
+    """An empty holdout was trained for, registered and decided."""
     with pytest.raises(ContractError, match="too few rows") as error:
         extract(date(2026, 6, 1), settings)
-    assert "the first as_of that leaves enough is 2023-" in str(error.value)
+    said = re.search(r"the first as_of that leaves enough is 2023-\S+, the last is (\S+)$", str(error.value))
+    assert said
+    last = date.fromisoformat(said[1])
+    assert extract(last, settings).spans.holdout_start <= sorted(tiny_rows()["happened_at"])[-2].date()
+    with pytest.raises(ContractError, match="leaves too few rows to judge by: [01] in the holdout"):
+        extract(last + timedelta(days=1), settings)
+
+
+def test_a_holdout_of_one_class_is_refused_before_training(settings: Settings, models: Path) -> None:
+    """The classes of a day are counted in the warehouse, also where they are true and false."""
+    sql = (models / "tiny.sql").read_text()
+    for name, kind in (("tiny_one_class", "int"), ("tiny_one_truth", "bool")):
+        changed = f" (case when happened_at < '2023-11-15' then bad::int else 0 end)::{kind} as bad,"
+        text = sql.replace(" bad,", changed)
+        assert text != sql
+        with_query(models, name, text)
+        with pytest.raises(
+            ContractError, match=r"only one class \(bad (0|False)\) to judge by: .* the last is"
+        ) as error:
+            extract(date(2024, 4, 1), settings, model=name)
+        last = date.fromisoformat(str(error.value).split()[-1])
+        assert extract(last, settings, model=name).spans.holdout_start < date(2023, 11, 15)
 
 
 def test_a_date_before_all_calendars_is_refused_with_the_first_that_works(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from titleholder.ledger.queries import ReignRecord
 from titleholder.errors import UsageError
 
 ESTIMATORS = {"line": "sklearn.linear_model.LogisticRegression", "trees": "a.Forest"}
-SPEC = Of(name="m", start_date=date(2024, 1, 1),
+SPEC = Of(name="m", start_date=date(2024, 1, 1), end_date=None,
           training=Of(candidates={name: Of(estimator=e) for name, e in ESTIMATORS.items()}))
 
 def reign(version, begin, end, kind="promote", as_of=date(2023, 12, 1)):
@@ -51,7 +51,26 @@ def chosen(conf):
 
 reigns = [reign(2, 1, 3), reign(4, 3, 5, as_of=date(2024, 2, 1)), reign(2, 5, 6, "rollback"), reign(7, 6, None)]
 retrain, plain, known = forms.retrain(SPEC), forms.rollback(None), forms.rollback(reigns)
-CONFS = [{}, {"train_line": False}, {"train_line": False, "train_trees": False}, {"train_tree": False}, {"openlineage": {}}]
+CONFS = [{}, {"train_line": False}, {"train_line": False, "train_trees": False}]
+
+def unknown(conf, form=retrain):
+    try:
+        return forms.refuse_unknown(conf, form)
+    except UsageError as error:
+        return str(error)
+
+def lane(as_of, lane):
+    return forms.lane({"as_of": as_of, "lane": lane}, backfill=False)
+
+def in_backfill(as_of, lane):
+    values = {"as_of": as_of, "lane": lane}
+    try:
+        forms.refuse_in_backfill(values)
+        return forms.lane(values, backfill=True)
+    except UsageError as error:
+        return str(error)
+
+ended = Of(**{**vars(SPEC), "end_date": date(2025, 6, 1)})
 answer = {
     "retrain": {k: [p.value, p.schema] for k, p in retrain.items()},
     "empty": {k: p.schema["type"] for f in (retrain, plain) for k, p in f.items() if not p.has_value},
@@ -59,6 +78,17 @@ answer = {
     "picks": known["to"].schema,
     "tried": [refused(known, {"reason": "why not", **to}) for to in ({"to": None}, {"to": 4}, {}, {"to": 7}, {"to": "4"})],
     "any": refused(plain, {"reason": "why not", "to": 99}),
+    "until": forms.retrain(ended)["as_of"].schema["title"],
+    "unknown": [unknown(conf) for conf in (
+        None, {}, {"as_of": None, "train_line": False, "openlineage": {}}, {"asof": "2024-01-01", "lanne": "x"},
+        {"train_tree": False}, {"Lane": "live"})],
+    "unknown in a rollback": unknown({"reason": "why not", "too": 4, "leave": 7}, known),
+    "lanes": [lane(*of) for of in (
+        (None, None), ("2024-01-01", None), ("2024-01-01", "live"), (None, "mine"), ("2024-01-01", "mine"))],
+    "lanes of a backfill": [in_backfill(*of) for of in (
+        (None, None), (None, "mine"), (None, "live"), ("2024-01-01", None), ("2024-01-01", "mine"))],
+    "champion": [forms.retrain(SPEC, r)["lane"].schema["description_md"].partition("refused.")[2] for r in (None, [], reigns, reigns[:2], reigns[:1])],
+    "champion to roll back": [forms.rollback(r)["to"].schema["description_md"].partition("predecessor.")[2] for r in (None, reigns)],
     "no reign": forms.rollback([])["to"].schema["enum"],
 }
 """
@@ -90,7 +120,7 @@ def test_each_candidate_is_a_checkbox_that_is_on(found: dict[str, Any]) -> None:
 def test_the_form_names_the_valid_dates(found: dict[str, Any]) -> None:
     _, schema = found["retrain"]["as_of"]
     assert schema["title"] == "As of (2024-01-01 to today)"
-    assert "The schedule begins on 2024-01-01" in schema["description_md"]
+    assert found["until"] == "As of (2024-01-01 to 2025-06-01)"
 
 
 def test_what_may_stay_empty_is_nullable(found: dict[str, Any]) -> None:
@@ -105,15 +135,36 @@ def test_the_checkboxes_become_candidates(found: dict[str, Any]) -> None:
         ["line", "trees"],
         ["trees"],
         "m: no candidate is switched on; leave at least one of train_line, train_trees on",
-        "m: no candidate has the field train_tree; valid: train_line, train_trees",
-        ["line", "trees"],
     ]
+
+
+VALID = "valid: as_of, lane, reason, train_line, train_trees. Nothing was started"
+
+
+def test_a_key_that_no_field_has_is_refused_with_the_nearest(found: dict[str, Any]) -> None:
+    """Airflow takes any key: a run that was meant for another day and lane was live, and of today."""
+    *valid, misspelt, other, case = found["unknown"]
+    assert valid == [None] * 3
+    assert misspelt == (f"conf: unknown keys 'asof' (did you mean 'as_of'?), 'lanne' (did you mean 'lane'?); {VALID}")
+    assert other == f"conf: unknown key 'train_tree' (did you mean 'train_trees'?); {VALID}"
+    assert case.startswith("conf: unknown key 'Lane' (did you mean 'lane'?)")
+    assert found["unknown in a rollback"] == (
+        "conf: unknown keys 'too' (did you mean 'to'?), 'leave' (did you mean 'leaving'?); "
+        "valid: reason, to, leaving, force. Nothing was started"
+    )
+
+
+def test_live_must_be_chosen_for_a_date_that_was_filled_in(found: dict[str, Any]) -> None:
+    assert found["lanes"] == ["live", "what-if", "live", "mine", "mine"]
+    valid, refused = found["lanes of a backfill"][:2], found["lanes of a backfill"][2:]
+    assert valid == ["backtest", "mine"]
+    assert all("any lane but live" in text for text in refused)
 
 
 def test_only_earlier_champions_can_be_picked(found: dict[str, Any]) -> None:
     assert found["picks"]["enum"] == [None, 4, 2]
     assert found["picks"]["values_display"] == {
-        "null": "the predecessor",
+        "null": "the predecessor, version 2",
         "4": "version 4: 2024-03-01 to 2024-05-01 (rolled back), as of 2024-02-01",
         "2": "version 2: 2024-01-01 to 2024-03-01, 2024-05-01 to 2024-06-01, as of 2023-12-01",
     }
@@ -123,6 +174,16 @@ def test_only_earlier_champions_can_be_picked(found: dict[str, Any]) -> None:
     assert "Invalid input for param to: '4' is not" in text
     assert found["any"] == ""
     assert found["no reign"] == [None]
+
+
+def test_the_forms_name_the_champion_and_where_a_rollback_leads(found: dict[str, Any]) -> None:
+    """Version 4 was rolled back: the predecessor of version 7, which took over from version 2, is version 2."""
+    unknown, none, now, before, first = found["champion"]
+    assert (unknown, none) == ("", " There is no champion yet.")
+    assert now == " Champion: version 7, as of 2023-12-01, since 2024-06-01; the predecessor, version 2."
+    assert before == " Champion: version 4, as of 2024-02-01, since 2024-03-01; the predecessor, version 2."
+    assert first.endswith("since 2024-01-01; the predecessor (there is none).")
+    assert found["champion to roll back"] == ["", now]
 
 
 def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_path: Path) -> None:
@@ -135,7 +196,7 @@ def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_
     answers, log = apart.run(tmp_path, PRELUDE + QUERIES.replace("URLS", str(urls)))
     assert [reigns for reigns, _ in answers] == [None] * 4
     assert max(seconds for _, seconds in answers) < 8
-    assert log.count("The rollback forms take any number and offer no list of versions") == 4
+    assert log.count("The forms name no champion, and a rollback's takes any number") == 4
     for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "ArgumentError"):
         assert why in log
     assert "secret" not in log

@@ -39,6 +39,23 @@ def test_a_model_in_order_has_only_good_findings() -> None:
     assert labels() == ["good alias agrees", "good floors hold", "good scores stable"]
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"stale": True}, ["none retired"]),
+        ({"paused": True}, ["none retired"]),
+        ({}, ["warn still switched on", "none retired"]),
+    ],
+)
+def test_a_retired_model_needs_nothing_but_that_its_dag_is_off(change: dict[str, bool], expected: list[str]) -> None:
+    last = decided(4, kind="withdraw", challenger_version=None, champion_after=None, asked_because="no product")
+    retired = LiveStatus(None, last, decided(3))
+    facts = {"model": MODEL._replace(**change), "standing": retired, "aliases": Aliases({})}
+    assert labels(**facts) == expected
+    assert any("no product" in sign.sentence for sign in found(**facts))
+    assert labels(**{**facts, "aliases": Aliases({"tiny": 1})})[0] == "bad alias differs"
+
+
 def test_no_champion_yet_is_neither_good_nor_bad() -> None:
     assert labels(standing=LiveStatus(None, None, None), aliases=Aliases({})) == ["none no champion"]
 
@@ -110,5 +127,14 @@ def test_a_run_that_goes_on_or_is_due_this_hour_is_no_trouble() -> None:
     assert labels(model=MODEL._replace(next_run=NOW - timedelta(minutes=5))) == labels()
 
 
+def test_an_approval_names_who_may_answer() -> None:
+    """Airflow shows its buttons to everybody."""
+    people = [{"id": "3", "name": "ana"}, {"id": "ben", "name": "ben"}]
+    (asked, *_) = found(approvals=[APPROVAL._replace(assigned=people)])
+    assert asked.sentence == "A change of champion waits for approval by ana, ben; no answer means no."
+    (open_to_all, *_) = found(approvals=[APPROVAL])
+    assert open_to_all.sentence == "A change of champion waits for approval; no answer means no."
+
+
 def test_several_approvals_are_counted() -> None:
-    assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 challengers wait")
+    assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 changes of champion wait")

@@ -38,6 +38,13 @@ get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
 get("ledger down")
 get("model, ledger down", "/models/tiny")
+gone = decided(4, kind="withdraw", challenger_version=None, champion_after=None, asked_because="no product")
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, gone, None) for name in models}
+ledger.decisions = lambda url, model, lane: [gone]
+ledger.reigns = lambda url, model, lane: []
+ledger.lanes = lambda url, model: []
+get("retired")
+get("retired model", "/models/tiny")
 ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, None, None) for name in models}
 ledger.decisions = lambda url, model, lane: []
 ledger.reigns = lambda url, model, lane: []
@@ -50,7 +57,7 @@ rows = [decided(1, kind="promote", champion_before=None, judged_against=None, ch
         decided(6, kind="recall", champion_before=2, champion_after=1, reason="On the record. More.")]
 ledger.decisions = lambda url, model, lane: rows
 ledger.reigns = lambda url, model, lane: [reigned(1, 1, 3), reigned(2, 3)]
-ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5)]
+ledger.lanes = lambda url, model: [ledger.LaneSummary("backtest", 5, 5, None, None, None)]
 for name, path in {"all": "", "kinds": "&kind=keep&kind=retire", "words": "&text=ONCE", "replaced": "&replaced=true", "recalls": "&kind=recall",
                    "by": "&text=bob&replaced=true", "nothing": "&text=no such word"}.items():
     get(name, f"/models/tiny?lane=backtest{path}")
@@ -168,6 +175,15 @@ def test_before_the_first_decision_it_says_how_to_get_one(answers: dict) -> None
     assert "No decision yet in the lane live" in text
     assert "backfill it" in text
     assert 'aria-label="Lanes"' not in text
+
+
+def test_a_retired_model_is_shown_as_retired(answers: dict) -> None:
+    assert "none, retired" in answers["retired"][1]
+    status, text, _ = answers["retired model"]
+    assert status == 200
+    assert "<strong>Retired.</strong> There is no champion since" in text
+    assert "no product" in text
+    assert 'class="mark withdraw"' in text
 
 
 def test_a_model_with_decisions_in_another_lane_only_links_there(answers: dict) -> None:

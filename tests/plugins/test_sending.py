@@ -168,13 +168,15 @@ def test_a_late_run_is_notified(tmp_path: Path) -> None:
 
 
 def test_a_run_that_succeeded_or_is_not_live_is_not_late(tmp_path: Path) -> None:
-    changed = ["state='success'", "conf={'lane': 'dev'}", "run_type='backfill'", "conf={'lane': 'x'}, state='failed'"]
+    changed = ["state='success'", "conf={'lane': 'dev'}", "run_type='backfill'", "conf={'lane': 'x'}, state='failed'",
+               "conf={'as_of': '2024-01-01'}"]  # fmt: skip
     outcomes, log = run(tmp_path, f"answer = [{', '.join(f'late({c})' for c in changed)}]")
     assert outcomes == [
         "no one notified: the run is success, in lane live",
         "no one notified: the run is running, in lane dev",
         "no one notified: the run is running, in lane backtest",
         "no one notified: the run is failed, in lane x",
+        "no one notified: the run is running, in lane what-if",
     ]
     assert "Notification to" not in log
 

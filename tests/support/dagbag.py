@@ -22,7 +22,7 @@ dags = {
             for t in d.tasks},
         "params": {k: d.params.get_param(k).schema for k in d.params},
         "doc": d.doc_md or "", "owner": d.owner, "catchup": d.catchup, "tags": sorted(d.tags),
-        "end": str(d.end_date), "schedule": s if isinstance(s := getattr(d, "schedule", None), str | None) else str(type(s)),
+        "schedule": s if isinstance(s := getattr(d, "schedule", None), str | None) else str(type(s)),
     } for d in bag.dags.values()}
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "scipy", "optuna"} & set(sys.modules))
 answer = {"dags": dags, "errors": bag.import_errors, "heavy": heavy}

@@ -316,7 +316,10 @@ def test_image_runs_as_nobody_special_and_copies_no_secret() -> None:
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
     rules = [line for line in ignored if line and not line.startswith("#")]
     assert rules[0] == "*"
-    assert {rule[1:] for rule in rules if rule.startswith("!")} == {path.rstrip("/") for path in copied}
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == {
+        path.rstrip("/").replace("[t]", "t")
+        for path in copied  # a pattern, because the file may be absent
+    }
     assert not set(_dockerfile_environment()) & SECRETS
 
 

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, new_table, out, print_json, progress, user
-from titleholder.spec.loader import require_known
+from titleholder.cli import completion
+from titleholder.cli.console import AsJson, Model, out, print_json, progress, user
+from titleholder.cli.housekeeping import require_model
 
 if TYPE_CHECKING:
     from datetime import date
-
-    from rich.table import Table
 
     from titleholder.workflow.backtest.summary import Backtest
 
 
 def backtest(
     model: Model,
-    lane: Annotated[str, typer.Option(help="The line of decisions to compare the policies over.")] = "backtest",
+    lane: Annotated[
+        str,
+        typer.Option(help="The line of decisions to compare the policies over.", autocompletion=completion.lanes),
+    ] = "backtest",
     until: Annotated[str, typer.Option(help="Leave out decisions after this as-of date, YYYY-MM-DD.")] = "",
     labels_as_of: Annotated[
         str, typer.Option("--labels-as-of", help="Outcomes as known at this date, YYYY-MM-DD; default: today.")
@@ -51,7 +53,7 @@ def backtest(
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.backtest import run as backtesting
 
-    require_known(model)
+    require_model(model)
     request = backtesting.Request(
         model,
         lane,
@@ -86,73 +88,16 @@ def _day(text: str) -> date | None:
 
 
 def _print(result: Backtest, reports: list[str]) -> None:
-    from titleholder.cli.tables import WIDE
+    from titleholder.cli.backtest_tables import period_table, what_if_table
     from titleholder.workflow.backtest.answer import answer
 
-    out.print(period_table(result, wide=out.width >= WIDE))
+    out.print(period_table(result, out.width))
     if left_out := Counter(m.why for m in result.periods if m.why):
         reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
         out.print(Text(f"Dim {result.cadence.plural} are not compared: {reasons}."))
     out.print()
-    out.print(settings_table(result))
+    out.print(what_if_table(result, out.width))
     out.print()
     out.print(Text(answer(result), style="bold"))
     for address in reports:
         out.print(Text(f"Report: {address}"), soft_wrap=True)
-
-
-def period_table(result: Backtest, *, wide: bool) -> Table:
-    """One line a period, its rows and each policy's metric; on a wide terminal with the version that was used."""
-    from titleholder import formatting
-    from titleholder.workflow.backtest.policies import POLICIES
-
-    title = f"{formatting.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
-    events = ["events"] if result.task == "classification" else []
-    table = new_table(title, "as of", "decision", "rows", *events, *POLICIES)
-    for m in result.periods:
-        figures = [m.figures.get(policy) for policy in POLICIES]
-        cells = [
-            f"{formatting.number(f.metric)}{f' v{f.version}' if wide else ''}" if f else formatting.NOTHING
-            for f in figures
-        ]
-        counts = (f"{m.rows:,}", *[f"{m.events:,}" for _ in events])
-        table.add_row(str(m.period.as_of), m.period.kind, *counts, *cells, style="" if m.compared else "dim")
-    if whole := result.overall.policies:
-        table.add_section()
-        blank = [""] * (2 + len(events))
-        means = (formatting.number(whole[policy].mean) for policy in POLICIES)
-        table.add_row(f"mean of {result.overall.periods}", *blank, *means, style="bold")
-        regrets = (formatting.number(whole[policy].regret) for policy in POLICIES)
-        table.add_row("regret", *blank, *regrets)
-    return table
-
-
-def settings_table(result: Backtest) -> Table:
-    from titleholder import formatting
-
-    named = (
-        "rule",
-        "tolerated_loss",
-        "minimum_gain",
-        "confidence",
-        "changes",
-        "mean",
-        f"of {result.cadence.plural}",
-        "another version took over in",
-    )
-    table = new_table("The lane under other thresholds (bold: the spec's own)", *named)
-    for trial in result.what_if:
-        table.add_row(
-            trial.setting.rule,
-            formatting.exact(trial.setting.tolerated_loss)
-            if trial.setting.rule != "sequential"
-            else formatting.NOTHING,
-            formatting.exact(trial.setting.minimum_gain),
-            formatting.exact(trial.setting.confidence),
-            str(len(trial.changed)),
-            formatting.number(trial.mean),
-            str(trial.periods),
-            ", ".join(map(result.cadence.label, trial.changed)),
-            style="bold" if trial.own else "",
-        )
-    return table

@@ -7,23 +7,35 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from functools import wraps
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from titleholder.cli import completion
+
 out, err = Console(), Console(stderr=True)
 LINE_EVERY = 20.0
 """Seconds between two lines about a task, where there is no terminal."""
+GUTTER, NARROWEST = 2, 16
+"""Columns between the cells of a table, and the least width of cells that may be wrapped."""
 
-Model = Annotated[str, typer.Argument(help="A model's name: its file in the models folder without .yaml.")]
-Lane = Annotated[str, typer.Option(help="The line of decisions, such as live or backtest.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A model's name: its file in the models folder without .yaml.", autocompletion=completion.models
+    ),
+]
+Lane = Annotated[
+    str, typer.Option(help="The line of decisions, such as live or backtest.", autocompletion=completion.lanes)
+]
 AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
@@ -82,24 +94,85 @@ def print_json(data: Any) -> None:
 
 
 def print_error(error: Exception) -> None:
-    """An error's message on stderr; brackets in it are no markup."""
-    err.print(f"[red]Error:[/red] {escape(str(error))}")
+    """An error's message on stderr; brackets in it are no markup, and only a terminal breaks its lines."""
+    err.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=not err.is_terminal)
 
 
-def new_table(title: str, *columns: str, no_wrap: bool = False) -> Table:
-    """An empty table without borders, its title at the left. Titles and headings are plain text, not markup."""
-    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+class Line(NamedTuple):
+    """A line of a table: its cells (text, or with a style of their own), its style, and whether a gap is before it."""
+
+    cells: Sequence[str | Text]
+    style: str = ""
+    gap: bool = False
+
+
+def fitted(
+    title: str, columns: Sequence[str], lines: Sequence[Line], width: int, wrapped: Collection[str] = ()
+) -> RenderableType:
+    """A table without borders, its title at the left; where it does not fit, a paragraph for each line.
+
+    No cell is ever cut. Those of the columns `wrapped` may take more than one line. Titles, headings and cells are
+    plain text, not markup.
+    """
+    if width_of(columns, lines, wrapped) > width:
+        return Group(Text(title, style="table.title"), *(_paragraph(columns, line) for line in lines))
+    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, GUTTER, 0, 0))
     for name in columns:
-        table.add_column(Text(name), no_wrap=no_wrap)
+        table.add_column(Text(name), no_wrap=name not in wrapped, overflow="fold")
+    for line in lines:
+        if line.gap:
+            table.add_section()
+        table.add_row(*map(_text, line.cells), style=line.style)
     return table
 
 
-def print_table(title: str, rows: list[dict[str, Any]]) -> None:
+def width_of(columns: Sequence[str], lines: Sequence[Line], wrapped: Collection[str] = ()) -> int:
+    """The least width of a table in which no cell is cut, and no other than of the columns `wrapped` is broken."""
+    total = 0
+    for n, name in enumerate(columns):
+        longest = max(cell.cell_len for cell in [Text(name), *(_text(line.cells[n]) for line in lines)])
+        total += GUTTER + (min(longest, NARROWEST) if name in wrapped else longest)
+    return total
+
+
+def _paragraph(columns: Sequence[str], line: Line) -> Text:
+    """`first cell: heading cell; heading cell`, without empty cells; long words go on in the next line."""
+    first, *others = zip(columns, map(_text, line.cells), strict=True)
+    parts = [Text.assemble(f"{name} ", cell) for name, cell in others if cell.plain]
+    return Text.assemble(first[1], ": " if parts else "", Text("; ").join(parts), style=line.style, overflow="fold")
+
+
+def _text(cell: str | Text) -> Text:
+    return cell if isinstance(cell, Text) else Text(cell)
+
+
+def print_table(title: str, rows: list[dict[str, Any]], wrapped: Collection[str] = ()) -> None:
     """One line a row, with the keys of the first as columns."""
-    table = new_table(title, *(rows[0] if rows else ["(none)"]))
-    for row in rows:
-        table.add_row(*(Text(", ".join(v) if isinstance(v, list) else str(v)) for v in row.values()))
-    out.print(table)
+    lines = [Line([", ".join(v) if isinstance(v, list) else str(v) for v in row.values()]) for row in rows]
+    out.print(fitted(title, list(rows[0]) if rows else ["(none)"], lines, out.width, wrapped))
+
+
+def interrupted(standing: str) -> NoReturn:
+    """End a command after Ctrl-C with exit code 130, saying what stands."""
+    err.print(f"Interrupted: {standing}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(130)
+
+
+def interruptible(command: Callable[..., None], standing: str = "nothing was decided.") -> Callable[..., None]:
+    """The command, which after Ctrl-C says what stands, unless it has said so itself.
+
+    >>> interruptible(print)("as before")
+    as before
+    """
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            interrupted(standing)
+
+    return run
 
 
 def user() -> str:

@@ -9,14 +9,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
-from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, out, print_json, progress, user
+from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
+from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
-from titleholder.spec.loader import load_specs, require_known
+from titleholder.spec.loader import load_specs
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
     from titleholder.spec.model import ModelSpec
+    from titleholder.workflow.retrain import Retrained
 
 
 def run(
@@ -36,17 +39,51 @@ def run(
     spec = load_specs(only=model)[model]
     first = resolve_as_of(as_of, None, None)
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
+    done: list[Retrained] = []
+    steps: list[str] = []
     with progress() as shown:
-        rows = [_run_once(spec, day, lane, tuple(candidate or ()), reason, shown) for day in dates]
-    _print(f"{model}, lane {lane}", rows, as_json)
+        try:
+            for day in dates:
+                steps.clear()
+                done.append(_run_once(spec, day, lane, tuple(candidate or ()), reason, shown, steps))
+        except KeyboardInterrupt:
+            shown.stop()
+            interrupted(_standing(model, lane, dates, len(done), steps))
+    rows = [each.decision for each in done]
+    failed = {each.decision.id: each.failed for each in done if each.failed}
+    _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
 
 
-def _run_once(spec: ModelSpec, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any) -> Decision:
+def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[str]) -> str:
+    """What an interrupted run has decided: `done` dates are finished, `steps` are those of the next one."""
+    from titleholder.workflow.retrain import PROMOTE, REPORT
+
+    history = f"`titleholder history {model} --lane {lane}`"
+    if REPORT in steps:
+        done, unclear = done + 1, ""
+    elif PROMOTE in steps:
+        unclear = f"whether {dates[done]} was decided, {history} shows"
+    else:
+        unclear = f"nothing was decided{f' for {dates[done]}' if done else ''}"
+    finished = (
+        f"the decision{'s' if done > 1 else ''} of {', '.join(map(str, dates[:done]))} stand{'s' if done == 1 else ''}"
+    )
+    return f"{'; '.join(filter(None, (finished if done else '', unclear)))}."
+
+
+def _run_once(
+    spec: ModelSpec, day: date, lane: str, candidates: tuple[str, ...], reason: str, shown: Any, steps: list[str]
+) -> Retrained:
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.payloads import Origin
     from titleholder.workflow.retrain import retrain
 
     bar = shown.add_task(f"{spec.name} {day}", total=len(candidates or spec.training.candidates) + 5, step="extract")
+
+    def on_step(step: str, number: int) -> None:
+        steps.append(step)
+        shown.update(bar, completed=number, step=step)
+
     return retrain(
         spec,
         day,
@@ -55,7 +92,7 @@ def _run_once(spec: ModelSpec, day: date, lane: str, candidates: tuple[str, ...]
         origin=Origin(actor=f"cli:{user()}", reason=reason),
         settings=Settings.from_environment(),
         candidates=candidates,
-        on_step=lambda step, done: shown.update(bar, completed=done, step=step),
+        on_step=on_step,
     )
 
 
@@ -81,12 +118,14 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show a model's decisions in a lane: challenger, champion, gain with its interval, what was decided and why."""
-    from titleholder.ledger import reigns, store
+    from titleholder.ledger import lane_records, reigns, store
     from titleholder.settings import Settings
 
-    require_known(model)
+    require_model(model)
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
+    if record := lane_records.newest(url, model).get(lane):
+        err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
     if not rows:
         others = ", ".join(store.lanes(url, model)) or "none"
         err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
@@ -115,7 +154,7 @@ def champion(
     from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
 
-    require_known(model)
+    require_model(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
     rows = store.read(Settings.from_environment().ledger_url, model, lane)
     reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
@@ -136,6 +175,9 @@ def champion(
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )
+    elif taken:
+        gone = f"retired on {taken.created_at:%Y-%m-%d} by {taken.actor} (decision {taken.id}): {taken.asked_because}"
+        out.print(f"{model}: no champion in lane {lane} on {day}; {gone}", highlight=False, markup=False)
     else:
         first = f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
         out.print(f"{model}: no champion in lane {lane} on {day}{first}")
@@ -156,24 +198,41 @@ def rollback(
 ) -> None:
     """Make an earlier champion the live champion again. Nothing is trained or judged.
 
-    The version that goes is barred: no challenger wins that was trained on nothing newer.
+    The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
+    approve a rollback, only the model's rollback DAG in Airflow can do it.
     """
     from titleholder.settings import Settings
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 
-    require_known(model)
+    require_model(model)
+    spec = load_specs(only=model).models.get(model)  # a broken one must not stop a rollback
     order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
-    _print(f"{model}, lane live", [steps.rollback(model, order, settings=Settings.from_environment())], as_json)
+    try:
+        decision = steps.rollback(model, order, settings=Settings.from_environment(), spec=spec)
+    except KeyboardInterrupt:
+        interrupted(f"whether the rollback was decided, `titleholder history {model}` shows.")
+    _print(f"{model}, lane live", [decision], as_json)
 
 
-def _print(title: str, rows: list[Decision], as_json: bool, notes: Mapping[int, str] = MappingProxyType({})) -> None:
+def _print(
+    title: str,
+    rows: list[Decision],
+    as_json: bool,
+    notes: Mapping[int, str] = MappingProxyType({}),
+    failed: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+) -> None:
+    """Decisions as a table or JSON; `failed` are the candidates that could not be trained, by a decision's id."""
     from titleholder.cli.tables import decision_table
 
     if as_json:
-        print_json([_as_json(row, notes.get(row.id, "")) for row in rows])
-    else:
-        out.print(decision_table(title, rows, out.width, notes))
+        more = {row.id: {"failed_candidates": dict(failed[row.id])} if row.id in failed else {} for row in rows}
+        print_json([{**_as_json(row, notes.get(row.id, "")), **more[row.id]} for row in rows])
+        return
+    out.print(decision_table(title, rows, out.width, notes))
+    for row in rows:
+        for name, why in failed.get(row.id, {}).items():
+            out.print(Text(f"{row.as_of}: {name} could not be trained, the others were: {why}", style="yellow"))
 
 
 def _as_json(row: Decision, note: str) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib.util import find_spec
 
 import typer
+
+from titleholder.cli.console import interruptible
 
 
 def installed() -> bool:
@@ -19,7 +22,23 @@ def register(app: typer.Typer) -> None:
         from localstack import cli
 
         app.add_typer(cli.app, name="stack")
-        app.command()(cli.load)
+        app.command()(interruptible(cli.load, "the table is as it was."))
+
+
+def psql() -> str | None:
+    """The program psql: the one in PATH, else that of the embedded PostgreSQL; None where there is neither."""
+    from titleholder.errors import ServiceError
+
+    if found := shutil.which("psql"):
+        return found
+    if installed():
+        from localstack.postgres import binaries
+
+        try:
+            return shutil.which("psql", path=str(binaries()))
+        except ServiceError:
+            return None
+    return None
 
 
 def use_addresses() -> None:

@@ -1,19 +1,22 @@
 """The `titleholder` command.
 
-Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 something could not be tested.
+Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 something could not be tested,
+130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, decisions, first_steps, local_stack, verify
-from titleholder.cli.console import AsJson, out, print_error, print_json, print_table
-from titleholder.errors import TitleholderError
-from titleholder.spec.loader import load_specs
+from titleholder.cli import backtest, decisions, first_steps, housekeeping, local_stack, sql, verify
+from titleholder.cli.console import AsJson, err, interruptible, out, print_error, print_json, print_table
+from titleholder.errors import SpecError, TitleholderError
+from titleholder.spec.loader import SUFFIXES, load_specs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +26,13 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; an error of this package ends it with its message and exit code, without a traceback."""
+    """Run the command; an error of this package ends it with its message and exit code, without a traceback.
+
+    Of the libraries' warnings people see none: `python -W default -m titleholder.cli.main` shows them.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     local_stack.use_addresses()
     try:
         app()
@@ -32,10 +41,40 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from titleholder.settings import code_version
+
+        sys.stdout.write(f"titleholder {code_version()}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version of the code, and end."
+        ),
+    ] = False,
+) -> None:
+    """Read what is before a command."""
+
+
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models, and the errors of the specs that cannot be read."""
+    """List the models, and the errors of the specs that cannot be read or whose candidates cannot be made.
+
+    Estimators are imported for it, but nothing is trained.
+    """
+    from titleholder.training import estimators
+
     specs = load_specs()
+    unfit = {name: estimators.faults(spec) for name, spec in specs.models.items()}
+    errors = {
+        **specs.errors,
+        **{name: SpecError("\n  ".join([f"{name}.yaml:", *found])) for name, found in unfit.items() if found},
+    }
     rows = [
         {
             "model": s.name,
@@ -49,12 +88,15 @@ def models(as_json: AsJson = False) -> None:
         for s in specs.models.values()
     ]
     if as_json:
-        print_json({"models": rows, "errors": {name: str(e) for name, e in specs.errors.items()}})
+        shown = {name: str(e) for name, e in errors.items()}
+        print_json({"models": rows, "errors": shown, "not_read": [str(path) for path in specs.not_read]})
     else:
-        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows])
-        for error in specs.errors.values():
+        print_table("Models", [{k: v for k, v in row.items() if k != "description"} for row in rows], ["candidates"])
+        for error in errors.values():
             print_error(error)
-    if specs.errors:
+        for path in specs.not_read:
+            err.print(f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}.", soft_wrap=True)
+    if errors:
         raise typer.Exit(2)
 
 
@@ -78,12 +120,16 @@ for command in (
     decisions.history,
     decisions.champion,
     decisions.rollback,
+    housekeeping.retire,
+    housekeeping.lanes,
     verify.audit,
     verify.reproduce,
     verify.leaktest,
     backtest.backtest,
+    sql.sql,
 ):
-    app.command()(command)
+    app.command()(interruptible(command))
+app.add_typer(housekeeping.lane_commands, name="lane")
 local_stack.register(app)
 
 

@@ -8,12 +8,22 @@ from types import MappingProxyType
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from titleholder.cli.console import new_table
+from titleholder.cli.console import Line, fitted, width_of
 from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import cadence
+from titleholder.spec.types import UNJUDGED
 
-STYLES = {"promote": "green", "keep": "", "reject": "red", "recall": "green", "rollback": "yellow", "retire": "red"}
-WIDE = 120
+STYLES = {
+    "promote": "green",
+    "keep": "",
+    "reject": "red",
+    "recall": "green",
+    "rollback": "yellow",
+    "retire": "red",
+    "withdraw": "red",
+}
+WIDE, BESIDE = 120, 60
+"""The least width of a terminal for ids and reasons beside the others, and what these two need."""
 
 
 def decision_table(
@@ -29,21 +39,18 @@ def decision_table(
 
     `notes`, by a decision's id, stand before its reason.
 
-    On a terminal narrower than `WIDE` columns ids and reasons stand below the table, which then fits into 80.
+    Where it would not fit, ids and reasons stand below the table; where that does not either, each line is a paragraph.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
-    wide = width >= WIDE
-    ids = ["id", "decided"] if wide else []
-    table = new_table(title, *ids, "as of", "new", "champion", metric, "gain, lower bound", "decision", no_wrap=True)
-    if wide:
-        table.add_column("reason", ratio=1)
-    for row in rows:
-        cells = _cells(row, metric)
-        if wide:
-            cells = (str(row.id), f"{row.created_at:%Y-%m-%d}", *cells, _reason(row, notes))
-        table.add_row(*map(Text, cells), style=STYLES[row.kind])
-    if wide:
-        return table
+    columns = ["as of", "new", "champion", metric, "gain, lower bound", "decision"]
+    lines = [Line(_cells(row, metric), STYLES[row.kind]) for row in rows]
+    full = [
+        Line((str(row.id), f"{row.created_at:%Y-%m-%d}", *_cells(row, metric), _reason(row, notes)), STYLES[row.kind])
+        for row in rows
+    ]
+    if width >= max(WIDE, width_of(columns, lines) + BESIDE):
+        return fitted(title, ["id", "decided", *columns, "reason"], full, width, wrapped=["reason"])
+    table = fitted(title, columns, lines, width)
     reasons = [
         Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
         for row in rows
@@ -54,7 +61,7 @@ def decision_table(
 def _cells(row: Decision, named: str) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
-        before, after = f"v{row.champion_before}", f"v{row.champion_after}"
+        before, after = (f"v{v}" if v is not None else "none" for v in (row.champion_before, row.champion_after))
         return str(row.as_of), after, before, "", "", row.kind
     reign = verdict.champion
     value, of = verdict.challenger_metrics.get(verdict.metric), cadence(row.spec.get("schedule"))
@@ -72,7 +79,7 @@ def _cells(row: Decision, named: str) -> tuple[str, ...]:
 def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
     note = f"{notes[row.id]}. " if row.id in notes else ""
-    if row.kind == "rollback":
+    if row.kind in UNJUDGED:
         return f"{note}{row.reason}"  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
     return f"{note}{first}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"

@@ -1,4 +1,7 @@
-"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 when they find any."""
+"""The commands that look for faults: `audit`, `reproduce` and `leaktest`. Exit code 1 when they find any.
+
+`leaktest` has exit code 4 where something is not tested that the spec does not acknowledge.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from titleholder import formatting
+from titleholder.cli import completion
 from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from titleholder.data.leakage.leaktest import Leak, LeakReport
+    from titleholder.data.leakage.comparison import Leak
+    from titleholder.data.leakage.report import LeakReport
     from titleholder.workflow.audit import AuditReport
     from titleholder.workflow.reproduce import Reproduction
+
+LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
 
 
 def audit(
     model: Annotated[
-        str, typer.Argument(help="A model with decisions in the ledger; default: all of them.", show_default=False)
+        str,
+        typer.Argument(
+            help="A model with decisions in the ledger; default: all of them.",
+            show_default=False,
+            autocompletion=completion.models,
+        ),
     ] = "",
     repair: Annotated[
         bool, typer.Option("--repair", help="Set an alias that was moved to what the ledger says. Nothing else.")
@@ -113,7 +126,7 @@ def leaktest(
     as_of: AsOf,
     as_json: AsJson = False,
 ) -> None:
-    """Test whether facts that became known after a date change what the query extracts."""
+    """Test whether facts that were not known yet change what the query extracts (exit code 4: not all was tested)."""
     from titleholder.data.leakage import leaktest as leakage
     from titleholder.settings import connection_url
     from titleholder.spec.loader import load_specs
@@ -125,37 +138,58 @@ def leaktest(
         bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
         report = leakage.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
-    print_json({"passed": report.passed, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
-    if not report.passed:
-        raise typer.Exit(1)
+    print_json({"outcome": report.outcome, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
+    if report.outcome != "clean":
+        raise typer.Exit(LEAKTEST_EXIT_CODES[report.outcome])
 
 
 def _print_leaks(report: LeakReport) -> None:
     print_table(
         f"{report.model} as of {report.as_of}: {report.rows:,} rows",
         [
-            {"table": t.table, "later facts": f"{t.later_facts:,}", "synthetic facts": f"{t.synthetic_facts:,}"}
+            {
+                "table": t.table,
+                "later facts": f"{t.later_facts:,}",
+                "planted": f"{t.synthetic_facts:,}",
+                "exchanged after events": f"{t.exchanged_facts:,}",
+            }
             for t in report.tables
         ],
     )
     for leak in report.leaks:
         out.print(Text(f"{leak.column}, from {leak.source}", style="bold red"))
         out.print(Text(f"  {_describe(leak, report.as_of)}"))
-    for warning in report.warnings:
-        out.print(Text(f"Warning: {warning}.", style="yellow"))
-    for table, columns in report.unverified.items():
+    for table in report.recorded_late:
         out.print(
             Text(
-                f"Not tested: {', '.join(columns)} of {table}, which is overwritten in place. "
-                "If they are overwritten too, name them in `changes`."
+                f"The rows of {table} are the events themselves, and became known after them. Where what they say "
+                "could be used sooner, declare from when: available_at.",
+                style="yellow",
             )
         )
-    states = f"{len(report.hashes)} states of the tables that differ only in facts known after {report.as_of}"
-    result = f"No leak: the rows are the same in {states}." if report.passed else f"Leak: the rows differ in {states}."
-    out.print(Text(result, style="green" if report.passed else "bold red"))
+    for reason in report.untested:
+        out.print(Text(f"Not tested: {reason}.", style="yellow"))
+    if report.corrected:
+        out.print(
+            Text(f"{report.corrected:,} labels were corrected after their maturity, as target_corrected declares.")
+        )
+    out.print(
+        Text(
+            f"Compared: {len(report.hashes)} states of the tables that differ in facts known after {report.as_of}; "
+            f"{report.events.rows:,} events at {report.events.cut_offs} times, with other facts after them; "
+            "and a later as-of date."
+        )
+    )
+    result = {"leak": "Leak.", "clean": "No leak.", "not tested": "Not tested: no leak was found, but see above."}
+    style = {"leak": "bold red", "clean": "green", "not tested": "bold yellow"}
+    out.print(Text(result[report.outcome], style=style[report.outcome]))
 
 
 def _describe(leak: Leak, as_of: date) -> str:
-    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}"
-    values = f"{leak.baseline} without facts known after {as_of}, {leak.changed} with others"
-    return f"{rows}, e.g. {leak.entity_column} {leak.entity}: {values}"
+    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
+    if leak.test == "future":
+        return f"{rows}: {leak.before} without facts known after {as_of}, {leak.after} with others"
+    if leak.test == "as_of":
+        return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
+    late = f"known more than {formatting.elapsed(leak.lag)} after the event" if leak.lag else "known after the event"
+    return f"{rows}: {leak.before}, but {leak.after} when facts {late} change"

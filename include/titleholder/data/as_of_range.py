@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from titleholder.data import contract, extraction
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
-from titleholder.spec import windows
+from titleholder.spec import as_of_dates, windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import by_day
 
@@ -23,12 +23,11 @@ def intervals(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
     """The training and holdout intervals of a run at `as_of`.
 
     Raises:
-        UsageError: for a date in the future, with today's; for one so early that the windows would start before all
-            records, with the first that leaves enough rows.
+        UsageError: for a date in the future, and for one so early that the windows would start before all records;
+            with the first and the last that leave enough.
     """
-    if as_of > (today := today_utc()):
-        raise UsageError(f"{spec.name}: as_of {as_of} lies in the future; the latest valid date is today, {today}")
     try:
+        _refuse_future(spec, as_of)
         return windows.intervals(spec, as_of)
     except UsageError as error:
         raise UsageError("; ".join(filter(None, (str(error), _valid_dates(url, spec, as_of))))) from None
@@ -38,41 +37,53 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
     """Enforce the contract of the rows of a run at `as_of`; see `contract.enforce`.
 
     Raises:
-        ContractError: listing every violation. Where there are too few rows to train on, it also names the first as-of
-            date that leaves enough; where nothing else is wrong, it says only that, in one sentence.
+        ContractError: listing every violation. Where there is too little to train on or to judge by, it also names the
+            first and the last as-of date that leave enough; where nothing else is wrong, it says only that, in one
+            sentence.
     """
     try:
         contract.enforce(frame, spec, spans, as_of)
     except ContractError as error:
-        if not (few := contract.too_few(frame, spec, spans)) or not (valid := _valid_dates(url, spec, as_of)):
+        if not (little := contract.too_little(frame, spec, spans)) or not (valid := _valid_dates(url, spec, as_of)):
             raise
         if contract.violations(frame, spec, spans, as_of, to_train=False):
             raise ContractError(f"{error}\n{valid.capitalize()}.") from None
-        raise ContractError(f"{spec.name}: as_of {as_of} leaves {few}; {valid}") from None
+        raise ContractError(f"{spec.name}: as_of {as_of} leaves {', and '.join(little)}; {valid}") from None
+
+
+def _refuse_future(spec: ModelSpec, as_of: date) -> None:
+    if as_of > (today := today_utc()):
+        raise UsageError(f"{spec.name}: as_of {as_of} lies in the future (today is {today})")
 
 
 def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
-    """A clause that names the as-of dates that leave enough rows; empty where the warehouse cannot be queried."""
-    events, today = lru_cache(partial(events_by_day, url, spec)), today_utc()
+    """A clause that names the as-of dates that leave enough; empty where the warehouse cannot be queried."""
+    today = today_utc()
     try:
-        first = windows.first_as_of(spec, events, today)
-        last = windows.last_as_of(spec, events(today), as_of) if first and first < as_of else None
+        found = as_of_dates.find(spec, lru_cache(partial(counts_by_day, url, spec)), as_of, today)
     except (DataError, ServiceError) as error:
         log.warning("%s: the as_of dates that leave enough rows are not known: %s", spec.name, error)
         return ""
-    if not first:
+    if not found:
         return "no as_of up to today leaves enough"
-    until = f", the last before {as_of} is {last}" if last and last < as_of else ""
-    return f"the first as_of that leaves enough is {first}{until}"
+    before = f", the last before {as_of} is {found.before}" if found.before else ""
+    last = f"today, {today}" if found.last == today else str(found.last)
+    return f"the first as_of that leaves enough is {found.first}{before}, the last is {last}"
 
 
-def events_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, int]:
-    """The number of rows with an outcome that the query returns at `as_of` for each day of event time so far."""
+def counts_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, as_of_dates.DayCount]:
+    """What the query returns at `as_of` for each day of event time so far, of rows with a known outcome."""
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=as_of)
+    number = "integer" if spec.task == "classification" else "double precision"
+    query = by_day(spec.sql, spec.columns.event_time, spec.columns.target, number, spec.columns.accepted)
     with extraction.opened(url, spec, spans, as_of) as session:
-        _, batches = session.read(by_day(spec.sql, spec.columns.event_time, spec.columns.accepted))
+        _, batches = session.read(query)
         rows = [row for batch in batches for row in batch.to_pylist()]
-    return {row["day"].date(): row["events"] for row in rows if row["day"] is not None}
+    return {
+        row["day"].date(): as_of_dates.DayCount(row["rows"], row["lowest"], row["highest"])
+        for row in rows
+        if row["day"] is not None and row["lowest"] is not None
+    }
 
 
 def today_utc() -> date:

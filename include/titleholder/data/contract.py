@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from pandera.errors import SchemaErrors
 from pandera.pandas import Check, Column, DataFrameSchema
 
 from titleholder.errors import ContractError
+from titleholder.spec.as_of_dates import HOLDOUT_ROWS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, midnight
 
@@ -38,21 +39,24 @@ def violations(
     """Every violation of the contract of `spec` in `frame`, one sentence each, columns first."""
     frame = frame.reset_index(drop=True)
     single = frame.loc[:, ~frame.columns.duplicated()]
-    rows = _row_violations(single, spec, spans) if to_train else ()
+    rows = too_little(single, spec, spans) if to_train else ()
     cells = _cell_violations(single, spec, spans, as_of)
-    return [*_column_diff(frame, spec), *cells, *_outcome_violations(single, spec), *rows]
+    outcomes = [*_outcome_violations(single, spec), *_late_outcomes(single, spec)]
+    differences = filter(None, [column_difference(list(frame.columns), spec)])
+    return [*differences, *cells, *outcomes, *rows]
 
 
-def _column_diff(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
-    """Missing and unexpected columns as a diff: `-` was expected, `+` was found."""
+def column_difference(returned: Sequence[str], spec: ModelSpec) -> str:
+    """Missing and unexpected columns as a diff: `-` was expected, `+` was found; empty where there are none."""
     expected = spec.columns.all
-    missing = [c for c in expected if c not in frame]
-    extra = [str(c) for c in frame if c not in expected]
-    twice = [str(c) for c in frame.columns[frame.columns.duplicated()].unique()]
+    missing = [c for c in expected if c not in returned]
+    extra = [str(c) for c in dict.fromkeys(returned) if c not in expected]
+    twice = [str(c) for c in dict.fromkeys(returned) if list(returned).count(c) > 1]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
     lines += [f"+ {c}   (occurs twice)" for c in twice]
-    if lines:
-        yield "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
+    if not lines:
+        return ""
+    return "columns differ from the spec (- missing, + unexpected):\n" + "\n".join(f"      {line}" for line in lines)
 
 
 def _nearest(name: str, others: list[str]) -> str:
@@ -86,6 +90,21 @@ def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
             yield _describe(target, text, cases, frame, spec)
 
 
+def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+    """Positives (rows of a regression with a target) whose outcome came later than the label maturity."""
+    names, maturity = spec.columns, spec.windows.label_maturity
+    times = [frame[c] for c in (names.event_time, names.outcome_at) if c in frame and _is_moment(frame[c].dtype)]
+    if len(times) < 2 or names.target not in frame:
+        return
+    event, outcome = times
+    latest = event + pd.DateOffset(years=maturity.years, months=maturity.months, days=maturity.days)
+    counted = frame[names.target].notna() if spec.task == "regression" else frame[names.target].isin([1])
+    if (late := (outcome > latest) & counted).any():
+        cases = pd.DataFrame({"index": np.flatnonzero(late)})
+        text = f"is later than {names.event_time} + label_maturity ({maturity}), so it does not count"
+        yield _describe(str(names.outcome_at), text, cases, frame, spec)
+
+
 def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> str:
     text = {"not_nullable": "is missing (null)", "field_uniqueness": "is not unique"}.get(message, message)
     rows = cases["index"].dropna()
@@ -112,6 +131,8 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
     }
     if names.accepted:
         schema[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
+    if names.outcome_at:
+        schema[names.outcome_at] = Column(nullable=True, checks=[time_type])
     if names.weight:
         positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
         schema[names.weight] = Column(
@@ -137,8 +158,12 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
 def _target_checks(spec: ModelSpec) -> list[Check]:
     number = _typed(types.is_numeric_dtype, "a number", gaps=spec.columns.accepted is not None)
     if spec.task == "regression":
+        either = Check(
+            lambda s: not types.is_bool_dtype(s.dropna().infer_objects().dtype) or not len(s.dropna()),
+            error="is true or false; a regression needs numbers: set `task: classification`, or return a number",
+        )
         finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
-        return [number, Check(finite, error="is infinite")]
+        return [number, either, Check(finite, error="is infinite")]
     binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
     return [number, Check(binary, error="is neither 0 nor 1")]
 
@@ -172,33 +197,54 @@ def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Seri
     return lambda s: rule(s) if applies(s.dtype) else True
 
 
-def too_few(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> str:
-    """A clause that says how many rows fewer than `training.minimum_rows` there are; empty where there are enough."""
-    if (rows := len(_training(frame, spec, spans))) >= spec.training.minimum_rows:
-        return ""
-    return (
-        f"too few rows to train on: {rows} in [{spans.train_start}, {spans.holdout_start}), at least "
-        f"{spec.training.minimum_rows} are needed (training.minimum_rows)"
-    )
+def too_little(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> list[str]:
+    """What there is too little of to train on and to judge by, one clause each; empty where there is enough.
 
-
-def _training(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> pd.DataFrame:
+    At least `training.minimum_rows` rows to train on and two to judge by, both with two different outcomes; those of a
+    regression's holdout may be equal. Rows without an outcome, because they were not accepted, do not count.
+    """
     time = spec.columns.event_time
-    if not (len(frame) and time in frame and _is_moment(frame[time].dtype)):
-        return frame
+    if len(frame) and (time not in frame or not _is_moment(frame[time].dtype)):
+        return []
+    split = midnight(spans.holdout_start)
+    known = frame[_accepted(frame, spec)]
+    training, holdout = (known[known[time] < split], known[known[time] >= split]) if len(known) else (known, known)
+    before, after = f"[{spans.train_start}, {spans.holdout_start})", f"[{spans.holdout_start}, {spans.matured})"
+    return [*_too_little_to_train_on(training, spec, before), *_too_little_to_judge_by(holdout, spec, after)]
+
+
+def first_day(frame: pd.DataFrame, spec: ModelSpec) -> date:
+    """The day of the first row that can be trained on, in rows that keep their contract."""
+    first: pd.Timestamp = frame.loc[_accepted(frame, spec), spec.columns.event_time].min()
+    return first.tz_convert("UTC").date()
+
+
+def _accepted(frame: pd.DataFrame, spec: ModelSpec) -> pd.Series:
     accepted = spec.columns.accepted
-    known = frame[accepted] if accepted in frame and types.is_bool_dtype(frame[accepted]) else True
-    return frame[(frame[time] < midnight(spans.holdout_start)) & known]
+    if accepted in frame and types.is_bool_dtype(frame[accepted]):
+        return frame[accepted]
+    return pd.Series(True, index=frame.index)
 
 
-def _row_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> Iterator[str]:
-    """Violations of the training rows as a whole."""
-    names = spec.columns
-    if len(frame) and (names.event_time not in frame or not _is_moment(frame[names.event_time].dtype)):
-        return
-    training = _training(frame, spec, spans)
-    if few := too_few(frame, spec, spans):
-        yield few
-    if names.target in training and len(training) and training[names.target].dropna().nunique() == 1:
-        only = training[names.target].dropna().iloc[0]
-        yield f"{names.target}: one class only: every training row has {only}; there is nothing to learn"
+def _too_little_to_train_on(rows: pd.DataFrame, spec: ModelSpec, window: str) -> Iterator[str]:
+    if len(rows) < (needed := spec.training.minimum_rows):
+        yield (
+            f"too few rows to train on: {len(rows)} in {window}, at least {needed} are needed (training.minimum_rows)"
+        )
+    if only := _only_outcome(rows, spec):
+        yield f"{only} to train on: every row in {window} has it"
+
+
+def _too_little_to_judge_by(rows: pd.DataFrame, spec: ModelSpec, window: str) -> Iterator[str]:
+    if len(rows) < HOLDOUT_ROWS:
+        yield f"too few rows to judge by: {len(rows)} in the holdout {window}, at least {HOLDOUT_ROWS} are needed"
+    elif spec.task == "classification" and (only := _only_outcome(rows, spec)):
+        yield f"{only} to judge by: every row in the holdout {window} has it"
+
+
+def _only_outcome(rows: pd.DataFrame, spec: ModelSpec) -> str:
+    """A clause that names the outcome where all rows have the same; else empty."""
+    target = spec.columns.target
+    if target not in rows or len(known := rows[target].dropna()) == 0 or known.nunique() > 1:
+        return ""
+    return f"only one {'class' if spec.task == 'classification' else 'outcome'} ({target} {known.iloc[0]})"

@@ -12,12 +12,13 @@ import adbc_driver_manager
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from titleholder.data import snapshots
-from titleholder.errors import DataError, ServiceError
+from titleholder.data import contract, snapshots
+from titleholder.errors import ContractError, DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import ordered, setting
+from titleholder.spec.sql import columns_of, line_of, ordered, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
 
+SYNTAX_ERROR = "42601"
 UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -34,10 +35,15 @@ def extract(url: str, spec: ModelSpec, spans: Intervals, as_of: date, root: str)
         return snapshots.write(root, f"{spec.name}/{as_of}", schema, batches)
 
 
+class OutsideQueryError(DataError):
+    """What fails is the statement around a model's query: the spec names a column that the query does not return."""
+
+
 class Session:
     """One read-only transaction on one snapshot of the database, for the query of one spec at one as-of date.
 
-    Every method raises DataError when the query fails, with PostgreSQL's own message.
+    Every method raises DataError when the query fails, with PostgreSQL's own message and the line of the query; an
+    `OutsideQueryError` where what fails is the statement around it.
     """
 
     def __init__(self, cursor: Any, spec: ModelSpec) -> None:
@@ -52,7 +58,7 @@ class Session:
 
     def read(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The result of `sql`, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
-        with _explained(self._spec):
+        with _explained(self._spec, sql):
             self._cursor.execute(sql)
             reader = self._cursor.fetch_record_batch()
         schema = _normalised_schema(reader.schema)
@@ -87,10 +93,23 @@ def stream(
 
     Raises:
         ServiceError: when the warehouse cannot be reached.
-        DataError: when the query fails, with PostgreSQL's own message.
+        DataError: when the query fails, with PostgreSQL's own message and the line of the query.
+        ContractError: when the query lacks the columns that order the rows, with how it differs from the spec.
     """
     with opened(url, spec, spans, as_of) as session:
-        yield session.read(ordered(spec.sql, spec.columns.event_time, spec.columns.entity))
+        try:
+            rows = session.read(ordered(spec.sql, spec.columns.event_time, spec.columns.entity))
+        except OutsideQueryError:
+            rows = None
+        if rows:
+            yield rows
+    if not rows:
+        with opened(url, spec, spans, as_of) as session:
+            returned = session.read(columns_of(spec.sql))[0].names
+        raise ContractError(
+            f"{spec.name}: {contract.column_difference(returned, spec)}\n"
+            f"Correct the columns in {spec.name}.yaml, or {spec.source.query}."
+        )
 
 
 @contextmanager
@@ -121,11 +140,32 @@ def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -
 
 
 @contextmanager
-def _explained(spec: ModelSpec) -> Iterator[None]:
+def _explained(spec: ModelSpec, statement: str = "") -> Iterator[None]:
+    """What the warehouse raises for a statement around the spec's query becomes one DataError of one sentence."""
     try:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
-        raise DataError(f"{spec.name}: {spec.source.query} failed in the warehouse: {_message(error)}") from None
+        found = _diagnostics(error)
+        said = ". ".join(found[part] for part in ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "MESSAGE_HINT") if part in found)
+        position = int(found.get("STATEMENT_POSITION", 0))
+        line = line_of(position, statement, spec.sql) if position else None
+        place = quoted_line(line, spec.sql)
+        if not line and found.get("SQLSTATE") == SYNTAX_ERROR:  # such as a bracket that is never closed
+            place = ", at its end,"
+        kind = OutsideQueryError if position and not line else DataError
+        raise kind(
+            f"{spec.name}: {spec.source.query}{place} failed in the warehouse: {said or _message(error)}"
+        ) from None
+
+
+def _diagnostics(error: BaseException) -> dict[str, str]:
+    """PostgreSQL's fields of an error, such as MESSAGE_PRIMARY and STATEMENT_POSITION; empty where there are none."""
+    fields = {_text(key): _text(value) for key, value in getattr(error, "details", ())}
+    return {key.removeprefix("PG_DIAG_"): value for key, value in fields.items()}
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _normalised_schema(schema: pa.Schema) -> pa.Schema:
@@ -160,7 +200,7 @@ def libpq_url(url: str) -> str:
 
 def _message(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines).split(" Query was:")[0].split(" Query:")[0][:600]
+    return " ".join(lines).split(" Query was:")[0].split(" Query:")[0].rpartition("ERROR: ")[2].strip()[:600]
 
 
 def _first_line(error: BaseException) -> str:

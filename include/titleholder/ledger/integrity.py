@@ -107,7 +107,9 @@ def wrong_champions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
             if started != left:
                 yield Fault(row, f"It has {_name(started)} as champion before, but the row before left {_name(left)}.")
         recalled = _recalled(row) if kind == "recall" else None
-        expected = {"promote": row["challenger_version"], "recall": recalled, "rollback": ended}.get(kind, started)
+        expected = {"promote": row["challenger_version"], "recall": recalled, "rollback": ended, "withdraw": None}.get(
+            kind, started
+        )
         if ended != expected or (kind in RETURNS and ended in (None, started)):
             yield Fault(row, f"It is a {kind} from {_name(started)}, which cannot end with {_name(ended)}.")
         elif kind == "recall" and not _earlier(rows[:n], row):

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, column, func, literal_column, select, table
 
+from titleholder.ledger import lane_records
 from titleholder.ledger.database import engine, reachable
-from titleholder.spec.types import LIVE
+from titleholder.ledger.lane_records import LaneRecord
+from titleholder.spec.types import LIVE, UNJUDGED
 
 
 class ReignRecord(NamedTuple):
@@ -37,8 +39,8 @@ class DecisionRecord(NamedTuple):
     shown to fail, what failed and blocks, what failed and warns. `schedule` is the cron of its spec.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
     where a later decision about the same month took its place; `caused_by` is the decision because of which the month
-    was re-judged. A recall makes an earlier version than its challenger champion. A rollback has neither challenger nor
-    anything measured.
+    was re-judged. A recall makes an earlier version than its challenger champion. A rollback or withdrawal has neither
+    challenger nor anything measured.
 
     >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
     >>> row.changed, row._replace(champion_after=1).changed
@@ -97,16 +99,28 @@ class LiveStatus(NamedTuple):
 
 
 class LaneSummary(NamedTuple):
-    """A line of succession and how many decisions it holds."""
+    """A line of succession: how many decisions about how many versions it holds, for which as-of dates, until when.
+
+    `state` is empty, or `archived` or `deleted`; an archived lane in which something was decided since is neither.
+    """
 
     lane: str
     decisions: int
+    versions: int
+    first: date
+    last: date
+    written: datetime
+    state: str = ""
 
 
 _OF = ("model", "lane")
 _REIGNS = table("champion_history", *map(column, (*_OF, *ReignRecord._fields)), schema="titleholder")
 _DECIDED = table("decision_history", *map(column, DecisionRecord._fields), schema="titleholder")
-_ROWS = table("decisions", *map(column, (*_OF, "id", "as_of", "sequence", "kind", "created_at")), schema="titleholder")
+_ROWS = table(
+    "decisions",
+    *map(column, (*_OF, "id", "as_of", "sequence", "kind", "challenger_version", "created_at")),
+    schema="titleholder",
+)
 
 
 def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
@@ -115,7 +129,7 @@ def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     champion = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
     champions = {found.model: ReignRecord._make(found[2:]) for found in _ask(url, champion)}
     last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
-    by_month = (row.kind == "rollback", row.as_of.desc(), row.sequence.desc())
+    by_month = (row.kind.in_(UNJUDGED), row.as_of.desc(), row.sequence.desc())
     newest = func.row_number().over(partition_by=row.model, order_by=by_month)
     named = (row.id, last.label("last"), newest.label("newest"))
     places = select(*named).where(row.model.in_(models), row.lane == LIVE).subquery()
@@ -123,7 +137,7 @@ def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     ranks = {found.id: found for found in _ask(url, first)}
     decided = [DecisionRecord._make(found) for found in _ask(url, select(_DECIDED).where(_DECIDED.c.id.in_(ranks)))]
     lasts = {d.model: d for d in decided if ranks[d.id].last == 1}
-    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind != "rollback"}
+    judged = {d.model: d for d in decided if ranks[d.id].newest == 1 and d.kind not in UNJUDGED}
     return {model: LiveStatus(champions.get(model), lasts.get(model), judged.get(model)) for model in models}
 
 
@@ -150,13 +164,22 @@ def decisions(url: str, model: str, lane: str = LIVE) -> list[DecisionRecord]:
 
 
 def lanes(url: str, model: str) -> list[LaneSummary]:
-    """A model's lanes: live first, then the one written to last."""
+    """A model's lanes: live first, then the one written to last; archived and deleted ones too."""
     of = _ROWS.c
-    counted = select(of.lane, func.count()).where(of.model == model).group_by(of.lane)
-    return [
-        LaneSummary._make(found)
-        for found in _ask(url, counted.order_by(of.lane != LIVE, func.max(of.created_at).desc()))
-    ]
+    numbers = (func.count(), func.count(of.challenger_version.distinct()))
+    span, written = (func.min(of.as_of), func.max(of.as_of)), func.max(of.created_at)
+    counted = select(of.lane, *numbers, *span, written).where(of.model == model).group_by(of.lane)
+    found = [LaneSummary._make((*row, "")) for row in _ask(url, counted.order_by(of.lane != LIVE, written.desc()))]
+    records = lane_records.newest(url, model, short=True)
+    return [lane._replace(state=_state(lane, records.get(lane.lane))) for lane in found]
+
+
+def _state(lane: LaneSummary, record: LaneRecord | None) -> str:
+    if record is None:
+        return ""
+    if record.kind == "delete":
+        return "deleted"
+    return "archived" if record.created_at > lane.written else ""
 
 
 def decision(url: str, number: int, models: Collection[str]) -> Mapping[str, Any] | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
+from titleholder.ledger import rollbacks
 from titleholder.spec.types import LIVE
 from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
@@ -55,8 +56,6 @@ class Row(Protocol):
 
 
 R = TypeVar("R", bound=Row)
-CROWNINGS = ("promote", "recall")
-"""Kinds of decision by which the judgement makes another version champion."""
 RETURNS = ("recall", "rollback")
 """Kinds of decision that make a version champion whose own month is an earlier one."""
 LOOK_FIELDS = ("as_of", "start", "end", "rows", "events", "metric", "gain", "error")
@@ -191,46 +190,17 @@ def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence
     return past[: past.index(crowning) + 1] if crowning.kind in RETURNS else [crowning]
 
 
+def retirement(rows: Sequence[Any]) -> str:
+    """When and why a model was retired, if these rows of its live lane end with that; else empty."""
+    if not rows or rows[-1].kind != "withdraw":
+        return ""
+    last = rows[-1]
+    return f"decision {last.id} of {last.created_at:%Y-%m-%d}: {last.asked_because}"
+
+
 def former_champions(rows: Sequence[Row]) -> list[int]:
     """Every version that was ever champion of a live lane, in the order of its first coronation."""
     return list(dict.fromkeys(r.champion_after for r in rows if r.changed and r.champion_after is not None))
-
-
-def barred(rows: Sequence[R]) -> dict[int, R]:
-    """The versions that were rolled back and have not been reinstated, each with the rollback that did it.
-
-    A rollback that goes forward again bars none: to a version that was promoted or recalled later, and either was
-    rolled back itself or was no champion before.
-    """
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    found: dict[int, R] = {}
-    for n, row in enumerate(rows):
-        before, after = row.champion_before, row.champion_after
-        if row.kind in CROWNINGS and after is not None:
-            last[after] = n
-            first.setdefault(after, n)
-        elif row.kind == "rollback" and before is not None and after is not None:
-            left = last.get(before, -1)
-            forward = last.get(after, -1) > left and (after in found or first[after] > left)
-            found.pop(after, None)
-            if not forward:
-                found[before] = row
-    return found
-
-
-def predecessor(rows: Sequence[Row], version: int) -> int | None:
-    """The champion when `version` was promoted or recalled last; where that one may not return, the one before it.
-
-    A version that was rolled back may not return.
-    """
-    gone, before, end = {*barred(rows), version}, version, len(rows)
-    while before in gone:
-        crownings = (n for n in reversed(range(end)) if rows[n].kind in CROWNINGS and rows[n].champion_after == before)
-        if (end := next(crownings, -1)) < 0 or (champion := rows[end].champion_before) is None:
-            return None
-        before = champion
-    return before
 
 
 def bar(rows: Sequence[Row], trained_through: date) -> str:
@@ -238,7 +208,7 @@ def bar(rows: Sequence[Row], trained_through: date) -> str:
 
     Empty where it may.
     """
-    for version, row in barred(rows).items():
+    for version, row in rollbacks.barred(rows).items():
         known = decision_on(rows, version)
         if known and known.trained_through and trained_through <= known.trained_through:
             return (
@@ -253,7 +223,7 @@ def recall_bar(rows: Sequence[Row], version: int) -> str:
 
     A version that was champion is barred only where it was rolled back itself. Empty where it may be recalled.
     """
-    if (row := barred(rows).get(version)) is not None:
+    if (row := rollbacks.barred(rows).get(version)) is not None:
         return f"it was rolled back on {row.created_at:%Y-%m-%d}"
     known = decision_on(rows, version)
     if known is None or known.trained_through is None or version in former_champions(rows):

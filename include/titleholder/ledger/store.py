@@ -31,9 +31,11 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB, JSONPATH
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
+from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
+from titleholder.spec.types import LIVE
 from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 
@@ -51,17 +53,18 @@ GUARDS = {
     "no_truncate": "CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.decisions FOR EACH STATEMENT "
     "EXECUTE FUNCTION titleholder.refuse_change()",
 }
-"""The triggers that refuse every change, as PostgreSQL writes out what the migration made."""
-REFUSAL = "BEGIN RAISE EXCEPTION 'the ledger is append-only: % on titleholder.decisions is refused', TG_OP; END"
+"""The triggers that refuse every change, as PostgreSQL writes out what the migration made; those of `decisions`."""
+TABLES = ("decisions", "lane_records")
+REFUSAL = "BEGIN RAISE EXCEPTION 'the ledger is append-only: % on titleholder.% is refused', TG_OP, TG_TABLE_NAME; END"
 _TRIGGERS = """
 SELECT tgname, tgenabled::text AS enabled, pg_get_triggerdef(pg_trigger.oid) AS made, prosrc AS does
 FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-WHERE tgrelid = 'titleholder.decisions'::regclass AND NOT tgisinternal
+WHERE tgrelid = to_regclass(:table) AND NOT tgisinternal
 """
 _ALLOWED = """
-SELECT verb FROM (VALUES ('UPDATE', has_any_column_privilege('titleholder.decisions', 'UPDATE')),
-                         ('DELETE', has_table_privilege('titleholder.decisions', 'DELETE')),
-                         ('TRUNCATE', has_table_privilege('titleholder.decisions', 'TRUNCATE'))) AS known (verb, may)
+SELECT verb FROM (VALUES ('UPDATE', has_any_column_privilege(:table, 'UPDATE')),
+                         ('DELETE', has_table_privilege(:table, 'DELETE')),
+                         ('TRUNCATE', has_table_privilege(:table, 'TRUNCATE'))) AS known (verb, may)
 WHERE may
 """
 
@@ -287,10 +290,22 @@ def newest_about(url: str, model: str, lane: str, version: int) -> int | None:
 
 def champion(url: str, model: str, lane: str) -> int | None:
     """The version that the last row of a lane leaves as champion; None where there is none."""
+    found = _last(url, model, lane)
+    return found.champion_after if found else None
+
+
+def retired(url: str, model: str) -> str:
+    """When and why a model was retired, if its live lane ends with that; else empty."""
+    found = _last(url, model, LIVE)
+    return reigns.retirement([found]) if found else ""
+
+
+def _last(url: str, model: str, lane: str) -> Any:
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        last = select(of.champion_after).where(of.model == model, of.lane == lane)
-        return connection.scalar(last.order_by(of.sequence.desc()).limit(1))
+        named = (of.id, of.kind, of.champion_after, of.created_at, of.asked_because)
+        last = select(*named).where(of.model == model, of.lane == lane)
+        return connection.execute(last.order_by(of.sequence.desc()).limit(1)).one_or_none()
 
 
 def models(url: str) -> list[str]:
@@ -307,23 +322,40 @@ def lanes(url: str, model: str) -> list[str]:
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
 
 
-def guards(url: str) -> list[str]:
-    """What is wrong with the guards that keep the table append-only, a sentence each; empty where they hold."""
+def used_elsewhere(url: str, model: str, lane: str) -> tuple[set[int], set[str]]:
+    """The versions and MLflow runs that the decisions of a model's other lanes name."""
     with reachable(), engine(url).connect() as connection:
-        found = {row.tgname: row for row in connection.execute(text(_TRIGGERS))}
-        allowed = list(connection.scalars(text(_ALLOWED)))
-        role = connection.scalar(text("SELECT current_user"))
-    weak = (f"The trigger {name} {fault}" for name in GUARDS if (fault := _weakness(name, found.get(name))))
-    return [*weak, *(f"The role {role} has the right to {verb} rows of titleholder.decisions" for verb in allowed)]
+        of = _table(connection).c
+        named = (of.challenger_version, of.champion_before, of.champion_after, of.training_run_id, of.mlflow_run_id)
+        rows = connection.execute(select(*named).where(of.model == model, of.lane != lane).distinct()).all()
+    versions = {version for row in rows for version in row[:3] if version is not None}
+    return versions, {run for row in rows for run in row[3:] if run}
 
 
-def _weakness(name: str, trigger: Row[Any] | None) -> str:
+def guards(url: str) -> list[str]:
+    """What is wrong with the guards that keep the tables append-only, a sentence each; empty where they hold."""
+    with reachable(), engine(url).connect() as connection:
+        return [fault for table in TABLES for fault in _weak_guards(connection, table)]
+
+
+def _weak_guards(connection: Connection, table: str) -> Iterator[str]:
+    named = {"table": f"titleholder.{table}"}
+    found = {row.tgname: row for row in connection.execute(text(_TRIGGERS), named)}
+    role = connection.scalar(text("SELECT current_user"))
+    for name, made in GUARDS.items():
+        if fault := _weakness(made.replace("decisions", table), found.get(name)):
+            yield f"The trigger {name} on titleholder.{table} {fault}"
+    for verb in connection.scalars(text(_ALLOWED), named):
+        yield f"The role {role} has the right to {verb} rows of titleholder.{table}"
+
+
+def _weakness(made: str, trigger: Row[Any] | None) -> str:
     if trigger is None:
-        return "on titleholder.decisions is gone"
+        return "is gone"
     if trigger.enabled not in ("O", "A"):
-        return "on titleholder.decisions is switched off"
-    as_made = trigger.made == GUARDS[name] and " ".join(trigger.does.split()) == REFUSAL
-    return "" if as_made else "on titleholder.decisions is not the one that the migration made"
+        return "is switched off"
+    as_made = trigger.made == made and " ".join(trigger.does.split()) == REFUSAL
+    return "" if as_made else "is not the one that the migration made"
 
 
 def _as_stored(connection: Connection) -> Select[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,18 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from titleholder.registry import urls
-from titleholder.registry.names import ALIAS, KEY
+from titleholder.registry.names import ALIAS, KEY, LANE
 from titleholder.registry.server import ABSENT, Server
 from titleholder.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+NOTE = (
+    "Made by Titleholder. All lanes of decisions share one row of version numbers: those of the lane live have the tag "
+    f"`{LANE}` = `live`, all others are trials. The version in use has the alias `{ALIAS}`."
+)
+"""The description of a registered model, where people choose a version."""
 
 
 class Models:
@@ -47,14 +53,15 @@ class Models:
             )
             if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
                 return f"models:/{ready[0].model_id}"
+            types = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(
                     pipeline,
                     name=name,
                     serialization_format="skops",
-                    skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)),
+                    skops_trusted_types=types,
                     signature=signature(spec),
-                    pip_requirements=requirements(estimator),
+                    pip_requirements=requirements(estimator, *types),
                     pyfunc_predict_fn="predict_proba" if spec.task == "classification" else "predict",
                 )
             return f"models:/{info.model_id}"
@@ -87,7 +94,7 @@ class Models:
 
     def _registered_model(self, model: str) -> None:
         try:
-            self._client.create_registered_model(model)
+            self._client.create_registered_model(model, description=NOTE)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -136,6 +143,21 @@ class Models:
                 found, token = [*found, *page], page.token or None
         return found
 
+    def delete_lane(self, model: str, lane: str, keep: Collection[int]) -> tuple[int, tuple[int, ...]]:
+        """Delete the versions of a lane; returns how many, and which stay: those to keep, and those with an alias."""
+        kept, deleted = [], 0
+        for found in self.tagged(LANE):
+            if found.name != model or found.tags[LANE] != lane:
+                continue
+            with self._server.reachable():
+                version = self._client.get_model_version(model, found.version)  # a search leaves aliases out
+                if int(version.version) in keep or version.aliases:
+                    kept.append(int(version.version))
+                    continue
+                self._client.delete_model_version(model, version.version)
+                deleted += 1
+        return deleted, tuple(sorted(kept))
+
     def tags(self, model: str, version: int) -> dict[str, str]:
         """A version's tags."""
         with self._server.reachable():
@@ -164,6 +186,11 @@ class Models:
         with self._server.reachable():
             self._client.set_registered_model_alias(model, ALIAS, str(version))
 
+    def remove_champion(self, model: str) -> None:
+        """Take the alias away."""
+        with self._server.reachable():
+            self._client.delete_registered_model_alias(model, ALIAS)
+
     def url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
         return urls.version(self._server.uri, model, version)
@@ -181,10 +208,13 @@ def signature(spec: ModelSpec) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
 
 
-def requirements(estimator: str) -> list[str]:
-    """What a consumer must install to load the model: exactly what it was trained with."""
+def requirements(*classes: str) -> list[str]:
+    """What a consumer must install to load a model of these classes: exactly what it was trained with.
+
+    A package that was not installed, such as a module in `include/`, has no version and is left out.
+    """
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    package = estimator.partition(".")[0]
-    if package != "sklearn" and package not in sys.stdlib_module_names:  # the look-up reads every distribution's files
-        names += [d for d in importlib.metadata.packages_distributions().get(package, []) if d not in names]
+    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *sys.stdlib_module_names}
+    known = importlib.metadata.packages_distributions() if packages else {}  # it reads every distribution's files
+    names += sorted(name for package in packages for name in known.get(package, []))
     return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]

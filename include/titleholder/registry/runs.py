@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY
+from titleholder.registry.names import DECISION, KEY, LANE
 from titleholder.registry.server import Server
 
 if TYPE_CHECKING:
@@ -100,10 +100,34 @@ class Runs:
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
 
+    def delete_lane(self, model: str, lane: str, keep: Collection[str]) -> int:
+        """Delete the runs of a lane and the models logged by them, but for those to keep; returns how many runs."""
+        with self._server.reachable():
+            experiment = self._experiment(model)
+            gone = [run.info.run_id for run in self._of_lane(experiment, lane) if run.info.run_id not in keep]
+            for run_id in gone:
+                only = f"source_run_id = '{run_id}'"
+                for logged in self._client.search_logged_models([experiment], filter_string=only):
+                    self._client.delete_logged_model(logged.model_id)
+                self._client.delete_run(run_id)
+        return len(gone)
+
+    def _of_lane(self, experiment: str, lane: str) -> list[Run]:
+        found: list[Run] = []
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs([experiment], f"tags.`{LANE}` = '{lane}'", page_token=token or None)
+            found, token = [*found, *page], page.token or None
+        return found
+
     def tags(self, run_id: str) -> dict[str, str]:
         """A run's tags."""
         with self._server.reachable():
             return dict(self._client.get_run(run_id).data.tags)
+
+    def parent(self, run_id: str) -> str:
+        """The run that a run is nested in; empty where it is in none."""
+        return self.tags(run_id).get(MLFLOW_PARENT_RUN_ID, "")
 
     def annotate(
         self,

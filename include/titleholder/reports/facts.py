@@ -23,7 +23,9 @@ class Facts(BaseModel):
     became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
     the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
-    challenger was judged by its twin, see `refit_note`.
+    challenger was judged by its twin, see `refit_note`. `short_history` says so where the training window begins long
+    before the first row. `known_after` maps the features that are known later than the event to how long after it;
+    `scoring_delay` is the longest.
 
     >>> facts = Facts.model_construct(kind="proposed promote")
     >>> facts.proposed, facts.action
@@ -47,6 +49,9 @@ class Facts(BaseModel):
     challenger_version: int
     recalled: int | None = None
     refitted: bool = False
+    known_after: dict[str, str] = {}
+    scoring_delay: str = ""
+    short_history: str = ""
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -74,6 +79,14 @@ class Facts(BaseModel):
             f"is of its twin, the same pipeline and parameters fitted on rows before {self.spans.holdout_start}; those "
             "of a refitted champion are of the champion's twin."
         )
+
+    @property
+    def delay_note(self) -> str:
+        """How long scoring must wait after an event, and for which features; empty where all are known then."""
+        if not self.known_after:
+            return ""
+        late = ", ".join(f"{name} ({delay})" for name, delay in self.known_after.items())
+        return f"Scoring must wait {self.scoring_delay} after the event: some features are known later: {late}."
 
     def documentation(self, code: str) -> str:
         """The address of the section about a check in the documentation."""

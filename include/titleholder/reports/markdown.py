@@ -67,8 +67,7 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"Expected gain in use of version {recall.version}, of {recall.as_of}, over the champion: "
             f"{signed(recall.gain)}{f'; not fit for use now ({unfit})' if unfit else ''}."
         )
-    if facts.refit_note:
-        yield text(facts.refit_note)
+    yield from (text(note) for note in (facts.delay_note, facts.refit_note, facts.short_history) if note)
     asked = f" {facts.asked_because}." if facts.asked_because else ""
     yield text(f"Model of {facts.owner}; run by {facts.actor}.{asked}")
 
@@ -111,7 +110,8 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
         ]
         for s in looks
     )
-    yield from _table(["as of", "cohorts", "events", "gain", "interval"], rows)
+    events = "events" if METRICS[verdict.metric].task == "classification" else "rows"
+    yield from _table(["as of", "cohorts", events, "gain", "interval"], rows)
 
 
 def _metrics(verdict: Verdict) -> Iterator[str]:

@@ -31,10 +31,20 @@ def settings(judgement: Judgement) -> list[tuple[str, str]]:
 
 
 def check_settings(judgement: Judgement) -> list[CheckSettings]:
-    """Every check that has thresholds, in the order of the spec."""
+    """Every check that has thresholds, in the order of the spec; a default that depends on the metric as it is."""
+    by_metric = {
+        "benchmark": {"tolerance": judgement.benchmark_tolerance},
+        "segments": {"tolerance": judgement.segment_tolerance},
+        "missing_inputs": {"loss": judgement.missing_loss},
+    }
     rules = [(key, getattr(judgement.checks, key)) for key in type(judgement.checks).model_fields]
     return [
-        CheckSettings(key, rule.severity, _text(rule.model_dump(mode="json", exclude={"severity"})), _meaning(rule))
+        CheckSettings(
+            key,
+            rule.severity,
+            _text(rule.model_dump(mode="json", exclude={"severity"}) | by_metric.get(key, {})),
+            _meaning(rule),
+        )
         for key, rule in rules
     ]
 

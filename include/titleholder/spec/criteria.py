@@ -149,6 +149,12 @@ class Judgement(StrictModel):
         return METRICS[self.metric].tolerated_loss / 10 if given is None else given
 
     @property
+    def segment_tolerance(self) -> float:
+        """What a challenger may lose in a segment, in the unit of `tolerance`."""
+        given = self.checks.segments.tolerance
+        return METRICS[self.metric].tolerated_loss * 2 if given is None else given
+
+    @property
     def missing_loss(self) -> float:
         """What a challenger may lose where one feature is missing, in the unit of `tolerance`."""
         given = self.checks.missing_inputs.loss
@@ -158,6 +164,11 @@ class Judgement(StrictModel):
     def tolerance(self) -> float:
         """The tolerated loss (rules `record`, `fresh`): in the metric's unit, or a share (see `METRICS`)."""
         return METRICS[self.metric].tolerated_loss if self.tolerated_loss is None else self.tolerated_loss
+
+    @property
+    def predicted_quantile(self) -> float | None:
+        """The quantile that a model predicts; None where the deciding metric judges a mean or a probability."""
+        return self.quantile if self.metric == "pinball" else None
 
     @property
     def greater_is_better(self) -> bool:

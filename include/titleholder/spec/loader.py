@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from titleholder.errors import SpecError, UsageError
-from titleholder.spec import messages
+from titleholder.spec import class_source, messages, repairs
 from titleholder.spec.messages import Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
-from titleholder.spec.sql import PARAMETERS
+from titleholder.spec.types import CLASS_PATH
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
 """Where a clone of the repository keeps its models: `include/models`."""
+SUFFIXES = (".yaml", ".yml")
+"""What the name of a spec's file ends in, in any case. `churn.yaml.txt` only contains one: it is named, not read."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Specs:
     errors: Mapping[str, SpecError] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     """Every model of the folder, read or not: the suggestions for a mistyped name."""
+    not_read: tuple[Path, ...] = ()
+    """Files that look like specs by their names and are none, such as `churn.yaml.txt`."""
 
     def __getitem__(self, name: str) -> ModelSpec:
         if name in self.models:
@@ -67,23 +70,48 @@ def models_folder(folder: Path | None = None) -> Path:
     raise UsageError("no folder of models: set TITLEHOLDER_MODELS to the one with your .yaml and .sql files")
 
 
+def spec_files(folder: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """The files of specs in a folder and those below it, by model; and files that only look like one by their names.
+
+    Hidden files and folders are left out: a mounted ConfigMap keeps its copies there. A model of two files is an error
+    of the folder, which `load_specs` reports.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    others = []
+    for path in sorted(folder.rglob("*.[yY]*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
+            continue
+        if path.suffix.lower() in SUFFIXES:
+            found[path.stem].append(path)
+        elif any(f"{suffix}." in path.name.lower() for suffix in SUFFIXES):
+            others.append(path)
+    return dict(sorted(found.items())), others
+
+
 def load_specs(folder: Path | None = None, only: str | None = None) -> Specs:
-    """Read every `*.yaml` of the folder (or just `only`'s). One broken file leaves the others working.
+    """Read every spec in the folder and below it (or just `only`'s). One broken file leaves the others working.
 
     Raises:
         UsageError: when there is no folder; see `models_folder`.
     """
     models: dict[str, ModelSpec] = {}
     errors: dict[str, SpecError] = {}
-    paths = sorted(models_folder(folder).glob("*.yaml"))
-    for path in paths:
-        if only and path.stem != only:
+    found, others = spec_files(root := models_folder(folder))
+    for name, paths in found.items():
+        if only and name != only:
             continue
         try:
-            models[path.stem] = load_spec(path)
+            models[name] = load_spec(_only_file(name, paths, root))
         except SpecError as error:
-            errors[path.stem] = error
-    return Specs(models, errors, tuple(path.stem for path in paths))
+            errors[name] = error
+    return Specs(models, errors, tuple(found), tuple(others))
+
+
+def _only_file(name: str, paths: list[Path], root: Path) -> Path:
+    if len(paths) == 1:
+        return paths[0]
+    listed = " and ".join(str(path.relative_to(root)) for path in paths)
+    raise SpecError(f"{name}: {len(paths)} files have this model's name: {listed}. Rename or delete all but one")
 
 
 def require_known(model: str) -> None:
@@ -101,29 +129,44 @@ def load_spec(path: Path) -> ModelSpec:
     """
     text = _read(path, "spec")
     data, lines = _parse(path, text)
-    if "sql" in data:
-        raise SpecError(f"{path.name}: sql: write the query into a file of its own and name it under source.query")
     sql, fault = _query(path.parent, data.get("source"))
     faults = [f"{messages.place(('source', 'query'), lines)}source.query: {fault}"] if fault else []
-    try:
-        spec = ModelSpec.model_validate_json(json.dumps({**data, "sql": sql}, default=str))
-    except ValidationError as error:
-        faults += messages.faults(error, lines)
-    if faults:
+    if "sql" in data:
+        faults.append(
+            f"{messages.place(('sql',), lines)}sql: write the query into a file and name it under source.query"
+        )
+    spec, found = repairs.validate({**data, "sql": sql}, lines)
+    faults += [*found, *_estimator_faults(data, lines)]
+    if (name := data.get("name")) != path.stem and isinstance(name, str):
+        faults.append(f"{messages.place(('name',), lines)}name: {name!r} must equal the file's name, {path.stem!r}")
+    if faults or spec is None:
         raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
-    if spec.name != path.stem:
-        raise SpecError(f"{path.name}: name: {spec.name!r} must equal the file's name, {path.stem!r}")
     return spec
+
+
+def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
+    """What the sources of the candidates' classes say against them; the validation of the spec reports other faults."""
+    training = data.get("training")
+    candidates = training.get("candidates") if isinstance(training, dict) else None
+    for name, candidate in candidates.items() if isinstance(candidates, dict) else ():
+        path = candidate.get("estimator") if isinstance(candidate, dict) else None
+        if isinstance(path, str) and CLASS_PATH.fullmatch(path):
+            given = [
+                key for part in ("params", "search") if isinstance(candidate.get(part), dict) for key in candidate[part]
+            ]
+            key = ("training", "candidates", str(name), "estimator")
+            where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
+            yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:
     """The query's text, and what is wrong with its file; then the text is a stand-in that passes validation."""
-    stand_in = " ".join(f":{name}" for name in PARAMETERS)
+    stand_in = repairs.SQL
     name = source.get("query") if isinstance(source, dict) else None
     if not isinstance(name, str) or not QUERY_FILE.fullmatch(name):
         return stand_in, ""  # the validation of the spec reports it
     try:
-        return (folder / name).read_text(encoding="utf-8"), ""
+        return (folder / name).read_text(encoding="utf-8-sig"), ""
     except FileNotFoundError:
         present = ", ".join(sorted(p.name for p in folder.glob("*.sql"))) or "none"
         return stand_in, f"no file {name!r} beside the spec; there are: {present}"
@@ -133,7 +176,7 @@ def _query(folder: Path, source: Any) -> tuple[str, str]:
 
 def _read(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SpecError(f"{path.name}: the {what} cannot be read: {reason}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,9 +20,23 @@ _UNION_LABELS = {
 }  # fmt: skip
 
 
-def faults(error: ValidationError, lines: Lines) -> list[str]:
-    """One sentence for each key that is wrong."""
-    return [_sentence(detail, lines) for detail in _one_per_key(error.errors())]
+class Fault(NamedTuple):
+    """A key that is wrong, the sentence about it, and whether the key itself is unknown."""
+
+    path: KeyPath
+    sentence: str
+    unknown: bool
+
+
+def faults(error: ValidationError, lines: Lines) -> list[Fault]:
+    """One for each key that is wrong."""
+    return [_fault(each, lines) for detail in _one_per_key(error.errors()) for each in _split(detail)]
+
+
+def _split(detail: ErrorDetails) -> list[ErrorDetails]:
+    """A rule of the whole spec names all that breaks it, one fault a line."""
+    messages = detail["msg"].split("\n") if detail["type"] == "value_error" else [detail["msg"]]
+    return [ErrorDetails(**{**detail, "msg": message}) for message in messages]
 
 
 def place(path: KeyPath, lines: Lines) -> str:
@@ -49,7 +63,7 @@ def _path(loc: tuple[int | str, ...]) -> KeyPath:
     )
 
 
-def _sentence(detail: ErrorDetails, lines: Lines) -> str:
+def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
     path, message = _path(detail["loc"]), detail["msg"].removeprefix("Value error, ")
     if path == ("sql",):
         path = ("source", "query")
@@ -59,12 +73,12 @@ def _sentence(detail: ErrorDetails, lines: Lines) -> str:
     where = place(path, lines)
     key = ".".join(path) or "spec"
     if detail["type"] == "extra_forbidden":
-        return f"{where}{key}: unknown key{_choices(path)}"
+        return Fault(path, f"{where}{key}: unknown key{_choices(path)}", unknown=True)
     if detail["type"] == "missing":
-        return f"{where}{key}: required, but not given"
+        return Fault(path, f"{where}{key}: required, but not given", unknown=False)
     value = detail["input"]
     shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {value!r})"
-    return f"{where}{key}: {message}{shown}"
+    return Fault(path, f"{where}{key}: {message}{shown}", unknown=False)
 
 
 def _choices(path: KeyPath) -> str:

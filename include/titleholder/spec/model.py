@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime, time
 from typing import Any, Self
 
 from pydantic import field_validator, model_validator
@@ -81,30 +82,53 @@ class ModelSpec(StrictModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
+        if faults := [*self._wrong_metrics(), *self._wrong_candidates(), *self._wrong_names()]:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _wrong_metrics(self) -> Iterator[str]:
         judgement, valid = self.judgement, self.judgement.metrics(self.task)
         floors = [("judgement.floors", name) for name in judgement.floors]
-        for key, name in [
-            ("judgement.metric", judgement.metric), *floors, ("training.search.metric", self.search_metric)
-        ]:  # fmt: skip
+        search = [("training.search.metric", self.training.search.metric)] if self.training.search.metric else []
+        for key, name in [("judgement.metric", judgement.metric), *floors, *search]:
             if name not in valid:
                 missing = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
                 why = f"needs judgement.{missing}" if missing else f"is no {self.task} metric"
-                raise ValueError(f"{key}: {name!r} {why}; valid: {', '.join(valid)}")
+                yield f"{key}: {name!r} {why}; valid: {', '.join(valid)}"
+        if judgement.predicted_quantile is not None and self.search_metric != judgement.metric:
+            yield (
+                f"training.search.metric: {self.search_metric!r} would search for something else than the quantile "
+                f"{judgement.predicted_quantile:g} that {judgement.metric} judges; leave it out"
+            )
+
+    def _wrong_candidates(self) -> Iterator[str]:
+        quantile = self.judgement.predicted_quantile
         for name, candidate in self.training.candidates.items():
             if unknown := sorted({*candidate.increasing, *candidate.decreasing} - set(self.columns.numeric)):
-                raise ValueError(
+                yield (
                     f"training.candidates.{name}: increasing and decreasing name numeric columns, "
                     f"not {', '.join(unknown)}; valid: {', '.join(self.columns.numeric) or 'none'}"
                 )
+            if quantile is not None and (fault := candidate.contradiction(quantile)):
+                yield f"training.candidates.{name}: {fault}"
+
+    def _wrong_names(self) -> Iterator[str]:
         known = self.judgement.checks.plausible.acknowledged.features
         if unknown := sorted(set(known) - set(self.columns.features)):
-            raise ValueError(
+            yield (
                 f"judgement.checks.plausible.acknowledged.features: {', '.join(unknown)} is no feature; "
                 f"valid: {', '.join(self.columns.features)}"
             )
+        maturity = self.windows.label_maturity
+        start = datetime.combine(self.start_date, time())
+        for name, delay in self.columns.known_after.items():
+            if start + delay > start + maturity:
+                yield (
+                    f"columns.known_after.{name}: {delay} is longer than windows.label_maturity, {maturity}: "
+                    "the outcome would be known before the feature"
+                )
         if self.end_date and self.end_date <= self.start_date:
-            raise ValueError(f"end_date: {self.end_date} is not after start_date {self.start_date}")
-        return self
+            yield f"end_date: {self.end_date} is not after start_date {self.start_date}"
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> Self:

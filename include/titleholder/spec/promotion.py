@@ -43,6 +43,8 @@ class Promotion(StrictModel):
     """
 
     approval: Literal["automatic"] | Approval = "automatic"
+    rollback_approval: Literal["automatic"] | Approval = "automatic"
+    """Who must approve a rollback before it takes place; it can only be requested in Airflow then."""
     cooldown: Duration | None = None
     """How long after a change of champion no other version may take over, by as-of dates."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.types import Column, Duration, Name, StrictModel
+from titleholder.spec.types import Column, Duration, ElapsedTime, Name, StrictModel
 
-LONGEST = 63
-"""The length of a name in PostgreSQL."""
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 
 
@@ -24,18 +23,26 @@ class TableHistory(StrictModel):
     """
 
     known_at: Annotated[str, Field(min_length=1)]
-    """The column of the time when a row became known; with `changes`, any SQL expression over the row."""
+    """The column of the time when a row became known, or an SQL expression over the row."""
+    available_at: Annotated[str, Field(min_length=1)] | None = None
+    """Where rows are recorded late: the time from which what they say could be used, also as an expression."""
     until: Column | None = None
     """Where a row is a version: the column of the time when a newer version took its place."""
     changes: tuple[Column, ...] = ()
     """Where rows are overwritten in place: the columns that are overwritten once the fact is known."""
+    on_trust: tuple[Column, ...] = ()
+    """Where rows are overwritten in place: columns that the query uses and that are known never to be overwritten."""
 
     @model_validator(mode="after")
     def _versions_or_changes(self) -> Self:
         if self.until and self.changes:
             raise ValueError("until is for rows that are versions, changes for rows overwritten in place: give one")
-        if not self.changes and len(self.known_at) > LONGEST:
-            raise ValueError(f"known_at is a column's name (at most {LONGEST} characters); an expression needs changes")
+        if self.available_at and self.changes:
+            raise ValueError("available_at is for whole rows that are recorded late; with changes, leave it out")
+        if self.on_trust and not self.changes:
+            raise ValueError("on_trust is for rows overwritten in place, which need changes; leave it out")
+        if both := sorted(set(self.on_trust) & set(self.changes)):
+            raise ValueError(f"columns in both on_trust and changes: {', '.join(both)}; a column is overwritten or not")
         return self
 
 
@@ -73,6 +80,10 @@ class Columns(StrictModel):
     event_time: Column
     known_at: Column | None = None
     target: Column
+    outcome_at: Column | None = None
+    """When the outcome happened, null where there was none: a later one than the label maturity is refused."""
+    target_corrected: bool = False
+    """Whether outcomes are corrected after the label maturity: then the leak test counts such labels, and goes on."""
     weight: Column | None = None
     cluster: Column | None = None
     accepted: Column | None = None
@@ -81,6 +92,13 @@ class Columns(StrictModel):
     categorical: tuple[Column, ...] = ()
     segments: tuple[Column, ...] = ()
     protected: tuple[Column, ...] = ()
+    known_after: dict[Column, ElapsedTime] = Field(default={})
+    """Features that are known later than the event on purpose, and how long after it."""
+
+    @property
+    def scoring_delay(self) -> timedelta:
+        """How long after an event scoring must wait, until every feature is known."""
+        return max(self.known_after.values(), default=timedelta(0))
 
     @property
     def features(self) -> list[str]:
@@ -95,19 +113,22 @@ class Columns(StrictModel):
     @property
     def all(self) -> list[str]:
         """Every column that the query must return, each once."""
-        keys = [self.entity, self.event_time, self.known_at, self.target, self.weight, self.cluster, self.accepted]
+        keys = [self.entity, self.event_time, self.known_at, self.target, self.outcome_at, self.weight, self.cluster]
+        keys.append(self.accepted)
         return list(dict.fromkeys([*filter(None, keys), *self.features, *self.segments, *self.protected]))
 
     @model_validator(mode="after")
     def _one_role_each(self) -> Self:
         if not self.features:
             raise ValueError("name at least one feature under numeric or categorical")
-        keys = [c for c in (self.entity, self.event_time, self.known_at, self.target, self.weight, self.accepted) if c]
-        roles = [*keys, *self.numeric, *self.categorical]
+        keys = [self.entity, self.event_time, self.known_at, self.target, self.outcome_at, self.weight, self.accepted]
+        roles = [*filter(None, keys), *self.numeric, *self.categorical]
         if twice := sorted({c for c in roles if roles.count(c) > 1}):
             raise ValueError(f"columns with two roles: {', '.join(twice)}")
         if leaked := sorted(set(self.protected) & set(self.features)):
             raise ValueError(f"protected columns are never trained on, yet also features: {', '.join(leaked)}")
+        if unknown := sorted(set(self.known_after) - set(self.features)):
+            raise ValueError(f"known_after names features, not {', '.join(unknown)}; valid: {', '.join(self.features)}")
         return self
 
 

@@ -26,6 +26,11 @@ def parameters(sql: str) -> list[str]:
     return list(dict.fromkeys(m["name"] for m in _TOKEN.finditer(sql) if m["name"]))
 
 
+def without_comments(sql: str) -> str:
+    """`sql` without its comments."""
+    return _TOKEN.sub(lambda m: " " if m[0].startswith(("--", "/*")) else m[0], sql)
+
+
 def setting(name: str) -> str:
     """The name of the transaction setting that holds a parameter's value."""
     return f"titleholder.{name}"
@@ -53,10 +58,46 @@ def ordered(sql: str, event_time: str, entity: str) -> str:
     return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract ORDER BY {quoted(event_time)}, {quoted(entity)}"  # noqa: S608  (values are bound)
 
 
-def by_day(sql: str, event_time: str, where: str | None = None) -> str:
-    """A query for the number of rows of `sql` by the day of their event; of those only whose column `where` is true."""
-    day, some = f"date_trunc('day', {quoted(event_time)}::timestamptz)", f"WHERE {quoted(where)} " if where else ""
-    return f"SELECT {day} AS day, count(*) AS events FROM (\n{from_settings(sql)}\n) AS extract {some}GROUP BY 1"  # noqa: S608  (values are bound)
+def columns_of(sql: str) -> str:
+    """A query for no row of `sql`, but with its columns."""
+    return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract LIMIT 0"  # noqa: S608  (values are bound)
+
+
+def line_of(position: int, statement: str, sql: str) -> int | None:
+    """The line of `sql`, from 1, of a character of a statement around it, from 1; None where it lies outside of `sql`.
+
+    >>> sql = "\\nselect nothing\\nfrom t where d < :as_of"
+    >>> statement = ordered(sql, "d", "id")
+    >>> line_of(statement.index("from t") + 1, statement, sql), line_of(len(statement), statement, sql)
+    (3, None)
+    """
+    body = from_settings(sql)
+    within = position - 1 - statement.find(body)
+    if body not in statement or not 0 <= within < len(body):
+        return None
+    blank = sql[: len(sql) - len(sql.lstrip())].count("\n")
+    return blank + body[:within].count("\n") + 1
+
+
+def quoted_line(line: int | None, sql: str) -> str:
+    """`, line 3 (...)` with the text of that line of `sql`; empty for None.
+
+    >>> quoted_line(2, "select a\\n  from t")
+    ', line 2 (`from t`)'
+    """
+    return f", line {line} (`{sql.splitlines()[line - 1].strip()}`)" if line else ""
+
+
+def by_day(sql: str, event_time: str, outcome: str, number: str, where: str | None = None) -> str:
+    """A query for the number of rows of `sql` by the day of their event, with their lowest and highest outcome.
+
+    Outcomes are cast to the type `number`: PostgreSQL has no lowest of true and false. With `where`, only the rows in
+    which that column is true.
+    """
+    day, value = f"date_trunc('day', {quoted(event_time)}::timestamptz)", f"{quoted(outcome)}::{number}"
+    counts = f"count(*) AS rows, min({value}) AS lowest, max({value}) AS highest"
+    some = f"WHERE {quoted(where)} " if where else ""
+    return f"SELECT {day} AS day, {counts} FROM (\n{from_settings(sql)}\n) AS extract {some}GROUP BY 1"  # noqa: S608  (values are bound)
 
 
 def quoted(identifier: str) -> str:

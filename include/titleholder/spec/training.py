@@ -33,6 +33,12 @@ Choice = str | int | float | bool | None
 Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 
 
+LOSSES = ("loss", "objective")
+"""What estimators call the loss that they minimise: scikit-learn; LightGBM and XGBoost."""
+QUANTILE_LOSSES = ("quantile", "reg:quantileerror")
+MEDIAN_LOSSES = ("absolute_error", "regression_l1", "l1", "mae", "mean_absolute_error", "reg:absoluteerror")
+
+
 class Candidate(StrictModel):
     """One way to train a model: any importable class that follows scikit-learn's estimator interface.
 
@@ -62,6 +68,26 @@ class Candidate(StrictModel):
         if both := sorted(set(self.increasing) & set(self.decreasing)):
             raise ValueError(f"both increasing and decreasing: {', '.join(both)}")
         return self
+
+    def contradiction(self, quantile: float) -> str:
+        """Why this candidate does not learn that quantile, by its own parameters; empty where they do not say so.
+
+        >>> Candidate(estimator="lightgbm.LGBMRegressor", params={"objective": "l2"}).contradiction(0.9)
+        'objective: l2 learns something else than judgement.quantile 0.9; leave it out'
+        """
+        for key in (key for key in LOSSES if key in {*self.params, *self.search}):
+            loss = self.params.get(key)
+            if key in self.search:
+                return f"{key}: is searched, but judgement.quantile needs the loss of a quantile; leave it out"
+            if loss not in QUANTILE_LOSSES and not (quantile == 0.5 and loss in MEDIAN_LOSSES):
+                return f"{key}: {loss} learns something else than judgement.quantile {quantile:g}; leave it out"
+        of_loss = any(self.params.get(key) in QUANTILE_LOSSES for key in LOSSES)
+        for key in ("quantile", "quantile_alpha", *(["alpha"] if of_loss and "quantile" not in self.params else [])):
+            if key in self.search:
+                return f"{key}: is searched, but judgement.quantile says {quantile:g}; leave it out"
+            if (own := self.params.get(key, quantile)) != quantile:
+                return f"{key}: {own} contradicts judgement.quantile {quantile:g}; leave it out"
+        return ""
 
 
 class Search(StrictModel):

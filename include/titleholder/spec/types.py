@@ -13,8 +13,10 @@ from pydantic_core import CoreSchema, core_schema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-LIVE, BACKTEST = "live", "backtest"
-"""The lane whose champion the registry's alias follows, and the lane of backfills."""
+LIVE, BACKTEST, WHAT_IF = "live", "backtest", "what-if"
+"""The lane whose champion the registry's alias follows, that of backfills, that of runs with a chosen as-of date."""
+UNJUDGED = ("rollback", "withdraw")
+"""Kinds of decision that people make: nothing was trained or judged. `withdraw` leaves a model without a champion."""
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
 """The name of an independent line of decisions."""
@@ -23,7 +25,8 @@ Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]
 """An e-mail address."""
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
 """The name of an Airflow asset, as in `Asset("loans_loaded")`."""
-ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+CLASS_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+ClassPath = Annotated[str, StringConstraints(pattern=CLASS_PATH.pattern)]
 
 
 class StrictModel(BaseModel):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from croniter import croniter
 from dateutil.relativedelta import relativedelta
@@ -16,6 +13,8 @@ from titleholder.spec.model import ModelSpec
 
 BEGINNING = date(1900, 1, 1)
 """The start of the training window with `train: all`."""
+SHORT = 0.1
+"""The share of the training window without any row from which on the history is called short."""
 
 
 def midnight(day: date) -> datetime:
@@ -36,6 +35,8 @@ class Intervals(BaseModel):
     train_start: date
     holdout_start: date
     matured: date
+    rows_begin: date | None = None
+    """The day of the first row to train on, where a tenth of the training window or more lies before it."""
 
 
 def intervals(spec: ModelSpec, as_of: date) -> Intervals:
@@ -64,72 +65,26 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
     return Intervals(train_start=train_start, holdout_start=holdout_start, matured=matured)
 
 
-def first_as_of(spec: ModelSpec, events: Callable[[date], Mapping[date, int]], latest: date) -> date | None:
-    """The first as-of date, `latest` at most, that leaves enough events to train on; None without one.
-
-    Enough are `training.minimum_rows`, which can be cut into folds. `events(day)` returns the number of events known
-    on that day, by the day on which they happened. It is called for few days: first for `latest`, because what is not
-    known now was not known before; then from the first possible day in growing steps, and back by bisection.
-    """
-    day = _EventCounts(spec, events(latest)).first_enough(latest)
-    if day is None:
-        return None
-    refused, step, longest = day, 1, _longest_step(spec, latest)
-    while not _EventCounts(spec, events(day)).enough(day):
-        if day >= latest:
-            return None
-        refused, day, step = day, min(day + timedelta(days=step), latest), min(2 * step, longest)
-    while (day - refused).days > 1:
-        middle = refused + (day - refused) // 2
-        refused, day = (refused, middle) if _EventCounts(spec, events(middle)).enough(middle) else (middle, day)
-    return day
+def with_rows_begin(spans: Intervals, first: date) -> Intervals:
+    """`spans`, and the day of the first row to train on where much of the training window lies before it."""
+    short = spans.train_start > BEGINNING and (first - spans.train_start) >= SHORT * (
+        spans.holdout_start - spans.train_start
+    )
+    return spans.model_copy(update={"rows_begin": first}) if short else spans
 
 
-def last_as_of(spec: ModelSpec, events: Mapping[date, int], latest: date) -> date | None:
-    """The last as-of date, `latest` at most, that leaves enough of these events; None if no day does."""
-    counts, first = _EventCounts(spec, events), min(events, default=latest)
-    days = (latest - timedelta(days=n) for n in range((latest - first).days))
-    return next((day for day in days if counts.enough(day)), None)
-
-
-class _EventCounts:
-    """Numbers of events by day, and whether they are enough to train on."""
-
-    def __init__(self, spec: ModelSpec, events: Mapping[date, int]) -> None:
-        self._spec, self._days = spec, sorted(events)
-        self._cumulative = [0, *itertools.accumulate(events[day] for day in self._days)]
-
-    def enough(self, as_of: date) -> bool:
-        """Whether the training window at `as_of` has enough events."""
-        try:
-            windows = intervals(self._spec, as_of)
-        except UsageError:
-            return False
-        first, end = (bisect.bisect_left(self._days, day) for day in (windows.train_start, windows.holdout_start))
-        n = self._cumulative[end] - self._cumulative[first]
-        return n >= self._spec.training.minimum_rows and self._divisible(first, n)
-
-    def _divisible(self, first: int, n: int) -> bool:
-        """Whether they can be cut at days into as many parts as the folds of the search need."""
-        folds = self._spec.training.search.folds
-        offsets = (self._cumulative[first] + n * k // (folds + 1) for k in range(1, folds + 1))
-        cuts = {bisect.bisect_right(self._cumulative, offset) - 1 for offset in offsets}
-        return len(cuts) == folds and first not in cuts
-
-    def first_enough(self, latest: date) -> date | None:
-        """The first as-of date, `latest` at most, with enough events."""
-        at_least = bisect.bisect_left(self._cumulative, self._spec.training.minimum_rows)  # for any window
-        if at_least >= len(self._cumulative):
-            return None
-        reached = self._days[at_least - 1]
-        days = (reached + timedelta(days=n) for n in range(1, (latest - reached).days + 1))
-        return next((day for day in days if self.enough(day)), None)
-
-
-def _longest_step(spec: ModelSpec, latest: date) -> int:
-    """In days: half the training window, so that no time with enough events is skipped."""
-    windows = intervals(spec, latest)
-    return max(1, (windows.holdout_start - windows.train_start).days // 2)
+def short_history(spec: ModelSpec, spans: Intervals) -> str:
+    """A sentence that says how much of the training window has rows, where much of it has none; else empty."""
+    if spans.rows_begin is None:
+        return ""
+    there = relativedelta(spans.holdout_start, spans.rows_begin)
+    months = 12 * there.years + there.months
+    days = (spans.holdout_start - spans.rows_begin).days
+    length = f"{months} months" if months > 1 else f"{days} day{'s' if days > 1 else ''}"
+    return (
+        f"The history is shorter than the training window: windows.train is {spec.windows.train}, the rows begin on "
+        f"{spans.rows_begin}: {length} are there."
+    )
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:

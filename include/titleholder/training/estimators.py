@@ -4,49 +4,77 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
+from sklearn.base import is_classifier, is_regressor
+
 from titleholder.errors import SpecError
+from titleholder.spec.class_source import nearest, not_installed, unknown_parameters, wrong_task
+from titleholder.spec.metrics import Task
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.training import Candidate, Range
+from titleholder.spec.training import MEDIAN_LOSSES, Candidate, Range
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
 
 
+QUANTILE_PARAMETERS = {
+    "QuantileRegressor": ("", "", "quantile"),
+    "HistGradientBoostingRegressor": ("loss", "quantile", "quantile"),
+    "GradientBoostingRegressor": ("loss", "quantile", "alpha"),
+    "LGBMRegressor": ("objective", "quantile", "alpha"),
+    "XGBRegressor": ("objective", "reg:quantileerror", "quantile_alpha"),
+}
+"""Of classes that learn a quantile: the parameter of the loss and its value, and the parameter of the quantile."""
+
+
 def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any:
     """An unfitted estimator with the candidate's parameters, `params` before those of the spec.
 
-    The seed, one thread, the categorical columns and the declared directions are set where the class takes them.
+    The seed, one thread, the categorical columns and the declared directions are set where the class takes them, and
+    where a quantile is predicted, its loss and that quantile.
 
     Raises:
         SpecError: when the class cannot be imported, does not take a parameter, cannot keep to declared directions, or
-            is to classify and gives no probabilities.
+            is for the other task, is to classify and gives no probabilities, or is to predict a quantile and learns
+            something else.
     """
     cls = import_estimator(candidate.estimator)
     accepted = accepted_parameters(cls)
     given = {**_repeatable(cls, accepted, spec.training.seed), **candidate.params, **params}
+    if (quantile := spec.judgement.predicted_quantile) is not None:
+        given = {**_quantile_parameters(spec, cls, accepted, quantile, given), **given}
     if "categorical_features" in accepted and "categorical_features" not in given:
         given |= _categorical_columns(spec, candidate)
     if candidate.increasing or candidate.decreasing:
         given[_directions_parameter(candidate, accepted)] = _directions(spec, candidate)
+    if unknown := unknown_parameters(candidate.estimator, [*candidate.params, *params], _named_parameters(cls)):
+        raise SpecError(f"{spec.name}: {unknown[0]}")
     try:
         estimator = cls(**given)
     except TypeError as error:
         takes = ", ".join(sorted(accepted))
         raise SpecError(f"{spec.name}: {candidate.estimator}: {error}; it takes {takes}") from None
+    own = _task_of(estimator)
+    if own and own != spec.task:
+        raise SpecError(f"{spec.name}: {wrong_task(candidate.estimator, own, spec.task)}")
     if spec.task == "classification" and not hasattr(estimator, "predict_proba"):
         raise SpecError(f"{spec.name}: {candidate.estimator} has no predict_proba; choose a probabilistic classifier")
     return estimator
 
 
-def faults(spec: ModelSpec) -> list[str]:
-    """One sentence for each candidate whose estimator cannot be made as the spec says; no data are needed."""
+def faults(spec: ModelSpec, only: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the candidates' classes and the names of their parameters, found by importing and making them.
+
+    A sentence for each candidate, or each of `only` these, that cannot be trained as the spec says. Nothing is fitted.
+    """
     found = []
-    for name, candidate in spec.training.candidates.items():
-        params = {k: v.low if isinstance(v, Range) else v[0] for k, v in candidate.search.items()}
+    for name in only or spec.training.candidates:
+        candidate = spec.training.candidates[name]
+        searched = {key: space.low if isinstance(space, Range) else space[0] for key, space in candidate.search.items()}
         try:
-            create(spec, candidate, params)
+            create(spec, candidate, searched)
         except SpecError as error:
             found.append(f"training.candidates.{name}: {str(error).removeprefix(f'{spec.name}: ')}")
     return found
@@ -64,10 +92,15 @@ def import_estimator(path: str) -> type:
     module, _, name = path.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        library = path.partition(".")[0]
+        why = not_installed(library) if error.name == library else f"cannot be imported: {error}"
+        raise SpecError(f"estimator {path}: {why}") from None
     except ImportError as error:
         raise SpecError(f"estimator {path}: cannot be imported: {error}") from None
     except AttributeError:
-        raise SpecError(f"estimator {path}: module {module} has no class {name}") from None
+        close = nearest(name, dir(importlib.import_module(module)))
+        raise SpecError(f"estimator {path}: module {module} has no class {name}{close}") from None
     if not inspect.isclass(cls):
         raise SpecError(f"estimator {path}: is a {type(cls).__name__}, not a class")
     return cls
@@ -83,12 +116,49 @@ def accepted_parameters(cls: type) -> set[str]:
     return names | {"monotone_constraints"}  # LightGBM and XGBoost, which take any name, call it so
 
 
+def _task_of(estimator: Any) -> Task | None:
+    """The task that an estimator says it is for; None where it says neither."""
+    try:
+        return "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
+    except AttributeError:  # it is no scikit-learn estimator, which the pipeline reports
+        return None
+
+
+def _named_parameters(cls: type) -> set[str]:
+    """Names of the constructor's parameters; none where it takes others too."""
+    own = inspect.signature(cls).parameters
+    return set() if any(p.kind == p.VAR_KEYWORD for p in own.values()) else set(own)
+
+
 def _repeatable(cls: type, accepted: set[str], seed: int) -> dict[str, Any]:
     """The seed, and one thread: scikit-learn's own default, where elsewhere it is often every core."""
     fixed: dict[str, Any] = {"random_state": seed}
     if not cls.__module__.startswith("sklearn."):
         fixed["n_jobs"] = 1
     return {name: value for name, value in fixed.items() if name in accepted}
+
+
+def _quantile_parameters(
+    spec: ModelSpec, cls: type, accepted: set[str], quantile: float, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The loss and the quantile to learn, where it is known how the class takes them."""
+    if cls.__name__ in QUANTILE_PARAMETERS:
+        loss, value, level = QUANTILE_PARAMETERS[cls.__name__]
+        implied = {**({loss: value} if loss else {}), level: quantile}
+        median = quantile == 0.5 and given.get(loss) in MEDIAN_LOSSES
+        if not median and given.get(level, quantile) != quantile:
+            raise SpecError(
+                f"{spec.name}: {cls.__name__}: {level}: {given[level]} contradicts judgement.quantile {quantile:g}"
+            )
+        return implied
+    if "quantile" in accepted:
+        return {"quantile": quantile}
+    if cls.__module__.startswith("sklearn.") and quantile != 0.5:
+        raise SpecError(
+            f"{spec.name}: {cls.__name__} does not learn a quantile, which judgement.metric: "
+            f"{spec.judgement.metric} judges; choose one of {', '.join(QUANTILE_PARAMETERS)}"
+        )
+    return {}
 
 
 def _categorical_columns(spec: ModelSpec, candidate: Candidate) -> dict[str, Any]:

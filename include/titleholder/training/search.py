@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from titleholder.errors import TitleholderError, TrainingError
+from titleholder.errors import TitleholderError, TrainingError, one_line
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate, Range
@@ -132,7 +132,7 @@ def _named_errors(spec: ModelSpec, name: str) -> Iterator[None]:
         raise
     except Exception as error:
         estimator = spec.training.candidates[name].estimator
-        raise TrainingError(f"{spec.name}: candidate {name} ({estimator}) does not fit: {error}") from error
+        raise TrainingError(f"{spec.name}: candidate {name} ({estimator}) does not fit: {one_line(error)}") from error
 
 
 def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) -> list[T]:
@@ -182,7 +182,7 @@ def _optimise(
     trials: int,
     start: Start,
 ) -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # of a trial that fails it logs a traceback; ours has the reason
     greater = METRICS[spec.search_metric].greater_is_better
     direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
     sampler = optuna.samplers.TPESampler(seed=spec.training.seed + start.offset)

@@ -154,9 +154,19 @@ class Evidence(BaseModel):
         return self.spec.task == "classification"
 
     @property
+    def quantile(self) -> float | None:
+        """The quantile that the scores predict; None where they predict a mean or a probability."""
+        return self.spec.judgement.predicted_quantile
+
+    @property
     def events(self) -> int:
         """Rows with target 1, or every row of a regression."""
         return events(self.spec, self.y)
+
+    @property
+    def counted(self) -> str:
+        """What `events` are called."""
+        return "events" if self.classification else "rows"
 
     @property
     def informative(self) -> int:

@@ -279,7 +279,7 @@ def _alias(
     if head == alias:
         return
     differs = f"The alias {names.ALIAS} points at {_version(alias)}; in the ledger {_version(head)} is champion"
-    if head is None:
+    if head is None and not store.retired(settings.ledger_url, book.model):
         advice = "Delete the alias in MLflow: only a live run sets it."
         yield book.finding("alias", f"{differs}.", lane=LIVE, advice=advice)
     elif not repair:

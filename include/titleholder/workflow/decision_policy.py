@@ -202,7 +202,7 @@ def _asked(spec: ModelSpec, lane: str) -> str:
 
 
 def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
-    """The people who may approve the challenger of a run that `requester` started."""
+    """The people who may approve the challenger, or the rollback, of a run that `requester` started."""
     return tuple(p for p in approval.people if approval.own_runs or requester not in (p.id, p.name))
 
 
@@ -212,13 +212,13 @@ def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "")
     `decided_meanwhile` names a decision that came after the question; the answer was to another question then. A ruling
     that is no longer `ask` stays as it is.
     """
-    sentence, yes = _answer(answer, decided_meanwhile)
+    sentence, yes = approved(answer, decided_meanwhile)
     kind = (ruling.if_approved if yes else ruling.if_refused) if ruling.kind == "ask" else ruling.kind
     return Ruling(kind, f"{sentence}. {ruling.reason}")
 
 
-def _answer(answer: Answer | None, decided_meanwhile: str) -> tuple[str, bool]:
-    """A sentence about the answer, and whether it is a yes that counts."""
+def approved(answer: Answer | None, decided_meanwhile: str = "") -> tuple[str, bool]:
+    """A sentence about an answer, without its full stop, and whether it is a yes that counts."""
     if answer is None:
         return "No person could be asked", False
     if not answer.asked:

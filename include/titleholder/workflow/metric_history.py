@@ -20,24 +20,23 @@ from titleholder.workflow.scoring import Comparison
 log = logging.getLogger(__name__)
 
 
-def metric_history(row: Decision, crowned: Decision | None, store: ScoreStore) -> reports.MetricHistory:
-    """What is known of a decision's challenger, and of the champion, whose promotion is `crowned`."""
-    spec = ModelSpec.restore(row.spec)
+def metric_history(challenger: Comparison, crowned: Decision | None, store: ScoreStore) -> reports.MetricHistory:
+    """What is known of a challenger, and of the champion, whose promotion is `crowned`."""
+    spec = challenger.spec
     return reports.MetricHistory(
-        challenger=development(row, spec, store),
-        champion=development(crowned, spec, store) if crowned else None,
+        challenger=development(challenger, spec, store),
+        champion=development(Comparison.behind(crowned), spec, store) if crowned else None,
         crowned=crowned.verdict if crowned else None,
     )
 
 
-def development(row: Decision, judged_by: ModelSpec, store: ScoreStore) -> Interval | None:
+def development(comparison: Comparison, judged_by: ModelSpec, store: ScoreStore) -> Interval | None:
     """The metric of the rows in the folds of a challenger's search, with its interval.
 
     Each row was scored by a model with the challenger's parameters that was fitted on earlier rows. The parameters were
     chosen on these very rows, which flatters a little. None where the scores or the snapshot are gone, or where nothing
     can be measured.
     """
-    comparison = Comparison.behind(row)
     found = store.of_folds(comparison.challenger.key(comparison.sha256))
     if found is None:
         return None
@@ -48,7 +47,8 @@ def development(row: Decision, judged_by: ModelSpec, store: ScoreStore) -> Inter
         with snapshots.opened(comparison.uri, comparison.sha256) as extract:
             frame = extract.read(names, at=positions)
     except DataError as error:
-        log.warning("%s: the metric of version %s at development is not known: %s", row.model, row.challenger, error)
+        model, version = comparison.spec.name, comparison.version
+        log.warning("%s: the metric of version %s at development is not known: %s", model, version, error)
         return None
     clusters = pd.factorize(frame[columns.cluster])[0] if columns.cluster else None
     sample = Sample(features.target(frame, comparison.spec), features.weights(frame, comparison.spec), clusters)

@@ -11,6 +11,8 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.windows import Intervals, short_history
+from titleholder.validation.verdict import Verdict
 from titleholder.workflow.metric_history import metric_history
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
@@ -24,10 +26,29 @@ def draw(
     links: Mapping[str, str],
 ) -> str:
     """The card as HTML. `crowned` is the decision that promoted the champion; `links` come by label."""
-    scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer, reload=False)
     known = facts(row, scorer.registry)
     known = known.model_copy(update={"links": {**known.links, **links}})
-    return reports.card(known, row.judged, scored.evidence, metric_history(row, crowned, scorer.store))
+    return _card(known, row.judged, Comparison.behind(row), champion, crowned, scorer)
+
+
+def draw_proposed(
+    proposed: ProposedDecision, champion: TrainedVersion | None, crowned: Decision | None, scorer: Scorer
+) -> str:
+    """The same of a challenger about which nothing has been decided yet: for the people who are asked."""
+    known, comparison = proposed_facts(proposed, scorer.registry), Comparison.of(proposed.challenger)
+    return _card(known, proposed.verdict, comparison, champion, crowned, scorer)
+
+
+def _card(
+    known: reports.Facts,
+    verdict: Verdict,
+    comparison: Comparison,
+    champion: TrainedVersion | None,
+    crowned: Decision | None,
+    scorer: Scorer,
+) -> str:
+    scored = compare(comparison, verdict.champion, champion, scorer, reload=False)
+    return reports.card(known, verdict, scored.evidence, metric_history(comparison, crowned, scorer.store))
 
 
 def facts(row: Decision, registry: Registry) -> reports.Facts:
@@ -44,7 +65,9 @@ def facts(row: Decision, registry: Registry) -> reports.Facts:
         "Ledger row hash": row.hash,
     }
     return reports.Facts(
-        **_common(ModelSpec.restore(row.spec), row.judged.candidate, row.challenger, row.mlflow_run_id, registry),
+        **_common(
+            ModelSpec.restore(row.spec), row.windows, row.judged.candidate, row.challenger, row.mlflow_run_id, registry
+        ),
         as_of=row.as_of,
         lane=row.lane,
         kind=row.kind,
@@ -55,7 +78,6 @@ def facts(row: Decision, registry: Registry) -> reports.Facts:
         decision_id=row.id,
         sequence=row.sequence,
         decided_at=row.created_at,
-        spans=row.windows,
         lineage={name: value for name, value in lineage.items() if value},
     )
 
@@ -73,7 +95,7 @@ def proposed_facts(proposed: ProposedDecision, registry: Registry) -> reports.Fa
         "Airflow run": snapshot.origin.airflow_run,
     }
     return reports.Facts(
-        **_common(snapshot.spec, challenger.name, challenger.version, snapshot.run_id, registry),
+        **_common(snapshot.spec, snapshot.spans, challenger.name, challenger.version, snapshot.run_id, registry),
         as_of=snapshot.as_of,
         lane=snapshot.lane,
         kind=proposed.kind,
@@ -81,12 +103,13 @@ def proposed_facts(proposed: ProposedDecision, registry: Registry) -> reports.Fa
         reason=proposed.reason,
         actor=snapshot.origin.actor,
         asked_because=snapshot.origin.reason,
-        spans=snapshot.spans,
         lineage={name: value for name, value in lineage.items() if value},
     )
 
 
-def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry: Registry) -> dict[str, Any]:
+def _common(
+    spec: ModelSpec, spans: Intervals, candidate: str, version: int, run_id: str, registry: Registry
+) -> dict[str, Any]:
     chosen = spec.training.candidates.get(candidate)
     links = {"MLflow run": registry.runs.url(run_id), "Model version": registry.models.url(spec.name, version)}
     return {
@@ -95,6 +118,10 @@ def _common(spec: ModelSpec, candidate: str, version: int, run_id: str, registry
         "owner": spec.owner,
         "challenger_version": version,
         "refitted": spec.windows.refit is not None,
+        "known_after": {name: str(delay) for name, delay in spec.columns.known_after.items()},
+        "scoring_delay": str(spec.columns.scoring_delay) if spec.columns.known_after else "",
+        "spans": spans,
+        "short_history": short_history(spec, spans),
         "links": links,
         "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},

@@ -94,10 +94,13 @@ def approval_message(
     link: str,
     *,
     recalled: int | None = None,
+    rolled_back_to: int | None = None,
     reason: str = "",
     links: Mapping[str, str] | None = None,
 ) -> Message:
     """The message to those who must approve a challenger, or a former version that is to be `recalled` instead.
+
+    For a rollback to `rolled_back_to`, `challenger_version` is the champion that would give way.
 
     `until` is the time after which silence means no; `link` is the address of the answer form; `links` (label to
     address) are to be read before.
@@ -110,6 +113,14 @@ def approval_message(
             f"Version {recalled} of {model}, trained earlier, is to become champion instead of the challenger, "
             f"version {challenger_version}, and does so only with an approval."
         )
+    what = "read the model card, then approve or reject under the first link."
+    if rolled_back_to is not None:
+        subject = f"the rollback to version {rolled_back_to} waits for approval"
+        sentence = (
+            f"Version {rolled_back_to} of {model} is to become champion again instead of version {challenger_version}, "
+            "and does so only with an approval."
+        )
+        what = "approve or reject under the first link."
     return _message(
         f"{model}: {subject} until {until}",
         sentence,
@@ -119,7 +130,7 @@ def approval_message(
             "Until": f"{until}; silence means no, and the champion stays",
             "As of": as_of,
             "Owner": owner,
-            "What to do": "read the model card, then approve or reject under the first link.",
+            "What to do": what,
         },
         {"Answer": link, **(links or {})},
     )

@@ -158,18 +158,19 @@ class ProposedDecision(Payload):
 
 
 class ApprovalRequest(Payload):
-    """What people are asked about a challenger: who may answer, and the report as Markdown."""
+    """What people are asked: who may answer, the report as Markdown, and the model card's address, if there is one."""
 
     subject: str
     body: str
     asked: tuple[Person, ...]
+    card: str = ""
 
 
 class RollbackOrder(Payload):
     """Who wants which version back, and why.
 
     `to` is None for the predecessor; `leaving`, where given, must be the champion, or nothing is done; `force` allows a
-    version that was rolled back itself.
+    version that was rolled back itself. `answer` is that of the people who had to approve it.
     """
 
     reason: str
@@ -178,3 +179,4 @@ class RollbackOrder(Payload):
     leaving: int | None = None
     force: bool = False
     run: str = ""
+    answer: Answer | None = None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from titleholder.errors import DataError
+from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.store import LaneEntry
@@ -34,13 +34,24 @@ def follow_head(model: str, *, settings: Settings, registry: Registry) -> bool:
     """Let the alias follow the live lane's head; returns whether it had to be moved.
 
     Runs that do this at once do it one after the other, so the last of them leaves the alias where the ledger says.
+    A model that was retired has no alias. Where there never was a live champion, an alias made by hand is left alone.
     """
-    with store.alias_locked(settings.ledger_url, model):
-        head = store.champion(settings.ledger_url, model, LIVE)
-        if head is None or registry.models.champion(model) == head:
+    url = settings.ledger_url
+    with store.alias_locked(url, model):
+        head, alias = store.champion(url, model, LIVE), registry.models.champion(model)
+        if head == alias or (head is None and not store.retired(url, model)):
             return False
-        registry.models.set_champion(model, head)
+        registry.models.remove_champion(model) if head is None else registry.models.set_champion(model, head)
         return True
+
+
+def refuse_retired(model: str, lane: str, record: str) -> None:
+    """Raise a UsageError for a live run of a model with a record of its retirement; other lanes may go on."""
+    if lane == LIVE and record:
+        raise UsageError(
+            f"{model} was retired ({record}), so there are no live runs. Switch its DAG off or delete its spec; to use "
+            f"it again, make a version champion: titleholder rollback {model} --to VERSION --reason '…'"
+        )
 
 
 def standing(rows: Sequence[LaneEntry], version: int, spec: ModelSpec, answer: Answer | None = None) -> int | None:
@@ -110,6 +121,7 @@ class Planner:
         stands = standing(rows, proposed.challenger.version, snapshot.spec, proposed.answer)
         if stands is not None:
             return stands
+        refuse_retired(snapshot.model, snapshot.lane, reigns.retirement(rows))
         decision = self._decision(rows)
         return [decision, *(self._rejudged(rows, decision) if snapshot.lane != LIVE else ())]
 
@@ -222,6 +234,12 @@ def champion_of(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Tra
     return TrainedVersion(reign.version, row.training_run_id, ModelSpec.restore(spec))
 
 
+def crowned(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Decision | None:
+    """The decision that promoted the champion; None where there is no champion."""
+    found = reigns.decision_on(rows, reign.version) if reign else None
+    return store.decision(url, found.id) if found else None
+
+
 def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
     """What voids an answer: a change of champion, or a challenger no older, decided after people were asked."""
     as_of = proposed.challenger.snapshot.as_of
@@ -231,6 +249,8 @@ def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
     last = later[-1]
     if last.kind == "rollback":
         return f"version {last.champion_before} was rolled back to version {last.champion_after} since"
+    if last.kind == "withdraw":
+        return "the model was retired since"
     if last.kind == "recall":
         return f"version {last.champion_after} was recalled as of {last.as_of} since"
     return f"version {last.challenger_version}, as of {last.as_of}, was decided since ({last.kind})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,7 @@ from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.workflow import model_card
 from titleholder.workflow.payloads import Origin
-from titleholder.workflow.promotion import champion_of
+from titleholder.workflow.promotion import champion_of, crowned
 from titleholder.workflow.scoring import Scorer
 
 log = logging.getLogger(__name__)
@@ -53,16 +53,10 @@ def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin
         _annotate(row, scorer.registry, links)
         _annotate_recalled(row, scorer.registry)
         champion = champion_of(rows, row.judged.champion, url)
-        card = model_card.draw(row, champion, _crowned(rows, row, url), scorer, links)
+        card = model_card.draw(row, champion, crowned(rows, row.judged.champion, url), scorer, links)
         scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
         scorer.registry.models.set_tags(row.model, row.challenger, {names.REPORTED: str(row.id)})
     log.warning("%s: version %s is re-judged faster than it can be written about", row.model, row.challenger_version)
-
-
-def _crowned(rows: Sequence[LaneEntry], row: Decision, url: str) -> Decision | None:
-    """The decision that promoted the champion of this one."""
-    found = reigns.decision_on(rows, row.judged.champion.version) if row.judged.champion else None
-    return store.decision(url, found.id) if found else None
 
 
 def is_published(row: Decision, registry: Registry) -> bool:
@@ -105,9 +99,10 @@ def linked(links: Mapping[str, str]) -> str:
     return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
 
 
-def run_note(model: str, as_of: date, lane: str, origin: Origin) -> str:
+def run_note(model: str, as_of: date, lane: str, origin: Origin, remark: str = "") -> str:
     """The description of a run before anything was decided."""
-    return f"Retrains {model} as of {as_of} (lane {lane}). {linked({AIRFLOW: origin.url})}".strip()
+    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", remark, linked({AIRFLOW: origin.url}))
+    return " ".join(filter(None, parts))
 
 
 def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Intervals, links: Mapping[str, str]) -> str:
@@ -115,7 +110,8 @@ def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Inte
     trained = f"trained on rows before {spans.holdout_start}"
     if refit:
         trained = f"refitted on rows before {spans.matured}, and judged by its twin, which was {trained}"
-    return f"{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
+    trial = "" if lane == LIVE else f"Trial in lane {lane}, never in use. "
+    return f"{trial}{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
 
 
 def decision_tags(row: Decision, verdict: str) -> dict[str, str]:

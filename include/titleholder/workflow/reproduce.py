@@ -20,7 +20,7 @@ from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data import features, snapshots
+from titleholder.data import contract, features, snapshots
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
@@ -30,6 +30,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import UNJUDGED
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
 from titleholder.validation.verdict import Verdict
@@ -110,7 +111,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
     tallies = [
-        _windows(stored, row, spec),
+        _windows(stored, row, spec, whole),
         *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
         *_stored_scores(row, training, champion, holdout, scorer),
         _model(row, spec, whole, scorer),
@@ -138,17 +139,18 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
     """The decision, the rows of its lane that were there before it, and the decision's documents as JSON."""
     row = store.decision(url, number)
-    if row.kind == "rollback":
-        raise UsageError(f"decision {number} is a rollback: nothing was trained or judged, nothing can be reproduced")
+    if row.kind in UNJUDGED:
+        raise UsageError(f"decision {number} is a {row.kind}: nothing was trained or judged, nothing can be reproduced")
     rows = store.stored(url, row.model, row.lane)
     before = [Decision.from_row(r) for r in rows if r["sequence"] < row.sequence]
     (stored,) = [r for r in rows if r["id"] == number]
     return row, before, {name: json.loads(stored[name]) for name in ("spans", "verdict")}
 
 
-def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec) -> Tally:
+def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec, rows: pd.DataFrame) -> Tally:
     tally = Tally("windows")
-    tally.compare(stored["spans"], windows.intervals(spec, row.as_of).model_dump(mode="json"))
+    spans = windows.with_rows_begin(windows.intervals(spec, row.as_of), contract.first_day(rows, spec))
+    tally.compare(stored["spans"], spans.model_dump(mode="json"))
     return tally
 
 

@@ -1,16 +1,59 @@
-"""A rollback: an earlier champion of the live lane gets its place back. Nothing is trained or judged."""
+"""What people decide about the live lane: a rollback to an earlier champion, or that a model is retired.
+
+Nothing is trained or judged.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from titleholder.errors import UsageError
-from titleholder.ledger import reigns, store
+from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.decision import Decision, Entry
 from titleholder.ledger.store import LaneEntry
 from titleholder.settings import code_version
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
+from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import RollbackOrder
+
+
+def pinned(model: str, order: RollbackOrder, url: str) -> RollbackOrder:
+    """The order with both versions named, so that a yes is a yes to these and to no others.
+
+    Raises:
+        UsageError: naming what does not fit and what would.
+    """
+    rows = store.read_lane(url, model, LIVE)
+    if _done(rows, order) is not None:
+        return order
+    head = _head(rows, model)
+    return order.model_copy(update={"leaving": head, "to": _target(rows, order, model, head)})
+
+
+def refuse_unapproved(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -> None:
+    """Whoever must approve a rollback is asked by the DAG; no other way leads past them.
+
+    Without a spec, that of the newest live decision says who they are.
+
+    Raises:
+        UsageError: the spec demands an approval, and the order has no yes.
+    """
+    rows = [] if spec else store.read_lane(url, model, LIVE)
+    spec = spec or (ModelSpec.restore(store.decision(url, rows[-1].id).spec) if rows else None)
+    approval = spec.promotion.rollback_approval if spec else "automatic"
+    if approval == "automatic":
+        return
+    sentence, yes = decision_policy.approved(order.answer)
+    if order.answer is None:
+        people = ", ".join(p.name for p in approval.people)
+        raise UsageError(
+            f"{model}: a rollback must be approved by one of {people} (promotion.rollback_approval); trigger the DAG "
+            f"{model}.rollback in Airflow, which asks them. Nothing was rolled back"
+        )
+    if not yes:
+        raise UsageError(f"{model}: {sentence}. Nothing was rolled back")
 
 
 def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
@@ -24,61 +67,99 @@ def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
     """
 
     def plan(rows: list[LaneEntry]) -> list[Entry] | int:
-        done = (r for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run)
-        if found := next(done, None):
-            return found.id
-        return [_entry(model, order, rows, url)]
+        done = _done(rows, order)
+        if done is not None:
+            return done
+        return [_rollback(model, order, rows, url)]
 
     return store.write(plan, url, model, LIVE)
 
 
-def _entry(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:
+def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
+    """Write that a model was retired: its live lane has no champion from now on.
+
+    Raises:
+        UsageError: where it has none already, or there is no reason; nothing was written then.
+    """
+
+    def plan(rows: list[LaneEntry]) -> list[Entry]:
+        if not reason.strip():
+            raise UsageError(f"{model}: a retirement needs a reason; it is kept in the ledger")
+        if record := reigns.retirement(rows):
+            raise UsageError(f"{model} was retired already ({record})")
+        head = rows[-1].champion_after if rows else None
+        if head is None:
+            raise UsageError(f"{model}: there is no champion in lane {LIVE}, so there is nothing to retire")
+        said = f"The model was retired: version {head} is champion no more. {reason}"
+        return [_entry(model, head, rows, url, kind="withdraw", actor=actor, reason=said, asked_because=reason)]
+
+    return store.write(plan, url, model, LIVE)
+
+
+def _done(rows: Sequence[LaneEntry], order: RollbackOrder) -> int | None:
+    """The decision that an earlier try of the same Airflow run wrote."""
+    done = (r.id for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run)
+    return next(done, None)
+
+
+def _head(rows: Sequence[LaneEntry], model: str) -> int | None:
     head = rows[-1].champion_after if rows else None
-    if head is None:
+    if head is None and not reigns.retirement(rows):
         raise UsageError(f"{model}: there is no champion in lane {LIVE}, so there is nothing to roll back")
+    return head
+
+
+def _rollback(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:
+    head = _head(rows, model)
     to = _target(rows, order, model, head)
-    crowned = reigns.decision_on(rows, to)
-    if crowned is None:
-        raise UsageError(f"{model}: version {to} has no decision of its own in lane {LIVE}")
-    known, forced = store.decision(url, crowned.id), " by force" if to in reigns.barred(rows) else ""
-    return Entry(
-        model=model,
-        lane=LIVE,
-        as_of=max(r.as_of for r in rows),
-        kind="rollback",
-        challenger_version=None,
-        champion_before=head,
-        champion_after=to,
-        trained_through=known.trained_through,
-        training_run_id=known.training_run_id,
-        run_key="",
-        snapshot_uri="",
-        snapshot_sha256="",
-        spec=known.spec,
-        spec_fingerprint=known.spec_fingerprint,
-        judgement_fingerprint=known.judgement_fingerprint,
-        reign_fingerprint="",
-        verdict=None,
-        spans=None,
-        code_version=code_version(),
-        seed=known.seed,
-        mlflow_run_id="",
-        airflow_run=order.run,
-        actor=order.actor,
-        reason=f"Version {head} gave way to version {to}{forced}. {order.reason}",
-        asked_because=order.reason,
+    forced = " by force" if to in rollbacks.barred(rows) else ""
+    change = f"Version {head} gave way to version {to}" if head else f"Retired before, version {to} is champion again"
+    said = f"{_approved(order)}{change}{forced}. {order.reason}"
+    about = {
+        "actor": order.actor,
+        "airflow_run": order.run,
+        "asked_because": order.reason,
+        "approval": order.answer and order.answer.model_dump(),
+    }
+    return _entry(model, to, rows, url, kind="rollback", champion_after=to, reason=said, **about)
+
+
+def _entry(model: str, version: int, rows: Sequence[LaneEntry], url: str, **parts: Any) -> Entry:
+    """An entry about which nothing was judged, with what is known of a version's training."""
+    trained = reigns.decision_on(rows, version)
+    if trained is None:
+        raise UsageError(f"{model}: version {version} has no decision of its own in lane {LIVE}")
+    known = store.decision(url, trained.id)
+    kept = {"spec", "spec_fingerprint", "judgement_fingerprint", "trained_through", "training_run_id", "seed"}
+    blank: dict[str, Any] = dict.fromkeys(
+        ("run_key", "snapshot_uri", "snapshot_sha256", "reign_fingerprint", "mlflow_run_id"), ""
     )
+    blank |= dict.fromkeys(("challenger_version", "champion_after", "verdict", "spans"))
+    place = {
+        "model": model,
+        "lane": LIVE,
+        "as_of": max(r.as_of for r in rows),
+        "champion_before": rows[-1].champion_after,
+    }
+    now = {"code_version": code_version(), "airflow_run": ""}
+    return Entry.model_validate({**known.model_dump(include=kept), **blank, **place, **now, **parts})
 
 
-def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: int) -> int:
+def _approved(order: RollbackOrder) -> str:
+    return f"{decision_policy.approved(order.answer)[0]}. " if order.answer else ""
+
+
+def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: int | None) -> int:
     if not order.reason.strip():
         raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
     if order.leaving not in (None, head):
-        raise UsageError(f"{model}: version {head} is champion, not version {order.leaving}; nothing was rolled back")
-    former, gone = [v for v in reigns.former_champions(rows) if v != head], reigns.barred(rows)
+        champion = f"version {head}" if head else "no version"
+        raise UsageError(f"{model}: {champion} is champion, not version {order.leaving}; nothing was rolled back")
+    former, gone = [v for v in reigns.former_champions(rows) if v != head], rollbacks.barred(rows)
     valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in former) or "none"
     valid = f"other versions that were champion: {valid}"
-    to = order.to if order.to is not None else reigns.predecessor(rows, head)
+    predecessor = rollbacks.predecessor(rows, head) if head else rows[-1].champion_before
+    to = order.to if order.to is not None else predecessor
     if to is None:
         raise UsageError(f"{model}: version {head} has no predecessor to go back to; nothing was changed; {valid}")
     if to not in former:

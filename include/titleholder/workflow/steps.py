@@ -23,9 +23,9 @@ from functools import partial
 from typing import Any
 
 from titleholder import reports
-from titleholder.data import as_of_range, extraction, snapshots
+from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import UsageError
+from titleholder.errors import SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -34,10 +34,11 @@ from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LANE_PATTERN, LIVE
-from titleholder.training import search
+from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
+from titleholder.training import estimators, search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import decision_policy, model_card, nomination, publication, warm_start
+from titleholder.workflow import approval, nomination, publication, warm_start
+from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
@@ -50,9 +51,9 @@ from titleholder.workflow.payloads import (
     TrainedCandidate,
     ValidatedChallenger,
 )
-from titleholder.workflow.promotion import Planner, champion_of, follow_head, rule, standing
+from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import roll_back
+from titleholder.workflow.rollback import pinned, refuse_unapproved, roll_back, withdraw
 from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
@@ -79,23 +80,31 @@ def extract(
     """Read what was known at `as_of` into an immutable snapshot, hold it to its contract, and open the MLflow run.
 
     Raises:
-        UsageError: for an invalid lane, candidate or as-of date.
+        UsageError: for an invalid lane, candidate or as-of date, a deleted lane, or a live run of a retired model.
+        SpecError: when no candidate can be trained at all; nothing was extracted then.
         ContractError: listing every violation; nothing was trained then.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    if len(faults := estimators.faults(spec, chosen)) == len(chosen):
+        raise SpecError(f"{spec.name}: no candidate can be trained; nothing was extracted: {'; '.join(faults)}")
+    refuse_deleted(spec.name, lane, settings.ledger_url)
+    refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
+    spans = windows.with_rows_begin(spans, contract.first_day(frame, spec))
+    if short := windows.short_history(spec, spans):
+        log.warning("%s as of %s: %s", spec.name, as_of, short)
     registry = Registry(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
     runs = registry.runs
-    note = publication.run_note(spec.name, as_of, lane, origin)
+    note = publication.run_note(spec.name, as_of, lane, origin, short)
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
@@ -142,7 +151,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(), "search_metric": spec.search_metric}
+    return {**facts, **spans.model_dump(exclude_none=True), "search_metric": spec.search_metric}
 
 
 def train(
@@ -279,20 +288,7 @@ def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDec
 
 def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
     """What people are to be asked about a challenger or a former version; None where they need not be."""
-    snapshot = proposed.challenger.snapshot
-    approval = snapshot.spec.promotion.approval
-    if proposed.kind != "ask" or approval == "automatic":
-        return None
-    rows = store.read_lane(settings.ledger_url, snapshot.model, snapshot.lane)
-    decided = standing(rows, proposed.challenger.version, snapshot.spec)
-    if any(r.id == decided and r.changed for r in rows):
-        return None
-    facts = model_card.proposed_facts(proposed, Registry(settings.tracking_uri))
-    return ApprovalRequest(
-        subject=reports.headline(facts, proposed.verdict),
-        body=reports.markdown(facts, proposed.verdict),
-        asked=decision_policy.approvers(approval, snapshot.origin.actor),
-    )
+    return approval.request(proposed, _scorer(settings), settings.ledger_url)
 
 
 def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
@@ -317,22 +313,55 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
     The decision stands, and the alias has moved, whatever becomes of this.
     """
     decision = store.decision(settings.ledger_url, number)
-    if decision.kind != "rollback":
+    if decision.kind not in UNJUDGED:
         publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
-def rollback(model: str, order: RollbackOrder, *, settings: Settings) -> Decision:
-    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
+def order_rollback(model: str, order: RollbackOrder, *, settings: Settings) -> RollbackOrder:
+    """The order with the versions that it means now, before people are asked about it.
 
     Raises:
-        UsageError: for a version that cannot come back, naming those that can; nothing was changed then.
+        UsageError: for a version that cannot come back, naming those that can.
     """
+    return pinned(model, order, settings.ledger_url)
+
+
+def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
+    """What people are to be asked about a rollback; None where they need not be."""
+    return approval.request_rollback(spec, order, Registry(settings.tracking_uri), settings.ledger_url)
+
+
+def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
+    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
+
+    `spec` says who must approve; where it cannot be read (None), that of the newest live decision does.
+
+    Raises:
+        UsageError: for a version that cannot come back, naming those that can, and where the spec demands an approval
+            that the order lacks; nothing was changed then.
+    """
+    refuse_unapproved(model, spec, order, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
     decision = roll_back(model, order, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
             registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
+    log.info("%s: %s", model, decision.reason)
+    return decision
+
+
+def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decision:
+    """Leave a model without a champion: in the ledger first, then without the alias. Its spec may be gone.
+
+    Raises:
+        UsageError: where there is no live champion; nothing was changed then.
+    """
+    registry = Registry(settings.tracking_uri)
+    decision = withdraw(model, reason, actor, settings.ledger_url)
+    follow_head(model, settings=settings, registry=registry)
+    if decision.champion_before is not None:
+        registry.models.set_tags(model, decision.champion_before, publication.decision_tags(decision, "retired"))
     log.info("%s: %s", model, decision.reason)
     return decision
 

@@ -31,13 +31,19 @@ class Model(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """A challenger that waits for approval."""
+    """A change of champion that waits for approval, and who may answer; no one is named where anybody may."""
 
     dag_id: str
     run_id: str
     task_id: str
     subject: str
     asked_at: datetime
+    assigned: list[dict[str, str]] | None = None
+
+    @property
+    def people(self) -> str:
+        """The names of those who may answer."""
+        return ", ".join(person["name"] for person in self.assigned or ())
 
     @property
     def href(self) -> str:

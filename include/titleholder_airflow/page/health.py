@@ -32,6 +32,9 @@ def findings(
     model: Model, standing: LiveStatus, approvals: Sequence[Approval], run: Run | None, aliases: Aliases, now: datetime
 ) -> list[HealthSign]:
     """Everything that is known about a model's health, the most urgent first."""
+    if standing.last and standing.last.kind == "withdraw":
+        wrong = _alias(model, standing, aliases) if differs(model.name, standing, aliases) else []
+        return [*wrong, *_retired(model, standing.last)]
     found = [
         *_dag(model, now), *_run(run), *_approvals(approvals), *_alias(model, standing, aliases), *_judged(standing)
     ]  # fmt: skip
@@ -51,6 +54,17 @@ def _dag(model: Model, now: datetime) -> list[HealthSign]:
     return []
 
 
+def _retired(model: Model, last: DecisionRecord) -> list[HealthSign]:
+    """A model out of use needs nothing, but its DAG should be off: its live runs fail."""
+    sentence = f"Retired on {last.created_at:%Y-%m-%d} by {last.actor}: {last.asked_because}"
+    retired = HealthSign("none", "retired", sentence)
+    if model.stale or model.paused:
+        return [retired]
+    href = f"/dags/{quote(model.dag_id, safe='')}"
+    running = "The model is retired and its retrain DAG is still switched on: its live runs fail."
+    return [HealthSign("warn", "still switched on", running, href), retired]
+
+
 def _run(run: Run | None) -> list[HealthSign]:
     if run is None or run.state != "failed":
         return []
@@ -62,8 +76,10 @@ def _run(run: Run | None) -> list[HealthSign]:
 def _approvals(approvals: Sequence[Approval]) -> list[HealthSign]:
     if not approvals:
         return []
-    many = "A challenger waits" if len(approvals) == 1 else f"{len(approvals)} challengers wait"
-    return [HealthSign("open", "approval requested", f"{many} for approval; no answer means no.", approvals[0].href)]
+    many = "A change of champion waits" if len(approvals) == 1 else f"{len(approvals)} changes of champion wait"
+    whom = f" by {approvals[0].people}" if len(approvals) == 1 and approvals[0].people else ""
+    sentence = f"{many} for approval{whom}; no answer means no."
+    return [HealthSign("open", "approval requested", sentence, approvals[0].href)]
 
 
 def differs(model: str, standing: LiveStatus, aliases: Aliases) -> bool:

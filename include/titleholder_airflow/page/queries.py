@@ -47,7 +47,7 @@ def approvals(dags: Collection[str], session: Session) -> list[Approval]:
     """The open approvals of these DAGs, the oldest first."""
     ti = TaskInstance
     wanted = (
-        select(ti.dag_id, ti.run_id, ti.task_id, HITLDetail.subject, HITLDetail.created_at)
+        select(ti.dag_id, ti.run_id, ti.task_id, HITLDetail.subject, HITLDetail.created_at, HITLDetail.assignees)
         .join(HITLDetail, HITLDetail.ti_id == ti.id)
         .where(ti.state == TaskInstanceState.AWAITING_INPUT, HITLDetail.responded_at.is_(None), ti.dag_id.in_(dags))
         .order_by(HITLDetail.created_at)

@@ -25,6 +25,7 @@ OUTCOMES = {
     "recall": "earlier version recalled",
     "rollback": "rolled back",
     "retire": "retirement advised",
+    "withdraw": "model retired",
 }
 
 

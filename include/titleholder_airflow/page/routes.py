@@ -42,7 +42,7 @@ LEDGER_DOWN = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
     "`make up` starts it. Nothing is lost, and every champion stays. Then reload this page."
 )
-KINDS = ("promote", "keep", "reject", "recall", "rollback", "retire")
+KINDS = ("promote", "keep", "reject", "recall", "rollback", "retire", "withdraw")
 ADVICE = {
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
     403: ("Not allowed", "Your login is not accepted here. Log in to Airflow again."),
@@ -89,8 +89,9 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
     """Every model that the user may see, one row each."""
     models = queries.models(user, session)
     dags = [model.dag_id for model in models.values()]
+    asking = [*dags, *(model.rollback for model in models.values())]
     live_status = ledger.live_status(_ledger(), models) if models else {}
-    approvals, runs = queries.approvals(dags, session), queries.newest_runs(dags, session)
+    approvals, runs = queries.approvals(asking, session), queries.newest_runs(dags, session)
     session.close()  # no database connection is held while MLflow is read
     aliases, now = _aliases(live_status), datetime.now(UTC)
     rows = [
@@ -123,7 +124,8 @@ def model(
         raise HTTPException(404)
     rows, reigns = ledger.decisions(_ledger(), name, lane), ledger.reigns(_ledger(), name, lane)
     standing = ledger.live_status(_ledger(), [name])[name]
-    approvals, runs = queries.approvals([found.dag_id], session), queries.newest_runs([found.dag_id], session)
+    approvals = queries.approvals([found.dag_id, found.rollback], session)
+    runs = queries.newest_runs([found.dag_id], session)
     session.close()
     now = datetime.now(UTC)
     in_force = sorted((row for row in rows if row.in_force), key=lambda row: (row.as_of, row.sequence))
@@ -137,7 +139,7 @@ def model(
         findings=health.findings(found, standing, approvals, runs.get(found.dag_id), _aliases({name: standing}), now),
         approvals=approvals,
         lane=lane,
-        lanes=lanes,
+        lanes=[known for known in lanes if not known.state or known.lane == lane],
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
@@ -229,7 +231,7 @@ def _passes(row: DecisionRecord, filters: Mapping[str, Any]) -> bool:
 
 
 def _of(model: Model, approvals: list[Approval]) -> list[Approval]:
-    return [approval for approval in approvals if approval.dag_id == model.dag_id]
+    return [approval for approval in approvals if approval.dag_id in (model.dag_id, model.rollback)]
 
 
 def _age(standing: ledger.LiveStatus) -> str:

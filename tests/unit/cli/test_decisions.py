@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from support.factories import SQL, YAML, a_decision, a_rollback, a_spec, a_verdict, result
 from titleholder.cli.main import app
-from titleholder.ledger import store
+from titleholder.ledger import lane_records, store
 
 
 @pytest.fixture
@@ -22,6 +22,8 @@ def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
     for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
         monkeypatch.setenv(name, "unused")
+
+    monkeypatch.setattr(lane_records, "newest", lambda *_: {})
 
     def printed(*rows: Any) -> list[dict[str, Any]]:
         monkeypatch.setattr(store, "read", lambda *_: list(rows))

@@ -10,7 +10,8 @@ import pytest
 from support.factories import AS_OF, a_spec, rows, spans_of
 from titleholder.data import as_of_range
 from titleholder.errors import ContractError, UsageError
-from titleholder.spec import windows
+from titleholder.spec import as_of_dates, windows
+from titleholder.spec.as_of_dates import AsOfDates
 
 NOWHERE = "postgresql://reader@127.0.0.1:1/warehouse"
 SPEC = a_spec()
@@ -25,10 +26,10 @@ def test_a_valid_date_and_valid_rows_need_no_warehouse() -> None:
     enforce(rows())
 
 
-def test_the_future_is_refused_with_the_latest_valid_date() -> None:
+def test_the_future_is_refused() -> None:
     today = datetime.now(UTC).date()
     assert as_of_range.intervals(NOWHERE, SPEC, today).matured < today
-    with pytest.raises(UsageError, match=f"lies in the future; the latest valid date is today, {today}"):
+    with pytest.raises(UsageError, match=rf"lies in the future \(today is {today}\)$"):
         as_of_range.intervals(NOWHERE, SPEC, today + timedelta(days=1))
 
 
@@ -36,25 +37,49 @@ def test_a_refusal_stands_where_the_warehouse_cannot_be_queried(caplog: pytest.L
     with pytest.raises(UsageError, match=r"as_of 1900-06-01 is too early.*before 1900-01-01$"):
         as_of_range.intervals(NOWHERE, SPEC, date(1900, 6, 1))
     with pytest.raises(ContractError, match=r"breaks its contract \(1 violation\).*\n  - too few rows"):
-        enforce(rows().head(19))
+        enforce(few_rows())
     assert "the as_of dates that leave enough rows are not known" in caplog.text
 
 
+def few_rows() -> pd.DataFrame:
+    """Too few to train on, and enough to judge by."""
+    return pd.concat([rows().head(19), rows().tail(20)], ignore_index=True)
+
+
 @pytest.mark.parametrize(
-    ("frame", "expected"),
+    ("frame", "found", "expected"),
     [
         (
-            rows().head(19),
-            "^small: as_of 2024-07-01 leaves too few rows to train on: 19 in .*; the first as_of .* is 2025",
+            few_rows(),
+            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None),
+            "^small: as_of 2024-07-01 leaves too few rows to train on: 19 in .*; "
+            "the first as_of that leaves enough is 2025-01-01, the last is 2025-09-01$",
         ),
-        (rows().head(19).assign(bad=2), r"(?s)\(3 violations\).*too few.*\nThe first as_of .* is 2025-01-01\.$"),
+        (
+            rows().head(19),
+            AsOfDates(date(2024, 1, 1), date(2025, 9, 1), date(2024, 4, 1)),
+            r"to train on: 19 in .* \(training.minimum_rows\), and too few rows to judge by: 0 in .*; "
+            "the first as_of that leaves enough is 2024-01-01, the last before 2024-07-01 is 2024-04-01, "
+            "the last is 2025-09-01$",
+        ),
+        (
+            rows().head(96),
+            AsOfDates(date(2024, 1, 1), datetime.now(UTC).date(), None),
+            "leaves too few rows to judge by: 0 in .*, the last is today, 20..-..-..$",
+        ),
+        (rows().head(96), None, "leaves too few rows to judge by: 0 in .*; no as_of up to today leaves enough$"),
+        (
+            few_rows().assign(bad=2),
+            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None),
+            r"(?s)\(4 violations\).*too few.*\nThe first as_of .* is 2025-01-01, the last is 2025-09-01\.$",
+        ),
     ],
-    ids=["nothing else is wrong", "something else is wrong"],
+    ids=["too early", "in a gap", "until today", "none", "something else is wrong"],
 )
-def test_too_few_rows_are_refused_with_the_dates_that_leave_enough(
-    monkeypatch: pytest.MonkeyPatch, frame: pd.DataFrame, expected: str
+def test_too_little_is_refused_with_the_dates_that_leave_enough(
+    monkeypatch: pytest.MonkeyPatch, frame: pd.DataFrame, found: AsOfDates | None, expected: str
 ) -> None:
-    monkeypatch.setattr(windows, "first_as_of", lambda *_: date(2025, 1, 1))
+    monkeypatch.setattr(as_of_dates, "find", lambda *_: found)
     with pytest.raises(ContractError, match=expected):
         enforce(frame)
 
@@ -63,6 +88,6 @@ def test_other_violations_do_not_search_for_dates(monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object) -> None:
         raise AssertionError("no search is needed")
 
-    monkeypatch.setattr(windows, "first_as_of", refuse)
+    monkeypatch.setattr(as_of_dates, "find", refuse)
     with pytest.raises(ContractError, match=r"\(1 violation\)"):
         enforce(rows().assign(bad=[2, *rows()["bad"][1:]]))

@@ -137,25 +137,37 @@ def test_what_a_warehouse_may_well_return_passes(bend: Bend) -> None:
             lambda f: pd.concat([f, f[["income"]]], axis=1),
             "columns differ from the spec (- missing, + unexpected):\n      + income   (occurs twice)",
         ),
-        (lambda f: f.assign(bad=0), "bad: one class only: every training row has 0; there is nothing to learn"),
         (
             # the holdout's other class is no help
-            lambda f: f.assign(bad=(f["issued_at"] >= moment("2023-10-01")).astype(int)),
-            "bad: one class only: every training row has 0; there is nothing to learn",
+            lambda f: f.assign(bad=f["bad"].where(f["issued_at"] >= moment("2023-10-01"), 0)),
+            "only one class (bad 0) to train on: every row in [2022-10-01, 2023-10-01) has it",
         ),
         (
-            lambda f: f.head(19),
-            "too few rows to train on: 19 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+            # nor that of the training rows
+            lambda f: f.assign(bad=f["bad"].where(f["issued_at"] < moment("2023-10-01"), 1)),
+            "only one class (bad 1) to judge by: every row in the holdout [2023-10-01, 2024-01-01) has it",
         ),
         (
             # holdout rows do not count
-            lambda f: pd.concat([f.head(10), f.tail(20)]),
-            "too few rows to train on: 10 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+            lambda f: pd.concat([f.head(19), f.tail(20)]),
+            "too few rows to train on: 19 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+        ),
+        (
+            # nor do training rows in the holdout
+            lambda f: f.head(97),
+            "too few rows to judge by: 1 in the holdout [2023-10-01, 2024-01-01), at least 2 are needed",
         ),
     ],
 )
 def test_each_violation_is_one_sentence(bend: Bend, said: str) -> None:
     assert found(bend(rows())) == [said]
+
+
+def test_a_column_of_one_value_is_neither_to_train_on_nor_to_judge_by() -> None:
+    assert [line.partition(":")[0] for line in found(rows().assign(bad=0))] == [
+        "only one class (bad 0) to train on",
+        "only one class (bad 0) to judge by",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +177,8 @@ def test_each_violation_is_one_sentence(bend: Bend, said: str) -> None:
 )
 def test_no_rows_at_all_are_too_few(empty: pd.DataFrame) -> None:
     assert found(empty) == [
-        "too few rows to train on: 0 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)"
+        "too few rows to train on: 0 in [2022-10-01, 2023-10-01), at least 20 are needed (training.minimum_rows)",
+        "too few rows to judge by: 0 in the holdout [2023-10-01, 2024-01-01), at least 2 are needed",
     ]
 
 
@@ -222,6 +235,22 @@ def test_the_example_is_the_offending_row_whatever_the_index(reindex: Bend) -> N
     assert found(reindex(at("bad", 2)(rows()))) == ["bad: is neither 0 nor 1 (1 row, e.g. 2, loan_id 4)"]
 
 
+def test_an_outcome_later_than_the_maturity_is_refused() -> None:
+    spec = a_spec(columns__outcome_at="outcome_at")
+    frame = rows().assign(outcome_at=lambda f: f["issued_at"] + pd.DateOffset(months=6))
+    assert found(frame, spec) == []
+    late = frame.assign(outcome_at=frame["outcome_at"] + pd.Timedelta(microseconds=1))
+    (message,) = found(late, spec)
+    first = frame.index[frame["bad"] == 1][0]
+    assert message.startswith("outcome_at: is later than issued_at + label_maturity (6 months), so it does not count (")
+    assert f"({frame['bad'].sum()} rows, e.g. {late['outcome_at'][first]}, loan_id {first})" in message
+    never = late.assign(outcome_at=late["outcome_at"].where(late["bad"] == 0))
+    assert found(never, spec) == [], "the date of a loan that did not go bad says nothing of its label"
+    amounts = a_regression(columns__outcome_at="outcome_at")
+    (message,) = found(rows(amounts).assign(outcome_at=late["outcome_at"]), amounts)
+    assert "(120 rows" in message
+
+
 def test_without_known_at_the_column_is_not_expected() -> None:
     spec = a_spec(columns__known_at=None)
     assert found(rows().drop(columns="known_at"), spec) == []
@@ -234,8 +263,18 @@ def test_a_regression_needs_finite_outcomes_of_more_than_one_value() -> None:
     assert found(at("bad", np.inf)(rows(spec)), spec) == ["bad: is infinite (1 row, e.g. inf, loan_id 4)"]
     assert found(at("bad", None)(rows(spec)), spec) == ["bad: is missing (null) (1 row, e.g. nan, loan_id 4)"]
     assert found(rows(spec).assign(bad=1.5), spec) == [
-        "bad: one class only: every training row has 1.5; there is nothing to learn"
+        "only one outcome (bad 1.5) to train on: every row in [2022-10-01, 2023-10-01) has it"
     ]
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_true_and_false_are_no_outcomes_of_a_regression(gaps: bool) -> None:
+    spec = a_regression(**({"columns__accepted": "taken"} if gaps else {}))
+    frame = rows(spec).assign(bad=rows()["bad"].astype(bool), taken=True)
+    if gaps:
+        frame = frame.assign(taken=frame.index > 5, bad=frame["bad"].astype(object).where(frame.index > 5))
+    said = found(frame if gaps else frame.drop(columns="taken"), spec)
+    assert said == ["bad: is true or false; a regression needs numbers: set `task: classification`, or return a number"]
 
 
 def test_a_column_that_is_both_feature_and_segment_must_satisfy_the_rule_for_features() -> None:
@@ -313,5 +352,20 @@ def test_whether_a_row_was_accepted_is_always_known_and_true_or_false() -> None:
 def test_only_accepted_rows_count_as_rows_to_train_on() -> None:
     """There are 96 training rows, of which 64 were accepted."""
     enough, more = (a_spec(columns__accepted="accepted", training__minimum_rows=n) for n in (64, 65))
-    assert contract.too_few(applications(), enough, spans_of(enough)) == ""
-    assert "too few rows to train on: 64 in" in contract.too_few(applications(), more, spans_of(more))
+    assert contract.too_little(applications(), enough, spans_of(enough)) == []
+    (few,) = contract.too_little(applications(), more, spans_of(more))
+    assert "too few rows to train on: 64 in" in few
+
+
+def test_only_accepted_rows_count_as_rows_to_judge_by() -> None:
+    frame = applications()
+    later = frame["issued_at"] >= moment("2023-10-01")
+    none = frame.assign(accepted=frame["accepted"] & ~later, bad=frame["bad"].where(~later))
+    (few,) = contract.too_little(none, ACCEPTED, spans_of(ACCEPTED))
+    assert few.startswith("too few rows to judge by: 0 in the holdout")
+
+
+def test_the_first_day_is_that_of_a_row_with_an_outcome() -> None:
+    first, second = sorted(applications()["issued_at"].dt.date)[:2]
+    assert contract.first_day(rows(), a_spec()) == first
+    assert contract.first_day(applications(), ACCEPTED) == second, "the first row was not accepted"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 
+import adbc_driver_manager
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -75,3 +76,77 @@ def test_a_warehouse_that_is_down_is_named_without_its_password() -> None:
     with pytest.raises(ServiceError, match=r"the warehouse \(connection .*\) cannot be reached") as error, opened:
         pass
     assert "secret" not in str(error.value)
+
+
+SQL = "\n-- loans\nselect a,\n  nothing\nfrom t where :window_start < :window_end and d < :as_of;"
+
+
+class Warehouse:
+    """Refuses every statement that orders rows, as PostgreSQL does: at the first `at` in it."""
+
+    def __init__(self, at: str, said: str, columns: tuple[str, ...] = (), sqlstate: str = "42703") -> None:
+        self._at, self._said, self._columns, self._sqlstate = at, said, columns, sqlstate
+
+    def execute(self, sql: str, *_: object) -> None:
+        if self._at in sql and "FROM (" in sql:
+            fields = {
+                "MESSAGE_PRIMARY": self._said,
+                "STATEMENT_POSITION": str(sql.index(self._at) + 1),
+                "SQLSTATE": self._sqlstate,
+            }
+            details = [(f"PG_DIAG_{key}", value.encode()) for key, value in fields.items()]
+            noise = f"NOT_FOUND: Failed to prepare query: ERROR:  {self._said}\nLINE 3: x\n ^\nQuery was: {sql}"
+            raise adbc_driver_manager.ProgrammingError(
+                noise,
+                status_code=adbc_driver_manager.AdbcStatusCode.NOT_FOUND,
+                details=details,
+                sqlstate=self._sqlstate,
+            )
+
+    def fetchall(self) -> None:
+        """Nothing."""
+
+    def fetch_record_batch(self) -> pa.RecordBatchReader:
+        return pa.table({name: [1] for name in self._columns}).to_reader()
+
+
+def failure(monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, sql: str = SQL, **changes: object) -> str:
+    class Connection:
+        def cursor(self) -> AbstractContextManager[Warehouse]:
+            return nullcontext(warehouse)
+
+        def close(self) -> None:
+            """Nothing."""
+
+    monkeypatch.setattr(extraction.dbapi, "connect", lambda _: Connection())
+    spec = a_spec(sql=sql, **changes)
+    with pytest.raises(DataError) as error, extraction.stream("", spec, spans_of(spec), AS_OF):
+        pass
+    return str(error.value)
+
+
+def test_a_failure_is_one_sentence_with_the_line_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line 4 of the file is line 4 of the statement too, less the comment's blank line, which is cut off."""
+    said = failure(monkeypatch, Warehouse("nothing", 'column "nothing" does not exist'))
+    assert said == 'small: small.sql, line 4 (`nothing`) failed in the warehouse: column "nothing" does not exist'
+
+
+def test_parameters_before_it_do_not_move_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = failure(monkeypatch, Warehouse("d <", 'column "d" does not exist'))
+    assert "line 5 (`from t where :window_start < :window_end and d < :as_of;`)" in said
+
+
+def test_a_column_that_only_the_yaml_names_is_blamed_on_the_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = Warehouse('"issued"', 'column "issued" does not exist', columns=tuple(rows()))
+    said = failure(monkeypatch, warehouse, columns__event_time="issued")
+    assert said == (
+        "small: columns differ from the spec (- missing, + unexpected):\n"
+        "      - issued   (close to 'issued_at')\n"
+        "      + issued_at   (close to 'issued')\n"
+        "Correct the columns in small.yaml, or small.sql."
+    )
+
+
+def test_a_bracket_that_is_never_closed_is_found_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = failure(monkeypatch, Warehouse("AS extract", 'syntax error at or near "AS"', sqlstate="42601"))
+    assert said == 'small: small.sql, at its end, failed in the warehouse: syntax error at or near "AS"'

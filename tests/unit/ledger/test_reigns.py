@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.factories import REIGN, a_decision, a_recall, a_rollback, a_spec, a_verdict, spans_of
-from titleholder.ledger import reigns
+from titleholder.ledger import reigns, rollbacks
 from titleholder.ledger.decision import Decision
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
@@ -36,33 +36,33 @@ def version(reign: Reign | None) -> int | None:
 
 def test_the_predecessor_is_whoever_reigned_not_the_number_before() -> None:
     rows = crowned(2, 9, 11)
-    assert [reigns.predecessor(rows, v) for v in (2, 9, 11)] == [None, 2, 9]
+    assert [rollbacks.predecessor(rows, v) for v in (2, 9, 11)] == [None, 2, 9]
 
 
 def test_two_rollbacks_in_a_row_go_back_twice() -> None:
     rows = crowned(1, 2, 3)
     rows.append(a_rollback(4, 3, 2))
-    assert reigns.predecessor(rows, 2) == 1, "not 3, although 3 reigned right before"
+    assert rollbacks.predecessor(rows, 2) == 1, "not 3, although 3 reigned right before"
     rows.append(a_rollback(5, 2, 1))
-    assert reigns.predecessor(rows, 1) is None
-    assert set(reigns.barred(rows)) == {2, 3}
+    assert rollbacks.predecessor(rows, 1) is None
+    assert set(rollbacks.barred(rows)) == {2, 3}
 
 
 def test_a_predecessor_that_was_rolled_back_itself_is_passed_over() -> None:
     rows = crowned(1, 2)
     rows += [a_rollback(3, 2, 1), a_decision(4, challenger_version=4, champion_before=1, champion_after=4)]
     rows.append(a_decision(5, challenger_version=5, champion_before=4, champion_after=5))
-    assert reigns.predecessor(rows, 5) == 4
+    assert rollbacks.predecessor(rows, 5) == 4
     rows.append(a_rollback(6, 5, 1))
-    assert set(reigns.barred(rows)) == {2, 5}
-    assert reigns.predecessor(rows, 4) == 1
+    assert set(rollbacks.barred(rows)) == {2, 5}
+    assert rollbacks.predecessor(rows, 4) == 1
 
 
 def test_going_forward_again_lifts_the_bar_and_bars_nobody() -> None:
     rows = [*crowned(1, 2, 3), a_rollback(4, 3, 2), a_rollback(5, 2, 1), a_rollback(6, 1, 3)]
-    assert set(reigns.barred(rows)) == {2}
+    assert set(rollbacks.barred(rows)) == {2}
     assert version(reigns.reign_before(rows, "live", date(2025, 1, 1))) == 3
-    assert reigns.predecessor(rows, 3) == 1, "version 2 was rolled back itself"
+    assert rollbacks.predecessor(rows, 3) == 1, "version 2 was rolled back itself"
 
 
 def test_who_reigned_is_answered_for_every_day_between() -> None:
@@ -178,35 +178,35 @@ def test_a_version_that_never_was_champion_can_be_recalled() -> None:
     kept = a_decision(2, kind="keep", champion_before=1, champion_after=1)
     rows = [*crowned(1), kept, a_recall(3, 1, 2)]
     assert reigns.former_champions(rows) == [1, 2]
-    assert reigns.predecessor(rows, 2) == 1
+    assert rollbacks.predecessor(rows, 2) == 1
     assert (reign := reigns.reign_before(rows, "live", date(2024, 4, 1)))
     assert (reign.version, reign.as_of, reign.trained_through) == (2, kept.as_of, kept.trained_through)
 
 
 def test_the_predecessor_of_a_recalled_champion_is_the_champion_before_the_recall() -> None:
     rows = [*crowned(1, 2, 3), a_recall(4, 3, 1)]
-    assert reigns.predecessor(rows, 1) == 3
+    assert rollbacks.predecessor(rows, 1) == 3
     rows.append(a_rollback(5, 1, 3))
-    assert set(reigns.barred(rows)) == {1}, "it was rolled back, although it was promoted before version 3"
-    assert reigns.predecessor(rows, 3) == 2
+    assert set(rollbacks.barred(rows)) == {1}, "it was rolled back, although it was promoted before version 3"
+    assert rollbacks.predecessor(rows, 3) == 2
     rows.append(a_rollback(6, 3, 1))
-    assert set(reigns.barred(rows)) == set(), "reinstated: the recall came after version 3"
-    assert reigns.predecessor(rows, 1) == 3
+    assert set(rollbacks.barred(rows)) == set(), "reinstated: the recall came after version 3"
+    assert rollbacks.predecessor(rows, 1) == 3
 
 
 def test_a_champion_that_gave_way_to_its_own_successor_and_came_back_is_not_its_own_predecessor() -> None:
     rows = [*crowned(1, 2, 3), a_recall(4, 3, 2), a_rollback(5, 2, 3)]
-    assert reigns.predecessor(rows, 3) == 1, "version 2 was rolled back, and version 3 took over from it"
+    assert rollbacks.predecessor(rows, 3) == 1, "version 2 was rolled back, and version 3 took over from it"
 
 
 def test_a_champion_from_before_that_was_recalled_later_is_still_a_step_back() -> None:
     rows = [*crowned(1, 2), a_recall(3, 2, 1)]
     rows.append(a_decision(4, challenger_version=4, champion_before=1, champion_after=4))
     rows.append(a_rollback(5, 4, 2))
-    assert set(reigns.barred(rows)) == {4}
-    assert reigns.predecessor(rows, 2) == 1
+    assert set(rollbacks.barred(rows)) == {4}
+    assert rollbacks.predecessor(rows, 2) == 1
     rows.append(a_rollback(6, 2, 1))
-    assert set(reigns.barred(rows)) == {2, 4}
+    assert set(rollbacks.barred(rows)) == {2, 4}
 
 
 def test_why_a_former_version_may_not_be_recalled() -> None:
@@ -229,19 +229,19 @@ def month(n: int) -> date:
     return MONTH_ONE + relativedelta(months=n)
 
 
-def line(moves: Sequence[tuple[int, int]], *, rollbacks: bool = True) -> list[Decision]:
+def line(moves: Sequence[tuple[int, int]], *, going_back: bool = True) -> list[Decision]:
     """A live line: each month promotes, keeps, recalls or rolls back, by force or not, as far as there is a version."""
     rows: list[Decision] = []
     for n, (kind, choice) in enumerate(moves, start=1):
         head = rows[-1].champion_after if rows else None
         known = [r.challenger_version for r in rows if r.challenger_version is not None]
-        recallable = [v for v in known if v != head and v not in reigns.barred(rows)]
+        recallable = [v for v in known if v != head and v not in rollbacks.barred(rows)]
         former = [v for v in reigns.former_champions(rows) if v != head]
         look = Look(as_of=month(n), start=DAY, end=DAY, rows=9, events=3, metric="roc_auc", gain=n / 100, error=0.01)
         judged: dict[str, Any] = {"as_of": month(n), "verdict": a_verdict(look=look)}
         if kind == 2 and head is not None and recallable:
             rows.append(a_recall(n, head, recallable[choice % len(recallable)], as_of=month(n)))
-        elif kind == 3 and head is not None and former and rollbacks:
+        elif kind == 3 and head is not None and former and going_back:
             rows.append(a_rollback(n, head, former[choice % len(former)], as_of=month(n)))
         elif kind == 1:
             rows.append(a_decision(n, kind="keep", champion_before=head, champion_after=head, **judged))
@@ -273,12 +273,12 @@ def test_the_reign_is_that_of_the_head_and_its_spent_rows_are_those_up_to_its_be
 @given(MOVES)
 def test_going_back_again_and_again_ends_and_bars_every_champion_left(moves: list[tuple[int, int]]) -> None:
     rows, left = line(moves), list[int]()
-    while (head := rows[-1].champion_after) is not None and (before := reigns.predecessor(rows, head)) is not None:
+    while (head := rows[-1].champion_after) is not None and (before := rollbacks.predecessor(rows, head)) is not None:
         assert before in reigns.former_champions(rows)
-        assert before not in reigns.barred(rows)
+        assert before not in rollbacks.barred(rows)
         left.append(head)
         rows.append(a_rollback(len(rows) + 1, head, before, as_of=month(len(rows) + 1)))
-        assert head in reigns.barred(rows)
+        assert head in rollbacks.barred(rows)
         assert reigns.recall_bar(rows, head)
     assert len(set(left)) == len(left)
 
@@ -288,7 +288,7 @@ def test_elsewhere_than_live_only_as_of_order_and_the_latest_row_of_a_date_count
     moves: list[tuple[int, int]], chance: random.Random
 ) -> None:
     """Written in any order, behind rows that are replaced, it is the same line."""
-    ordered = line(moves, rollbacks=False)
+    ordered = line(moves, going_back=False)
     replaced = [
         row.model_copy(update={"challenger_version": 50 + n, "champion_after": 50 + n, "kind": "promote"})
         for n, row in enumerate(ordered)

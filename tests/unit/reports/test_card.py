@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.factories import a_recall_of, a_spec, an_outlook, result, rows
+from support.factories import a_recall_of, a_regression, a_spec, an_outlook, result, rows
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
 from titleholder.formatting import NOTHING
-from titleholder.reports import card
+from titleholder.reports import card, markdown
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
 from titleholder.validation.verdict import Verdict
@@ -51,6 +51,22 @@ def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     known = facts(found.spec, refitted=True)
     assert known.refit_note in card(known, verdict_on(found), found).replace("&#39;", "'")
     assert "twin" not in full()
+
+
+def test_it_says_how_long_scoring_must_wait_for_features_that_are_known_later() -> None:
+    found = simulated()
+    known = facts(found.spec, known_after={"visits": "3 days", "calls": "12 hours"}, scoring_delay="3 days")
+    assert "Scoring must wait 3 days after the event" in known.delay_note
+    assert known.delay_note in card(known, verdict_on(found), found)
+    assert known.delay_note in markdown(known, verdict_on(found))
+    assert "Known later" not in full()
+
+
+def test_it_says_where_the_history_is_shorter_than_the_window() -> None:
+    found = simulated()
+    assert "The rows begin late." in card(
+        facts(found.spec, short_history="The rows begin late."), verdict_on(found), found
+    )
 
 
 def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:
@@ -317,6 +333,21 @@ def test_a_regression_has_residuals_and_no_events() -> None:
     assert "The rule of this spec is fresh :" in page.said("evidence")
     assert "This reign has no look yet" in page.said("evidence")
     assert "Events" not in page.text
+
+
+def test_a_quantile_is_calibrated_by_its_coverage() -> None:
+    spec = a_regression(
+        judgement__metric="pinball",
+        judgement__quantile=0.9,
+        training__candidates={"line": {"estimator": "sklearn.linear_model.QuantileRegressor"}},
+    )
+    found = simulated(spec)
+    page = drawn(found.model_copy(update={"challenger": found.challenger + 1.2816}))
+    said = page.said("curves")
+    assert "Model Outcomes at or below challenger, version 4 0.9" in said
+    assert "Perfectly calibrated predictions have the share 0.9 of outcomes at or below them." in said
+    assert "Slope" not in said
+    assert "intervals of the observed shares" in said
 
 
 def test_grades_have_their_rates_and_where_rows_moved() -> None:

@@ -32,9 +32,9 @@ from titleholder.reports.facts import outcome, safe_links
             "proposed not to promote version 4, no champion yet",
         ),
         (
-            "withdraw",
-            "withdraw, challenger version 4, champion version 3",
-            "withdraw, challenger version 4, champion none",
+            "transfer",
+            "transfer, challenger version 4, champion version 3",
+            "transfer, challenger version 4, champion none",
         ),
     ],
 )

@@ -34,6 +34,10 @@ def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
     assert not any("twin" in line for line in lines())
 
 
+def test_it_says_where_the_history_is_shorter_than_the_window() -> None:
+    assert "The rows begin late." in lines(short_history="The rows begin late.")
+
+
 def test_an_approval_request_is_worded_as_a_proposal() -> None:
     assert lines(kind="ask")[0].endswith(": approval requested to promote version 4 over version 3")
     assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")

@@ -34,7 +34,7 @@ def test_sql_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_sql_belongs_into_its_own_file(tmp_path: Path) -> None:
     found = complaint(tmp_path, YAML + "sql: select 1\n")
-    assert found == "small.yaml: sql: write the query into a file of its own and name it under source.query"
+    assert found.endswith(": sql: write the query into a file and name it under source.query")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_broken_yaml_is_reported_with_its_line(tmp_path: Path) -> None:
 
 
 def test_the_name_must_be_the_files(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"other\.yaml: name: 'small' must equal the file's name, 'other'"):
+    with pytest.raises(SpecError, match=r"line 1: name: 'small' must equal the file's name, 'other'"):
         load_spec(write(tmp_path, name="other"))
 
 
@@ -109,6 +109,48 @@ def test_only_one_file_is_read_when_one_is_asked_for(tmp_path: Path) -> None:
     write(tmp_path, "a: [", name="broken")
     specs = load_specs(tmp_path, only="small")
     assert (list(specs.models), list(specs.errors)) == (["small"], [])
+
+
+@pytest.mark.parametrize("name", ["small.yml", "small.YAML", "credit/small.yaml", "credit/eu/small.yml"])
+def test_a_spec_may_be_in_a_folder_below_and_end_in_yml(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path.parent).rename(path)
+    assert load_specs(tmp_path)["small"] == a_spec()
+    assert load_specs(tmp_path, only="small")["small"] == a_spec()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_spec_or_its_query(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    for file in (path, tmp_path / "small.sql"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_spec(path) == a_spec()
+
+
+@pytest.mark.parametrize("only", [None, "small"])
+def test_two_files_of_one_model_are_named(tmp_path: Path, only: str | None) -> None:
+    (tmp_path / "eu").mkdir()
+    write(tmp_path), write(tmp_path / "eu"), write(tmp_path, YAML.replace("name: small", "name: other"), name="other")
+    specs = load_specs(tmp_path, only=only)
+    assert list(specs.models) == ([] if only else ["other"])
+    expected = "small: 2 files have this model's name: eu/small.yaml and small.yaml. Rename or delete all but one"
+    assert str(specs.errors["small"]) == expected
+
+
+def test_files_that_look_like_specs_and_are_not_read_are_listed(tmp_path: Path) -> None:
+    write(tmp_path)
+    for name in ("small.yaml.txt", "small.yml.bak", "notes.txt", "mayor.yams"):
+        (tmp_path / name).write_text(YAML)
+    assert [path.name for path in load_specs(tmp_path).not_read] == ["small.yaml.txt", "small.yml.bak"]
+
+
+def test_hidden_folders_are_left_out_as_in_a_mounted_config_map(tmp_path: Path) -> None:
+    copies = tmp_path / "..2026_01_01"
+    copies.mkdir()
+    write(copies)
+    for name in ("small.yaml", "small.sql"):
+        (tmp_path / name).symlink_to(copies / name)
+    assert load_specs(tmp_path)["small"] == a_spec()
 
 
 def test_the_folder_is_the_one_given_else_that_of_the_environment_else_the_clones(

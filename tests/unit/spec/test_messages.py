@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,72 @@ def test_a_fault_within_a_tables_history_is_named_without_the_type(tmp_path: Pat
     found = complaint(tmp_path, bent(("  query: small.sql", "  query: small.sql\n  tables: {loans: {known: x}}")))
     assert "source.tables.loans.known_at: required, but not given" in found
     assert "source.tables.loans.known: unknown key" in found
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ("{known_at: k, on_trust: [a]}", "on_trust is for rows overwritten in place, which need changes"),
+        ("{known_at: k, changes: [a, b], on_trust: [c, b]}", "columns in both on_trust and changes: b"),
+        ("{known_at: k, changes: [a], available_at: b}", "available_at is for whole rows that are recorded late"),
+    ],
+)
+def test_a_history_that_contradicts_itself_is_refused(tmp_path: Path, history: str, message: str) -> None:
+    text = bent(("  query: small.sql", f"  query: small.sql\n  tables: {{loans: {history}}}"))
+    assert f"source.tables.loans: {message}" in complaint(tmp_path, text)
+
+
+def test_rules_over_several_keys_are_reported_beside_faults_of_single_keys(tmp_path: Path) -> None:
+    """A typo hid every other fault: of a section, of the whole spec, of the query, of an estimator, and of the name."""
+    text = bent(
+        ("seed: 7", "seed: x"),
+        ("owner: credit-risk", "ownr: credit-risk"),
+        ("name: small", "name: smal"),
+        ("metric: roc_auc", "metric: rmse"),
+        ("floors: {roc_auc", "floors: {r2"),
+        ("low: 0.01", "low: 100"),
+        (TREES, "increasing: [purpose]\n      params: {max_iters: 5}"),
+        ("  approval: automatic", "  approval: {by: [lead]}\nend_date: 2019-12-31"),
+    )
+    found = complaint(tmp_path, text, SQL + " and k < :today")
+    for part in (
+        "training.seed: Input should be a valid integer (got 'x')",
+        "ownr: unknown key; did you mean 'owner'?",
+        "owner: required, but not given",
+        "name: 'smal' must equal the file's name, 'small'",
+        "judgement.metric: 'rmse' is no classification metric",
+        "judgement.floors: 'r2' is no classification metric",
+        "training.candidates.line.search.C: low must be below high, not 100 and 10",
+        "training.candidates.trees: increasing and decreasing name numeric columns, not purpose",
+        "takes no parameter 'max_iters'; did you mean 'max_iter'?",
+        "promotion.approval.within: required, but not given",
+        "end_date: 2019-12-31 is not after start_date 2020-01-01",
+        "source.query: the query binds :today; valid are",
+    ):
+        assert part in found
+    assert len(found.splitlines()) == 13
+
+
+@pytest.mark.parametrize(("old", "new"), [("task: classification", "task: ranking"), ("[income, debt]", "income")])
+def test_nothing_is_made_up_about_what_depends_on_a_faulty_key(tmp_path: Path, old: str, new: str) -> None:
+    """Whether a metric suits an unknown task, or a direction unknown columns, cannot be said."""
+    text = bent((old, new), ("metric: roc_auc", "metric: rmse"), (TREES, "increasing: [debt]"))
+    assert len(complaint(tmp_path, text).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in YAML.splitlines() if not key.startswith((" ", "promotion", "schedule"))]
+)
+def test_a_section_that_is_not_given_is_the_only_fault(tmp_path: Path, key: str) -> None:
+    section = key.partition(":")[0]
+    start = YAML.index(f"{section}:") if not YAML.startswith(section) else 0
+    end = min(
+        (
+            YAML.index(f"\n{other}", start) + 1
+            for other in re.findall(r"^[a-z_]+:", YAML, re.M)
+            if f"\n{other}" in YAML[start:]
+        ),
+        default=len(YAML),
+    )
+    found = complaint(tmp_path, YAML[:start] + YAML[end:])
+    assert found.splitlines()[1:] == [f"  {section}: required, but not given"]

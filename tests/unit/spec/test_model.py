@@ -141,6 +141,25 @@ def test_features_inputs_and_all_columns() -> None:
     assert weighted.all[4:6] == ["exposure", "customer"]
 
 
+def test_a_feature_may_be_known_later_and_scoring_waits_for_it() -> None:
+    columns = a_spec(columns__known_after={"debt": "3 days", "income": "12 hours"}).columns
+    assert columns.scoring_delay == timedelta(days=3)
+    assert a_spec().columns.scoring_delay == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("known_after", "message"),
+    [
+        ({"region": "3 days"}, "known_after names features, not region; valid: income, debt, purpose"),
+        ({"debt": "200 days"}, "columns.known_after.debt: 200 days is longer than windows.label_maturity, 6 months"),
+        ({"debt": "3 month"}, "a span of time is written as"),
+    ],
+)
+def test_a_feature_that_is_known_after_its_outcome_is_refused(known_after: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        a_spec(columns__known_after=known_after)
+
+
 def test_known_at_is_optional() -> None:
     assert "known_at" not in a_spec(columns__known_at=None).columns.all
 
@@ -185,3 +204,45 @@ def test_notifications_change_neither_judgement_nor_training(notifications: dict
     assert after.training_fingerprint() == before.training_fingerprint()
     assert after.judgement_fingerprint() == before.judgement_fingerprint()
     assert ModelSpec.restore(json.loads(json.dumps(after.model_dump(mode="json")))) == after
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ({"params": {"loss": "quantile", "quantile": 0.5}}, "quantile: 0.5 contradicts judgement.quantile 0.9"),
+        ({"params": {"loss": "quantile", "alpha": 0.5}}, "alpha: 0.5 contradicts judgement.quantile 0.9"),
+        ({"params": {"objective": "reg:quantileerror", "quantile_alpha": 0.1}}, "quantile_alpha: 0.1 contradicts"),
+        ({"params": {"loss": "squared_error"}}, "loss: squared_error learns something else"),
+        ({"params": {"loss": "absolute_error"}}, "loss: absolute_error learns something else"),
+        ({"search": {"quantile": {"low": 0.1, "high": 0.9}}}, "quantile: is searched"),
+        ({"search": {"loss": ["quantile", "squared_error"]}}, "loss: is searched"),
+    ],
+)
+def test_a_candidate_that_contradicts_the_quantile_is_refused(candidate: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        a_quantile(0.9, **candidate)
+
+
+def a_quantile(quantile: float, metric: str | None = None, **candidate: Any) -> ModelSpec:
+    return a_regression(
+        judgement__metric="pinball",
+        judgement__quantile=quantile,
+        training__search={"metric": metric},
+        training__candidates={"it": {"estimator": "a.B", **candidate}},
+    )
+
+
+def test_the_median_may_be_learned_by_the_absolute_error() -> None:
+    assert a_quantile(0.5, params={"loss": "absolute_error"}).judgement.predicted_quantile == 0.5
+    assert a_quantile(0.9, params={"loss": "quantile", "alpha": 0.9}).judgement.predicted_quantile == 0.9
+
+
+def test_a_quantile_is_searched_by_its_own_loss() -> None:
+    with pytest.raises(ValidationError, match=r"training.search.metric: 'mae' would search for something else"):
+        a_quantile(0.9, metric="mae")
+    assert a_quantile(0.9).search_metric == "pinball"
+
+
+def test_a_quantile_that_is_not_judged_binds_no_candidate() -> None:
+    spec = a_regression(judgement__quantile=0.9)
+    assert spec.judgement.predicted_quantile is None

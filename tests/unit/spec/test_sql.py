@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from titleholder.spec.sql import by_day, from_settings, parameters
+from titleholder.spec.sql import by_day, from_settings, parameters, without_comments
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,12 @@ def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:
 
 
 def test_rows_are_counted_by_day_and_only_those_whose_column_is_true() -> None:
-    whole = by_day("select 1", "at")
+    whole = by_day("select 1", "at", "bad", "integer")
     assert whole.endswith("AS extract GROUP BY 1")
-    assert by_day("select 1", "at", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')
+    assert 'min("bad"::integer) AS lowest, max("bad"::integer) AS highest' in whole
+    assert by_day("select 1", "at", "bad", "integer", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')
+
+
+def test_comments_are_removed_and_strings_stay() -> None:
+    sql = "select 'a -- b', x -- the clock: now()\nfrom t /* current_date */"
+    assert without_comments(sql).split() == ["select", "'a", "--", "b',", "x", "from", "t"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from dateutil.relativedelta import relativedelta
@@ -15,7 +13,16 @@ from hypothesis import strategies as st
 from support.factories import a_spec
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.windows import BEGINNING, first_as_of, intervals, last_tick, midnight, next_tick, resolve_as_of
+from titleholder.spec.windows import (
+    BEGINNING,
+    intervals,
+    last_tick,
+    midnight,
+    next_tick,
+    resolve_as_of,
+    short_history,
+    with_rows_begin,
+)
 
 
 def spec_with(maturity: str, holdout: str, train: str) -> ModelSpec:
@@ -131,65 +138,21 @@ def test_a_day_stands_for_its_first_instant_in_utc() -> None:
     assert midnight(date(2024, 3, 1)).isoformat() == "2024-03-01T00:00:00+00:00"
 
 
-FIRST = {date(2020, 1, 1) + timedelta(days=n): 1 for n in range(800)}
-"""One event a day."""
-
-
-def asked(known: Callable[[date], dict[date, int]], spec: ModelSpec, latest: date) -> tuple[date | None, list[date]]:
-    """The first date that works, and the days for which events were asked."""
-    days: list[date] = []
-
-    def events(day: date) -> dict[date, int]:
-        days.append(day)
-        return known(day)
-
-    return first_as_of(spec, events, latest), days
-
-
-def by_hand(known: Callable[[date], dict[date, int]], spec: ModelSpec, latest: date) -> date | None:
-    """The same, day by day."""
-    for day in (date(2020, 1, 1) + timedelta(days=n) for n in range((latest - date(2020, 1, 1)).days + 1)):
-        spans = intervals(spec, day)
-        inside = sum(n for d, n in known(day).items() if spans.train_start <= d < spans.holdout_start)
-        if inside >= spec.training.minimum_rows:
-            return day
-    return None
-
-
-def known_with_delay(delay: int) -> Callable[[date], dict[date, int]]:
-    return lambda day: {d: n for d, n in FIRST.items() if d + timedelta(days=delay) <= day}
-
-
-def loaded_on(loaded: date) -> Callable[[date], dict[date, int]]:
-    """History that came all at once."""
-    return lambda day: FIRST if day >= loaded else {}
-
-
-@pytest.mark.parametrize("train", ["12 months", "2 months", "all"])
 @pytest.mark.parametrize(
-    "known", [known_with_delay(0), known_with_delay(75), loaded_on(date(2020, 10, 6)), loaded_on(date(2021, 12, 31))]
+    ("train", "first", "said"),
+    [
+        ("24 months", date(2022, 11, 5), "windows.train is 2 years, the rows begin on 2022-11-05: 10 months are there"),
+        ("2 months", date(2023, 8, 25), "windows.train is 2 months, the rows begin on 2023-08-25: 37 days are there"),
+        ("24 months", date(2021, 11, 1), ""),  # a month of 24 is less than a tenth
+        ("all", date(2022, 11, 5), ""),
+    ],
 )
-def test_the_first_date_with_enough_rows_is_the_first_by_hand(known: Any, train: str) -> None:
-    spec = spec_with("1 month", "1 month", train)
-    latest = date(2024, 1, 1)
-    found, days = asked(known, spec, latest)
-    assert found == by_hand(known, spec, latest)
-    assert found is not None
-    assert len(days) < 40, "each day that is asked for is a query"
-
-
-def test_no_date_works_where_what_there_is_came_too_late() -> None:
-    spec = spec_with("1 month", "1 month", "2 months")
-    assert asked(loaded_on(date(2023, 6, 1)), spec, date(2024, 1, 1))[0] is None
-    assert asked(loaded_on(date(2020, 1, 1)), spec, date(2020, 1, 31))[0] is None
-    assert asked(lambda _: {}, spec, date(2024, 1, 1)) == (None, [date(2024, 1, 1)])
-
-
-def test_a_default_date_long_ago_is_no_event_to_train_on() -> None:
-    """1900-01-01 is what many tables have for nothing."""
-    spec = spec_with("1 month", "1 month", "12 months")
-    events = {date(1900, 1, 1): 19, **FIRST}
-    assert asked(lambda _: events, spec, date(2024, 1, 1))[0] == by_hand(lambda _: FIRST, spec, date(2024, 1, 1))
+def test_a_window_longer_than_the_history_says_so(train: str, first: date, said: str) -> None:
+    """Training ends on 2023-10-01."""
+    spec = spec_with("6 months", "3 months", train)
+    spans = with_rows_begin(intervals(spec, date(2024, 7, 1)), first)
+    assert said in short_history(spec, spans)
+    assert bool(said) is bool(short_history(spec, spans))
 
 
 @given(st.sampled_from(["@daily", "@weekly", "@monthly", "0 6 * * 1"]), st.dates(date(2000, 1, 1), date(2030, 1, 1)))

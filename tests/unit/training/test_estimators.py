@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from support.factories import rows, with_candidate
+from support.factories import a_regression, a_spec, rows, with_candidate
 from support.training_cases import HGB, LINEAR, TREE, fitted, model_of, scores
 from titleholder.errors import SpecError
 from titleholder.training.estimators import faults, import_estimator
@@ -113,16 +113,20 @@ def test_a_class_open_to_any_parameter_gets_seed_threads_and_directions() -> Non
 @pytest.mark.parametrize(
     ("candidate", "said"),
     [
-        ({"estimator": "no_such_module.Model"}, "estimator no_such_module.Model: cannot be imported: No module named"),
+        (
+            {"estimator": "no_such_module.Model"},
+            "no_such_module.Model: the library no_such_module is not installed; add it",
+        ),
         ({"estimator": "sklearn.ensemble.Nothing"}, "module sklearn.ensemble has no class Nothing"),
         ({"estimator": "own_models.Stranger"}, "is no scikit-learn estimator: let it inherit from sklearn.base.Base"),
         ({"estimator": "own_models.rate"}, "estimator own_models.rate: is a int, not a class"),
         ({"estimator": "sklearn.metrics.roc_auc_score"}, "is a function, not a class"),
         (
             {**LINEAR, "params": {"depth": 3}},
-            "small: sklearn.linear_model.LogisticRegression: .*'depth'; it takes C, class_weight, ",
+            "small: LogisticRegression takes no parameter 'depth'; it takes C, class_weight, ",
         ),
         ({**LINEAR, "search": {"depth": [3, 4]}}, "'depth'; it takes C, "),
+        ({"estimator": "sklearn.linear_model.Ridge"}, "Ridge predicts values, but the task is classification"),
         ({"estimator": "sklearn.svm.LinearSVC"}, "sklearn.svm.LinearSVC has no predict_proba; choose a probabilistic"),
     ],
 )
@@ -136,10 +140,51 @@ def test_the_class_at_a_path() -> None:
     assert import_estimator(HGB) is HistGradientBoostingClassifier
 
 
-def test_every_candidate_that_cannot_be_made_is_named() -> None:
-    assert faults(with_candidate(estimator=HGB)) == []
-    (fault,) = faults(with_candidate(estimator="sklearn.linear_model.Lasagne"))
-    assert "has no class Lasagne" in fault
-    (fault,) = faults(with_candidate(estimator=HGB, search={"depth": [1, 2]}))
-    assert "depth" in fault
-    assert fault.startswith("training.candidates.")
+@pytest.mark.parametrize(
+    ("estimator", "learned"),
+    [
+        ("sklearn.linear_model.QuantileRegressor", {"quantile": 0.9}),
+        ("sklearn.ensemble.HistGradientBoostingRegressor", {"loss": "quantile", "quantile": 0.9}),
+        ("sklearn.ensemble.GradientBoostingRegressor", {"loss": "quantile", "alpha": 0.9}),
+    ],
+)
+def test_a_candidate_learns_the_quantile_that_is_judged(estimator: str, learned: dict[str, object]) -> None:
+    spec = a_regression(
+        judgement__metric="pinball", judgement__quantile=0.9, training__candidates={"it": {"estimator": estimator}}
+    )
+    params = model_of(spec).get_params()
+    assert {key: params[key] for key in learned} == learned
+
+
+def test_a_candidate_that_learns_a_mean_is_refused_for_a_quantile() -> None:
+    spec = a_regression(
+        judgement__metric="pinball",
+        judgement__quantile=0.9,
+        training__candidates={"it": {"estimator": "sklearn.linear_model.Ridge"}},
+    )
+    with pytest.raises(SpecError, match="Ridge does not learn a quantile, which judgement.metric: pinball judges"):
+        model_of(spec)
+
+
+def test_the_alpha_of_gradient_boosting_is_its_quantile() -> None:
+    candidate = {"estimator": "sklearn.ensemble.GradientBoostingRegressor", "params": {"alpha": 0.5}}
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, training__candidates={"it": candidate})
+    with pytest.raises(SpecError, match="alpha: 0.5 contradicts judgement.quantile 0.9"):
+        model_of(spec)
+
+
+def test_every_candidate_that_cannot_be_made_is_named_before_anything_is_trained() -> None:
+    good = {**LINEAR, "params": {"max_iter": 500}, "search": {"C": {"low": 0.01, "high": 10.0}}}
+    line = "sklearn.linear_model.LogisticRegression"
+    spec = a_spec(
+        training__candidates={
+            "good": good,
+            "typo": {"estimator": line, "search": {"Cs": [1.0, 2.0]}},
+            "mean": {"estimator": "sklearn.linear_model.Ridge"},
+        }
+    )
+    found = faults(spec)
+    assert [each.partition(",")[0].partition(";")[0] for each in found] == [
+        "training.candidates.typo: LogisticRegression takes no parameter 'Cs'",
+        "training.candidates.mean: sklearn.linear_model.Ridge predicts values",
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -272,3 +273,14 @@ def test_the_target_may_come_have_any_numeric_type(target: str) -> None:
     frame, spec = rows(), a_spec()
     dressed = frame.assign(bad=frame["bad"].astype(target))
     assert fitted(spec, dressed, "trees").trials == fitted(spec, frame, "trees").trials
+
+
+def test_a_trial_that_fails_is_one_sentence_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    spec = with_candidate(**LINEAR, search={"C": {"low": -3.0, "high": -1.0}})
+    optuna.logging.enable_propagation()
+    try:
+        with pytest.raises(TrainingError, match=r"does not fit: The 'C' parameter of LogisticRegression must be a"):
+            fitted(spec, rows())
+    finally:
+        optuna.logging.disable_propagation()
+    assert caplog.text == ""

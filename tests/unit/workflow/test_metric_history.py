@@ -43,14 +43,14 @@ def test_it_is_the_metric_of_the_rows_in_the_folds_with_its_interval(tmp_path: P
     row = decided(tmp_path)
     y = FRAME["bad"].to_numpy(dtype=float)[POSITIONS]
     expected = metrics.interval("roc_auc", Sample(y), SCORES, Estimation.of(SPEC))
-    history = metric_history(row, None, store_of(tmp_path, row))
+    history = metric_history(Comparison.behind(row), None, store_of(tmp_path, row))
     assert (history.challenger, history.champion, history.crowned) == (expected, None, None)
 
 
 def test_the_champion_is_measured_on_its_own_folds_by_the_metric_of_today(tmp_path: Path) -> None:
     crowned = decided(tmp_path, spec=a_spec(judgement__metric="brier", judgement__floors={}))
     today = decided(tmp_path, training_run_id="another", verdict=a_verdict())
-    history = metric_history(today, crowned, store_of(tmp_path, crowned))
+    history = metric_history(Comparison.behind(today), crowned, store_of(tmp_path, crowned))
     assert history.challenger is None
     assert history.champion is not None
     assert history.champion.estimate == pytest.approx(
@@ -65,19 +65,19 @@ def test_weights_and_clusters_count(tmp_path: Path) -> None:
     y = frame["bad"].to_numpy(dtype=float)[POSITIONS]
     sample = Sample(y, frame["w"].to_numpy()[POSITIONS], frame["who"].to_numpy()[POSITIONS])
     expected = metrics.interval("roc_auc", sample, SCORES, Estimation.of(SPEC))
-    found = metric_history(row, None, store_of(tmp_path, row)).challenger
+    found = metric_history(Comparison.behind(row), None, store_of(tmp_path, row)).challenger
     assert found is not None
     assert found.values == pytest.approx(expected.values)
 
 
 def test_what_is_lost_is_not_known(tmp_path: Path) -> None:
     row = decided(tmp_path)
-    assert metric_history(row, None, ScoreStore(str(tmp_path / "empty"))).challenger is None
+    assert metric_history(Comparison.behind(row), None, ScoreStore(str(tmp_path / "empty"))).challenger is None
     store = store_of(tmp_path, row)
     Path(row.snapshot_uri).unlink()
-    assert metric_history(row, None, store).challenger is None
+    assert metric_history(Comparison.behind(row), None, store).challenger is None
 
 
 def test_of_one_class_nothing_is_known(tmp_path: Path) -> None:
     row = decided(tmp_path, frame=FRAME.assign(bad=0))
-    assert metric_history(row, None, store_of(tmp_path, row)).challenger is None
+    assert metric_history(Comparison.behind(row), None, store_of(tmp_path, row)).challenger is None

@@ -212,10 +212,20 @@ def test_a_version_that_was_rolled_back_wins_no_ruling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "alias", "moves"), [(None, None, []), (None, 4, []), (1, 1, []), (1, None, [1]), (2, 1, [2]), (1, 2, [1])]
+    ("head", "alias", "retired", "moves"),
+    [
+        (None, None, "", []),
+        (None, 4, "", []),
+        (None, 4, "decision 9", [None]),
+        (None, None, "decision 9", []),
+        (1, 1, "", []),
+        (1, None, "", [1]),
+        (2, 1, "", [2]),
+        (1, 2, "", [1]),
+    ],
 )
 def test_the_alias_follows_the_head_under_its_lock(
-    head: int | None, alias: int | None, moves: list[int], monkeypatch: pytest.MonkeyPatch
+    head: int | None, alias: int | None, retired: str, moves: list[int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, moved = [False], []
 
@@ -234,13 +244,15 @@ def test_the_alias_follows_the_head_under_its_lock(
         assert held[0], "read before the lock was held"
         return head
 
-    def set_champion(_: str, version: int) -> None:
+    def set_champion(_: str, version: int | None = None) -> None:
         assert held[0], "moved without the lock"
         moved.append(version)
 
     monkeypatch.setattr(store, "alias_locked", locked)
     monkeypatch.setattr(store, "champion", head_of)
-    registry: Any = SimpleNamespace(models=SimpleNamespace(champion=champion, set_champion=set_champion))
+    monkeypatch.setattr(store, "retired", lambda *_: retired)
+    models = SimpleNamespace(champion=champion, set_champion=set_champion, remove_champion=set_champion)
+    registry: Any = SimpleNamespace(models=models)
     assert promotion.follow_head("small", settings=SETTINGS, registry=registry) == bool(moves)
     assert moved == moves
 

@@ -1,1 +1,1 @@
-"""The leak test: copies of the tables that a query reads, with a synthetic future inserted into them."""
+"""The leak test: copies of the tables that a query reads, whose facts change where they were not known yet."""

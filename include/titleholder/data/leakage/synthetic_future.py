@@ -6,13 +6,8 @@ column, in all columns but one, or in none (a repetition). So a query that uses 
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
-from titleholder.data.leakage.table_copies import Relation, TableCopies
-from titleholder.errors import UsageError
-from titleholder.spec.source import TableHistory
-from titleholder.spec.sql import quoted, setting
+from titleholder.data.leakage.table_facts import Column, TableFacts
+from titleholder.spec.sql import setting
 
 ROWS = 2_000
 """The most rows of a table that are copied; each gives about two synthetic rows a column."""
@@ -27,51 +22,14 @@ FRESH = {
 }
 """An unused value for a key, by type."""
 
-_COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname, EXISTS (
-    SELECT FROM pg_index i JOIN pg_attribute o ON o.attrelid = i.indrelid AND o.attnum = ANY(i.indkey)
-    WHERE i.indrelid = %(table)s AND i.indisprimary AND o.attname = a.attname
-)
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-WHERE a.attrelid = %(copy)s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-"""
-
-
-class Column(NamedTuple):
-    """A column: its quoted name, its type with and without modifiers, and whether it belongs to the primary key."""
-
-    name: str
-    sql_type: str
-    type_name: str
-    in_key: bool
-
 
 class SyntheticFuture:
-    """The copy of one table, and how the spec says its facts become known.
+    """The later facts of one table's copy."""
 
-    Raises:
-        UsageError: when the spec names a column that the table does not have.
-    """
-
-    def __init__(self, copies: TableCopies, table: Relation, facts: TableHistory) -> None:
-        self.copies, self.table, self.facts = copies, table, facts
-        found = copies.rows(_COLUMNS, {"table": table.oid, "copy": table.copy})
-        self.columns = [Column(quoted(name), *more) for name, *more in found]
-        named = [*([] if facts.changes else [facts.known_at]), *filter(None, [facts.until]), *facts.changes]
-        self._names = valid = [name for name, *_ in found]
-        if unknown := [n for n in named if n not in valid]:
-            raise UsageError(
-                f"source.tables: {table.name} has no column {', '.join(unknown)}; it has {', '.join(valid)}"
-            )
-        self.known = f"({facts.known_at})" if facts.changes else quoted(facts.known_at)
-        self.until = quoted(facts.until) if facts.until else ""
-
-    def unverified(self, used: set[str]) -> tuple[str, ...]:
-        """Of a table overwritten in place: the used columns that `changes` does not name, which cannot be tested."""
-        if not self.facts.changes:
-            return ()
-        declared = {*self.facts.changes, *re.findall(r"\w+", self.facts.known_at)}
-        return tuple(name for name in self._names if name in used - declared)
+    def __init__(self, facts: TableFacts) -> None:
+        self.facts = facts
+        self.copies, self.table, self.columns = facts.copies, facts.table, facts.columns
+        self.known, self.until = facts.known, facts.until
 
     def remove_later_facts(self) -> int:
         """Remove the facts that became known after `as_of`; returns their number.
@@ -80,7 +38,7 @@ class SyntheticFuture:
         their earlier values are not known; they are only counted.
         """
         t, k, u = self.table.copy, self.known, self.until
-        if self.facts.changes:
+        if self.facts.history.changes:
             return int(self.copies.rows(f"SELECT count(*) FROM {t} WHERE {k} > {NOW}")[0][0])
         removed = self.copies.run(f"DELETE FROM {t} WHERE {k} > {NOW}")
         if u:
@@ -90,7 +48,7 @@ class SyntheticFuture:
 
     def insert(self) -> int:
         """Insert synthetic facts that become known after `as_of`; returns their number."""
-        if self.facts.changes:
+        if self.facts.history.changes:
             return self._overwrite()
         self._select_patterns(f"{self.known} <= {NOW}", limit=ROWS)
         return self._insert_rows() + (self._supersede() if self.until else 0)
@@ -100,27 +58,34 @@ class SyntheticFuture:
         self.copies.run("DROP TABLE IF EXISTS pg_temp.pattern")
         self.copies.run(
             "CREATE TEMP TABLE pattern AS SELECT p.*, row_number() OVER () AS pattern_n FROM ("
-            f"SELECT t.*, t.ctid AS pattern_row FROM {self.table.copy} t WHERE {condition} "
+            f"SELECT t.*, t.ctid AS pattern_row, {self.known}::timestamptz AS pattern_known "
+            f"FROM {self.table.copy} t WHERE {condition} "
             f"ORDER BY hashtextextended(t::text, 1) LIMIT {'ALL' if limit is None else limit}) p"
         )
 
     def _insert_rows(self) -> int:
-        """Insert variants v of each pattern: 0 changes nothing, i > 0 column i only, i < 0 every column but i."""
-        others = [c for c in self.columns if c.name != self.known]
-        values = [self._mixed(n, c) for n, c in enumerate(others, start=1)]
-        (known,) = (c for c in self.columns if c.name == self.known)
+        """Insert variants v of each pattern: 0 changes nothing, i > 0 column i only, i < 0 every column but i.
+
+        Where the time when a row became known is computed, the times that it is computed from are shifted.
+        """
+        computed = self.facts.column(self.known) is None
+        times = self.facts.time_columns(self.known) if computed else [c for c in self.columns if c.name == self.known]
+        others = [c for c in self.columns if c not in times]
+        values = [f"{self._mixed(n, c)} AS {c.name}" for n, c in enumerate(others, start=1)]
         last = len(others)
         delays = ", ".join(f"interval '{after}'" for after in AFTER)
         delay = f"(ARRAY[{delays}])[1 + (s.pattern_n + v + {last}) % {len(AFTER)}]"
-        moment = f"({NOW} + {delay} + (v + {last}) * interval '1 microsecond')::{known.sql_type}"
+        moment = f"{NOW} + {delay} + (v + {last}) * interval '1 microsecond'"
+        values += [f"({f's.{c.name} + d.shift' if computed else 'd.moment'})::{c.sql_type} AS {c.name}" for c in times]
+        names = ", ".join(c.name for c in [*others, *times])
         return self.copies.run(
-            f"INSERT INTO {self.table.copy} ({', '.join(c.name for c in others)}, {known.name}) "
-            f"SELECT {', '.join(values)}, moment FROM ("
-            f"SELECT s.pattern_n, v, {moment} AS moment, row_number() OVER () AS n "
+            f"INSERT INTO {self.table.copy} ({names}) SELECT {names} FROM (SELECT {', '.join(values)} FROM ("
+            f"SELECT s.pattern_n, v, {moment} AS moment, {moment} - s.pattern_known AS shift, "
+            "row_number() OVER () AS n "
             f"FROM pattern s CROSS JOIN generate_series(-{last}, {last}) v) d "
             "JOIN pattern s USING (pattern_n) "
-            "JOIN pattern o ON o.pattern_n = s.pattern_n % (SELECT count(*) FROM pattern) + 1 "
-            f"WHERE moment > {NOW} ON CONFLICT DO NOTHING"
+            "JOIN pattern o ON o.pattern_n = s.pattern_n % (SELECT count(*) FROM pattern) + 1"
+            f") planted WHERE {self.known} > {NOW} ON CONFLICT DO NOTHING"
         )
 
     def _mixed(self, n: int, column: Column) -> str:
@@ -148,7 +113,7 @@ class SyntheticFuture:
     def _overwrite(self) -> int:
         """Exchange the values of rows whose facts were not known yet; returns the number of rows."""
         self._select_patterns(f"{self.known} > {NOW}")
-        changed = [quoted(c) for c in self.facts.changes]
+        changed = [c.name for c in self.facts.changes]
         names, values = ", ".join(changed), ", ".join(f"later.{c}" for c in changed)
         mixed = ", ".join(f"{'o' if c.name in changed else 's'}.{c.name}" for c in self.columns)
         self.copies.run("DROP TABLE IF EXISTS pg_temp.later")

@@ -7,9 +7,9 @@ names; each name is then replaced by its copy's. The role needs SELECT, and TEMP
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
@@ -18,7 +18,7 @@ from psycopg2 import sql
 from titleholder.data.extraction import libpq_url
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import from_settings, setting
+from titleholder.spec.sql import from_settings, line_of, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ FROM pg_rewrite r
 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
 JOIN pg_proc p ON p.oid = d.refobjid
 WHERE r.ev_class = ANY(%(views)s::regclass[]) AND p.pronamespace <> 'pg_catalog'::regnamespace
+    AND p.provolatile <> 'i' AND p.prolang NOT IN (SELECT oid FROM pg_language WHERE lanname IN ('c', 'internal'))
 """
+"""Functions that may read tables; those that are immutable, or of an extension in C, do not."""
 
 _KEYS_IN_USE = """
 SELECT DISTINCT k.conrelid
@@ -87,10 +89,22 @@ class Relation(NamedTuple):
 
 
 class TableCopies:
-    """A session with copies of the tables. `query` is the spec's query over them, `functions` are those it calls."""
+    """A session with copies of the tables.
 
-    def __init__(self, cursor: cursor, tables: list[Relation], query: str, functions: list[str]) -> None:
-        self.cursor, self.tables, self.query, self.functions = cursor, tables, query, functions
+    `query` is the spec's query over the copies, `functions` are those it calls that may read tables, `definitions` are
+    those of the views it reads. Tables in `keyed` keep their primary key; the copies of others may repeat keys.
+    """
+
+    def __init__(
+        self, cursor: cursor, tables: list[Relation], query: str, functions: list[str], definitions: list[str],
+        keyed: set[int],
+    ) -> None:  # fmt: skip
+        self.cursor, self.tables, self.query = cursor, tables, query
+        self.functions, self.definitions, self.keyed = functions, definitions, keyed
+
+    def bind(self, name: str, moment: datetime) -> None:
+        """Set a parameter of the query, or another setting of the transaction."""
+        self.cursor.execute("SELECT set_config(%s, %s, true)", (setting(name), moment.isoformat()))
 
     def run(self, statement: sql.Composable | str, values: Any = None) -> int:
         """Execute a statement; returns the number of rows that it affected."""
@@ -101,6 +115,18 @@ class TableCopies:
         """The rows of a query."""
         self.cursor.execute(statement, values)
         return self.cursor.fetchall()
+
+    def succeeds(self, do: Callable[[], object], error: type[psycopg2.Error]) -> bool:
+        """Do something; whether it was done without that error of PostgreSQL. What failed is rolled back."""
+        self.cursor.execute("SAVEPOINT trial")
+        try:
+            do()
+        except error:
+            self.cursor.execute("ROLLBACK TO SAVEPOINT trial")
+            return False
+        finally:
+            self.cursor.execute("RELEASE SAVEPOINT trial")
+        return True
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
@@ -134,7 +160,9 @@ def copy_tables(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Ite
             if not relation.is_view and relation.oid not in keys_in_use:
                 _drop_uniqueness(cursor, relation.copy)
         tables = [r for r in relations if not r.is_view]
-        yield TableCopies(cursor, tables, _over_copies(cursor, f"pg_temp.{VIEW}", relations), functions)
+        query = _over_copies(cursor, f"pg_temp.{VIEW}", relations)
+        definitions = [_definition(cursor, r.name) for r in relations if r.is_view]
+        yield TableCopies(cursor, tables, query, functions, definitions, keys_in_use)
 
 
 @contextmanager
@@ -157,9 +185,15 @@ def _explained(spec: ModelSpec) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
+        place = quoted_line(_line(error, spec), spec.sql)
         raise DataError(
-            f"{spec.name}: {spec.source.query} failed in the warehouse: {_first_line(error)}{_hint(error)}"
+            f"{spec.name}: {spec.source.query}{place} failed in the warehouse: {_first_line(error)}{_hint(error)}"
         ) from None
+
+
+def _line(error: psycopg2.Error, spec: ModelSpec) -> int | None:
+    position, statement = error.diag.statement_position, getattr(error.cursor, "query", None)
+    return line_of(int(position), statement.decode(), spec.sql) if position and statement else None
 
 
 def _hint(error: psycopg2.Error) -> str:
@@ -209,9 +243,13 @@ def _copy(cursor: cursor, relation: Relation, relations: list[Relation]) -> None
 
 
 def _over_copies(cursor: cursor, view: str, relations: list[Relation]) -> str:
+    return rewrite(_definition(cursor, view), {r.name: r for r in relations})
+
+
+def _definition(cursor: cursor, view: str) -> str:
     cursor.execute("SELECT pg_get_viewdef(%s::regclass)", (view,))
     ((definition,),) = cursor.fetchall()
-    return rewrite(definition.strip().rstrip(";"), {r.name: r for r in relations})
+    return str(definition).strip().rstrip(";")
 
 
 def rewrite(definition: str, relations: Mapping[str, Relation]) -> str:

@@ -18,11 +18,13 @@ from titleholder.validation.checks.groups import (
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval, Sample, means
 from titleholder.validation.metrics.calibration import slope as slope_of_log_odds
+from titleholder.validation.metrics.coverage import Beyond
 from titleholder.validation.metrics.linearised import Linearised, further_from_one
 
 Bounds = tuple[float, float]
 RATIO, SLOPE = "observed_expected", "slope"
 LABELS = {RATIO: "observed over expected", SLOPE: "slope"}
+UNSIGNED = "Outcomes differ in sign: observed over expected has no meaning."
 
 
 def _overall_calibration(evidence: Evidence) -> Finding:
@@ -30,39 +32,53 @@ def _overall_calibration(evidence: Evidence) -> Finding:
 
     Further off than the champion by that measure on the same rows, by more than `tolerance` in the logarithm. Where
     an estimate lies beyond its bounds and one of the two is not shown, the status is `beyond`. Of a regression the
-    ratio is that of the means, left out where outcomes differ in sign, and the slope that of least squares.
+    ratio is that of the means, left out where outcomes differ in sign, and the slope that of least squares. Of a
+    predicted quantile the ratio is that of the outcomes beyond it, and there is no slope: the mean outcome says nothing
+    about a quantile.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
     bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
     own, champion = _measures(evidence, evidence.challenger), _measures(evidence, evidence.champion)
     if not own:
         return NOT_MEASURABLE
-    intervals = {name: _interval(evidence, name, measure) for name, measure in own.items()}
+    intervals = {name: _interval(evidence, evidence.challenger, name, measure) for name, measure in own.items()}
     beyond = [name for name, interval in intervals.items() if _beyond(interval, bounds[name])]
     further = {n: further_from_one(own[n], champion[n], confidence) for n in beyond if n in champion}
     excused = [name for name, difference in further.items() if not difference.lower > rule.tolerance]
     numbers = {"tolerance": rule.tolerance}
     for name, interval in (
         *intervals.items(),
-        *((f"champion_{name}", _interval(evidence, name, measure)) for name, measure in champion.items()),
+        *((f"champion_{name}", _champion_interval(evidence, name, measure)) for name, measure in champion.items()),
         *((f"further_{name}", difference) for name, difference in further.items()),
     ):
         numbers |= interval.numbers(name)
-    values = ", ".join(f"{LABELS[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
+    if (quantile := evidence.quantile) is not None:
+        coverage = Beyond.of(evidence.sample, evidence.challenger, quantile).coverage(confidence)
+        numbers |= {**coverage.numbers("coverage"), "quantile": quantile}
+    label = _labels(evidence)
+    values = ", ".join(f"{label[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
+    if quantile is not None:
+        values = f"{coverage.text('.3f')} of outcomes at or below the predicted quantile {quantile:g}; {values}"
     doubtful = [n for n, v in intervals.items() if n not in beyond and not bounds[n][0] <= v.estimate <= bounds[n][1]]
-    sentence = f"On the holdout: {values}{_compared(excused, champion)}{_not_shown(doubtful)}."
+    sentence = f"On the holdout: {values}{_compared(excused, champion, label)}{_not_shown(doubtful, label)}."
     return found(len(beyond) > len(excused), sentence, numbers, beyond=bool(excused or doubtful))
 
 
-def _compared(excused: list[str], champion: dict[str, Linearised]) -> str:
+def _labels(evidence: Evidence) -> dict[str, str]:
+    if evidence.quantile is None:
+        return LABELS
+    return {RATIO: f"outcomes {'above' if evidence.quantile >= 0.5 else 'below'} it over expected"}
+
+
+def _compared(excused: list[str], champion: dict[str, Linearised], label: dict[str, str]) -> str:
     if not excused:
         return ""
-    values = ", ".join(f"{LABELS[name]} {champion[name].estimate:.3f}" for name in excused)
+    values = ", ".join(f"{label[name]} {champion[name].estimate:.3f}" for name in excused)
     return f"; beyond its bounds, but not shown to be further off than the champion: {values}"
 
 
-def _not_shown(doubtful: list[str]) -> str:
-    named = " and ".join(LABELS[name] for name in doubtful)
+def _not_shown(doubtful: list[str], label: dict[str, str]) -> str:
+    named = " and ".join(label[name] for name in doubtful)
     return f"; not shown to be beyond its bounds, although the estimate is: {named}" if doubtful else ""
 
 
@@ -70,6 +86,8 @@ def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:
     """Observed over expected and the slope, as far as these scores have them."""
     if p is None or not evidence.measurable:
         return {}
+    if evidence.quantile is not None:
+        return {RATIO: Beyond.of(evidence.sample, p, evidence.quantile).ratio}
     slope = slope_of_log_odds if evidence.classification else means.slope
     measures = {SLOPE: slope(evidence.sample, p)}
     if _has_ratio(evidence):
@@ -77,56 +95,72 @@ def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:
     return {name: measure for name, measure in measures.items() if math.isfinite(measure.estimate)}
 
 
-def _interval(evidence: Evidence, name: str, measure: Linearised) -> Interval:
+def _champion_interval(evidence: Evidence, name: str, measure: Linearised) -> Interval:
+    scores = evidence.champion
+    return _interval(evidence, evidence.challenger if scores is None else scores, name, measure)
+
+
+def _interval(evidence: Evidence, p: Array, name: str, measure: Linearised) -> Interval:
     confidence = evidence.spec.judgement.confidence
+    if evidence.quantile is not None:
+        return Beyond.of(evidence.sample, p, evidence.quantile).interval(confidence)
     if name == RATIO and evidence.classification:
         return measure.log().interval(confidence).exp()
     return measure.interval(confidence)
 
 
 def _has_ratio(evidence: Evidence) -> bool:
-    """Whether there is a ratio of means: outcomes of both signs have no natural zero."""
-    return evidence.classification or bool(evidence.y.min() >= 0 or evidence.y.max() <= 0)
+    """Whether there is a ratio: means of outcomes of both signs have no natural zero."""
+    return (
+        evidence.classification or evidence.quantile is not None or bool(evidence.y.min() >= 0 or evidence.y.max() <= 0)
+    )
 
 
 def _cohort_calibration(evidence: Evidence) -> Finding:
     """Fails when some cohort's interval of observed over expected lies wholly beyond its bounds.
 
     A cohort is judged when its events, observed or expected, reach `minimum_events` (its rows, of a regression): by the
-    observed alone, cohorts with far too few would be left out. Cohorts are those of the first of `cohort_periods` that
-    has one with enough.
+    observed alone, cohorts with far too few would be left out. Of a predicted quantile these are the outcomes beyond.
+    Cohorts are those of the first of `cohort_periods` that has one with enough.
     """
     rule = evidence.spec.judgement.checks.cohorts
     if not evidence.measurable:
         return NOT_MEASURABLE
     if not _has_ratio(evidence):
-        return not_applicable("Outcomes differ in sign: observed over expected has no meaning.")
+        return not_applicable(UNSIGNED)
     period, cohorts = cohorts_of(evidence)
     judged = [c for c in cohorts if _events(evidence, c) >= rule.minimum_events]
     counts: dict[str, float] = {"judged": len(judged), "too_few": len(cohorts) - len(judged)}
     if not judged:
-        return not_applicable(f"No {period} has {rule.minimum_events} events.", counts)
+        what = evidence.counted if evidence.quantile is None else "rows beyond the quantile"
+        return not_applicable(f"No {period} has {rule.minimum_events} {what}.", counts)
     ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
     named = listed([f"{name} {ratios[name].text('.3f')}" for name in beyond or list(ratios)[:1]])
     head = f"{len(beyond)} shown" if beyond else "none shown"
     sentence = f"{head} to be beyond {_range(bounds)}{'' if beyond else ', furthest off'}: {named}"
     numbers = {**counts, **group_numbers(ratios, RATIO)}
-    return found(bool(beyond), f"Observed over expected in {len(judged)} {period}s: {sentence}.", numbers)
+    of = (
+        "Observed over expected"
+        if evidence.quantile is None
+        else f"Outcomes beyond the quantile {evidence.quantile:g} over expected"
+    )
+    return found(bool(beyond), f"{of} in {len(judged)} {period}s: {sentence}.", numbers)
 
 
 def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:
     """Observed over expected of each cohort, the furthest off first, at a confidence adjusted for their number."""
     confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(judged))
     ratios = {
-        c.value: _ratio(evidence.classification, evidence.sample.at(c.rows), evidence.challenger[c.rows], confidence)
-        for c in judged
+        c.value: _ratio(evidence, evidence.sample.at(c.rows), evidence.challenger[c.rows], confidence) for c in judged
     }
     return worst_first(ratios, key=lambda ratio: -_off(ratio))
 
 
-def _ratio(classification: bool, sample: Sample, p: Array, confidence: float) -> Interval:
-    if classification:
+def _ratio(evidence: Evidence, sample: Sample, p: Array, confidence: float) -> Interval:
+    if evidence.quantile is not None:
+        return Beyond.of(sample, p, evidence.quantile).interval(confidence)
+    if evidence.classification:
         return metrics.observed_expected(sample, p, confidence=confidence)
     return means.ratio_of_means(sample, p).interval(confidence)
 
@@ -142,6 +176,9 @@ def cohorts_of(evidence: Evidence) -> tuple[str, list[Group]]:
 
 
 def _events(evidence: Evidence, cohort: Group) -> float:
+    if evidence.quantile is not None:
+        beyond = Beyond.of(evidence.sample.at(cohort.rows), evidence.challenger[cohort.rows], evidence.quantile)
+        return max(beyond.rows, beyond.expected * len(cohort.rows))
     if not evidence.classification:
         return len(cohort.rows)
     return max(float(evidence.y[cohort.rows].sum()), float(evidence.challenger[cohort.rows].sum()))

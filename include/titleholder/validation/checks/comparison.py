@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from titleholder import formatting
 from titleholder.spec.criteria import CutOff
+from titleholder.spec.metrics import METRICS
 from titleholder.validation import fresh, metrics
 from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
@@ -116,7 +117,8 @@ def _horizon(horizon: int | None, reign: Accumulated) -> str:
 def _segment_gains(evidence: Evidence) -> Finding:
     """Fails when a segment is shown to lose more than `tolerance`: the upper bound of its gain is below `-tolerance`.
 
-    Segments are the values of the columns in `columns.segments`; those with `minimum_events` events are judged.
+    Segments are the values of the columns in `columns.segments`; those with `minimum_events` events, or rows of a
+    regression, are judged. Where the tolerance is a share, it is one of the champion's metric in each segment.
     """
     spec, rule = evidence.spec, evidence.spec.judgement.checks.segments
     if evidence.champion is None:
@@ -125,16 +127,16 @@ def _segment_gains(evidence: Evidence) -> Finding:
         return not_applicable("The spec names no segments.")
     segments = groups(evidence.frame, spec.columns.segments)
     judged = [s for s in segments if informative(spec, evidence.y[s.rows]) >= rule.minimum_events]
-    counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": rule.tolerance}
-    if not judged:
-        return not_applicable(
-            f"None of {len(segments)} segments has {rule.minimum_events} {informative_rows(spec)}.", counts
-        )
-    gains = _gains(evidence, evidence.champion, judged)
-    losing = [name for name, gain in gains.items() if gain.upper < -rule.tolerance]
-    named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
+    tolerance, share_of = spec.judgement.segment_tolerance, METRICS[spec.judgement.metric].share_of
+    counts = {"judged": len(judged), "too_few": len(segments) - len(judged), "tolerance": tolerance}
     least = f"{rule.minimum_events} {informative_rows(spec)}"
-    head = f"{len(losing) or 'none'} shown to lose more than {rule.tolerance:g} in {spec.judgement.metric}"
+    if not judged:
+        return not_applicable(f"None of {len(segments)} segments has {least}.", counts)
+    gains, limits = _gains(evidence, evidence.champion, judged), _limits(evidence, evidence.champion, judged)
+    losing = [name for name, gain in gains.items() if gain.upper < -limits[name]]
+    named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
+    limit = f"{100 * tolerance:g} % of {share_of} there" if share_of else f"{tolerance:g}"
+    head = f"{len(losing) or 'none'} shown to lose more than {limit} in {spec.judgement.metric}"
     return found(
         bool(losing),
         f"Of {len(segments)} segments, {len(judged)} with at least {least}: {head}"
@@ -149,6 +151,16 @@ def _gains(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str
     confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(judged))
     gains = {s.name: estimate_gain(evidence, metric, champion, s.rows, confidence) for s in judged}
     return worst_first(gains, key=lambda gain: gain.upper)
+
+
+def _limits(evidence: Evidence, champion: Array, judged: list[Group]) -> dict[str, float]:
+    """The loss that is tolerated in each segment, in the metric's unit."""
+    judgement, limits = evidence.spec.judgement, {}
+    for segment in judged:
+        some = evidence.sample.at(segment.rows)
+        metric = metrics.compute(judgement.metric, some.y, champion[segment.rows], judgement, some.weights)
+        limits[segment.name] = fresh.in_unit(judgement, judgement.segment_tolerance, metric, some)
+    return limits
 
 
 def _profit_gain(evidence: Evidence) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, f
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.feature_strength import Delivery, FeatureStrength, delivery_period
 from titleholder.validation.checks.groups import MOST, adjusted_confidence, group_numbers, listed
-from titleholder.validation.evidence import Evidence
-from titleholder.validation.metrics import Interval
+from titleholder.validation.evidence import Array, Evidence
+from titleholder.validation.metrics import Gain, Interval
 
 SETTINGS = "judgement.checks"
 
@@ -136,6 +137,27 @@ def _limit(evidence: Evidence, change: str) -> tuple[str, str, float]:
     return metric, key, getattr(evidence.spec.judgement.checks.plausible, key)
 
 
+def _quantile_gain(evidence: Evidence, champion: Array) -> Gain:
+    """The gain in pinball loss on the scale of R2: what the squared losses fall by, over that of the best constant.
+
+    R2 itself would measure how far a predicted quantile lies from the mean. Where outcomes are normal, both agree: a
+    quantile's loss is proportional to the residual standard deviation.
+
+    Source: Koenker & Machado (1999), Goodness of fit and related inference processes for quantile regression, J. Am.
+    Stat. Assoc. 94(448), for the loss over that of a constant.
+    """
+    y, judgement, weights = evidence.y, evidence.spec.judgement, evidence.weights
+    constant = float(np.quantile(y, evidence.quantile or 0.5, weights=weights, method="inverted_cdf"))
+    losses = [
+        metrics.compute("pinball", y, p, judgement, weights)
+        for p in (evidence.challenger, champion, np.full(len(y), constant))
+    ]
+    scale = (losses[0] + losses[1]) / losses[2] ** 2
+    gain = estimate_gain(evidence, "pinball", champion)
+    bounds = {name: scale * getattr(gain, name) for name in ("estimate", "lower", "upper", "error")}
+    return replace(gain, **bounds)
+
+
 def _gain(evidence: Evidence) -> _Part | None:
     """The gain over the champion, which is implausible when its lower bound exceeds the threshold.
 
@@ -144,7 +166,10 @@ def _gain(evidence: Evidence) -> _Part | None:
     if evidence.champion is None:
         return None
     metric, key, most = _limit(evidence, "gain")
-    gain = estimate_gain(evidence, metric, evidence.champion)
+    if evidence.quantile is None:
+        gain = estimate_gain(evidence, metric, evidence.champion)
+    else:
+        gain = _quantile_gain(evidence, evidence.champion)
     text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: a lower bound up to {most:g})"
     return _Part(text, {**gain.numbers("gain"), "gain_plausible": most}, key, large=gain.lower > most)
 

@@ -19,6 +19,7 @@ from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import UNJUDGED
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
@@ -168,7 +169,7 @@ def _beginnings(decided: Sequence[Decision]) -> list[date]:
     """
     days: list[date] = []
     for row in reversed(decided):
-        day = max(row.as_of, row.created_at.date()) if row.kind == "rollback" else row.as_of
+        day = max(row.as_of, row.created_at.date()) if row.kind in UNJUDGED else row.as_of
         days.append(min(day, days[-1]) if days else day)
     return days[::-1]
 

@@ -12,9 +12,11 @@ import numpy as np
 from pydantic import Field
 from scipy import stats
 
+from titleholder import formatting
 from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import Cadence, cadence
 from titleholder.spec.criteria import Judgement
+from titleholder.spec.metrics import METRICS
 from titleholder.workflow.backtest.policies import (
     CONTRASTS,
     POLICIES,
@@ -154,6 +156,18 @@ class Setting(BacktestPart):
     minimum_gain: float
     confidence: float
     horizon: int | None = None
+
+    def tolerated(self, metric: str) -> str:
+        """The tolerated loss as text, in percent where that of the metric is a share; a dash under `sequential`.
+
+        >>> setting = Setting.of(Judgement(metric="rmse"))
+        >>> setting.tolerated("rmse"), setting.tolerated("roc_auc")
+        ('1%', '0.01')
+        """
+        if self.rule == "sequential":
+            return formatting.NOTHING
+        share = METRICS[metric].share_of is not None
+        return f"{formatting.exact(100 * self.tolerated_loss)}%" if share else formatting.exact(self.tolerated_loss)
 
     @classmethod
     def of(cls, judgement: Judgement) -> Self:

@@ -105,6 +105,27 @@ def test_a_regression_counts_rows() -> None:
     assert "in rmse: region=south -0.94" in found.explanation
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize(("worse", "status"), [(1.01, "pass"), (1.1, "fail")])
+def test_the_tolerance_of_an_error_is_a_share_whatever_its_unit(scale: float, worse: float, status: str) -> None:
+    """1 % and 10 % worse in one segment; 2 % are tolerated. An absolute 0.02 passed all in thousands, none in euros."""
+    rng = np.random.default_rng(0)
+    n = 40_000
+    noise, region = rng.normal(size=n), np.repeat(["north", "south"], n // 2)
+    y = rng.normal(size=n)
+    own = y + np.where(region == "south", worse, 1.0) * noise
+    given = evidence(a_regression(), y=scale * y, challenger=scale * own, champion=scale * (y + noise))
+    found = segment_gains(given.model_copy(update={"frame": given.frame.assign(region=region)}))
+    assert (found.status, found.numbers["tolerance"]) == (status, 0.02)
+    assert "2 with at least 30 rows" in found.explanation
+    assert "shown to lose more than 2 % of the champion's metric there in rmse" in found.explanation
+
+
+def test_a_regression_without_enough_rows_says_rows() -> None:
+    given = evidence(a_regression(), y=np.arange(8.0), champion=np.zeros(8))
+    assert segment_gains(given).explanation == "None of 2 segments has 30 rows."
+
+
 def test_the_numbers_stay_few() -> None:
     region = np.repeat([f"r{i}" for i in range(30)], 100)
     found = segment_gains(compared(region, 1.0, 1.0))

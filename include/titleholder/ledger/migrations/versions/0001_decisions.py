@@ -1,4 +1,4 @@
-"""The append-only table of decisions and its views: UPDATE, DELETE and TRUNCATE are refused by the database itself."""
+"""The append-only tables of decisions and of lanes, and their views: the database itself refuses every change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CREATE TABLE titleholder.decisions (
     sequence              integer     NOT NULL CHECK (sequence > 0),
     as_of                 date        NOT NULL,
     kind                  text        NOT NULL
-                          CHECK (kind IN ('promote', 'keep', 'reject', 'recall', 'rollback', 'retire')),
+                          CHECK (kind IN ('promote', 'keep', 'reject', 'recall', 'rollback', 'retire', 'withdraw')),
     challenger_version    integer,
     champion_before       integer,
     champion_after        integer,
@@ -44,25 +44,38 @@ CREATE TABLE titleholder.decisions (
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     UNIQUE (model, lane, sequence),
-    CHECK (kind = 'rollback' OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind IN ('rollback', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind <> 'withdraw' OR (lane = 'live' AND champion_before IS NOT NULL AND champion_after IS NULL)),
     CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
+)
+"""
+
+LANES = """
+CREATE TABLE titleholder.lane_records (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model      text        NOT NULL,
+    lane       text        NOT NULL CHECK (lane <> 'live'),
+    kind       text        NOT NULL CHECK (kind IN ('archive', 'delete')),
+    actor      text        NOT NULL,
+    reason     text        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 """
 
 GUARD = """
 CREATE FUNCTION titleholder.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the ledger is append-only: % on titleholder.decisions is refused', TG_OP;
+    RAISE EXCEPTION 'the ledger is append-only: % on titleholder.% is refused', TG_OP, TG_TABLE_NAME;
 END $$
 """
 
 ROWS = """
-CREATE TRIGGER no_change BEFORE UPDATE OR DELETE ON titleholder.decisions
+CREATE TRIGGER no_change BEFORE UPDATE OR DELETE ON titleholder.{table}
 FOR EACH ROW EXECUTE FUNCTION titleholder.refuse_change()
 """
 
 WHOLE = """
-CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.decisions
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 """
 
@@ -137,12 +150,15 @@ FROM titleholder.champion_history WHERE reigned_to IS NULL
 
 
 def upgrade() -> None:
-    """Create the table, its guards and views, and the application role's right to read and to append."""
-    for statement in (TABLE, GUARD, ROWS, WHOLE, DECISIONS, HISTORY, CURRENT):
+    """Create the tables, their guards and views, and the application role's right to read and to append."""
+    for statement in (TABLE, LANES, GUARD, DECISIONS, HISTORY, CURRENT):
         op.execute(statement)
+    for table in ("decisions", "lane_records"):
+        op.execute(ROWS.format(table=table))
+        op.execute(WHOLE.format(table=table))
     role = op.get_bind().dialect.identifier_preparer.quote(context.config.attributes["app_role"])
     op.execute(f"GRANT USAGE ON SCHEMA titleholder TO {role}")
-    op.execute(f"GRANT SELECT, INSERT ON titleholder.decisions TO {role}")
+    op.execute(f"GRANT SELECT, INSERT ON titleholder.decisions, titleholder.lane_records TO {role}")
     for view in ("decision_history", "champion_history", "current_champion"):
         op.execute(f"GRANT SELECT ON titleholder.{view} TO {role}")
 

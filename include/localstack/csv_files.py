@@ -1,0 +1,126 @@
+"""CSV files as typed columns. The whole file decides on the types, not its first block."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from titleholder.errors import DataError, UsageError
+
+BLOCK = 16 << 20
+"""Bytes of the first block, by which types are guessed, and of each block that is read."""
+_WIDER = (
+    pa.null(),
+    pa.bool_(),
+    pa.int64(),
+    pa.float64(),
+    pa.date32(),
+    pa.timestamp("ns"),
+    pa.timestamp("ns", "UTC"),
+    pa.string(),
+    pa.binary(),
+)
+"""The types in the order in which they are tried once a value does not fit the one before."""
+_MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error", re.DOTALL)
+_NO_UTF8 = "is no UTF-8. Say how the file is written, such as --encoding latin-1"
+OnRows = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file (`.gz` too) with a header, and how it is written."""
+
+    path: Path
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+    def types(self, on_rows: OnRows) -> tuple[pa.Schema, int]:
+        """The type of each column, which fits every value, and the number of rows.
+
+        Raises:
+            UsageError: the file cannot be read as CSV.
+            DataError: it has text that is not in its encoding; names the column and the row.
+        """
+        chosen: dict[str, pa.DataType] = {}
+        schema = None
+        while True:
+            try:
+                reader, rows = self.open(chosen), 0
+                schema = reader.schema
+                for batch in reader:
+                    rows += batch.num_rows
+                    on_rows(rows)
+                break
+            except pa.ArrowInvalid as error:
+                if schema is None or not (misfit := _MISFIT.search(str(error))):
+                    raise UsageError(f"{self.path.name} cannot be read: {error}{self._hint()}") from None
+                field = schema.field(int(misfit[1]))
+                chosen[field.name] = _next(chosen.get(field.name, field.type))
+        if not rows:
+            raise UsageError(f"{self.path.name} has a header and no rows")
+        self._refuse_bytes(schema)
+        return pa.schema([(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in schema]), rows
+
+    def open(self, types: dict[str, pa.DataType]) -> Any:
+        """A reader of the file with these types; the other columns' are guessed from the first block."""
+        try:
+            reader = pa.csv.open_csv(
+                self.path,
+                pa.csv.ReadOptions(encoding=self.encoding, block_size=BLOCK),
+                pa.csv.ParseOptions(delimiter=self.delimiter),
+                pa.csv.ConvertOptions(column_types=types),
+            )
+            _ = reader.schema.names  # the header is decoded here
+        except UnicodeDecodeError:
+            raise DataError(f"{self.path.name}: its header {_NO_UTF8}. Nothing was loaded") from None
+        except LookupError:
+            raise UsageError(f"--encoding {self.encoding!r} is not known; use utf-8, latin-1, cp1252, utf-16") from None
+        except OSError as error:
+            raise UsageError(f"{self.path.name} cannot be read: {error}") from None
+        return reader
+
+    def _hint(self) -> str:
+        with self.path.open("rb") as file:
+            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return ". The file is UTF-16: use --encoding utf-16" if utf16 else ""
+
+    def _refuse_bytes(self, schema: pa.Schema) -> None:
+        """Text that is no UTF-8 would come as bytes, which no query can use."""
+        suspects = [field.name for field in schema if pa.types.is_binary(field.type)]
+        if not suspects:
+            return
+        column, row, value = next(self._undecodable(dict(zip(schema.names, schema.types, strict=True)), suspects))
+        raise DataError(
+            f"{self.path.name}: row {row:,} of column {column!r} has {value!r}, which {_NO_UTF8}. Nothing was loaded"
+        )
+
+    def _undecodable(self, types: dict[str, pa.DataType], columns: list[str]) -> Iterator[tuple[str, int, bytes]]:
+        before = 0
+        for batch in self.open(types):
+            for column in columns:
+                for n, value in enumerate(batch[column].to_pylist(), start=before + 1):
+                    if value is not None and not _is_utf8(value):
+                        yield column, n, value
+            before += batch.num_rows
+
+
+def _next(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit != "ns":
+        return pa.timestamp("ns", kind.tz)
+    known = kind if kind in _WIDER else pa.timestamp("ns", "UTC")  # a time of day, for example, becomes text
+    return _WIDER[_WIDER.index(known) + 1]
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

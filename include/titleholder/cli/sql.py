@@ -1,0 +1,103 @@
+"""The command `sql`: psql on a warehouse, or the result of one query."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from titleholder.cli import local_stack
+from titleholder.cli.console import AsJson, err, print_json, print_table
+from titleholder.errors import ServiceError, UsageError
+
+SHOWN = 200
+"""Rows that a table for people has at most."""
+
+
+def sql(
+    command: Annotated[
+        str, typer.Option("--command", "-c", help="Print the result of this query; without it, open psql.")
+    ] = "",
+    connection: Annotated[str, typer.Option(help="An Airflow connection of the environment.")] = "warehouse",
+    as_json: AsJson = False,
+) -> None:
+    """Open the warehouse with psql, or print the result of one query. Transactions are read-only by default.
+
+    The role is that of the connection: `reader` in the local stack, which can change nothing.
+    """
+    from titleholder.settings import connection_url
+
+    url = connection_url(connection)
+    if not command:
+        if as_json:
+            raise UsageError("--json needs a query: titleholder sql --json --command 'select …'")
+        _open_psql(url, connection)
+    columns, rows = _query(url, connection, command)
+    if as_json:
+        print_json([{name: _plain(v) for name, v in zip(columns, row, strict=True)} for row in rows])
+        return
+    print_table("", [{n: "" if v is None else v for n, v in zip(columns, row, strict=True)} for row in rows[:SHOWN]])
+    if len(rows) > SHOWN:
+        err.print(f"The first {SHOWN} of {len(rows):,} rows; --json prints all.")
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _settings(url: str, connection: str) -> dict[str, str]:
+    from psycopg2 import ProgrammingError
+    from psycopg2.extensions import parse_dsn
+
+    from titleholder.data.extraction import libpq_url
+
+    try:
+        return dict(parse_dsn(libpq_url(url)))
+    except ProgrammingError:
+        raise UsageError(
+            f"connection {connection} is no address of PostgreSQL, such as postgresql://reader:…@db/warehouse"
+        ) from None
+
+
+def _open_psql(url: str, connection: str) -> None:
+    """Replace this process by psql. The password is in its environment, never among its arguments, which all see."""
+    from psycopg2.extensions import make_dsn
+
+    program = local_stack.psql()
+    if program is None:
+        raise UsageError(
+            "psql is not in PATH. Install PostgreSQL's client, or print one result: titleholder sql -c 'select …'"
+        )
+    settings = _settings(url, connection)
+    password = settings.pop("password", None)
+    added = {"PGPASSWORD": password} if password else {}
+    read_only = f"{os.environ.get('PGOPTIONS', '')} -c default_transaction_read_only=on".strip()
+    sys.stdout.flush()
+    os.execve(program, [program, make_dsn(**settings)], {**os.environ, "PGOPTIONS": read_only, **added})  # noqa: S606
+
+
+def _query(url: str, connection: str, command: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows that a query returns; none where it returns nothing."""
+    import psycopg2
+    from psycopg2.extensions import make_dsn
+
+    settings = _settings(url, connection)
+    try:
+        connected = psycopg2.connect(make_dsn(**{"connect_timeout": "10", **settings}))
+    except psycopg2.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ServiceError(
+            f"the warehouse (connection {connection}) does not answer: {reason}. Locally: `make up`."
+        ) from None
+    with closing(connected), connected.cursor() as cursor:
+        connected.set_session(readonly=True)
+        try:
+            cursor.execute(command)
+            rows = cursor.fetchall() if cursor.description else []
+        except psycopg2.Error as error:
+            raise UsageError(f"the warehouse refused the query: {str(error).strip()}") from None
+        return [column.name for column in cursor.description or ()], rows

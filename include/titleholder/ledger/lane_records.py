@@ -1,0 +1,52 @@
+"""What people did with a lane as a whole: archived or deleted. Append-only, like the decisions, which stay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from titleholder.ledger.database import engine, reachable
+
+Kind = Literal["archive", "delete"]
+_NEWEST = """
+SELECT DISTINCT ON (lane) lane, kind, actor, reason, created_at FROM titleholder.lane_records
+WHERE model = :model ORDER BY lane, id DESC
+"""
+_ADD = """
+INSERT INTO titleholder.lane_records (model, lane, kind, actor, reason)
+VALUES (:model, :lane, :kind, :actor, :reason)
+"""
+
+
+class LaneRecord(NamedTuple):
+    """The newest record of a lane."""
+
+    lane: str
+    kind: Kind
+    actor: str
+    reason: str
+    created_at: datetime
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self.kind}d on {self.created_at:%Y-%m-%d} by {self.actor}{why}"
+
+
+def add(url: str, model: str, lane: str, kind: Kind, actor: str, reason: str) -> None:
+    """Write a record behind those there are."""
+    named = {"model": model, "lane": lane, "kind": kind, "actor": actor, "reason": reason}
+    with reachable(), engine(url).begin() as connection:
+        connection.execute(text(_ADD), named)
+
+
+def newest(url: str, model: str, *, short: bool = False) -> dict[str, LaneRecord]:
+    """The newest record of each lane of a model that has any; with `short`, a few seconds are given to the query."""
+    with reachable(), engine(url, short=short).connect() as connection:
+        return _newest(connection, model)
+
+
+def _newest(connection: Connection, model: str) -> dict[str, LaneRecord]:
+    rows = connection.execute(text(_NEWEST), {"model": model})
+    return {row.lane: LaneRecord(*row) for row in rows}

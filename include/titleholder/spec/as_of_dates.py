@@ -1,0 +1,143 @@
+"""Which as-of dates leave enough rows, found from counts of rows by day (pure calendar arithmetic)."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from titleholder.errors import UsageError
+from titleholder.spec import windows
+from titleholder.spec.model import ModelSpec
+
+HOLDOUT_ROWS = 2
+"""The fewest rows that a challenger can be judged on; a classification needs both classes among them."""
+
+
+class DayCount(NamedTuple):
+    """The rows of one day of event time whose outcome is known, with their lowest and highest outcome."""
+
+    rows: int
+    lowest: float
+    highest: float
+
+
+Counts = Callable[[date], Mapping[date, DayCount]]
+"""What was known on a day: the rows by the day of their event."""
+
+
+class AsOfDates(NamedTuple):
+    """The first and the last as-of date that leave enough, and the last one before the date that was asked for."""
+
+    first: date
+    last: date
+    before: date | None
+
+
+def find(spec: ModelSpec, counts: Counts, asked: date, latest: date) -> AsOfDates | None:
+    """The as-of dates, `latest` at most, that leave enough to train on and to judge by; None without any.
+
+    Enough are `training.minimum_rows` with two different outcomes that can be cut into folds (in a classification each
+    with both classes), and a holdout as `HOLDOUT_ROWS` says. Each date that is returned was tried with what was known
+    on that day. `counts` is called for few days: first for `latest`, because what is not known now was not known
+    before; then in growing steps over the dates that would be enough by that, and back by bisection. So the first is
+    not the first, and the last not the last, where outcomes were corrected and a date between two steps was enough.
+    """
+    known = _RowCounts(spec, counts(latest))
+    days = known.enough_until(latest)
+
+    def enough(day: date) -> bool:
+        return _RowCounts(spec, counts(day)).enough(day)
+
+    longest = _longest_step(spec, latest)
+    first = _first_enough(days, enough, longest)
+    last = _first_enough(days[::-1], enough, longest)
+    if first is None or last is None:
+        return None
+    earlier = days[: bisect.bisect_left(days, asked)]
+    before = _first_enough(earlier[::-1], enough, longest) if first < asked < last else None
+    return AsOfDates(first, last, before)
+
+
+def _first_enough(days: Sequence[date], enough: Callable[[date], bool], longest: int) -> date | None:
+    """The first of these days that is enough; of days that become so once and stay so."""
+    refused, found, step = -1, 0, 1
+    while found < len(days) and not enough(days[found]):
+        refused, step = found, min(2 * step, longest)
+        found = min(found + step, len(days) - 1) if found < len(days) - 1 else len(days)
+    if found >= len(days):
+        return None
+    while found - refused > 1:
+        middle = (refused + found) // 2
+        refused, found = (refused, middle) if enough(days[middle]) else (middle, found)
+    return days[found]
+
+
+class _RowCounts:
+    """Numbers of rows by day and their outcomes, and whether they are enough."""
+
+    def __init__(self, spec: ModelSpec, counts: Mapping[date, DayCount]) -> None:
+        self._spec, self._days = spec, sorted(counts)
+        self._counts = [counts[day] for day in self._days]
+        self._cumulative = [0, *itertools.accumulate(count.rows for count in self._counts)]
+
+    def enough(self, as_of: date) -> bool:
+        """Whether the windows at `as_of` have enough rows and outcomes."""
+        try:
+            spans = windows.intervals(self._spec, as_of)
+        except UsageError:
+            return False
+        start, split, end = (
+            bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start, spans.matured)
+        )
+        return self._trainable(start, split) and self._judgeable(split, end)
+
+    def enough_until(self, latest: date) -> list[date]:
+        """Every as-of date with enough of these rows, `latest` at most."""
+        at_least = bisect.bisect_left(self._cumulative, self._spec.training.minimum_rows)  # for any window
+        if at_least >= len(self._cumulative):
+            return []
+        reached = self._days[at_least - 1]
+        days = (reached + timedelta(days=n) for n in range(1, (latest - reached).days + 1))
+        return [day for day in days if self.enough(day)]
+
+    def _rows(self, start: int, end: int) -> int:
+        return self._cumulative[end] - self._cumulative[start]
+
+    def _trainable(self, start: int, end: int) -> bool:
+        return (
+            self._rows(start, end) >= self._spec.training.minimum_rows
+            and self._differ(start, end)
+            and self._divisible(start, end)
+        )
+
+    def _judgeable(self, start: int, end: int) -> bool:
+        both = self._spec.task != "classification" or self._differ(start, end)
+        return self._rows(start, end) >= HOLDOUT_ROWS and both
+
+    def _differ(self, start: int, end: int) -> bool:
+        """Whether there are two different outcomes."""
+        lowest, highest = float("inf"), float("-inf")
+        for count in self._counts[start:end]:
+            lowest, highest = min(lowest, count.lowest), max(highest, count.highest)
+            if lowest < highest:
+                return True
+        return False
+
+    def _divisible(self, start: int, end: int) -> bool:
+        """Whether they can be cut at days into as many parts as the folds of the search need."""
+        folds, n = self._spec.training.search.folds, self._rows(start, end)
+        offsets = (self._cumulative[start] + n * k // (folds + 1) for k in range(1, folds + 1))
+        cuts = sorted({bisect.bisect_right(self._cumulative, offset) - 1 for offset in offsets})
+        if len(cuts) < folds or start in cuts:
+            return False
+        parts = itertools.pairwise([start, *cuts, end])
+        return self._spec.task != "classification" or all(self._differ(*part) for part in parts)
+
+
+def _longest_step(spec: ModelSpec, latest: date) -> int:
+    """In days: half the training window, so that no time with enough rows is skipped."""
+    spans = windows.intervals(spec, latest)
+    return max(1, (spans.holdout_start - spans.train_start).days // 2)

@@ -1,0 +1,99 @@
+"""What people are asked to approve, and by whom: a challenger, a former version that is recalled, or a rollback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from titleholder import reports
+from titleholder.ledger import reigns, rollbacks, store
+from titleholder.ledger.store import LaneEntry
+from titleholder.registry import names
+from titleholder.registry.client import Registry
+from titleholder.reports.markdown import text
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.promotion import Person
+from titleholder.spec.types import LIVE
+from titleholder.workflow import decision_policy, model_card, publication
+from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision, RollbackOrder
+from titleholder.workflow.promotion import champion_of, crowned, standing
+from titleholder.workflow.scoring import Scorer
+
+log = logging.getLogger(__name__)
+
+
+def request(proposed: ProposedDecision, scorer: Scorer, url: str) -> ApprovalRequest | None:
+    """What people are to be asked about a challenger or a former version; None where they need not be.
+
+    The model card is attached to the MLflow run first, so that they can read it. The task `report` replaces it once
+    there is a decision.
+    """
+    snapshot = proposed.challenger.snapshot
+    approval = snapshot.spec.promotion.approval
+    if proposed.kind != "ask" or approval == "automatic":
+        return None
+    rows = store.read_lane(url, snapshot.model, snapshot.lane)
+    decided = standing(rows, proposed.challenger.version, snapshot.spec)
+    if any(r.id == decided and r.changed for r in rows):
+        return None
+    facts = model_card.proposed_facts(proposed, scorer.registry)
+    asked = decision_policy.approvers(approval, snapshot.origin.actor)
+    card = _attach_card(proposed, rows, scorer, url)
+    links = publication.linked({"Model card": card, publication.AIRFLOW: snapshot.origin.url})
+    parts = (links, only(asked), reports.markdown(facts, proposed.verdict))
+    subject = reports.headline(facts, proposed.verdict)
+    return ApprovalRequest(subject=subject, body="\n\n".join(filter(None, parts)), asked=asked, card=card)
+
+
+def request_rollback(spec: ModelSpec, order: RollbackOrder, registry: Registry, url: str) -> ApprovalRequest | None:
+    """What people are to be asked about a rollback, whose versions are pinned; None where they need not be."""
+    approval, rows = spec.promotion.rollback_approval, store.read_lane(url, spec.name, LIVE)
+    if approval == "automatic" or order.to is None or order.leaving is None:
+        return None
+    asked = decision_policy.approvers(approval, order.actor)
+    subject = (
+        f"{spec.name} (lane {LIVE}): approval requested to roll back version {order.leaving} to version {order.to}"
+    )
+    body = (
+        f"## {text(subject)}",
+        f"**Why:** {text(order.reason)}",
+        only(asked),
+        f"- The champion is {_described(rows, spec.name, order.leaving, registry)}. "
+        "After a yes no challenger wins that was trained on nothing newer.",
+        f"- It would give way to {_described(rows, spec.name, order.to, registry)}"
+        f"{', which was rolled back itself' if order.to in rollbacks.barred(rows) else ''}.",
+        f"Model of {text(spec.owner)}; requested by {text(order.actor)}. No answer means no.",
+    )
+    return ApprovalRequest(subject=subject, body="\n\n".join(body), asked=asked)
+
+
+def _described(rows: Sequence[LaneEntry], model: str, version: int, registry: Registry) -> str:
+    """A version with a link, its as-of date, and when it became champion last."""
+    crowned_on = [r.created_at for r in rows if r.changed and r.champion_after == version]
+    known = reigns.decision_on(rows, version)
+    when = f", champion since {crowned_on[-1]:%Y-%m-%d}" if crowned_on and rows[-1].champion_after == version else ""
+    if crowned_on and not when:
+        when = f", champion from {crowned_on[-1]:%Y-%m-%d}"
+    as_of = f" (as of {known.as_of}{when})" if known else ""
+    return f"[version {version}]({registry.models.url(model, version)}){as_of}"
+
+
+def only(people: Sequence[Person]) -> str:
+    """Who may answer, for a request's text: Airflow shows its buttons to everyone and refuses the others' answers."""
+    named = ", ".join(text(person.name) for person in people)
+    return f"**Only {named} can answer.** Airflow shows the buttons to everyone and refuses the answer of anybody else."
+
+
+def _attach_card(proposed: ProposedDecision, rows: Sequence[LaneEntry], scorer: Scorer, url: str) -> str:
+    """Draw the card of a proposal and attach it to its run; the address, or none where it could not be drawn.
+
+    People are asked in either case: the request has every check and number, only no pictures.
+    """
+    reign, snapshot = proposed.verdict.champion, proposed.challenger.snapshot
+    try:
+        card = model_card.draw_proposed(proposed, champion_of(rows, reign, url), crowned(rows, reign, url), scorer)
+    except Exception:
+        log.exception("%s: people are asked without a model card: it could not be drawn", snapshot.model)
+        return ""
+    scorer.registry.runs.attach(snapshot.run_id, texts={names.CARD: card})
+    return scorer.registry.runs.artifact_url(snapshot.run_id, names.CARD)

@@ -1,0 +1,75 @@
+"""Lanes other than live, as a whole: archived (hidden from lists) or deleted (its models and runs are gone).
+
+The decisions of a lane stay in the ledger in any case, and a record beside them says who did what, when and why.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from titleholder.errors import UsageError
+from titleholder.ledger import lane_records, store
+from titleholder.registry.client import Registry
+from titleholder.settings import Settings
+from titleholder.spec.types import LIVE
+
+log = logging.getLogger(__name__)
+
+
+class Deletion(NamedTuple):
+    """How many versions and runs were deleted, and the versions that stay because they are in use elsewhere."""
+
+    versions: int
+    runs: int
+    kept: tuple[int, ...]
+
+
+def archive(model: str, lane: str, reason: str, actor: str, *, settings: Settings) -> None:
+    """Hide a lane from lists until something is decided in it again.
+
+    Raises:
+        UsageError: for the live lane, one without decisions, or one that was deleted.
+    """
+    url = settings.ledger_url
+    _require(model, lane, url)
+    refuse_deleted(model, lane, url)
+    lane_records.add(url, model, lane, "archive", actor, reason)
+
+
+def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings) -> Deletion:
+    """Delete the model versions and runs of a lane from MLflow: the record first, so that no run begins meanwhile.
+
+    What a decision of another lane rests on stays, and so does a version with an alias. A second try deletes what the
+    first one left.
+
+    Raises:
+        UsageError: for the live lane, or one without decisions.
+    """
+    url, registry = settings.ledger_url, Registry(settings.tracking_uri)
+    _require(model, lane, url)
+    known = lane_records.newest(url, model).get(lane)
+    if known is None or known.kind != "delete":
+        lane_records.add(url, model, lane, "delete", actor, reason)
+    versions, runs = store.used_elsewhere(url, model, lane)
+    deleted, kept = registry.models.delete_lane(model, lane, keep=versions)
+    training = {run for version in kept if (run := registry.models.run_id(model, version))}
+    parents = {registry.runs.parent(run) for run in training}
+    gone = registry.runs.delete_lane(model, lane, keep=runs | training | parents)
+    log.info("%s, lane %s: %d versions and %d runs deleted", model, lane, deleted, gone)
+    return Deletion(deleted, gone, kept)
+
+
+def refuse_deleted(model: str, lane: str, url: str) -> None:
+    """Raise a UsageError for a lane that was deleted: its decisions stand in the ledger, and their models are gone."""
+    known = lane_records.newest(url, model).get(lane)
+    if known and known.kind == "delete":
+        raise UsageError(f"{model}: lane {lane} was {known}. Its models are gone; choose another name for a new lane")
+
+
+def _require(model: str, lane: str, url: str) -> None:
+    if lane == LIVE:
+        raise UsageError(f"{model}: the lane {LIVE} cannot be archived or deleted; `titleholder retire` ends its use")
+    if lane not in (known := store.lanes(url, model)):
+        others = ", ".join(name for name in known if name != LIVE) or "none"
+        raise UsageError(f"{model}: no decisions in lane {lane}; lanes other than {LIVE}: {others}")

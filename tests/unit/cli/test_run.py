@@ -1,0 +1,95 @@
+"""`titleholder run`: what it says of candidates that failed, and after Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from support.factories import a_decision
+from support.specs import write
+from titleholder.cli.main import app
+from titleholder.workflow import retrain as retraining
+from titleholder.workflow.retrain import Retrained
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    for name in ("TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_SNAPSHOTS", "MLFLOW_TRACKING_URI", "AIRFLOW_CONN_WAREHOUSE"):
+        monkeypatch.setenv(name, "postgresql://u:p@localhost:1/x")
+    monkeypatch.setenv("COLUMNS", "80")
+    write(tmp_path)
+
+
+def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), failed: Any = None) -> Result:
+    """Runs with a retrain in memory, which Ctrl-C ends in the last of these steps of the third date."""
+
+    def retrain(_: Any, as_of: date, *__: Any, on_step: Any, **___: Any) -> Retrained:
+        if until and as_of.month == 3:
+            for n, step in enumerate(until):
+                on_step(step, n)
+            raise KeyboardInterrupt
+        return Retrained(a_decision(as_of.month), failed or {})
+
+    patch.setattr(retraining, "retrain", retrain)
+    return CliRunner().invoke(app, ["run", "small", *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "said"),
+    [
+        (("--as-of", "2024-03-01"), ("extract",), "Interrupted: nothing was decided."),
+        (
+            ("--as-of", "2024-03-01"),
+            ("decide", "promote"),
+            "Interrupted: whether 2024-03-01 was decided, `titleholder history small --lane dev` shows.",
+        ),
+        (("--as-of", "2024-03-01"), ("promote", "report"), "Interrupted: the decision of 2024-03-01 stands."),
+        (
+            ("--as-of", "2024-01-01", "--until", "2024-04-01"),
+            ("extract", "train"),
+            "Interrupted: the decisions of 2024-01-01, 2024-02-01 stand; nothing was decided for 2024-03-01.",
+        ),
+    ],
+)
+def test_ctrl_c_says_what_stands(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], steps: tuple[str, ...], said: str
+) -> None:
+    result = run(monkeypatch, *options, until=steps)
+    assert result.exit_code == 130
+    assert said in result.stderr.splitlines()
+    assert "Traceback" not in result.output
+
+
+def test_a_candidate_that_failed_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = {"trees": "candidate trees does not fit: too deep"}
+    said = " ".join(run(monkeypatch, "--as-of", "2024-01-01", failed=failed).stdout.split())
+    assert "2024-01-01: trees could not be trained, the others were: candidate trees does not fit: too deep" in said
+    found = json.loads(run(monkeypatch, "--as-of", "2024-01-01", "--json", failed=failed).stdout)
+    assert found[0]["failed_candidates"] == failed
+
+
+def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("titleholder.workflow.audit.audit", interrupt)
+    result = CliRunner().invoke(app, ["audit"])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "Interrupted: nothing was decided.")
+
+
+def test_warnings_of_libraries_are_not_shown() -> None:
+    code = (
+        "import sys, warnings, typer; from titleholder.cli import main\n"
+        "main.app.command('noisy')(lambda: warnings.warn('of a library'))\n"
+        "sys.argv = ['titleholder', 'noisy']; main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

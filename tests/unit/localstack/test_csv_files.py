@@ -1,0 +1,99 @@
+"""CSV files: the whole file decides on the types, and bytes that are no text are named."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from localstack import csv_files
+from localstack.loading import SourceFile
+from titleholder.errors import DataError, UsageError
+
+
+def read(folder: Path, content: bytes, name: str = "file.csv", **how: str) -> pa.Table:
+    path = folder / name
+    path.write_bytes(content)
+    reader, rows = SourceFile(path, **how).open(lambda *_: None)
+    table = reader.read_all()
+    assert rows == len(table)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("many", "last", "kind"),
+    [
+        ("1", "2", "int64"),
+        ("1", "1.5", "double"),
+        ("1", "oops", "string"),
+        ("", "5", "int64"),
+        ("", "2024-01-02", "date32[day]"),
+        ("", "", "string"),
+        ("true", "maybe", "string"),
+        ("2024-01-01", "2024-01-02 10:00:01.25", "timestamp[ns]"),
+        ("2024-01-01 10:00:01", "2024-01-02 10:00:01.25", "timestamp[ns]"),
+        ("2024-01-01T10:00:01Z", "2024-01-02T10:00:01.25Z", "timestamp[ns, tz=UTC]"),
+        ("10:00:01", "late", "string"),
+    ],
+)
+def test_the_type_fits_the_last_row_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: str, last: str, kind: str
+) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    lines = ["value,n", *[f"{many},1"] * 1000, f"{last},2"]
+    table = read(tmp_path, "\n".join(lines).encode())
+    assert [str(field.type) for field in table.schema] == [kind, "int64"]
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "kind", "message"),
+    [
+        (
+            "a,b\n1,2\nmüller,3\n".encode("latin-1"),
+            {},
+            DataError,
+            "row 2 of column 'a' has b'm\\xfcller', which is no UTF-8",
+        ),
+        ("ä,b\n1,2\n".encode("latin-1"), {}, DataError, "its header is no UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), {}, UsageError, "The file is UTF-16: use --encoding utf-16"),
+        (b"a,b\n1,2\n", {"encoding": "utf-61"}, UsageError, "--encoding 'utf-61' is not known; use utf-8, latin-1"),
+        (b"a;b\n1;2\n", {}, UsageError, "has one column, 'a;b': use --delimiter, such as ';'"),
+        (b"a,b\n1,2\n", {"delimiter": ";;"}, UsageError, "--delimiter ';;': one character"),
+        (b"a,b\n1,2,3\n", {}, UsageError, "Expected 2 columns, got 3"),
+        (b"", {}, UsageError, "Empty CSV file"),
+        (b"a,b\n", {}, UsageError, "has a header and no rows"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do(
+    tmp_path: Path, content: bytes, how: dict[str, str], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        read(tmp_path, content, **how)
+    assert message in str(caught.value)
+
+
+def test_bad_bytes_late_in_the_file_are_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    content = b"a,b\n" + b"good,2\n" * 1000 + b"\xff\xfe,3\n"
+    with pytest.raises(DataError, match=r"row 1,001 of column 'a'"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "name"),
+    [
+        ("name\tn\nmüller\t1\n".encode("latin-1"), {"encoding": "latin-1", "delimiter": "\\t"}, "f.csv"),
+        ("name,n\nmüller,1\n".encode("utf-16"), {"encoding": "utf-16"}, "F.CSV"),
+        ("name,n\nmüller,1\n".encode("utf-8-sig"), {}, "f.csv"),
+        (gzip.compress("name,n\nmüller,1\n".encode()), {}, "f.csv.gz"),
+    ],
+)
+def test_encodings_delimiters_and_gzip(tmp_path: Path, content: bytes, how: dict[str, str], name: str) -> None:
+    assert read(tmp_path, content, name, **how).to_pylist() == [{"name": "müller", "n": 1}]
+
+
+def test_how_a_file_is_written_is_no_question_for_parquet(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="are for CSV files"):
+        read(tmp_path, b"", "f.parquet", encoding="latin-1")

@@ -1,0 +1,37 @@
+"""Addresses from the environment."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from titleholder.errors import ServiceError, UsageError
+from titleholder.settings import connection_url
+
+
+@pytest.fixture(autouse=True)
+def none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
+        monkeypatch.delenv(name)
+
+
+def test_a_connection_is_a_variable_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgresql://here")
+    assert connection_url("Warehouse") == "postgresql://here"
+
+
+def test_a_misspelt_connection_lists_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgresql://a:secret@here")
+    monkeypatch.setenv("AIRFLOW_CONN_MART", "postgresql://there")
+    with pytest.raises(UsageError) as caught:
+        connection_url("warehose")
+    assert str(caught.value) == (
+        "no connection 'warehose': AIRFLOW_CONN_WAREHOSE, the address of the database that `source.connection` of a "
+        "spec names, is not set. Did you mean 'warehouse'? Connections of this environment: mart, warehouse"
+    )
+
+
+def test_without_any_connection_the_stack_is_not_up() -> None:
+    with pytest.raises(ServiceError, match=r"AIRFLOW_CONN_WAREHOUSE is not set\. Start the local stack with `make up`"):
+        connection_url("warehouse")
