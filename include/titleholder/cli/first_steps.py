@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, new_table, out, print_json, print_table, progress, user
+from titleholder.cli.console import AsJson, Line, Model, fitted, out, print_json, print_table, progress, user
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 
@@ -73,7 +73,7 @@ def _print_guesses(written: Written) -> None:
         if v
     ]
     rows += [{"role": "left out", "column": c.name, "why": c.why} for c in roles.left_out]
-    print_table(f"{written.draft.table.name}: a {roles.task}", rows)
+    print_table(f"{written.draft.table.name}: a {roles.task}", rows, ["why"])
     checks = sum(path.read_text(encoding="utf-8").count("CHECK") - 1 for path in (written.spec, written.query))
     out.print(Text(f"Written: {written.spec}\n         {written.query}"))
     out.print(Text(f"Look at the {checks} places marked CHECK. Next: titleholder check {model}", style="green"))
@@ -91,12 +91,9 @@ def check(
 
     Exit code 1: a fault of the data, or a leak; 2: of the spec; 3: the warehouse is down; 4: something is not tested.
     """
-    from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
     from titleholder.workflow import preflight
 
-    if model not in (specs := load_specs(only=model)).errors:
-        specs[model]
     day = resolve_as_of(as_of, None, None) if as_of else None
     with progress() as shown:
         bar = shown.add_task(f"check {model}", total=None, step="spec")
@@ -111,14 +108,13 @@ def check(
 
 
 def _print_report(report: Preflight) -> None:
-    table = new_table(f"{report.model}{f' as of {report.as_of}' if report.as_of else ''}", "step", "result", "")
-    before = ""
+    lines, before = [], ""
     for f in report.findings:
-        table.add_row(
-            Text("" if f.step == before else f.step), Text(f.outcome, style=STYLES[f.outcome]), Text(f.explanation)
-        )
+        step = "" if f.step == before else f.step
+        lines.append(Line([step, Text(f.outcome, style=STYLES[f.outcome]), f.explanation]))
         before = f.step
-    out.print(table)
+    title = f"{report.model}{f' as of {report.as_of}' if report.as_of else ''}"
+    out.print(fitted(title, ["step", "result", "explanation"], lines, out.width, ["explanation"]))
     out.print(Text(_summary(report), style="green" if not report.exit_code else "bold red"))
 
 

@@ -114,6 +114,19 @@ def _only_file(name: str, paths: list[Path], root: Path) -> Path:
     raise SpecError(f"{name}: {len(paths)} files have this model's name: {listed}. Rename or delete all but one")
 
 
+def spec_file(model: str) -> Path:
+    """The file of a model's spec.
+
+    Raises:
+        UsageError: for an unknown model, naming the nearest.
+        SpecError: where several files have its name.
+    """
+    found, _ = spec_files(root := models_folder())
+    if model not in found:
+        load_specs()[model]
+    return _only_file(model, found[model], root)
+
+
 def require_known(model: str) -> None:
     """Raise a UsageError for a model without a file; a broken spec does not hide its history."""
     specs = load_specs()
@@ -127,6 +140,18 @@ def load_spec(path: Path) -> ModelSpec:
     Raises:
         SpecError: listing every fault of the file, with line, key, value and the valid choices.
     """
+    spec, faults = read_spec(path)
+    if faults or spec is None:
+        raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
+    return spec
+
+
+def read_spec(path: Path) -> tuple[ModelSpec | None, list[str]]:
+    """One spec, if its keys are valid, and every fault of the file: candidates that cannot be made leave a spec.
+
+    Raises:
+        SpecError: when the file cannot be read, or is no YAML.
+    """
     text = _read(path, "spec")
     data, lines = _parse(path, text)
     sql, fault = _query(path.parent, data.get("source"))
@@ -139,9 +164,7 @@ def load_spec(path: Path) -> ModelSpec:
     faults += [*found, *_estimator_faults(data, lines)]
     if (name := data.get("name")) != path.stem and isinstance(name, str):
         faults.append(f"{messages.place(('name',), lines)}name: {name!r} must equal the file's name, {path.stem!r}")
-    if faults or spec is None:
-        raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
-    return spec
+    return spec, faults
 
 
 def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:

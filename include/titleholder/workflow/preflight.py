@@ -6,7 +6,7 @@ A step that needs the result of one that failed is not tested, and says so.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache, partial
@@ -19,8 +19,9 @@ from titleholder.data import as_of_range, contract, extraction
 from titleholder.data.leakage import leaktest
 from titleholder.errors import ContractError, SpecError, TitleholderError, UsageError
 from titleholder.settings import connection_url
-from titleholder.spec import windows
-from titleholder.spec.loader import load_specs
+from titleholder.spec import as_of_dates, windows
+from titleholder.spec.as_of_dates import DayCount
+from titleholder.spec.loader import read_spec, spec_file
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import from_settings
 from titleholder.training import estimators
@@ -74,16 +75,20 @@ class _Known:
     model: str
     as_of: date | None
     url: str = ""
-    events: dict[date, int] = field(default_factory=dict)
+    days: Mapping[date, DayCount] = field(default_factory=dict)
     frame: pd.DataFrame | None = None
-    _spec: ModelSpec | None = None
+    faults: list[str] = field(default_factory=list)
+    """Those of the spec."""
+    done: set[str] = field(default_factory=set)
+    """The steps that gave what others need."""
+    read: ModelSpec | None = None
 
     @property
     def spec(self) -> ModelSpec:
         """The model's spec, once it could be read."""
-        if self._spec is None:
-            self._spec = load_specs(only=self.model)[self.model]
-        return self._spec
+        if self.read is None:
+            raise UsageError(f"{self.model}: no spec")
+        return self.read
 
     @property
     def day(self) -> date:
@@ -123,19 +128,17 @@ def check(model: str, as_of: date | None = None, *, on_step: Callable[[str], Non
     Raises:
         UsageError: for an unknown model.
     """
-    known, findings, passed = _Known(model, as_of), list[Finding](), set[str]()
+    spec_file(model)
+    known, findings = _Known(model, as_of), list[Finding]()
     for step in STEPS:
         on_step(step.name)
-        found = list(_findings(step, known, passed))
-        findings += found
-        if not {f.outcome for f in found} & {"fault", "not tested"}:
-            passed.add(step.name)
+        findings += _findings(step, known)
     return Preflight(model=model, as_of=known.as_of, findings=tuple(findings))
 
 
-def _findings(step: _Step, known: _Known, passed: set[str]) -> Iterator[Finding]:
+def _findings(step: _Step, known: _Known) -> Iterator[Finding]:
     """What a step says; an exception is a fault, with its exit code."""
-    if failed := [name for name in step.needs if name not in passed]:
+    if failed := [name for name in step.needs if name not in known.done]:
         explanation = f"It needs what `{failed[0]}` could not give."
         yield Finding(step=step.name, outcome="not tested", explanation=explanation)
         return
@@ -149,27 +152,37 @@ def _findings(step: _Step, known: _Known, passed: set[str]) -> Iterator[Finding]
 
 
 def _spec(known: _Known) -> Iterator[_Said]:
-    names = known.spec.columns
-    yield _Said(
-        "ok", f"A {known.spec.task} with {len(names.features)} features; fingerprint {known.spec.fingerprint()}."
-    )
+    """Every fault of the spec; where only its candidates cannot be made, the other steps can go on."""
+    path = spec_file(known.model)
+    known.read, known.faults = read_spec(path)
+    for fault in known.faults:
+        yield _Said("fault", f"{path.name}, {fault}", SpecError.exit_code)
+    if known.read is None:
+        return
+    known.done.add("spec")
+    if not known.faults:
+        features, fingerprint = len(known.spec.columns.features), known.spec.fingerprint()
+        yield _Said("ok", f"A {known.spec.task} with {features} features; fingerprint {fingerprint}.")
 
 
 def _estimators(known: _Known) -> Iterator[_Said]:
-    faults = estimators.faults(known.spec)
+    """What making the candidates says, where reading their sources has not said it yet."""
+    said = {fault.split(".")[2] for fault in known.faults if "training.candidates." in fault}
+    faults = [f for f in estimators.faults(known.spec) if f.split(".")[2].partition(":")[0] not in said]
     for fault in faults:
         yield _Said("fault", fault, SpecError.exit_code)
-    if not faults:
-        named = ", ".join(
-            f"{name} ({c.estimator.rpartition('.')[2]})" for name, c in known.spec.training.candidates.items()
-        )
-        yield _Said("ok", f"{named}.")
+    good = [
+        f"{n} ({c.estimator.rpartition('.')[2]})" for n, c in known.spec.training.candidates.items() if n not in said
+    ]
+    if not faults and good:
+        yield _Said("ok", f"{', '.join(good)}.")
 
 
 def _warehouse(known: _Known) -> Iterator[_Said]:
     known.url = connection_url(known.spec.source.connection)
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=windows.BEGINNING)
     with extraction.opened(known.url, known.spec, spans, windows.BEGINNING):
+        known.done.add("warehouse")
         yield _Said("ok", f"Connection {known.spec.source.connection} answers.")
 
 
@@ -179,38 +192,47 @@ def _query(known: _Known) -> Iterator[_Said]:
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=today)
     with extraction.opened(known.url, spec, spans, today) as session:
         schema, _ = session.read(f"SELECT * FROM (\n{from_settings(spec.sql)}\n) AS extract LIMIT 0")  # noqa: S608  (values are bound)
-    if not {spec.columns.entity, spec.columns.event_time} <= set(schema.names):
+    if not {spec.columns.entity, spec.columns.event_time, spec.columns.target} <= set(schema.names):
         empty = pa.Table.from_batches([], schema).to_pandas()
         for violation in contract.violations(empty, spec, spans, today, to_train=False):
             yield _Said("fault", violation)
         return
-    known.events = as_of_range.events_by_day(known.url, spec, today)
-    if not known.events:
-        yield _Said("fault", f"{spec.source.query} returns no rows as of today, {today}.")
+    known.days = as_of_range.counts_by_day(known.url, spec, today)
+    if not known.days:
+        yield _Said("fault", f"{spec.source.query} returns no rows with an outcome as of today, {today}.")
         return
-    first, last, rows = min(known.events), max(known.events), sum(known.events.values())
+    known.done.add("query")
+    first, last, rows = min(known.days), max(known.days), sum(day.rows for day in known.days.values())
     yield _Said("ok", f"{len(schema.names)} columns, {rows:,} rows known today, of {first} to {last}.")
 
 
 def _dates(known: _Known) -> Iterator[_Said]:
-    """The first and last as-of dates that leave enough rows; the one of this test."""
+    """The first and last as-of dates that leave enough rows; the one of this test, which is tried in any case."""
     spec, today = known.spec, as_of_range.today_utc()
-    latest = min(today, max(known.events) + timedelta(days=1) + spec.windows.label_maturity)
-    first = windows.first_as_of(spec, lru_cache(partial(as_of_range.events_by_day, known.url, spec)), today)
-    last = windows.last_as_of(spec, known.events, latest)
-    if first is None or last is None or last < first:
-        needed = f"{spec.training.minimum_rows} rows in {spec.windows.train} of training"
+    counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
+    found = as_of_dates.find(spec, counts, known.as_of or today, today)
+    whole = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
+    asked = known.as_of
+    known.as_of = asked or windows.last_tick(spec.schedule, min(whole, found.last) if found else whole)
+    if found and not asked:
+        known.as_of = max(known.as_of, found.first)
+    as_of_range.intervals(known.url, spec, known.as_of)
+    known.done.add("as-of dates")
+    if found is None:
+        needed = f"{spec.training.minimum_rows} rows to train on with two outcomes, and enough to judge by"
         yield _Said("fault", f"No as-of date up to {today} leaves {needed} (training.minimum_rows, windows).")
         return
-    known.as_of = known.as_of or max(windows.last_tick(spec.schedule, last), first)
-    as_of_range.intervals(known.url, spec, known.as_of)
-    yield _Said("ok", f"{first} to {last} leave enough rows and a whole holdout; tested as of {known.as_of}.")
-    if not first <= known.as_of <= last:
+    yield _Said("ok", f"{found.first} to {found.last} leave enough rows; tested as of {known.as_of}.")
+    if not found.first <= known.as_of <= found.last:
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
-    if spec.start_date < first:
-        yield _Said("warning", f"start_date {spec.start_date} is before {first}: the runs before it would fail.")
-    if spec.schedule and spec.end_date is None and last < today - 2 * (windows.next_tick(spec.schedule, today) - today):
-        yield _Said("warning", f"No end_date, and the rows end: runs after {last} have no whole holdout.")
+    if spec.start_date < found.first:
+        yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
+    if (
+        spec.schedule
+        and spec.end_date is None
+        and whole < today - 2 * (windows.next_tick(spec.schedule, today) - today)
+    ):
+        yield _Said("warning", f"No end_date, and the rows end: runs after {whole} have no whole holdout.")
 
 
 def _contract(known: _Known) -> Iterator[_Said]:
@@ -230,7 +252,7 @@ def _contract(known: _Known) -> Iterator[_Said]:
 
 def _windows(known: _Known) -> Iterator[_Said]:
     """What the windows hold: enough rows to judge, of both classes, from the beginning of the training window."""
-    spec, spans, frame, start = known.spec, known.spans, known.frame, min(known.events)
+    spec, spans, frame, start = known.spec, known.spans, known.frame, min(known.days)
     if frame is None or spec.columns.target not in frame:
         yield _Said("not tested", "It needs the rows that `contract` reads.")
         return
@@ -247,9 +269,8 @@ def _windows(known: _Known) -> Iterator[_Said]:
         yield _Said("warning", f"{about}; {wanted}: no challenger could win. Make windows.holdout longer.")
     else:
         yield _Said("ok", f"{about}.")
-    if windows.BEGINNING < spans.train_start < start:  # not with `train: all`
-        lacking = (start - spans.train_start).days
-        yield _Said("warning", f"windows.train is {spec.windows.train}, and the history begins {lacking} days later.")
+    if short := windows.short_history(spec, windows.with_rows_begin(spans, start)):
+        yield _Said("warning", short)
 
 
 def _events(spec: ModelSpec, outcomes: pd.Series) -> tuple[int, str]:
@@ -268,15 +289,14 @@ def _leaks(known: _Known) -> Iterator[_Said]:
         yield _Said("not tested", str(error).removeprefix(f"{known.model}: "))
         return
     for leak in report.leaks:
-        example = f"{leak.entity_column} {leak.entity}: {leak.baseline} without facts known later, {leak.changed} with"
+        example = f"{leak.entity_column} {leak.entity}: {leak.before}, and {leak.after} when facts known later change"
         yield _Said("fault", f"{leak.column}, from {leak.source}: {leak.rows:,} rows differ, e.g. {example}.")
-    for warning in report.warnings:
-        yield _Said("not tested", f"{warning}.")
-    for table, columns in report.unverified.items():
-        yield _Said("not tested", f"{', '.join(columns)} of {table}, which is overwritten in place.")
-    if report.passed:
-        facts = sum(t.synthetic_facts for t in report.tables)
-        yield _Said("ok", f"No leak: {facts:,} synthetic later facts in {len(report.tables)} tables change nothing.")
+    for table in report.recorded_late:
+        yield _Said("warning", f"The rows of {table} became known after their events: see available_at.")
+    for reason in report.untested:
+        yield _Said("not tested", f"{reason}.")
+    if report.outcome == "clean":
+        yield _Said("ok", f"No leak in {report.rows:,} rows, {report.events.rows:,} of them compared by event.")
 
 
 STEPS = (

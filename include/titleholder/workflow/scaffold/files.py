@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from titleholder.data.table_profile import TableProfile, TableReader, reading
+from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader, reading
 from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
@@ -21,7 +21,7 @@ from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
 from titleholder.workflow.scaffold.calendar import Calendar, History
 from titleholder.workflow.scaffold.items import Item
-from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.roles import Roles
 from titleholder.workflow.scaffold.vocabulary import END_WORDS
@@ -128,13 +128,43 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (YAML and SQL, not HTML)
     )
-    found.filters |= {"scalar": _scalar, "comment": _comment, "names": _flow_list, "selected": _selected}
+    found.filters |= {
+        "scalar": _scalar,
+        "comment": _comment,
+        "names": _flow_list,
+        "selected": _selected,
+        "sources": _sources,
+    }
+    found.globals["history"] = _history_column
     return found
 
 
 def render(template: str, draft: Draft) -> str:
     """The text of one of the two files."""
-    return _environment().get_template(template).render(draft._asdict())
+    changed, trusted = _overwritten(draft)
+    return _environment().get_template(template).render({**draft._asdict(), "changed": changed, "trusted": trusted})
+
+
+def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
+    """The table's columns that the query uses: those that the outcome is written into, and all others."""
+    given, roles = aliases(c.name for c in draft.table.columns), draft.roles
+    features = [*roles.numeric, *roles.categorical, *roles.protected]
+    used = {item.alias for item in (roles.entity, roles.event_time, *features)}
+    changed = [name for name, alias in given.items() if alias == roles.target.alias]
+    return changed, [name for name, alias in given.items() if alias in used]
+
+
+def _history_column(column: ColumnProfile) -> str:
+    """A date as `source.tables` names it: the column, or what makes a date of a text."""
+    return column.moment if column.date_format else column.name
+
+
+def _sources(names: list[str], indent: int = 6) -> str:
+    """Names of the table's columns as a YAML list in brackets, in a comment, over several lines where it is long."""
+    text = ", ".join(_scalar(name) for name in names)
+    lines = textwrap.wrap(text, WIDTH - indent - 3, break_long_words=False, break_on_hyphens=False)
+    next_line = "\n  #" + " " * indent
+    return f"[{next_line.join(lines)}]"
 
 
 def _scalar(value: Any) -> str:
