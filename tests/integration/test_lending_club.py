@@ -74,4 +74,4 @@ def test_a_month_with_too_few_charge_offs_promotes_nothing(loans: Settings) -> N
     done = CliRunner().invoke(app, ["run", "lending_club_default", "--as-of", "2010-07-01", "--lane", "loans"])
     assert done.exit_code == 0, done.output
     output = " ".join(done.output.split())
-    assert "reject: The holdout has 48 outcomes of the rarer class; at least 50 are needed" in output
+    assert "reject: The holdout has 48 rows of the rarer class; at least 50 are needed" in output
