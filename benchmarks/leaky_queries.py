@@ -2,7 +2,7 @@
 
 Each shape is one feature of one query, or its label. The lender's schema is `trap`: loans (recorded five minutes
 later), closings (recorded three weeks later), customers (versions), weather (observations every hour), transfers
-(overwritten in place), a view, and materialised views.
+(overwritten in place), books and accounts (overwritten when a loan ends), a view, and materialised views.
 """
 
 from __future__ import annotations
@@ -58,6 +58,20 @@ create table trap.transfers as select
     round((100 * random())::numeric, 2) as balance
 from trap.loans;
 alter table trap.transfers add primary key (loan_id);
+create table trap.books as select
+    loan_id, (applied_at at time zone 'UTC')::date as opened_on, round((5000 * random())::numeric, 2) as balance,
+    case when random() < 0.2
+        then (applied_at + interval '20 days' + random() * interval '900 days')::date
+    end as ended_on,
+    null::text as status
+from trap.loans;
+update trap.books set ended_on = null where ended_on > date '2024-12-31';
+update trap.books set
+    balance = case when ended_on is null then balance else 0 end,
+    status = case when ended_on is null then 'PERFORMING' else 'DEFAULT' end;
+alter table trap.books add primary key (loan_id);
+create table trap.accounts as select * from trap.books;
+alter table trap.accounts add primary key (loan_id);
 create view trap.totals as
     select customer_id, count(*) as loans, sum(amount) as amount from trap.loans group by customer_id;
 create materialized view trap.snapshots as
@@ -98,6 +112,13 @@ TABLES: dict[str, Any] = {
     "trap.weather": {"known_at": "recorded_at"},
     "trap.transfers": {
         "known_at": "arrived_at", "changes": ["delay_hours", "arrived_at"], "on_trust": ["loan_id", "fee"]
+    },
+    "trap.books": {
+        "known_at": "coalesce(ended_on, opened_on)", "changes": ["status", "balance", "ended_on"],
+        "on_trust": ["loan_id", "opened_on"],
+    },
+    "trap.accounts": {
+        "known_at": "ended_on", "changes": ["status", "balance", "ended_on"], "on_trust": ["loan_id", "opened_on"]
     },
     "trap.snapshots": {"known_at": "taken_at"},
     "trap.frozen": "static",
@@ -169,7 +190,13 @@ BY_REGION = (
 )
 KNOWN_TODAY = "w.recorded_at <= l.applied_at and w.recorded_at > l.applied_at - interval '1 day'"
 OF_CUSTOMER = "over (partition by l.customer_id order by l.applied_at, l.loan_id"
+BOOKS, ACCOUNTS = (f"join trap.{name} b on b.loan_id = l.loan_id" for name in ("books", "accounts"))
+ENDED = "coalesce(b.ended_on <= :as_of and b.ended_on < (l.applied_at + interval '6 months')::date, false)"
 LEAKY = (
+    Shape("the final status as the label", join=BOOKS, target="b.status = 'DEFAULT'"),
+    Shape("whether an outcome has a date yet, as the label", join=BOOKS, target="b.ended_on is not null"),
+    Shape("whether an outcome has a date yet", "(b.ended_on is not null)::int", BOOKS),
+    Shape("the final balance, of a table known from its outcomes", "b.balance", ACCOUNTS),
     Shape("closings known by `:as_of`, not by the event", closings("o.recorded_at <= :as_of")),
     Shape("a column that is overwritten later (DepDelay)", "t.delay_hours", TRANSFERS),
     Shape("weather up to three hours after the event", newest("w.recorded_at <= l.applied_at + interval '3 hours'")),
@@ -231,6 +258,8 @@ LEAKY = (
     ),
 )
 HONEST = (
+    Shape("an outcome by its date, of rows overwritten in place", join=BOOKS, target=ENDED),
+    Shape("the same, of a table known from its outcomes", join=ACCOUNTS, target=ENDED),
     Shape("closings known by the event", closings("o.recorded_at <= l.applied_at")),
     Shape("loans before this one", earlier(f"p.applied_at < l.applied_at and {RECORDED}")),
     Shape("the customer's version at the event", "v.income", VERSION.format("l.applied_at")),

@@ -106,6 +106,8 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     assert "recovered: its gaps correlate 1.00 with the outcome" in sql
     report = check("loan_default")
     assert outcomes(report) == dict.fromkeys(STEPS, "ok")
+    (leaks,) = (f.explanation for f in report.findings if f.step == "leaks")
+    assert "On trust: the rows of firsts.loans are available from applied_at." in leaks
     assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
     ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
     assert ran.exit_code == 0, ran.output
@@ -292,6 +294,12 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
     assert "Ready (2 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
     outside = check("long", "--as-of", "2019-06-01")
     assert outside.exit_code == 2
+    (windows,) = (f.explanation for f in outside.findings if f.step == "windows")
+    assert windows.endswith("nothing to train on.")
+    text = (folder / "long.yaml").read_text()
+    end = re.search(r"end_date: (\S+)", text)
+    edit(folder / "long.yaml", (end[0] if end else "task:", "end_date: 2024-03-10" + ("" if end else "\ntask:")))
+    assert str(check("long").as_of) == "2024-03-01", "the last tick of the schedule, not of the rows"
     edit(folder / "long.yaml", ("minimum_events: 50", "minimum_events: 5000"))
     assert "no challenger could win" in str(check("long").findings)
 

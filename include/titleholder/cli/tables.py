@@ -22,6 +22,13 @@ STYLES = {
     "retire": "red",
     "withdraw": "red",
 }
+GAINS = {
+    "record": "expected gain (risk)",
+    "fresh": "gain, lower bound",
+    "sequential": "mean gain, lower bound",
+}
+"""The heading of the gains where one rule made all decisions."""
+MIXED = "gain by its rule"
 WIDE, BESIDE = 120, 60
 """The least width of a terminal for ids and reasons beside the others, and what these two need."""
 
@@ -42,7 +49,9 @@ def decision_table(
     Where it would not fit, ids and reasons stand below the table; where that does not either, each line is a paragraph.
     """
     metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
-    columns = ["as of", "new", "champion", metric, "gain, lower bound", "decision"]
+    rules = {row.verdict.rule for row in rows if row.verdict}
+    gain = GAINS.get(rules.pop(), MIXED) if len(rules) == 1 else MIXED
+    columns = ["as of", "new", "champion", metric, gain, "decision"]
     lines = [Line(_cells(row, metric), STYLES[row.kind]) for row in rows]
     full = [
         Line((str(row.id), f"{row.created_at:%Y-%m-%d}", *_cells(row, metric), _reason(row, notes)), STYLES[row.kind])

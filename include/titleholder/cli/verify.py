@@ -169,6 +169,8 @@ def _print_leaks(report: LeakReport) -> None:
         )
     for reason in report.untested:
         out.print(Text(f"Not tested: {reason}.", style="yellow"))
+    for declared in report.trusted:
+        out.print(Text(f"On trust: {declared}."))
     if report.corrected:
         out.print(
             Text(f"{report.corrected:,} labels were corrected after their maturity, as target_corrected declares.")

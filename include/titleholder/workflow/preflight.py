@@ -211,7 +211,8 @@ def _dates(known: _Known) -> Iterator[_Said]:
     spec, today = known.spec, as_of_range.today_utc()
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
     found = as_of_dates.find(spec, counts, known.as_of or today, today)
-    whole = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
+    ends = [today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity]
+    whole = min([*ends, *([spec.end_date] if spec.end_date else [])])
     asked = known.as_of
     known.as_of = asked or windows.last_tick(spec.schedule, min(whole, found.last) if found else whole)
     if found and not asked:
@@ -262,6 +263,9 @@ def _windows(known: _Known) -> Iterator[_Said]:
     outcomes = frame.loc[held, spec.columns.target]
     events, called = _events(spec, outcomes)
     about = f"Training from {max(spans.train_start, start)}, holdout from {spans.holdout_start} with {called}"
+    if spans.holdout_start <= start:
+        yield _Said("fault", f"The rows begin on {start}, the holdout on {spans.holdout_start}: nothing to train on.")
+        return
     if not events:
         yield _Said("fault", f"{about}: there is nothing to judge by. Make windows.holdout longer.")
     elif events < spec.judgement.minimum_events:
@@ -296,7 +300,9 @@ def _leaks(known: _Known) -> Iterator[_Said]:
     for reason in report.untested:
         yield _Said("not tested", f"{reason}.")
     if report.outcome == "clean":
-        yield _Said("ok", f"No leak in {report.rows:,} rows, {report.events.rows:,} of them compared by event.")
+        compared = f"{report.rows:,} rows, and in {report.events.rows:,} comparisons by event"
+        trusted = f" On trust: {'; '.join(report.trusted)}." if report.trusted else ""
+        yield _Said("ok", f"No leak in {compared}.{trusted}")
 
 
 STEPS = (

@@ -49,6 +49,22 @@ def test_the_gain_is_that_of_the_rule(rule: str, verdict: Verdict, expected: str
     assert "2024-07-01 keep: Because" in found
 
 
+@pytest.mark.parametrize(
+    ("rules", "heading"),
+    [
+        (["record"], "expected gain (risk)"),
+        (["fresh"], "gain, lower bound"),
+        (["sequential"], "mean gain, lower bound"),
+        (["record", "fresh"], "gain by its rule"),
+    ],
+)
+def test_the_heading_says_what_the_gains_are(rules: list[str], heading: str) -> None:
+    """`+0.0234 (1%)` stood under `gain, lower bound`, and was read as a lower bound."""
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(decision_table("small", [row(a_verdict(outlook=an_outlook()), rule) for rule in rules], 200))
+    assert f"  {heading}  " in console.export_text()
+
+
 @pytest.mark.parametrize("rule", ["fresh", "single"])
 def test_a_decision_by_one_holdout_never_shows_evidence_of_a_reign(rule: str) -> None:
     """Whatever rules there are now: what was shown when it was made is what is shown."""

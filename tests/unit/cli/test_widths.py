@@ -101,7 +101,7 @@ def test_a_backtest(width: int, spec: Any) -> None:
 def test_a_leak_test(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     table = f"{'s' * 63}.{'t' * 63}"
     report = LeakReport.model_construct(
-        model=LONGEST, as_of=DAY, rows=12345, hashes={"a": "1"}, leaks=(), untested=(), recorded_late=(table,), corrected=0,
+        model=LONGEST, as_of=DAY, rows=12345, hashes={"a": "1"}, leaks=(), untested=(), recorded_late=(table,), corrected=0, trusted=(),
         events=EventTestSummary.model_construct(rows=12, cut_offs=3),
         tables=(TableResult(table=table, later_facts=1234567, synthetic_facts=7654321, exchanged_facts=2345678),),
     )  # fmt: skip

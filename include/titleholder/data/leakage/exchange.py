@@ -23,20 +23,14 @@ def exchange(facts: TableFacts) -> int:
     1/2: the keys of half of the rows stay, and the other values of half change. What may be a key is exchanged by both
     rows of a pair or by none. Where rows only become available, some do so sooner.
     """
-    copies, copy = facts.copies, facts.table.copy
-    copies.run("DROP TABLE IF EXISTS pg_temp.later")
-    copies.run(
-        f"CREATE TEMP TABLE later AS SELECT t.*, t.ctid AS later_row, "
-        "row_number() OVER (ORDER BY hashtextextended(t::text, 2)) - 1 AS later_n "
-        f"FROM {copy} t WHERE {facts.available} > {CUT} AND {facts.available} <= {LAST}"
-    )
-    copies.run("ANALYZE pg_temp.later")
+    facts.select_later(f"{facts.available} > {CUT} AND {facts.available} <= {LAST}")
+    if facts.changes:
+        return facts.overwrite(CUT)
     return _exchange_rows(facts) + (_supersede(facts) if facts.until else 0)
 
 
 def _exchange_rows(facts: TableFacts) -> int:
-    keys = _keys(facts)
-    moved = None if facts.changes else facts.column(facts.available)
+    keys, moved = _keys(facts), facts.column(facts.available)
     values = {}
     for n, name in enumerate(_exchanged_columns(facts)):
         draw = "hashtextextended('key', s.later_n / 2)" if name in keys else f"hashtextextended('{n}', s.later_n)"
@@ -60,9 +54,7 @@ def _exchange_rows(facts: TableFacts) -> int:
 
 
 def _exchanged_columns(facts: TableFacts) -> list[str]:
-    """All but the times that say when a row became known; of rows overwritten in place, those that are overwritten."""
-    if facts.changes:
-        return [c.name for c in facts.changes]
+    """All but the times that say when a row became known."""
     history = facts.history
     kept = facts.read_by(facts.known, facts.available, *filter(None, [history.until]), facts.until)
     kept |= {c.name for c in facts.columns if c.in_key and facts.table.oid in facts.copies.keyed}

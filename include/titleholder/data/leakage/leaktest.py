@@ -74,6 +74,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             leaks=(*by_event, *by_as_of, *leaks),
             untested=tuple(_untested(copies, spec, tables, results, events)),
             recorded_late=tuple(_recorded_late(spec, tables, by_event)),
+            trusted=tuple(_trusted(spec)),
         )
     if not report.leaks:
         contract.enforce(frame, spec, spans, as_of, to_train=False)
@@ -134,6 +135,18 @@ def _tables(copies: TableCopies, spec: ModelSpec) -> dict[str, TableFacts]:
     if not found:
         raise UsageError(f"{spec.name}: every table is static: no later facts can be inserted")
     return found
+
+
+def _trusted(spec: ModelSpec) -> Iterator[str]:
+    """What the spec declares and no test can show, a clause for each table."""
+    for name, history in spec.source.tables.items():
+        if not isinstance(history, TableHistory):
+            yield f"{name} never changes"
+            continue
+        if history.available_at:
+            yield f"the rows of {name} are available from {history.available_at}"
+        if history.on_trust:
+            yield f"{', '.join(history.on_trust)} of {name} are never overwritten"
 
 
 def _oid(copies: TableCopies, name: str) -> Any:

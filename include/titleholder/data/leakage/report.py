@@ -31,7 +31,8 @@ class LeakReport(BaseModel):
     """The result of a leak test.
 
     `hashes` has one entry for each state of the tables: a hash of what the query extracts then. `untested` has a
-    sentence for everything that could not be tested and that the spec does not acknowledge. `corrected` counts labels
+    sentence for everything that could not be tested and that the spec does not acknowledge; `trusted` has what the spec
+    declares and nothing can show. `corrected` counts labels
     that were corrected after their maturity, where the spec declares that they are. `recorded_late` are tables that
     have entity and time of the events, and whose rows become known after them and change their features.
 
@@ -51,6 +52,7 @@ class LeakReport(BaseModel):
     leaks: tuple[Leak, ...]
     untested: tuple[str, ...]
     recorded_late: tuple[str, ...]
+    trusted: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:

@@ -111,18 +111,6 @@ class SyntheticFuture:
         )
 
     def _overwrite(self) -> int:
-        """Exchange the values of rows whose facts were not known yet; returns the number of rows."""
-        self._select_patterns(f"{self.known} > {NOW}")
-        changed = [c.name for c in self.facts.changes]
-        names, values = ", ".join(changed), ", ".join(f"later.{c}" for c in changed)
-        mixed = ", ".join(f"{'o' if c.name in changed else 's'}.{c.name}" for c in self.columns)
-        self.copies.run("DROP TABLE IF EXISTS pg_temp.later")
-        self.copies.run(
-            f"CREATE TEMP TABLE later AS SELECT * FROM (SELECT s.pattern_row, {mixed} FROM pattern s "
-            "JOIN pattern o ON o.pattern_n = s.pattern_n % (SELECT count(*) FROM pattern) + 1) mixed "
-            f"WHERE {self.known} > {NOW}"
-        )
-        return self.copies.run(
-            f"UPDATE {self.table.copy} AS t SET ({names}) = ROW({values}) FROM pg_temp.later "
-            "WHERE t.ctid = later.pattern_row"
-        )
+        """Change what was overwritten after `as_of`, to other values or to none; returns the number of rows."""
+        self.facts.select_later(f"{self.facts.available} > {NOW}")
+        return self.facts.overwrite(NOW)

@@ -14,7 +14,7 @@ _COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname, EXISTS (
     SELECT FROM pg_index i JOIN pg_attribute o ON o.attrelid = i.indrelid AND o.attnum = ANY(i.indkey)
     WHERE i.indrelid = %(table)s AND i.indisprimary AND o.attname = a.attname
-)
+), NOT a.attnotnull
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %(copy)s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
@@ -23,12 +23,13 @@ _NAME = re.compile(r"\w+")
 
 
 class Column(NamedTuple):
-    """A column: its quoted name, its type with and without modifiers, and whether it belongs to the primary key."""
+    """A column: its quoted name, its type with and without modifiers, in the primary key or not, may be null or not."""
 
     name: str
     sql_type: str
     type_name: str
     in_key: bool
+    nullable: bool = True
 
 
 class TableFacts:
@@ -67,6 +68,49 @@ class TableFacts:
         """The quoted names of all columns that expressions read."""
         words = {word for expression in expressions for word in _NAME.findall(expression)}
         return {quoted(name) for name in self._names if name in words} | set(expressions)
+
+    def select_later(self, condition: str) -> None:
+        """Put the rows that fulfil a condition into `pg_temp.later`, numbered in pseudo-random (hash) order from 0."""
+        self.copies.run("DROP TABLE IF EXISTS pg_temp.later")
+        self.copies.run(
+            "CREATE TEMP TABLE later AS SELECT t.*, t.ctid AS later_row, "
+            "row_number() OVER (ORDER BY hashtextextended(t::text, 2)) - 1 AS later_n "
+            f"FROM {self.table.copy} t WHERE {condition}"
+        )
+        self.copies.run("ANALYZE pg_temp.later")
+
+    def overwrite(self, moment: str) -> int:
+        """Overwrite the selected rows of the copy, see `overwritten`; returns their number."""
+        self.copies.run("DROP TABLE IF EXISTS pg_temp.mixed")
+        self.copies.run(f"CREATE TEMP TABLE mixed AS {self.overwritten(moment)}")
+        changed = ", ".join(f"{c.name} = mixed.{c.name}" for c in self.changes)
+        return self.copies.run(
+            f"UPDATE {self.table.copy} AS t SET {changed} FROM pg_temp.mixed WHERE t.ctid = mixed.later_row"
+        )
+
+    def overwritten(self, moment: str) -> str:
+        """The rows of `pg_temp.later` as they might be after another change, or before the change: a query over them.
+
+        `pg_temp.later` has rows overwritten in place after `moment`, an expression, with `later_row` and `later_n` from
+        0. In one of three, what is overwritten is null where it may be: nothing had happened yet. In the others each
+        such column has a value of its own row, of another of them, or of any row of the table; those that are known by
+        `moment` then are left out. Columns that are never overwritten stay.
+        """
+        draw = "hashtextextended('{}', s.later_n) & 3"
+        values = {}
+        for n, column in enumerate(self.changes):
+            null = f"WHEN s.later_n % 3 = 0 THEN NULL::{column.sql_type} " if column.nullable else ""
+            c, chosen = column.name, draw.format(n)
+            values[c] = f"CASE {null}WHEN {chosen} = 0 THEN s.{c} WHEN {chosen} = 1 THEN o.{c} ELSE any_row.{c} END"
+        row = ", ".join(f"{values.get(c.name, f's.{c.name}')} AS {c.name}" for c in self.columns)
+        return (
+            "WITH any_rows AS (SELECT t.*, row_number() OVER (ORDER BY hashtextextended(t::text, 3)) - 1 AS any_n "
+            f"FROM {self.table.copy} t), "
+            f"mixed AS (SELECT {row}, s.later_row, s.later_n FROM pg_temp.later s "
+            "JOIN pg_temp.later o ON o.later_n = (s.later_n + 1) % (SELECT count(*) FROM pg_temp.later) "
+            "JOIN any_rows any_row ON any_row.any_n = s.later_n) "
+            f"SELECT * FROM mixed WHERE later_n % 3 = 0 OR {self.available} > {moment}"
+        )
 
     def on_trust(self, used: set[str]) -> tuple[str, ...]:
         """Of a table overwritten in place: the used columns that neither `changes` nor `on_trust` names."""

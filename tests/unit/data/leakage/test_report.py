@@ -18,7 +18,7 @@ def a_report(**changes: Any) -> LeakReport:
             "model": "small", "as_of": date(2024, 7, 1), "rows": 10, "hashes": {},
             "tables": (TableResult(table="public.t", later_facts=1, synthetic_facts=1, exchanged_facts=1),),
             "events": EventTestSummary(cut_offs=1, rows=1, vanished=0, exchanged={"public.t": 1}),
-            "corrected": 0, "leaks": (), "untested": (), "recorded_late": (), **changes,
+            "corrected": 0, "leaks": (), "untested": (), "recorded_late": (), "trusted": (), **changes,
         }
     )  # fmt: skip
 
