@@ -133,6 +133,7 @@ def _environment() -> Environment:
         "comment": _comment,
         "names": _flow_list,
         "selected": _selected,
+        "listed": _listed,
         "sources": _sources,
     }
     found.globals["history"] = _history_column
@@ -159,12 +160,17 @@ def _history_column(column: ColumnProfile) -> str:
     return column.moment if column.date_format else column.name
 
 
-def _sources(names: list[str], indent: int = 6) -> str:
-    """Names of the table's columns as a YAML list in brackets, in a comment, over several lines where it is long."""
+def _listed(names: list[str], indent: int, mark: str = "") -> str:
+    """Names of the table's columns as a YAML list in brackets, over several lines where it is long."""
     text = ", ".join(_scalar(name) for name in names)
-    lines = textwrap.wrap(text, WIDTH - indent - 3, break_long_words=False, break_on_hyphens=False)
-    next_line = "\n  #" + " " * indent
+    lines = textwrap.wrap(text, WIDTH - indent - len(mark), break_long_words=False, break_on_hyphens=False)
+    next_line = f"\n{mark}{' ' * indent}"
     return f"[{next_line.join(lines)}]"
+
+
+def _sources(names: list[str], indent: int = 6) -> str:
+    """The same in a comment."""
+    return _listed(names, indent, "  #")
 
 
 def _scalar(value: Any) -> str:
