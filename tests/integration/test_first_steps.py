@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from localstack.settings import environment
@@ -17,7 +18,7 @@ from titleholder.cli.main import app
 from titleholder.data import table_profile
 from titleholder.errors import ServiceError, UsageError
 from titleholder.settings import connection_url
-from titleholder.spec.loader import load_specs
+from titleholder.spec.loader import load_specs, models_folder
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import preflight
 from titleholder.workflow.preflight import Preflight
@@ -51,7 +52,12 @@ def new(model: str, table: str, *words: str) -> ModelSpec:
     done = invoke("new", model, "--from", table, *words)
     assert done.exit_code == 0, done.output
     assert f"Next: titleholder check {model}" in done.output
-    return load_specs(only=model)[model]
+    spec = load_specs(only=model)[model]
+    said = " ".join(done.output.split())
+    assert f"Schedule {spec.schedule} (" in said
+    written = yaml.safe_load((models_folder() / f"{model}.yaml").read_text())["windows"]
+    assert f"models are trained on {written['train']} and judged on {written['holdout']}." in said
+    return spec
 
 
 def check(model: str, *words: str) -> Preflight:

@@ -74,6 +74,13 @@ def _print_guesses(written: Written) -> None:
     ]
     rows += [{"role": "left out", "column": c.name, "why": c.why} for c in roles.left_out]
     print_table(f"{written.draft.table.name}: a {roles.task}", rows, ["why"])
+    times = written.draft.calendar
+    out.print(
+        Text(
+            f"Schedule {times.schedule} ({times.why_schedule}; --schedule changes it): outcomes are final after "
+            f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
+        )
+    )
     checks = sum(path.read_text(encoding="utf-8").count("CHECK") - 1 for path in (written.spec, written.query))
     out.print(Text(f"Written: {written.spec}\n         {written.query}"))
     out.print(Text(f"Look at the {checks} places marked CHECK. Next: titleholder check {model}", style="green"))
