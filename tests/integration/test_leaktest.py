@@ -299,4 +299,6 @@ def test_a_table_without_later_facts_in_which_none_can_be_planted_is_not_tested(
         execute(env["TITLEHOLDER_LOADER_URL"], "drop table lender.empty")
     assert found.outcome == "not tested"
     (reason,) = found.untested
-    assert reason.startswith("lender.empty: it has no later facts, and none could be planted")
+    assert reason.startswith(
+        "nothing in lender.empty became known after the as-of date, and nothing could be planted: choose"
+    )

@@ -170,7 +170,10 @@ def _untested(
     """A sentence for each thing that the tests could not see."""
     for result in results:
         if not result.synthetic_facts and not result.later_facts:
-            yield f"{result.table}: it has no later facts, and none could be planted: it has no rows to copy"
+            yield (
+                f"nothing in {result.table} became known after the as-of date, and nothing could be planted: choose an "
+                "earlier --as-of, after which its facts changed"
+            )
     texts = [without_comments(spec.sql), *copies.definitions]
     used = {*re.findall(r"\w+", " ".join(texts)), *spec.columns.all}
     for name, facts in tables.items():
