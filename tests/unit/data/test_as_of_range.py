@@ -14,7 +14,7 @@ from titleholder.spec import as_of_dates, windows
 from titleholder.spec.as_of_dates import AsOfDates
 
 NOWHERE = "postgresql://reader@127.0.0.1:1/warehouse"
-SPEC = a_spec()
+SPEC, TODAY = a_spec(), date(2026, 3, 1)
 
 
 def enforce(frame: pd.DataFrame) -> None:
@@ -64,8 +64,8 @@ def few_rows() -> pd.DataFrame:
         ),
         (
             rows().head(96),
-            AsOfDates(date(2024, 1, 1), datetime.now(UTC).date(), None),
-            "leaves too few rows to judge by: 0 in .*, the last is today, 20..-..-..$",
+            AsOfDates(date(2024, 1, 1), TODAY, None),
+            "leaves too few rows to judge by: 0 in .*, the last is today, 2026-03-01$",
         ),
         (rows().head(96), None, "leaves too few rows to judge by: 0 in .*; no as_of up to today leaves enough$"),
         (
@@ -80,6 +80,7 @@ def test_too_little_is_refused_with_the_dates_that_leave_enough(
     monkeypatch: pytest.MonkeyPatch, frame: pd.DataFrame, found: AsOfDates | None, expected: str
 ) -> None:
     monkeypatch.setattr(as_of_dates, "find", lambda *_: found)
+    monkeypatch.setattr(as_of_range, "today_utc", lambda: TODAY)
     with pytest.raises(ContractError, match=expected):
         enforce(frame)
 
