@@ -162,10 +162,21 @@ def _history_column(column: ColumnProfile) -> str:
 
 def _listed(names: list[str], indent: int, mark: str = "") -> str:
     """Names of the table's columns as a YAML list in brackets, over several lines where it is long."""
-    text = ", ".join(_scalar(name) for name in names)
-    lines = textwrap.wrap(text, WIDTH - indent - len(mark), break_long_words=False, break_on_hyphens=False)
+    lines = [""]
+    for name in map(_in_brackets, names):
+        if lines[-1] and len(lines[-1]) + len(name) > WIDTH - indent - len(mark):
+            lines.append("")
+        lines[-1] += f"{name}, "
     next_line = f"\n{mark}{' ' * indent}"
-    return f"[{next_line.join(lines)}]"
+    return f"[{next_line.join(line.rstrip() for line in lines).removesuffix(',')}]"
+
+
+def _in_brackets(name: str) -> str:
+    """A text as an item of a YAML list in brackets, in double quotes unless it is a plain word."""
+    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and yaml.load(name, SpecLoader) == name:  # noqa: S506  (a SafeLoader)
+        return name
+    quoted: str = yaml.safe_dump(name, default_style='"', width=float("inf"), allow_unicode=False)
+    return quoted.strip()
 
 
 def _sources(names: list[str], indent: int = 6) -> str:
