@@ -95,7 +95,8 @@ def models(as_json: AsJson = False) -> None:
         for error in errors.values():
             print_error(error)
         for path in specs.not_read:
-            err.print(f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}.", soft_wrap=True)
+            said = f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}."
+            err.print(said, soft_wrap=True, markup=False)
     if errors:
         raise typer.Exit(2)
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -23,8 +24,9 @@ from titleholder.spec import as_of_dates, windows
 from titleholder.spec.as_of_dates import DayCount
 from titleholder.spec.loader import read_spec, spec_file
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import from_settings
+from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
+from titleholder.validation.evidence import informative
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +193,7 @@ def _query(known: _Known) -> Iterator[_Said]:
     spec, today = known.spec, as_of_range.today_utc()
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=today)
     with extraction.opened(known.url, spec, spans, today) as session:
-        schema, _ = session.read(f"SELECT * FROM (\n{from_settings(spec.sql)}\n) AS extract LIMIT 0")  # noqa: S608  (values are bound)
+        schema, _ = session.read(columns_of(spec.sql))
     if not {spec.columns.entity, spec.columns.event_time, spec.columns.target} <= set(schema.names):
         empty = pa.Table.from_batches([], schema).to_pandas()
         for violation in contract.violations(empty, spec, spans, today, to_train=False):
@@ -261,7 +263,9 @@ def _windows(known: _Known) -> Iterator[_Said]:
     if spec.columns.accepted:
         held &= frame[spec.columns.target].notna()
     outcomes = frame.loc[held, spec.columns.target]
-    events, called = _events(spec, outcomes)
+    events, called = informative(spec, outcomes.to_numpy(dtype=np.float64)), f"{len(outcomes):,} rows"
+    if spec.task == "classification":
+        called += f", {int((outcomes == 1).sum()):,} of them with outcome 1"
     about = f"Training from {max(spans.train_start, start)}, holdout from {spans.holdout_start} with {called}"
     if spans.holdout_start <= start:
         yield _Said("fault", f"The rows begin on {start}, the holdout on {spans.holdout_start}: nothing to train on.")
@@ -275,14 +279,6 @@ def _windows(known: _Known) -> Iterator[_Said]:
         yield _Said("ok", f"{about}.")
     if short := windows.short_history(spec, windows.with_rows_begin(spans, start)):
         yield _Said("warning", short)
-
-
-def _events(spec: ModelSpec, outcomes: pd.Series) -> tuple[int, str]:
-    """How many rows decide what can be judged, and how to say it: of a classification those of the rarer class."""
-    if spec.task == "regression":
-        return len(outcomes), f"{len(outcomes):,} rows"
-    ones = int((outcomes == 1).sum())
-    return min(ones, len(outcomes) - ones), f"{len(outcomes):,} rows, {ones:,} of them with outcome 1"
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:

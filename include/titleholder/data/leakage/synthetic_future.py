@@ -50,17 +50,17 @@ class SyntheticFuture:
         """Insert synthetic facts that become known after `as_of`; returns their number."""
         if self.facts.history.changes:
             return self._overwrite()
-        self._select_patterns(f"{self.known} <= {NOW}", limit=ROWS)
+        self._select_patterns()
         return self._insert_rows() + (self._supersede() if self.until else 0)
 
-    def _select_patterns(self, condition: str, limit: int | None = None) -> None:
+    def _select_patterns(self) -> None:
         """Select the rows to copy, numbered in pseudo-random (hash) order; a row's partner is the one after it."""
         self.copies.run("DROP TABLE IF EXISTS pg_temp.pattern")
         self.copies.run(
             "CREATE TEMP TABLE pattern AS SELECT p.*, row_number() OVER () AS pattern_n FROM ("
             f"SELECT t.*, t.ctid AS pattern_row, {self.known}::timestamptz AS pattern_known "
-            f"FROM {self.table.copy} t WHERE {condition} "
-            f"ORDER BY hashtextextended(t::text, 1) LIMIT {'ALL' if limit is None else limit}) p"
+            f"FROM {self.table.copy} t WHERE {self.known} <= {NOW} "
+            f"ORDER BY hashtextextended(t::text, 1) LIMIT {ROWS}) p"
         )
 
     def _insert_rows(self) -> int:

@@ -80,15 +80,15 @@ class TableFacts:
         self.copies.run("ANALYZE pg_temp.later")
 
     def overwrite(self, moment: str) -> int:
-        """Overwrite the selected rows of the copy, see `overwritten`; returns their number."""
+        """Overwrite the selected rows of the copy, as in `_overwritten`; returns their number."""
         self.copies.run("DROP TABLE IF EXISTS pg_temp.mixed")
-        self.copies.run(f"CREATE TEMP TABLE mixed AS {self.overwritten(moment)}")
+        self.copies.run(f"CREATE TEMP TABLE mixed AS {self._overwritten(moment)}")
         changed = ", ".join(f"{c.name} = mixed.{c.name}" for c in self.changes)
         return self.copies.run(
             f"UPDATE {self.table.copy} AS t SET {changed} FROM pg_temp.mixed WHERE t.ctid = mixed.later_row"
         )
 
-    def overwritten(self, moment: str) -> str:
+    def _overwritten(self, moment: str) -> str:
         """The rows of `pg_temp.later` as they might be after another change, or before the change: a query over them.
 
         `pg_temp.later` has rows overwritten in place after `moment`, an expression, with `later_row` and `later_n` from
