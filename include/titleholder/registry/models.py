@@ -214,7 +214,13 @@ def requirements(*classes: str) -> list[str]:
     A package that was not installed, such as a module in `include/`, has no version and is left out.
     """
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *sys.stdlib_module_names}
-    known = importlib.metadata.packages_distributions() if packages else {}  # it reads every distribution's files
+    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *names, *sys.stdlib_module_names}
+    known = _distributions() if packages else {}
     names += sorted(name for package in packages for name in known.get(package, []))
     return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]
+
+
+@lru_cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions of every package; it reads the list of files of each, which takes half a second."""
+    return importlib.metadata.packages_distributions()
