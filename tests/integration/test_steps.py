@@ -303,7 +303,7 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
     child = client.get_run(challenger.run_id)
     assert {"estimator", "rows"} <= set(child.data.params)
-    assert "search.png" in {a.path for a in client.list_artifacts(child.info.run_id)}
+    assert "search.svg" in {a.path for a in client.list_artifacts(child.info.run_id)}
 
 
 def whole(snapshot: Snapshot) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
@@ -25,9 +25,6 @@ from titleholder.errors import ServiceError
 from titleholder.registry import urls
 from titleholder.registry.names import DECISION, KEY, LANE
 from titleholder.registry.server import Server
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DATASET_ROWS = 1000
 """MLflow looks at so many rows for the schema of a dataset."""
@@ -149,14 +146,10 @@ class Runs:
                 tags=[RunTag(k, str(v)) for k, v in every.items()],
             )
 
-    def attach(
-        self, run_id: str, *, figures: Mapping[str, Figure] | None = None, texts: Mapping[str, str] | None = None
-    ) -> None:
-        """Log pictures and texts as artifacts of a run, by file name, in one upload."""
+    def attach(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Log texts (SVG pictures too) as artifacts of a run, by file name, in one upload."""
         with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
-            for name, figure in (figures or {}).items():
-                figure.savefig(Path(folder) / name, dpi=110, bbox_inches="tight")
-            for name, text in (texts or {}).items():
+            for name, text in texts.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
             with self._server.reachable():
                 self._client.log_artifacts(run_id, folder)

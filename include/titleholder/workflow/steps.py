@@ -204,7 +204,7 @@ def _train_and_log(
         scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
-    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
+    registry.runs.attach(run_id, {names.SEARCH_PICTURE: reports.search_picture(fitted).svg.decode()})
     log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
     if matured is None:
         uris = {"model_uri": log_model(fitted.pipeline)}

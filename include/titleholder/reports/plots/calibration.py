@@ -73,7 +73,7 @@ def calibration_picture(evidence: Evidence, models: Sequence[ScoredModel]) -> Pi
             as_percentages(axes.yaxis)
             labels = (f"mean predicted quantile {quantile:g}", "outcomes at or below it")
         axes.set(xlabel=labels[0], ylabel=labels[1])
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     bars = "event rates" if shares else "means" if quantile is None else "shares"

@@ -79,7 +79,7 @@ def _accepted(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
         as_percentages(axes.xaxis, axes.yaxis)
         axes.set(xlabel=f"share of rows accepted, {extreme} scores first", ylabel="event rate among them", xlim=(0, 1))
         axes.set_ylim(bottom=0)
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     marked = " The dotted line is the cut-off of the spec." if cut_off and cut_off.share else ""
     caption = f"Event rate among the accepted rows, by their share.{marked}"

@@ -96,7 +96,7 @@ def _errors(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
             _histogram(axes, error, edges, weights=evidence.weights, label=model.name, **style)
         axes.axvline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="observed minus predicted", ylabel="density", yticks=[])
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     caption = "Residuals. The outermost 0.1% at either end are drawn at the edges."
     return picture("Distribution of observed minus predicted.", caption, draw)
@@ -109,7 +109,7 @@ def _errors_by_prediction(evidence: Evidence, models: Sequence[ScoredModel]) -> 
             _band(axes, model, evidence.y - model.scores)
         axes.axhline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="mean prediction", ylabel="observed minus predicted")
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     caption = "Residuals by prediction, in bins of equal size: the median, and the middle 80% of the rows."
     return picture("Observed minus predicted, by the prediction.", caption, draw)

@@ -12,7 +12,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import TightLayoutEngine
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
@@ -24,6 +26,8 @@ CHALLENGER, CHAMPION = "#c2410c", "#1d4ed8"
 INK, MUTED, PALE, FAINT = "#1f2328", "#6b7280", "#9aa1ab", "#d1d5db"
 WIDTH, HEIGHT = 5.0, 3.5
 """Inches; a picture is as wide as half a page."""
+POINTS = 72
+"""Of an inch: the unit of an SVG file."""
 STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -101,10 +105,21 @@ def picture(
     file = BytesIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=POINTS)
+        FigureCanvasSVG(figure)
         draw(figure)
+        _arrange(figure)
         figure.savefig(file, format="svg", metadata=_NO_METADATA, dpi=144)
     return Picture(file.getvalue(), alt, caption)
+
+
+def _arrange(figure: Figure) -> None:
+    """Make room for the labels of the axes, and above them for legends of the figure.
+
+    In one pass: constrained layout measures all labels twice, and has the figure drawn once more than needed.
+    """
+    above = max((legend.get_window_extent().height for legend in figure.legends), default=0.0)
+    TightLayoutEngine(pad=0.4, rect=(0, 0, 1, 1 - above / figure.bbox.height)).execute(figure)
 
 
 def whiskers(

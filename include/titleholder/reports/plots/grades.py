@@ -110,7 +110,7 @@ def grades_picture(evidence: Evidence, rows: Sequence[GradeRow]) -> Picture:
         axes.set(xlabel="grade", ylabel="event rate")
         axes.set_ylim(bottom=0)
         as_percentages(axes.yaxis)
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     caption = f"Observed event rates by grade with {level} Jeffreys intervals, and the mean predicted probabilities."

@@ -5,19 +5,20 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from titleholder.formatting import metric
-from titleholder.reports.plots.drawing import CHALLENGER
+from titleholder.reports.plots.drawing import CHALLENGER, MUTED, Picture, picture
 from titleholder.training.search import Fitted
 
 
-def search_figure(fitted: Fitted) -> Figure:
+def search_picture(fitted: Fitted) -> Picture:
     """The score of every trial of a search by the metric that it searched by, the chosen one marked."""
-    figure = Figure(figsize=(5.5, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(alpha=0.3)
-    scores = [t["score"] for t in fitted.trials]
-    axes.plot(range(1, len(scores) + 1), scores, "o-", color="#64748b", linewidth=1)
-    chosen = scores.index(fitted.score)
-    axes.plot(chosen + 1, fitted.score, "o", color=CHALLENGER, label=f"chosen: {fitted.score:.4f}")
-    axes.set(xlabel="trial", ylabel=f"{metric(fitted.metric)}, mean of time-ordered folds", title="Search")
-    axes.legend()
-    return figure
+    scores = [trial["score"] for trial in fitted.trials]
+    chosen = scores.index(fitted.score) + 1
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.plot(range(1, len(scores) + 1), scores, "o-", color=MUTED, linewidth=1)
+        axes.plot(chosen, fitted.score, "o", color=CHALLENGER, label=f"chosen: {fitted.score:.4f}")
+        axes.set(xlabel="trial", ylabel=f"{metric(fitted.metric)}, mean of time-ordered folds")
+        axes.legend()
+
+    return picture(f"Trial {chosen} of {len(scores)} was chosen.", "The score of every trial of the search.", draw)

@@ -67,7 +67,7 @@ def evidence_picture(verdict: Verdict, rows: Sequence[CumulativeLook]) -> Pictur
         axes.set_xticks(at[labelled], labels[labelled], rotation=30, ha="right")
         axes.set(xlabel="look, by the as-of date of its challenger", ylabel=f"gain, {metric(verdict.metric)}")
         axes.set(ylim=(low, high), xlim=(0.5, len(rows) + 0.5))
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     last = rows[-1].so_far
     alt = f"After {last.looks} looks the mean gain is {signed(last.gain)} and its lower bound {signed(last.lower)}."
