@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder.validation import metrics
+from titleholder.validation.changed_columns import predict_each
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
@@ -67,8 +68,12 @@ def missing_inputs(evidence: Evidence) -> MissingInputs | None:
     chosen = evidence.sampled(min(ROWS, max(FEWEST, BUDGET // len(names))))
     if predict is None or not measurable(spec, evidence.y[chosen]):
         return None
-    rows, losses = evidence.frame.iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
-    found = [losses.of(name, predict, rows) for name in names]
+    rows, losses = evidence.frame[names].iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
+    gaps = {name: rows[name].mask(np.ones(len(rows), dtype=bool)) for name in names}
+    try:
+        found = [losses.of(name, scores) for name, scores in predict_each(predict, rows, gaps)]
+    except Exception:  # some feature is needed: which, shows when they are predicted one by one
+        found = [losses.of_one(name, predict, rows, gaps[name]) for name in names]
     ordered = sorted(found, key=lambda each: (not each.problem, -each.loss.estimate, each.feature))
     full = losses.metric(evidence.challenger[chosen])
     allowed = in_unit(spec.judgement, spec.judgement.missing_loss, full, evidence.sample.at(chosen))
@@ -116,22 +121,27 @@ class _Losses:
         self._evidence, self._chosen = evidence, chosen
         self._confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(evidence.spec.columns.features))
 
-    def of(self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame) -> MissingInput:
-        """That of one feature; where no score comes back, the reason."""
+    def of_one(
+        self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, gaps: pd.Series
+    ) -> MissingInput:
+        """That of one feature, predicted alone; where no score comes back, the reason."""
         try:
-            scores = predict(rows.assign(**{feature: self._gaps(feature, rows)}))
-            check(self._evidence.y[self._chosen], scores)
+            return self.of(feature, predict(rows.assign(**{feature: gaps})))
         except Exception as error:  # the estimator may be any class, and so may its exceptions
             return MissingInput(feature, math.nan, UNKNOWN, f"{type(error).__name__}: {error}".partition("\n")[0])
+
+    def of(self, feature: str, scores: Array) -> MissingInput:
+        """That of one feature with these scores of the rows.
+
+        Raises:
+            ValueError: when a score is not finite.
+        """
+        check(self._evidence.y[self._chosen], scores)
         without = self._evidence.challenger.copy()
         without[self._chosen] = scores
         name = self._evidence.spec.judgement.metric
         loss = estimate_gain(self._evidence, name, without, self._chosen, self._confidence)
         return MissingInput(feature, self.metric(scores), Interval(*loss.values))
-
-    def _gaps(self, feature: str, rows: pd.DataFrame) -> pd.Series:
-        numeric = feature in self._evidence.spec.columns.numeric
-        return pd.Series(np.nan if numeric else None, rows.index, dtype=np.float64 if numeric else object)
 
     def metric(self, scores: Array) -> float:
         """The deciding metric of these scores of the rows."""
