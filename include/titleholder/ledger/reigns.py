@@ -19,7 +19,7 @@ from titleholder.validation.verdict import Reign
 
 
 class Row(Protocol):
-    """What succession needs to know of a decision; `store.LaneEntry` and `decision.Decision` have it."""
+    """What succession needs to know of a decision; `lane_entry.LaneEntry` and `decision.Decision` have it."""
 
     @property
     def id(self) -> int: ...

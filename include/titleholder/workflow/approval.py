@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from titleholder import reports
 from titleholder.ledger import reigns, rollbacks, store
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.reports.markdown import text

@@ -14,7 +14,7 @@ from typing import Any
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec.model import ModelSpec

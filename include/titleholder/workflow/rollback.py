@@ -11,7 +11,7 @@ from typing import Any
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.decision import Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE

@@ -14,7 +14,7 @@ from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_s
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
