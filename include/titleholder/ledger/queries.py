@@ -37,9 +37,10 @@ class DecisionRecord(NamedTuple):
 
     `passed`, `beyond`, `failed` and `warned` are codes of checks: what held, what lies beyond a threshold without being
     shown to fail, what failed and blocks, what failed and warns. `schedule` is the cron of its spec.
-    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
-    where a later decision about the same month took its place; `caused_by` is the decision because of which the month
-    was re-judged. A recall makes an earlier version than its challenger champion. A rollback or withdrawal has neither
+    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. The expected gain and the
+    risk of a loss are of the rule `record`, the reign's mean gain and its bound of `sequential`. `in_force` is false where
+    a later decision about the same month took its place; `caused_by` is the decision because of which the month was
+    re-judged. A recall makes an earlier version than its challenger champion. A rollback or withdrawal has neither
     challenger nor anything measured.
 
     >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
@@ -75,6 +76,11 @@ class DecisionRecord(NamedTuple):
     gain: float | None
     gain_lower: float | None
     gain_upper: float | None
+    rule: str | None
+    expected_gain: float | None
+    loss_risk: float | None
+    reign_gain: float | None
+    reign_lower: float | None
     passed: list[str] | None
     beyond: list[str] | None
     failed: list[str] | None

@@ -18,7 +18,7 @@ from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
 
 
-class Row(Protocol):
+class Row(rollbacks.Row, Protocol):
     """What succession needs to know of a decision; `lane_entry.LaneEntry` and `decision.Decision` have it."""
 
     @property
@@ -28,13 +28,7 @@ class Row(Protocol):
     @property
     def as_of(self) -> date: ...
     @property
-    def kind(self) -> Any: ...
-    @property
     def challenger_version(self) -> int | None: ...
-    @property
-    def champion_before(self) -> int | None: ...
-    @property
-    def champion_after(self) -> int | None: ...
     @property
     def trained_through(self) -> date | None: ...
     @property
