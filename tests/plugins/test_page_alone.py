@@ -95,6 +95,9 @@ ledger.decision = lambda url, number, models: back
 for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
     ledger.neighbours = lambda url, model, lane, sequence, beside=beside: beside
     get(f"decision, {name}", "/decisions/7")
+ledger.decision = lambda url, number, models: back | {"kind": "decline", "champion_after": 2}
+get("declined", "/decisions/7")
+ledger.decision = lambda url, number, models: back
 check = {"code": "TH301", "title": "Gain sufficient", "status": "pass", "severity": "block", "explanation": "Enough."}
 judged = {"rows": 9, "events": 1, "holdout_start": "2025-01-01", "holdout_end": "2025-02-01", "metric": "roc_auc", "champion": None,
           "gain": None, "challenger_metrics": {}, "champion_metrics": {}, "candidate": "line", "checks": [check]}
@@ -125,6 +128,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
+
+
+def test_a_declined_rollback_says_who_stays(answers: dict) -> None:
+    status, text, _ = answers["declined"]
+    assert status == 200
+    assert "<h1>Rollback declined, version 2 stays champion</h1>" in text
+    assert "tiny on 2025-06-01, lane live." in text
 
 
 def test_what_the_rule_went_by_stands_below_the_gain(answers: dict) -> None:

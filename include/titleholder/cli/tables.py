@@ -19,6 +19,7 @@ STYLES = {
     "reject": "red",
     "recall": "green",
     "rollback": "yellow",
+    "decline": "",
     "retire": "red",
     "withdraw": "red",
 }

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from titleholder.ledger import rollbacks
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
@@ -185,10 +185,13 @@ def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence
 
 
 def retirement(rows: Sequence[Any]) -> str:
-    """When and why a model was retired, if these rows of its live lane end with that; else empty."""
-    if not rows or rows[-1].kind != "withdraw":
+    """When and why a model was retired, if these rows of its live lane end with that; else empty.
+
+    A rollback that people declined changes nothing about it.
+    """
+    last = next((row for row in reversed(rows) if row.kind != DECLINE), None)
+    if last is None or last.kind != "withdraw":
         return ""
-    last = rows[-1]
     return f"decision {last.id} of {last.created_at:%Y-%m-%d}: {last.asked_because}"
 
 

@@ -33,7 +33,7 @@ from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.lane_entry import DERIVED, LaneEntry
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
 """How long a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
@@ -204,10 +204,11 @@ def retired(url: str, model: str) -> str:
 
 
 def _last(url: str, model: str, lane: str) -> Any:
+    """The last row of a lane but for declined rollbacks, which leave everything as it was."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
         named = (of.id, of.kind, of.champion_after, of.created_at, of.asked_because)
-        last = select(*named).where(of.model == model, of.lane == lane)
+        last = select(*named).where(of.model == model, of.lane == lane, of.kind != DECLINE)
         return connection.execute(last.order_by(of.sequence.desc()).limit(1)).one_or_none()
 
 

@@ -16,7 +16,9 @@ CREATE TABLE titleholder.decisions (
     sequence              integer     NOT NULL CHECK (sequence > 0),
     as_of                 date        NOT NULL,
     kind                  text        NOT NULL
-                          CHECK (kind IN ('promote', 'keep', 'reject', 'recall', 'rollback', 'retire', 'withdraw')),
+                          CHECK (kind IN (
+                              'promote', 'keep', 'reject', 'recall', 'rollback', 'decline', 'retire', 'withdraw'
+                          )),
     challenger_version    integer,
     champion_before       integer,
     champion_after        integer,
@@ -44,7 +46,9 @@ CREATE TABLE titleholder.decisions (
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     UNIQUE (model, lane, sequence),
-    CHECK (kind IN ('rollback', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind IN ('rollback', 'decline', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind <> 'decline' OR (lane = 'live' AND champion_after IS NOT DISTINCT FROM champion_before
+                                 AND approval IS NOT NULL)),
     CHECK (kind <> 'withdraw' OR (lane = 'live' AND champion_before IS NOT NULL AND champion_after IS NULL)),
     CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
 )
