@@ -207,6 +207,7 @@ def rollback(
     The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
     approve a rollback, only the model's rollback DAG in Airflow can do it.
     """
+    from titleholder.cli.notices import notify
     from titleholder.settings import Settings
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
@@ -219,6 +220,7 @@ def rollback(
     except KeyboardInterrupt:
         interrupted(f"whether the rollback was decided, `titleholder history {model}` shows.")
     _print(f"{model}, lane live", [decision], as_json)
+    notify(decision)
 
 
 def _print(

@@ -88,6 +88,7 @@ def retire(
 
     Nothing is deleted. Live runs are refused until a rollback makes a version champion again.
     """
+    from titleholder.cli.notices import notify
     from titleholder.settings import Settings
     from titleholder.workflow import steps
 
@@ -99,6 +100,7 @@ def retire(
         print_json(done.model_dump(mode="json", exclude={"spec"}))
     else:
         out.print(f"Decision {done.id}: {model}: {done.reason}", highlight=False, markup=False, soft_wrap=True)
+    notify(done)
 
 
 def require_model(model: str) -> None:
