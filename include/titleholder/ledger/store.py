@@ -226,14 +226,20 @@ def lanes(url: str, model: str) -> list[str]:
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
 
 
-def used_elsewhere(url: str, model: str, lane: str) -> tuple[set[int], set[str]]:
-    """The versions and MLflow runs that the decisions of a model's other lanes name."""
+def versions_by_lane(url: str, model: str) -> dict[str, dict[int, set[str]]]:
+    """The versions that each lane's decisions are about, unfit ones too, with the MLflow runs of these decisions."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        named = (of.challenger_version, of.champion_before, of.champion_after, of.training_run_id, of.mlflow_run_id)
-        rows = connection.execute(select(*named).where(of.model == model, of.lane != lane).distinct()).all()
-    versions = {version for row in rows for version in row[:3] if version is not None}
-    return versions, {run for row in rows for run in row[3:] if run}
+        unfit = of.verdict.op("->")("unfit").label("unfit")
+        named = (of.lane, of.challenger_version, of.training_run_id, of.mlflow_run_id, unfit)
+        rows = connection.execute(select(*named).where(of.model == model, of.challenger_version.is_not(None))).all()
+    found: dict[str, dict[int, set[str]]] = {}
+    for row in rows:
+        lane = found.setdefault(row.lane, {})
+        lane.setdefault(row.challenger_version, set()).update((row.training_run_id, row.mlflow_run_id))
+        for candidate in row.unfit or ():
+            lane.setdefault(candidate["version"], set()).add(row.mlflow_run_id)
+    return found
 
 
 def _as_stored(connection: Connection) -> Select[Any]:
