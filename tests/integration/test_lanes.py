@@ -109,7 +109,7 @@ def test_the_ledger_says_what_belongs_to_a_lane_and_not_the_tags(model: str, set
         client.set_model_version_tag(model, str(version), "titleholder.lane", lane)
     for run in (live.mlflow_run_id, live.training_run_id):
         client.set_tag(run, "titleholder.lane", "try")
-    assert "1 versions and 2 runs" in invoke("lane", "delete", model, "try", "--yes").stdout
+    assert "1 version and 2 runs" in invoke("lane", "delete", model, "try", "--yes").stdout
     left = {int(v.version) for v in client.search_model_versions(f"name = '{model}'")}
     assert left == {live.challenger, undecided.version}
     assert client.get_run(live.training_run_id).info.lifecycle_stage == "active"

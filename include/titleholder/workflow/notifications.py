@@ -56,7 +56,7 @@ def decision_message(decision: Mapping[str, Any]) -> Message | None:
         {
             "Why": decision["reason"],
             "Champion now": _version(decision["champion_after"]) or "none",
-            "DecisionRecord by": f"{decision['actor']}{approved} (decision {decision['id']})",
+            "Decided by": f"{decision['actor']}{approved} (decision {decision['id']})",
             "As of": decision["as_of"],
             "Owner": decision.get("owner"),
             "What to do": advice,

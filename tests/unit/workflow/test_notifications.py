@@ -46,7 +46,7 @@ def test_a_new_champion() -> None:
         "Version 7 of small is the new champion. It replaces version 5.",
         "Why: Shown to be better.",
         "Champion now: version 7",
-        "DecisionRecord by: airflow:scheduled (decision 12)",
+        "Decided by: airflow:scheduled (decision 12)",
         "As of: 2026-03-01",
         "Owner: credit-risk",
         "What to do: nothing, if you expected it: whoever loads the champion gets version 7 from now on. "
@@ -64,10 +64,7 @@ def test_the_first_champion_replaces_no_version() -> None:
 
 
 def test_the_approver_is_named() -> None:
-    assert (
-        "DecisionRecord by: airflow:scheduled, approved by ann (decision 12)"
-        in about(approved_by="ann").text.splitlines()
-    )
+    assert "Decided by: airflow:scheduled, approved by ann (decision 12)" in about(approved_by="ann").text.splitlines()
 
 
 def test_a_recall() -> None:
