@@ -15,7 +15,7 @@ from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Approval
-from titleholder.spec.types import DECLINE, LIVE
+from titleholder.spec.types import DECLINE, LIVE, UNJUDGED
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import RollbackOrder
 
@@ -23,7 +23,7 @@ from titleholder.workflow.payloads import RollbackOrder
 def pinned(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -> RollbackOrder:
     """The order with both versions and the people who may approve it, so that a yes is a yes to these by one of those.
 
-    Without a spec, that of the newest live decision says who they are. An order that was carried out stays as it is.
+    Without a spec, that of the newest live run says who they are. An order that was carried out stays as it is.
 
     Raises:
         UsageError: naming what does not fit and what would.
@@ -37,8 +37,13 @@ def pinned(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -
 
 
 def _approval(spec: ModelSpec | None, rows: Sequence[LaneEntry], url: str) -> Approval | Literal["automatic"]:
-    """Who must approve a rollback now: by the spec, or by that of the newest live decision where it cannot be read."""
-    spec = spec or (ModelSpec.restore(store.decision(url, rows[-1].id).spec) if rows else None)
+    """Who must approve a rollback now: by the spec, or by that of the newest live run where it cannot be read.
+
+    What people decided has the spec of an older version, which may have asked for less.
+    """
+    if spec is None:
+        run = next((row for row in reversed(rows) if row.kind not in UNJUDGED), None)
+        spec = ModelSpec.restore(store.decision(url, run.id).spec) if run else None
     return spec.promotion.rollback_approval if spec else "automatic"
 
 

@@ -336,7 +336,7 @@ def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Setting
 def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
     """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
 
-    `spec` says who must approve; where it cannot be read (None), that of the newest live decision does. Where people
+    `spec` says who must approve; where it cannot be read (None), that of the newest live run does. Where people
     said no, the decision is that the rollback was declined.
 
     Raises:

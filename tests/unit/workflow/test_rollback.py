@@ -130,6 +130,15 @@ def test_no_way_leads_past_the_question(ledger: Ledger) -> None:
     assert len(ledger.rows) == 2
 
 
+def test_without_a_spec_that_of_the_newest_run_says_who_must_approve(ledger: Ledger) -> None:
+    """A rollback, or a declined one, has the spec of an older version, which may have asked nobody."""
+    ledger.decisions[-2] = ledger.decisions[-2].model_copy(update={"spec": by("ann").model_dump(mode="json")})
+    declined = answered(ordered(None), "reject", "ann")
+    row = rollback.roll_back("small", None, declined, "")
+    assert (row.kind, row.spec["promotion"]["rollback_approval"]) == ("decline", "automatic")
+    assert [p.name for p in ordered(None).approvers or ()] == ["ann"]
+
+
 def test_a_retired_model_can_be_brought_back_with_an_approval_and_stays_retired_after_a_no(ledger: Ledger) -> None:
     """The question was skipped where there was no champion, and the rollback then refused for want of an answer."""
     spec = by("ann")
