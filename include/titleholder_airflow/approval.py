@@ -133,7 +133,7 @@ class Approve(Asking):
         }
 
     def read(self) -> ProposedDecision:
-        """The proposal of `decide`."""
+        """The proposal of `validate`."""
         from titleholder.workflow.payloads import ProposedDecision
 
         return ProposedDecision.model_validate(self.proposed)

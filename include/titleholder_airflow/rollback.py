@@ -10,6 +10,7 @@ from airflow.sdk import DAG, dag, get_current_context
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
+from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
 from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
 
@@ -93,7 +94,7 @@ def request(model: str, models: str) -> dict[str, Any]:
     return steps.order_rollback(model, _order(), settings=settings(), spec=spec).model_dump(mode="json")
 
 
-@step(task_id="rollback", priority_weight=1000)
+@step(task_id="rollback", priority_weight=1000, links=(ModelVersionLink(), DecisionLink()))
 def roll_back(model: str, models: str, order: dict[str, Any] | None) -> dict[str, Any]:
     """Write the rollback: to the ledger first, under the lane's lock, then to the registry's alias.
 
