@@ -33,6 +33,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "bikes", first_tables.bikes())
     first_tables.fill(url, "Flights 2026", first_tables.flights())
     first_tables.fill(url, "sales", first_tables.sales())
+    first_tables.fill(url, "shop_days", first_tables.shop_days())
     first_tables.fill(url, "agency", first_tables.small_business())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
@@ -124,6 +125,7 @@ def test_hourly_demand_is_a_regression_and_what_cannot_be_tested_is_said(folder:
     spec = new("bike_demand", "firsts.bikes")
     assert (spec.task, spec.columns.target, spec.columns.known_at) == ("regression", "count", None)
     assert spec.columns.numeric == ("hour", "working_day", "temp", "casual")
+    assert (spec.schedule, str(spec.windows.holdout)) == ("@daily", "7 days"), "rows are an hour apart"
     assert spec.source.tables == {}
     assert "no column says when a row became known" in (folder / "bike_demand.yaml").read_text()
     report = check("bike_demand")
@@ -158,6 +160,13 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
         ("search: {alpha: {low: 0.1, high: 1000, log: true}}", "params: {alpha: 0.0}"),
     )
     assert outcomes(check("shop_sales")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+
+
+def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:
+    """Also where a serial number, rather than shop and day, tells rows apart."""
+    spec = new("shop_days", "firsts.shop_days")
+    assert (spec.columns.entity, spec.schedule, str(spec.windows.holdout)) == ("id", "@weekly", "28 days")
+    assert "# rows of one shop are 1 day apart, over 700 days" in (folder / "shop_days.yaml").read_text()
 
 
 def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:

@@ -18,7 +18,7 @@ from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
 from titleholder.spec.types import NAME_PATTERN
-from titleholder.workflow.scaffold import calendar, roles
+from titleholder.workflow.scaffold import calendar, rhythm, roles
 from titleholder.workflow.scaffold.calendar import Calendar, History
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import aliases, words
@@ -74,10 +74,10 @@ def write(
         if not profile.rows:
             raise UsageError(f"--from: {profile.name} has no rows to guess from; load some first")
         found = roles.guess(profile, choices, reader)
-        later = _later(found, reader)
+        later, pace = _later(found, reader), rhythm.find(profile, found.event, reader)
     history = _history(profile, found)
     lag = _lag(later, found, history)
-    times = calendar.plan(history, lag, schedule, today)
+    times = calendar.plan(history, lag, schedule, today, pace)
     others = tuple(name for name in later if not found.known or name != found.known.name)
     draft = Draft(model, owner, connection, profile, found, times, lag, others, today)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")

@@ -69,6 +69,13 @@ def test_the_roles_of_a_plain_table() -> None:
     assert roles.left_out == roles.categorical == roles.protected == ()
 
 
+def test_a_date_of_recording_is_not_denied() -> None:
+    assert (
+        guessed(ID, APPLIED, column("loaded_at", "date"), BAD, AMOUNT).event_time.why == "the only date but loaded_at"
+    )
+    assert guessed(ID, APPLIED, BAD, AMOUNT).event_time.why == "the only date"
+
+
 @pytest.mark.parametrize(
     ("dates", "event", "known"),
     [
