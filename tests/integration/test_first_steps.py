@@ -116,6 +116,10 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     (leaks,) = (f.explanation for f in report.findings if f.step == "leaks")
     assert leaks.endswith("of firsts.loans are never overwritten.")
     assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
+    alone = invoke("leaktest", "loan_default", "--as-of", "2024-03-01")
+    assert alone.exit_code == 0, "a holdout earlier, so that there are later facts"
+    said = " ".join(alone.stdout.split())
+    assert leaks.removeprefix("No leak. ") in said, "the same sentences"
     ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)[0]["kind"] in ("promote", "reject")
@@ -166,6 +170,8 @@ def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:
     """Also where a serial number, rather than shop and day, tells rows apart."""
     spec = new("shop_days", "firsts.shop_days")
     assert (spec.columns.entity, spec.schedule, str(spec.windows.holdout)) == ("id", "@weekly", "28 days")
+    declare(folder / "shop_days.yaml")
+    assert outcomes(check("shop_days")) == dict.fromkeys(STEPS, "ok")
     assert "# rows of one shop are 1 day apart, over 700 days" in (folder / "shop_days.yaml").read_text()
 
 
