@@ -72,7 +72,11 @@ def _print_guesses(written: Written) -> None:
         for k, v in (("numeric", roles.numeric), ("categorical", roles.categorical), ("protected", roles.protected))
         if v
     ]
-    rows += [{"role": "left out", "column": c.name, "why": c.why} for c in roles.left_out]
+    if happened := written.draft.outcome_at:
+        why = "the rows with outcome 1 have it, and no others"
+        rows.append({"role": "outcome's date", "column": happened.name, "why": why})
+    left_out = [c for c in roles.left_out if not happened or c.name != happened.name]
+    rows += [{"role": "left out", "column": c.name, "why": c.why} for c in left_out]
     print_table(f"{written.draft.table.name}: a {roles.task}", rows, ["why"])
     times = written.draft.calendar
     out.print(

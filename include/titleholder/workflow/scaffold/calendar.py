@@ -37,12 +37,16 @@ DAILY = Usual("@daily", "day", 1.0, 28, 7)
 
 
 class History(NamedTuple):
-    """The rows of a table in time: the first and last day, how many rows and how many of them decide (events)."""
+    """The rows of a table in time: the first and last day, how many rows and how many of them decide (events).
+
+    `newest` is the day of the newest fact about an outcome, where a date says so: later ones nobody has watched for.
+    """
 
     first: date
     last: date
     rows: int
     events: int
+    newest: date | None = None
 
 
 class Calendar(NamedTuple):
@@ -76,11 +80,13 @@ def plan(
     holdout = _length(usual, usual.holdout, HOLDOUT_EVENTS, history.events / span, free / 3)
     train = _length(past, past.train, TRAINING_ROWS, history.rows / span, free / 2)
     lengths = [_written(maturity, usual.unit), train, holdout]
-    last = min(today, history.last + timedelta(days=1) + Duration.parse(lengths[0]))
+    watched = history.last + Duration.parse(lengths[0])
+    last = min(today, min(watched, max(history.newest or watched, history.last)) + timedelta(days=1))
     ready = history.first
     for length in lengths:
         ready += Duration.parse(length)
     start = next_tick(usual.schedule, ready - timedelta(days=1))
+    newest = f", the newest outcomes of {history.newest}" if history.newest else ""
     ended = today - last > timedelta(days=3 * usual.days) and last > start
     return Calendar(
         schedule=usual.schedule,
@@ -91,7 +97,7 @@ def plan(
         holdout=lengths[2],
         why_schedule="as given" if schedule else _why(usual, rhythm, span),
         why_start=f"the first rows are of {history.first}; maturity, training and holdout come before",
-        why_end=f"the last rows are of {history.last}; remove this line when more come",
+        why_end=f"the last rows are of {history.last}{newest}; remove this line when more come",
     )
 
 

@@ -75,6 +75,14 @@ def test_rows_that_ended_long_ago_end_the_schedule() -> None:
     assert "2020-12-31" in found.why_end
 
 
+def test_a_schedule_ends_with_the_newest_outcome_though_the_last_rows_have_not_matured() -> None:
+    newest = date(2021, 1, 15)
+    past = history(5 * 365, last=date(2020, 12, 31))._replace(newest=newest)
+    assert plan(past, 700.0, None, TODAY).end_date == date(2021, 1, 16)
+    assert plan(past._replace(newest=date(2019, 1, 1)), 700.0, None, TODAY).end_date == date(2021, 1, 1)
+    assert plan(past._replace(newest=date(2999, 1, 1)), 30.0, None, TODAY).end_date == date(2021, 2, 1)
+
+
 @given(
     days=st.integers(1, 20_000), rows=st.integers(1, 10**9), share=st.floats(0.0, 1.0),
     lag=st.none() | st.floats(0, 2_000), schedule=st.sampled_from([None, "@daily", "@weekly", "@monthly", "@yearly"]),
