@@ -24,7 +24,9 @@ def new(
     table: Annotated[str, typer.Option("--from", help="The table of its rows, as NAME or SCHEMA.NAME.")],
     connection: Annotated[str, typer.Option(help="The Airflow connection of the warehouse.")] = "warehouse",
     task: Annotated[str, typer.Option(help="classification or regression.", show_default="guessed")] = "",
-    target: Annotated[str, typer.Option(help="The column of the outcome.", show_default="guessed")] = "",
+    target: Annotated[
+        str, typer.Option(help="The column of the outcome, or 'COLUMN > 30' for 1 beyond.", show_default="guessed")
+    ] = "",
     event_time: Annotated[str, typer.Option(help="The column of the event's time.", show_default="guessed")] = "",
     entity: Annotated[str, typer.Option(help="The column that tells rows apart.", show_default="guessed")] = "",
     schedule: Annotated[str, typer.Option(help="Cron in UTC, such as @weekly.", show_default="guessed")] = "",
@@ -81,7 +83,7 @@ def _print_guesses(written: Written) -> None:
     times = written.draft.calendar
     out.print(
         Text(
-            f"Schedule {times.schedule} ({times.why_schedule}; --schedule changes it): outcomes are final after "
+            f"Schedule {times.schedule} ({times.why_schedule}): outcomes are final after "
             f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
         )
     )

@@ -95,7 +95,7 @@ def plan(
         label_maturity=lengths[0],
         train=lengths[1],
         holdout=lengths[2],
-        why_schedule="as given" if schedule else _why(usual, rhythm, span),
+        why_schedule="as given" if schedule else f"{_why(usual, rhythm, span)}; --schedule changes it",
         why_start=f"the first rows are of {history.first}; maturity, training and holdout come before",
         why_end=f"the last rows are of {history.last}{newest}; remove this line when more come",
     )

@@ -50,7 +50,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     known, known_item = _known_at(table, event, names)
     entity, entity_item = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
-    found = outcome.find(table, choices, used, names)
+    found = outcome.find(table, choices, used, names, reader)
     rest = [c for c in table.columns if c not in (*used, found.column)]
     features = Features(table, found, reader, names)
     for column in rest:
