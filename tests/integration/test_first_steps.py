@@ -128,8 +128,9 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
 def test_hourly_demand_is_a_regression_and_what_cannot_be_tested_is_said(folder: Path) -> None:
     spec = new("bike_demand", "firsts.bikes")
     assert (spec.task, spec.columns.target, spec.columns.known_at) == ("regression", "count", None)
-    assert spec.columns.numeric == ("hour", "working_day", "temp", "casual")
+    assert spec.columns.numeric == ("hour", "working_day", "temp", "casual", "day_of_week")
     assert (spec.schedule, str(spec.windows.holdout)) == ("@daily", "7 days"), "rows are an hour apart"
+    assert spec.judgement.checks.too_good.ceilings["r2"] == 0.98, "the hour explains much"
     assert spec.source.tables == {}
     assert "no column says when a row became known" in (folder / "bike_demand.yaml").read_text()
     report = check("bike_demand")

@@ -58,6 +58,8 @@ def _task(text: str) -> Task | None:
 
 
 def _print_guesses(written: Written) -> None:
+    from titleholder.workflow.scaffold.calendar import GIVEN
+
     model, roles = written.draft.model, written.draft.roles
     guessed = {
         "entity": roles.entity,
@@ -81,9 +83,10 @@ def _print_guesses(written: Written) -> None:
     rows += [{"role": "left out", "column": c.name, "why": c.why} for c in left_out]
     print_table(f"{written.draft.table.name}: a {roles.task}", rows, ["why"])
     times = written.draft.calendar
+    hint = "" if times.why_schedule == GIVEN else "; --schedule changes it"
     out.print(
         Text(
-            f"Schedule {times.schedule} ({times.why_schedule}): outcomes are final after "
+            f"Schedule {times.schedule} ({times.why_schedule}{hint}): outcomes are final after "
             f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
         )
     )

@@ -14,6 +14,7 @@ from titleholder.workflow.scaffold.rhythm import Rhythm
 
 WEEKLY_BELOW, DAILY_BELOW = 550, 100
 """Days of history below which a week, or a day, is the period rather than a month."""
+GIVEN = "as given"
 DAY = 86_400
 HOURS = 0.9
 """In periods: rows of one entity that are less than so many days apart are hourly, less than so many weeks daily."""
@@ -68,13 +69,13 @@ def plan(
 ) -> Calendar:
     """When to run, and on what, for a history whose labels take `lag` days (None: unknown) to become known.
 
-    With a rhythm the schedule is at least the next longer period: daily for hours, weekly for days. The training window
-    is as long as without one, because its length follows from how far the rows go back.
+    A rhythm may shorten the schedule to the next longer period: daily for hours, weekly for days. The training window
+    is then as long as without it, because its length follows from how far the rows go back.
     """
     span = (history.last - history.first).days + 1
     by_span = DAILY if span < DAILY_BELOW else WEEKLY if span < WEEKLY_BELOW else MONTHLY
     usual = _given(schedule) if schedule else _no_rarer(by_span, rhythm)
-    past = max(by_span, usual, key=lambda u: u.days)
+    past = usual if schedule else by_span
     maturity = max(1, math.ceil((lag or 0) / usual.days))
     free = max(span - maturity * usual.days, 2.0 * usual.days)
     holdout = _length(usual, usual.holdout, HOLDOUT_EVENTS, history.events / span, free / 3)
@@ -95,7 +96,7 @@ def plan(
         label_maturity=lengths[0],
         train=lengths[1],
         holdout=lengths[2],
-        why_schedule="as given" if schedule else f"{_why(usual, rhythm, span)}; --schedule changes it",
+        why_schedule=GIVEN if schedule else _why(usual, rhythm, span),
         why_start=f"the first rows are of {history.first}; maturity, training and holdout come before",
         why_end=f"the last rows are of {history.last}{newest}; remove this line when more come",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +19,13 @@ from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
 from titleholder.spec.types import NAME_PATTERN
-from titleholder.workflow.scaffold import calendar, rhythm, roles
+from titleholder.workflow.scaffold import calendar, roles
 from titleholder.workflow.scaffold.calendar import Calendar, History
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.rhythm import Rhythm, time_features
+from titleholder.workflow.scaffold.rhythm import find as find_rhythm
 from titleholder.workflow.scaffold.roles import Roles
 from titleholder.workflow.scaffold.vocabulary import END_WORDS
 
@@ -47,6 +50,7 @@ class Draft(NamedTuple):
     today: date
     outcome_at: ColumnProfile | None = None
     """The date of the outcome 1, of a table that has it in these rows only."""
+    rhythm: Rhythm | None = None
 
 
 class Written(NamedTuple):
@@ -78,13 +82,15 @@ def write(
         if not profile.rows:
             raise UsageError(f"--from: {profile.name} has no rows to guess from; load some first")
         found = roles.guess(profile, choices, reader)
-        later, pace = _later(found, reader), rhythm.find(profile, found.event, reader)
+        later, pace = _later(found, reader), find_rhythm(profile, found.event, reader)
         happened = _outcome_date(found, later, reader)
+    more = time_features(pace, found.event, (*found.numeric, *found.categorical))
+    found = replace(found, numeric=(*found.numeric, *more))
     history = _history(profile, found, later)
     lag = _lag(later, found, history)
     times = calendar.plan(history, lag, schedule, today, pace)
     others = tuple(name for name in later if not found.known or name != found.known.name)
-    draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened)
+    draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened, pace)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")
     spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
     load_spec(spec)

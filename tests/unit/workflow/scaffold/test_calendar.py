@@ -55,7 +55,7 @@ def test_the_rhythm_of_one_entity_makes_the_schedule_finer(
 
 def test_a_given_schedule_is_kept_and_brings_its_windows() -> None:
     found = plan(history(5 * 365), None, "0 6 * * 1", TODAY, Rhythm(1 / 24, None))
-    assert (found.schedule, found.train, found.holdout) == ("0 6 * * 1", "12 months", "4 weeks")
+    assert (found.schedule, found.train, found.holdout) == ("0 6 * * 1", "26 weeks", "4 weeks")
     assert found.start_date.weekday() == 0
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from titleholder.data.table_profile import ColumnProfile, Kind, TableProfile, TableReader
-from titleholder.workflow.scaffold.rhythm import Rhythm, find
+from titleholder.workflow.scaffold.items import Item
+from titleholder.workflow.scaffold.rhythm import Rhythm, find, time_features
 
 ROWS = 25_000
 
@@ -58,3 +59,22 @@ def test_events_that_do_not_repeat_have_none(
     event: ColumnProfile, apart: tuple[float, float], other: ColumnProfile
 ) -> None:
     assert rhythm(event, apart, (other, ROWS)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "columns", "added"),
+    [
+        (Rhythm(1 / 24, "place"), ["temp"], ["hour_of_day", "day_of_week"]),
+        (Rhythm(1 / 24, None), ["hour", "temp"], ["day_of_week"]),
+        (Rhythm(1.0, "shop"), ["price"], ["day_of_week"]),
+        (Rhythm(1.0, "shop"), ["weekday"], []),
+        (Rhythm(7.0, "shop"), ["price"], []),
+        (None, ["price"], []),
+    ],
+)
+def test_the_time_itself_is_a_feature_where_rows_come_by_the_clock(
+    found: Rhythm | None, columns: list[str], added: list[str]
+) -> None:
+    items = time_features(found, DAY, [Item(name, name) for name in columns])
+    assert [item.alias for item in items] == added
+    assert all("from sold_on)::int" in item.sql for item in items)
