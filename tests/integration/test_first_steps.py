@@ -267,9 +267,8 @@ def test_a_table_without_an_outcome_lists_what_could_be_one(folder: Path, tables
     execute(tables, "drop table if exists firsts.plain")
     execute(tables, "create table firsts.plain as select loan_id, applied_at, amount, purpose from firsts.loans")
     result = invoke("new", "plain", "--from", "firsts.plain")
-    assert "looks like an outcome. Name it. Columns with two values: none; with numbers: amount" in str(
-        result.exception
-    )
+    assert "looks like an outcome. Name it with --target COLUMN, or with" in str(result.exception)
+    assert "Columns with two values: none; with numbers: amount" in str(result.exception)
     execute(tables, "truncate firsts.plain")
     assert "has no rows to guess from" in str(invoke("new", "plain", "--from", "firsts.plain").exception)
 
