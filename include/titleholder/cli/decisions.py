@@ -15,7 +15,6 @@ from titleholder.cli import hints
 from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
-from titleholder.spec.loader import load_specs
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -35,6 +34,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report."""
+    from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]
@@ -209,6 +209,7 @@ def rollback(
     """
     from titleholder.cli.notices import notify
     from titleholder.settings import Settings
+    from titleholder.spec.loader import load_specs
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import mlflow
 import mlflow.sklearn
-import skops.io
 import yaml
 from mlflow.entities import RunData
 from mlflow.entities.model_registry import ModelVersion
@@ -53,6 +52,8 @@ class Models:
             )
             if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
                 return f"models:/{ready[0].model_id}"
+            import skops.io  # with every estimator of scikit-learn: only what logs a model waits for it
+
             types = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(

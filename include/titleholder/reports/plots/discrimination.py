@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.formatting import metric, number
 from titleholder.reports.plots.drawing import INK, MUTED, Picture, ScoredModel, as_percentages, picture, thin
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 START = 0.02
 """Rates among a smaller share of the rows than this are left out: they are too uncertain."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from titleholder.formatting import confidence, percent
 from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, as_percentages, picture, whiskers
@@ -15,6 +14,9 @@ from titleholder.validation.checks.grades import GradeRate, grade_rates
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.grades import Grade
 from titleholder.validation.metrics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FAR = 2
 """A row that moves by so many grades has moved far."""

@@ -7,11 +7,10 @@ are wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from titleholder.formatting import metric, short
@@ -21,6 +20,9 @@ from titleholder.validation import metrics
 from titleholder.validation.changed_columns import predict_each
 from titleholder.validation.evidence import Evidence, measurable
 from titleholder.validation.metrics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 REPEATS = 5
 ROWS = 5_000

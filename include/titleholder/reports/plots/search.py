@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from titleholder.formatting import metric
 from titleholder.reports.plots.drawing import CHALLENGER, MUTED, Picture, picture
 from titleholder.training.search import Fitted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def search_picture(fitted: Fitted) -> Picture:

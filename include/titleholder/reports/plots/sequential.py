@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy import stats
 
 from titleholder.formatting import confidence, date_labels, metric, signed
@@ -14,6 +13,9 @@ from titleholder.reports.plots.drawing import CHALLENGER, INK, PALE, Picture, pi
 from titleholder.validation.metrics import Interval
 from titleholder.validation.sequential import Accumulated, Look
 from titleholder.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELS = 8
 """At most so many looks have a label on the axis."""
