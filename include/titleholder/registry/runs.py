@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -124,22 +124,29 @@ class Runs:
         *,
         params: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
+        curves: Mapping[str, Sequence[float]] | None = None,
         tags: Mapping[str, str] | None = None,
         note: str = "",
     ) -> None:
-        """Log params, metrics and tags in one call; a note is the run's description in the UI."""
+        """Log params, metrics and tags in one call; a note is the run's description in the UI.
+
+        A curve is a metric with a value for each step, from 1 on, which the UI draws.
+        """
         now = int(time.time() * 1000)
         every = {**(tags or {}), **({MLFLOW_RUN_NOTE: note} if note else {})}
         with self._server.reachable():
             self._client.log_batch(
                 run_id,
-                metrics=[Metric(k, v, now, 0) for k, v in (metrics or {}).items()],
+                metrics=[
+                    *(Metric(k, v, now, 0) for k, v in (metrics or {}).items()),
+                    *(Metric(k, v, now, n) for k, each in (curves or {}).items() for n, v in enumerate(each, start=1)),
+                ],
                 params=[Param(k, str(v)) for k, v in (params or {}).items()],
                 tags=[RunTag(k, str(v)) for k, v in every.items()],
             )
 
     def attach(self, run_id: str, texts: Mapping[str, str]) -> None:
-        """Log texts (SVG pictures too) as artifacts of a run, by file name, in one upload."""
+        """Log texts as artifacts of a run, by file name, in one upload."""
         with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
             for name, text in texts.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")

@@ -68,6 +68,11 @@ class Fitted:
         folds = {f"fold_{i}_{self.metric}": s for i, s in enumerate(self.fold_scores, start=1)}
         return {f"folds_{self.metric}": self.score, **folds}
 
+    @property
+    def recorded_trials(self) -> dict[str, list[float]]:
+        """The score of every trial, in their order, under the name by which MLflow knows them: `trial_log_loss`."""
+        return {f"trial_{self.metric}": [trial["score"] for trial in self.trials]}
+
 
 class Start(NamedTuple):
     """Where a search begins: parameters of earlier models, which are tried first, in at most half of the trials.

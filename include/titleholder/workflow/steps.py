@@ -22,7 +22,6 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from titleholder import reports
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import SpecError, UsageError
@@ -203,8 +202,13 @@ def _train_and_log(
     if fitted.out_of_fold:
         scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
-    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
-    registry.runs.attach(run_id, {names.SEARCH_PICTURE: reports.search_picture(fitted).svg.decode()})
+    registry.runs.annotate(
+        run_id,
+        params=params,
+        metrics=fitted.recorded_scores,
+        curves=fitted.recorded_trials,
+        tags=warm_start.recorded(donors),
+    )
     log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
     if matured is None:
         uris = {"model_uri": log_model(fitted.pipeline)}
