@@ -40,7 +40,7 @@ def period_table(result: Backtest, width: int) -> RenderableType:
 
 def what_if_table(result: Backtest, width: int) -> RenderableType:
     """One line for values that led to the same champions; the one with the spec's own is marked."""
-    taken = "another version took over as of"
+    taken = "another version took over"
     columns = [
         "rule",
         "tolerated_loss",
@@ -58,7 +58,7 @@ def what_if_table(result: Backtest, width: int) -> RenderableType:
 
 def _what_if_line(row: WhatIfRow, result: Backtest) -> Line:
     label, of = result.cadence.label, row.result
-    days = "the same as in the row above" if row.repeated else ", ".join(map(label, of.changed))
+    days = "as in the row above" if row.repeated else ", ".join(map(label, of.changed))
     cells = [
         f"{row.rule} {MARK}" if row.own else row.rule,
         *(", ".join(values) for values in (row.tolerated_losses, row.minimum_gains, row.confidences)),

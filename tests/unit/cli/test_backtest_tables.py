@@ -72,4 +72,4 @@ def test_values_with_the_same_champions_share_a_line() -> None:
     assert len(lines) == 2
     assert all(text in lines[0] for text in ("fresh *", "0, 0.01", "0.9, 0.95"))
     assert "sequential" in lines[1]
-    assert "the same as in the row above" in lines[1]
+    assert "as in the row above" in lines[1]
