@@ -76,6 +76,12 @@ def test_a_candidate_that_failed_is_named_with_the_reason(monkeypatch: pytest.Mo
     assert found[0]["failed_candidates"] == failed
 
 
+def test_a_run_says_where_the_card_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    said = run(monkeypatch, "--as-of", "2024-01-01").stderr
+    assert "Model card of decision 101, as of 2024-01-01: http://mlflow.example:5000/#/runs/x" in said.splitlines()
+
+
 def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
