@@ -26,7 +26,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, midnight
 from titleholder.validation.metrics import Array
 from titleholder.workflow.backtest import policies, report, summary
-from titleholder.workflow.backtest.answer import answer
+from titleholder.workflow.backtest.answer import answer, cautions
 from titleholder.workflow.backtest.policies import Period, PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
@@ -268,7 +268,9 @@ def _result(
 def _keep(result: Backtest, registry: Registry) -> str:
     """Log figures, data and report; returns the report."""
     page = report.page(result, registry.runs.url(result.run_id))
-    registry.runs.annotate(result.run_id, metrics=dict(_figures(result)), note=answer(result))
+    registry.runs.annotate(
+        result.run_id, metrics=dict(_figures(result)), note=" ".join([answer(result), *cautions(result)])
+    )
     data = result.model_dump_json(indent=2)
     registry.runs.attach(result.run_id, texts={names.BACKTEST_REPORT: page, names.BACKTEST_DATA: data})
     return page
