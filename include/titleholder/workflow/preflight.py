@@ -229,7 +229,7 @@ def _dates(known: _Known) -> Iterator[_Said]:
     yield _Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
     if not as_of_dates.leaves_enough(spec, counts, known.as_of):
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
-    elif known.as_of > found.whole:
+    elif known.as_of > max(known.days) + timedelta(days=1) + spec.windows.label_maturity:
         yield _Said("warning", f"Of the holdout as of {known.as_of} only a part has rows.")
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
@@ -238,7 +238,7 @@ def _dates(known: _Known) -> Iterator[_Said]:
         and spec.end_date is None
         and whole < today - 2 * (windows.next_tick(spec.schedule, today) - today)
     ):
-        yield _Said("warning", f"No end_date, and the data end: runs after {whole} have no whole holdout.")
+        yield _Said("warning", f"No end_date, and the data end: {whole} is the last date that has all it needs.")
 
 
 def _contract(known: _Known) -> Iterator[_Said]:
