@@ -100,13 +100,14 @@ def undeclared_tables(spec: ModelSpec, spans: Intervals) -> str:
 
 
 def longest_period(schedule: str | None, day: date) -> timedelta:
-    """The longer of the two periods of the schedule around a day and after it; months without a schedule.
+    """The longer of the schedule's two periods after a day; a calendar month without a schedule.
 
     >>> longest_period("@monthly", date(2024, 2, 10)).days, longest_period("@daily", date(2024, 2, 10)).days
     (31, 1)
     """
-    following = next_tick(schedule, day)
-    return max(following - last_tick(schedule, day), next_tick(schedule, following) - following)
+    first = next_tick(schedule, day)
+    second = next_tick(schedule, first)
+    return max(second - first, next_tick(schedule, second) - second)
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:
