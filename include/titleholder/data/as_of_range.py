@@ -74,10 +74,10 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
     if not found:
         return "no as_of up to today leaves enough"
     before = f", the last before {as_of} is {found.before}" if found.before else ""
-    last = f"today, {today}" if found.last == today else str(found.last)
+    last = f"the last is {f'today, {today}' if found.last == today else found.last}"
     if found.whole < found.last:
-        last = f"{last}, and the last with a whole holdout {found.whole}"
-    return f"the first as_of that leaves enough is {found.first}{before}, the last is {last}"
+        last = f"the last with a whole holdout is {found.whole}, and {last}"
+    return f"the first as_of that leaves enough is {found.first}{before}, {last}"
 
 
 def find(url: str, spec: ModelSpec, counts: as_of_dates.Counts, asked: date) -> as_of_dates.AsOfDates | None:

@@ -61,7 +61,7 @@ def few_rows() -> pd.DataFrame:
             AsOfDates(date(2024, 1, 1), date(2025, 9, 1), date(2024, 4, 1), date(2025, 7, 1)),
             r"to train on: 19 in .* \(training.minimum_rows\), and too few rows to judge by: 0 in .*; "
             "the first as_of that leaves enough is 2024-01-01, the last before 2024-07-01 is 2024-04-01, "
-            "the last is 2025-09-01, and the last with a whole holdout 2025-07-01$",
+            "the last with a whole holdout is 2025-07-01, and the last is 2025-09-01$",
         ),
         (
             rows().head(96),
