@@ -38,6 +38,7 @@ _DECISIONS = {
         "approval requested to recall {recalled} as champion",
     ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
+    "decline": ("rollback declined, {old} stays champion", "rollback declined, the model stays retired"),
     "withdraw": ("model retired, {old} is champion no more", "model retired, it has no champion any more"),
 }
 _PROPOSALS = {

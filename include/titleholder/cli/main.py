@@ -59,7 +59,7 @@ def options(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models, and the errors of the specs that cannot be read or whose candidates cannot be made.
+    """List the valid models, and the errors of the specs that cannot be read or whose candidates cannot be made.
 
     Estimators are imported for it, but nothing is trained.
     """
@@ -82,6 +82,7 @@ def models(as_json: AsJson = False) -> None:
             "description": s.description,
         }
         for s in specs.models.values()
+        if s.name not in errors
     ]
     if as_json:
         shown = {name: str(e) for name, e in errors.items()}

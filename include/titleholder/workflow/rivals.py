@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics

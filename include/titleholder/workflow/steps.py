@@ -35,7 +35,7 @@ from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
+from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import estimators, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, nomination, publication, warm_start
@@ -54,7 +54,7 @@ from titleholder.workflow.payloads import (
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import pinned, refuse_unapproved, roll_back, withdraw
+from titleholder.workflow.rollback import pinned, roll_back, withdraw
 from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
@@ -330,13 +330,15 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
         publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
-def order_rollback(model: str, order: RollbackOrder, *, settings: Settings) -> RollbackOrder:
-    """The order with the versions that it means now, before people are asked about it.
+def order_rollback(
+    model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None
+) -> RollbackOrder:
+    """The order with the versions that it means now, and the people who may approve it, before they are asked.
 
     Raises:
         UsageError: for a version that cannot come back, naming those that can.
     """
-    return pinned(model, order, settings.ledger_url)
+    return pinned(model, spec, order, settings.ledger_url)
 
 
 def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
@@ -347,20 +349,22 @@ def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Setting
 def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
     """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
 
-    `spec` says who must approve; where it cannot be read (None), that of the newest live decision does.
+    `spec` says who must approve; where it cannot be read (None), that of the newest live run does. Where people
+    said no, the decision is that the rollback was declined.
 
     Raises:
-        UsageError: for a version that cannot come back, naming those that can, and where the spec demands an approval
-            that the order lacks; nothing was changed then.
+        UsageError: for a version that cannot come back, naming those that can, and where people must be asked first;
+            nothing was changed then.
     """
-    refuse_unapproved(model, spec, order, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
-    decision = roll_back(model, order, settings.ledger_url)
+    decision = roll_back(model, spec, order, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
+    log.info("%s: %s", model, decision.reason)
+    if decision.kind == DECLINE:
+        return decision
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
             registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
-    log.info("%s: %s", model, decision.reason)
     return decision
 
 

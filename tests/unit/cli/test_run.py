@@ -91,6 +91,12 @@ def test_a_decision_of_any_kind_is_no_failure(monkeypatch: pytest.MonkeyPatch) -
     assert (done.exit_code, "could not be trained" in done.stdout) == (0, False)
 
 
+def test_a_run_says_where_the_card_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    said = run(monkeypatch, "--as-of", "2024-01-01").stderr
+    assert "Model card of decision 101, as of 2024-01-01: http://mlflow.example:5000/#/runs/x" in said.splitlines()
+
+
 def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt

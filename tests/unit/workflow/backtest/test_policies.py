@@ -84,6 +84,11 @@ def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_n
     assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
 
 
+def test_a_rollback_that_was_declined_is_no_period() -> None:
+    declined = a_rollback(2, 1, 1, kind="decline", as_of=date(2024, 1, 1), created_at=datetime(2024, 1, 9, tzinfo=UTC))
+    assert policies.decisions([a_decision(1), declined], "live") == [a_decision(1)]
+
+
 def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in_use() -> None:
     rows = [a_decision(1), a_decision(2, champion_before=1)]
     day = date(2024, 2, 20)
