@@ -193,15 +193,7 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "the newest outcomes of 20" in (folder / "agency.yaml").read_text()
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
-<<<<<<< HEAD
-    assert outcomes(check("agency")) == {
-        **dict.fromkeys(STEPS, "ok"),
-        "newest facts": "not tested",
-        "leaks": "not tested",
-    }
-=======
     assert outcomes(check("agency")) == dict.fromkeys(STEPS, "ok"), "the outcome counts from its date on"
->>>>>>> main
 
 
 def test_choices_come_before_guesses(folder: Path) -> None:

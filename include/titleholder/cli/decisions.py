@@ -234,13 +234,9 @@ def _print(
     rows: list[Decision],
     as_json: bool,
     notes: Mapping[int, str] = MappingProxyType({}),
-<<<<<<< HEAD
     failed: Mapping[int, Mapping[str, FailedCandidate]] = MappingProxyType({}),
-=======
-    failed: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
     *,
     cards: bool = True,
->>>>>>> main
 ) -> None:
     """Decisions as a table or JSON; `failed` are the candidates that could not be trained, by a decision's id.
 
@@ -249,27 +245,17 @@ def _print(
     from titleholder.cli.tables import decision_table
 
     if as_json:
-<<<<<<< HEAD
         reasons = {n: {name: candidate.why for name, candidate in of_one.items()} for n, of_one in failed.items()}
         more = {n: {"failed_candidates": of_one} for n, of_one in reasons.items()}
-        print_json([{**_as_json(row, notes.get(row.id, "")), **more.get(row.id, {})} for row in rows])
+        print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more.get(row.id, {})} for row in rows])
         return
     out.print(decision_table(title, rows, out.width, notes))
+    if cards:
+        _hint(hints.newest_card(rows))
     for row in rows:
         for name, candidate in failed.get(row.id, {}).items():
             said = f"{row.as_of}: {name} could not be trained: {candidate.why}"
             out.print(Text(f"{said.rstrip('.')}. The decision stands, on the other candidates.", style="bold red"))
-=======
-        more = {row.id: {"failed_candidates": dict(failed[row.id])} if row.id in failed else {} for row in rows}
-        print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more[row.id]} for row in rows])
-        return
-    out.print(decision_table(title, rows, out.width, notes))
-    for row in rows:
-        for name, why in failed.get(row.id, {}).items():
-            out.print(Text(f"{row.as_of}: {name} could not be trained, the others were: {why}", style="yellow"))
-    if cards:
-        _hint(hints.newest_card(rows))
->>>>>>> main
 
 
 def _hint(line: str) -> None:

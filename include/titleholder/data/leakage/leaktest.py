@@ -119,19 +119,12 @@ def _future_test(
     return leaks, results
 
 
-<<<<<<< HEAD
-def _tables(copies: TableCopies, spec: ModelSpec) -> dict[str, TableFacts]:
-    """Those whose facts become known at some time, by name. The spec must declare every table."""
+def _tables(copies: TableCopies, spec: ModelSpec) -> tuple[dict[str, TableFacts], str]:
+    """Those whose facts become known at some time, by name; and why nothing can be tested with what is declared."""
     declared = {table_oid(copies.cursor, name): history for name, history in spec.source.tables.items()}
     unknown = [
         name for name in spec.source.tables if table_oid(copies.cursor, name) not in {t.oid for t in copies.tables}
     ]
-=======
-def _tables(copies: TableCopies, spec: ModelSpec) -> tuple[dict[str, TableFacts], str]:
-    """Those whose facts become known at some time, by name; and why nothing can be tested with what is declared."""
-    declared = {_oid(copies, name): history for name, history in spec.source.tables.items()}
-    unknown = [name for name in spec.source.tables if _oid(copies, name) not in {t.oid for t in copies.tables}]
->>>>>>> main
     missing = [t.name for t in copies.tables if t.oid not in declared]
     undeclared = (
         f"source.tables does not declare {', '.join(missing)}, which the query reads: say when the rows became known, "
