@@ -1,6 +1,6 @@
 """What each step of one retrain asks of its services (ledger statements and rows, snapshot reads, models) and takes.
 
-The last two columns are processor seconds of this process and seconds; the processor's are less noisy on a busy machine.
+The last two columns are processor seconds of this process, which a busy machine disturbs less, and seconds.
 
     python benchmarks/one_run.py lending_club_default 2012-12-01 --lane cli30
 

@@ -19,7 +19,7 @@ from titleholder.errors import UsageError
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
     from titleholder.spec.model import ModelSpec
-    from titleholder.workflow.retrain import Retrained
+    from titleholder.workflow.retrain import FailedCandidate, Retrained
 
 
 def run(
@@ -33,7 +33,11 @@ def run(
     reason: Annotated[str, typer.Option(help="Why this run was asked for; it is kept in the ledger.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report."""
+    """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report.
+
+    Whatever is decided, the exit code is 0. Where a candidate could not be trained, what the others led to is decided,
+    and the exit code is that of its failure: 1, or 2 where the spec is wrong.
+    """
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
 
@@ -53,6 +57,8 @@ def run(
     rows = [each.decision for each in done]
     failed = {each.decision.id: each.failed for each in done if each.failed}
     _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
+    if codes := [candidate.exit_code for of_one in failed.values() for candidate in of_one.values()]:
+        raise typer.Exit(codes[0])
 
 
 def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[str]) -> str:
@@ -229,7 +235,7 @@ def _print(
     rows: list[Decision],
     as_json: bool,
     notes: Mapping[int, str] = MappingProxyType({}),
-    failed: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    failed: Mapping[int, Mapping[str, FailedCandidate]] = MappingProxyType({}),
     *,
     cards: bool = True,
 ) -> None:
@@ -240,15 +246,17 @@ def _print(
     from titleholder.cli.tables import decision_table
 
     if as_json:
-        more = {row.id: {"failed_candidates": dict(failed[row.id])} if row.id in failed else {} for row in rows}
-        print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more[row.id]} for row in rows])
+        reasons = {n: {name: candidate.why for name, candidate in of_one.items()} for n, of_one in failed.items()}
+        more = {n: {"failed_candidates": of_one} for n, of_one in reasons.items()}
+        print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more.get(row.id, {})} for row in rows])
         return
     out.print(decision_table(title, rows, out.width, notes))
-    for row in rows:
-        for name, why in failed.get(row.id, {}).items():
-            out.print(Text(f"{row.as_of}: {name} could not be trained, the others were: {why}", style="yellow"))
     if cards:
         _hint(hints.newest_card(rows))
+    for row in rows:
+        for name, candidate in failed.get(row.id, {}).items():
+            said = f"{row.as_of}: {name} could not be trained: {candidate.why}"
+            out.print(Text(f"{said.rstrip('.')}. The decision stands, on the other candidates.", style="bold red"))
 
 
 def _hint(line: str) -> None:

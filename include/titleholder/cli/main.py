@@ -1,8 +1,4 @@
-"""The `titleholder` command.
-
-Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 something could not be tested,
-130 interrupted by Ctrl-C.
-"""
+"""The `titleholder` command. Its exit codes are in docs/exit-codes.md."""
 
 from __future__ import annotations
 

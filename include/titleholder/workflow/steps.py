@@ -23,8 +23,9 @@ from functools import partial
 from typing import Any
 
 from titleholder.data import as_of_range, contract, extraction, snapshots
+from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import SpecError, UsageError
+from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -82,6 +83,7 @@ def extract(
         UsageError: for an invalid lane, candidate or as-of date, a deleted lane, or a live run of a retired model.
         SpecError: when no candidate can be trained at all; nothing was extracted then.
         ContractError: listing every violation; nothing was trained then.
+        DataError: when `source.tables` names a table or a time that the warehouse does not have.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
@@ -95,15 +97,17 @@ def extract(
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
     spans = windows.with_rows_begin(spans, contract.first_day(frame, spec))
-    if short := windows.short_history(spec, spans):
-        log.warning("%s as of %s: %s", spec.name, as_of, short)
+    spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
+    remarks = [*filter(None, (windows.short_history(spec, spans), windows.undeclared_tables(spec, spans)))]
+    for remark in remarks:
+        log.warning("%s as of %s: %s", spec.name, as_of, remark)
     registry = registry_at(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
     runs = registry.runs
-    note = publication.run_note(spec.name, as_of, lane, origin, short)
+    note = publication.run_note(spec.name, as_of, lane, origin, " ".join(remarks))
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
@@ -123,6 +127,15 @@ def extract(
         origin=origin,
         donors=donors,
     )
+
+
+def _undeclared(url: str, spec: ModelSpec) -> tuple[str, ...]:
+    """The tables that the query reads and the spec does not declare; where they cannot be listed, `any table`."""
+    try:
+        return undeclared_tables(url, spec)
+    except DataError as error:
+        log.info("%s: the tables that the query reads are not known: %s", spec.name, error)
+        return () if spec.source.tables else ("any table",)
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -150,7 +163,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(exclude_none=True), "search_metric": spec.search_metric}
+    return {**facts, **spans.model_dump(exclude_none=True, exclude={"undeclared"}), "search_metric": spec.search_metric}
 
 
 def train(

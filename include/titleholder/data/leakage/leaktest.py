@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +20,7 @@ from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Lea
 from titleholder.data.leakage.event_test import EventTest, EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
-from titleholder.data.leakage.table_copies import TableCopies, copy_tables
+from titleholder.data.leakage.table_copies import TableCopies, copy_tables, table_oid
 from titleholder.data.leakage.table_facts import TableFacts
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
@@ -122,8 +121,10 @@ def _future_test(
 
 def _tables(copies: TableCopies, spec: ModelSpec) -> tuple[dict[str, TableFacts], str]:
     """Those whose facts become known at some time, by name; and why nothing can be tested with what is declared."""
-    declared = {_oid(copies, name): history for name, history in spec.source.tables.items()}
-    unknown = [name for name in spec.source.tables if _oid(copies, name) not in {t.oid for t in copies.tables}]
+    declared = {table_oid(copies.cursor, name): history for name, history in spec.source.tables.items()}
+    unknown = [
+        name for name in spec.source.tables if table_oid(copies.cursor, name) not in {t.oid for t in copies.tables}
+    ]
     missing = [t.name for t in copies.tables if t.oid not in declared]
     undeclared = (
         f"source.tables does not declare {', '.join(missing)}, which the query reads: say when the rows became known, "
@@ -153,12 +154,6 @@ def _trusted(spec: ModelSpec) -> Iterator[str]:
             yield f"the rows of {name} are available from {history.available_at}"
         if history.on_trust:
             yield f"{', '.join(history.on_trust)} of {name} are never overwritten"
-
-
-def _oid(copies: TableCopies, name: str) -> Any:
-    """A table by its name as the spec writes it, or None; a name without a schema is looked up in `public`."""
-    ((oid,),) = copies.rows("SELECT to_regclass(%s)::oid", (name if "." in name else f"public.{name}",))
-    return oid
 
 
 def _recorded_late(spec: ModelSpec, tables: dict[str, TableFacts], leaks: list[Leak]) -> Iterator[str]:

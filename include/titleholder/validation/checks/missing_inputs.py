@@ -69,15 +69,35 @@ def missing_inputs(evidence: Evidence) -> MissingInputs | None:
     if predict is None or not measurable(spec, evidence.y[chosen]):
         return None
     rows, losses = evidence.frame[names].iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
-    gaps = {name: rows[name].mask(np.ones(len(rows), dtype=bool)) for name in names}
-    try:
-        found = [losses.of(name, scores) for name, scores in predict_each(predict, rows, gaps)]
-    except Exception:  # some feature is needed: which, shows when they are predicted one by one
-        found = [losses.of_one(name, predict, rows, gaps[name]) for name in names]
+    scored = evidence.once("without each feature", lambda: _scores_without_each(predict, rows, evidence.y[chosen]))
+    found = [losses.of(name, scores) for name, scores in scored.items()]
     ordered = sorted(found, key=lambda each: (not each.problem, -each.loss.estimate, each.feature))
     full = losses.metric(evidence.challenger[chosen])
     allowed = in_unit(spec.judgement, spec.judgement.missing_loss, full, evidence.sample.at(chosen))
     return MissingInputs(tuple(ordered), len(chosen), full, allowed)
+
+
+def _scores_without_each(
+    predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, y: Array
+) -> dict[str, Array | str]:
+    """The scores of the rows where each feature is missing in all of them, or why there are none."""
+    gaps = {str(name): rows[name].mask(np.ones(len(rows), dtype=bool)) for name in rows}
+    try:
+        return {name: _finite(scores, y) for name, scores in predict_each(predict, rows, gaps)}
+    except Exception:  # some feature is needed: which, shows when they are predicted one by one
+        return {name: _scores_without(predict, rows.assign(**{name: gap}), y) for name, gap in gaps.items()}
+
+
+def _scores_without(predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, y: Array) -> Array | str:
+    try:
+        return _finite(predict(rows), y)
+    except Exception as error:  # the estimator may be any class, and so may its exceptions
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _finite(scores: Array, y: Array) -> Array:
+    check(y, scores)
+    return scores
 
 
 def _sensitivity(evidence: Evidence) -> Finding:
@@ -121,22 +141,10 @@ class _Losses:
         self._evidence, self._chosen = evidence, chosen
         self._confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(evidence.spec.columns.features))
 
-    def of_one(
-        self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, gaps: pd.Series
-    ) -> MissingInput:
-        """That of one feature, predicted alone; where no score comes back, the reason."""
-        try:
-            return self.of(feature, predict(rows.assign(**{feature: gaps})))
-        except Exception as error:  # the estimator may be any class, and so may its exceptions
-            return MissingInput(feature, math.nan, UNKNOWN, f"{type(error).__name__}: {error}".partition("\n")[0])
-
-    def of(self, feature: str, scores: Array) -> MissingInput:
-        """That of one feature with these scores of the rows.
-
-        Raises:
-            ValueError: when a score is not finite.
-        """
-        check(self._evidence.y[self._chosen], scores)
+    def of(self, feature: str, scores: Array | str) -> MissingInput:
+        """That of one feature with these scores of the rows, or the reason why there are none."""
+        if isinstance(scores, str):
+            return MissingInput(feature, math.nan, UNKNOWN, scores)
         without = self._evidence.challenger.copy()
         without[self._chosen] = scores
         name = self._evidence.spec.judgement.metric

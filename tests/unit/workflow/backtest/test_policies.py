@@ -296,12 +296,15 @@ def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
     ]
     setting = Setting.of(a_spec().judgement)
     counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
-    assert (counted.changed, counted.mean, counted.periods) == ((date(2024, 2, 1),), 1.0, 2)
+    assert (counted.first, counted.changed, counted.champions) == (date(2024, 2, 1), (), (2,)), "it replaced nobody"
+    assert (counted.mean, counted.periods) == (1.0, 2)
     without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
-    assert (without.changed, without.mean, without.periods) == ((), None, 0)
+    assert (without.first, without.changed, without.champions) == (None, (), ())
+    assert (without.mean, without.periods) == (None, 0)
     recalled = [a_decision(1), a_decision(2, champion_before=1), a_recall(3, 2, 1)]
     returned = what_if(setting, recalled, found, own=False)
-    assert (returned.changed, returned.periods) == (tuple(r.as_of for r in recalled), 3), "a recall is a change"
+    assert (returned.first, returned.champions, returned.periods) == (recalled[0].as_of, (1, 2, 1), 3)
+    assert returned.changed == tuple(r.as_of for r in recalled[1:]), "a recall is a change"
     assert returned.mean == pytest.approx((0.5 + 1.0 + 0.5) / 3)
 
 
