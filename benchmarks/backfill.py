@@ -102,7 +102,7 @@ def main() -> None:
         rows = reigns.in_force(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)
         assert [r.as_of for r in rows] == months
-        tasks = len(months) * (6 + len(rows[-1].spec["training"]["candidates"]))
+        tasks = len(months) * (5 + len(rows[-1].spec["training"]["candidates"]))
         same = "the same" if outcome(rows) == first else "OTHERS"
         print(f"{how:>10} {seconds:>8.0f} {tasks / seconds:>8.2f}  {same}", flush=True)
     moved = Registry(settings.tracking_uri).models.champion(asked.model) != champion

@@ -1,7 +1,8 @@
-"""Airflow's local settings: the scheduler imports the scientific stack once, for all tasks.
+"""Airflow's local settings: the scheduler imports the scientific stack and the project once, for all tasks.
 
 LocalExecutor forks its workers from the scheduler, and each worker forks again for its task: a task finds in memory
-what the scheduler has imported. Without this a task spends its first ten seconds importing.
+what the scheduler has imported. Without this a task spends its first ten seconds importing. A task that finds the
+project's files changed since imports them anew: it never works, or says that it works, with another version.
 
 Import only: a thread or an OpenMP region started before the fork would be missing, or locked, after it.
 """
@@ -9,9 +10,12 @@ Import only: a thread or an OpenMP region started before the fork would be missi
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 import sys
+from pathlib import Path
 
-# Not the project's own package: it imports quickly, and an edit then takes effect with the next task.
+_PROJECT = ("titleholder", "titleholder_airflow")
 _PRELOADED = (
     "adbc_driver_postgresql.dbapi",
     "alembic.config",
@@ -48,6 +52,24 @@ def _preload() -> None:
     _import_without_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
+    imported = _files()
+    if imported:
+        importlib.import_module("titleholder.workflow.steps")
+        os.register_at_fork(after_in_child=lambda: _forget_changed(imported))
+
+
+def _files() -> dict[str, int]:
+    """The project's modules, with the time of their last change in nanoseconds; none where it is not installed."""
+    specs = [importlib.util.find_spec(name) for name in _PROJECT]
+    folders = [folder for spec in specs if spec for folder in spec.submodule_search_locations or ()]
+    return {str(file): file.stat().st_mtime_ns for folder in folders for file in Path(folder).rglob("*.py")}
+
+
+def _forget_changed(imported: dict[str, int]) -> None:
+    """Forget the project where its files are not those that were imported: the next import reads them."""
+    if _files() != imported:
+        for name in [name for name in sys.modules if name.partition(".")[0] in _PROJECT]:
+            del sys.modules[name]
 
 
 def _import_without_airflow(name: str) -> None:

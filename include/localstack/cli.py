@@ -130,9 +130,11 @@ def load(
     with progress() as shown:
         bar = shown.add_task(f"{file.name} → {table}", total=None, step="reading")
         loaded = loading.load(
-            loading.SourceFile(file, encoding, delimiter),
+            file,
             table,
             replace=replace,
+            encoding=encoding,
+            delimiter=delimiter,
             on_rows=lambda n, total, step: shown.update(bar, completed=n, total=total, step=step),
         )
     if as_json:

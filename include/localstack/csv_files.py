@@ -38,8 +38,8 @@ class CsvFile:
     """A CSV file (`.gz` too) with a header, and how it is written."""
 
     path: Path
-    encoding: str = "utf-8"
-    delimiter: str = ","
+    encoding: str
+    delimiter: str
 
     def types(self, on_rows: OnRows) -> tuple[pa.Schema, int]:
         """The type of each column, which fits every value, and the number of rows.

@@ -50,43 +50,41 @@ class LoadedTable:
         return [column for column in self.columns if column.sql != column.column]
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """A file to load: its path, and how it is written where it is CSV."""
+def open_file(path: Path, encoding: str, delimiter: str, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
+    """A reader of a file's rows, and their number. Encoding and delimiter are for CSV files, and may be empty.
 
-    path: Path
-    encoding: str = ""
-    delimiter: str = ""
-
-    def open(self, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
-        """A reader of its rows, and their number.
-
-        Raises:
-            UsageError: for a file that cannot be read, or is neither Parquet nor CSV.
-            DataError: for text that is not in the file's encoding.
-        """
-        name = self.path.name.lower()
-        if name.endswith((".csv", ".csv.gz")):
-            if len(delimiter := self.delimiter.replace("\\t", "\t") or ",") != 1:
-                raise UsageError(f"--delimiter {self.delimiter!r}: one character, such as ';' or '\\t'")
-            csv = CsvFile(self.path, self.encoding or "utf-8", delimiter)
-            schema, rows = csv.types(lambda n: on_rows(n, None, "reading"))
-            if len(schema) == 1 and not self.delimiter and any(mark in schema.names[0] for mark in ";\t|"):
-                raise UsageError(f"{self.path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
-            return csv.open(dict(zip(schema.names, schema.types, strict=True))), rows
-        if not name.endswith(".parquet"):
-            raise UsageError(f"{self.path.name}: a file to load ends in .parquet, .csv or .csv.gz")
-        if self.encoding or self.delimiter:
-            raise UsageError(f"{self.path.name}: --encoding and --delimiter are for CSV files")
-        try:
-            parquet = pq.ParquetFile(self.path)
-        except (pa.ArrowException, OSError) as error:
-            raise UsageError(f"{self.path} cannot be read: {error}") from None
-        batches = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches(BATCH))
-        return batches, parquet.metadata.num_rows
+    Raises:
+        UsageError: for a file that cannot be read, or is neither Parquet nor CSV.
+        DataError: for text that is not in the file's encoding.
+    """
+    name = path.name.lower()
+    if name.endswith((".csv", ".csv.gz")):
+        return _open_csv(path, encoding, delimiter, on_rows)
+    if not name.endswith(".parquet"):
+        raise UsageError(f"{path.name}: a file to load ends in .parquet, .csv or .csv.gz")
+    if encoding or delimiter:
+        raise UsageError(f"{path.name}: --encoding and --delimiter are for CSV files")
+    try:
+        parquet = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    batches = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches(BATCH))
+    return batches, parquet.metadata.num_rows
 
 
-def load(file: SourceFile, table: str, *, replace: bool, on_rows: OnRows) -> LoadedTable:
+def _open_csv(path: Path, encoding: str, delimiter: str, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
+    if len(mark := delimiter.replace("\\t", "\t") or ",") != 1:
+        raise UsageError(f"--delimiter {delimiter!r}: one character, such as ';' or '\\t'")
+    csv = CsvFile(path, encoding or "utf-8", mark)
+    schema, rows = csv.types(lambda n: on_rows(n, None, "reading"))
+    if len(schema) == 1 and not delimiter and any(other in schema.names[0] for other in ";\t|"):
+        raise UsageError(f"{path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
+    return csv.open(dict(zip(schema.names, schema.types, strict=True))), rows
+
+
+def load(
+    path: Path, table: str, *, replace: bool, on_rows: OnRows, encoding: str = "", delimiter: str = ""
+) -> LoadedTable:
     """Stream a file into `table` in one transaction.
 
     Raises:
@@ -96,7 +94,7 @@ def load(file: SourceFile, table: str, *, replace: bool, on_rows: OnRows) -> Loa
     """
     schema, name = _names(table)
     url = re.sub(r"^postgresql\+\w+://", "postgresql://", need("TITLEHOLDER_LOADER_URL"))
-    reader, total = file.open(on_rows)
+    reader, total = open_file(path, encoding, delimiter, on_rows)
     texts = TextColumns()
     try:
         connection = dbapi.connect(url)
@@ -110,7 +108,7 @@ def load(file: SourceFile, table: str, *, replace: bool, on_rows: OnRows) -> Loa
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
         except adbc_driver_manager.Error as error:
-            raise DataError(f"{file.path.name} cannot be loaded into {schema}.{name}: {error}") from None
+            raise DataError(f"{path.name} cannot be loaded into {schema}.{name}: {error}") from None
         cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()

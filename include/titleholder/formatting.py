@@ -20,6 +20,8 @@ NAMES = {
     "r2": "R²",
     "pinball": "Pinball loss",
 }
+COMMON_NOUNS = ("log_loss", "profit", "emp", "pinball")
+"""Metrics whose names begin with a capital only where a sentence or a heading begins."""
 _DECISIONS = {
     "promote": ("{new} promoted over {old}", "{new} promoted, the first champion"),
     "keep": ("{old} kept, {new} not promoted", "{new} not promoted, no champion yet"),
@@ -38,6 +40,7 @@ _DECISIONS = {
         "approval requested to recall {recalled} as champion",
     ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
+    "decline": ("rollback declined, {old} stays champion", "rollback declined, the model stays retired"),
     "withdraw": ("model retired, {old} is champion no more", "model retired, it has no champion any more"),
 }
 _PROPOSALS = {
@@ -56,9 +59,14 @@ LONGEST = 28
 """The greatest length of a label in a picture."""
 
 
-def metric(name: str) -> str:
-    """`ROC AUC` for `roc_auc`; an unknown name is returned as it is."""
-    return NAMES.get(name, name)
+def metric(name: str, *, inside: bool = False) -> str:
+    """`ROC AUC` for `roc_auc`; an unknown name is returned as it is. `inside` a sentence common nouns have no capital.
+
+    >>> metric("pinball"), metric("pinball", inside=True), metric("brier", inside=True)
+    ('Pinball loss', 'pinball loss', 'Brier score')
+    """
+    text = NAMES.get(name, name)
+    return text[0].lower() + text[1:] if inside and name in COMMON_NOUNS else text
 
 
 def outcome(kind: str, new: int | None, old: int | None, *, recalled: int | None = None, proposed: bool = False) -> str:

@@ -32,7 +32,8 @@ ROLLBACK_DOC = """Ask the people whom the spec names (`promotion.rollback_approv
 Answer under *Required Actions*.
 
 **Promises.** Only those named can answer, and no one for a run of their own unless the spec allows it. No answer means
-no. A yes is for the two versions that the request names, and void when another version became champion meanwhile.
+no. A yes is for the two versions that the request names, and void when another version became champion meanwhile, or
+when the spec does not name that person any more.
 
 **When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
 """
@@ -132,7 +133,7 @@ class Approve(Asking):
         }
 
     def read(self) -> ProposedDecision:
-        """The proposal of `decide`."""
+        """The proposal of `validate`."""
         from titleholder.workflow.payloads import ProposedDecision
 
         return ProposedDecision.model_validate(self.proposed)
@@ -149,9 +150,9 @@ class Approve(Asking):
 class ApproveRollback(Asking):
     """Asks whether a former champion may become champion again."""
 
-    def __init__(self, *, spec: ModelSpec, approval: Approval, **options: Any) -> None:
-        super().__init__(subject="May the rollback take place?", approval=approval, doc_md=ROLLBACK_DOC, **options)
-        self.spec, self.approval = spec, approval
+    def __init__(self, *, spec: ModelSpec, **options: Any) -> None:
+        super().__init__(subject="May the rollback take place?", doc_md=ROLLBACK_DOC, **options)
+        self.spec = spec
 
     def request(self, proposed: RollbackOrder) -> ApprovalRequest | None:
         """The question about both versions."""
@@ -171,10 +172,8 @@ class ApproveRollback(Asking):
         return RollbackOrder.model_validate(self.proposed)
 
     def asked(self, proposed: RollbackOrder) -> tuple[Person, ...]:
-        """By the spec as Airflow reads it now."""
-        from titleholder.workflow import decision_policy
-
-        return decision_policy.approvers(self.approval, proposed.actor)
+        """By the spec when the rollback was requested; an edit since then makes nobody an approver of this one."""
+        return proposed.approvers or ()
 
 
 def _with_answer(proposed: Any, answer: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
@@ -201,3 +203,20 @@ def _failure(channel: Channel, future: Future[None], timeout: float) -> str:
 
 def _moment(value: datetime | str) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def main() -> None:
+    """Send the notification of a decision that a command made: channels and decision are read as JSON from stdin.
+
+    What could not be sent is the last line of stderr, and the exit code 1.
+    """
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # connections are in Airflow's database, too
+    given = json.load(sys.stdin)
+    notice = notifications.decision_message(given["decision"])
+    channels = Notifications.model_validate_json(json.dumps(given["channels"]))
+    if notice and (failures := _send(channels, notice, TIMEOUT)):
+        sys.exit(" ".join(" ".join(failures).split()))
+
+
+if __name__ == "__main__":
+    main()

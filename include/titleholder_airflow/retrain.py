@@ -11,7 +11,7 @@ from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
 from titleholder_airflow import forms
 from titleholder_airflow.approval import Approve
-from titleholder_airflow.links import SNAPSHOT
+from titleholder_airflow.links import SNAPSHOT, DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
 from titleholder_airflow.schedule import schedule_of
 from titleholder_airflow.tasks import champion_outlet, connection_url, origin, publish, retries, settings, step
@@ -75,8 +75,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         names = extract(spec.name, str(folder))
         candidates = train.partial(snapshot=names[SNAPSHOT]).expand(name=names)
         challenger = nominate(candidates)
-        validated = validate(challenger)
-        proposed = decide(validated)
+        proposed = validate(challenger)
         if (approval := spec.promotion.approval) != "automatic":
             proposed = Approve(
                 task_id="approve", proposed=proposed, approval=approval, notifiers=approval_notifiers(spec)
@@ -89,7 +88,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
     return retrain()
 
 
-@step
+@step(links=(MlflowRunLink(),))
 def extract(model: str, models: str) -> list[str]:
     """Read what was known at as_of, and no later, into an immutable snapshot that fulfils its contract.
 
@@ -126,7 +125,7 @@ def extract(model: str, models: str) -> list[str]:
     return list(snapshot.candidates)
 
 
-@step(map_index_template="{{ task.op_kwargs['name'] }}")
+@step(map_index_template="{{ task.op_kwargs['name'] }}", links=(MlflowRunLink(),))
 def train(snapshot: Reference, name: str) -> Reference:
     """Search and fit one candidate on time-ordered folds.
 
@@ -142,7 +141,7 @@ def train(snapshot: Reference, name: str) -> Reference:
     return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 
 
-@step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+@step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, links=(MlflowRunLink(), ModelVersionLink()))
 def nominate(candidates: list[Reference]) -> Reference:
     """Register the best candidate as a model version: the challenger.
 
@@ -159,14 +158,16 @@ def nominate(candidates: list[Reference]) -> Reference:
     return steps.nominate(trained, settings=settings()).model_dump(mode="json")
 
 
-@step
+@step(links=(MlflowRunLink(), ModelVersionLink()))
 def validate(challenger: Reference) -> Reference:
-    """Judge challenger against champion on the same rows, which neither has seen.
+    """Judge challenger against champion on the same rows, which neither has seen, and propose what follows.
 
-    A challenger that is unfit for use (too badly calibrated, for example) gives way to the next candidate.
+    A challenger that is unfit for use (too badly calibrated, for example) gives way to the next candidate. What is
+    proposed is to promote, to keep, to reject, to recall a former version, or to ask a person.
 
-    **Promises.** Every check of the spec runs and explains its result in one sentence. No decision is changed by it.
-    When another candidate was judged before on the same rows, the verdict says so and demands more.
+    **Promises.** Every check of the spec runs and explains its result in one sentence. The proposal follows from the
+    verdict, the spec and the ledger, and nothing else; it is not in force before `promote` has written it. When another
+    candidate was judged before on the same rows, the verdict says so and demands more.
 
     **When it is red.** MLflow, PostgreSQL or the snapshots' storage is down: clear the task when it is back. When the
     log says that a snapshot changed, start another run. A challenger that is not better is no error.
@@ -174,25 +175,11 @@ def validate(challenger: Reference) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Challenger
 
-    return steps.validate(Challenger.model_validate(challenger), settings=settings()).model_dump(mode="json")
+    validated = steps.validate(Challenger.model_validate(challenger), settings=settings())
+    return steps.decide(validated, settings=settings()).model_dump(mode="json")
 
 
-@step
-def decide(validated: Reference) -> Reference:
-    """Propose what follows from the verdict: promote, keep, reject, recall a former version, or ask a person.
-
-    **Promises.** The proposal follows from the verdict, the spec and the ledger, and nothing else. It is not in force
-    before `promote` has written it.
-
-    **When it is red.** PostgreSQL is down: clear the task when it is back.
-    """
-    from titleholder.workflow import steps
-    from titleholder.workflow.payloads import ValidatedChallenger
-
-    return steps.decide(ValidatedChallenger.model_validate(validated), settings=settings()).model_dump(mode="json")
-
-
-@step
+@step(links=(MlflowRunLink(), ModelVersionLink(), DecisionLink()))
 def promote(proposed: Reference) -> Reference:
     """Write the decision: to the ledger first, then to the registry's alias.
 
@@ -209,7 +196,7 @@ def promote(proposed: Reference) -> Reference:
 
 
 @step
-def report(decision: Reference) -> Reference:
+def report(decision: Reference) -> None:
     """Write the decision to its MLflow run and model version as tags and note, and attach the model card.
 
     **Promises.** It changes neither ledger nor alias: the decision and the champion stand, whether it succeeds or
@@ -221,7 +208,6 @@ def report(decision: Reference) -> Reference:
     from titleholder.workflow import steps
 
     steps.report(decision["id"], origin=origin(get_current_context()), settings=settings())
-    return decision
 
 
 def _doc(spec: ModelSpec) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, dag, get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
+from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
 from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
 
@@ -61,7 +61,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         order = None
         if (approval := spec.promotion.rollback_approval) != "automatic":
             order = ApproveRollback(
-                task_id="approve", spec=spec, proposed=request(spec.name), approval=approval,
+                task_id="approve", spec=spec, proposed=request(spec.name, str(folder)), approval=approval,
                 notifiers=approval_notifiers(spec),
             ).output  # fmt: skip
         roll_back.override(outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec))(
@@ -80,8 +80,8 @@ def _approval(spec: ModelSpec) -> str:
 
 
 @step(priority_weight=1000)  # before any training that waits for a slot
-def request(model: str) -> dict[str, Any]:
-    """Read the form: which version is to give way to which, and why.
+def request(model: str, models: str) -> dict[str, Any]:
+    """Read the form: which version is to give way to which, and why; and the spec: who may approve it.
 
     **Promises.** Nothing is changed. An invalid request fails before anybody is asked.
 
@@ -90,28 +90,25 @@ def request(model: str) -> dict[str, Any]:
     """
     from titleholder.workflow import steps
 
-    return steps.order_rollback(model, _order(), settings=settings()).model_dump(mode="json")
+    spec = load_specs(Path(models), only=model).models.get(model)  # a broken one must not stop a rollback
+    return steps.order_rollback(model, _order(), settings=settings(), spec=spec).model_dump(mode="json")
 
 
-@step(task_id="rollback", priority_weight=1000)
+@step(task_id="rollback", priority_weight=1000, links=(ModelVersionLink(), DecisionLink()))
 def roll_back(model: str, models: str, order: dict[str, Any] | None) -> dict[str, Any]:
     """Write the rollback: to the ledger first, under the lane's lock, then to the registry's alias.
 
     **Promises.** One run rolls back once, however often the task is tried. An invalid request changes nothing. Where
-    people must approve and did not, the task is skipped.
+    people must approve and did not, a row of kind `decline` says so, and nothing else changes.
 
     **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
     Otherwise PostgreSQL or MLflow is down: clear the task when it is back.
     """
-    from titleholder.workflow import decision_policy, steps
+    from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 
     spec = load_specs(Path(models), only=model).models.get(model)  # a broken one must not stop a rollback
     wanted = RollbackOrder.model_validate(order) if order else _order()
-    if wanted.answer:
-        sentence, yes = decision_policy.approved(wanted.answer)
-        if not yes:
-            raise AirflowSkipException(f"{sentence}. Nothing was rolled back")
     return publish(steps.rollback(model, wanted, settings=settings(), spec=spec))
 
 

@@ -15,11 +15,11 @@ from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryActi
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from titleholder_airflow import urls
-from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from airflow.sdk import BaseOperatorLink
     from pydantic import JsonValue
 
     from titleholder.ledger.decision import Decision
@@ -31,18 +31,21 @@ NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
 
 
 class StepOperator(_PythonDecoratedOperator):
-    """A Python task with links to what it did in MLflow and in the ledger."""
+    """A Python task of a step."""
 
     custom_operator_name = "@step"
-    operator_extra_links = (DecisionLink(), MlflowRunLink(), ModelVersionLink())
 
 
-def step(function: Any = None, **options: Any) -> Any:
-    """Like `airflow.sdk.task`, for a step of `titleholder.workflow.steps`: its docstring documents the task."""
+def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:
+    """Like `airflow.sdk.task`, for a step of `titleholder.workflow.steps`: its docstring documents the task.
+
+    `links` are its buttons: to what it does in MLflow and in the ledger. Each costs the task two requests.
+    """
     if function is None:
-        return functools.partial(step, **options)
+        return functools.partial(step, links=links, **options)
     options = {"doc_md": inspect.getdoc(function), "multiple_outputs": False, **options}
-    return task_decorator_factory(function, decorated_operator_class=StepOperator, **options)
+    linked = type("StepOperator", (StepOperator,), {"operator_extra_links": tuple(links)})
+    return task_decorator_factory(function, decorated_operator_class=linked, **options)
 
 
 def retries() -> dict[str, Any]:

@@ -32,7 +32,7 @@ def chain(dag: dict) -> list[str]:
 
 
 def test_a_dag_is_the_chain_of_steps(shipped: dict) -> None:
-    retrain = ["extract", "train", "nominate", "validate", "decide", "promote", "report"]
+    retrain = ["extract", "train", "nominate", "validate", "promote", "report"]
     for name, dag in shipped["dags"].items():
         assert chain(dag) == (retrain if name.endswith("retrain") else ["rollback"])
 
@@ -63,7 +63,17 @@ def test_house_rules(shipped: dict) -> None:
         for task in dag["tasks"].values():
             assert task["retries"] == 2
             assert task["policy"], name
-            assert task["links"] == ["Decision", "MLflow run", "Model version"]
+
+
+def test_a_task_links_to_what_it_made_and_to_nothing_else(shipped: dict) -> None:
+    run, version, decision = "MLflow run", "Model version", "Decision"
+    links = {name: task["links"] for name, task in shipped["dags"]["demo_default.retrain"]["tasks"].items()}
+    judged = [run, version]
+    assert links == {
+        "extract": [run], "train": [run], "nominate": judged, "validate": judged,
+        "promote": [*judged, decision], "report": [],
+    }  # fmt: skip
+    assert shipped["dags"]["demo_default.rollback"]["tasks"]["rollback"]["links"] == [version, decision]
 
 
 def test_parsing_imports_nothing_heavy(shipped: dict) -> None:
@@ -81,7 +91,7 @@ def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) 
     found = read_dags(MODELS, tmp_path)
     stems = {p.stem for p in MODELS.glob("*.yaml")} - {"broken"}
     assert set(found["dags"]) == {f"{stem}.{what}" for stem in stems for what in ("retrain", "rollback")}
-    steps = ["extract", "train", "nominate", "validate", "decide", "approve", "promote", "report"]
+    steps = ["extract", "train", "nominate", "validate", "approve", "promote", "report"]
     assert chain(found["dags"]["tiny_asked.retrain"]) == steps
     assert undocumented(found["dags"]["tiny_asked.retrain"]) == []
     assert chain(found["dags"]["tiny_asked.rollback"]) == ["request", "approve", "rollback"]

@@ -163,6 +163,13 @@ def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -
     assert champion(settings) == present
     with pytest.raises(ServiceError, match=r"\(403\)"):
         users["risk-lead"].answer("tiny_asked.rollback", run_id, "approve", "Approve")
+    users["cfo"].answer("tiny_asked.rollback", run_id, "approve", "Reject", "wait")
+    users["admin"].wait_for_success("tiny_asked.rollback", run_id)
+    declined = row_of(settings, "tiny_asked.rollback", run_id)
+    assert (declined.kind, declined.champion_after) == ("decline", present)
+    assert declined.reason.startswith('cfo said no ("wait"). ')
+    run_id = users["risk-lead"].trigger("tiny_asked.rollback", {"reason": "it saw the future", "leaving": present})
+    users["admin"].wait_for_question("tiny_asked.rollback", run_id, "approve")
     users["cfo"].answer("tiny_asked.rollback", run_id, "approve", "Approve", "agreed")
     users["admin"].wait_for_success("tiny_asked.rollback", run_id)
     row = row_of(settings, "tiny_asked.rollback", run_id)

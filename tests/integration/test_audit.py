@@ -18,7 +18,7 @@ from support.audit_world import World, build, models_in, replaced
 from titleholder.cli.main import app
 from titleholder.data.scores import Array
 from titleholder.errors import ServiceError, UsageError
-from titleholder.ledger import store
+from titleholder.ledger import guards, store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import steps
@@ -229,8 +229,8 @@ def test_stored_scores_that_are_lost_are_a_finding(world: World, content: bytes 
     [
         ("ALTER TABLE {t} DISABLE TRIGGER no_change", "ALTER TABLE {t} ENABLE TRIGGER no_change", "no_change on titleholder.decisions is switched off"),
         ("ALTER TABLE {t} ENABLE REPLICA TRIGGER no_truncate", "ALTER TABLE {t} ENABLE TRIGGER no_truncate", "no_truncate on titleholder.decisions is switched off"),
-        ("DROP TRIGGER no_truncate ON {t}", store.GUARDS["no_truncate"], "no_truncate on titleholder.decisions is gone"),
-        ("DROP TRIGGER no_change ON {t}; " + store.GUARDS["no_change"].replace("DELETE OR UPDATE", "DELETE"), "DROP TRIGGER no_change ON {t}; " + store.GUARDS["no_change"], "no_change on titleholder.decisions is not the one that the migration made"),
+        ("DROP TRIGGER no_truncate ON {t}", guards.GUARDS["no_truncate"], "no_truncate on titleholder.decisions is gone"),
+        ("DROP TRIGGER no_change ON {t}; " + guards.GUARDS["no_change"].replace("DELETE OR UPDATE", "DELETE"), "DROP TRIGGER no_change ON {t}; " + guards.GUARDS["no_change"], "no_change on titleholder.decisions is not the one that the migration made"),
         ("GRANT UPDATE (reason) ON {t} TO ledger", "REVOKE UPDATE (reason) ON {t} FROM ledger", "The role ledger has the right to UPDATE rows"),
         ("GRANT TRUNCATE ON {t} TO ledger", "REVOKE TRUNCATE ON {t} FROM ledger", "The role ledger has the right to TRUNCATE rows"),
     ],
@@ -254,7 +254,7 @@ def test_a_guard_that_no_longer_refuses_is_found(world: World) -> None:
         try:
             report = looked(world)
         finally:
-            cursor.execute(make.format(store.REFUSAL))
+            cursor.execute(make.format(guards.REFUSAL))
     assert [f.check for f in report.findings] == ["guard"] * 4, "two triggers of each table"
     assert looked(world).findings == ()
 

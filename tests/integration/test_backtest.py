@@ -187,8 +187,8 @@ def test_another_minimum_gain_gives_what_a_lane_under_it_decided(world: World) -
     assert found["reproduced"] is True
     setting = {"rule": "fresh", "tolerated_loss": 0.01, "minimum_gain": OTHER, "confidence": 0.95, "horizon": None}
     (tried,) = [w for w in found["what_if"] if w["setting"] == setting]
-    assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
-    assert tried["changed"] == [str(r.as_of) for r in rows if r.changed]
+    assert [tried["first"], *tried["changed"]] == [str(r.as_of) for r in rows if r.changed]
+    assert len(tried["champions"]) == 1 + len(tried["changed"])
     assert tried["mean"] == pytest.approx(computed("tiny_walk_other")["overall"]["policies"]["gate"]["mean"])
     (own,) = [w for w in found["what_if"] if w["own"]]
     assert own["setting"] == {**setting, "minimum_gain": OWN}

@@ -33,6 +33,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "bikes", first_tables.bikes())
     first_tables.fill(url, "Flights 2026", first_tables.flights())
     first_tables.fill(url, "sales", first_tables.sales())
+    first_tables.fill(url, "shop_days", first_tables.shop_days())
     first_tables.fill(url, "agency", first_tables.small_business())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
@@ -115,6 +116,10 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     (leaks,) = (f.explanation for f in report.findings if f.step == "leaks")
     assert leaks.endswith("of firsts.loans are never overwritten.")
     assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
+    alone = invoke("leaktest", "loan_default", "--as-of", "2024-01-01")
+    assert alone.exit_code == 0, "a holdout earlier, so that there are later facts"
+    said = " ".join(alone.stdout.split())
+    assert leaks.removeprefix("No leak. ") in said, "the same sentences"
     ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)[0]["kind"] in ("promote", "reject")
@@ -123,12 +128,14 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
 def test_hourly_demand_is_a_regression_and_what_cannot_be_tested_is_said(folder: Path) -> None:
     spec = new("bike_demand", "firsts.bikes")
     assert (spec.task, spec.columns.target, spec.columns.known_at) == ("regression", "count", None)
-    assert spec.columns.numeric == ("hour", "working_day", "temp", "casual")
+    assert spec.columns.numeric == ("hour", "working_day", "temp", "casual", "day_of_week")
+    assert (spec.schedule, str(spec.windows.holdout)) == ("@daily", "7 days"), "rows are an hour apart"
+    assert spec.judgement.checks.too_good.ceilings["r2"] == 0.98, "the hour explains much"
     assert spec.source.tables == {}
     assert "no column says when a row became known" in (folder / "bike_demand.yaml").read_text()
     report = check("bike_demand")
     assert report.exit_code == 4
-    assert outcomes(report) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+    assert outcomes(report) == {**dict.fromkeys(STEPS, "ok"), "newest facts": "not tested", "leaks": "not tested"}
     declare(folder / "bike_demand.yaml")
     assert outcomes(check("bike_demand")) == dict.fromkeys(STEPS, "ok")
 
@@ -157,7 +164,20 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
         ("Ridge", "QuantileRegressor"),
         ("search: {alpha: {low: 0.1, high: 1000, log: true}}", "params: {alpha: 0.0}"),
     )
-    assert outcomes(check("shop_sales")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+    assert outcomes(check("shop_sales")) == {
+        **dict.fromkeys(STEPS, "ok"),
+        "newest facts": "not tested",
+        "leaks": "not tested",
+    }
+
+
+def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:
+    """Also where a serial number, rather than shop and day, tells rows apart."""
+    spec = new("shop_days", "firsts.shop_days")
+    assert (spec.columns.entity, spec.schedule, str(spec.windows.holdout)) == ("id", "@weekly", "28 days")
+    declare(folder / "shop_days.yaml")
+    assert outcomes(check("shop_days")) == dict.fromkeys(STEPS, "ok")
+    assert "# rows of one shop are 1 day apart, over 700 days" in (folder / "shop_days.yaml").read_text()
 
 
 def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
@@ -167,11 +187,13 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert (names.numeric, names.categorical) == (("no_emp", "gr_appv"), ("state", "rev_line_cr"))
     sql = (folder / "agency.sql").read_text()
     assert "ChgOffPrinGr: " in sql
-    assert "ChgOffDate: a date" in sql
-    assert "compare ChgOffDate with ApprovalDate + interval '23 months'" in " ".join(sql.replace("--", " ").split())
+    label = " ".join(sql.split())
+    assert """cast(nullif(btrim("ChgOffDate"), '') as timestamp) <= :as_of""" in label
+    assert """< cast("ApprovalDate" as timestamp) + interval '23 months', false)::int as mis_status""" in label
+    assert "the newest outcomes of 20" in (folder / "agency.yaml").read_text()
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
-    assert outcomes(check("agency")) == {**dict.fromkeys(STEPS, "ok"), "leaks": "not tested"}
+    assert outcomes(check("agency")) == dict.fromkeys(STEPS, "ok"), "the outcome counts from its date on"
 
 
 def test_choices_come_before_guesses(folder: Path) -> None:
@@ -249,9 +271,8 @@ def test_a_table_without_an_outcome_lists_what_could_be_one(folder: Path, tables
     execute(tables, "drop table if exists firsts.plain")
     execute(tables, "create table firsts.plain as select loan_id, applied_at, amount, purpose from firsts.loans")
     result = invoke("new", "plain", "--from", "firsts.plain")
-    assert "looks like an outcome. Name it. Columns with two values: none; with numbers: amount" in str(
-        result.exception
-    )
+    assert "looks like an outcome. Name it with --target COLUMN, or with" in str(result.exception)
+    assert "Columns with two values: none; with numbers: amount" in str(result.exception)
     execute(tables, "truncate firsts.plain")
     assert "has no rows to guess from" in str(invoke("new", "plain", "--from", "firsts.plain").exception)
 

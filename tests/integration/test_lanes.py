@@ -98,6 +98,24 @@ def test_what_another_lane_or_an_alias_uses_stays(model: str, settings: Settings
     assert Registry(settings.tracking_uri).models.load(model, challenger.version).n_features_in_ == 4
 
 
+def test_the_ledger_says_what_belongs_to_a_lane_and_not_the_tags(model: str, settings: Settings) -> None:
+    """A live version whose tag said otherwise was deleted; each version took a request of its own."""
+    live = retraining.retrain(model, MONTH, "live", settings)
+    trial = retraining.retrain(model, date(2024, 4, 1), "try", settings)
+    undecided = retraining.challenge(model, date(2024, 5, 1), "try", settings)
+    client = MlflowClient(settings.tracking_uri)
+    client.delete_registered_model_alias(model, "champion")
+    for version, lane in ((live.challenger, "try"), (trial.challenger, "live")):
+        client.set_model_version_tag(model, str(version), "titleholder.lane", lane)
+    for run in (live.mlflow_run_id, live.training_run_id):
+        client.set_tag(run, "titleholder.lane", "try")
+    assert "1 version and 2 runs" in invoke("lane", "delete", model, "try", "--yes").stdout
+    left = {int(v.version) for v in client.search_model_versions(f"name = '{model}'")}
+    assert left == {live.challenger, undecided.version}
+    assert client.get_run(live.training_run_id).info.lifecycle_stage == "active"
+    assert Registry(settings.tracking_uri).models.load(model, live.challenger).n_features_in_ == 4
+
+
 def test_the_live_lane_is_neither_archived_nor_deleted(model: str, settings: Settings) -> None:
     retraining.retrain(model, MONTH, "live", settings)
     for command in ("archive", "delete"):

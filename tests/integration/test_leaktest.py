@@ -205,10 +205,21 @@ def test_every_table_must_be_declared_and_all_errors_come_at_once() -> None:
     assert "source.tables does not declare lender.applications, which the query reads" in str(error.value)
     assert "source.tables declares lender.nix, which the query does not read" in str(error.value)
     static = with_tables(spec, dict.fromkeys(["lender.applications", "lender.outcomes"], "static"))
-    with pytest.raises(UsageError, match="every table is static"):
-        check(static)
+    assert [(f.kind, f.sentence) for f in check(static).findings] == [
+        ("not tested", "every table is declared static: no later facts can be inserted.")
+    ]
     with pytest.raises(UsageError, match="no column known; it has application_id, status"):
         check(with_tables(spec, {"lender.applications": "static", "lender.outcomes": TableHistory(known_at="known")}))
+
+
+@pytest.mark.usefixtures("env")
+def test_a_table_that_is_not_declared_is_not_tested() -> None:
+    spec = with_tables(shipped("demo_default"), {"lender.outcomes": TableHistory(known_at="recorded_at")})
+    found = check(spec)
+    assert found.outcome == "not tested"
+    (reason,) = found.untested
+    assert reason.startswith("source.tables does not declare lender.applications, which the query reads")
+    assert "`lender.applications: static`" in reason
 
 
 @pytest.mark.usefixtures("env")

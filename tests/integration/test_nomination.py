@@ -43,7 +43,7 @@ def test_a_nominee_that_is_unfit_gives_way_to_the_next_candidate_and_a_retry_cha
     assert [(u.name, u.version, u.failed) for u in verdict.unfit] == [("timid", nominee.version, ("TH203",))]
     decision = steps.promote(steps.decide(validated, settings=settings), settings=settings)
     assert (decision.kind, decision.challenger_version) == ("promote", challenger.version)
-    assert decision.reason.endswith("Judged after timid, unfit on the same rows.")
+    assert decision.reason.endswith(f"Judged after timid (version {nominee.version}), unfit on the same rows.")
     again = steps.validate(nominee, settings=settings)
     assert (again.challenger, again.verdict) == (challenger, verdict)
     assert steps.promote(steps.decide(again, settings=settings), settings=settings) == decision

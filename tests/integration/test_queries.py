@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
 
 
-def result(code: str, status: str, severity: str = "block") -> Result:
-    return Result(code=code, title=code, severity=severity, status=status, numbers={}, explanation="so")
+def result(code: str, status: str, severity: str = "block", **numbers: float) -> Result:
+    return Result(code=code, title=code, severity=severity, status=status, numbers=numbers, explanation="so")
 
 
 def judged(made: Entry, **what: object) -> Entry:
@@ -42,7 +42,7 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
         champion_interval=Interval(0.6, 0.55, 0.65),
         gain=Gain(0.1, 0.05, 0.15, "delong", 0.02, 40.0),
         checks=(
-            result("TH101", "pass"), result("TH301", "fail"), result("TH402", "fail", "warn"),
+            result("TH101", "pass"), result("TH301", "fail", expected=0.2, risk=0.03), result("TH402", "fail", "warn"),
             result("TH403", "not_applicable"), result("TH205", "beyond"),
         ),
     )  # fmt: skip
@@ -56,6 +56,7 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
     assert (found.challenger_lower, found.challenger_upper) == (0.65, 0.75)
     assert (found.champion_lower, found.champion_upper) == (0.55, 0.65)
     assert (found.gain, found.gain_lower, found.gain_upper) == (0.1, 0.05, 0.15)
+    assert (found.rule, found.expected_gain, found.loss_risk, found.reign_gain) == ("fresh", 0.2, 0.03, None)
     assert found.schedule == row.spec.get("schedule")
     assert found.beyond == ["TH205"]
     assert (found.passed, found.failed, found.warned, found.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)

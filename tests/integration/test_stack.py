@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -194,8 +195,16 @@ sys.argv = ["airflow", "scheduler"]
 import airflow_local_settings
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 assert {"mlflow", "skops.io", "sklearn.ensemble", "pyarrow.parquet"} <= set(sys.modules)
+assert "titleholder.workflow.steps" in sys.modules
 if child := os.fork():
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with open(sys.modules["titleholder.errors"].__file__, "a") as file:
+        file.write("EDITED = True")
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    from titleholder.errors import EDITED
+    os._exit(0)
+assert "titleholder.workflow.steps" in sys.modules, "nothing was edited"
 import numpy, pyarrow, pyarrow.parquet
 from sklearn.ensemble import HistGradientBoostingClassifier
 X = numpy.random.default_rng(1).normal(size=(20_000, 10))
@@ -207,8 +216,9 @@ os._exit(0)
 """
 
 
-def test_a_task_forked_from_the_preloaded_scheduler_can_compute(tmp_path: Path) -> None:
-    path = os.pathsep.join([str(PROJECT / "config"), str(PROJECT / "include")])
+def test_a_task_forked_from_the_preloaded_scheduler_can_compute_and_sees_edits(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "include", tmp_path / "include", ignore=shutil.ignore_patterns("__pycache__"))
+    path = os.pathsep.join([str(PROJECT / "config"), str(tmp_path / "include")])
     env = {**os.environ, "PYTHONPATH": path, "TARGET": str(tmp_path / "x.parquet"), "MLFLOW_DISABLE_TELEMETRY": "true"}
     done = subprocess.run([sys.executable, "-c", FORKED], env=env, check=False, timeout=300)
     assert done.returncode == 0

@@ -335,7 +335,7 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
     assert "trigger the DAG tiny_guarded.rollback in Airflow" in str(typed.exception)
     spec = load_specs(models, only="tiny_guarded")["tiny_guarded"]
     wanted = RollbackOrder(reason="too eager", actor="cfo", run="tiny_guarded.rollback/by_hand")
-    order = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    order = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
     assert (order.leaving, order.to) == (two, one)
     question = steps.ask_to_roll_back(spec, order, settings=settings)
     assert question is not None
@@ -345,19 +345,23 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
         assert part in question.body
     answers = [Answer(asked=("risk-lead",), answer=said, by=by) for said, by in
                (("none", ""), ("reject", "risk-lead"), ("approve", "cfo"))]  # fmt: skip
-    for unheard in (None, *answers):
+    for of in (spec, None):
+        with pytest.raises(UsageError, match="Nothing was rolled back"):
+            steps.rollback("tiny_guarded", order, settings=settings, spec=of)
+    for unheard in answers:
         told = order.model_copy(update={"answer": unheard})
-        for of in (spec, None):
-            with pytest.raises(UsageError, match="Nothing was rolled back"):
-                steps.rollback("tiny_guarded", told, settings=settings, spec=of)
+        declined = [steps.rollback("tiny_guarded", told, settings=settings, spec=of) for of in (spec, None)]
+        assert declined[0] == declined[1], "one row, however often it is tried"
+        assert (declined[0].kind, declined[0].champion_after, declined[0].approval) == ("decline", two, unheard)
     assert arena.champion() == two
+    assert audit(["tiny_guarded"], settings=settings).findings == ()
     yes = Answer(asked=("risk-lead",), answer="approve", by="risk-lead", comment="go")
     row = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
     assert (row.kind, row.champion_after, row.approval) == ("rollback", one, yes)
     assert row.reason == f'risk-lead approved ("go"). Version {two} gave way to version {one}. too eager'
     assert arena.champion() == one
     assert unbroken(arena.rows(), settings)
-    again = steps.order_rollback("tiny_guarded", wanted, settings=settings)
+    again = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
     assert steps.ask_to_roll_back(spec, again, settings=settings) is None, "this run has rolled back already"
 
 

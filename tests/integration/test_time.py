@@ -20,7 +20,7 @@ from support.stacks import tiny_rows
 from support.succession_world import write_model
 from support.time_world import execute
 from titleholder.cli.main import app
-from titleholder.errors import ContractError, UsageError
+from titleholder.errors import DataError, UsageError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
@@ -93,9 +93,7 @@ def test_the_future_is_refused_with_the_dates_that_work(settings: Settings) -> N
 
 
 def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings) -> None:
-    with pytest.raises(
-        ContractError, match="^tiny_time: as_of 2022-06-01 leaves too few rows to train on: 0 in"
-    ) as error:
+    with pytest.raises(UsageError, match="^tiny_time: as_of 2022-06-01 leaves too few rows to train on: 0 in") as error:
         extract(date(2022, 6, 1), settings)
     assert "\n" not in str(error.value), "one sentence"
     happened = sorted(day.date() for day in tiny_rows()["happened_at"])
@@ -112,20 +110,62 @@ def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings)
     said = f"windows.train is 6 months, the rows begin on {happened[0]}: "
     note = MlflowClient(settings.tracking_uri).get_run(snapshot.run_id).data.tags["mlflow.note.content"]
     assert said in note
-    with pytest.raises(ContractError, match=f"the first as_of that leaves enough is {first}"):
+    with pytest.raises(UsageError, match=f"the first as_of that leaves enough is {first}"):
         extract(first - timedelta(days=1), settings)
 
 
 def test_too_late_is_refused_with_the_last_date_that_works(settings: Settings) -> None:
     """An empty holdout was trained for, registered and decided."""
-    with pytest.raises(ContractError, match="too few rows") as error:
+    with pytest.raises(UsageError, match="too few rows") as error:
         extract(date(2026, 6, 1), settings)
     said = re.search(r"the first as_of that leaves enough is 2023-\S+, the last is (\S+)$", str(error.value))
     assert said
     last = date.fromisoformat(said[1])
+    assert last == tiny_rows()["known_at"].max().date() + timedelta(days=1), "the end of the data, not of the events"
     assert extract(last, settings).spans.holdout_start <= sorted(tiny_rows()["happened_at"])[-2].date()
-    with pytest.raises(ContractError, match="leaves too few rows to judge by: [01] in the holdout"):
-        extract(last + timedelta(days=1), settings)
+    with pytest.raises(UsageError, match="leaves too few rows to judge by: 0 in the holdout"):
+        extract(date(2024, 12, 1), settings)
+
+
+def test_events_that_nobody_watched_are_refused_and_no_table_may_be_misspelt(
+    settings: Settings, models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The facts of a table that was loaded once end in the middle of the events."""
+    loader = os.environ["TITLEHOLDER_LOADER_URL"]
+    execute(
+        loader,
+        "drop table if exists tiny_followed",
+        "create table tiny_followed as select id as of_id, known_at::date as seen from tiny where known_at < '2024-01-10'",
+        "grant select on tiny_followed to reader",
+    )
+    join = "from tiny left join tiny_followed on of_id = id and seen <= :as_of"
+    sql = (models / "tiny.sql").read_text().replace("from tiny", join)
+    declared = "tables: {tiny: {"
+    for name, edit in {
+        "tiny_ended": "tables: {tiny_followed: {known_at: seen}, tiny: {",
+        "tiny_rare": "tables: {tiny_followed: {known_at: seen + 0, longest_gap: 1 year}, tiny: {",
+        "tiny_misspelt": "tables: {tiny_folowed: {known_at: seen}, tiny: {",
+        "tiny_wrong": "tables: {tiny_followed: {known_at: sen}, tiny: {",
+        "tiny_silent": declared,
+    }.items():
+        with_query(models, name, sql, (declared, edit))
+    with pytest.raises(UsageError) as error:
+        extract(date(2024, 4, 1), settings, model="tiny_ended")
+    assert "as_of 2024-04-01 is after the end of the data: the facts of tiny_followed end on 2024-01-09" in str(
+        error.value
+    )
+    assert "the last is 2024-01-10" in str(error.value)
+    assert extract(date(2024, 2, 1), settings, model="tiny_ended").spans.undeclared == ()
+    assert extract(date(2024, 4, 1), settings, model="tiny_rare").rows
+    assert not caplog.messages
+    assert extract(date(2024, 4, 1), settings, model="tiny_silent").spans.undeclared == ("public.tiny_followed",)
+    assert "does not say when the rows of public.tiny_followed became known" in caplog.text
+    for name, fault in (
+        ("tiny_misspelt", "source.tables.tiny_folowed: there is no such table"),
+        ("tiny_wrong", 'source.tables.tiny_followed failed in the warehouse: column "sen" does not exist'),
+    ):
+        with pytest.raises(DataError, match=fault):
+            extract(date(2024, 4, 1), settings, model=name)
 
 
 def test_a_holdout_of_one_class_is_refused_before_training(settings: Settings, models: Path) -> None:
@@ -136,9 +176,7 @@ def test_a_holdout_of_one_class_is_refused_before_training(settings: Settings, m
         text = sql.replace(" bad,", changed)
         assert text != sql
         with_query(models, name, text)
-        with pytest.raises(
-            ContractError, match=r"only one class \(bad (0|False)\) to judge by: .* the last is"
-        ) as error:
+        with pytest.raises(UsageError, match=r"only one class \(bad (0|False)\) to judge by: .* the last is") as error:
             extract(date(2024, 4, 1), settings, model=name)
         last = date.fromisoformat(str(error.value).split()[-1])
         assert extract(last, settings, model=name).spans.holdout_start < date(2023, 11, 15)
@@ -162,7 +200,7 @@ def test_history_that_was_loaded_at_once_is_known_from_that_day_on(settings: Set
     sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_loaded")
     with_query(models, "tiny_loaded", sql, ("{tiny: {", "{tiny_loaded: {"))
     for refused in (date(2023, 10, 1), loaded - timedelta(days=1)):
-        with pytest.raises(ContractError, match=f"too few rows.*the first as_of that leaves enough is {loaded}"):
+        with pytest.raises(UsageError, match=f"too few rows.*the first as_of that leaves enough is {loaded}"):
             extract(refused, settings, model="tiny_loaded")
     assert extract(loaded, settings, model="tiny_loaded").rows > 1_000
 

@@ -11,6 +11,7 @@ import re
 import pytest
 
 from support import apart
+from titleholder.formatting import MINUS
 
 ASK = """
 import json, os, sys
@@ -51,6 +52,10 @@ ledger.reigns = lambda url, model, lane: []
 ledger.lanes = lambda url, model: []
 get("no decision")
 get("model without a decision", "/models/tiny")
+by_rule = [decided(2, gain=-0.01, rule="record", expected_gain=0.0041, loss_risk=0.021), decided(3, rule="record"),
+           decided(4, rule="sequential", reign_gain=0.0139, reign_lower=-0.0019)]
+ledger.decisions = lambda url, model, lane: by_rule
+get("rules", "/models/tiny")
 rows = [decided(1, kind="promote", champion_before=None, judged_against=None, champion_metric=None, gain=None),
         decided(2), decided(3, kind="rollback", challenger_version=None, challenger_metric=None, metric=None, gain=None),
         decided(4, actor="bob", in_force=False), decided(5, kind="retire", asked_because="Once more", caused_by=4),
@@ -90,6 +95,9 @@ ledger.decision = lambda url, number, models: back
 for name, beside in {"between": (5, 9), "newest": (5, None), "only": (None, None)}.items():
     ledger.neighbours = lambda url, model, lane, sequence, beside=beside: beside
     get(f"decision, {name}", "/decisions/7")
+ledger.decision = lambda url, number, models: back | {"kind": "decline", "champion_after": 2}
+get("declined", "/decisions/7")
+ledger.decision = lambda url, number, models: back
 check = {"code": "TH301", "title": "Gain sufficient", "status": "pass", "severity": "block", "explanation": "Enough."}
 judged = {"rows": 9, "events": 1, "holdout_start": "2025-01-01", "holdout_end": "2025-02-01", "metric": "roc_auc", "champion": None,
           "gain": None, "challenger_metrics": {}, "champion_metrics": {}, "candidate": "line", "checks": [check]}
@@ -120,6 +128,22 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every answer: status, text, content security policy."""
     home, nowhere = tmp_path_factory.mktemp("airflow"), "postgresql+psycopg2://nobody:secret@127.0.0.1:9/titleholder"
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
+
+
+def test_a_declined_rollback_says_who_stays(answers: dict) -> None:
+    status, text, _ = answers["declined"]
+    assert status == 200
+    assert "<h1>Rollback declined, version 2 stays champion</h1>" in text
+    assert "tiny on 2025-06-01, lane live." in text
+
+
+def test_what_the_rule_went_by_stands_below_the_gain(answers: dict) -> None:
+    cells = re.findall(r'data-label="Gain" class="nowrap">(.*?)</td>', answers["rules"][1])
+    assert [cell.replace("<small>", " | ").replace("</small>", "").replace(MINUS, "-") for cell in cells] == [
+        "+0.0100 | -0.0100 to +0.0300 | mean of the reign +0.0139, above -0.0019",
+        "+0.0100 | -0.0100 to +0.0300",
+        "-0.0100 | -0.0100 to +0.0300 | expected in use +0.0041 (risk 2.1%)",
+    ]
 
 
 def test_what_lies_beyond_a_threshold_stands_above_the_passes_and_is_not_green(answers: dict) -> None:

@@ -103,7 +103,7 @@ def test_without_channels_a_notification_is_in_the_log(tmp_path: Path) -> None:
     _, log = run(tmp_path, "notify.decision_callbacks(spec())[0](context())")
     assert "Notification to no one: the spec has no channel under notifications" in log
     assert "small: version 7 is the new champion, after version 5" in log
-    assert "DecisionRecord by: airflow:scheduled (decision 12)" in log
+    assert "Decided by: airflow:scheduled (decision 12)" in log
 
 
 def test_a_dead_mail_server_fails_no_task_and_no_other_channel(tmp_path: Path) -> None:

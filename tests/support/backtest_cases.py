@@ -50,6 +50,14 @@ def a_backtest(
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "periods": tuple(found), "schedule": spec.schedule,
         "overall": overall(found, confidence=0.95), "reproduced": True,
-        "what_if": (WhatIf(setting=own, own=True, changed=(date(2024, 2, 1),), mean=0.7, periods=3),),
+        "what_if": (a_trial(own, own=True),),
     }  # fmt: skip
     return Backtest(**{**whole, **parts})
+
+
+def a_trial(setting: Setting, **parts: Any) -> WhatIf:
+    """A replay with its first champion in January and another one from February on."""
+    whole: dict[str, Any] = {
+        "own": False, "first": date(2024, 1, 1), "changed": (date(2024, 2, 1),), "champions": (1, 2), "mean": 0.7, "periods": 3
+    }  # fmt: skip
+    return WhatIf(setting=setting, **{**whole, **parts})

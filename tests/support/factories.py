@@ -229,6 +229,6 @@ def a_rollback(sequence: int, before: int, after: int, **parts: Any) -> Decision
     """A row that gives `after` the place of `before` back."""
     judged: dict[str, Any] = {"challenger_version": None, "verdict": None, "spans": None}
     return a_decision(
-        sequence, kind="rollback", champion_before=before, champion_after=after, asked_because="it is bad", **judged,
+        sequence, kind=parts.pop("kind", "rollback"), champion_before=before, champion_after=after, asked_because="it is bad", **judged,
         **parts,
     )  # fmt: skip

@@ -90,6 +90,23 @@ def sales(weeks: int = 60, shops: int = 40) -> pd.DataFrame:
     )
 
 
+def shop_days(days: int = 700, shops: int = 10) -> pd.DataFrame:
+    """Daily sales of shops over two years, with a serial number."""
+    rng = np.random.default_rng(6)
+    n = days * shops
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.repeat(np.arange(days), shops), unit="D")
+    promotion = rng.uniform(size=n) < 0.2
+    return pd.DataFrame(
+        {
+            "id": np.arange(n) + 1,
+            "day": day.date,
+            "shop": np.tile([f"shop {i}" for i in range(shops)], days),
+            "promotion": promotion,
+            "units": rng.poisson(30 + 15 * promotion),
+        }
+    )
+
+
 def small_business(n: int = 3_000) -> pd.DataFrame:
     """Loans as an agency publishes them: dates as 28-Feb-97, amounts as $60,000.00, blanks for nothing."""
     rng = np.random.default_rng(5)

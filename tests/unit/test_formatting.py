@@ -29,6 +29,13 @@ def test_numbers_have_the_places_that_their_size_needs(value: float | None, writ
     assert formatting.number(value) == written
 
 
+@pytest.mark.parametrize("name", formatting.NAMES)
+def test_only_names_and_abbreviations_have_a_capital_inside_a_sentence(name: str) -> None:
+    inside = formatting.metric(name, inside=True)
+    assert inside.lower() == formatting.metric(name).lower()
+    assert inside.split()[0] in ("ROC", "Gini", "KS", "PR", "Brier", "RMSE", "MAE", "R²") or inside.islower()
+
+
 def test_numbers_of_one_column_share_their_places() -> None:
     assert formatting.number(0.00004, like=0.5) == "0.0000"
     assert formatting.signed(3.14159, like=250.0) == "+3.14"

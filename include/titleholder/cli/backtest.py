@@ -88,16 +88,18 @@ def _day(text: str) -> date | None:
 
 
 def _print(result: Backtest, reports: list[str]) -> None:
-    from titleholder.cli.backtest_tables import period_table, what_if_table
-    from titleholder.workflow.backtest.answer import answer
+    from titleholder.cli.backtest_tables import MARK, period_table, what_if_table
+    from titleholder.workflow.backtest.answer import answer, cautions
 
     out.print(period_table(result, out.width))
     if left_out := Counter(m.why for m in result.periods if m.why):
         reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
-        out.print(Text(f"Dim {result.cadence.plural} are not compared: {reasons}."))
+        out.print(Text(f"{MARK} {result.cadence.plural} that are not compared: {reasons}."))
     out.print()
     out.print(what_if_table(result, out.width))
     out.print()
     out.print(Text(answer(result), style="bold"))
+    for caution in cautions(result):
+        out.print(Text(caution))
     for address in reports:
         out.print(Text(f"Report: {address}"), soft_wrap=True)

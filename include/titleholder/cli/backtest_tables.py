@@ -9,6 +9,10 @@ from titleholder.cli.console import Line, fitted
 from titleholder.cli.tables import WIDE
 from titleholder.workflow.backtest.policies import POLICIES
 from titleholder.workflow.backtest.summary import Backtest
+from titleholder.workflow.backtest.what_if_rows import WhatIfRow, what_if_rows
+
+MARK = "*"
+"""What a footnote is about: periods that are not compared, and the row with the spec's own values."""
 
 
 def period_table(result: Backtest, width: int) -> RenderableType:
@@ -23,7 +27,8 @@ def period_table(result: Backtest, width: int) -> RenderableType:
             for f in figures
         ]
         counts = [f"{getattr(m, count):,}" for count in counted]
-        lines.append(Line([str(m.period.as_of), m.period.kind, *counts, *cells], "" if m.compared else "dim"))
+        as_of = str(m.period.as_of) if m.compared else f"{m.period.as_of} {MARK}"
+        lines.append(Line([as_of, m.period.kind, *counts, *cells], "" if m.compared else "dim"))
     if whole := result.overall.policies:
         empty = [""] * (1 + len(counted))
         means = (formatting.number(whole[policy].mean) for policy in POLICIES)
@@ -34,33 +39,41 @@ def period_table(result: Backtest, width: int) -> RenderableType:
 
 
 def what_if_table(result: Backtest, width: int) -> RenderableType:
-    """One line a setting: the spec's own, and those that the lane was decided again with."""
-    taken = "another version took over in"
+    """One line for values that led to the same champions; the one with the spec's own is marked."""
+    taken = "another version took over"
     columns = [
         "rule",
         "tolerated_loss",
         "minimum_gain",
         "confidence",
+        "first champion",
         "changes",
         "mean",
         f"of {result.cadence.plural}",
         taken,
     ]
-    lines = [
-        Line(
-            [
-                trial.setting.rule,
-                trial.setting.tolerated(result.metric),
-                formatting.exact(trial.setting.minimum_gain),
-                formatting.exact(trial.setting.confidence),
-                str(len(trial.changed)),
-                formatting.number(trial.mean),
-                str(trial.periods),
-                ", ".join(map(result.cadence.label, trial.changed)),
-            ],
-            "bold" if trial.own else "",
-        )
-        for trial in result.what_if
+    lines = [_what_if_line(row, result) for row in what_if_rows(result.what_if, result.metric)]
+    return fitted(_what_if_title(result), columns, lines, width, wrapped=[*columns[1:4], taken])
+
+
+def _what_if_line(row: WhatIfRow, result: Backtest) -> Line:
+    label, of = result.cadence.label, row.result
+    days = "as in the row above" if row.repeated else ", ".join(map(label, of.changed))
+    cells = [
+        f"{row.rule} {MARK}" if row.own else row.rule,
+        *(", ".join(values) for values in (row.tolerated_losses, row.minimum_gains, row.confidences)),
+        label(of.first) if of.first else formatting.NOTHING,
+        str(len(of.changed)),
+        formatting.number(of.mean),
+        str(of.periods),
+        days,
     ]
-    title = "The lane under other thresholds (bold: the spec's own)"
-    return fitted(title, columns, lines, width, wrapped=[taken])
+    return Line(cells, "bold" if row.own else "")
+
+
+def _what_if_title(result: Backtest) -> str:
+    own = next(trial.setting for trial in result.what_if if trial.own)
+    values = f"minimum_gain {formatting.exact(own.minimum_gain)}, confidence {formatting.exact(own.confidence)}"
+    if own.rule != "sequential":
+        values = f"tolerated_loss {own.tolerated(result.metric)}, {values}"
+    return f"The lane under other thresholds ({MARK} the spec's own: {own.rule}, {values})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from titleholder.cli import hints
 from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
@@ -19,7 +20,7 @@ from titleholder.spec.loader import load_specs
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
     from titleholder.spec.model import ModelSpec
-    from titleholder.workflow.retrain import Retrained
+    from titleholder.workflow.retrain import FailedCandidate, Retrained
 
 
 def run(
@@ -33,7 +34,11 @@ def run(
     reason: Annotated[str, typer.Option(help="Why this run was asked for; it is kept in the ledger.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report."""
+    """Run all steps in this process, without Airflow: extract, train, nominate, validate, decide, promote, report.
+
+    Whatever is decided, the exit code is 0. Where a candidate could not be trained, what the others led to is decided,
+    and the exit code is that of its failure: 1, or 2 where the spec is wrong.
+    """
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]
@@ -52,6 +57,8 @@ def run(
     rows = [each.decision for each in done]
     failed = {each.decision.id: each.failed for each in done if each.failed}
     _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
+    if codes := [candidate.exit_code for of_one in failed.values() for candidate in of_one.values()]:
+        raise typer.Exit(codes[0])
 
 
 def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[str]) -> str:
@@ -127,8 +134,7 @@ def history(
     if record := lane_records.newest(url, model).get(lane):
         err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
     if not rows:
-        others = ", ".join(store.lanes(url, model)) or "none"
-        err.print(f"{model} has no decision in lane {lane}. Lanes with decisions: {others}")
+        _hint(hints.other_lanes("history", model, lane, store.lanes(url, model)))
     rows_in_force, outdated = reigns.in_force(rows, lane), reigns.to_rerun(rows, lane)
     newest = {row.as_of: row.id for row in rows_in_force}
     notes = {
@@ -137,7 +143,8 @@ def history(
         if row.id not in {r.id for r in rows_in_force}
     }
     notes |= {number: f"Run it again: {why}" for number, why in outdated.items()}
-    _print(f"{model}, lane {lane}", rows if everything else rows_in_force, as_json, notes)
+    shown = rows if everything else rows_in_force
+    _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
     if outdated and not as_json:
         err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
 
@@ -156,7 +163,10 @@ def champion(
 
     require_model(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
-    rows = store.read(Settings.from_environment().ledger_url, model, lane)
+    url = Settings.from_environment().ledger_url
+    rows = store.read(url, model, lane)
+    if not rows:
+        _hint(hints.other_lanes("champion", model, lane, store.lanes(url, model)))
     reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
     judged = reigns.decision_on(rows, reign.version if reign else None)
     refitted = judged.matured if judged and judged.refitted else None
@@ -164,7 +174,8 @@ def champion(
         version = {**reign.model_dump(exclude={"looks"}), "refitted_through": refitted} if reign else None
         fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
         by = taken.model_dump(mode="json", include=fields) if taken else None
-        print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by})
+        card = hints.card_address(judged) if judged else ""
+        print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by, "card": card})
     elif reign and taken:
         trained = f"trained on rows before {reign.trained_through}"
         if refitted:
@@ -175,6 +186,7 @@ def champion(
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )
+        _hint(hints.card_line(judged) if judged else "")
     elif taken:
         gone = f"retired on {taken.created_at:%Y-%m-%d} by {taken.actor} (decision {taken.id}): {taken.asked_because}"
         out.print(f"{model}: no champion in lane {lane} on {day}; {gone}", highlight=False, markup=False)
@@ -201,6 +213,7 @@ def rollback(
     The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
     approve a rollback, only the model's rollback DAG in Airflow can do it.
     """
+    from titleholder.cli.notices import notify
     from titleholder.settings import Settings
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
@@ -213,6 +226,7 @@ def rollback(
     except KeyboardInterrupt:
         interrupted(f"whether the rollback was decided, `titleholder history {model}` shows.")
     _print(f"{model}, lane live", [decision], as_json)
+    notify(decision)
 
 
 def _print(
@@ -220,23 +234,41 @@ def _print(
     rows: list[Decision],
     as_json: bool,
     notes: Mapping[int, str] = MappingProxyType({}),
-    failed: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    failed: Mapping[int, Mapping[str, FailedCandidate]] = MappingProxyType({}),
+    *,
+    cards: bool = True,
 ) -> None:
-    """Decisions as a table or JSON; `failed` are the candidates that could not be trained, by a decision's id."""
+    """Decisions as a table or JSON; `failed` are the candidates that could not be trained, by a decision's id.
+
+    With `cards`, the address of the newest one's model card stands below; JSON has the address of each.
+    """
     from titleholder.cli.tables import decision_table
 
     if as_json:
-        more = {row.id: {"failed_candidates": dict(failed[row.id])} if row.id in failed else {} for row in rows}
-        print_json([{**_as_json(row, notes.get(row.id, "")), **more[row.id]} for row in rows])
+        reasons = {n: {name: candidate.why for name, candidate in of_one.items()} for n, of_one in failed.items()}
+        more = {n: {"failed_candidates": of_one} for n, of_one in reasons.items()}
+        print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more.get(row.id, {})} for row in rows])
         return
     out.print(decision_table(title, rows, out.width, notes))
+    if cards:
+        _hint(hints.newest_card(rows))
     for row in rows:
-        for name, why in failed.get(row.id, {}).items():
-            out.print(Text(f"{row.as_of}: {name} could not be trained, the others were: {why}", style="yellow"))
+        for name, candidate in failed.get(row.id, {}).items():
+            said = f"{row.as_of}: {name} could not be trained: {candidate.why}"
+            out.print(Text(f"{said.rstrip('.')}. The decision stands, on the other candidates.", style="bold red"))
 
 
-def _as_json(row: Decision, note: str) -> dict[str, Any]:
-    """The ledger's row without its spec but with the address of each check's documentation, and a note on its state."""
+def _hint(line: str) -> None:
+    """A line for people beside a result; whole, so that an address can be copied."""
+    if line:
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _as_json(row: Decision, note: str, card: bool) -> dict[str, Any]:
+    """The ledger's row without its spec but with the address of each check's documentation, and a note on its state.
+
+    With `card`, also with the address of its model card.
+    """
     from titleholder.formatting import docs_address
     from titleholder.settings import docs_base
     from titleholder.validation.checks import docs_url
@@ -244,4 +276,4 @@ def _as_json(row: Decision, note: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(row.model_dump_json(exclude={"spec"}))
     for check in data["verdict"]["checks"] if data["verdict"] else ():
         check["docs_url"] = docs_address(docs_base(), docs_url(check["code"]))
-    return {**data, "note": note}
+    return {**data, "note": note, "card": hints.card_address(row) if card else ""}

@@ -24,7 +24,9 @@ def new(
     table: Annotated[str, typer.Option("--from", help="The table of its rows, as NAME or SCHEMA.NAME.")],
     connection: Annotated[str, typer.Option(help="The Airflow connection of the warehouse.")] = "warehouse",
     task: Annotated[str, typer.Option(help="classification or regression.", show_default="guessed")] = "",
-    target: Annotated[str, typer.Option(help="The column of the outcome.", show_default="guessed")] = "",
+    target: Annotated[
+        str, typer.Option(help="The column of the outcome, or 'COLUMN > 30' for 1 beyond.", show_default="guessed")
+    ] = "",
     event_time: Annotated[str, typer.Option(help="The column of the event's time.", show_default="guessed")] = "",
     entity: Annotated[str, typer.Option(help="The column that tells rows apart.", show_default="guessed")] = "",
     schedule: Annotated[str, typer.Option(help="Cron in UTC, such as @weekly.", show_default="guessed")] = "",
@@ -56,6 +58,8 @@ def _task(text: str) -> Task | None:
 
 
 def _print_guesses(written: Written) -> None:
+    from titleholder.workflow.scaffold.calendar import GIVEN
+
     model, roles = written.draft.model, written.draft.roles
     guessed = {
         "entity": roles.entity,
@@ -72,12 +76,17 @@ def _print_guesses(written: Written) -> None:
         for k, v in (("numeric", roles.numeric), ("categorical", roles.categorical), ("protected", roles.protected))
         if v
     ]
-    rows += [{"role": "left out", "column": c.name, "why": c.why} for c in roles.left_out]
+    if happened := written.draft.outcome_at:
+        why = "the rows with outcome 1 have it, and no others"
+        rows.append({"role": "outcome's date", "column": happened.name, "why": why})
+    left_out = [c for c in roles.left_out if not happened or c.name != happened.name]
+    rows += [{"role": "left out", "column": c.name, "why": c.why} for c in left_out]
     print_table(f"{written.draft.table.name}: a {roles.task}", rows, ["why"])
     times = written.draft.calendar
+    hint = "" if times.why_schedule == GIVEN else "; --schedule changes it"
     out.print(
         Text(
-            f"Schedule {times.schedule} ({times.why_schedule}; --schedule changes it): outcomes are final after "
+            f"Schedule {times.schedule} ({times.why_schedule}{hint}): outcomes are final after "
             f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
         )
     )

@@ -73,7 +73,8 @@ def delete(model: Model, lane: LaneName, reason: Why = "", yes: Yes = False) -> 
             f"Delete every model version and run of lane {lane} of {model} from MLflow?", abort=True, err=True
         )
     done = keeping.delete(model, lane, reason, f"cli:{user()}", settings=Settings.from_environment())
-    out.print(f"{model}: lane {lane} is deleted: {done.versions} versions and {done.runs} runs.", highlight=False)
+    gone = f"{done.versions} version{'s' * (done.versions != 1)} and {done.runs} run{'s' * (done.runs != 1)}"
+    out.print(f"{model}: lane {lane} is deleted: {gone}.", highlight=False)
     if done.kept:
         err.print(f"Versions in use elsewhere stay: {', '.join(map(str, done.kept))}.", highlight=False)
 
@@ -88,6 +89,7 @@ def retire(
 
     Nothing is deleted. Live runs are refused until a rollback makes a version champion again.
     """
+    from titleholder.cli.notices import notify
     from titleholder.settings import Settings
     from titleholder.workflow import steps
 
@@ -99,6 +101,7 @@ def retire(
         print_json(done.model_dump(mode="json", exclude={"spec"}))
     else:
         out.print(f"Decision {done.id}: {model}: {done.reason}", highlight=False, markup=False, soft_wrap=True)
+    notify(done)
 
 
 def require_model(model: str) -> None:

@@ -1,8 +1,4 @@
-"""The `titleholder` command.
-
-Exit codes: 0 done, 1 a check failed, 2 bad usage or spec, 3 a service is down, 4 something could not be tested,
-130 interrupted by Ctrl-C.
-"""
+"""The `titleholder` command. Its exit codes are in docs/exit-codes.md."""
 
 from __future__ import annotations
 
@@ -63,7 +59,7 @@ def options(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models, and the errors of the specs that cannot be read or whose candidates cannot be made.
+    """List the valid models, and the errors of the specs that cannot be read or whose candidates cannot be made.
 
     Estimators are imported for it, but nothing is trained.
     """
@@ -86,6 +82,7 @@ def models(as_json: AsJson = False) -> None:
             "description": s.description,
         }
         for s in specs.models.values()
+        if s.name not in errors
     ]
     if as_json:
         shown = {name: str(e) for name, e in errors.items()}

@@ -11,7 +11,7 @@ from rich.text import Text
 from titleholder.cli.console import Line, fitted, width_of
 from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import cadence
-from titleholder.spec.types import UNJUDGED
+from titleholder.validation.verdict import Verdict
 
 STYLES = {
     "promote": "green",
@@ -19,16 +19,17 @@ STYLES = {
     "reject": "red",
     "recall": "green",
     "rollback": "yellow",
+    "decline": "",
     "retire": "red",
     "withdraw": "red",
 }
 GAINS = {
-    "record": "expected gain (risk)",
+    "record": "gain; expected (risk)",
     "fresh": "gain, lower bound",
-    "sequential": "mean gain, lower bound",
+    "sequential": "gain; mean, lower bound",
 }
 """The heading of the gains where one rule made all decisions."""
-MIXED = "gain by its rule"
+MIXED = "gain; by its rule"
 WIDE, BESIDE = 120, 60
 """The least width of a terminal for ids and reasons beside the others, and what these two need."""
 
@@ -38,11 +39,9 @@ def decision_table(
 ) -> RenderableType:
     """One line a decision: id, when it was made, as-of date, challenger, champion, metric, gain, decision, reason.
 
-    The gain is that of the rule by which each decision was made, whatever the spec says now: the gain expected in use
-    with the probability of a loss beyond what is tolerated (`record`), the gain on the holdout with its one-sided lower
-    bound (`fresh`), or the mean gain over the counted looks of the reign with its always-valid lower bound and the
-    numbers of counted and of all looks (`sequential`), with the number of those of a later candidate. The column of the
-    metric has the newest one's name; a decision by another metric names its own.
+    The gain on the judged rows comes first, then what else the rule of each decision went by, whatever the spec says
+    now; see `gain_and_bound`. The column of the metric has the newest one's name; a decision by another metric names
+    its own.
 
     `notes`, by a decision's id, stand before its reason.
 
@@ -86,30 +85,44 @@ def _cells(row: Decision, named: str) -> tuple[str, ...]:
 
 
 def _reason(row: Decision, notes: Mapping[int, str]) -> str:
-    """The first sentence of the reason; the ledger and the model's page in MLflow have all of it."""
+    """The first sentence of the reason; the ledger and the model's page in MLflow have all of it.
+
+    It names the versions that were unfit for use before the challenger took their place: they have no row of their own.
+    """
     note = f"{notes[row.id]}. " if row.id in notes else ""
-    if row.kind in UNJUDGED:
+    if row.verdict is None:
         return f"{note}{row.reason}"  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
-    return f"{note}{first}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
+    unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
+    return f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 
 def gain_and_bound(row: Decision) -> str:
-    """The gain and its lower bound by the rule under which it was decided, or why there is none.
+    """The gain on the judged rows, then what else its rule went by; or why there is none.
 
-    `record`: what is expected in use, with the probability of a loss. `sequential`: the mean over the counted looks of
-    the reign, with (counted/all looks), and how many of those counted are of a later candidate. Any other rule judged
-    the holdout alone, so the gain on it is what was shown.
+    `record`: what is expected in use, with the probability of a loss beyond what is tolerated. `sequential`: the mean
+    over the counted looks of the reign with its always-valid lower bound, with (counted/all looks), and how many of
+    those counted are of a later candidate. Any other rule goes by the judged rows alone: the lower bound there.
     """
     verdict = row.judged
     if verdict.champion is None:
         return "no champion yet"
+    gain = verdict.gain
+    if gain is None:
+        return "not measurable"
     if verdict.rule == "record":
-        expected = verdict.outlook and verdict.outlook.challenger
-        return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
-    if verdict.rule != "sequential":
-        gain, bounded = verdict.gain, verdict.freshness() or verdict.gain
-        return f"{gain.estimate:+.4f}, {bounded.lower:+.4f}" if gain and bounded else "not measurable"
+        return f"{gain.estimate:+.4f}; {_expected(verdict)}"
+    if verdict.rule == "sequential":
+        return f"{gain.estimate:+.4f}; {_of_the_reign(verdict)}"
+    return f"{gain.estimate:+.4f}, {(verdict.freshness() or gain).lower:+.4f}"
+
+
+def _expected(verdict: Verdict) -> str:
+    expected = verdict.outlook and verdict.outlook.challenger
+    return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
+
+
+def _of_the_reign(verdict: Verdict) -> str:
     together = verdict.accumulated()
     if together is None:
         return "no new cohort yet"

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from titleholder import formatting
 from titleholder.cli import completion
 from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from titleholder.data.leakage.comparison import Leak
-    from titleholder.data.leakage.report import LeakReport
+    from titleholder.data.leakage.report import Kind, LeakReport
     from titleholder.workflow.audit import AuditReport
     from titleholder.workflow.reproduce import Reproduction
 
 LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
+FINDING_STYLES: dict[Kind, str] = {
+    "leak": "bold red", "recorded late": "yellow", "not tested": "yellow", "compared": "", "on trust": ""
+}  # fmt: skip
 
 
 def audit(
@@ -144,54 +143,19 @@ def leaktest(
 
 
 def _print_leaks(report: LeakReport) -> None:
-    print_table(
-        f"{report.model} as of {report.as_of}: {report.rows:,} rows",
-        [
-            {
-                "table": t.table,
-                "later facts": f"{t.later_facts:,}",
-                "planted": f"{t.synthetic_facts:,}",
-                "exchanged after events": f"{t.exchanged_facts:,}",
-            }
-            for t in report.tables
-        ],
-    )
-    for leak in report.leaks:
-        out.print(Text(f"{leak.column}, from {leak.source}", style="bold red"))
-        out.print(Text(f"  {_describe(leak, report.as_of)}"))
-    for table in report.recorded_late:
-        out.print(
-            Text(
-                f"The rows of {table} are the events themselves, and became known after them. Where what they say "
-                "could be used sooner, declare from when: available_at.",
-                style="yellow",
-            )
-        )
-    for reason in report.untested:
-        out.print(Text(f"Not tested: {reason}.", style="yellow"))
-    for declared in report.trusted:
-        out.print(Text(f"On trust: {declared}."))
-    if report.corrected:
-        out.print(
-            Text(f"{report.corrected:,} labels were corrected after their maturity, as target_corrected declares.")
-        )
-    out.print(
-        Text(
-            f"Compared: {len(report.hashes)} states of the tables that differ in facts known after {report.as_of}; "
-            f"{report.events.rows:,} events at {report.events.cut_offs} times, with other facts after them; "
-            "and a later as-of date."
-        )
-    )
-    result = {"leak": "Leak.", "clean": "No leak.", "not tested": "Not tested: no leak was found, but see above."}
+    rows = [
+        {
+            "table": t.table,
+            "later facts": f"{t.later_facts:,}",
+            "planted": f"{t.synthetic_facts:,}",
+            "exchanged after events": f"{t.exchanged_facts:,}",
+        }
+        for t in report.tables
+    ]
+    if rows:
+        print_table(f"{report.model} as of {report.as_of}: {report.rows:,} rows", rows)
+    for kind, sentence in report.findings:
+        out.print(Text(f"{kind.capitalize()}: {sentence}", style=FINDING_STYLES[kind]))
+    result = {"leak": "Leak.", "clean": "No leak.", "not tested": "No leak was found, but not everything was tested."}
     style = {"leak": "bold red", "clean": "green", "not tested": "bold yellow"}
     out.print(Text(result[report.outcome], style=style[report.outcome]))
-
-
-def _describe(leak: Leak, as_of: date) -> str:
-    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
-    if leak.test == "future":
-        return f"{rows}: {leak.before} without facts known after {as_of}, {leak.after} with others"
-    if leak.test == "as_of":
-        return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
-    late = f"known more than {formatting.elapsed(leak.lag)} after the event" if leak.lag else "known after the event"
-    return f"{rows}: {leak.before}, but {leak.after} when facts {late} change"

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from titleholder.data import contract, extraction
+from titleholder.data import contract, data_end, extraction
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.spec import as_of_dates, windows
 from titleholder.spec.model import ModelSpec
@@ -38,8 +38,9 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
 
     Raises:
         ContractError: listing every violation. Where there is too little to train on or to judge by, it also names the
-            first and the last as-of date that leave enough; where nothing else is wrong, it says only that, in one
-            sentence.
+            first and the last as-of date that leave enough.
+        UsageError: in one sentence with these dates, where nothing is wrong but that: too little, or events that were
+            not watched until their label maturity because the data ended.
     """
     try:
         contract.enforce(frame, spec, spans, as_of)
@@ -48,7 +49,13 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
             raise
         if contract.violations(frame, spec, spans, as_of, to_train=False):
             raise ContractError(f"{error}\n{valid.capitalize()}.") from None
-        raise ContractError(f"{spec.name}: as_of {as_of} leaves {', and '.join(little)}; {valid}") from None
+        raise UsageError(f"{spec.name}: as_of {as_of} leaves {', and '.join(little)}; {valid}") from None
+    ends = data_end.newest_facts(url, spec, as_of)
+    if late := data_end.unwatched(frame, spec, ends):
+        dates = "; ".join(filter(None, (late, _valid_dates(url, spec, as_of))))
+        raise UsageError(
+            f"{spec.name}: as_of {as_of} is after the end of the data: {dates}. {data_end.acknowledge(ends)}"
+        )
 
 
 def _refuse_future(spec: ModelSpec, as_of: date) -> None:
@@ -60,15 +67,24 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
     """A clause that names the as-of dates that leave enough; empty where the warehouse cannot be queried."""
     today = today_utc()
     try:
-        found = as_of_dates.find(spec, lru_cache(partial(counts_by_day, url, spec)), as_of, today)
+        found = find(url, spec, lru_cache(partial(counts_by_day, url, spec)), as_of)
     except (DataError, ServiceError) as error:
         log.warning("%s: the as_of dates that leave enough rows are not known: %s", spec.name, error)
         return ""
     if not found:
         return "no as_of up to today leaves enough"
     before = f", the last before {as_of} is {found.before}" if found.before else ""
-    last = f"today, {today}" if found.last == today else str(found.last)
-    return f"the first as_of that leaves enough is {found.first}{before}, the last is {last}"
+    last = f"the last is {f'today, {today}' if found.last == today else found.last}"
+    if found.whole < found.last:
+        last = f"the last with a whole holdout is {found.whole}, and {last}"
+    return f"the first as_of that leaves enough is {found.first}{before}, {last}"
+
+
+def find(url: str, spec: ModelSpec, counts: as_of_dates.Counts, asked: date) -> as_of_dates.AsOfDates | None:
+    """The as-of dates up to today that leave enough, before the data ended; see `as_of_dates.find`."""
+    today = today_utc()
+    ended = data_end.ended(data_end.newest_facts(url, spec, today), today)
+    return as_of_dates.find(spec, counts, asked, today, ended)
 
 
 def counts_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, as_of_dates.DayCount]:

@@ -56,9 +56,12 @@ class Session:
             self._cursor.execute("SELECT set_config($1, $2, true)", (setting(name), value))
             self._cursor.fetchall()
 
-    def read(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """The result of `sql`, as (schema, batches). Memory is bounded by one batch of the driver (16 MB)."""
-        with _explained(self._spec, sql):
+    def read(self, sql: str, about: str = "") -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The result of `sql`, as (schema, batches). Memory is bounded by one batch of the driver (16 MB).
+
+        `about` is what an error blames in place of the query.
+        """
+        with _explained(self._spec, sql, about):
             self._cursor.execute(sql)
             reader = self._cursor.fetch_record_batch()
         schema = _normalised_schema(reader.schema)
@@ -140,7 +143,7 @@ def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -
 
 
 @contextmanager
-def _explained(spec: ModelSpec, statement: str = "") -> Iterator[None]:
+def _explained(spec: ModelSpec, statement: str = "", about: str = "") -> Iterator[None]:
     """What the warehouse raises for a statement around the spec's query becomes one DataError of one sentence."""
     try:
         yield
@@ -154,7 +157,7 @@ def _explained(spec: ModelSpec, statement: str = "") -> Iterator[None]:
             place = ", at its end,"
         kind = OutsideQueryError if position and not line else DataError
         raise kind(
-            f"{spec.name}: {spec.source.query}{place} failed in the warehouse: {said or _message(error)}"
+            f"{spec.name}: {about or spec.source.query + place} failed in the warehouse: {said or _message(error)}"
         ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -168,7 +169,7 @@ def _mapped(path: str) -> pa.Buffer:
 def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Extract:
     """Write the batches to `root/folder/<sha256>.parquet`; returns what was written, which is not fetched to be read.
 
-    The file appears whole or not at all, and equal content is written once. Memory: one row group.
+    The file appears whole or not at all, and equal content is written once. Memory: two row groups.
 
     Raises:
         ServiceError: when the place cannot be written.
@@ -177,10 +178,7 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         store, base = store_of(root)
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
-            with pq.ParquetWriter(local, schema, compression="zstd") as writer:
-                for chunked in _even(schema, batches):
-                    table = chunked.combine_chunks()  # Parquet's pages end where chunks do
-                    writer.write_table(table, row_group_size=ROW_GROUP)
+            _write(local, schema, batches)
             content = _mapped(str(local))
             digest = hashlib.sha256(content).hexdigest()
             target = f"{base}/{folder}/{digest}.parquet"
@@ -189,6 +187,26 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
     except (OSError, pa.ArrowInvalid) as error:
         raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
     return Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, content)
+
+
+def _write(file: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """One Parquet file of the batches: one thread reads the next row group while another writes the last.
+
+    Measured on 15 columns, of which 12 are random: with a dictionary for floating-point columns writing takes three
+    times as long, and the file is a quarter larger. zstd then costs 0.1 s a million rows more than LZ4, and the file is
+    a tenth smaller (a third smaller on real loans).
+    """
+    repeated = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    writer = pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=repeated)
+    with writer, ThreadPoolExecutor(max_workers=1) as thread:
+        last: Future[None] | None = None
+        for chunked in _even(schema, batches):
+            table = chunked.combine_chunks()  # Parquet's pages end where chunks do
+            if last:
+                last.result()
+            last = thread.submit(writer.write_table, table, row_group_size=ROW_GROUP)
+        if last:
+            last.result()
 
 
 def store_of(root: str) -> tuple[fs.FileSystem, str]:

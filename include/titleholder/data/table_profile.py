@@ -222,6 +222,17 @@ class TableReader:
         )
         return (float(low or 0.0), float(high or 0.0))
 
+    def days_apart(self, column: ColumnProfile) -> tuple[float, float]:
+        """Of the days from each distinct date to the next, the first and the third quartile; (0, 0) without any."""
+        moments = f"SELECT DISTINCT {column.moment}::timestamp AS moment FROM {self._source}"
+        gap = "extract(epoch FROM moment - lag(moment) OVER (ORDER BY moment))::float8 / 86400"
+        ((low, high),) = self._rows(
+            "SELECT percentile_disc(0.25) WITHIN GROUP (ORDER BY gap), "
+            "percentile_disc(0.75) WITHIN GROUP (ORDER BY gap) "
+            f"FROM (SELECT {gap} AS gap FROM ({moments}) AS moments) AS gaps WHERE gap IS NOT NULL"
+        )
+        return (float(low or 0.0), float(high or 0.0))
+
     def correlations(self, target: str, expressions: dict[str, str]) -> dict[str, float]:
         """The absolute correlation of each SQL expression with the target's, by the name it is given under."""
         if not expressions:

@@ -15,7 +15,7 @@ from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 
-Kind = Literal["promote", "keep", "reject", "recall", "rollback", "retire", "withdraw"]
+Kind = Literal["promote", "keep", "reject", "recall", "rollback", "decline", "retire", "withdraw"]
 DOCUMENTS = ("spec", "verdict", "spans", "approval")
 """Columns that hold a JSON text. PostgreSQL keeps it as it was written, and the hash covers that text."""
 T = TypeVar("T")
@@ -42,8 +42,9 @@ class Entry(BaseModel):
 
     After a recall the champion is the former version that the verdict names; everything else is about the challenger.
     A rollback has neither challenger, verdict nor snapshot: nothing was judged. Its `trained_through` and `spec` are
-    those of the version that reigns again. A withdrawal (`titleholder retire`) leaves no champion; its
-    `trained_through` and `spec` are those of the version that was champion.
+    those of the version that reigns again. A declined rollback changes nothing: its `approval` has the answer, its
+    `trained_through` and `spec` are those of the version that was to come back. A withdrawal (`titleholder retire`)
+    leaves no champion; its `trained_through` and `spec` are those of the version that was champion.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -15,7 +15,7 @@ from sqlalchemy import Row, Select, column, func, literal_column, select, table
 from titleholder.ledger import lane_records
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.lane_records import LaneRecord
-from titleholder.spec.types import LIVE, UNJUDGED
+from titleholder.spec.types import DECLINE, LIVE, UNJUDGED
 
 
 class ReignRecord(NamedTuple):
@@ -37,10 +37,11 @@ class DecisionRecord(NamedTuple):
 
     `passed`, `beyond`, `failed` and `warned` are codes of checks: what held, what lies beyond a threshold without being
     shown to fail, what failed and blocks, what failed and warns. `schedule` is the cron of its spec.
-    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. `in_force` is false
-    where a later decision about the same month took its place; `caused_by` is the decision because of which the month
-    was re-judged. A recall makes an earlier version than its challenger champion. A rollback or withdrawal has neither
-    challenger nor anything measured.
+    Bounds are those of the metric's and the gain's intervals, None where nothing was measured. The expected gain and
+    the risk of a loss are of the rule `record`, the reign's mean gain and its bound of `sequential`. `in_force` is
+    false where a later decision about the same month took its place; `caused_by` is the decision because of which the
+    month was re-judged. A recall makes an earlier version than its challenger champion. Where nothing was judged (a
+    rollback, a declined one, a withdrawal) there is neither challenger nor anything measured.
 
     >>> row = DecisionRecord._make([None] * len(DecisionRecord._fields))
     >>> row.changed, row._replace(champion_after=1).changed
@@ -75,6 +76,11 @@ class DecisionRecord(NamedTuple):
     gain: float | None
     gain_lower: float | None
     gain_upper: float | None
+    rule: str | None
+    expected_gain: float | None
+    loss_risk: float | None
+    reign_gain: float | None
+    reign_lower: float | None
     passed: list[str] | None
     beyond: list[str] | None
     failed: list[str] | None
@@ -89,8 +95,8 @@ class DecisionRecord(NamedTuple):
 class LiveStatus(NamedTuple):
     """Where a model stands in the lane live; None before there is any.
 
-    `last` was written last; `judged` is the judgement of the newest as-of date: an older month that came late, or a
-    rollback, says nothing newer about the champion.
+    `last` was written last, but for declined rollbacks, which change nothing; `judged` is the judgement of the newest
+    as-of date: an older month that came late, or a rollback, says nothing newer about the champion.
     """
 
     champion: ReignRecord | None
@@ -128,7 +134,7 @@ def live_status(url: str, models: Collection[str]) -> dict[str, LiveStatus]:
     reign, row = _REIGNS.c, _ROWS.c
     champion = select(_REIGNS).where(reign.model.in_(models), reign.lane == LIVE, reign.reigned_to.is_(None))
     champions = {found.model: ReignRecord._make(found[2:]) for found in _ask(url, champion)}
-    last = func.row_number().over(partition_by=row.model, order_by=row.sequence.desc())
+    last = func.row_number().over(partition_by=row.model, order_by=(row.kind == DECLINE, row.sequence.desc()))
     by_month = (row.kind.in_(UNJUDGED), row.as_of.desc(), row.sequence.desc())
     newest = func.row_number().over(partition_by=row.model, order_by=by_month)
     named = (row.id, last.label("last"), newest.label("newest"))

@@ -12,14 +12,14 @@ from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from titleholder.ledger import rollbacks
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
 
 
-class Row(Protocol):
-    """What succession needs to know of a decision; `store.LaneEntry` and `decision.Decision` have it."""
+class Row(rollbacks.Row, Protocol):
+    """What succession needs to know of a decision; `lane_entry.LaneEntry` and `decision.Decision` have it."""
 
     @property
     def id(self) -> int: ...
@@ -28,13 +28,7 @@ class Row(Protocol):
     @property
     def as_of(self) -> date: ...
     @property
-    def kind(self) -> Any: ...
-    @property
     def challenger_version(self) -> int | None: ...
-    @property
-    def champion_before(self) -> int | None: ...
-    @property
-    def champion_after(self) -> int | None: ...
     @property
     def trained_through(self) -> date | None: ...
     @property
@@ -191,10 +185,13 @@ def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence
 
 
 def retirement(rows: Sequence[Any]) -> str:
-    """When and why a model was retired, if these rows of its live lane end with that; else empty."""
-    if not rows or rows[-1].kind != "withdraw":
+    """When and why a model was retired, if these rows of its live lane end with that; else empty.
+
+    A rollback that people declined changes nothing about it.
+    """
+    last = next((row for row in reversed(rows) if row.kind != DECLINE), None)
+    if last is None or last.kind != "withdraw":
         return ""
-    last = rows[-1]
     return f"decision {last.id} of {last.created_at:%Y-%m-%d}: {last.asked_because}"
 
 

@@ -6,16 +6,13 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
-    Row,
     Select,
     Table,
     case,
@@ -35,9 +32,8 @@ from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
-from titleholder.spec.types import LIVE
-from titleholder.validation.record import CohortRecord
-from titleholder.validation.sequential import Look
+from titleholder.ledger.lane_entry import DERIVED, LaneEntry
+from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
 """How long a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
@@ -47,104 +43,11 @@ ATTEMPTS = 30
 PAUSE = 0.05
 """Seconds, at most, before a plan is made again, times the number of the attempt."""
 
-GUARDS = {
-    "no_change": "CREATE TRIGGER no_change BEFORE DELETE OR UPDATE ON titleholder.decisions FOR EACH ROW "
-    "EXECUTE FUNCTION titleholder.refuse_change()",
-    "no_truncate": "CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.decisions FOR EACH STATEMENT "
-    "EXECUTE FUNCTION titleholder.refuse_change()",
-}
-"""The triggers that refuse every change, as PostgreSQL writes out what the migration made; those of `decisions`."""
-TABLES = ("decisions", "lane_records")
-REFUSAL = "BEGIN RAISE EXCEPTION 'the ledger is append-only: % on titleholder.% is refused', TG_OP, TG_TABLE_NAME; END"
-_TRIGGERS = """
-SELECT tgname, tgenabled::text AS enabled, pg_get_triggerdef(pg_trigger.oid) AS made, prosrc AS does
-FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-WHERE tgrelid = to_regclass(:table) AND NOT tgisinternal
-"""
-_ALLOWED = """
-SELECT verb FROM (VALUES ('UPDATE', has_any_column_privilege(:table, 'UPDATE')),
-                         ('DELETE', has_table_privilege(:table, 'DELETE')),
-                         ('TRUNCATE', has_table_privilege(:table, 'TRUNCATE'))) AS known (verb, may)
-WHERE may
-"""
-
-
-DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "approval", "spec"})
-"""What a `LaneEntry` has that is no column as it is."""
-
-
 _UNFIT = cast(
     '$.checks[*] ? (@.status == "fail" && @.severity == "block" && @.subject == "challenger")',
     JSONPATH,
 )
 """What `Entry.fit` looks for, in the ledger's JSON."""
-
-
-class LaneEntry(BaseModel):
-    """A decision as its lane sees it: what succession needs to know, without the verdict.
-
-    `spec` is there only where another version became champion: it says what the challenger was trained with.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: int
-    model: str
-    lane: str
-    sequence: int
-    as_of: date
-    kind: str
-    challenger_version: int | None
-    champion_before: int | None
-    champion_after: int | None
-    trained_through: date | None
-    training_run_id: str
-    judgement_fingerprint: str
-    reign_fingerprint: str
-    airflow_run: str
-    asked_because: str
-    created_at: datetime
-    caused_by: int | None
-    matured: date | None
-    look: Look | None
-    fit: bool
-    rule: str
-    cohorts: tuple[CohortRecord, ...]
-    ranking: tuple[int, ...]
-    approval: dict[str, Any] | None
-    spec: dict[str, Any] | None
-
-    @field_validator("rule", "cohorts", "ranking", mode="before")
-    @classmethod
-    def _nothing_of_a_rollback(cls, value: Any, info: ValidationInfo) -> Any:
-        return value or ("" if info.field_name == "rule" else ())
-
-    @property
-    def changed(self) -> bool:
-        """Whether it made another version champion."""
-        return self.champion_after != self.champion_before
-
-    @classmethod
-    def planned(cls, entry: Entry, rows: Sequence[LaneEntry]) -> LaneEntry:
-        """An entry as it will stand behind these rows; its id is negative, its time that of no clock.
-
-        It has its spec in any case: the ledger cannot be asked for it yet.
-        """
-        known = entry.model_dump(include=set(cls.model_fields) - DERIVED)
-        return cls(
-            **known,
-            id=-len(rows) - 1,
-            sequence=len(rows) + 1,
-            created_at=datetime.min.replace(tzinfo=UTC),
-            matured=entry.matured,
-            look=entry.look,
-            fit=entry.fit,
-            rule=entry.rule,
-            cohorts=entry.cohorts,
-            ranking=entry.ranking,
-            approval=entry.approval.model_dump(mode="json") if entry.approval else None,
-            spec=entry.spec,
-        )
 
 
 def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
@@ -301,10 +204,11 @@ def retired(url: str, model: str) -> str:
 
 
 def _last(url: str, model: str, lane: str) -> Any:
+    """The last row of a lane but for declined rollbacks, which leave everything as it was."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
         named = (of.id, of.kind, of.champion_after, of.created_at, of.asked_because)
-        last = select(*named).where(of.model == model, of.lane == lane)
+        last = select(*named).where(of.model == model, of.lane == lane, of.kind != DECLINE)
         return connection.execute(last.order_by(of.sequence.desc()).limit(1)).one_or_none()
 
 
@@ -322,40 +226,20 @@ def lanes(url: str, model: str) -> list[str]:
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
 
 
-def used_elsewhere(url: str, model: str, lane: str) -> tuple[set[int], set[str]]:
-    """The versions and MLflow runs that the decisions of a model's other lanes name."""
+def versions_by_lane(url: str, model: str) -> dict[str, dict[int, set[str]]]:
+    """The versions that each lane's decisions are about, unfit ones too, with the MLflow runs of these decisions."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        named = (of.challenger_version, of.champion_before, of.champion_after, of.training_run_id, of.mlflow_run_id)
-        rows = connection.execute(select(*named).where(of.model == model, of.lane != lane).distinct()).all()
-    versions = {version for row in rows for version in row[:3] if version is not None}
-    return versions, {run for row in rows for run in row[3:] if run}
-
-
-def guards(url: str) -> list[str]:
-    """What is wrong with the guards that keep the tables append-only, a sentence each; empty where they hold."""
-    with reachable(), engine(url).connect() as connection:
-        return [fault for table in TABLES for fault in _weak_guards(connection, table)]
-
-
-def _weak_guards(connection: Connection, table: str) -> Iterator[str]:
-    named = {"table": f"titleholder.{table}"}
-    found = {row.tgname: row for row in connection.execute(text(_TRIGGERS), named)}
-    role = connection.scalar(text("SELECT current_user"))
-    for name, made in GUARDS.items():
-        if fault := _weakness(made.replace("decisions", table), found.get(name)):
-            yield f"The trigger {name} on titleholder.{table} {fault}"
-    for verb in connection.scalars(text(_ALLOWED), named):
-        yield f"The role {role} has the right to {verb} rows of titleholder.{table}"
-
-
-def _weakness(made: str, trigger: Row[Any] | None) -> str:
-    if trigger is None:
-        return "is gone"
-    if trigger.enabled not in ("O", "A"):
-        return "is switched off"
-    as_made = trigger.made == made and " ".join(trigger.does.split()) == REFUSAL
-    return "" if as_made else "is not the one that the migration made"
+        unfit = of.verdict.op("->")("unfit").label("unfit")
+        named = (of.lane, of.challenger_version, of.training_run_id, of.mlflow_run_id, unfit)
+        rows = connection.execute(select(*named).where(of.model == model, of.challenger_version.is_not(None))).all()
+    found: dict[str, dict[int, set[str]]] = {}
+    for row in rows:
+        lane = found.setdefault(row.lane, {})
+        lane.setdefault(row.challenger_version, set()).update((row.training_run_id, row.mlflow_run_id))
+        for candidate in row.unfit or ():
+            lane.setdefault(candidate["version"], set()).add(row.mlflow_run_id)
+    return found
 
 
 def _as_stored(connection: Connection) -> Select[Any]:

@@ -135,28 +135,32 @@ class Models:
 
     def tagged(self, tag: str) -> list[ModelVersion]:
         """Every version, of whatever model, that carries a tag."""
+        return self._found(f"tags.`{tag}` != ''")
+
+    def _found(self, query: str) -> list[ModelVersion]:
         found: list[ModelVersion] = []
         token: str | None = ""
         with self._server.reachable():
             while token is not None:
-                page = self._client.search_model_versions(f"tags.`{tag}` != ''", page_token=token or None)
+                page = self._client.search_model_versions(query, page_token=token or None)
                 found, token = [*found, *page], page.token or None
         return found
 
-    def delete_lane(self, model: str, lane: str, keep: Collection[int]) -> tuple[int, tuple[int, ...]]:
-        """Delete the versions of a lane; returns how many, and which stay: those to keep, and those with an alias."""
-        kept, deleted = [], 0
-        for found in self.tagged(LANE):
-            if found.name != model or found.tags[LANE] != lane:
-                continue
-            with self._server.reachable():
-                version = self._client.get_model_version(model, found.version)  # a search leaves aliases out
-                if int(version.version) in keep or version.aliases:
-                    kept.append(int(version.version))
-                    continue
-                self._client.delete_model_version(model, version.version)
-                deleted += 1
-        return deleted, tuple(sorted(kept))
+    def delete(self, model: str, versions: Collection[int], keep: Collection[int]) -> tuple[int, dict[int, str]]:
+        """Delete these versions but for those to keep and those with an alias; returns how many, and the others' runs.
+
+        Versions that do not exist, because an earlier try has deleted them, are left out.
+        """
+        chosen = {int(v.version): v for v in self._found(f"name = '{model}'") if int(v.version) in versions}
+        if not chosen:
+            return 0, {}
+        with self._server.reachable():
+            aliases = self._client.get_registered_model(model).aliases  # a search of versions leaves them out
+            stay = {*keep, *map(int, aliases.values())}
+            for number in chosen.keys() - stay:
+                self._client.delete_model_version(model, str(number))
+        kept = {number: found.run_id or "" for number, found in chosen.items() if number in stay}
+        return len(chosen) - len(kept), kept
 
     def tags(self, model: str, version: int) -> dict[str, str]:
         """A version's tags."""

@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY, LANE
+from titleholder.registry.names import DECISION, KEY
 from titleholder.registry.server import Server
 
 if TYPE_CHECKING:
@@ -100,34 +100,26 @@ class Runs:
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
 
-    def delete_lane(self, model: str, lane: str, keep: Collection[str]) -> int:
-        """Delete the runs of a lane and the models logged by them, but for those to keep; returns how many runs."""
+    def delete(self, model: str, runs: Collection[str], keep: Collection[str]) -> int:
+        """Delete these runs, those nested in them, and the models logged by all, but for those to keep.
+
+        Returns how many runs. Those that do not exist, because an earlier try has deleted them, are left out.
+        """
         with self._server.reachable():
             experiment = self._experiment(model)
-            gone = [run.info.run_id for run in self._of_lane(experiment, lane) if run.info.run_id not in keep]
-            for run_id in gone:
-                only = f"source_run_id = '{run_id}'"
-                for logged in self._client.search_logged_models([experiment], filter_string=only):
+            every = _pages(lambda token: self._client.search_runs([experiment], page_token=token))
+            gone = {run.info.run_id for run in every if {run.info.run_id, _parent(run)} & set(runs)} - set(keep)
+            for logged in _pages(lambda token: self._client.search_logged_models([experiment], page_token=token)):
+                if logged.source_run_id in gone:
                     self._client.delete_logged_model(logged.model_id)
+            for run_id in gone:
                 self._client.delete_run(run_id)
         return len(gone)
-
-    def _of_lane(self, experiment: str, lane: str) -> list[Run]:
-        found: list[Run] = []
-        token: str | None = ""
-        while token is not None:
-            page = self._client.search_runs([experiment], f"tags.`{LANE}` = '{lane}'", page_token=token or None)
-            found, token = [*found, *page], page.token or None
-        return found
 
     def tags(self, run_id: str) -> dict[str, str]:
         """A run's tags."""
         with self._server.reachable():
             return dict(self._client.get_run(run_id).data.tags)
-
-    def parent(self, run_id: str) -> str:
-        """The run that a run is nested in; empty where it is in none."""
-        return self.tags(run_id).get(MLFLOW_PARENT_RUN_ID, "")
 
     def annotate(
         self,
@@ -181,3 +173,17 @@ class Runs:
         with self._server.reachable():
             experiment = self._client.get_run(run_id).info.experiment_id
         return urls.artifact(self._server.uri, experiment, run_id, path)
+
+
+def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything that a search finds, page by page."""
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
+        yield from page
+
+
+def _parent(run: Run) -> str:
+    """The run that a run is nested in; empty where it is in none."""
+    return str(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))

@@ -19,13 +19,13 @@ PROPOSED = "proposed "
 class Facts(BaseModel):
     """What the ledger knows about a decision and the verdict does not.
 
-    `kind` is the kind of the decision, or `proposed ` and the kind it may become. `recalled` is the former version that
-    became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
-    `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base` is
-    the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
-    challenger was judged by its twin, see `refit_note`. `short_history` says so where the training window begins long
-    before the first row. `known_after` maps the features that are known later than the event to how long after it;
-    `scoring_delay` is the longest.
+    `kind` is the kind of the decision, or `proposed ` and the kind it may become. `recalled` is the former version
+    that became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
+    `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base`
+    is the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
+    challenger was judged by its twin, see `refit_note`. `short_history` says so where the training window begins
+    long before the first row, `undeclared_tables` where no leak in some table could be found. `known_after` maps
+    the features that are known later than the event to how long after it; `scoring_delay` is the longest.
 
     >>> facts = Facts.model_construct(kind="proposed promote")
     >>> facts.proposed, facts.action
@@ -52,6 +52,7 @@ class Facts(BaseModel):
     known_after: dict[str, str] = {}
     scoring_delay: str = ""
     short_history: str = ""
+    undeclared_tables: str = ""
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}

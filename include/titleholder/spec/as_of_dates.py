@@ -29,15 +29,22 @@ Counts = Callable[[date], Mapping[date, DayCount]]
 
 
 class AsOfDates(NamedTuple):
-    """The first and the last as-of date that leave enough, and the last one before the date that was asked for."""
+    """The first and the last as-of date that leave enough, and the last one before the date that was asked for.
+
+    `whole` is the last whose holdout ends before the rows do, or `last` where there is none.
+    """
 
     first: date
     last: date
     before: date | None
+    whole: date
 
 
-def find(spec: ModelSpec, counts: Counts, asked: date, latest: date) -> AsOfDates | None:
+def find(spec: ModelSpec, counts: Counts, asked: date, latest: date, ended: date | None = None) -> AsOfDates | None:
     """The as-of dates, `latest` at most, that leave enough to train on and to judge by; None without any.
+
+    `ended` is the day on which the data ended, where they did: none is later if an event was not watched until its
+    label maturity by then.
 
     Enough are `training.minimum_rows` with two different outcomes that can be cut into folds (in a classification each
     with both classes), and a holdout as `HOLDOUT_ROWS` says. Each date that is returned was tried with what was known
@@ -46,6 +53,8 @@ def find(spec: ModelSpec, counts: Counts, asked: date, latest: date) -> AsOfDate
     not the first, and the last not the last, where outcomes were corrected and a date between two steps was enough.
     """
     known = _RowCounts(spec, counts(latest))
+    if ended and known.end and known.end > ended:
+        latest = min(latest, ended)
     days = known.enough_until(latest)
 
     def enough(day: date) -> bool:
@@ -58,7 +67,13 @@ def find(spec: ModelSpec, counts: Counts, asked: date, latest: date) -> AsOfDate
         return None
     earlier = days[: bisect.bisect_left(days, asked)]
     before = _first_enough(earlier[::-1], enough, longest) if first < asked < last else None
-    return AsOfDates(first, last, before)
+    until = days[: bisect.bisect_right(days, known.end or last)]
+    return AsOfDates(first, last, before, _first_enough(until[::-1], enough, longest) or last)
+
+
+def leaves_enough(spec: ModelSpec, counts: Counts, as_of: date) -> bool:
+    """Whether this date leaves enough, as `find` says."""
+    return _RowCounts(spec, counts(as_of)).enough(as_of)
 
 
 def _first_enough(days: Sequence[date], enough: Callable[[date], bool], longest: int) -> date | None:
@@ -82,6 +97,11 @@ class _RowCounts:
         self._spec, self._days = spec, sorted(counts)
         self._counts = [counts[day] for day in self._days]
         self._cumulative = [0, *itertools.accumulate(count.rows for count in self._counts)]
+
+    @property
+    def end(self) -> date | None:
+        """The as-of date at which the event of the last day has matured; None without rows."""
+        return self._days[-1] + timedelta(days=1) + self._spec.windows.label_maturity if self._days else None
 
     def enough(self, as_of: date) -> bool:
         """Whether the windows at `as_of` have enough rows and outcomes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import islice, pairwise
 from typing import Literal, NamedTuple
 
@@ -55,6 +56,7 @@ class Cadence(NamedTuple):
         return Cadence(noun).many(max(0, counts[noun]))
 
 
+@lru_cache
 def cadence(schedule: str | None) -> Cadence:
     """That of a valid cron; `run` without one.
 

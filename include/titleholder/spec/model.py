@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import field_validator, model_validator
@@ -130,10 +131,10 @@ class ModelSpec(StrictModel):
         if self.end_date and self.end_date <= self.start_date:
             yield f"end_date: {self.end_date} is not after start_date {self.start_date}"
 
-    @classmethod
-    def restore(cls, data: dict[str, Any]) -> Self:
+    @staticmethod
+    def restore(data: dict[str, Any]) -> ModelSpec:
         """A spec from what `model_dump(mode="json")` gave, as the ledger keeps it."""
-        return cls.model_validate_json(json.dumps(data))
+        return _restored(json.dumps(data))
 
     @property
     def search_metric(self) -> str:
@@ -166,3 +167,9 @@ class ModelSpec(StrictModel):
 
 def _digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=64)
+def _restored(text: str) -> ModelSpec:
+    """Specs are frozen, and the decisions of a lane have few different ones."""
+    return ModelSpec.model_validate_json(text)

@@ -32,6 +32,8 @@ class TableHistory(StrictModel):
     """Where rows are overwritten in place: the columns that are overwritten once the fact is known."""
     on_trust: tuple[Column, ...] = ()
     """Where rows are overwritten in place: columns that the query uses and that are known never to be overwritten."""
+    longest_gap: Duration | None = None
+    """For how long there may be no new fact although the data go on; by default as long as the table's own pauses."""
 
     @model_validator(mode="after")
     def _versions_or_changes(self) -> Self:

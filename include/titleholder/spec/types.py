@@ -15,7 +15,9 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 LIVE, BACKTEST, WHAT_IF = "live", "backtest", "what-if"
 """The lane whose champion the registry's alias follows, that of backfills, that of runs with a chosen as-of date."""
-UNJUDGED = ("rollback", "withdraw")
+DECLINE = "decline"
+"""The kind of decision by which people decline a rollback: nothing changes."""
+UNJUDGED = ("rollback", DECLINE, "withdraw")
 """Kinds of decision that people make: nothing was trained or judged. `withdraw` leaves a model without a champion."""
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]

@@ -37,6 +37,8 @@ class Intervals(BaseModel):
     matured: date
     rows_begin: date | None = None
     """The day of the first row to train on, where a tenth of the training window or more lies before it."""
+    undeclared: tuple[str, ...] = ()
+    """Tables that the query reads, and of which `source.tables` does not say when their rows become known."""
 
 
 def intervals(spec: ModelSpec, as_of: date) -> Intervals:
@@ -85,6 +87,27 @@ def short_history(spec: ModelSpec, spans: Intervals) -> str:
         f"The history is shorter than the training window: windows.train is {spec.windows.train}, the rows begin on "
         f"{spans.rows_begin}: {length} are there."
     )
+
+
+def undeclared_tables(spec: ModelSpec, spans: Intervals) -> str:
+    """A sentence that names the tables about which nothing could be tested, and what to do; empty without any."""
+    if not spans.undeclared:
+        return ""
+    return (
+        f"Not tested for leaks, nor for the end of the data: source.tables does not say when the rows of "
+        f"{', '.join(spans.undeclared)} became known. Declare it, and run `titleholder leaktest {spec.name}`."
+    )
+
+
+def longest_period(schedule: str | None, day: date) -> timedelta:
+    """The longer of the schedule's two periods after a day; a calendar month without a schedule.
+
+    >>> longest_period("@monthly", date(2024, 2, 10)).days, longest_period("@daily", date(2024, 2, 10)).days
+    (31, 1)
+    """
+    first = next_tick(schedule, day)
+    second = next_tick(schedule, first)
+    return max(second - first, next_tick(schedule, second) - second)
 
 
 def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: datetime | None) -> date:

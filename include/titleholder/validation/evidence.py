@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,12 @@ from titleholder.validation.record import CohortRecord, Member, Outlook
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
+FILLED_IN = {
+    "champion", "champion_version", "champion_inputs", "metrics", "champion_metrics", "gain", "looks", "outlook",
+    "rivals", "cohorts", "earlier", "memo",
+}  # fmt: skip
+"""Parts of the evidence that nothing in its `memo` depends on."""
 
 
 class TrainingSample(BaseModel):
@@ -99,7 +106,7 @@ class Evidence(BaseModel):
     this one. `benchmark` is None where the spec does not ask for one, `unobserved` where it does not say which rows
     were accepted. Under the rule `record`, `rivals` are the earlier versions that are compared here, `cohorts` what all
     versions did on the cohorts of these rows, `earlier` those of earlier decisions, and `outlook` what follows, which
-    `verdict.conclude` fills in.
+    `verdict.conclude` fills in. `memo` has what was computed from the rows and the challenger alone: see `once`.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -132,6 +139,22 @@ class Evidence(BaseModel):
     outlook: Outlook | None = None
     benchmark: BenchmarkScores | None = None
     unobserved: UnobservedRows | None = None
+    memo: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` returns, which is kept under this key for all evidence that shares the memo.
+
+        Neither the champion nor a threshold of the spec may change it, unless the key names it.
+        """
+        if key not in self.memo:
+            self.memo[key] = compute()
+        found: T = self.memo[key]
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other parts; it shares the memo unless these may change what is in it."""
+        own: dict[str, Any] = {} if FILLED_IN.issuperset(update or ()) else {"memo": {}}
+        return super().model_copy(update=own | dict(update or {}), deep=deep)
 
     @property
     def confidence(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from titleholder import reports
 from titleholder.ledger import reigns, rollbacks, store
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.reports.markdown import text
@@ -46,25 +46,26 @@ def request(proposed: ProposedDecision, scorer: Scorer, url: str) -> ApprovalReq
 
 
 def request_rollback(spec: ModelSpec, order: RollbackOrder, registry: Registry, url: str) -> ApprovalRequest | None:
-    """What people are to be asked about a rollback, whose versions are pinned; None where they need not be."""
-    approval, rows = spec.promotion.rollback_approval, store.read_lane(url, spec.name, LIVE)
-    if approval == "automatic" or order.to is None or order.leaving is None:
+    """What people are to be asked about a rollback, as `rollback.pinned` has it; None where they need not be."""
+    if order.approvers is None or order.to is None:
         return None
-    asked = decision_policy.approvers(approval, order.actor)
-    subject = (
-        f"{spec.name} (lane {LIVE}): approval requested to roll back version {order.leaving} to version {order.to}"
-    )
+    rows, leaving = store.read_lane(url, spec.name, LIVE), order.leaving
+    change = f"roll back version {leaving} to" if leaving else "end the retirement with"
+    subject = f"{spec.name} (lane {LIVE}): approval requested to {change} version {order.to}"
+    present = "There is no champion: the model was retired."
+    if leaving:
+        described = _described(rows, spec.name, leaving, registry)
+        present = f"The champion is {described}. After a yes no challenger wins that was trained on nothing newer."
+    again = ", which was rolled back itself" if order.to in rollbacks.barred(rows) else ""
     body = (
         f"## {text(subject)}",
         f"**Why:** {text(order.reason)}",
-        only(asked),
-        f"- The champion is {_described(rows, spec.name, order.leaving, registry)}. "
-        "After a yes no challenger wins that was trained on nothing newer.",
-        f"- It would give way to {_described(rows, spec.name, order.to, registry)}"
-        f"{', which was rolled back itself' if order.to in rollbacks.barred(rows) else ''}.",
+        only(order.approvers),
+        f"- {present}",
+        f"- Champion after a yes: {_described(rows, spec.name, order.to, registry)}{again}.",
         f"Model of {text(spec.owner)}; requested by {text(order.actor)}. No answer means no.",
     )
-    return ApprovalRequest(subject=subject, body="\n\n".join(body), asked=asked)
+    return ApprovalRequest(subject=subject, body="\n\n".join(body), asked=order.approvers)
 
 
 def _described(rows: Sequence[LaneEntry], model: str, version: int, registry: Registry) -> str:

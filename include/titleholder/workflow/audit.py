@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
-from titleholder.ledger import integrity, store
+from titleholder.ledger import guards, integrity, store
 from titleholder.ledger.integrity import Row
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -184,7 +184,7 @@ def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair
 
 
 def _guards(settings: Settings) -> Iterator[AuditFinding]:
-    for fault in store.guards(settings.ledger_url):
+    for fault in guards.faults(settings.ledger_url):
         yield AuditFinding(check="guard", explanation=f"{fault}. {ADVICE['guard']}")
 
 

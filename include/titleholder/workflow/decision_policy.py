@@ -64,7 +64,7 @@ def rule(
             ruling = _not_recalled(ruling, recall, obstacle)
         else:
             ruling = _recalled(spec, verdict, recall, lane, ruling)
-    unfit = " and ".join(candidate.name for candidate in verdict.unfit)
+    unfit = " and ".join(f"{candidate.name} (version {candidate.version})" for candidate in verdict.unfit)
     return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
 
 

@@ -40,8 +40,8 @@ def archive(model: str, lane: str, reason: str, actor: str, *, settings: Setting
 def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings) -> Deletion:
     """Delete the model versions and runs of a lane from MLflow: the record first, so that no run begins meanwhile.
 
-    What a decision of another lane rests on stays, and so does a version with an alias. A second try deletes what the
-    first one left.
+    The ledger says which these are, not their tags. What a decision of another lane rests on stays, and so does a
+    version with an alias, or one about which nothing was decided. A second try deletes what the first one left.
 
     Raises:
         UsageError: for the live lane, or one without decisions.
@@ -51,13 +51,14 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     known = lane_records.newest(url, model).get(lane)
     if known is None or known.kind != "delete":
         lane_records.add(url, model, lane, "delete", actor, reason)
-    versions, runs = store.used_elsewhere(url, model, lane)
-    deleted, kept = registry.models.delete_lane(model, lane, keep=versions)
-    training = {run for version in kept if (run := registry.models.run_id(model, version))}
-    parents = {registry.runs.parent(run) for run in training}
-    gone = registry.runs.delete_lane(model, lane, keep=runs | training | parents)
+    lanes = store.versions_by_lane(url, model)
+    own = lanes.pop(lane, {})
+    others = [used for of_lane in lanes.values() for used in of_lane.items()]
+    deleted, kept = registry.models.delete(model, own.keys(), keep={version for version, _ in others})
+    used = {*kept.values()}.union(*(runs for _, runs in others), *(own[version] for version in kept))
+    gone = registry.runs.delete(model, set().union(*own.values()), keep=used)
     log.info("%s, lane %s: %d versions and %d runs deleted", model, lane, deleted, gone)
-    return Deletion(deleted, gone, kept)
+    return Deletion(deleted, gone, tuple(sorted(kept)))
 
 
 def refuse_deleted(model: str, lane: str, url: str) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 
+QUIET = ("keep", DECLINE)
+"""Kinds of decision that change nothing and need no message."""
 _LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 
 
@@ -35,17 +37,17 @@ def decision_message(decision: Mapping[str, Any]) -> Message | None:
     reason; owner, approved_by and links (label to address) may be missing. Every value becomes one line, so that a
     reason cannot pass for another part of the message.
 
-    A lane other than live needs no message, nor does a champion that was kept.
+    A lane other than live needs no message, nor does a champion that was kept or a rollback that was declined.
 
     Raises:
         ValueError: for a kind of decision that does not exist.
         KeyError: when one of the keys is missing.
     """
     kind = decision["kind"]
-    if decision["lane"] != LIVE or kind == "keep":
+    if decision["lane"] != LIVE or kind in QUIET:
         return None
     if kind not in _KINDS:
-        raise ValueError(f"no kind of decision {kind!r}; valid: keep, {', '.join(_KINDS)}")
+        raise ValueError(f"no kind of decision {kind!r}; valid: {', '.join((*QUIET, *_KINDS))}")
     subject, sentence, advice = _KINDS[kind](decision)
     approved = f", approved by {decision['approved_by']}" if decision.get("approved_by") else ""
     return _message(
@@ -54,7 +56,7 @@ def decision_message(decision: Mapping[str, Any]) -> Message | None:
         {
             "Why": decision["reason"],
             "Champion now": _version(decision["champion_after"]) or "none",
-            "DecisionRecord by": f"{decision['actor']}{approved} (decision {decision['id']})",
+            "Decided by": f"{decision['actor']}{approved} (decision {decision['id']})",
             "As of": decision["as_of"],
             "Owner": decision.get("owner"),
             "What to do": advice,
@@ -88,7 +90,7 @@ def approval_message(
     model: str,
     owner: str,
     as_of: str,
-    challenger_version: int,
+    challenger_version: int | None,
     by: Sequence[str],
     until: str,
     link: str,
@@ -100,7 +102,8 @@ def approval_message(
 ) -> Message:
     """The message to those who must approve a challenger, or a former version that is to be `recalled` instead.
 
-    For a rollback to `rolled_back_to`, `challenger_version` is the champion that would give way.
+    For a rollback to `rolled_back_to`, `challenger_version` is the champion that would give way; None after a
+    retirement.
 
     `until` is the time after which silence means no; `link` is the address of the answer form; `links` (label to
     address) are to be read before.
@@ -117,8 +120,9 @@ def approval_message(
     if rolled_back_to is not None:
         subject = f"the rollback to version {rolled_back_to} waits for approval"
         sentence = (
-            f"Version {rolled_back_to} of {model} is to become champion again instead of version {challenger_version}, "
-            "and does so only with an approval."
+            f"Version {rolled_back_to} of {model} is to become champion again"
+            f"{f' instead of {_version(challenger_version)}' if challenger_version else '; the model was retired'}. "
+            "It does so only with an approval."
         )
         what = "approve or reject under the first link."
     return _message(
@@ -201,7 +205,20 @@ def _rolled_back(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
-_KINDS = {"promote": _promoted, "recall": _recalled, "reject": _rejected, "retire": _retired, "rollback": _rolled_back}
+def _withdrawn(decision: Mapping[str, Any]) -> tuple[str, str, str]:
+    model, old = decision["model"], _version(decision["champion_before"])
+    return (
+        f"retired, {old} is champion no more",
+        f"{model} was retired: it has no champion any more.",
+        f"see that nothing depends on the champion of {model}: whoever loads it gets an error from now on. Switch its "
+        f"DAG off. A rollback makes {old} champion again.",
+    )
+
+
+_KINDS = {
+    "promote": _promoted, "recall": _recalled, "reject": _rejected, "retire": _retired, "rollback": _rolled_back,
+    "withdraw": _withdrawn,
+}  # fmt: skip
 
 
 def _message(subject: str, sentence: str, facts: Mapping[str, Any], links: Mapping[str, str]) -> Message:

@@ -170,7 +170,8 @@ class RollbackOrder(Payload):
     """Who wants which version back, and why.
 
     `to` is None for the predecessor; `leaving`, where given, must be the champion, or nothing is done; `force` allows a
-    version that was rolled back itself. `answer` is that of the people who had to approve it.
+    version that was rolled back itself. `approvers` are those whom the spec named when the rollback was requested, None
+    where nobody need approve; `answer` is theirs.
     """
 
     reason: str
@@ -179,4 +180,5 @@ class RollbackOrder(Payload):
     leaving: int | None = None
     force: bool = False
     run: str = ""
+    approvers: tuple[Person, ...] | None = None
     answer: Answer | None = None

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data import as_of_range, contract, extraction
+from titleholder.data import as_of_range, contract, data_end, extraction
 from titleholder.data.leakage import leaktest
 from titleholder.errors import ContractError, SpecError, TitleholderError, UsageError
 from titleholder.settings import connection_url
@@ -77,6 +77,8 @@ class _Known:
     model: str
     as_of: date | None
     url: str = ""
+    leak_day: date | None = None
+    """The as-of date of the leak test, where it is not that of the other steps."""
     days: Mapping[date, DayCount] = field(default_factory=dict)
     frame: pd.DataFrame | None = None
     faults: list[str] = field(default_factory=list)
@@ -212,22 +214,27 @@ def _dates(known: _Known) -> Iterator[_Said]:
     """The first and last as-of dates that leave enough rows; the one of this test, which is tried in any case."""
     spec, today = known.spec, as_of_range.today_utc()
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
-    found = as_of_dates.find(spec, counts, known.as_of or today, today)
-    ends = [today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity]
-    whole = min([*ends, *([spec.end_date] if spec.end_date else [])])
+    found = as_of_range.find(known.url, spec, counts, known.as_of or today)
+    whole = found.whole if found else min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
+    whole = min(whole, spec.end_date or whole)
     asked = known.as_of
-    known.as_of = asked or windows.last_tick(spec.schedule, min(whole, found.last) if found else whole)
+    known.as_of = asked or windows.last_tick(spec.schedule, whole)
     if found and not asked:
         known.as_of = max(known.as_of, found.first)
+        earlier = windows.last_tick(spec.schedule, known.as_of - spec.windows.holdout)
+        known.leak_day = max(earlier, found.first)
     as_of_range.intervals(known.url, spec, known.as_of)
     known.done.add("as-of dates")
     if found is None:
         needed = f"{spec.training.minimum_rows} rows to train on with two outcomes, and enough to judge by"
         yield _Said("fault", f"No as-of date up to {today} leaves {needed} (training.minimum_rows, windows).")
         return
-    yield _Said("ok", f"{found.first} to {found.last} leave enough rows; tested as of {known.as_of}.")
-    if not found.first <= known.as_of <= found.last:
+    until = "" if found.whole == found.last else f", those to {found.whole} a whole holdout"
+    yield _Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
+    if not as_of_dates.leaves_enough(spec, counts, known.as_of):
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
+    elif known.as_of > max(known.days) + timedelta(days=1) + spec.windows.label_maturity:
+        yield _Said("warning", f"Of the holdout as of {known.as_of} only a part has rows.")
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
     if (
@@ -235,7 +242,7 @@ def _dates(known: _Known) -> Iterator[_Said]:
         and spec.end_date is None
         and whole < today - 2 * (windows.next_tick(spec.schedule, today) - today)
     ):
-        yield _Said("warning", f"No end_date, and the rows end: runs after {whole} have no whole holdout.")
+        yield _Said("warning", f"No end_date, and the data end: {whole} is the last date that has all it needs.")
 
 
 def _contract(known: _Known) -> Iterator[_Said]:
@@ -251,6 +258,27 @@ def _contract(known: _Known) -> Iterator[_Said]:
         yield _Said("warning", f"One value or none in every row: {', '.join(empty)}. Remove them from columns.")
     if not violations:
         yield _Said("ok", f"{len(frame):,} rows in [{spans.train_start}, {spans.matured}), as declared.")
+
+
+def _newest_facts(known: _Known) -> Iterator[_Said]:
+    """When the facts of each table end; events that were not watched until their label maturity are a fault."""
+    spec, day = known.spec, known.day
+    ends = data_end.newest_facts(known.url, spec, day)
+    for end in ends:
+        if end.newest is None:
+            yield _Said("warning", f"{end.table}: no fact that was known then, or it may not be read.")
+        elif end.watched_until and end.watched_until < day:
+            days, usual = (day - end.newest).days, (end.watched_until - end.newest).days
+            yield _Said("warning", f"{end.table}: no fact since {end.newest}, for {days} days; usual are {usual}.")
+        else:
+            yield _Said("ok", f"{end.table}: the newest fact is of {end.newest}.")
+    if not spec.source.tables:
+        yield _Said("not tested", "source.tables declares no table: nothing tells when the data end.")
+    if known.frame is None:
+        yield _Said("not tested", "It needs the rows that `contract` reads.")
+    elif late := data_end.unwatched(known.frame, spec, ends):
+        explanation = f"as_of {day} is after the end of the data: {late}. {data_end.acknowledge(ends)}"
+        yield _Said("fault", explanation, UsageError.exit_code)
 
 
 def _windows(known: _Known) -> Iterator[_Said]:
@@ -282,23 +310,17 @@ def _windows(known: _Known) -> Iterator[_Said]:
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:
-    """The leak test; a spec that declares no history of its tables cannot be tested."""
-    try:
-        report = leaktest.leaktest(known.spec, known.day, url=known.url)
-    except UsageError as error:
-        yield _Said("not tested", str(error).removeprefix(f"{known.model}: "))
-        return
-    for leak in report.leaks:
-        example = f"{leak.entity_column} {leak.entity}: {leak.before}, and {leak.after} when facts known later change"
-        yield _Said("fault", f"{leak.column}, from {leak.source}: {leak.rows:,} rows differ, e.g. {example}.")
-    for table in report.recorded_late:
-        yield _Said("warning", f"The rows of {table} became known after their events: see available_at.")
-    for reason in report.untested:
-        yield _Said("not tested", f"{reason}.")
+    """The sentences of the leak test, which needs facts after its as-of date: by default it is one holdout earlier."""
+    report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
+    outcomes: dict[str, Outcome] = {"leak": "fault", "recorded late": "warning", "not tested": "not tested"}
+    for kind, sentence in report.findings:
+        if kind in outcomes:
+            yield _Said(outcomes[kind], sentence)
+    rest = " ".join(f"{kind.capitalize()}: {said}" for kind, said in report.findings if kind not in outcomes)
     if report.outcome == "clean":
-        compared = f"{report.rows:,} rows, and in {report.events.rows:,} comparisons by event"
-        trusted = f" On trust: {'; '.join(report.trusted)}." if report.trusted else ""
-        yield _Said("ok", f"No leak in {compared}.{trusted}")
+        yield _Said("ok", f"No leak. {rest}")
+    elif rest:
+        yield _Said("warning", rest)
 
 
 STEPS = (
@@ -308,6 +330,7 @@ STEPS = (
     _Step("query", _query, ("warehouse",)),
     _Step("as-of dates", _dates, ("query",)),
     _Step("contract", _contract, ("as-of dates",)),
+    _Step("newest facts", _newest_facts, ("as-of dates",)),
     _Step("windows", _windows, ("as-of dates",)),
     _Step("leaks", _leaks, ("as-of dates",)),
 )

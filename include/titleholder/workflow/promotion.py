@@ -14,11 +14,11 @@ from typing import Any
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
@@ -243,7 +243,7 @@ def crowned(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Decisio
 def _since(rows: Sequence[LaneEntry], proposed: ProposedDecision) -> str:
     """What voids an answer: a change of champion, or a challenger no older, decided after people were asked."""
     as_of = proposed.challenger.snapshot.as_of
-    later = [r for r in rows if r.sequence > proposed.head and (r.as_of >= as_of or r.changed)]
+    later = [r for r in rows if r.sequence > proposed.head and (r.as_of >= as_of or r.changed) and r.kind != DECLINE]
     if not later:
         return ""
     last = later[-1]

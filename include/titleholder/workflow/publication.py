@@ -10,7 +10,7 @@ from typing import Any
 from titleholder import reports
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.types import LIVE

@@ -19,11 +19,18 @@ PROMOTE, REPORT = "promote", "report"
 """The step that writes the decision, and the one after which it stands."""
 
 
+class FailedCandidate(NamedTuple):
+    """Why a candidate could not be trained, and the exit code of a run of nothing else."""
+
+    why: str
+    exit_code: int
+
+
 class Retrained(NamedTuple):
-    """The decision of a retrain, and why some candidates could not be trained, by their names."""
+    """The decision of a retrain, and the candidates that could not be trained, by their names."""
 
     decision: Decision
-    failed: Mapping[str, str]
+    failed: Mapping[str, FailedCandidate]
 
 
 OnStep = Callable[[str, int], None]
@@ -52,7 +59,7 @@ def retrain(
     on_step("extract", 0)
     snapshot = steps.extract(spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates)
     trained: list[TrainedCandidate] = []
-    failed: dict[str, str] = {}
+    failed: dict[str, FailedCandidate] = {}
     for n, name in enumerate(snapshot.candidates, start=1):
 
         def on_trial(trial: int, of: int, n: int = n, name: str = name) -> None:
@@ -61,9 +68,9 @@ def retrain(
         try:
             trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
         except (TrainingError, SpecError) as error:
-            failed[name] = one_line(error).removeprefix(f"{spec.name}: ")
+            failed[name] = FailedCandidate(one_line(error).removeprefix(f"{spec.name}: "), error.exit_code)
     if not trained:
-        reasons = "; ".join(failed.values())
+        reasons = "; ".join(candidate.why for candidate in failed.values())
         raise TrainingError(
             f"{spec.name} as of {as_of}: no candidate could be trained, and nothing was decided: {reasons}"
         )

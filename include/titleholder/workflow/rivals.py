@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
@@ -115,13 +115,15 @@ def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredCom
         unseen = known.member.trained_through <= scored.holdout[0] and not missing_columns(known.trained.spec, rows)
         if known.trained.version != evidence.version and unseen:
             own = known.trained.version == scored.reign.version
-            rivals.append(
-                _scored(known, evidence.champion if own else scorer.scores(known.trained, scored.sha256, rows))
-            )
+            rivals.append(_scored(known, evidence.champion if own else _scores(scored, known.trained, rows, scorer)))
     found = {"rivals": tuple(rivals), "earlier": line.earlier}
     cohorts = _cohorts(evidence, rivals, line, scored.holdout, scored.trained_through)
     complete = evidence.model_copy(update=found | {"cohorts": cohorts})
     return scored.model_copy(update={"evidence": complete})
+
+
+def _scores(scored: ScoredComparison, trained: TrainedVersion, rows: pd.DataFrame, scorer: Scorer) -> Array:
+    return scored.evidence.once(("scores", trained.name), lambda: scorer.scores(trained, scored.sha256, rows))
 
 
 def _scored(known: KnownVersion, scores: Array) -> Rival:
@@ -148,7 +150,7 @@ def _cohorts(
 
     def compared(bounds: Sequence[date]) -> list[CohortRecord]:
         made = (
-            _cohort(evidence, [(m, p) for m, p in scores if m.version in always | before.get(span, set())], span)
+            _known_cohort(evidence, [(m, p) for m, p in scores if m.version in always | before.get(span, set())], span)
             for span in pairwise(bounds)
         )
         return [cohort for cohort in made if cohort]
@@ -159,6 +161,15 @@ def _cohorts(
     ):
         found = compared(holdout)
     return tuple(_for_clusters(found, evidence, own.version))
+
+
+def _known_cohort(
+    evidence: Evidence, scores: Sequence[tuple[Member, Array]], span: tuple[date, date]
+) -> CohortRecord | None:
+    """A cohort depends on the versions and the metric, not on the thresholds."""
+    judgement, members = evidence.spec.judgement, tuple(member for member, _ in scores)
+    key = ("cohort", span, members, judgement.metric, metric_basis(evidence.spec))
+    return evidence.once(key, lambda: _cohort(evidence, scores, span))
 
 
 def _cohort(evidence: Evidence, scores: Sequence[tuple[Member, Array]], span: tuple[date, date]) -> CohortRecord | None:

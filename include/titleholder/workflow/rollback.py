@@ -6,21 +6,24 @@ Nothing is trained or judged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.decision import Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LIVE
+from titleholder.spec.promotion import Approval
+from titleholder.spec.types import DECLINE, LIVE, UNJUDGED
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import RollbackOrder
 
 
-def pinned(model: str, order: RollbackOrder, url: str) -> RollbackOrder:
-    """The order with both versions named, so that a yes is a yes to these and to no others.
+def pinned(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -> RollbackOrder:
+    """The order with both versions and the people who may approve it, so that a yes is a yes to these by one of those.
+
+    Without a spec, that of the newest live run says who they are. An order that was carried out stays as it is.
 
     Raises:
         UsageError: naming what does not fit and what would.
@@ -28,51 +31,62 @@ def pinned(model: str, order: RollbackOrder, url: str) -> RollbackOrder:
     rows = store.read_lane(url, model, LIVE)
     if _done(rows, order) is not None:
         return order
-    head = _head(rows, model)
-    return order.model_copy(update={"leaving": head, "to": _target(rows, order, model, head)})
+    head, approval = _head(rows, model), _approval(spec, rows, url)
+    people = None if approval == "automatic" else decision_policy.approvers(approval, order.actor)
+    return order.model_copy(update={"leaving": head, "to": _target(rows, order, model, head), "approvers": people})
 
 
-def refuse_unapproved(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -> None:
-    """Whoever must approve a rollback is asked by the DAG; no other way leads past them.
+def _approval(spec: ModelSpec | None, rows: Sequence[LaneEntry], url: str) -> Approval | Literal["automatic"]:
+    """Who must approve a rollback now: by the spec, or by that of the newest live run where it cannot be read.
 
-    Without a spec, that of the newest live decision says who they are.
-
-    Raises:
-        UsageError: the spec demands an approval, and the order has no yes.
+    What people decided has the spec of an older version, which may have asked for less.
     """
-    rows = [] if spec else store.read_lane(url, model, LIVE)
-    spec = spec or (ModelSpec.restore(store.decision(url, rows[-1].id).spec) if rows else None)
-    approval = spec.promotion.rollback_approval if spec else "automatic"
-    if approval == "automatic":
-        return
-    sentence, yes = decision_policy.approved(order.answer)
-    if order.answer is None:
-        people = ", ".join(p.name for p in approval.people)
-        raise UsageError(
-            f"{model}: a rollback must be approved by one of {people} (promotion.rollback_approval); trigger the DAG "
-            f"{model}.rollback in Airflow, which asks them. Nothing was rolled back"
-        )
-    if not yes:
-        raise UsageError(f"{model}: {sentence}. Nothing was rolled back")
+    if spec is None:
+        run = next((row for row in reversed(rows) if row.kind not in UNJUDGED), None)
+        spec = ModelSpec.restore(store.decision(url, run.id).spec) if run else None
+    return spec.promotion.rollback_approval if spec else "automatic"
 
 
-def roll_back(model: str, order: RollbackOrder, url: str) -> Decision:
+def roll_back(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -> Decision:
     """Write the rollback of a model's live lane: to the champion's predecessor, or to the version ordered.
 
-    The version rolled back is barred from then on; see `reigns.bar`. A second try of one Airflow run finds what the
-    first one wrote.
+    Where people had to approve it and did not, write that it was declined: nothing else changes. Only a yes counts of a
+    person who was asked and whom the spec still names. The version rolled back is barred from then on; see
+    `reigns.bar`. A second try of one Airflow run finds what the first one wrote.
 
     Raises:
-        UsageError: naming what does not fit and what would; nothing was written then.
+        UsageError: naming what does not fit and what would, or that people must be asked first; nothing was written
+            then.
     """
 
     def plan(rows: list[LaneEntry]) -> list[Entry] | int:
         done = _done(rows, order)
         if done is not None:
             return done
-        return [_rollback(model, order, rows, url)]
+        sentence, yes = _answered(model, order, _approval(spec, rows, url))
+        return [_rollback(model, order, rows, url, sentence) if yes else _decline(model, order, rows, url, sentence)]
 
     return store.write(plan, url, model, LIVE)
+
+
+def _answered(model: str, order: RollbackOrder, approval: Approval | Literal["automatic"]) -> tuple[str, bool]:
+    """What the people said, as a sentence, and whether the rollback may take place.
+
+    Whoever must approve is asked by the DAG; no other way leads past them.
+    """
+    if order.answer is None and approval == "automatic":
+        return "", True
+    if order.answer is None and approval != "automatic":
+        people = ", ".join(p.name for p in approval.people)
+        raise UsageError(
+            f"{model}: a rollback must be approved by one of {people} (promotion.rollback_approval); trigger the DAG "
+            f"{model}.rollback in Airflow, which asks them. Nothing was rolled back"
+        )
+    sentence, yes = decision_policy.approved(order.answer)
+    named = None if approval == "automatic" else [p.name for p in decision_policy.approvers(approval, order.actor)]
+    if yes and order.answer and named is not None and order.answer.by not in named:
+        return f"{sentence}, but may not any more by the spec as it is now. ", False
+    return f"{sentence}. ", yes
 
 
 def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
@@ -97,8 +111,10 @@ def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
 
 
 def _done(rows: Sequence[LaneEntry], order: RollbackOrder) -> int | None:
-    """The decision that an earlier try of the same Airflow run wrote."""
-    done = (r.id for r in rows if r.kind == "rollback" and r.airflow_run and r.airflow_run == order.run)
+    """The decision that an earlier try of the same Airflow run wrote: a rollback, or that this answer declined it."""
+    answer = order.answer.model_dump(mode="json") if order.answer else None
+    own = [r for r in rows if r.airflow_run and r.airflow_run == order.run]
+    done = (r.id for r in own if r.kind == "rollback" or (r.kind == DECLINE and r.approval == answer))
     return next(done, None)
 
 
@@ -109,19 +125,27 @@ def _head(rows: Sequence[LaneEntry], model: str) -> int | None:
     return head
 
 
-def _rollback(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str) -> Entry:
+def _rollback(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str, sentence: str) -> Entry:
     head = _head(rows, model)
     to = _target(rows, order, model, head)
     forced = " by force" if to in rollbacks.barred(rows) else ""
     change = f"Version {head} gave way to version {to}" if head else f"Retired before, version {to} is champion again"
-    said = f"{_approved(order)}{change}{forced}. {order.reason}"
-    about = {
-        "actor": order.actor,
-        "airflow_run": order.run,
-        "asked_because": order.reason,
-        "approval": order.answer and order.answer.model_dump(),
-    }
-    return _entry(model, to, rows, url, kind="rollback", champion_after=to, reason=said, **about)
+    said = f"{sentence}{change}{forced}. {order.reason}"
+    return _entry(model, to, rows, url, kind="rollback", champion_after=to, reason=said, **_about(order))
+
+
+def _decline(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: str, sentence: str) -> Entry:
+    head = rows[-1].champion_after if rows else None
+    to = order.to if order.to is not None else _target(rows, order, model, head)
+    stays = f"Version {head} stays champion" if head else "The model stays retired"
+    said = f"{sentence}{stays}: version {to} was to become champion again. {order.reason}"
+    return _entry(model, to, rows, url, kind=DECLINE, champion_after=head, reason=said, **_about(order))
+
+
+def _about(order: RollbackOrder) -> dict[str, Any]:
+    """Who ordered it, by which run, and why; and what people said."""
+    answer = order.answer and order.answer.model_dump()
+    return {"actor": order.actor, "airflow_run": order.run, "asked_because": order.reason, "approval": answer}
 
 
 def _entry(model: str, version: int, rows: Sequence[LaneEntry], url: str, **parts: Any) -> Entry:
@@ -145,10 +169,6 @@ def _entry(model: str, version: int, rows: Sequence[LaneEntry], url: str, **part
     return Entry.model_validate({**known.model_dump(include=kept), **blank, **place, **now, **parts})
 
 
-def _approved(order: RollbackOrder) -> str:
-    return f"{decision_policy.approved(order.answer)[0]}. " if order.answer else ""
-
-
 def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: int | None) -> int:
     if not order.reason.strip():
         raise UsageError(f"{model}: a rollback needs a reason; it is kept in the ledger")
@@ -158,7 +178,9 @@ def _target(rows: Sequence[LaneEntry], order: RollbackOrder, model: str, head: i
     former, gone = [v for v in reigns.former_champions(rows) if v != head], rollbacks.barred(rows)
     valid = ", ".join(f"{v} (rolled back)" if v in gone else str(v) for v in former) or "none"
     valid = f"other versions that were champion: {valid}"
-    predecessor = rollbacks.predecessor(rows, head) if head else rows[-1].champion_before
+    predecessor = (
+        rollbacks.predecessor(rows, head) if head else next(r.champion_before for r in rows[::-1] if r.changed)
+    )
     to = order.to if order.to is not None else predecessor
     if to is None:
         raise UsageError(f"{model}: version {head} has no predecessor to go back to; nothing was changed; {valid}")

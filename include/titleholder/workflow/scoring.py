@@ -154,7 +154,8 @@ class ScoredComparison(BaseModel):
 
     def under(self, spec: ModelSpec, reign: Reign | None) -> Self:
         """The same rows and scores under other thresholds, or with other looks of the same champion's reign."""
-        return self.model_copy(update={"evidence": self.evidence.model_copy(update={"spec": spec}), "reign": reign})
+        evidence = self.evidence.model_copy(update={"spec": spec, "memo": self.evidence.memo})
+        return self.model_copy(update={"evidence": evidence, "reign": reign})
 
     def judge(self, measurements: Measurements | None = None, results: Sequence[Result] = ()) -> Verdict:
         """The verdict; `measurements` and `results` of checks that are known already are not computed again."""

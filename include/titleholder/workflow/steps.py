@@ -24,8 +24,9 @@ from typing import Any
 
 from titleholder import reports
 from titleholder.data import as_of_range, contract, extraction, snapshots
+from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import SpecError, UsageError
+from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -34,7 +35,7 @@ from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
+from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import estimators, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, nomination, publication, warm_start
@@ -53,7 +54,7 @@ from titleholder.workflow.payloads import (
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import pinned, refuse_unapproved, roll_back, withdraw
+from titleholder.workflow.rollback import pinned, roll_back, withdraw
 from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
@@ -83,6 +84,7 @@ def extract(
         UsageError: for an invalid lane, candidate or as-of date, a deleted lane, or a live run of a retired model.
         SpecError: when no candidate can be trained at all; nothing was extracted then.
         ContractError: listing every violation; nothing was trained then.
+        DataError: when `source.tables` names a table or a time that the warehouse does not have.
     """
     chosen = _chosen(spec, candidates)
     if not re.fullmatch(LANE_PATTERN, lane):
@@ -96,15 +98,17 @@ def extract(
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
     spans = windows.with_rows_begin(spans, contract.first_day(frame, spec))
-    if short := windows.short_history(spec, spans):
-        log.warning("%s as of %s: %s", spec.name, as_of, short)
+    spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
+    remarks = [*filter(None, (windows.short_history(spec, spans), windows.undeclared_tables(spec, spans)))]
+    for remark in remarks:
+        log.warning("%s as of %s: %s", spec.name, as_of, remark)
     registry = Registry(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
     key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
     runs = registry.runs
-    note = publication.run_note(spec.name, as_of, lane, origin, short)
+    note = publication.run_note(spec.name, as_of, lane, origin, " ".join(remarks))
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
@@ -124,6 +128,15 @@ def extract(
         origin=origin,
         donors=donors,
     )
+
+
+def _undeclared(url: str, spec: ModelSpec) -> tuple[str, ...]:
+    """The tables that the query reads and the spec does not declare; where they cannot be listed, `any table`."""
+    try:
+        return undeclared_tables(url, spec)
+    except DataError as error:
+        log.info("%s: the tables that the query reads are not known: %s", spec.name, error)
+        return () if spec.source.tables else ("any table",)
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -151,7 +164,7 @@ def _params(
     spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
 ) -> dict[str, Any]:
     facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(exclude_none=True), "search_metric": spec.search_metric}
+    return {**facts, **spans.model_dump(exclude_none=True, exclude={"undeclared"}), "search_metric": spec.search_metric}
 
 
 def train(
@@ -317,13 +330,15 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
         publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
 
 
-def order_rollback(model: str, order: RollbackOrder, *, settings: Settings) -> RollbackOrder:
-    """The order with the versions that it means now, before people are asked about it.
+def order_rollback(
+    model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None
+) -> RollbackOrder:
+    """The order with the versions that it means now, and the people who may approve it, before they are asked.
 
     Raises:
         UsageError: for a version that cannot come back, naming those that can.
     """
-    return pinned(model, order, settings.ledger_url)
+    return pinned(model, spec, order, settings.ledger_url)
 
 
 def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
@@ -334,20 +349,22 @@ def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Setting
 def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
     """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
 
-    `spec` says who must approve; where it cannot be read (None), that of the newest live decision does.
+    `spec` says who must approve; where it cannot be read (None), that of the newest live run does. Where people
+    said no, the decision is that the rollback was declined.
 
     Raises:
-        UsageError: for a version that cannot come back, naming those that can, and where the spec demands an approval
-            that the order lacks; nothing was changed then.
+        UsageError: for a version that cannot come back, naming those that can, and where people must be asked first;
+            nothing was changed then.
     """
-    refuse_unapproved(model, spec, order, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
-    decision = roll_back(model, order, settings.ledger_url)
+    decision = roll_back(model, spec, order, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
+    log.info("%s: %s", model, decision.reason)
+    if decision.kind == DECLINE:
+        return decision
     for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
         if version is not None:
             registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
-    log.info("%s: %s", model, decision.reason)
     return decision
 
 

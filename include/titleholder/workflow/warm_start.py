@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from titleholder.ledger import reigns
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.model import ModelSpec

@@ -24,6 +24,7 @@ OUTCOMES = {
     "reject": "challenger rejected",
     "recall": "earlier version recalled",
     "rollback": "rolled back",
+    "decline": "rollback declined",
     "retire": "retirement advised",
     "withdraw": "model retired",
 }

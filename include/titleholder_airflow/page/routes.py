@@ -42,7 +42,7 @@ LEDGER_DOWN = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
     "`make up` starts it. Nothing is lost, and every champion stays. Then reload this page."
 )
-KINDS = ("promote", "keep", "reject", "recall", "rollback", "retire", "withdraw")
+KINDS = ("promote", "keep", "reject", "recall", "rollback", "decline", "retire", "withdraw")
 ADVICE = {
     401: ("You are not logged in", "Log in to Airflow, then open this page again."),
     403: ("Not allowed", "Your login is not accepted here. Log in to Airflow again."),

@@ -7,9 +7,10 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from support.backtest_cases import a_backtest
+from support.backtest_cases import a_backtest, a_trial
 from support.factories import a_regression, a_spec
 from titleholder.cli.backtest_tables import period_table, what_if_table
+from titleholder.workflow.backtest.summary import Setting
 
 
 def printed(table: RenderableType) -> str:
@@ -32,3 +33,43 @@ def test_a_regression_has_no_events() -> None:
     found = printed(period_table(a_backtest(a_regression(judgement__resamples=100)), 160))
     assert "events" not in found
     assert "mean of 3" in found
+
+
+def test_without_colours_the_specs_own_row_is_marked_and_its_values_are_named() -> None:
+    own = Setting.of(a_spec().judgement)
+    other = own.model_copy(update={"confidence": 0.8})
+    trials = (a_trial(other, changed=(), champions=(1,)), a_trial(own, own=True))
+    title, _, first, second = printed(what_if_table(a_backtest(what_if=trials), 160)).splitlines()
+    assert f"* the spec's own: {own.rule}, tolerated_loss 0.01, minimum_gain 0, confidence 0.95" in title
+    assert f"{own.rule} *" in second
+    assert "*" not in first
+
+
+def test_without_colours_periods_that_are_not_compared_are_marked() -> None:
+    result = a_backtest()
+    lines = printed(period_table(result, 160)).splitlines()
+    marked = {line.split()[0] for line in lines if line.split()[1:2] == ["*"]}
+    assert marked == {str(m.period.as_of) for m in result.periods if not m.compared} != set()
+
+
+def test_a_first_champion_takes_over_from_nobody() -> None:
+    own = Setting.of(a_spec().judgement)
+    found = a_backtest(what_if=(a_trial(own, own=True, changed=(), champions=(1,)),))
+    heading, line = printed(what_if_table(found, 160)).splitlines()[1:]
+    assert heading.index("first champion") == line.index("2024-01")
+    assert line.count("2024") == 1, "no date under those of which another version took over"
+
+
+def test_values_with_the_same_champions_share_a_line() -> None:
+    own = Setting.of(a_spec().judgement)
+    trials = [
+        a_trial(own.model_copy(update={"confidence": c, "tolerated_loss": loss}), own=(c, loss) == (0.95, 0.01))
+        for loss in (0.0, 0.01)
+        for c in (0.9, 0.95)
+    ]
+    other = a_trial(own.model_copy(update={"rule": "sequential"}))
+    lines = printed(what_if_table(a_backtest(what_if=(*trials, other)), 160)).splitlines()[2:]
+    assert len(lines) == 2
+    assert all(text in lines[0] for text in ("fresh *", "0, 0.01", "0.9, 0.95"))
+    assert "sequential" in lines[1]
+    assert "as in the row above" in lines[1]

@@ -23,7 +23,10 @@ def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
         monkeypatch.setenv(name, "unused")
 
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:secret@mlflow.example/")
+    monkeypatch.delenv("TITLEHOLDER_MLFLOW_ADDRESS", raising=False)
     monkeypatch.setattr(lane_records, "newest", lambda *_: {})
+    monkeypatch.setattr(store, "lanes", lambda *_: ["dev", "trial"])
 
     def printed(*rows: Any) -> list[dict[str, Any]]:
         monkeypatch.setattr(store, "read", lambda *_: list(rows))
@@ -63,3 +66,34 @@ def test_of_a_refitted_champion_both_windows_are_named(history: Any, as_json: bo
     else:
         said = f"refitted on rows before {rows[0].windows.matured}; judged by its twin, trained on rows before"
         assert f"{said} {rows[0].trained_through}" in " ".join(done.stdout.split())
+
+
+CARD = "Model card of decision 102, as of 2024-02-01: https://mlflow.example/#/runs/x"
+
+
+def test_the_card_of_the_newest_judged_decision_has_its_address_without_a_login(history: Any) -> None:
+    """No command said where the card is."""
+    rows = [a_decision(1), a_decision(2, champion_before=1), a_rollback(3, 2, 1)]
+    assert [row["card"] for row in history(*rows)] == [*["https://mlflow.example/#/runs/x"] * 2, ""]
+    assert CARD in CliRunner().invoke(app, ["history", "small"]).stderr.splitlines()
+    history(*rows[:2])
+    assert CARD in CliRunner().invoke(app, ["champion", "small"]).stderr.splitlines()
+    found = json.loads(CliRunner().invoke(app, ["champion", "small", "--json"]).stdout)
+    assert found["card"] == "https://mlflow.example/#/runs/x"
+
+
+def test_a_deleted_lane_has_no_card_any_more(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = lane_records.LaneRecord("live", "delete", "ann", "", a_decision(1).created_at)
+    monkeypatch.setattr(lane_records, "newest", lambda *_: {"live": gone})
+    assert [row["card"] for row in history(a_decision(1))] == [""]
+    assert "Model card" not in CliRunner().invoke(app, ["history", "small"]).stderr
+
+
+@pytest.mark.parametrize("command", ["history", "champion"])
+def test_an_empty_lane_names_those_with_decisions_and_the_option(history: Any, command: str) -> None:
+    """`champion` gave no hint that `run` had decided in lane dev."""
+    history()
+    said = CliRunner().invoke(app, [command, "small"]).stderr.splitlines()
+    lanes = "Lanes with decisions: dev, trial."
+    assert f"small has no decision in lane live. {lanes} `titleholder {command} small --lane dev`" in said
+    assert CliRunner().invoke(app, [command, "small", "--lane", "trial", "--json"]).exit_code == 0

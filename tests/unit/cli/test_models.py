@@ -41,4 +41,5 @@ def test_a_candidate_that_only_an_import_can_refuse_is_an_error(models: Path) ->
     found = listed("--json")
     assert found.exit_code == 2
     said = json.loads(found.stdout)["errors"]["small"]
+    assert json.loads(found.stdout)["models"] == [], "valid or an error, never both"
     assert "training.candidates.line: sklearn.svm.LinearSVC has no predict_proba" in said

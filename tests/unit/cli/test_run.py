@@ -16,7 +16,7 @@ from support.factories import a_decision
 from support.specs import write
 from titleholder.cli.main import app
 from titleholder.workflow import retrain as retraining
-from titleholder.workflow.retrain import Retrained
+from titleholder.workflow.retrain import FailedCandidate, Retrained
 
 
 @pytest.fixture(autouse=True)
@@ -68,12 +68,33 @@ def test_ctrl_c_says_what_stands(
     assert "Traceback" not in result.output
 
 
-def test_a_candidate_that_failed_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = {"trees": "candidate trees does not fit: too deep"}
-    said = " ".join(run(monkeypatch, "--as-of", "2024-01-01", failed=failed).stdout.split())
-    assert "2024-01-01: trees could not be trained, the others were: candidate trees does not fit: too deep" in said
-    found = json.loads(run(monkeypatch, "--as-of", "2024-01-01", "--json", failed=failed).stdout)
-    assert found[0]["failed_candidates"] == failed
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_candidate_that_failed_is_named_with_the_reason_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As a run of nothing else and `check` would give; it was 0."""
+    failed = {"trees": FailedCandidate("candidate trees does not fit: too deep", code)}
+    done = run(monkeypatch, "--as-of", "2024-01-01", failed=failed)
+    last = (
+        "2024-01-01: trees could not be trained: candidate trees does not fit: too deep. "
+        "The decision stands, on the other candidates."
+    )
+    assert " ".join(done.stdout.split()).endswith(last)
+    assert done.exit_code == code
+    done = run(monkeypatch, "--as-of", "2024-01-01", "--json", failed=failed)
+    assert json.loads(done.stdout)[0]["failed_candidates"] == {"trees": "candidate trees does not fit: too deep"}
+    assert done.exit_code == code
+
+
+def test_a_decision_of_any_kind_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(monkeypatch, "--as-of", "2024-01-01", "--until", "2024-02-01")
+    assert (done.exit_code, "could not be trained" in done.stdout) == (0, False)
+
+
+def test_a_run_says_where_the_card_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    said = run(monkeypatch, "--as-of", "2024-01-01").stderr
+    assert "Model card of decision 101, as of 2024-01-01: http://mlflow.example:5000/#/runs/x" in said.splitlines()
 
 
 def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from localstack import stack
 from localstack.cli import app as stack_app
-from support.backtest_cases import a_backtest
+from support.backtest_cases import a_backtest, a_trial
 from support.factories import REIGN, a_decision, a_recall, a_regression, a_verdict, result
 from support.specs import bent
 from titleholder.cli.backtest_tables import period_table, what_if_table
@@ -25,7 +25,7 @@ from titleholder.data.leakage.event_test import EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult
 from titleholder.validation.sequential import Look
 from titleholder.workflow.audit import AuditFinding, AuditReport
-from titleholder.workflow.backtest.summary import Setting, WhatIf
+from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.differences import ComparedPart
 from titleholder.workflow.reproduce import Reproduction
 
@@ -89,11 +89,20 @@ def test_decisions(width: int) -> None:
 def test_a_backtest(width: int, spec: Any) -> None:
     own = Setting(rule="sequential", tolerated_loss=0.0075, minimum_gain=0.00125, confidence=0.999)
     many = tuple(date(2020 + n // 12, n % 12 + 1, 1) for n in range(40))
-    found = a_backtest(spec, what_if=(WhatIf(setting=own, own=True, changed=many, mean=123456.7, periods=40),))
+    found = a_backtest(spec, what_if=(a_trial(own, own=True, changed=many, mean=123456.7, periods=40),))
     periods = printed(period_table(found, width), width)
     assert_whole(periods, width, ["2024-01-01", "keep", "gate", "newest", "never", "hindsight", "regret"])
     assert ("events" in periods) == (spec is None)
-    names = ["sequential", "tolerated_loss", "minimum_gain", "confidence", "0.00125", "0.999", "2023-04"]
+    names = [
+        "sequential",
+        "tolerated_loss",
+        "minimum_gain",
+        "confidence",
+        "0.00125",
+        "0.999",
+        "2023-04",
+        "sequential *",
+    ]
     assert_whole(printed(what_if_table(found, width), width), width, names)
 
 

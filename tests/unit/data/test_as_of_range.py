@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from support.factories import AS_OF, a_spec, rows, spans_of
-from titleholder.data import as_of_range
+from titleholder.data import as_of_range, data_end
+from titleholder.data.data_end import TableEnd
 from titleholder.errors import ContractError, UsageError
 from titleholder.spec import as_of_dates, windows
 from titleholder.spec.as_of_dates import AsOfDates
@@ -51,26 +52,26 @@ def few_rows() -> pd.DataFrame:
     [
         (
             few_rows(),
-            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None),
+            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None, date(2025, 9, 1)),
             "^small: as_of 2024-07-01 leaves too few rows to train on: 19 in .*; "
             "the first as_of that leaves enough is 2025-01-01, the last is 2025-09-01$",
         ),
         (
             rows().head(19),
-            AsOfDates(date(2024, 1, 1), date(2025, 9, 1), date(2024, 4, 1)),
+            AsOfDates(date(2024, 1, 1), date(2025, 9, 1), date(2024, 4, 1), date(2025, 7, 1)),
             r"to train on: 19 in .* \(training.minimum_rows\), and too few rows to judge by: 0 in .*; "
             "the first as_of that leaves enough is 2024-01-01, the last before 2024-07-01 is 2024-04-01, "
-            "the last is 2025-09-01$",
+            "the last with a whole holdout is 2025-07-01, and the last is 2025-09-01$",
         ),
         (
             rows().head(96),
-            AsOfDates(date(2024, 1, 1), TODAY, None),
+            AsOfDates(date(2024, 1, 1), TODAY, None, TODAY),
             "leaves too few rows to judge by: 0 in .*, the last is today, 2026-03-01$",
         ),
         (rows().head(96), None, "leaves too few rows to judge by: 0 in .*; no as_of up to today leaves enough$"),
         (
             few_rows().assign(bad=2),
-            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None),
+            AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None, date(2025, 9, 1)),
             r"(?s)\(4 violations\).*too few.*\nThe first as_of .* is 2025-01-01, the last is 2025-09-01\.$",
         ),
     ],
@@ -81,8 +82,26 @@ def test_too_little_is_refused_with_the_dates_that_leave_enough(
 ) -> None:
     monkeypatch.setattr(as_of_dates, "find", lambda *_: found)
     monkeypatch.setattr(as_of_range, "today_utc", lambda: TODAY)
-    with pytest.raises(ContractError, match=expected):
+    error = ContractError if "violations" in expected else UsageError
+    with pytest.raises(error, match=expected):
         enforce(frame)
+
+
+def test_events_that_nobody_watched_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has no fact of the last months, so that everything newer looked as if it had ended well."""
+    end = TableEnd("loans", date(2024, 5, 1), timedelta(days=31))
+    found = AsOfDates(date(2024, 1, 1), date(2024, 5, 2), None, date(2024, 5, 2))
+    monkeypatch.setattr(data_end, "newest_facts", lambda *_: [end])
+    monkeypatch.setattr(as_of_dates, "find", lambda *_: found)
+    with pytest.raises(UsageError) as error:
+        enforce(rows())
+    assert "as_of 2024-07-01 is after the end of the data: the facts of loans end on 2024-05-01, and " in str(
+        error.value
+    )
+    assert "so their outcomes are not final; the first as_of that leaves enough is 2024-01-01" in str(error.value)
+    assert str(error.value).endswith("declare source.tables.loans.longest_gap.")
+    monkeypatch.setattr(data_end, "newest_facts", lambda *_: [end._replace(usual=timedelta(days=365))])
+    enforce(rows())
 
 
 def test_other_violations_do_not_search_for_dates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from titleholder.errors import DataError, ServiceError
 ROWS = 150_000
 """More than two row groups."""
 START = datetime(2024, 1, 1, tzinfo=UTC)
-SHA256 = "3573130fed22a06ad5656962cb9e3cf18daf1fcc13a26a28ef7130313943eca3"
+SHA256 = "55fac9e270e6535e89271d7fb028399cc1efd2dcfad65ab163034ac7a1059acc"
 """Of `table()` as a file that pyarrow 25.0.1 wrote: a file names the version of its writer."""
 
 

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 
 from localstack import csv_files
-from localstack.loading import SourceFile
+from localstack.loading import open_file
 from titleholder.errors import DataError, UsageError
 
 
 def read(folder: Path, content: bytes, name: str = "file.csv", **how: str) -> pa.Table:
     path = folder / name
     path.write_bytes(content)
-    reader, rows = SourceFile(path, **how).open(lambda *_: None)
+    reader, rows = open_file(path, how.get("encoding", ""), how.get("delimiter", ""), lambda *_: None)
     table = reader.read_all()
     assert rows == len(table)
     return table

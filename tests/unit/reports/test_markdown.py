@@ -38,6 +38,11 @@ def test_it_says_where_the_history_is_shorter_than_the_window() -> None:
     assert "The rows begin late." in lines(short_history="The rows begin late.")
 
 
+def test_it_names_the_tables_that_nothing_could_test() -> None:
+    """People are asked with this text."""
+    assert "Not tested for leaks: loans." in lines(kind="ask", undeclared_tables="Not tested for leaks: loans.")
+
+
 def test_an_approval_request_is_worded_as_a_proposal() -> None:
     assert lines(kind="ask")[0].endswith(": approval requested to promote version 4 over version 3")
     assert lines(kind="proposed promote")[0].endswith(": proposed to promote version 4 over version 3")

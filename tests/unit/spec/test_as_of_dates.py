@@ -97,6 +97,39 @@ def test_a_default_date_long_ago_is_no_row_to_train_on() -> None:
     assert (found.first, found.last) == by_hand(lambda _: FIRST, spec, LATEST)
 
 
+@pytest.mark.parametrize("holdout", ["1 month", "3 months"])
+def test_the_last_date_with_a_whole_holdout_is_named_too(holdout: str) -> None:
+    """The very last leaves two rows to judge by."""
+    spec = spec_with("1 month", holdout, "12 months")
+    found, days = asked(known_with_delay(0), spec, LATEST)
+    assert found is not None
+    assert intervals(spec, found.whole).matured == max(FIRST) + timedelta(days=1)
+    assert found.whole < found.last
+    assert len(days) < 40
+    until_then, _ = asked(known_with_delay(0), spec, found.whole)
+    assert until_then is not None
+    assert until_then.last == until_then.whole == found.whole
+
+
+def test_where_no_whole_holdout_is_enough_the_last_date_stands_for_it() -> None:
+    """All came on the last day that is enough for the windows."""
+    spec = spec_with("1 month", "1 month", "12 months")
+    found, _ = asked(loaded_on(date(2022, 5, 1)), spec, LATEST)
+    assert found is not None
+    assert found.whole == found.last == date(2022, 5, 9)
+
+
+def test_no_date_after_the_end_of_the_data_is_offered() -> None:
+    """Unless every event had matured by then."""
+    spec = spec_with("1 month", "1 month", "12 months")
+    matured = max(FIRST) + timedelta(days=1) + spec.windows.label_maturity
+    for ended, late in ((date(2021, 6, 1), False), (matured, True)):
+        found = find(spec, lambda _: FIRST, BEGIN, LATEST, ended)
+        assert found is not None
+        assert (found.last > ended) is late
+        assert found.whole == min(ended, matured)
+
+
 def test_in_a_gap_the_last_date_before_it_is_named_too() -> None:
     spec = spec_with("1 month", "1 month", "2 months")
     gap = {d: n for d, n in FIRST.items() if not date(2020, 9, 1) <= d < date(2021, 6, 1)}

@@ -17,10 +17,12 @@ from titleholder.spec.windows import (
     BEGINNING,
     intervals,
     last_tick,
+    longest_period,
     midnight,
     next_tick,
     resolve_as_of,
     short_history,
+    undeclared_tables,
     with_rows_begin,
 )
 
@@ -153,6 +155,23 @@ def test_a_window_longer_than_the_history_says_so(train: str, first: date, said:
     spans = with_rows_begin(intervals(spec, date(2024, 7, 1)), first)
     assert said in short_history(spec, spans)
     assert bool(said) is bool(short_history(spec, spans))
+
+
+def test_tables_that_the_spec_does_not_declare_are_named_with_what_to_do() -> None:
+    spec = a_spec()
+    spans = intervals(spec, date(2024, 7, 1))
+    assert undeclared_tables(spec, spans) == ""
+    said = undeclared_tables(spec, spans.model_copy(update={"undeclared": ("lender.outcomes", "public.rates")}))
+    assert "does not say when the rows of lender.outcomes, public.rates became known" in said
+    assert said.endswith("run `titleholder leaktest small`.")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "days"), [("@daily", 1), ("@weekly", 7), ("@monthly", 31), ("0 6 1,15 * *", 17), (None, 31)]
+)
+def test_a_short_month_does_not_make_the_period_shorter(schedule: str | None, days: int) -> None:
+    for day in (date(2023, 2, 1), date(2023, 2, 14), date(2023, 3, 1), date(2023, 4, 1)):
+        assert days - 3 <= longest_period(schedule, day).days <= days
 
 
 @given(st.sampled_from(["@daily", "@weekly", "@monthly", "0 6 * * 1"]), st.dates(date(2000, 1, 1), date(2030, 1, 1)))

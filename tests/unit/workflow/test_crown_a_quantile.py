@@ -34,7 +34,7 @@ def weekly(estimator: str, quantile: float = 0.9, **candidate: Any) -> ModelSpec
     )
 
 
-def demand(spec: ModelSpec, per_week: int = 20) -> pd.DataFrame:
+def demand(spec: ModelSpec, per_week: int) -> pd.DataFrame:
     """So many rows each Monday; debt moves the level of the outcome, income its spread."""
     spans = spans_of(spec, AS_OF)
     time = np.repeat(pd.date_range(spans.train_start, spans.matured, freq="W-MON", tz="UTC", unit="us"), per_week)
@@ -51,8 +51,8 @@ def demand(spec: ModelSpec, per_week: int = 20) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def judged(spec: ModelSpec, champion: ModelSpec | None = None) -> tuple[Verdict, Evidence]:
-    frame, spans = demand(spec), spans_of(spec, AS_OF)
+def judged(spec: ModelSpec, champion: ModelSpec | None = None, *, per_week: int = 20) -> tuple[Verdict, Evidence]:
+    frame, spans = demand(spec, per_week), spans_of(spec, AS_OF)
     old = frame["issued_at"] < midnight(spans.holdout_start)
     train, holdout = frame[old].reset_index(drop=True), frame[~old].reset_index(drop=True)
 
@@ -76,12 +76,12 @@ def judged(spec: ModelSpec, champion: ModelSpec | None = None) -> tuple[Verdict,
 
 @pytest.mark.parametrize("quantile", [0.1, 0.9])
 def test_a_model_of_a_quantile_becomes_the_first_champion(quantile: float) -> None:
-    verdict, evidence = judged(weekly(LINE, quantile, params={"alpha": 0.0}))
+    verdict, evidence = judged(weekly(LINE, quantile, params={"alpha": 0.0}), per_week=40)
     ruling = rule(evidence.spec, verdict, as_of=AS_OF, lane="live", newest=None)
     assert ruling.kind == "promote", ruling.reason
     by_code = {c.code: c for c in verdict.checks}
-    assert by_code["TH203"].status in ("pass", "beyond")
-    assert by_code["TH203"].numbers["coverage"] == pytest.approx(quantile, abs=0.05)
+    assert by_code["TH203"].status == "pass", by_code["TH203"].explanation
+    assert by_code["TH203"].numbers["coverage"] == pytest.approx(quantile, abs=0.02)
     assert by_code["TH208"].status == "pass"  # the benchmark is of the same quantile
 
 
@@ -96,7 +96,8 @@ def test_it_takes_over_from_a_timid_model(penalty: float, kind: str, failed: lis
 
 @pytest.mark.parametrize("quantile", [0.1, 0.9])
 def test_trees_learn_the_quantile_that_is_judged_without_being_told(quantile: float) -> None:
-    verdict, _ = judged(weekly(TREES, quantile, params={"max_iter": 60, "min_samples_leaf": 40}))
+    small = {"max_iter": 60, "min_samples_leaf": 120, "max_leaf_nodes": 8}
+    verdict, _ = judged(weekly(TREES, quantile, params=small), per_week=60)
     found = next(c for c in verdict.checks if c.code == "TH203")
-    assert found.status in ("pass", "beyond"), found.explanation
-    assert found.numbers["coverage"] == pytest.approx(quantile, abs=0.06)
+    assert found.status == "pass", found.explanation
+    assert found.numbers["coverage"] == pytest.approx(quantile, abs=0.02)

@@ -407,8 +407,9 @@ def test_an_answer_changes_nothing_about_a_ruling_that_is_no_longer_a_question()
 
 
 def test_the_reason_names_the_candidates_that_were_judged_before() -> None:
-    unfit = tuple(UnfitCandidate(name=name, version=4, failed=("TH203",)) for name in ("trees", "line"))
+    unfit = tuple(UnfitCandidate(name=name, version=n, failed=("TH203",)) for n, name in ((4, "trees"), (5, "line")))
     for verdict in (better(), not_better(), useless()):
         ruling = ruled(verdict.model_copy(update={"unfit": unfit}))
-        assert ruling.reason == f"{ruled(verdict).reason} Judged after trees and line, unfit on the same rows."
+        both = "trees (version 4) and line (version 5)"
+        assert ruling.reason == f"{ruled(verdict).reason} Judged after {both}, unfit on the same rows."
         assert ruling.kind == ruled(verdict).kind

@@ -46,7 +46,7 @@ def test_a_new_champion() -> None:
         "Version 7 of small is the new champion. It replaces version 5.",
         "Why: Shown to be better.",
         "Champion now: version 7",
-        "DecisionRecord by: airflow:scheduled (decision 12)",
+        "Decided by: airflow:scheduled (decision 12)",
         "As of: 2026-03-01",
         "Owner: credit-risk",
         "What to do: nothing, if you expected it: whoever loads the champion gets version 7 from now on. "
@@ -64,10 +64,7 @@ def test_the_first_champion_replaces_no_version() -> None:
 
 
 def test_the_approver_is_named() -> None:
-    assert (
-        "DecisionRecord by: airflow:scheduled, approved by ann (decision 12)"
-        in about(approved_by="ann").text.splitlines()
-    )
+    assert "Decided by: airflow:scheduled, approved by ann (decision 12)" in about(approved_by="ann").text.splitlines()
 
 
 def test_a_recall() -> None:
@@ -112,14 +109,26 @@ def test_a_rollback() -> None:
     assert "gets version 5 from now on" in advice(message)
 
 
-@pytest.mark.parametrize("changes", [{"kind": "keep"}, {"lane": "backtest"}, {"lane": "dev", "kind": "reject"}])
+def test_a_retirement() -> None:
+    """`retire` notified nobody."""
+    message = about(kind="withdraw", challenger_version=None, champion_before=7, champion_after=None)
+    assert message.subject == "small: retired, version 7 is champion no more"
+    assert message.text.startswith("small was retired: it has no champion any more.\n")
+    assert "Champion now: none" in message.text.splitlines()
+    assert "A rollback makes version 7 champion again" in advice(message)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kind": "keep"}, {"kind": "decline"}, {"lane": "backtest"}, {"lane": "dev", "kind": "reject"}]
+)
 def test_kept_champions_and_other_lanes_need_no_message(changes: dict[str, Any]) -> None:
     assert notifications.decision_message({**DECISION, **changes}) is None
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
     with pytest.raises(
-        ValueError, match="no kind of decision 'ask'; valid: keep, promote, recall, reject, retire, rollback"
+        ValueError,
+        match="no kind of decision 'ask'; valid: keep, decline, promote, recall, reject, retire, rollback, withdraw",
     ):
         about(kind="ask")
 

@@ -14,7 +14,7 @@ from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_s
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
-from titleholder.ledger.store import LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
@@ -193,6 +193,14 @@ def test_a_yes_is_void_when_another_version_was_recalled_since() -> None:
     entry = recall_planned(lane(a_decision(1), a_decision(2, champion_before=1), kept, a_recall(4, 2, 3)), 3, YES)
     assert (entry.kind, entry.champion_after) == ("keep", 3)
     assert entry.reason.startswith("ann approved, but too late: version 3 was recalled as of 2024-04-01 since.")
+
+
+def test_a_rollback_that_was_declined_since_voids_no_yes() -> None:
+    july = date(2024, 7, 1)
+    kept = a_decision(3, as_of=july, kind="keep", champion_before=2, champion_after=2)
+    declined = a_rollback(4, 2, 2, kind="decline", as_of=july, approval=YES)
+    entry = recall_planned(lane(a_decision(1), a_decision(2, champion_before=1), kept, declined), 3, YES)
+    assert (entry.kind, entry.champion_after) == ("recall", 1)
 
 
 def test_a_version_that_was_rolled_back_is_not_recalled() -> None:

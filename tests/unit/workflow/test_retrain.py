@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.factories import a_decision, a_spec
-from titleholder.errors import ServiceError, SpecError, TrainingError
+from titleholder.errors import ServiceError, SpecError, TitleholderError, TrainingError
 from titleholder.settings import Settings
 from titleholder.workflow import retrain as retraining
 from titleholder.workflow.payloads import Origin
@@ -53,9 +53,9 @@ def test_every_candidate_is_nominated_when_none_fails(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("error", [TrainingError("small: trees is broken"), SpecError("small: trees is broken")])
-def test_one_that_fails_leaves_the_other_and_is_named(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_one_that_fails_leaves_the_other_and_is_named(monkeypatch: pytest.MonkeyPatch, error: TitleholderError) -> None:
     done, nominated = run(monkeypatch, {"trees": error})
-    assert (dict(done.failed), nominated) == ({"trees": "trees is broken"}, ["line"])
+    assert (dict(done.failed), nominated) == ({"trees": ("trees is broken", error.exit_code)}, ["line"])
 
 
 def test_nothing_is_decided_when_all_fail(monkeypatch: pytest.MonkeyPatch) -> None:

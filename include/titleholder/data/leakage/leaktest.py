@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +20,7 @@ from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Lea
 from titleholder.data.leakage.event_test import EventTest, EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
-from titleholder.data.leakage.table_copies import TableCopies, copy_tables
+from titleholder.data.leakage.table_copies import TableCopies, copy_tables, table_oid
 from titleholder.data.leakage.table_facts import TableFacts
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
@@ -43,7 +42,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
     The warehouse is not changed: the copies are temporary tables of one transaction, which is rolled back.
 
     Raises:
-        UsageError: when the spec does not say when a table's rows become known, or there is nothing to compare.
+        UsageError: when the spec declares a table that the query does not read, or there is nothing to compare.
         ContractError: when the extract breaks its contract, and no leak is found that could be the cause.
         DataError: when a statement fails in the warehouse.
         ServiceError: when the warehouse cannot be reached.
@@ -51,7 +50,9 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
     spans = as_of_range.intervals(url, spec, as_of)
     on_step("copy")
     with copy_tables(url, spec, spans, as_of) as copies:
-        tables = _tables(copies, spec)
+        tables, undeclared = _tables(copies, spec)
+        if undeclared:
+            return LeakReport(model=spec.name, as_of=as_of, untested=(undeclared,))
         on_step("contract")
         frame = _rows(url, spec, spans, as_of)
         if set(spec.columns.all) - set(frame.columns):
@@ -118,23 +119,29 @@ def _future_test(
     return leaks, results
 
 
-def _tables(copies: TableCopies, spec: ModelSpec) -> dict[str, TableFacts]:
-    """Those whose facts become known at some time, by name. The spec must declare every table."""
-    declared = {_oid(copies, name): history for name, history in spec.source.tables.items()}
-    unknown = [name for name in spec.source.tables if _oid(copies, name) not in {t.oid for t in copies.tables}]
+def _tables(copies: TableCopies, spec: ModelSpec) -> tuple[dict[str, TableFacts], str]:
+    """Those whose facts become known at some time, by name; and why nothing can be tested with what is declared."""
+    declared = {table_oid(copies.cursor, name): history for name, history in spec.source.tables.items()}
+    unknown = [
+        name for name in spec.source.tables if table_oid(copies.cursor, name) not in {t.oid for t in copies.tables}
+    ]
     missing = [t.name for t in copies.tables if t.oid not in declared]
-    if unknown or missing:
-        parts = [f"source.tables does not declare {', '.join(missing)}, which the query reads"] if missing else []
-        parts += [f"source.tables declares {', '.join(unknown)}, which the query does not read"] if unknown else []
+    undeclared = (
+        f"source.tables does not declare {', '.join(missing)}, which the query reads: say when the rows became known, "
+        f"as in `{missing[0]}: {{known_at: recorded_at}}`, or `{missing[0]}: static` where they never change"
+        if missing
+        else ""
+    )
+    if unknown:
+        also = f"; {undeclared}" if missing else ""
         raise UsageError(
-            f"{spec.name}: {'; '.join(parts)}. Declare when the rows of a table became known, such as "
-            "`{known_at: recorded_at}`, or `static` where they never change; the query reads "
+            f"{spec.name}: source.tables declares {', '.join(unknown)}, which the query does not read{also}. It reads "
             f"{', '.join(t.name for t in copies.tables) or 'no table'}"
         )
+    if missing:
+        return {}, undeclared
     found = {t.name: TableFacts(copies, t, h) for t in copies.tables if isinstance(h := declared[t.oid], TableHistory)}
-    if not found:
-        raise UsageError(f"{spec.name}: every table is static: no later facts can be inserted")
-    return found
+    return found, "" if found else "every table is declared static: no later facts can be inserted"
 
 
 def _trusted(spec: ModelSpec) -> Iterator[str]:
@@ -147,12 +154,6 @@ def _trusted(spec: ModelSpec) -> Iterator[str]:
             yield f"the rows of {name} are available from {history.available_at}"
         if history.on_trust:
             yield f"{', '.join(history.on_trust)} of {name} are never overwritten"
-
-
-def _oid(copies: TableCopies, name: str) -> Any:
-    """A table by its name as the spec writes it, or None; a name without a schema is looked up in `public`."""
-    ((oid,),) = copies.rows("SELECT to_regclass(%s)::oid", (name if "." in name else f"public.{name}",))
-    return oid
 
 
 def _recorded_late(spec: ModelSpec, tables: dict[str, TableFacts], leaks: list[Leak]) -> Iterator[str]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data.leakage.comparison import Leak
 from titleholder.data.leakage.event_test import EventTestSummary
+from titleholder.formatting import elapsed
 
 Outcome = Literal["leak", "clean", "not tested"]
+Kind = Literal["leak", "recorded late", "not tested", "compared", "on trust"]
+
+
+class LeakFinding(NamedTuple):
+    """A sentence of the result, and what it is about."""
+
+    kind: Kind
+    sentence: str
 
 
 class TableResult(BaseModel):
@@ -44,15 +54,15 @@ class LeakReport(BaseModel):
 
     model: str
     as_of: date
-    rows: int
-    hashes: dict[str, str]
-    tables: tuple[TableResult, ...]
-    events: EventTestSummary
-    corrected: int
-    leaks: tuple[Leak, ...]
-    untested: tuple[str, ...]
-    recorded_late: tuple[str, ...]
-    trusted: tuple[str, ...]
+    rows: int = 0
+    hashes: dict[str, str] = {}
+    tables: tuple[TableResult, ...] = ()
+    events: EventTestSummary = EventTestSummary(cut_offs=0, rows=0, vanished=0, exchanged={})
+    corrected: int = 0
+    leaks: tuple[Leak, ...] = ()
+    untested: tuple[str, ...] = ()
+    recorded_late: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -60,3 +70,39 @@ class LeakReport(BaseModel):
         if self.leaks:
             return "leak"
         return "not tested" if self.untested else "clean"
+
+    @property
+    def findings(self) -> Iterator[LeakFinding]:
+        """What people are shown: each leak, what to look at, what is not tested, was compared, and is on trust."""
+        for leak in self.leaks:
+            yield LeakFinding("leak", f"{leak.column}, from {leak.source}: {_description(leak, self.as_of)}.")
+        for table in self.recorded_late:
+            yield LeakFinding(
+                "recorded late",
+                f"the rows of {table} are the events themselves, and became known after them. Where what they say "
+                "could be used sooner, declare from when: available_at.",
+            )
+        for reason in self.untested:
+            yield LeakFinding("not tested", f"{reason}.")
+        if self.hashes:
+            yield LeakFinding("compared", self._compared())
+        if self.trusted:
+            yield LeakFinding("on trust", f"{'; '.join(self.trusted)}.")
+
+    def _compared(self) -> str:
+        corrected = f" {self.corrected:,} labels were corrected after their maturity, as target_corrected declares."
+        return (
+            f"{self.rows:,} rows as of {self.as_of}, with {len(self.hashes)} states of the tables that differ in facts "
+            f"known after it; {self.events.rows:,} events at {self.events.cut_offs} times, with other facts after "
+            f"them; and a later as-of date.{corrected if self.corrected else ''}"
+        )
+
+
+def _description(leak: Leak, as_of: date) -> str:
+    rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
+    if leak.test == "future":
+        return f"{rows}: {leak.before} without facts known after {as_of}, {leak.after} with others"
+    if leak.test == "as_of":
+        return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
+    late = f"known more than {elapsed(leak.lag)} after the event" if leak.lag else "known after the event"
+    return f"{rows}: {leak.before}, but {leak.after} when facts {late} change"

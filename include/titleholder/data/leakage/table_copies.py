@@ -165,6 +165,27 @@ def copy_tables(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Ite
         yield TableCopies(cursor, tables, query, functions, definitions, keys_in_use)
 
 
+def undeclared_tables(url: str, spec: ModelSpec) -> tuple[str, ...]:
+    """The tables that the query reads, also through views, and that `source.tables` does not declare.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+        DataError: when they cannot be listed, which takes a temporary view.
+    """
+    with _connected(url, spec) as connection, connection.cursor() as cursor, _explained(spec):
+        cursor.execute(f"CREATE TEMP VIEW {VIEW} AS\n{from_settings(spec.sql)}")
+        relations, _ = _dependencies(cursor)
+        declared = {table_oid(cursor, name) for name in spec.source.tables}
+        return tuple(r.name for r in relations if not r.is_view and r.oid not in declared)
+
+
+def table_oid(cursor: cursor, name: str) -> int | None:
+    """A table by its name as the spec writes it, or None; a name without a schema is looked up in `public`."""
+    cursor.execute("SELECT to_regclass(%s)::oid", (name if "." in name else f"public.{name}",))
+    ((oid,),) = cursor.fetchall()
+    return oid if oid is None else int(oid)
+
+
 @contextmanager
 def _connected(url: str, spec: ModelSpec) -> Iterator[Any]:
     try:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from titleholder.data import features
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.checks.design import judged_features, training_features
 from titleholder.validation.checks.groups import adjusted_confidence, as_text, listed
 from titleholder.validation.evidence import Evidence
 
@@ -38,7 +38,7 @@ def constant_features(evidence: Evidence) -> list[ConstantFeature]:
     spec, training = evidence.spec, evidence.training
     if training is None or not len(training.frame):
         return []
-    before, now = features.design_matrix(training.frame, spec), features.design_matrix(evidence.frame, spec)
+    before, now = training_features(evidence, training), judged_features(evidence)
     error = 1 - adjusted_confidence(spec.judgement.confidence, len(before.columns))
     return list(_constant(before, now, error))
 
@@ -87,5 +87,5 @@ def _every_feature_varies(evidence: Evidence) -> Finding:
 
 
 every_feature_varies = Check(
-    "TH405", "Every feature varies", _every_feature_varies, "constant_features", depends_on="rows"
+    "TH405", "Every feature varies", _every_feature_varies, "constant_features", depends_on="confidence"
 )

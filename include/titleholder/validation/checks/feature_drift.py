@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from titleholder.data import features
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.checks.design import judged_features, training_features
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval, Psi
@@ -80,8 +80,8 @@ def _columns(evidence: Evidence) -> _Columns | None:
     if training is None or not len(training.frame) or not len(evidence.frame):
         return None
     return _Columns(
-        features.design_matrix(training.frame, spec),
-        features.design_matrix(evidence.frame, spec),
+        training_features(evidence, training),
+        judged_features(evidence),
         adjusted_confidence(spec.judgement.confidence, len(spec.columns.features)),
     )
 

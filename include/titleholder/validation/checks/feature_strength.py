@@ -14,6 +14,7 @@ from titleholder.data import features
 from titleholder.spec.cadence import cadence
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
+from titleholder.validation.checks.design import judged_features, training_features
 from titleholder.validation.checks.groups import as_text
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Estimation, Interval, Sample
@@ -35,7 +36,7 @@ class KnownOutcomes(NamedTuple):
     @classmethod
     def of_holdout(cls, evidence: Evidence) -> KnownOutcomes:
         """Those of the judged rows."""
-        return cls(features.design_matrix(evidence.frame, evidence.spec), evidence.sample)
+        return cls(judged_features(evidence), evidence.sample)
 
     @classmethod
     def of_training(cls, evidence: Evidence) -> KnownOutcomes | None:
@@ -44,7 +45,7 @@ class KnownOutcomes(NamedTuple):
         if training is None or not len(training.y):
             return None
         sample = Sample(training.y, features.weights(training.frame, spec))
-        return cls(features.design_matrix(training.frame, spec), sample)
+        return cls(training_features(evidence, training), sample)
 
     def at(self, rows: NDArray[np.bool_]) -> KnownOutcomes:
         """The same of some rows."""
@@ -78,6 +79,10 @@ class Delivery(NamedTuple):
     @classmethod
     def of(cls, evidence: Evidence, feature: str) -> Delivery | None:
         """That of a feature; None where there are no training rows."""
+        return evidence.once(("delivery", feature), lambda: cls._of(evidence, feature))
+
+    @classmethod
+    def _of(cls, evidence: Evidence, feature: str) -> Delivery | None:
         if evidence.training is None or not len(evidence.training.y):
             return None
         frame = evidence.training.frame
@@ -107,11 +112,13 @@ class FeatureStrength:
         self._classification = spec.task == "classification"
         self.metric = "roc_auc" if self._classification else "r2"
         self.features = (*spec.columns.numeric, *(spec.columns.categorical if training else ()))
+        self._known: dict[str, tuple[Array, float]] = {}
 
     @classmethod
     def on_holdout(cls, evidence: Evidence) -> FeatureStrength:
         """That on the judged rows."""
-        return cls(evidence.spec, KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence))
+        rows, training = KnownOutcomes.of_holdout, KnownOutcomes.of_training
+        return evidence.once("strength on holdout", lambda: cls(evidence.spec, rows(evidence), training(evidence)))
 
     @classmethod
     def on_older_half(cls, evidence: Evidence, of: NDArray[np.bool_] | None = None) -> FeatureStrength | None:
@@ -119,6 +126,10 @@ class FeatureStrength:
 
         Of some of the training rows, where `of` names them.
         """
+        return evidence.once(("strength on older half", _key(of)), lambda: cls._on_older_half(evidence, of))
+
+    @classmethod
+    def _on_older_half(cls, evidence: Evidence, of: NDArray[np.bool_] | None) -> FeatureStrength | None:
         training, known = evidence.training, KnownOutcomes.of_training(evidence)
         if training is None or known is None:
             return None
@@ -130,6 +141,10 @@ class FeatureStrength:
     @classmethod
     def on_all_rows(cls, evidence: Evidence, of: NDArray[np.bool_] | None = None) -> FeatureStrength:
         """That on the training rows, or some of them, and the judged rows together."""
+        return evidence.once(("strength on all rows", _key(of)), lambda: cls._on_all_rows(evidence, of))
+
+    @classmethod
+    def _on_all_rows(cls, evidence: Evidence, of: NDArray[np.bool_] | None) -> FeatureStrength:
         holdout, training = KnownOutcomes.of_holdout(evidence), KnownOutcomes.of_training(evidence)
         if training is None:
             return cls(evidence.spec, holdout, None)
@@ -143,13 +158,20 @@ class FeatureStrength:
 
     def value(self, feature: str) -> float:
         """The metric of one feature."""
-        return self._value(self._scores(feature))
+        return self._of(feature)[1]
 
     def interval(self, feature: str, confidence: float) -> Interval:
         """The same with its interval."""
         return metrics.interval(
-            self.metric, self._rows.sample, self._scores(feature), Estimation.of(self._spec, confidence)
+            self.metric, self._rows.sample, self._of(feature)[0], Estimation.of(self._spec, confidence)
         )
+
+    def _of(self, feature: str) -> tuple[Array, float]:
+        """A feature's scores and their metric, computed once."""
+        if feature not in self._known:
+            scores = self._scores(feature)
+            self._known[feature] = scores, self._value(scores)
+        return self._known[feature]
 
     def _value(self, scores: Array) -> float:
         return metrics.compute(self.metric, self._rows.sample.y, scores, weights=self._rows.sample.weights)
@@ -162,6 +184,10 @@ class FeatureStrength:
             return _line(values, self._rows.sample)
         ranks = np.asarray(stats.rankdata(np.where(np.isnan(values), -np.inf, values)) / len(values))
         return 1 - ranks if self._value(ranks) < 0.5 else ranks
+
+
+def _key(rows: NDArray[np.bool_] | None) -> bytes | None:
+    return None if rows is None else rows.tobytes()
 
 
 def _category_means(known: KnownOutcomes, feature: str, values: pd.Series) -> Array:

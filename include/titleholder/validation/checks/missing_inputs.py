@@ -118,16 +118,23 @@ class _Losses:
 
     def of(self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame) -> MissingInput:
         """That of one feature; where no score comes back, the reason."""
-        try:
-            scores = predict(rows.assign(**{feature: self._gaps(feature, rows)}))
-            check(self._evidence.y[self._chosen], scores)
-        except Exception as error:  # the estimator may be any class, and so may its exceptions
-            return MissingInput(feature, math.nan, UNKNOWN, f"{type(error).__name__}: {error}".partition("\n")[0])
+        scores = self._evidence.once(("without", feature), lambda: self._scores(feature, predict, rows))
+        if isinstance(scores, str):
+            return MissingInput(feature, math.nan, UNKNOWN, scores)
         without = self._evidence.challenger.copy()
         without[self._chosen] = scores
         name = self._evidence.spec.judgement.metric
         loss = estimate_gain(self._evidence, name, without, self._chosen, self._confidence)
         return MissingInput(feature, self.metric(scores), Interval(*loss.values))
+
+    def _scores(self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame) -> Array | str:
+        """The scores of the rows without the feature, or why there are none."""
+        try:
+            scores = predict(rows.assign(**{feature: self._gaps(feature, rows)}))
+            check(self._evidence.y[self._chosen], scores)
+        except Exception as error:  # the estimator may be any class, and so may its exceptions
+            return f"{type(error).__name__}: {error}".partition("\n")[0]
+        return scores
 
     def _gaps(self, feature: str, rows: pd.DataFrame) -> pd.Series:
         numeric = feature in self._evidence.spec.columns.numeric

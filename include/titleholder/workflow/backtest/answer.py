@@ -1,10 +1,14 @@
-"""A backtest's answer in one sentence."""
+"""A backtest's answer in one sentence, and what to bear in mind with it."""
 
 from __future__ import annotations
 
 from titleholder.formatting import between, confidence, metric, number, scale, signed
-from titleholder.workflow.backtest.policies import PolicyGain
+from titleholder.spec.windows import next_tick
+from titleholder.workflow.backtest.policies import PeriodResult, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest
+
+FEW = 12
+"""Fewer periods than these are few: each weighs more than a twelfth of the mean."""
 
 
 def answer(result: Backtest) -> str:
@@ -14,7 +18,7 @@ def answer(result: Backtest) -> str:
         return f"There is no answer yet: {_why_none(result)}."
     gain = whole.contrasts["gate-never"].metric
     gate, never, newest = (whole.policies[p].mean for p in ("gate", "never", "newest"))
-    like, named = scale([gate, never, newest]), metric(result.metric)
+    like, named = scale([gate, never, newest]), metric(result.metric, inside=True)
     over = f"over the {result.cadence.many(whole.periods)} that can be compared"
     level = f"{confidence(result.confidence)} interval {between(gain.lower, gain.upper, like, '+')}"
     always_newest = f"always using the newest model would have given {number(newest, like)}{_newest_gain(result, like)}"
@@ -28,6 +32,29 @@ def answer(result: Backtest) -> str:
         f"the first champion alone would have had {number(never, like)}, a difference of {signed(gain.estimate, like)} "
         f"({level}; positive is better); {always_newest}."
     )
+
+
+def cautions(result: Backtest) -> list[str]:
+    """What the answer's interval does not say: that periods are few, and that one is much longer than the others."""
+    of, number = result.cadence, result.overall.periods
+    few = (
+        f"Only {of.many(number)} can be compared, fewer than {FEW}, which is few: one unusual {of.noun} can turn the "
+        f"answer around, and the interval, which is about these {of.plural} only, does not cover that."
+    )
+    long = [m for m in result.periods if m.compared and _long(m, result.schedule)]
+    return [
+        *([few] if 0 < number < FEW else []),
+        *(
+            f"The rows from {m.period.as_of} to before {m.end} count as one {of.noun} in the means: no decision was "
+            "made in between."
+            for m in long
+        ),
+    ]
+
+
+def _long(period: PeriodResult, schedule: str | None) -> bool:
+    """Whether its rows reach over more than two ticks of the schedule."""
+    return period.end > next_tick(schedule, next_tick(schedule, period.period.as_of))
 
 
 def verdict(gain: PolicyGain) -> str:

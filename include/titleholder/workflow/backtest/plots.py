@@ -82,7 +82,7 @@ def cumulative_difference(result: Backtest) -> Picture:
         ]
         for policy in ("newest", "gate")
     }
-    quantity = "profit, summed" if result.with_profit else f"{metric(result.metric)}, mean so far"
+    quantity = "profit, summed" if result.with_profit else f"{metric(result.metric, inside=True)}, mean so far"
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()

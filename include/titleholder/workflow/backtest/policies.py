@@ -19,7 +19,7 @@ from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import UNJUDGED
+from titleholder.spec.types import DECLINE, UNJUDGED
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
@@ -128,10 +128,13 @@ def contrast_name(pair: tuple[Policy, Policy]) -> str:
 def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) -> list[Decision]:
     """The decisions in force up to a date, in as-of order.
 
-    In the live lane a run about the past changes nothing: a decision older than one before it is left out.
+    In the live lane a run about the past changes nothing: a decision older than one before it is left out. So is a
+    rollback that people declined.
     """
     decided: list[Decision] = []
     for row in reigns.in_force(rows, lane):
+        if row.kind == DECLINE:
+            continue
         if (until is None or row.as_of <= until) and (not decided or row.as_of >= decided[-1].as_of):
             decided.append(row)
     return decided

@@ -5,10 +5,11 @@ from __future__ import annotations
 from titleholder import formatting
 from titleholder.reports.facts import is_safe
 from titleholder.reports.rendering import render
-from titleholder.workflow.backtest.answer import answer, verdict
+from titleholder.workflow.backtest.answer import answer, cautions, verdict
 from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_period
 from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, contrast_name
 from titleholder.workflow.backtest.summary import Backtest
+from titleholder.workflow.backtest.what_if_rows import what_if_rows
 
 POLICY_NAMES = {"gate": "Gate", "newest": "Newest", "never": "Never", "hindsight": "Hindsight"}
 MEANINGS = {
@@ -30,6 +31,9 @@ def page(result: Backtest, run_url: str) -> str:
         it=result,
         whole=whole,
         answer=answer(result),
+        cautions=cautions(result),
+        trials=what_if_rows(result.what_if, result.metric),
+        metric=formatting.metric(result.metric, inside=True),
         tone=TONES.get(verdict(gain.metric), "none") if gain else "none",
         names=POLICY_NAMES,
         meanings={policy: text.format(period=result.cadence.noun) for policy, text in MEANINGS.items()},

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from titleholder.data import contract, extraction, features
+from titleholder.data import contract, data_end, extraction, features
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, store
@@ -26,7 +26,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, midnight
 from titleholder.validation.metrics import Array
 from titleholder.workflow.backtest import policies, report, summary
-from titleholder.workflow.backtest.answer import answer
+from titleholder.workflow.backtest.answer import answer, cautions
 from titleholder.workflow.backtest.policies import Period, PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
@@ -128,11 +128,16 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
 def _outcomes(
     spec: ModelSpec, periods: Sequence[Period], labels_as_of: date | None, url: str, settings: Settings
 ) -> Outcomes:
-    """Every row that followed a decision and whose outcome is known by now, whichever model it fell to."""
+    """Every row that followed a decision and whose outcome is known by now, whichever model it fell to.
+
+    Where the data ended, outcomes are those known when they did: what came later, nobody saw.
+    """
     today = datetime.now(UTC).date()
-    as_of = labels_as_of or today
-    if as_of > today:
-        raise UsageError(f"outcomes as of {as_of} are not known yet; the latest valid date is today, {today}")
+    if labels_as_of and labels_as_of > today:
+        raise UsageError(f"outcomes as of {labels_as_of} are not known yet; the latest valid date is today, {today}")
+    ends = data_end.newest_facts(url, spec, labels_as_of or today)
+    ended = data_end.ended(ends, today)
+    as_of = labels_as_of or ended or today
     matured = as_of - spec.windows.label_maturity
     start = periods[0].as_of
     end = max(start, min(matured, periods[-1].end))
@@ -140,6 +145,8 @@ def _outcomes(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     frame = taken.read()
     contract.enforce(frame, spec, spans, as_of, to_train=False)
+    if late := data_end.unwatched(frame, spec, ends):
+        raise UsageError(f"outcomes as of {as_of} are not known: {late}; the latest valid date is {ended}")
     known = frame[features.accepted(frame, spec)].reset_index(drop=True)
     return Outcomes(as_of, matured, taken.uri, taken.sha256, known)
 
@@ -268,7 +275,9 @@ def _result(
 def _keep(result: Backtest, registry: Registry) -> str:
     """Log figures, data and report; returns the report."""
     page = report.page(result, registry.runs.url(result.run_id))
-    registry.runs.annotate(result.run_id, metrics=dict(_figures(result)), note=answer(result))
+    registry.runs.annotate(
+        result.run_id, metrics=dict(_figures(result)), note=" ".join([answer(result), *cautions(result)])
+    )
     data = result.model_dump_json(indent=2)
     registry.runs.attach(result.run_id, texts={names.BACKTEST_REPORT: page, names.BACKTEST_DATA: data})
     return page

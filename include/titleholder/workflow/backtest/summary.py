@@ -184,13 +184,16 @@ class Setting(BacktestPart):
 class WhatIf(BacktestPart):
     """What a lane would have been under other values.
 
-    `changed` are the periods in which another version took over, the first champion included; `mean` is the mean metric
-    of whoever was champion, over `periods` of the periods compared. `own` marks the spec's own values.
+    `first` is the as-of date of the first champion, `changed` are those of which another version took over, `champions`
+    the versions that came in with these. `mean` is the mean metric of whoever was champion, over `periods` of the
+    periods compared. `own` marks the spec's own values.
     """
 
     setting: Setting
     own: bool
+    first: date | None
     changed: tuple[date, ...]
+    champions: tuple[int, ...]
     mean: float | None
     periods: int
 
@@ -199,8 +202,16 @@ def what_if(setting: Setting, replayed: Sequence[Decision], found: Sequence[Peri
     """The figures of one replayed line."""
     reigning = [next((r.champion_after for r in reversed(replayed) if r.as_of <= m.period.as_of), None) for m in found]
     mean, count = mean_of(reigning, found)
-    changed = tuple(row.as_of for row in replayed if row.changed)
-    return WhatIf(setting=setting, own=own, changed=changed, mean=mean, periods=count)
+    crowned = [(row.as_of, row.champion_after) for row in replayed if row.changed and row.champion_after is not None]
+    return WhatIf(
+        setting=setting,
+        own=own,
+        first=crowned[0][0] if crowned else None,
+        changed=tuple(as_of for as_of, _ in crowned[1:]),
+        champions=tuple(version for _, version in crowned),
+        mean=mean,
+        periods=count,
+    )
 
 
 def same_line(replayed: Sequence[Decision], decided: Sequence[Decision]) -> bool:

@@ -5,10 +5,11 @@ Nothing is trained: a challenger is the version that it was, and both models' sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from datetime import date
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -98,6 +99,7 @@ class _Challenger:
         self._comparison = Comparison.behind(row)
         self._scored: dict[int | None, ScoredComparison] = {}
         self._measured: dict[tuple[float, int | None], Measurements] = {}
+        self._memos: dict[date, dict[Hashable, Any]] = {}
         self._verdicts: dict[tuple[float, int | None], Verdict] = {}
 
     def redecide(self, setting: Setting, rows: Sequence[Decision]) -> Decision:
@@ -114,8 +116,7 @@ class _Challenger:
             trained = None
             if crowned and champion is not None:
                 trained = TrainedVersion(champion, crowned.training_run_id, ModelSpec.restore(crowned.spec))
-            same = self._same_rows(reign)
-            self._scored[champion] = compare(self._comparison, reign, trained, self._scorer, reload=not same)
+            self._scored[champion] = self._compare(reign, trained)
         line = line_before(rows, BACKTEST, self._row.as_of, reign, self._comparison.spans.holdout_start, "")
         scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)
         key = (spec.judgement.confidence, champion)
@@ -125,6 +126,13 @@ class _Challenger:
         self._verdicts.setdefault(key, verdict)
         return verdict
 
+    def _compare(self, reign: Reign | None, champion: TrainedVersion | None) -> ScoredComparison:
+        """The challenger with this champion; what was computed for the same rows with another one is kept."""
+        known = self._of_rows(reign)
+        scored = compare(self._comparison, reign, champion, self._scorer, reload=not known)
+        memo = self._memos.setdefault(scored.holdout[0], scored.evidence.memo)
+        return scored.model_copy(update={"evidence": scored.evidence.model_copy(update={"memo": memo})})
+
     def _known(self, key: tuple[float, int | None], reign: Reign | None) -> tuple[Result, ...]:
         """Results of checks that hold under this setting as well, each taken from the nearest verdict."""
         if key in self._verdicts:
@@ -133,8 +141,14 @@ class _Challenger:
         alike = (v for (level, _), v in self._verdicts.items() if level == key[0] and v.holdout_start == rows)
         nearest = next(alike, None)
         by_confidence = checks.unaffected_by("champion", nearest.checks) if nearest else ()
-        by_rows = checks.unaffected_by("confidence", self._row.judged.checks) if self._same_rows(reign) else ()
-        return (*by_rows, *by_confidence)
+        return (*self._of_rows(reign), *by_confidence)
+
+    def _of_rows(self, reign: Reign | None) -> tuple[Result, ...]:
+        """Results that depend on the rows only, from any verdict on the same ones; empty before there is one."""
+        rows = judged_from(self._comparison, reign)[0]
+        verdicts = [v for v in self._verdicts.values() if v.holdout_start == rows]
+        verdicts += [self._row.judged] if self._same_rows(reign) else []
+        return checks.unaffected_by("confidence", verdicts[0].checks) if verdicts else ()
 
     def _same_rows(self, reign: Reign | None) -> bool:
         """Whether the ledger's verdict, by the same code, looked at the same rows as one against this champion."""

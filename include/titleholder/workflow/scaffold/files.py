@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -23,11 +24,15 @@ from titleholder.workflow.scaffold.calendar import Calendar, History
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.rhythm import Rhythm, time_features
+from titleholder.workflow.scaffold.rhythm import find as find_rhythm
 from titleholder.workflow.scaffold.roles import Roles
 from titleholder.workflow.scaffold.vocabulary import END_WORDS
 
 WIDTH = 116
 """The longest line that is written, where nothing in it is longer."""
+ALMOST_ALL = 0.99
+"""The share of rows that must have an outcome's date where there was one, and none where there was not."""
 
 
 class Draft(NamedTuple):
@@ -43,6 +48,9 @@ class Draft(NamedTuple):
     later: tuple[str, ...]
     """Dates after the event, perhaps the outcome's."""
     today: date
+    outcome_at: ColumnProfile | None = None
+    """The date of the outcome 1, of a table that has it in these rows only."""
+    rhythm: Rhythm | None = None
 
 
 class Written(NamedTuple):
@@ -74,12 +82,15 @@ def write(
         if not profile.rows:
             raise UsageError(f"--from: {profile.name} has no rows to guess from; load some first")
         found = roles.guess(profile, choices, reader)
-        later = _later(found, reader)
-    history = _history(profile, found)
+        later, pace = _later(found, reader), find_rhythm(profile, found.event, reader)
+        happened = _outcome_date(found, later, reader)
+    more = time_features(pace, found.event, (*found.numeric, *found.categorical))
+    found = replace(found, numeric=(*found.numeric, *more))
+    history = _history(profile, found, later)
     lag = _lag(later, found, history)
-    times = calendar.plan(history, lag, schedule, today)
+    times = calendar.plan(history, lag, schedule, today, pace)
     others = tuple(name for name in later if not found.known or name != found.known.name)
-    draft = Draft(model, owner, connection, profile, found, times, lag, others, today)
+    draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened, pace)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")
     spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
     load_spec(spec)
@@ -103,19 +114,38 @@ def _later(found: Roles, reader: TableReader) -> dict[str, float]:
     return {name: high for name, (low, high) in lags.items() if low >= 0 < high}
 
 
+def _outcome_date(found: Roles, later: dict[str, float], reader: TableReader) -> ColumnProfile | None:
+    """The date after the event that the rows with outcome 1 have, and no others; None where rows are recorded later."""
+    if found.task == "regression" or found.known:
+        return None
+    for c in found.later:
+        with_date, without = f"nullif({c.value} is not null, false)", f"nullif({c.value} is null, false)"
+        if c.name in later and words(c.name) & END_WORDS:
+            always = reader.purest(found.target.sql, [with_date], 1) >= ALMOST_ALL
+            if always and reader.purest(f"1 - {found.target.sql}", [without], 1) >= ALMOST_ALL:
+                return c
+    return None
+
+
+def _tells(name: str, found: Roles) -> bool:
+    """Whether a date after the event seems to say when the outcome was known."""
+    return bool(found.known and name == found.known.name) or bool(words(name) & END_WORDS)
+
+
 def _lag(later: dict[str, float], found: Roles, history: History) -> float | None:
     """How many days after the event the outcome is known, for 99 of 100 rows; None where no date can say."""
-    known = found.known.name if found.known else None
-    lags = [high for name, high in later.items() if name == known or words(name) & END_WORDS]
+    lags = [high for name, high in later.items() if _tells(name, found)]
     return max((lag for lag in lags if lag < (history.last - history.first).days / 2), default=None)
 
 
-def _history(table: TableProfile, found: Roles) -> History:
+def _history(table: TableProfile, found: Roles, later: dict[str, float]) -> History:
     first, last = found.event.first, found.event.last
     if first is None or last is None:
         raise UsageError(f"{table.name}: {found.event.name} has no values: when did the events happen?")
     events = round(found.events * table.total / table.rows)
-    return History(first.date(), last.date(), table.total, events)
+    dates = [*found.later, *([found.known] if found.known else [])]
+    facts = [c.last.date() for c in dates if c.last and c.name in later and _tells(c.name, found)]
+    return History(first.date(), last.date(), table.total, events, max(facts, default=None))
 
 
 @lru_cache(maxsize=1)
@@ -152,6 +182,7 @@ def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
     features = [*roles.numeric, *roles.categorical, *roles.protected]
     used = {item.alias for item in (roles.entity, roles.event_time, *features)}
     changed = [name for name, alias in given.items() if alias == roles.target.alias]
+    changed += [draft.outcome_at.name] if draft.outcome_at else []
     return changed, [name for name, alias in given.items() if alias in used]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.workflow.scaffold.items import MOSTLY, Item, number
 from titleholder.workflow.scaffold.names import words
 from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, EVENT_VALUE
+
+THRESHOLD = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?\d+(\.\d+)?)")
+"""An outcome that is 1 beyond a number."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Choices:
 
     task: Task | None = None
     target: str | None = None
+    """A column, or a column beyond a number, such as `days_late > 30`."""
     event_time: str | None = None
     entity: str | None = None
 
@@ -42,18 +47,23 @@ class Outcome(NamedTuple):
         return self.item.sql if self.events(rows) == self.ones else f"1 - {self.item.sql}"
 
 
-def find(table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], names: dict[str, str]) -> Outcome:
+def find(
+    table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], names: dict[str, str], reader: TableReader
+) -> Outcome:
     """The outcome, which a column of the table says."""
+    beyond = THRESHOLD.fullmatch(choices.target or "") if choices.target not in names else None
     if choices.target:
-        column, why = table.column(choices.target), "as given"
+        column, why = table.column(beyond["column"] if beyond else choices.target), "as given"
         if column in used:
             raise UsageError(f"--target {column.name}: it is already the entity, the event time or known_at")
     else:
         column, why = _likeliest_target(table, choices.task, used)
-    task = choices.task or ("regression" if _is_amount(column) else "classification")
+    task = choices.task or ("regression" if _is_amount(column) and not beyond else "classification")
     alias = names[column.name]
     if column.nulls:
         why += f"; {column.nulls:,} of {table.rows:,} rows have none and are left out"
+    if beyond:
+        return _beyond(column, beyond, task, Item("", alias, why), table.rows - column.nulls, reader)
     if task == "regression":
         if not _is_amount(column) and column.kind != "number":
             raise UsageError(f"--target {column.name}: a regression needs a number, not {column.sql_type}")
@@ -61,6 +71,21 @@ def find(table: TableProfile, choices: Choices, used: Sequence[ColumnProfile], n
         return Outcome(column, task, Item(sql, alias, why), table.rows - column.nulls)
     sql, note, ones = _binary(column)
     return Outcome(column, task, Item(sql, alias, why, note), ones)
+
+
+def _beyond(
+    column: ColumnProfile, found: re.Match[str], task: Task, item: Item, known: int, reader: TableReader
+) -> Outcome:
+    """An outcome that is 1 where a number lies beyond a limit."""
+    if task == "regression" or not (column.kind == "number" or _is_amount(column)):
+        fault = "this is a classification" if task == "regression" else f"{column.name} is {column.sql_type}, no number"
+        raise UsageError(f"--target {found[0]}: {fault}")
+    value = number(column) if column.kind == "text" else column.quoted
+    sql = f"({value} {found['sign']} {found['limit']})::int"
+    ones = round(reader.purest(sql, ["true"], 1) * known)
+    return Outcome(
+        column, task, item._replace(sql=sql, note=f"1 is {column.name} {found['sign']} {found['limit']}"), ones
+    )
 
 
 def _likeliest_target(
@@ -76,8 +101,8 @@ def _likeliest_target(
     binary = ", ".join(c.name for c in found if c.distinct == 2) or "none"
     amounts = ", ".join(c.name for c in found if _is_amount(c)) or "none"
     raise UsageError(
-        f"--target: no column of {table.name} looks like an outcome. Name it. Columns with two values: {binary}; "
-        f"with numbers: {amounts}"
+        f"--target: no column of {table.name} looks like an outcome. Name it with --target COLUMN, or with --target "
+        f"'COLUMN > 30' where it is 1 beyond a number. Columns with two values: {binary}; with numbers: {amounts}"
     )
 
 
@@ -109,7 +134,8 @@ def _binary(column: ColumnProfile) -> tuple[str, str, int]:
         shown = ", ".join(values[:8]) or f"{column.distinct:,} of them"
         raise UsageError(
             f"--target {column.name}: a classification needs an outcome of 0 and 1, and it has other values ({shown}). "
-            "Use --task regression, or make a view with such a column and name the view"
+            f"Use --task regression, or a limit as in --target '{column.name} > 30', or make a view with such a column "
+            "and name the view"
         )
     listed = ", ".join(_literal(v) for v in events)
     counts = ", ".join(f"{v} ({n:,})" for v, n in column.values.items())

@@ -50,7 +50,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     known, known_item = _known_at(table, event, names)
     entity, entity_item = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
-    found = outcome.find(table, choices, used, names)
+    found = outcome.find(table, choices, used, names, reader)
     rest = [c for c in table.columns if c not in (*used, found.column)]
     features = Features(table, found, reader, names)
     for column in rest:
@@ -96,7 +96,9 @@ def _event_time(table: TableProfile, choices: Choices) -> tuple[ColumnProfile, s
         raise UsageError(f"{table.name} has no date or timestamp: when did the event of a row happen? {_dates(table)}")
     best = max(found, key=lambda c: (c.nulls == 0, _event_score(c), -(c.first.timestamp() if c.first else 0.0)))
     others = [c.name for c in found if c != best]
-    return best, f"the likeliest of {', '.join([best.name, *others])}" if others else "the only date"
+    recorded = [c.name for c in dates if c not in found]
+    only = f"the only date but {', '.join(recorded)}" if recorded else "the only date"
+    return best, f"the likeliest of {', '.join([best.name, *others])}" if others else only
 
 
 def _dates(table: TableProfile) -> str:

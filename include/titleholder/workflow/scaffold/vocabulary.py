@@ -18,8 +18,8 @@ TIME_WORDS = _set("at date datetime day dt hour month on time timestamp week")
 RECORD_WORDS = _set("etl extracted ingested inserted known load loaded recorded reported synced")
 UPDATE_WORDS = _set("changed modified updated")
 END_WORDS = _set(
-    "arrival arrived cancelled charged chargeoff chg chgoff churned closed completed default defaulted ended finished "
-    "paid repaid resolved returned settled"
+    "arrival arrived cancelled charged chargeoff chg chgoff churned closed completed default defaulted delivered ended "
+    "finished paid repaid resolved returned settled"
 )
 CLASS_WORDS = _set(
     "bad canceled cancelled chargeoff charged churn churned claim claimed clicked converted default defaulted "

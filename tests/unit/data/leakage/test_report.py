@@ -43,3 +43,29 @@ def a_leak(column: str, test: str = "event") -> Leak:
 )
 def test_a_leak_outweighs_what_is_not_tested(leaks: tuple[Leak, ...], untested: tuple[str, ...], outcome: str) -> None:
     assert a_report(leaks=leaks, untested=untested).outcome == outcome
+
+
+def test_everything_that_people_need_to_know_is_a_sentence() -> None:
+    found = a_report(
+        leaks=(a_leak("debt"), a_leak("bad", "future")), untested=("a reason",), recorded_late=("public.t",),
+        trusted=("public.u never changes", "amount of public.t are never overwritten"), hashes={"original": "1"},
+        corrected=3,
+    )  # fmt: skip
+    said = [(kind, sentence.partition(";")[0]) for kind, sentence in found.findings]
+    assert said == [
+        ("leak", "debt, from public.t: 1 row, e.g. loan_id 1: a, but b when facts known after the event change."),
+        ("leak", "bad, from public.t: 1 row, e.g. loan_id 1: a without facts known after 2024-07-01, b with others."),
+        ("recorded late", next(s for kind, s in found.findings if kind == "recorded late")),
+        ("not tested", "a reason."),
+        ("compared", "10 rows as of 2024-07-01, with 1 states of the tables that differ in facts known after it"),
+        ("on trust", "public.u never changes"),
+    ]
+    compared = next(s for kind, s in found.findings if kind == "compared")
+    assert "1 events at 1 times" in compared
+    assert "3 labels were corrected" in compared
+
+
+def test_where_nothing_was_compared_only_the_reason_is_said() -> None:
+    report = LeakReport(model="small", as_of=date(2024, 7, 1), untested=("a reason",))
+    assert report.outcome == "not tested"
+    assert list(report.findings) == [("not tested", "a reason.")]

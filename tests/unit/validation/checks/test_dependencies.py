@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from support.factories import REIGN, a_spec, a_verdict, result
@@ -71,3 +72,32 @@ def test_a_known_result_is_not_computed_again() -> None:
     assert known in checks.run(BASE, (known,))
     assert checks.unaffected_by("reign", a_verdict(known, result("TH301")).checks) == (known,)
     assert checks.unaffected_by("confidence", (known,)) == ()
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_what_is_kept_of_the_rows_changes_no_result_under_other_thresholds(other: Evidence) -> None:
+    known, fresh = BASE.model_copy(update={"memo": {}}), other.model_copy(update={"memo": {}})
+    checks.run(known)
+    assert known.memo
+    assert checks.run(other.model_copy(update={"memo": known.memo})) == checks.run(fresh)
+
+
+def test_the_model_scores_rows_without_a_feature_once_for_all_thresholds() -> None:
+    asked: list[int] = []
+
+    def predict(rows: pd.DataFrame) -> Any:
+        asked.append(len(rows))
+        return np.linspace(0.1, 0.9, len(rows))
+
+    first = BASE.model_copy(update={"predict": predict})
+    checks.CHECKS["TH704"](first)
+    once = len(asked)
+    checks.CHECKS["TH704"](changed(confidence=0.7).model_copy(update={"predict": predict, "memo": first.memo}))
+    assert len(asked) == once == len(SPEC.columns.features)
+
+
+def test_evidence_about_other_rows_shares_nothing() -> None:
+    known = BASE.model_copy(update={"memo": {"kept": 1}})
+    assert known.model_copy(update={"looks": (), "champion": None}).once("kept", lambda: 2) == 1
+    assert known.model_copy(update={"frame": known.frame}).once("kept", lambda: 2) == 2
+    assert known.model_copy(update={"spec": SPEC}).once("kept", lambda: 2) == 2

@@ -84,6 +84,11 @@ def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_n
     assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
 
 
+def test_a_rollback_that_was_declined_is_no_period() -> None:
+    declined = a_rollback(2, 1, 1, kind="decline", as_of=date(2024, 1, 1), created_at=datetime(2024, 1, 9, tzinfo=UTC))
+    assert policies.decisions([a_decision(1), declined], "live") == [a_decision(1)]
+
+
 def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in_use() -> None:
     rows = [a_decision(1), a_decision(2, champion_before=1)]
     day = date(2024, 2, 20)
@@ -291,12 +296,15 @@ def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
     ]
     setting = Setting.of(a_spec().judgement)
     counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
-    assert (counted.changed, counted.mean, counted.periods) == ((date(2024, 2, 1),), 1.0, 2)
+    assert (counted.first, counted.changed, counted.champions) == (date(2024, 2, 1), (), (2,)), "it replaced nobody"
+    assert (counted.mean, counted.periods) == (1.0, 2)
     without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
-    assert (without.changed, without.mean, without.periods) == ((), None, 0)
+    assert (without.first, without.changed, without.champions) == (None, (), ())
+    assert (without.mean, without.periods) == (None, 0)
     recalled = [a_decision(1), a_decision(2, champion_before=1), a_recall(3, 2, 1)]
     returned = what_if(setting, recalled, found, own=False)
-    assert (returned.changed, returned.periods) == (tuple(r.as_of for r in recalled), 3), "a recall is a change"
+    assert (returned.first, returned.champions, returned.periods) == (recalled[0].as_of, (1, 2, 1), 3)
+    assert returned.changed == tuple(r.as_of for r in recalled[1:]), "a recall is a change"
     assert returned.mean == pytest.approx((0.5 + 1.0 + 0.5) / 3)
 
 

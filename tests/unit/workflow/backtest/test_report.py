@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import date
 
 import pytest
 
-from support.backtest_cases import a_backtest
+from support.backtest_cases import a_backtest, a_trial
 from support.factories import a_regression, a_spec
 from support.report_cases import HOSTILE, Page
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.backtest.answer import answer
+from titleholder.workflow.backtest.answer import answer, cautions
 from titleholder.workflow.backtest.policies import with_profit
 from titleholder.workflow.backtest.report import page as backtest_page
+from titleholder.workflow.backtest.summary import Setting
 
 URL = "http://mlflow.example/#/experiments/1/runs/abc"
 
@@ -40,6 +42,8 @@ def test_it_begins_with_the_answer_in_one_sentence_with_numbers_and_an_interval(
     assert f"{never:.4f}" in page.why
     assert re.search(r"95% interval \+\d\.\d{4} to \+\d\.\d{4}", page.why)
     assert page.why.count(". ") == 0
+    (caution,) = cautions(result)
+    assert caution in page.text
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,16 @@ def test_names_from_people_are_text_and_nothing_else() -> None:
     text = backtest_page(a_backtest(description=HOSTILE, owner=HOSTILE, actor=HOSTILE, lane=HOSTILE), URL)
     assert "<script" not in text
     assert text.count("<img") == len(svgs(text)) == 2
+
+
+def test_values_with_the_same_champions_share_a_row_and_a_first_champion_is_no_change() -> None:
+    own = Setting.of(a_spec().judgement)
+    same, other = (own.model_copy(update={"confidence": level}) for level in (0.8, 0.99))
+    alone = a_trial(other, first=date(2024, 3, 1), changed=(), champions=(2,))
+    trials = (a_trial(same), a_trial(own, own=True), alone)
+    said = Page(backtest_page(a_backtest(what_if=trials), URL)).said("whatif")
+    assert "fresh (the spec) 0.01 0 0.8, 0.95 2024-01 1 0.7000 3 2024-02" in said
+    assert "fresh 0.01 0 0.99 2024-03 0 0.7000 3 Values" in said
 
 
 def test_a_replay_that_differs_from_the_ledger_is_reported() -> None:

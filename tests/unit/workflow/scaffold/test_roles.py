@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile, TableReader
 from titleholder.errors import UsageError
 from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.roles import Roles, guess
@@ -69,6 +69,13 @@ def test_the_roles_of_a_plain_table() -> None:
     assert roles.left_out == roles.categorical == roles.protected == ()
 
 
+def test_a_date_of_recording_is_not_denied() -> None:
+    assert (
+        guessed(ID, APPLIED, column("loaded_at", "date"), BAD, AMOUNT).event_time.why == "the only date but loaded_at"
+    )
+    assert guessed(ID, APPLIED, BAD, AMOUNT).event_time.why == "the only date"
+
+
 @pytest.mark.parametrize(
     ("dates", "event", "known"),
     [
@@ -115,6 +122,37 @@ def test_an_outcome_of_two_kinds_becomes_0_and_1(target: ColumnProfile, sql: str
     roles = guessed(ID, APPLIED, AMOUNT, target)
     assert roles.target.sql == sql
     assert roles.events == events
+
+
+@pytest.mark.parametrize(
+    ("sort", "sql"),
+    [
+        (column("delay"), "(delay > 15)::int"),
+        (column("delay", "text", numbers=ROWS), f"(case when delay ~ '{NUMBER}' then delay::double precision end > 15)::int"),
+    ],
+    ids=["number", "text"],
+)  # fmt: skip
+def test_an_outcome_may_be_a_number_beyond_a_limit(sort: ColumnProfile, sql: str) -> None:
+    roles = guessed(ID, APPLIED, AMOUNT, sort, target="delay > 15", close={"true": 0.2})
+    assert (roles.task, roles.target.sql, roles.target.alias) == ("classification", sql, "delay")
+    assert roles.events == 200, "of the rarer class"
+    assert roles.target.note == "1 is delay > 15"
+    odd = guessed(ID, APPLIED, AMOUNT, column("x > 15", values={"0": 900, "1": 100}), target="x > 15")
+    assert (odd.target.sql, odd.target.note) == ("x > 15", ""), "a column may be called so"
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "message"),
+    [
+        ("regression", "delay > 15", "this is a classification"),
+        (None, "applied_on > 15", "already the entity"),
+        (None, "shop >= 15", "shop is text, no number"),
+        (None, "dela > 15", "Did you mean 'delay'"),
+    ],
+)
+def test_a_limit_of_what_is_no_number_is_refused(task: str | None, target: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        guessed(ID, APPLIED, AMOUNT, column("delay"), column("shop", "text"), task=task, target=target)
 
 
 def test_rows_without_an_outcome_are_left_out_and_counted() -> None:

@@ -16,7 +16,9 @@ CREATE TABLE titleholder.decisions (
     sequence              integer     NOT NULL CHECK (sequence > 0),
     as_of                 date        NOT NULL,
     kind                  text        NOT NULL
-                          CHECK (kind IN ('promote', 'keep', 'reject', 'recall', 'rollback', 'retire', 'withdraw')),
+                          CHECK (kind IN (
+                              'promote', 'keep', 'reject', 'recall', 'rollback', 'decline', 'retire', 'withdraw'
+                          )),
     challenger_version    integer,
     champion_before       integer,
     champion_after        integer,
@@ -44,7 +46,9 @@ CREATE TABLE titleholder.decisions (
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     UNIQUE (model, lane, sequence),
-    CHECK (kind IN ('rollback', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind IN ('rollback', 'decline', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
+    CHECK (kind <> 'decline' OR (lane = 'live' AND champion_after IS NOT DISTINCT FROM champion_before
+                                 AND approval IS NOT NULL)),
     CHECK (kind <> 'withdraw' OR (lane = 'live' AND champion_before IS NOT NULL AND champion_after IS NULL)),
     CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
 )
@@ -105,11 +109,17 @@ SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_befo
        (parsed -> 'gain' ->> 'estimate')::float8 AS gain,
        (parsed -> 'gain' ->> 'lower')::float8 AS gain_lower,
        (parsed -> 'gain' ->> 'upper')::float8 AS gain_upper,
+       parsed ->> 'rule' AS rule,
+       (shown ->> 'expected')::float8 AS expected_gain, (shown ->> 'risk')::float8 AS loss_risk,
+       (shown ->> 'reign_gain')::float8 AS reign_gain, (shown ->> 'reign_lower')::float8 AS reign_lower,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "pass").code') AS passed,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "beyond").code') AS beyond,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code') AS failed,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned
-FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS parsed OFFSET 0) AS verdicts
+FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS parsed OFFSET 0) AS verdicts,
+     LATERAL (
+         SELECT jsonb_path_query_first(parsed, '$.checks[*] ? (@.code == "TH301").numbers') AS shown OFFSET 0
+     ) AS gains
 """
 
 # The live lane goes by the clock. Any other goes by as-of dates, of each of which the latest row is in force.

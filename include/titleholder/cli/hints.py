@@ -1,0 +1,43 @@
+"""Where to look further: the lanes that have decisions, and a decision's model card in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from titleholder.registry import urls
+from titleholder.settings import need
+
+if TYPE_CHECKING:
+    from titleholder.ledger.decision import Decision
+
+
+def other_lanes(command: str, model: str, lane: str, known: Sequence[str]) -> str:
+    """That a lane has no decision, which lanes have, and the command that shows the first of them.
+
+    >>> other_lanes("champion", "small", "live", ["dev"])
+    'small has no decision in lane live. Lanes with decisions: dev. `titleholder champion small --lane dev`'
+    """
+    others = [name for name in known if name != lane]
+    shown = f" `titleholder {command} {model} --lane {others[0]}`" if others else ""
+    return f"{model} has no decision in lane {lane}. Lanes with decisions: {', '.join(others) or 'none'}.{shown}"
+
+
+def card_address(row: Decision) -> str:
+    """Where a person sees the model card: on the page of the decision's MLflow run, whose description links it first.
+
+    Without a login. Empty where nothing was judged, or MLflow has no pages (a tracking URI that is no http address).
+    """
+    address = urls.run(need("MLFLOW_TRACKING_URI"), row.mlflow_run_id) if row.verdict and row.mlflow_run_id else ""
+    return address if address.startswith("http") else ""
+
+
+def card_line(row: Decision) -> str:
+    """The address of a decision's model card as a line; empty where there is none."""
+    address = card_address(row)
+    return f"Model card of decision {row.id}, as of {row.as_of}: {address}" if address else ""
+
+
+def newest_card(rows: Sequence[Decision]) -> str:
+    """The line of the newest of these decisions that has a card."""
+    return next(filter(None, map(card_line, reversed(rows))), "")
