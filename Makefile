@@ -54,12 +54,11 @@ test: dev ## All tests, those on the real stack included: two sets side by side,
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# The tests with Airflow last: its scheduler would take from the others' time.
-test-airflow: dev ## The tests without any server, and those with Airflow
-	$(BIN)/coverage run -m pytest tests/unit tests/dags tests/plugins tests/e2e
+test-airflow: dev ## The tests with Airflow
+	$(BIN)/coverage run -m pytest tests/dags tests/plugins tests/e2e
 
-test-services: dev ## The tests with PostgreSQL and MLflow
-	$(BIN)/coverage run -m pytest tests/integration
+test-services: dev ## The tests with PostgreSQL and MLflow, and those without any server
+	$(BIN)/coverage run -m pytest tests/integration tests/unit
 
 # About half of the time of the tests that need no server.
 HALF := tests/unit/validation tests/unit/reports tests/dags tests/plugins
