@@ -23,6 +23,22 @@ def other_lanes(command: str, model: str, lane: str, known: Sequence[str]) -> st
     return f"{model} has no decision in lane {lane}. Lanes with decisions: {', '.join(others) or 'none'}.{shown}"
 
 
+def warnings(row: Decision) -> str:
+    """The warnings of a decision as a line; empty where it has none."""
+    from titleholder.reports.check_results import outcome_of
+
+    checks = row.verdict.checks if row.verdict else ()
+    if not (found := [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == "warning"]):
+        return ""
+    return f"Warnings of decision {row.id}, as of {row.as_of}: {', '.join(found)}. Its model card says more."
+
+
+def lane_commands(model: str, lane: str) -> str:
+    """The commands that show more of a lane, which is not the one that each shows by itself."""
+    history, backtest = (f"`titleholder {command} {model} --lane {lane}`" for command in ("history", "backtest"))
+    return f"All decisions of this lane: {history}. Whether they were worth it: {backtest}."
+
+
 def card_address(row: Decision) -> str:
     """Where a person sees the model card: on the page of the decision's MLflow run, whose description links it first.
 
