@@ -20,7 +20,7 @@ _PRELOADED = (
     "adbc_driver_postgresql.dbapi",
     "alembic.config",
     "croniter",
-    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
     "matplotlib.figure",
     "mlflow",
     "mlflow.sklearn",
