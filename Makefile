@@ -7,7 +7,7 @@ EXTRA  := $(wildcard requirements-extra.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-airflow test-services test-fast check format lock bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest check format lock bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -40,7 +40,7 @@ clean: ## Stop them and delete their data
 	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack clean --yes
 
 # Two sets of tests share two cores: the threads of one model would wait for those of another.
-test test-airflow test-services test-fast: export OMP_NUM_THREADS := 1
+test test-airflow test-services test-fast test-half test-rest: export OMP_NUM_THREADS := 1
 
 check: dev ## Lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -55,13 +55,22 @@ test: dev ## All tests, those on the real stack included: two sets side by side,
 	$(BIN)/coverage report
 
 test-airflow: dev ## The tests with Airflow
-	$(BIN)/coverage run -m pytest tests/e2e tests/dags tests/plugins
+	$(BIN)/coverage run -m pytest tests/dags tests/plugins tests/e2e
 
 test-services: dev ## The tests with PostgreSQL and MLflow, and those without any server
 	$(BIN)/coverage run -m pytest tests/integration tests/unit
 
-test-fast: dev ## The tests that need no server
-	$(BIN)/python -m pytest -m "not slow"
+# About half of the time of the tests that need no server.
+HALF := tests/unit/validation tests/unit/reports tests/dags tests/plugins
+
+test-fast: dev ## The tests that need no server: two halves side by side
+	$(MAKE) --no-print-directory -j 2 test-half test-rest
+
+test-half: dev
+	$(BIN)/python -m pytest -m "not slow" $(HALF)
+
+test-rest: dev
+	$(BIN)/python -m pytest -m "not slow" $(HALF:%=--ignore=%)
 
 format: dev ## Put the code into its one form
 	$(BIN)/ruff check --fix .

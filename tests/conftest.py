@@ -9,13 +9,21 @@ import pytest
 
 from localstack.settings import environment
 from localstack.state import State
-from support.stacks import MODELS, a_stack
+from support.stacks import MODELS, a_stack, measure_services
 from titleholder.settings import Settings
 
 
 def pytest_configure() -> None:
     """A test run that is told to end still stops the servers it started."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def measured() -> Iterator[None]:
+    """Coverage measures those services only in which it finds something."""
+    with pytest.MonkeyPatch.context() as patch:
+        measure_services(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

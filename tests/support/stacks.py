@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
+from localstack import processes
 from localstack import stack as local
 from localstack.cli import migrate_ledger
 from localstack.settings import environment
 from localstack.state import State
 
 MODELS = Path(__file__).parent / "models"
+MEASURED = ("api-server",)
+"""The services whose coverage is measured, which slows Python by half: the page Champions runs in the API server. MLflow
+runs no code of this project; the steps that tasks run are measured by tests/integration, tasks by tests/dags."""
+
+
+def measure_services(patch: pytest.MonkeyPatch) -> None:
+    """Let coverage measure only some of the services that are started."""
+    started = processes.start
+
+    def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+        kept = {k: v for k, v in env.items() if service in MEASURED or k != "COVERAGE_PROCESS_CONFIG"}
+        return started(service, *args, env=kept, **options)
+
+    patch.setattr(processes, "start", start)
 
 
 @contextmanager

@@ -42,9 +42,9 @@ def asked(known: Known, spec: ModelSpec, latest: date, about: date = BEGIN) -> t
 
 
 def enough(known: Known, spec: ModelSpec, day: date) -> bool:
-    spans = intervals(spec, day)
-    inside = {d: n for d, n in known(day).items() if spans.train_start <= d < spans.holdout_start}
-    after = [d for d in known(day) if spans.holdout_start <= d < spans.matured]
+    spans, there = intervals(spec, day), known(day)
+    inside = {d: n for d, n in there.items() if spans.train_start <= d < spans.holdout_start}
+    after = [d for d in there if spans.holdout_start <= d < spans.matured]
     return sum(n.rows for n in inside.values()) >= spec.training.minimum_rows and len(after) >= 2
 
 

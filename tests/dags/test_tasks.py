@@ -1,0 +1,291 @@
+"""What each task passes to its step and what it hands on, with steps that only note what they got.
+
+The tasks with real steps, in real runs, are in tests/e2e.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support import apart
+from support.stacks import MODELS
+
+PRELUDE = """
+import sys
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace as Of
+from support.factories import a_decision, a_verdict, spans_of
+from titleholder.errors import UsageError
+from titleholder.spec.loader import load_specs
+from titleholder.workflow import publication, steps
+from titleholder.workflow.payloads import (
+    ApprovalRequest, Challenger, ProposedDecision, RollbackOrder, Snapshot, TrainedCandidate, ValidatedChallenger)
+from titleholder_airflow import approval, links, retrain, rollback, tasks
+
+FOLDER = Path(sys.argv[1])
+SPEC = load_specs(FOLDER, only="tiny_asked")["tiny_asked"]
+AS_OF = date(2024, 3, 1)
+pushed, seen, events = {}, {}, []
+
+def run(kind="manual", user="ann", conf=None, **form):
+    fields = {"as_of": None, "lane": None, "reason": "why", "train_scorecard": True} | form
+    record = Of(dag_id="tiny_asked.retrain", run_id="r 1", run_type=kind, conf=conf or {}, triggering_user_name=user,
+                data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC))
+    outlet = Of(add=lambda asset, extra: events.append([asset.uri, extra]))
+    context = {"dag_run": record, "params": fields, "ti": Of(xcom_push=pushed.__setitem__),
+               "outlet_events": {tasks.champion_outlet("small"): outlet}}
+    for module in (retrain, rollback, tasks):
+        module.get_current_context = lambda: context
+
+def step(name, result):
+    def noted(*given, **named):
+        seen[name] = [given, {k: v for k, v in named.items() if k != "settings"}]
+        return result(*given) if callable(result) else result
+    setattr(steps, name, noted)
+
+def a_snapshot(spec, as_of, lane):
+    return Snapshot(spec=spec, lane=lane, as_of=as_of, spans=spans_of(spec, as_of), candidates=("scorecard",),
+                    uri="/s/x.parquet", sha256="ab", rows=9, key="k", run_id="run", origin=seen["extract"][1]["origin"])
+
+def refused(call, *given):
+    try:
+        call(*given)
+    except UsageError as error:
+        return str(error)
+
+publication.summary = lambda decision, registry: {"id": decision.id, "kind": decision.kind}
+decided = a_decision(4, champion_before=2)
+"""
+
+RETRAIN = """
+step("extract", a_snapshot)
+step("train", lambda snapshot, name: TrainedCandidate(snapshot=snapshot, name=name, run_id="t", model_uri="m", score=0.1 + 0.2))
+step("nominate", lambda trained: Challenger(snapshot=trained[0].snapshot, name="scorecard", run_id="t", version=4, trained_through=AS_OF))
+step("validate", lambda challenger: ValidatedChallenger(challenger=challenger, verdict=a_verdict()))
+step("decide", lambda found: ProposedDecision(challenger=found.challenger, verdict=found.verdict, kind="ask", reason="So."))
+step("promote", decided)
+step("report", None)
+
+run()
+names = retrain.extract.function("tiny_asked", str(FOLDER))
+json.dumps(pushed)
+trained = retrain.train.function(pushed[links.SNAPSHOT], "scorecard")
+challenger = retrain.nominate.function([None, trained])
+proposed = retrain.validate.function(challenger)
+published = retrain.promote.function(proposed)
+given, named = seen["extract"]
+answer = {
+    "extract": [given[0].name, str(given[1]), given[2], named["candidates"], named["url"], named["origin"].model_dump()],
+    "names": names,
+    "train": [seen["train"][0][0] == a_snapshot(*given), seen["train"][0][1]],
+    "nominate": [c.model_dump(mode="json") == trained for c in seen["nominate"][0][0]],
+    "score": seen["nominate"][0][0][0].score,
+    "handed on": [seen[name][0][0].model_dump(mode="json") == payload for name, payload in
+                  {"validate": challenger, "promote": proposed}.items()],
+    "ruled on": seen["decide"][0][0].challenger.model_dump(mode="json") == challenger,
+    "published": published, "events": list(events),
+    "report": [retrain.report.function(published), seen["report"][0][0], seen["report"][1]["origin"].actor],
+}
+extract = lambda: retrain.extract.function("tiny_asked", str(FOLDER))
+run("scheduled", user=None); extract()
+answer["scheduled"] = [seen["extract"][1]["origin"].actor, seen["extract"][0][2]]
+run("backfill"); extract()
+answer["backfill"] = seen["extract"][0][2]
+run("backfill", as_of="2024-01-01")
+answer["a date in a backfill"] = refused(extract)
+run(as_of="2024-01-01"); extract()
+answer["a date"] = [str(seen["extract"][0][1]), seen["extract"][0][2]]
+run(conf={"lanne": "x"})
+answer["an unknown key"] = refused(extract)
+tasks.publish(a_decision(5, kind="keep", champion_before=4, champion_after=4))
+tasks.publish(a_decision(6, lane="backtest", champion_before=4))
+answer["events of a keep and of another lane"] = len(events) - 1
+"""
+
+APPROVE = """
+run()
+seen["extract"] = [(), {"origin": tasks.origin(retrain.get_current_context())}]
+snapshot = a_snapshot(SPEC, AS_OF, "live")
+challenger = Challenger(snapshot=snapshot, name="scorecard", run_id="t", version=4, trained_through=AS_OF)
+proposed = ProposedDecision(challenger=challenger, verdict=a_verdict(), kind="ask", reason="So.")
+order = RollbackOrder(reason="bad", actor="cfo", to=1, leaving=2, approvers=(SPEC.promotion.approval.people[0],))
+approval.ApprovalOperator.execute = lambda self, context: "waits"
+people = {p.name: p for p in SPEC.promotion.approval.people}
+
+def operators():
+    common = {"task_id": "approve", "approval": SPEC.promotion.approval}
+    return {"ask": approval.Approve(proposed=proposed.model_dump(mode="json"), **common),
+            "ask_to_roll_back": approval.ApproveRollback(spec=SPEC, proposed=order.model_dump(mode="json"), **common)}
+
+def asked(name, request):
+    step(name, request)
+    operator = operators()[name]
+    result = operator.execute({})
+    return operator, result
+
+def response(option, user):
+    return {"chosen_options": [option], "params_input": {"comment": "as discussed"} if user else {},
+            "responded_at": datetime(2024, 3, 2, tzinfo=UTC), "responded_by_user": user and {"id": user, "name": user}}
+
+answer = {}
+for name, payload in {"ask": proposed, "ask_to_roll_back": order}.items():
+    same = payload.model_dump(mode="json")
+    _, unneeded = asked(name, None)
+    got = seen[name][0][-1] == payload
+    _, nobody = asked(name, ApprovalRequest(subject="s", body="b", asked=()))
+    operator, waiting = asked(name, ApprovalRequest(subject="May it?", body="Checks", asked=(people["cfo"],), card="http://card"))
+    facts = operator.notice_facts
+    answer[name] = {
+        "got the payload": got, "unneeded": unneeded == same, "nobody": nobody["answer"], "waits": waiting,
+        "subject": [operator.subject, operator.body, [u["id"] for u in operator.assigned_users]],
+        "facts": {k: str(v) for k, v in facts.items() if k != "until"}, "until": facts["until"].endswith(" UTC"),
+        "yes": operator.execute_complete({}, response("Approve", "cfo")),
+        "no": operators()[name].execute_complete({}, response("Reject", "cfo"))["answer"],
+        "silence": operators()[name].execute_complete({}, response("Reject", None))["answer"],
+    }
+    answer[name]["yes"], rest = answer[name]["yes"].pop("answer"), {**answer[name]["yes"], "answer": None}
+    answer[name]["rest"] = rest == {**same, "answer": None}
+"""
+
+ROLLBACK = """
+step("order_rollback", lambda model, order: order.model_copy(update={"to": 1, "leaving": 2}))
+step("rollback", decided)
+run(reason="bad", to=1, leaving=None, force=False)
+order = rollback.request.function("tiny_asked", str(FOLDER))
+
+answered = {**order, "answer": {"asked": ["cfo"], "answer": "reject", "by": "cfo"}}
+answer = {"order": order, "published": rollback.roll_back.function("tiny_asked", str(FOLDER), None),
+          "of the form": seen["rollback"][0][1].model_dump(mode="json"), "spec": seen["rollback"][1]["spec"].name}
+rollback.roll_back.function("tiny_asked", str(FOLDER), answered)
+answer["answered"] = seen["rollback"][0][1].model_dump(mode="json")["answer"]["by"]
+answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"], seen["order_rollback"][1]["spec"]]
+"""
+
+LINKS = """
+found = {}
+links.BaseXCom.get_value = lambda ti_key, key: found.get(key)
+every = {"run": links.MlflowRunLink(), "version": links.ModelVersionLink(), "decision": links.DecisionLink()}
+snapshot = {"run_id": "run", "spec": {"name": "tiny"}}
+
+def of(value, pushed=None):
+    found.update({"return_value": value, links.SNAPSHOT: pushed})
+    return {name: link.get_link(None, ti_key=None) for name, link in every.items()}
+
+answer = {
+    "extract": of(["scorecard"], snapshot),
+    "train": of({"snapshot": snapshot, "run_id": "t"}),
+    "validate": of({"challenger": {"snapshot": snapshot, "run_id": "t", "version": 4}}),
+    "promote": of({"id": 12, "model": "tiny", "mlflow_run_id": "run", "challenger_version": 4, "champion_after": 3}),
+    "rollback": of({"id": 13, "model": "tiny", "mlflow_run_id": "", "challenger_version": None, "champion_after": 3}),
+    "failed": of(None),
+}
+"""
+
+
+PIECES = {"retrain": RETRAIN, "approve": APPROVE, "rollback": ROLLBACK, "links": LINKS}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each piece left in `answer`; one process runs them all."""
+    pieces = [f"{code}\nanswers[{name!r}] = answer" for name, code in PIECES.items()]
+    answer, _ = apart.run(
+        tmp_path_factory.mktemp("airflow"), "\n".join([PRELUDE, "answers = {}", *pieces, "answer = answers"]), str(MODELS),
+        AIRFLOW_CONN_WAREHOUSE="postgres://reader:x@db/warehouse",
+        AIRFLOW__API__BASE_URL="https://airflow.example",
+        TITLEHOLDER_LEDGER_URL="ledger", TITLEHOLDER_SNAPSHOTS="/s", MLFLOW_TRACKING_URI="http://mlflow.example",
+    )  # fmt: skip
+    return dict(answer)
+
+
+@pytest.fixture(scope="module")
+def retrained(found: dict[str, Any]) -> dict[str, Any]:
+    return dict(found["retrain"])
+
+
+def test_extract_gets_what_form_and_run_say(retrained: dict[str, Any]) -> None:
+    *rest, origin = retrained["extract"]
+    assert rest == ["tiny_asked", "2024-03-01", "live", ["scorecard"], "postgres://reader:x@db/warehouse"]
+    assert (origin["actor"], origin["airflow_run"], origin["reason"]) == ("ann", "tiny_asked.retrain/r 1", "why")
+    assert origin["url"] == "https://airflow.example/dags/tiny_asked.retrain/runs/r%201"
+    assert retrained["names"] == ["scorecard"]
+    assert retrained["scheduled"] == ["airflow:scheduled", "live"]
+    assert retrained["backfill"] == "backtest"
+    assert retrained["a date"] == ["2024-01-01", "what-if"]
+
+
+def test_extract_refuses_a_date_in_a_backfill_and_unknown_keys(retrained: dict[str, Any]) -> None:
+    assert "as_of" in retrained["a date in a backfill"]
+    assert "unknown key 'lanne' (did you mean 'lane'?)" in retrained["an unknown key"]
+
+
+def test_each_task_gives_its_step_what_the_one_before_handed_on(retrained: dict[str, Any]) -> None:
+    assert retrained["train"] == [True, "scorecard"]
+    assert retrained["nominate"] == [True], "a candidate that failed is left out"
+    assert retrained["score"] == 0.1 + 0.2
+    assert retrained["handed on"] == [True] * 2
+    assert retrained["ruled on"]
+    assert retrained["report"] == [None, 104, "ann"]
+
+
+def test_only_a_new_live_champion_updates_the_asset(retrained: dict[str, Any]) -> None:
+    assert retrained["published"] == {"id": 104, "kind": "promote"}
+    assert retrained["events"] == [["titleholder://small/champion", {"version": 4, "before": 2, "decision": 104}]]
+    assert retrained["events of a keep and of another lane"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "facts"),
+    [
+        ("ask", ["risk-lead", "cfo"], {"as_of": "2024-03-01", "challenger_version": "4", "recalled": "None", "reason": "So."}),
+        ("ask_to_roll_back", ["risk-lead"], {"as_of": "", "challenger_version": "2", "rolled_back_to": "1", "reason": "bad"}),
+    ],
+)  # fmt: skip
+def test_people_are_asked_and_their_answer_is_handed_on(
+    found: dict[str, Any], name: str, asked: list[str], facts: dict[str, str]
+) -> None:
+    answered = found["approve"][name]
+    assert answered["got the payload"]
+    assert answered["unneeded"], "handed on as it is"
+    assert (answered["nobody"]["answer"], answered["nobody"]["asked"]) == ("none", [])
+    assert answered["waits"] == "waits"
+    assert answered["subject"] == ["May it?", "Checks", ["cfo"]]
+    assert answered["until"]
+    assert answered["facts"] == {**facts, "by": "['cfo']", "links": "{'Model card': 'http://card'}"}
+    yes = answered["yes"]
+    assert (yes["answer"], yes["by"], yes["comment"], yes["asked"]) == ("approve", "cfo", "as discussed", asked)
+    assert yes["at"].startswith("2024-03-02")
+    assert answered["rest"], "nothing else changed"
+    assert (answered["no"]["answer"], answered["no"]["by"]) == ("reject", "cfo")
+    assert (answered["silence"]["answer"], answered["silence"]["by"], answered["silence"]["comment"]) == (
+        "none",
+        "",
+        "",
+    )
+
+
+def test_a_rollback_is_ordered_by_the_form_and_done_with_the_answer(found: dict[str, Any]) -> None:
+    rolled_back = found["rollback"]
+    order = {"reason": "bad", "actor": "ann", "force": False, "run": "tiny_asked.retrain/r 1", "answer": None}
+    assert rolled_back["order"].items() >= {**order, "to": 1, "leaving": 2}.items()
+    assert rolled_back["of the form"].items() >= {**order, "to": 1, "leaving": None}.items()
+    assert rolled_back["published"] == {"id": 104, "kind": "promote"}
+    assert rolled_back["spec"] == "tiny_asked"
+    assert rolled_back["answered"] == "cfo"
+    assert rolled_back["a broken spec"] == [1, None], "it must not stop a rollback"
+
+
+def test_tasks_link_to_what_they_made(found: dict[str, Any]) -> None:
+    linked = found["links"]
+    there = {task: [name for name, address in of.items() if address] for task, of in linked.items()}
+    assert there == {
+        "extract": ["run"], "train": ["run"], "validate": ["run", "version"], "promote": ["run", "version", "decision"],
+        "rollback": ["version", "decision"], "failed": [],
+    }  # fmt: skip
+    assert [linked[task]["run"].rpartition("/")[2] for task in ("extract", "train", "promote")] == ["run", "t", "run"]
+    assert [linked[task]["version"].rpartition("/")[2] for task in ("promote", "rollback")] == ["4", "3"]
+    assert linked["promote"]["decision"].endswith("/decisions/12")
