@@ -216,7 +216,7 @@ def _dates(known: _Known) -> Iterator[_Said]:
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
     found = as_of_range.find(known.url, spec, counts, known.as_of or today)
     whole = found.whole if found else min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
-    whole = min(whole, spec.end_date or whole)
+    data_whole, whole = whole, min(whole, spec.end_date or whole)
     asked = known.as_of
     known.as_of = asked or windows.last_tick(spec.schedule, whole)
     if found and not asked:
@@ -233,16 +233,24 @@ def _dates(known: _Known) -> Iterator[_Said]:
     yield _Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
     if not as_of_dates.leaves_enough(spec, counts, known.as_of):
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
-    elif known.as_of > max(known.days) + timedelta(days=1) + spec.windows.label_maturity:
-        yield _Said("warning", f"Of the holdout as of {known.as_of} only a part has rows.")
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
-    if (
-        spec.schedule
-        and spec.end_date is None
-        and whole < today - 2 * (windows.next_tick(spec.schedule, today) - today)
-    ):
-        yield _Said("warning", f"No end_date, and the data end: {whole} is the last date that has all it needs.")
+    if late := _schedule_goes_on(spec, data_whole, today):
+        yield _Said("warning", late)
+
+
+def _schedule_goes_on(spec: ModelSpec, whole: date, today: date) -> str:
+    """That there are ticks after the last date with a whole holdout, by two periods where they go on today."""
+    if not spec.schedule:
+        return ""
+    if spec.end_date and spec.end_date < today:
+        if windows.last_tick(spec.schedule, spec.end_date) <= whole:
+            return ""
+        return f"end_date {spec.end_date} is after {whole}, the last date with a whole holdout: set it to {whole}."
+    if whole >= today - 2 * (windows.next_tick(spec.schedule, today) - today):
+        return ""
+    said = f"end_date {spec.end_date} has not come" if spec.end_date else "No end_date"
+    return f"{said}, and the data end: {whole} is the last date that has all it needs."
 
 
 def _contract(known: _Known) -> Iterator[_Said]:
@@ -305,8 +313,8 @@ def _windows(known: _Known) -> Iterator[_Said]:
         yield _Said("warning", f"{about}; {wanted}: no challenger could win. Make windows.holdout longer.")
     else:
         yield _Said("ok", f"{about}.")
-    if short := windows.short_history(spec, windows.with_rows_begin(spans, start)):
-        yield _Said("warning", short)
+    for remark in windows.remarks(spec, windows.with_rows(spans, known.days)):
+        yield _Said("warning", remark)
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:
