@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import as_of_range, contract, data_end, extraction
 from titleholder.data.leakage import leaktest
+from titleholder.data.leakage.report import Kind
 from titleholder.errors import ContractError, SpecError, TitleholderError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec import as_of_dates, windows
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Outcome = Literal["ok", "warning", "fault", "not tested"]
+LEAK_OUTCOMES: dict[Kind, Outcome] = {
+    "leak": "fault", "recorded late": "warning", "overwritten": "warning", "later dates": "warning",
+    "not tested": "not tested", "compared": "ok", "on trust": "ok",
+}  # fmt: skip
 NOT_TESTED = 4
 """The exit code where nothing is wrong and something could not be tested."""
 
@@ -235,11 +240,11 @@ def _dates(known: _Known) -> Iterator[_Said]:
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
-    if late := _schedule_goes_on(spec, data_whole, today):
+    if late := schedule_goes_on(spec, data_whole, today):
         yield _Said("warning", late)
 
 
-def _schedule_goes_on(spec: ModelSpec, whole: date, today: date) -> str:
+def schedule_goes_on(spec: ModelSpec, whole: date, today: date) -> str:
     """That there are ticks after the last date with a whole holdout, by two periods where they go on today."""
     if not spec.schedule:
         return ""
@@ -320,15 +325,10 @@ def _windows(known: _Known) -> Iterator[_Said]:
 def _leaks(known: _Known) -> Iterator[_Said]:
     """The sentences of the leak test, which needs facts after its as-of date: by default it is one holdout earlier."""
     report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
-    outcomes: dict[str, Outcome] = {"leak": "fault", "recorded late": "warning", "not tested": "not tested"}
     for kind, sentence in report.findings:
-        if kind in outcomes:
-            yield _Said(outcomes[kind], sentence)
-    rest = " ".join(f"{kind.capitalize()}: {said}" for kind, said in report.findings if kind not in outcomes)
-    if report.outcome == "clean":
-        yield _Said("ok", f"No leak. {rest}")
-    elif rest:
-        yield _Said("warning", rest)
+        outcome = LEAK_OUTCOMES[kind]
+        said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
+        yield _Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
 
 
 STEPS = (

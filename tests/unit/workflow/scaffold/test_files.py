@@ -101,7 +101,7 @@ def test_of_a_number_beyond_a_limit_the_slowest_are_not_called_in_time() -> None
     number = draft._replace(roles=replace(draft.roles, limit="> 72"))
     said = render("model.sql.j2", number).replace("\n    --", "")
     assert "later than the label maturity must not" not in said
-    assert "perhaps since delivered_at" in said
+    assert "perhaps from delivered_at on" in said
     assert "a duration that already lasts longer than the limit decides" in said
 
 
