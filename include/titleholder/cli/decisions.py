@@ -57,6 +57,9 @@ def run(
     rows = [each.decision for each in done]
     failed = {each.decision.id: each.failed for each in done if each.failed}
     _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
+    if not as_json:
+        for line in (*map(hints.warnings, rows), hints.lane_commands(model, lane)):
+            _hint(line)
     if codes := [candidate.exit_code for of_one in failed.values() for candidate in of_one.values()]:
         raise typer.Exit(codes[0])
 

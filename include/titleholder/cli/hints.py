@@ -1,4 +1,4 @@
-"""Where to look further: a decision's model card in MLflow."""
+"""Where to look further: the commands of a lane, and a decision's model card in MLflow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from titleholder.settings import need
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
+
+
+def warnings(row: Decision) -> str:
+    """The warnings of a decision as a line; empty where it has none."""
+    from titleholder.reports.check_results import outcome_of
+
+    checks = row.verdict.checks if row.verdict else ()
+    if not (found := [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == "warning"]):
+        return ""
+    return f"Warnings of decision {row.id}, as of {row.as_of}: {', '.join(found)}. Its model card says more."
+
+
+def lane_commands(model: str, lane: str) -> str:
+    """The commands that show more of a lane, which is not the one that each shows by itself."""
+    history, backtest = (f"`titleholder {command} {model} --lane {lane}`" for command in ("history", "backtest"))
+    return f"All decisions of this lane: {history}. Whether they were worth it: {backtest}."
 
 
 def card_address(row: Decision) -> str:

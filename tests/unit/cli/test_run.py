@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from support.factories import a_decision
+from support.factories import a_decision, a_verdict, result
 from support.specs import write
 from titleholder.cli.main import app
 from titleholder.workflow import retrain as retraining
@@ -28,7 +28,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
 
 
-def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), failed: Any = None) -> Result:
+def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), failed: Any = None, **of: Any) -> Result:
     """Runs with a retrain in memory, which Ctrl-C ends in the last of these steps of the third date."""
 
     def retrain(_: Any, as_of: date, *__: Any, on_step: Any, **___: Any) -> Retrained:
@@ -36,7 +36,7 @@ def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), f
             for n, step in enumerate(until):
                 on_step(step, n)
             raise KeyboardInterrupt
-        return Retrained(a_decision(as_of.month), failed or {})
+        return Retrained(a_decision(as_of.month, **of), failed or {})
 
     patch.setattr(retraining, "retrain", retrain)
     return CliRunner().invoke(app, ["run", "small", *options])
@@ -95,6 +95,19 @@ def test_a_run_says_where_the_card_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
     said = run(monkeypatch, "--as-of", "2024-01-01").stderr
     assert "Model card of decision 101, as of 2024-01-01: http://mlflow.example:5000/#/runs/x" in said.splitlines()
+
+
+def test_a_run_names_its_warnings_and_the_commands_that_show_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`history` and `backtest` alone show lanes that a run by hand does not write to."""
+    found = [result("TH403", "fail", "warn"), result("TH301", "pass", "warn"), result("TH302", "fail", "block")]
+    said = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(*found)).stderr.splitlines()
+    assert [line for line in said if line.startswith("Warnings")] == [
+        f"Warnings of decision 101, as of 2024-01-01: TH403 ({found[0].title}). Its model card says more."
+    ]
+    assert said[-1] == (
+        "All decisions of this lane: `titleholder history small --lane dev`. "
+        "Whether they were worth it: `titleholder backtest small --lane dev`."
+    )
 
 
 def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:

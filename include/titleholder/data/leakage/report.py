@@ -98,8 +98,8 @@ class LeakReport(BaseModel):
             yield LeakFinding(
                 "overwritten",
                 f"the rows of {table} are overwritten after the events, and what they said before is gone. Leave out "
-                f"{', '.join(columns)}, use it only where known_at is before the event, or keep the versions of the rows "
-                "in a table (known_at, until).",
+                f"{', '.join(columns)}, use it only where known_at is before the event, or keep the versions of the "
+                "rows in a table (known_at, until).",
             )
         for table in self.later_dates:
             yield LeakFinding("later dates", f"{table}.")

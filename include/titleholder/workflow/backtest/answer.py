@@ -27,8 +27,9 @@ def answer(result: Backtest) -> str:
             f"It made no difference: {over} the gate let no new model take over from the first champion, whose mean "
             f"{named} was {number(never, like)}; {always_newest}."
         )
+    so_far = " so far" if whole.periods < FEW else ""
     return (
-        f"{verdict(gain)}: {over} the champions had a mean {named} of {number(gate, like)}, "
+        f"{verdict(gain)}{so_far}: {over} the champions had a mean {named} of {number(gate, like)}, "
         f"the first champion alone would have had {number(never, like)}, a difference of {signed(gain.estimate, like)} "
         f"({level}; positive is better); {always_newest}."
     )

@@ -15,10 +15,10 @@ from titleholder.workflow.backtest.answer import FEW, answer, cautions
 @pytest.mark.parametrize(
     ("gates", "tilt", "begins"),
     [
-        ((None, 1, 2, 2), 1.0, "Yes, it was worth it: over the 3 months"),
-        ((None, 1, 2, 2), 0.0, "No, it did harm: over the 3 months"),
+        ((None, 1, 2, 2), 1.0, "Yes, it was worth it so far: over the 3 months"),
+        ((None, 1, 2, 2), 0.0, "No, it did harm so far: over the 3 months"),
         ((None, 1, 1, 1), 1.0, "It made no difference: over the 3 months"),
-        ((None, 1, 1, 2), 0.24, "Not shown to have been worth it"),
+        ((None, 1, 1, 2), 0.24, "Not shown to have been worth it so far: over the 3 months"),
         (
             (None, None, None, None),
             1.0,
