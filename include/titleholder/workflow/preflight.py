@@ -220,8 +220,8 @@ def _dates(known: _Known) -> Iterator[_Said]:
     spec, today = known.spec, as_of_range.today_utc()
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
     found = as_of_range.find(known.url, spec, counts, known.as_of or today)
-    whole = found.whole if found else min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
-    data_whole, whole = whole, min(whole, spec.end_date or whole)
+    by_rows = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
+    whole = min(found.whole if found else by_rows, spec.end_date or today)
     asked = known.as_of
     known.as_of = asked or windows.last_tick(spec.schedule, whole)
     if found and not asked:
@@ -240,16 +240,21 @@ def _dates(known: _Known) -> Iterator[_Said]:
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
-    if late := schedule_goes_on(spec, data_whole, today):
+    if late := schedule_goes_on(spec, found.whole, by_rows, today):
         yield _Said("warning", late)
 
 
-def schedule_goes_on(spec: ModelSpec, whole: date, today: date) -> str:
-    """That there are ticks after the last date with a whole holdout, by two periods where they go on today."""
+def schedule_goes_on(spec: ModelSpec, whole: date, by_rows: date, today: date) -> str:
+    """That there are ticks after the last date with a whole holdout, by two periods where they go on today.
+
+    `by_rows` is the date by which the event of the last row matures. Where the facts end before it, a run one period
+    after `whole` is not refused, so it is not named either.
+    """
     if not spec.schedule:
         return ""
     if spec.end_date and spec.end_date < today:
-        if windows.last_tick(spec.schedule, spec.end_date) <= whole:
+        allowed = max(whole, min(by_rows, windows.next_tick(spec.schedule, whole)))
+        if windows.last_tick(spec.schedule, spec.end_date) <= allowed:
             return ""
         return f"end_date {spec.end_date} is after {whole}, the last date with a whole holdout: set it to {whole}."
     if whole >= today - 2 * (windows.next_tick(spec.schedule, today) - today):

@@ -78,8 +78,16 @@ def test_a_schedule_that_goes_on_after_the_last_whole_holdout_is_named(
     end: date | None, today: date, said: str
 ) -> None:
     spec = a_spec(schedule="@daily", end_date=end and str(end))
-    assert schedule_goes_on(spec, date(2024, 8, 9), today).startswith(said)
-    assert bool(said) is bool(schedule_goes_on(spec, date(2024, 8, 9), today))
+    found = schedule_goes_on(spec, date(2024, 8, 9), date(2024, 8, 9), today)
+    assert found.startswith(said)
+    assert bool(said) is bool(found)
+
+
+@pytest.mark.parametrize(("end", "warned"), [("2024-08-10", False), ("2024-08-11", True)])
+def test_where_the_facts_end_first_the_schedule_may_go_on_for_a_period(end: str, warned: bool) -> None:
+    """A run is not refused then, and its holdout has all of its days."""
+    spec = a_spec(schedule="@daily", end_date=end)
+    assert bool(schedule_goes_on(spec, date(2024, 8, 9), date(2024, 9, 9), date(2026, 11, 27))) is warned
 
 
 @pytest.mark.parametrize(
