@@ -303,7 +303,10 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
     child = client.get_run(challenger.run_id)
     assert {"estimator", "rows"} <= set(child.data.params)
-    assert "search.png" in {a.path for a in client.list_artifacts(child.info.run_id)}
+    spec = challenger.snapshot.spec
+    trials = client.get_metric_history(child.info.run_id, f"trial_{spec.search_metric}")
+    assert [m.step for m in trials] == [*range(1, spec.training.search.trials + 1)]
+    assert child.data.metrics[f"folds_{spec.search_metric}"] in {m.value for m in trials}
 
 
 def whole(snapshot: Snapshot) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from titleholder.cli import hints
 from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
-from titleholder.spec.loader import load_specs
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -39,6 +38,7 @@ def run(
     Whatever is decided, the exit code is 0. Where a candidate could not be trained, what the others led to is decided,
     and the exit code is that of its failure: 1, or 2 where the spec is wrong.
     """
+    from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]
@@ -219,6 +219,7 @@ def rollback(
     """
     from titleholder.cli.notices import notify
     from titleholder.settings import Settings
+    from titleholder.spec.loader import load_specs
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 

@@ -12,7 +12,6 @@ import typer
 from titleholder.cli import backtest, decisions, first_steps, housekeeping, local_stack, sql, verify
 from titleholder.cli.console import AsJson, err, interruptible, out, print_error, print_json, print_table
 from titleholder.errors import SpecError, TitleholderError
-from titleholder.spec.loader import SUFFIXES, load_specs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,6 +62,7 @@ def models(as_json: AsJson = False) -> None:
 
     Estimators are imported for it, but nothing is trained.
     """
+    from titleholder.spec.loader import SUFFIXES, load_specs
     from titleholder.training import estimators
 
     specs = load_specs()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.registry.server import Server
@@ -13,3 +15,9 @@ class Registry:
     def __init__(self, tracking_uri: str) -> None:
         self.server = Server(tracking_uri)
         self.runs, self.models = Runs(self.server), Models(self.server)
+
+
+@lru_cache(maxsize=1)
+def registry_at(tracking_uri: str) -> Registry:
+    """The registry of this process: the months of one command read a version once."""
+    return Registry(tracking_uri)

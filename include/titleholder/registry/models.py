@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import mlflow
 import mlflow.sklearn
-import skops.io
 import yaml
 from mlflow.entities import RunData
 from mlflow.entities.model_registry import ModelVersion
@@ -53,6 +52,8 @@ class Models:
             )
             if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
                 return f"models:/{ready[0].model_id}"
+            import skops.io  # with every estimator of scikit-learn: only what logs a model waits for it
+
             types = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
             with mlflow.start_run(run_id=run_id):
                 info = mlflow.sklearn.log_model(
@@ -218,7 +219,13 @@ def requirements(*classes: str) -> list[str]:
     A package that was not installed, such as a module in `include/`, has no version and is left out.
     """
     names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *sys.stdlib_module_names}
-    known = importlib.metadata.packages_distributions() if packages else {}  # it reads every distribution's files
+    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *names, *sys.stdlib_module_names}
+    known = _distributions() if packages else {}
     names += sorted(name for package in packages for name in known.get(package, []))
     return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]
+
+
+@lru_cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions of every package; it reads the list of files of each, which takes half a second."""
+    return importlib.metadata.packages_distributions()

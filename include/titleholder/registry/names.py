@@ -26,7 +26,7 @@ DONORS = tag("donors")
 """The earlier versions whose parameters a training run tried first, with these, as JSON."""
 LABELS_AS_OF, UNTIL, OUTCOMES_SHA256 = map(tag, ("labels_as_of", "until", "outcomes_sha256"))
 
-CARD, DECISION_NOTE, VERDICT_JSON, SEARCH_FIGURE = "card.html", "decision.md", "verdict.json", "search.png"
+CARD, DECISION_NOTE, VERDICT_JSON = "card.html", "decision.md", "verdict.json"
 BACKTEST_REPORT, BACKTEST_DATA = "backtest.html", "backtest.json"
 
 

@@ -10,10 +10,10 @@ import hashlib
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
@@ -25,9 +25,6 @@ from titleholder.errors import ServiceError
 from titleholder.registry import urls
 from titleholder.registry.names import DECISION, KEY
 from titleholder.registry.server import Server
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DATASET_ROWS = 1000
 """MLflow looks at so many rows for the schema of a dataset."""
@@ -127,28 +124,31 @@ class Runs:
         *,
         params: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
+        curves: Mapping[str, Sequence[float]] | None = None,
         tags: Mapping[str, str] | None = None,
         note: str = "",
     ) -> None:
-        """Log params, metrics and tags in one call; a note is the run's description in the UI."""
+        """Log params, metrics and tags in one call; a note is the run's description in the UI.
+
+        A curve is a metric with a value for each step, from 1 on, which the UI draws.
+        """
         now = int(time.time() * 1000)
         every = {**(tags or {}), **({MLFLOW_RUN_NOTE: note} if note else {})}
         with self._server.reachable():
             self._client.log_batch(
                 run_id,
-                metrics=[Metric(k, v, now, 0) for k, v in (metrics or {}).items()],
+                metrics=[
+                    *(Metric(k, v, now, 0) for k, v in (metrics or {}).items()),
+                    *(Metric(k, v, now, n) for k, each in (curves or {}).items() for n, v in enumerate(each, start=1)),
+                ],
                 params=[Param(k, str(v)) for k, v in (params or {}).items()],
                 tags=[RunTag(k, str(v)) for k, v in every.items()],
             )
 
-    def attach(
-        self, run_id: str, *, figures: Mapping[str, Figure] | None = None, texts: Mapping[str, str] | None = None
-    ) -> None:
-        """Log pictures and texts as artifacts of a run, by file name, in one upload."""
+    def attach(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Log texts as artifacts of a run, by file name, in one upload."""
         with tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
-            for name, figure in (figures or {}).items():
-                figure.savefig(Path(folder) / name, dpi=110, bbox_inches="tight")
-            for name, text in (texts or {}).items():
+            for name, text in texts.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
             with self._server.reachable():
                 self._client.log_artifacts(run_id, folder)

@@ -7,6 +7,5 @@ from titleholder.reports.card import card
 from titleholder.reports.facts import Facts, headline
 from titleholder.reports.history import MetricHistory
 from titleholder.reports.markdown import markdown
-from titleholder.reports.plots.search import search_figure
 
-__all__ = ["Facts", "MetricHistory", "card", "headline", "markdown", "search_figure"]
+__all__ = ["Facts", "MetricHistory", "card", "headline", "markdown"]

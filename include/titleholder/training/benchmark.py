@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from titleholder.errors import TrainingError, one_line
 from titleholder.spec.model import ModelSpec
@@ -18,6 +17,7 @@ from titleholder.spec.training import Candidate
 from titleholder.training.folds import Positions, TrainingRows
 from titleholder.training.pipeline import MAX_CATEGORIES
 from titleholder.training.search import fit_pipeline
+from titleholder.training.threads import one_thread
 
 ROWS = 100_000
 """At most so many training rows, spread evenly over them."""
@@ -42,7 +42,7 @@ def fit(frame: pd.DataFrame, spec: ModelSpec) -> Pipeline:
     """
     rows = TrainingRows.of(frame, spec)
     try:
-        with threadpool_limits(1):
+        with one_thread():
             scorecard = SCORECARDS[spec.task] if spec.judgement.predicted_quantile is None else OF_A_QUANTILE
             return fit_pipeline(spec, scorecard, {}, rows.at(_kept(rows.X, spec)))
     except Exception as error:  # whatever scikit-learn raises: the challenger may do without what this one needs

@@ -11,12 +11,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils import get_tags
-from threadpoolctl import threadpool_limits
 
 from titleholder.errors import SpecError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
 from titleholder.training import estimators
+from titleholder.training.threads import one_thread
 from titleholder.validation.metrics import Array
 
 MISSING = "(missing)"
@@ -37,7 +37,7 @@ def build(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Pipe
 
 def score(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
     """The probability of class 1, or the predicted value, by a fitted model; float64 of shape (rows,)."""
-    with threadpool_limits(1):
+    with one_thread():
         out = model.predict_proba(X)[:, 1] if spec.task == "classification" else model.predict(X)
     return np.asarray(out, dtype=np.float64)
 

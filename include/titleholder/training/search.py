@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from titleholder.errors import TitleholderError, TrainingError, one_line
 from titleholder.spec.metrics import METRICS
@@ -27,6 +26,7 @@ from titleholder.training.folds import (
     time_folds,
 )
 from titleholder.training.pipeline import build
+from titleholder.training.threads import one_thread
 from titleholder.validation import metrics
 
 T = TypeVar("T")
@@ -68,6 +68,11 @@ class Fitted:
         folds = {f"fold_{i}_{self.metric}": s for i, s in enumerate(self.fold_scores, start=1)}
         return {f"folds_{self.metric}": self.score, **folds}
 
+    @property
+    def recorded_trials(self) -> dict[str, list[float]]:
+        """The score of every trial, in their order, under the name by which MLflow knows them: `trial_log_loss`."""
+        return {f"trial_{self.metric}": [trial["score"] for trial in self.trials]}
+
 
 class Start(NamedTuple):
     """Where a search begins: parameters of earlier models, which are tried first, in at most half of the trials.
@@ -104,7 +109,7 @@ def fit(
     """
     candidate, rows = spec.training.candidates[name], TrainingRows.of(frame, spec)
     folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
-    with threadpool_limits(1), _named_errors(spec, name):
+    with one_thread(), _named_errors(spec, name):
         trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
         best = ranked(trials, spec, lambda trial: trial["score"])[0]
         pipeline = fit_pipeline(spec, candidate, best["params"], rows)
@@ -119,7 +124,7 @@ def refit(frame: pd.DataFrame, spec: ModelSpec, name: str, params: Mapping[str, 
         SpecError, TrainingError: as `fit`.
     """
     candidate = spec.training.candidates[name]
-    with threadpool_limits(1), _named_errors(spec, name):
+    with one_thread(), _named_errors(spec, name):
         return fit_pipeline(spec, candidate, dict(params), TrainingRows.of(frame, spec))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -193,7 +193,6 @@ class Scorer:
 
     def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
         self.registry, self.store, self._retrained = registry, store, retrained or {}
-        self._read = lru_cache(maxsize=2)(registry.models.read)  # a challenger and a champion
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""
@@ -202,11 +201,11 @@ class Scorer:
 
     def _load(self, trained: TrainedVersion) -> Pipeline:
         if not trained.is_twin:
-            return self._read(f"models:/{trained.spec.name}/{trained.version}")
+            return self.registry.models.read(f"models:/{trained.spec.name}/{trained.version}")
         twin = self.registry.runs.tags(trained.run_id).get(names.TWIN_URI)
         if twin is None:
             raise DataError(f"{trained.spec.name}: run {trained.run_id} names no twin of version {trained.version}")
-        return self._read(twin)
+        return self.registry.models.read(twin)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""

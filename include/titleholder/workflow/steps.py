@@ -22,7 +22,6 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from titleholder import reports
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreKey, ScoreStore
@@ -30,7 +29,7 @@ from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
-from titleholder.registry.client import Registry
+from titleholder.registry.client import Registry, registry_at
 from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
@@ -102,7 +101,7 @@ def extract(
     remarks = windows.remarks(spec, spans)
     for remark in remarks:
         log.warning("%s as of %s: %s", spec.name, as_of, remark)
-    registry = Registry(settings.tracking_uri)
+    registry = registry_at(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
@@ -171,7 +170,7 @@ def train(
     snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
 ) -> TrainedCandidate:
     """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run."""
-    registry = Registry(settings.tracking_uri)
+    registry = registry_at(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
     run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
@@ -216,8 +215,13 @@ def _train_and_log(
     if fitted.out_of_fold:
         scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
-    registry.runs.annotate(run_id, params=params, metrics=fitted.recorded_scores, tags=warm_start.recorded(donors))
-    registry.runs.attach(run_id, figures={names.SEARCH_FIGURE: reports.search_figure(fitted)})
+    registry.runs.annotate(
+        run_id,
+        params=params,
+        metrics=fitted.recorded_scores,
+        curves=fitted.recorded_trials,
+        tags=warm_start.recorded(donors),
+    )
     log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
     if matured is None:
         uris = {"model_uri": log_model(fitted.pipeline)}
@@ -237,7 +241,7 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     """
     if not candidates:
         raise UsageError("nominate: no candidate was trained")
-    snapshot, registry = candidates[0].snapshot, Registry(settings.tracking_uri)
+    snapshot, registry = candidates[0].snapshot, registry_at(settings.tracking_uri)
     spec = snapshot.spec
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     ranked = search.ranked(ordered, spec, lambda c: c.score)
@@ -343,7 +347,7 @@ def order_rollback(
 
 def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
     """What people are to be asked about a rollback; None where they need not be."""
-    return approval.request_rollback(spec, order, Registry(settings.tracking_uri), settings.ledger_url)
+    return approval.request_rollback(spec, order, registry_at(settings.tracking_uri), settings.ledger_url)
 
 
 def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
@@ -356,7 +360,7 @@ def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: Mode
         UsageError: for a version that cannot come back, naming those that can, and where people must be asked first;
             nothing was changed then.
     """
-    registry = Registry(settings.tracking_uri)
+    registry = registry_at(settings.tracking_uri)
     decision = roll_back(model, spec, order, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
     log.info("%s: %s", model, decision.reason)
@@ -374,7 +378,7 @@ def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decisi
     Raises:
         UsageError: where there is no live champion; nothing was changed then.
     """
-    registry = Registry(settings.tracking_uri)
+    registry = registry_at(settings.tracking_uri)
     decision = withdraw(model, reason, actor, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
     if decision.champion_before is not None:
@@ -385,8 +389,8 @@ def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decisi
 
 def reconcile(model: str, *, settings: Settings) -> bool:
     """Let the alias follow the ledger's live head; returns whether it had to be moved."""
-    return follow_head(model, settings=settings, registry=Registry(settings.tracking_uri))
+    return follow_head(model, settings=settings, registry=registry_at(settings.tracking_uri))
 
 
 def _scorer(settings: Settings) -> Scorer:
-    return Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
+    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots))

@@ -182,6 +182,7 @@ def test_the_best_trial_and_the_best_of_anything_go_by_the_direction_of_the_metr
         f"fold_1_{metric}": result.fold_scores[0],
         f"fold_2_{metric}": result.fold_scores[1],
     }
+    assert result.recorded_trials == {f"trial_{metric}": tried}
     assert search.ranked(tried, spec, float) == sorted(tried, reverse=best is max)
     assert search.ranked([("a", 0.5), ("b", 0.5)], spec, lambda pair: pair[1])[0][0] == "a"
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, NamedTuple
 
 from titleholder.formatting import confidence
 from titleholder.reports.plots.binned_means import Rows, average, bins, mean
@@ -14,6 +12,9 @@ from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval, means
 from titleholder.validation.metrics.coverage import Beyond
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class CalibrationBin(NamedTuple):
@@ -73,7 +74,7 @@ def calibration_picture(evidence: Evidence, models: Sequence[ScoredModel]) -> Pi
             as_percentages(axes.yaxis)
             labels = (f"mean predicted quantile {quantile:g}", "outcomes at or below it")
         axes.set(xlabel=labels[0], ylabel=labels[1])
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     bars = "event rates" if shares else "means" if quantile is None else "shares"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from titleholder.formatting import metric, number
 from titleholder.reports.plots.drawing import INK, MUTED, Picture, ScoredModel, as_percentages, picture, thin
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 START = 0.02
 """Rates among a smaller share of the rows than this are left out: they are too uncertain."""
@@ -79,7 +82,7 @@ def _accepted(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
         as_percentages(axes.xaxis, axes.yaxis)
         axes.set(xlabel=f"share of rows accepted, {extreme} scores first", ylabel="event rate among them", xlim=(0, 1))
         axes.set_ylim(bottom=0)
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     marked = " The dotted line is the cut-off of the spec." if cut_off and cut_off.share else ""
     caption = f"Event rate among the accepted rows, by their share.{marked}"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from titleholder.formatting import count
 from titleholder.reports.plots.binned_means import bins
@@ -23,6 +20,10 @@ from titleholder.reports.plots.drawing import (
     picture,
 )
 from titleholder.validation.evidence import Array, Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BINS = 40
 TAIL = 0.001
@@ -60,6 +61,9 @@ def agreement(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
     shares = evidence.classification
 
     def draw(figure: Figure) -> None:
+        from matplotlib.colors import LogNorm
+        from matplotlib.ticker import FuncFormatter
+
         axes = figure.add_subplot()
         counts = np.histogram2d(np.clip(x, edges[0], edges[-1]), np.clip(y, edges[0], edges[-1]), bins=edges)[0].T
         shown = np.ma.masked_equal(counts, 0)
@@ -96,7 +100,7 @@ def _errors(evidence: Evidence, models: Sequence[ScoredModel]) -> Picture:
             _histogram(axes, error, edges, weights=evidence.weights, label=model.name, **style)
         axes.axvline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="observed minus predicted", ylabel="density", yticks=[])
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     caption = "Residuals. The outermost 0.1% at either end are drawn at the edges."
     return picture("Distribution of observed minus predicted.", caption, draw)
@@ -109,7 +113,7 @@ def _errors_by_prediction(evidence: Evidence, models: Sequence[ScoredModel]) -> 
             _band(axes, model, evidence.y - model.scores)
         axes.axhline(0, color=MUTED, linestyle=":", linewidth=1)
         axes.set(xlabel="mean prediction", ylabel="observed minus predicted")
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     caption = "Residuals by prediction, in bins of equal size: the median, and the middle 80% of the rows."
     return picture("Observed minus predicted, by the prediction.", caption, draw)

@@ -6,24 +6,26 @@ import base64
 import warnings
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array, Interval
 from titleholder.validation.verdict import Verdict
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
 CHALLENGER, CHAMPION = "#c2410c", "#1d4ed8"
 INK, MUTED, PALE, FAINT = "#1f2328", "#6b7280", "#9aa1ab", "#d1d5db"
 WIDTH, HEIGHT = 5.0, 3.5
 """Inches; a picture is as wide as half a page."""
+POINTS = 72
+"""Of an inch: the unit of an SVG file."""
 STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -97,14 +99,31 @@ def scored_models(evidence: Evidence, verdict: Verdict, version: int) -> list[Sc
 def picture(
     alt: str, caption: str, draw: Callable[[Figure], None], *, width: float = WIDTH, height: float = HEIGHT
 ) -> Picture:
-    """Draw on a figure of that many inches."""
+    """Draw on a figure of that many inches. Matplotlib is imported with the first one: most commands draw none."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     file = BytesIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=POINTS)
+        FigureCanvasSVG(figure)
         draw(figure)
+        _arrange(figure)
         figure.savefig(file, format="svg", metadata=_NO_METADATA, dpi=144)
     return Picture(file.getvalue(), alt, caption)
+
+
+def _arrange(figure: Figure) -> None:
+    """Make room for the labels of the axes, and above them for legends of the figure.
+
+    In one pass: constrained layout measures all labels twice, and has the figure drawn once more than needed.
+    """
+    from matplotlib.layout_engine import TightLayoutEngine
+
+    above = max((legend.get_window_extent().height for legend in figure.legends), default=0.0)
+    TightLayoutEngine(pad=0.4, rect=(0, 0, 1, 1 - above / figure.bbox.height)).execute(figure)
 
 
 def whiskers(
@@ -125,7 +144,7 @@ def whiskers(
 def as_percentages(*axes: Axis) -> None:
     """Write the marks of these axes as `5%`, without trailing zeros."""
     for axis in axes:
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
+        axis.set_major_formatter(lambda share, _: f"{100 * share:.6g}%")
 
 
 def thin(*curves: Array, most: int = 300) -> list[Array]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from titleholder.formatting import confidence, percent
 from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, as_percentages, picture, whiskers
@@ -15,6 +14,9 @@ from titleholder.validation.checks.grades import GradeRate, grade_rates
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.grades import Grade
 from titleholder.validation.metrics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FAR = 2
 """A row that moves by so many grades has moved far."""
@@ -110,7 +112,7 @@ def grades_picture(evidence: Evidence, rows: Sequence[GradeRow]) -> Picture:
         axes.set(xlabel="grade", ylabel="event rate")
         axes.set_ylim(bottom=0)
         as_percentages(axes.yaxis)
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     level = confidence(evidence.spec.judgement.confidence)
     caption = f"Observed event rates by grade with {level} Jeffreys intervals, and the mean predicted probabilities."

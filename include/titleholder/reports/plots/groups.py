@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from titleholder.formatting import confidence, metric, short
 from titleholder.reports.plots.binned_means import Rows
@@ -17,6 +16,9 @@ from titleholder.validation.checks.calibration import cohorts_of
 from titleholder.validation.checks.groups import Group, groups
 from titleholder.validation.evidence import Evidence, events, informative
 from titleholder.validation.metrics import Estimation, Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 20
 """At most so many groups of a column are shown, those with the most rows of the rarer class; of cohorts the newest."""

@@ -7,19 +7,22 @@ are wrong, but many are useful, J. Mach. Learn. Res. 20 (for any model).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from titleholder.formatting import metric, short
 from titleholder.reports.plots.drawing import CHALLENGER, INK, Picture, picture, whiskers
 from titleholder.spec.metrics import METRICS
 from titleholder.validation import metrics
+from titleholder.validation.changed_columns import predict_each
 from titleholder.validation.evidence import Evidence, measurable
 from titleholder.validation.metrics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 REPEATS = 5
 ROWS = 5_000
@@ -45,17 +48,17 @@ def importances(evidence: Evidence) -> list[FeatureImportance]:
     chosen = sample(evidence)
     if evidence.predict is None or not measurable(evidence.spec, evidence.y[chosen]):
         return []
-    rows = evidence.frame.iloc[chosen].reset_index(drop=True)
-    unshuffled = _metric(evidence, chosen, evidence.predict(rows))
+    features = evidence.spec.columns.features
+    rows = evidence.frame[features].iloc[chosen].reset_index(drop=True)
+    unshuffled = _metric(evidence, chosen, evidence.challenger[chosen])
     rng = np.random.default_rng(evidence.spec.training.seed)
     orders = np.concatenate([rng.permutation(len(rows)) for _ in range(REPEATS)])
     repeated = pd.concat([rows] * REPEATS, ignore_index=True)
     sign = 1 if METRICS[evidence.spec.judgement.metric].greater_is_better else -1
+    shuffled = {feature: rows[feature].take(orders) for feature in features}
     found = []
-    for feature in evidence.spec.columns.features:
-        shuffled = repeated.assign(**{feature: rows[feature].take(orders).array})
-        scores = np.split(evidence.predict(shuffled), REPEATS)
-        loss = [sign * (unshuffled - _metric(evidence, chosen, p)) for p in scores]
+    for feature, scores in predict_each(evidence.predict, repeated, shuffled):
+        loss = [sign * (unshuffled - _metric(evidence, chosen, p)) for p in np.split(scores, REPEATS)]
         found.append(FeatureImportance(feature, Interval(float(np.mean(loss)), min(loss), max(loss))))
     return sorted(found, key=lambda i: (-i.loss.estimate, i.feature))
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy import stats
 
 from titleholder.formatting import confidence, date_labels, metric, signed
@@ -14,6 +13,9 @@ from titleholder.reports.plots.drawing import CHALLENGER, INK, PALE, Picture, pi
 from titleholder.validation.metrics import Interval
 from titleholder.validation.sequential import Accumulated, Look
 from titleholder.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABELS = 8
 """At most so many looks have a label on the axis."""
@@ -67,7 +69,7 @@ def evidence_picture(verdict: Verdict, rows: Sequence[CumulativeLook]) -> Pictur
         axes.set_xticks(at[labelled], labels[labelled], rotation=30, ha="right")
         axes.set(xlabel="look, by the as-of date of its challenger", ylabel=f"gain, {metric(verdict.metric)}")
         axes.set(ylim=(low, high), xlim=(0.5, len(rows) + 0.5))
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     last = rows[-1].so_far
     alt = f"After {last.looks} looks the mean gain is {signed(last.gain)} and its lower bound {signed(last.lower)}."

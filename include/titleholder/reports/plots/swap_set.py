@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from titleholder.formatting import confidence
@@ -25,6 +24,9 @@ from titleholder.spec.criteria import CutOff
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array, Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class AcceptanceGroup(NamedTuple):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import NamedTuple
-
-from matplotlib.axes import Axes
-from matplotlib.dates import date2num
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, NamedTuple
 
 from titleholder.formatting import date_range
 from titleholder.reports.facts import Facts
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, Picture, picture
 from titleholder.spec.windows import BEGINNING
 from titleholder.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LONGEST = 4
 """Training is drawn at most so many times as long as the time after it."""
@@ -119,4 +119,6 @@ def _bar(axes: Axes, row: int, window: TimeWindow, left: date) -> None:
 
 def _at(day: date) -> float:
     """The position of a day on the axis."""
+    from matplotlib.dates import date2num
+
     return float(date2num(day))  # type: ignore[no-untyped-call]

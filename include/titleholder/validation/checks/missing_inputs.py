@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder.validation import metrics
+from titleholder.validation.changed_columns import predict_each
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
@@ -67,12 +68,36 @@ def missing_inputs(evidence: Evidence) -> MissingInputs | None:
     chosen = evidence.sampled(min(ROWS, max(FEWEST, BUDGET // len(names))))
     if predict is None or not measurable(spec, evidence.y[chosen]):
         return None
-    rows, losses = evidence.frame.iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
-    found = [losses.of(name, predict, rows) for name in names]
+    rows, losses = evidence.frame[names].iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
+    scored = evidence.once("without each feature", lambda: _scores_without_each(predict, rows, evidence.y[chosen]))
+    found = [losses.of(name, scores) for name, scores in scored.items()]
     ordered = sorted(found, key=lambda each: (not each.problem, -each.loss.estimate, each.feature))
     full = losses.metric(evidence.challenger[chosen])
     allowed = in_unit(spec.judgement, spec.judgement.missing_loss, full, evidence.sample.at(chosen))
     return MissingInputs(tuple(ordered), len(chosen), full, allowed)
+
+
+def _scores_without_each(
+    predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, y: Array
+) -> dict[str, Array | str]:
+    """The scores of the rows where each feature is missing in all of them, or why there are none."""
+    gaps = {str(name): rows[name].mask(np.ones(len(rows), dtype=bool)) for name in rows}
+    try:
+        return {name: _finite(scores, y) for name, scores in predict_each(predict, rows, gaps)}
+    except Exception:  # some feature is needed: which, shows when they are predicted one by one
+        return {name: _scores_without(predict, rows.assign(**{name: gap}), y) for name, gap in gaps.items()}
+
+
+def _scores_without(predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame, y: Array) -> Array | str:
+    try:
+        return _finite(predict(rows), y)
+    except Exception as error:  # the estimator may be any class, and so may its exceptions
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _finite(scores: Array, y: Array) -> Array:
+    check(y, scores)
+    return scores
 
 
 def _sensitivity(evidence: Evidence) -> Finding:
@@ -116,9 +141,8 @@ class _Losses:
         self._evidence, self._chosen = evidence, chosen
         self._confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(evidence.spec.columns.features))
 
-    def of(self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame) -> MissingInput:
-        """That of one feature; where no score comes back, the reason."""
-        scores = self._evidence.once(("without", feature), lambda: self._scores(feature, predict, rows))
+    def of(self, feature: str, scores: Array | str) -> MissingInput:
+        """That of one feature with these scores of the rows, or the reason why there are none."""
         if isinstance(scores, str):
             return MissingInput(feature, math.nan, UNKNOWN, scores)
         without = self._evidence.challenger.copy()
@@ -126,19 +150,6 @@ class _Losses:
         name = self._evidence.spec.judgement.metric
         loss = estimate_gain(self._evidence, name, without, self._chosen, self._confidence)
         return MissingInput(feature, self.metric(scores), Interval(*loss.values))
-
-    def _scores(self, feature: str, predict: Callable[[pd.DataFrame], Array], rows: pd.DataFrame) -> Array | str:
-        """The scores of the rows without the feature, or why there are none."""
-        try:
-            scores = predict(rows.assign(**{feature: self._gaps(feature, rows)}))
-            check(self._evidence.y[self._chosen], scores)
-        except Exception as error:  # the estimator may be any class, and so may its exceptions
-            return f"{type(error).__name__}: {error}".partition("\n")[0]
-        return scores
-
-    def _gaps(self, feature: str, rows: pd.DataFrame) -> pd.Series:
-        numeric = feature in self._evidence.spec.columns.numeric
-        return pd.Series(np.nan if numeric else None, rows.index, dtype=np.float64 if numeric else object)
 
     def metric(self, scores: Array) -> float:
         """The deciding metric of these scores of the rows."""

@@ -7,6 +7,7 @@ resample's metric.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -47,7 +48,7 @@ def prepare(
     """
     if name not in METRICS:
         raise ValueError(f"{name!r} is no metric; valid: {', '.join(METRICS)}")
-    given = judgement or Judgement(metric=name)
+    given = judgement or _plain(name)
     if name in RANKING:
         return _of_curve(RANKING[name], y[order], p[order])
     if name == "emp":
@@ -59,6 +60,11 @@ def prepare(
     if name == "r2":
         return _r2(y[order], p[order])
     return _mean(_values(name, y, p, given)[order])
+
+
+@lru_cache
+def _plain(name: str) -> Judgement:
+    return Judgement(metric=name)
 
 
 def terms(name: str, y: Array, p: Array, judgement: Judgement) -> Array | None:

@@ -60,7 +60,7 @@ def metric_by_period(result: Backtest) -> Picture:
             )  # fmt: skip
         _label(axes, [m.period.as_of for m in periods])
         axes.set(xlabel="decision as of", ylabel=_axis_label(result))
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     level, left = confidence(result.confidence), len(result.periods) - len(periods)
     alt = f"{metric(result.metric)} of each policy over {result.cadence.many(len(periods))}."
@@ -91,7 +91,7 @@ def cumulative_difference(result: Backtest) -> Picture:
             _draw_difference(axes, LINES[policy], [d for _, d in steps])  # type: ignore[index]
         _label(axes, [day for day, _ in lines["gate"]])
         axes.set(xlabel="up to the decision as of", ylabel=f"over never retraining: {quantity}")
-        figure.legend(loc="outside upper left", ncols=2)
+        figure.legend(loc="upper left", ncols=2)
 
     last = lines["gate"][-1][1]
     alt = f"In the end the gate is {signed(last.estimate)} ahead of never retraining."
