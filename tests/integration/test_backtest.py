@@ -324,7 +324,10 @@ def test_a_daily_model_is_compared_by_the_day_and_its_history_names_days(world: 
 
 def test_a_lane_without_decisions_names_those_that_have_some(world: World) -> None:
     for words, said in (
-        (("tiny_walk", "--lane", "nowhere"), "no decision in lane 'nowhere'; lanes with decisions: walked"),
+        (
+            ("tiny_walk", "--lane", "nowhere"),
+            "no decision in lane nowhere. Lanes with decisions: walked. `titleholder backtest tiny_walk --lane walked`",
+        ),
         (("tiny_walk", "--lane", LANE, "--until", "2020-01-01"), "the first is of 2023-12-01"),
         (("tiny_wlk",), "Did you mean 'tiny_walk'"),
         (("tiny_walk", "--lane", LANE, "--confidence", "0.2"), "confidence: 0.2 is invalid"),

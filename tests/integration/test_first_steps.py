@@ -89,7 +89,7 @@ def edit(path: Path, *changes: tuple[str, str]) -> None:
 def declare(path: Path) -> None:
     """Take the comments away from the first declaration of the table, as the file asks for."""
     text = path.read_text()
-    edited = re.sub(r"  # tables:.*\n  #   (.*known_at.*)\n", r"  tables:\n    \1\n", text, count=1)
+    edited = re.sub(r"  # tables:\n  # (.*known_at.*)\n", r"  tables:\n  \1\n", text, count=1)
     assert edited != text
     path.write_text(edited)
 
@@ -113,13 +113,15 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     assert "recovered: its gaps correlate 1.00 with the outcome" in sql
     report = check("loan_default")
     assert outcomes(report) == dict.fromkeys(STEPS, "ok")
-    (leaks,) = (f.explanation for f in report.findings if f.step == "leaks")
-    assert leaks.endswith("of firsts.loans are never overwritten.")
+    leaks, trusted = (f.explanation for f in report.findings if f.step == "leaks")
+    assert trusted.startswith("On trust: ")
+    assert trusted.endswith("of firsts.loans are never overwritten.")
     assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
     alone = invoke("leaktest", "loan_default", "--as-of", "2024-01-01")
     assert alone.exit_code == 0, "a holdout earlier, so that there are later facts"
     said = " ".join(alone.stdout.split())
     assert leaks.removeprefix("No leak. ") in said, "the same sentences"
+    assert trusted in said
     ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)[0]["kind"] in ("promote", "reject")

@@ -78,6 +78,15 @@ def test_an_event_recorded_late_is_a_leak_until_the_spec_says_when_it_could_be_u
     found = check(late)
     assert found.outcome == "leak"
     assert found.recorded_late == ("trap.loans",)
+    assert "the rows of trap.loans are written once and never overwritten" in found.trusted
+    assert found.later_dates == ()
+
+
+def test_dates_after_known_at_deny_that_rows_are_written_once() -> None:
+    """`check` said "No leak" of an outcome that stood in the row since the event, by the declaration that it offered."""
+    found = check(with_table(spec_of(Shape("plain")), "trap.loans", TableHistory(known_at="applied_at")))
+    (said,) = found.later_dates
+    assert "known_at (applied_at): recorded_at (" in said
 
 
 def test_a_computed_time_is_planted_and_exchanged_too() -> None:

@@ -137,7 +137,7 @@ def history(
     if record := lane_records.newest(url, model).get(lane):
         err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
     if not rows:
-        _hint(hints.other_lanes("history", model, lane, store.lanes(url, model)))
+        _hint(lane_records.other_lanes("history", model, lane, store.lanes(url, model)))
     rows_in_force, outdated = reigns.in_force(rows, lane), reigns.to_rerun(rows, lane)
     newest = {row.as_of: row.id for row in rows_in_force}
     notes = {
@@ -147,7 +147,8 @@ def history(
     }
     notes |= {number: f"Run it again: {why}" for number, why in outdated.items()}
     shown = rows if everything else rows_in_force
-    _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
+    if rows or as_json:
+        _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
     if outdated and not as_json:
         err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
 
@@ -159,7 +160,7 @@ def champion(
     as_json: AsJson = False,
 ) -> None:
     """Show the champion, today's or a date's: by the clock in the live lane, by as-of date in others."""
-    from titleholder.ledger import reigns, store
+    from titleholder.ledger import lane_records, reigns, store
     from titleholder.settings import Settings
     from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
@@ -169,7 +170,7 @@ def champion(
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if not rows:
-        _hint(hints.other_lanes("champion", model, lane, store.lanes(url, model)))
+        _hint(lane_records.other_lanes("champion", model, lane, store.lanes(url, model)))
     reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
     judged = reigns.decision_on(rows, reign.version if reign else None)
     refitted = judged.matured if judged and judged.refitted else None

@@ -1,4 +1,4 @@
-"""Where to look further: the lanes that have decisions, and a decision's model card in MLflow."""
+"""Where to look further: the commands of a lane, and a decision's model card in MLflow."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ from titleholder.settings import need
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
-
-
-def other_lanes(command: str, model: str, lane: str, known: Sequence[str]) -> str:
-    """That a lane has no decision, which lanes have, and the command that shows the first of them.
-
-    >>> other_lanes("champion", "small", "live", ["dev"])
-    'small has no decision in lane live. Lanes with decisions: dev. `titleholder champion small --lane dev`'
-    """
-    others = [name for name in known if name != lane]
-    shown = f" `titleholder {command} {model} --lane {others[0]}`" if others else ""
-    return f"{model} has no decision in lane {lane}. Lanes with decisions: {', '.join(others) or 'none'}.{shown}"
 
 
 def warnings(row: Decision) -> str:

@@ -213,10 +213,10 @@ def too_little(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> list[s
     return [*_too_little_to_train_on(training, spec, before), *_too_little_to_judge_by(holdout, spec, after)]
 
 
-def first_day(frame: pd.DataFrame, spec: ModelSpec) -> date:
-    """The day of the first row that can be trained on, in rows that keep their contract."""
-    first: pd.Timestamp = frame.loc[_accepted(frame, spec), spec.columns.event_time].min()
-    return first.tz_convert("UTC").date()
+def days(frame: pd.DataFrame, spec: ModelSpec) -> set[date]:
+    """The days of the rows that can be trained on or judged by, in rows that keep their contract."""
+    times = frame.loc[_accepted(frame, spec), spec.columns.event_time].dt.tz_convert("UTC")
+    return set(times.dt.normalize().drop_duplicates().dt.date)
 
 
 def _accepted(frame: pd.DataFrame, spec: ModelSpec) -> pd.Series:

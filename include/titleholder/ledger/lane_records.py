@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -32,6 +33,17 @@ class LaneRecord(NamedTuple):
     def __str__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
         return f"{self.kind}d on {self.created_at:%Y-%m-%d} by {self.actor}{why}"
+
+
+def other_lanes(command: str, model: str, lane: str, known: Sequence[str]) -> str:
+    """That a lane has no decision, which lanes have, and the command that shows the first of them.
+
+    >>> other_lanes("champion", "small", "live", ["dev"])
+    'small has no decision in lane live. Lanes with decisions: dev. `titleholder champion small --lane dev`'
+    """
+    others = [name for name in known if name != lane]
+    shown = f" `titleholder {command} {model} --lane {others[0]}`" if others else ""
+    return f"{model} has no decision in lane {lane}. Lanes with decisions: {', '.join(others) or 'none'}.{shown}"
 
 
 def add(url: str, model: str, lane: str, kind: Kind, actor: str, reason: str) -> None:

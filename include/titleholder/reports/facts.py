@@ -23,8 +23,8 @@ class Facts(BaseModel):
     that became champion, or does so with an approval; None where it is none. `lineage` maps labels to values,
     `links` labels to addresses (only http and https become links), `environment` packages to versions. `docs_base`
     is the address of the documentation's folder; without it, the codes of checks are plain text. `refitted`: the
-    challenger was judged by its twin, see `refit_note`. `short_history` says so where the training window begins
-    long before the first row, `undeclared_tables` where no leak in some table could be found. `known_after` maps
+    challenger was judged by its twin, see `refit_note`. `remarks` are sentences
+    about the windows and the tables, see `titleholder.spec.windows.remarks`. `known_after` maps
     the features that are known later than the event to how long after it; `scoring_delay` is the longest.
 
     >>> facts = Facts.model_construct(kind="proposed promote")
@@ -51,8 +51,7 @@ class Facts(BaseModel):
     refitted: bool = False
     known_after: dict[str, str] = {}
     scoring_delay: str = ""
-    short_history: str = ""
-    undeclared_tables: str = ""
+    remarks: tuple[str, ...] = ()
     spans: Intervals
     lineage: dict[str, str] = {}
     links: dict[str, str] = {}

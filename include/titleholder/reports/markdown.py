@@ -67,7 +67,7 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"Expected gain in use of version {recall.version}, of {recall.as_of}, over the champion: "
             f"{signed(recall.gain)}{f'; not fit for use now ({unfit})' if unfit else ''}."
         )
-    notes = (facts.delay_note, facts.refit_note, facts.short_history, facts.undeclared_tables)
+    notes = (facts.delay_note, facts.refit_note, *facts.remarks)
     yield from (text(note) for note in notes if note)
     asked = f" {facts.asked_because}." if facts.asked_because else ""
     yield text(f"Model of {facts.owner}; run by {facts.actor}.{asked}")

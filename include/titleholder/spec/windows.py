@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 from croniter import croniter
 from dateutil.relativedelta import relativedelta
@@ -37,6 +39,8 @@ class Intervals(BaseModel):
     matured: date
     rows_begin: date | None = None
     """The day of the first row to train on, where a tenth of the training window or more lies before it."""
+    rows_end: date | None = None
+    """The day of the last row, where the holdout goes on after it for longer than any pause between rows."""
     undeclared: tuple[str, ...] = ()
     """Tables that the query reads, and of which `source.tables` does not say when their rows become known."""
 
@@ -67,12 +71,27 @@ def intervals(spec: ModelSpec, as_of: date) -> Intervals:
     return Intervals(train_start=train_start, holdout_start=holdout_start, matured=matured)
 
 
-def with_rows_begin(spans: Intervals, first: date) -> Intervals:
-    """`spans`, and the day of the first row to train on where much of the training window lies before it."""
+def with_rows(spans: Intervals, days: Iterable[date]) -> Intervals:
+    """`spans`, and where its rows begin and end: `days` have the rows whose outcome is known, in any order.
+
+    Each is None where it is no news: little of the training window lies before the first row, and the holdout ends no
+    later after the last one than other rows follow each other.
+    """
+    inside = sorted({day for day in days if spans.train_start <= day < spans.matured})
+    if not inside:
+        return spans
+    first, last = inside[0], inside[-1]
     short = spans.train_start > BEGINNING and (first - spans.train_start) >= SHORT * (
         spans.holdout_start - spans.train_start
     )
-    return spans.model_copy(update={"rows_begin": first}) if short else spans
+    pause = max((later - earlier for earlier, later in pairwise(inside)), default=timedelta(days=1))
+    ended = spans.matured - last > pause
+    return spans.model_copy(update={"rows_begin": first if short else None, "rows_end": last if ended else None})
+
+
+def remarks(spec: ModelSpec, spans: Intervals) -> tuple[str, ...]:
+    """What people must know of the windows of a run beside the decision, a sentence each."""
+    return tuple(filter(None, (short_history(spec, spans), short_holdout(spans), undeclared_tables(spec, spans))))
 
 
 def short_history(spec: ModelSpec, spans: Intervals) -> str:
@@ -86,6 +105,17 @@ def short_history(spec: ModelSpec, spans: Intervals) -> str:
     return (
         f"The history is shorter than the training window: windows.train is {spec.windows.train}, the rows begin on "
         f"{spans.rows_begin}: {length} are there."
+    )
+
+
+def short_holdout(spans: Intervals) -> str:
+    """A sentence that says how much of the holdout has rows, where its end has none; else empty."""
+    if spans.rows_end is None:
+        return ""
+    there = max((spans.rows_end - spans.holdout_start).days + 1, 0)
+    return (
+        f"Only a part of the holdout has rows: they end on {spans.rows_end}, the holdout on "
+        f"{spans.matured - timedelta(days=1)}: {there} of {(spans.matured - spans.holdout_start).days} days are there."
     )
 
 

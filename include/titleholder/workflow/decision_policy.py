@@ -137,7 +137,10 @@ def _not_on_record(verdict: Verdict) -> str:
     if expected is None:
         return "No cohort has enough outcomes yet to compare it with the champion"
     if expected.challenger.gain <= expected.minimum:
-        return "Better on this holdout, but on the record of all versions not expected to do better in use"
+        least = formatting.exact(expected.minimum)
+        return (
+            f"Better on this holdout, but on the record of all versions not expected to gain more than {least} in use"
+        )
     return "Expected to do better in use, but a loss beyond what is tolerated is not excluded"
 
 

@@ -11,7 +11,7 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.windows import Intervals, short_history, undeclared_tables
+from titleholder.spec.windows import Intervals, remarks
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.metric_history import metric_history
 from titleholder.workflow.payloads import ProposedDecision
@@ -121,8 +121,7 @@ def _common(
         "known_after": {name: str(delay) for name, delay in spec.columns.known_after.items()},
         "scoring_delay": str(spec.columns.scoring_delay) if spec.columns.known_after else "",
         "spans": spans,
-        "short_history": short_history(spec, spans),
-        "undeclared_tables": undeclared_tables(spec, spans),
+        "remarks": remarks(spec, spans),
         "links": links,
         "docs_base": docs_base(),
         "environment": dict(r.split("==") for r in requirements(chosen.estimator)) if chosen else {},

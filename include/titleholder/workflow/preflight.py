@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import as_of_range, contract, data_end, extraction
 from titleholder.data.leakage import leaktest
+from titleholder.data.leakage.report import Kind
 from titleholder.errors import ContractError, SpecError, TitleholderError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec import as_of_dates, windows
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Outcome = Literal["ok", "warning", "fault", "not tested"]
+LEAK_OUTCOMES: dict[Kind, Outcome] = {
+    "leak": "fault", "recorded late": "warning", "overwritten": "warning", "later dates": "warning",
+    "not tested": "not tested", "compared": "ok", "on trust": "ok",
+}  # fmt: skip
 NOT_TESTED = 4
 """The exit code where nothing is wrong and something could not be tested."""
 
@@ -215,8 +220,8 @@ def _dates(known: _Known) -> Iterator[_Said]:
     spec, today = known.spec, as_of_range.today_utc()
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
     found = as_of_range.find(known.url, spec, counts, known.as_of or today)
-    whole = found.whole if found else min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
-    whole = min(whole, spec.end_date or whole)
+    by_rows = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
+    whole = min(found.whole if found else by_rows, spec.end_date or today)
     asked = known.as_of
     known.as_of = asked or windows.last_tick(spec.schedule, whole)
     if found and not asked:
@@ -233,16 +238,29 @@ def _dates(known: _Known) -> Iterator[_Said]:
     yield _Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
     if not as_of_dates.leaves_enough(spec, counts, known.as_of):
         yield _Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
-    elif known.as_of > max(known.days) + timedelta(days=1) + spec.windows.label_maturity:
-        yield _Said("warning", f"Of the holdout as of {known.as_of} only a part has rows.")
     if spec.start_date < found.first:
         yield _Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
-    if (
-        spec.schedule
-        and spec.end_date is None
-        and whole < today - 2 * (windows.next_tick(spec.schedule, today) - today)
-    ):
-        yield _Said("warning", f"No end_date, and the data end: {whole} is the last date that has all it needs.")
+    if late := schedule_goes_on(spec, found.whole, by_rows, today):
+        yield _Said("warning", late)
+
+
+def schedule_goes_on(spec: ModelSpec, whole: date, by_rows: date, today: date) -> str:
+    """That there are ticks after the last date with a whole holdout, by two periods where they go on today.
+
+    `by_rows` is the date by which the event of the last row matures. Where the facts end before it, a run one period
+    after `whole` is not refused, so it is not named either.
+    """
+    if not spec.schedule:
+        return ""
+    if spec.end_date and spec.end_date < today:
+        allowed = max(whole, min(by_rows, windows.next_tick(spec.schedule, whole)))
+        if windows.last_tick(spec.schedule, spec.end_date) <= allowed:
+            return ""
+        return f"end_date {spec.end_date} is after {whole}, the last date with a whole holdout: set it to {whole}."
+    if whole >= today - 2 * (windows.next_tick(spec.schedule, today) - today):
+        return ""
+    said = f"end_date {spec.end_date} has not come" if spec.end_date else "No end_date"
+    return f"{said}, and the data end: {whole} is the last date that has all it needs."
 
 
 def _contract(known: _Known) -> Iterator[_Said]:
@@ -305,22 +323,17 @@ def _windows(known: _Known) -> Iterator[_Said]:
         yield _Said("warning", f"{about}; {wanted}: no challenger could win. Make windows.holdout longer.")
     else:
         yield _Said("ok", f"{about}.")
-    if short := windows.short_history(spec, windows.with_rows_begin(spans, start)):
-        yield _Said("warning", short)
+    for remark in windows.remarks(spec, windows.with_rows(spans, known.days)):
+        yield _Said("warning", remark)
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:
     """The sentences of the leak test, which needs facts after its as-of date: by default it is one holdout earlier."""
     report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
-    outcomes: dict[str, Outcome] = {"leak": "fault", "recorded late": "warning", "not tested": "not tested"}
     for kind, sentence in report.findings:
-        if kind in outcomes:
-            yield _Said(outcomes[kind], sentence)
-    rest = " ".join(f"{kind.capitalize()}: {said}" for kind, said in report.findings if kind not in outcomes)
-    if report.outcome == "clean":
-        yield _Said("ok", f"No leak. {rest}")
-    elif rest:
-        yield _Said("warning", rest)
+        outcome = LEAK_OUTCOMES[kind]
+        said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
+        yield _Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
 
 
 STEPS = (

@@ -149,7 +149,7 @@ def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, An
 
 def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec, rows: pd.DataFrame) -> Tally:
     tally = Tally("windows")
-    spans = windows.with_rows_begin(windows.intervals(spec, row.as_of), contract.first_day(rows, spec))
+    spans = windows.with_rows(windows.intervals(spec, row.as_of), contract.days(rows, spec))
     spans = spans.model_copy(update={"undeclared": row.windows.undeclared})  # of the warehouse at that time
     tally.compare(stored["spans"], spans.model_dump(mode="json"))
     return tally

@@ -96,9 +96,9 @@ def extract(
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
     as_of_range.enforce_contract(url, spec, frame, spans, as_of)
-    spans = windows.with_rows_begin(spans, contract.first_day(frame, spec))
+    spans = windows.with_rows(spans, contract.days(frame, spec))
     spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
-    remarks = [*filter(None, (windows.short_history(spec, spans), windows.undeclared_tables(spec, spans)))]
+    remarks = windows.remarks(spec, spans)
     for remark in remarks:
         log.warning("%s as of %s: %s", spec.name, as_of, remark)
     registry = registry_at(settings.tracking_uri)

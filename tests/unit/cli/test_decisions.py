@@ -93,7 +93,9 @@ def test_a_deleted_lane_has_no_card_any_more(history: Any, monkeypatch: pytest.M
 def test_an_empty_lane_names_those_with_decisions_and_the_option(history: Any, command: str) -> None:
     """`champion` gave no hint that `run` had decided in lane dev."""
     history()
-    said = CliRunner().invoke(app, [command, "small"]).stderr.splitlines()
+    done = CliRunner().invoke(app, [command, "small"])
+    assert "┃" not in done.stdout, "no empty table"
+    said = done.stderr.splitlines()
     lanes = "Lanes with decisions: dev, trial."
     assert f"small has no decision in lane live. {lanes} `titleholder {command} small --lane dev`" in said
     assert CliRunner().invoke(app, [command, "small", "--lane", "trial", "--json"]).exit_code == 0

@@ -64,9 +64,9 @@ def test_it_says_how_long_scoring_must_wait_for_features_that_are_known_later() 
 
 def test_it_says_where_the_history_is_shorter_than_the_window_and_what_nothing_could_test() -> None:
     found = simulated()
-    notes = {"short_history": "The rows begin late.", "undeclared_tables": "Not tested for leaks: loans."}
-    page = card(facts(found.spec, **notes), verdict_on(found), found)
-    assert all(note in page for note in notes.values())
+    remarks = ("The rows begin late.", "Not tested for leaks: loans.")
+    page = card(facts(found.spec, remarks=remarks), verdict_on(found), found)
+    assert all(remark in page for remark in remarks)
 
 
 def test_its_sections_stand_in_order_and_the_contents_name_them_all() -> None:

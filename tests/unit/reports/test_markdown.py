@@ -35,12 +35,12 @@ def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
 
 
 def test_it_says_where_the_history_is_shorter_than_the_window() -> None:
-    assert "The rows begin late." in lines(short_history="The rows begin late.")
+    assert "The rows begin late." in lines(remarks=("The rows begin late.",))
 
 
 def test_it_names_the_tables_that_nothing_could_test() -> None:
     """People are asked with this text."""
-    assert "Not tested for leaks: loans." in lines(kind="ask", undeclared_tables="Not tested for leaks: loans.")
+    assert "Not tested for leaks: loans." in lines(kind="ask", remarks=("Not tested for leaks: loans.",))
 
 
 def test_an_approval_request_is_worded_as_a_proposal() -> None:

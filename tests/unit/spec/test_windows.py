@@ -20,10 +20,12 @@ from titleholder.spec.windows import (
     longest_period,
     midnight,
     next_tick,
+    remarks,
     resolve_as_of,
     short_history,
+    short_holdout,
     undeclared_tables,
-    with_rows_begin,
+    with_rows,
 )
 
 
@@ -152,9 +154,29 @@ def test_a_day_stands_for_its_first_instant_in_utc() -> None:
 def test_a_window_longer_than_the_history_says_so(train: str, first: date, said: str) -> None:
     """Training ends on 2023-10-01."""
     spec = spec_with("6 months", "3 months", train)
-    spans = with_rows_begin(intervals(spec, date(2024, 7, 1)), first)
+    spans = with_rows(intervals(spec, date(2024, 7, 1)), [first, date(2023, 12, 31)])
     assert said in short_history(spec, spans)
     assert bool(said) is bool(short_history(spec, spans))
+
+
+@pytest.mark.parametrize(
+    ("last", "weekdays", "said"),
+    [
+        (24, range(7), "end on 2024-07-24, the holdout on 2024-07-28: 3 of 7 days are there"),
+        (27, range(7), "end on 2024-07-27, the holdout on 2024-07-28: 6 of 7 days are there"),
+        (31, range(7), ""),
+        (26, range(5), ""),  # a Friday, and there is nothing on Saturdays and Sundays
+        (25, range(5), "4 of 7 days"),
+    ],
+)
+def test_a_holdout_of_which_only_a_part_has_rows_says_so(last: int, weekdays: range, said: str) -> None:
+    """Such a challenger became the first champion without a word. The holdout is 22 to 28 July, Monday to Sunday."""
+    spec = spec_with("1 day", "7 days", "28 days")
+    days = [day for n in range(60) if (day := date(2024, 7, last) - timedelta(days=n)).weekday() in weekdays]
+    spans = with_rows(intervals(spec, date(2024, 7, 30)), days)
+    assert said in short_holdout(spans)
+    assert bool(said) is bool(short_holdout(spans))
+    assert remarks(spec, spans) == tuple(filter(None, [short_holdout(spans)]))
 
 
 def test_tables_that_the_spec_does_not_declare_are_named_with_what_to_do() -> None:

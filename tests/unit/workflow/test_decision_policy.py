@@ -72,7 +72,11 @@ def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> 
     [
         (0.01, an_outlook(), "Better on this holdout, and on the record of all versions expected to do better in use"),
         (-0.01, an_outlook(), "Not better on this holdout"),
-        (0.01, an_outlook(gain=0.0009), "Better on this holdout, but on the record of all versions not expected to do"),
+        (
+            0.01,
+            an_outlook(gain=0.0009),
+            "Better on this holdout, but on the record of all versions not expected to gain more than 0.001 in use",
+        ),
         (
             0.01,
             an_outlook(risk=0.06),

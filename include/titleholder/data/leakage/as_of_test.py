@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from titleholder.data.leakage.comparison import CHANGED, Leak, differing, extract, same_entities
+from titleholder.data.leakage.comparison import CHANGED, Leak, differing, extract, same_entities, shown
 from titleholder.data.leakage.table_copies import TableCopies
 from titleholder.data.leakage.table_facts import TableFacts
 from titleholder.spec.model import ModelSpec
@@ -42,7 +42,7 @@ def as_of_test(
         leaks.append(
             Leak(
                 test="as_of", column=str(column), source=SOURCE, rows=int(differ.sum()), entity_column=names.entity,
-                entity=str(first.name), before=str(first["before", column]), after=str(first["after", column]),
+                entity=str(first.name), before=shown(first["before", column]), after=shown(first["after", column]),
             )
         )  # fmt: skip
     return corrected, leaks

@@ -41,6 +41,15 @@ class Leak(BaseModel):
     lag: float | None = None
 
 
+def shown(value: object) -> str:
+    """A value of an extract, as SQL names it.
+
+    >>> shown(None), shown(0.5)
+    ('null', '0.5')
+    """
+    return "null" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+
+
 def extract(copies: TableCopies, into: str) -> str:
     """Extract into a temporary table; returns a hash of its rows that does not depend on their order."""
     copies.run(f"DROP TABLE IF EXISTS pg_temp.{into}")
@@ -66,7 +75,7 @@ def whole_rows(copies: TableCopies, entity: str, extracted: str, source: str) ->
             example = differ[differ].index[0]
             yield Leak(
                 test="future", column=column, source=source, rows=int(differ.sum()), entity_column=entity,
-                entity=str(example), before=str(before[column][example]), after=str(after[column][example]),
+                entity=str(example), before=shown(before[column][example]), after=shown(after[column][example]),
             )  # fmt: skip
     for rows, was, becomes in ((removed, "present", "absent"), (added, "absent", "present")):
         others = rows[~rows[entity].isin(both)]

@@ -15,7 +15,7 @@ import pandas as pd
 from psycopg2.errors import CardinalityViolation
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data.leakage.comparison import CHANGED, ORIGINAL, Leak, differing, extract, same_entities
+from titleholder.data.leakage.comparison import CHANGED, ORIGINAL, Leak, differing, extract, same_entities, shown
 from titleholder.data.leakage.exchange import exchange
 from titleholder.data.leakage.table_copies import TableCopies
 from titleholder.data.leakage.table_facts import TableFacts
@@ -205,7 +205,7 @@ def _by_column(frame: pd.DataFrame, event_time: str, known: datetime) -> Iterato
             first = int(differ.argmax())
             earliest = pd.to_datetime(frame["before", event_time][differ], utc=True, format="ISO8601").min()
             yield _Difference(
-                column, int(differ.sum()), str(frame.index[first]), str(before.iloc[first]), str(after.iloc[first]),
+                column, int(differ.sum()), str(frame.index[first]), shown(before.iloc[first]), shown(after.iloc[first]),
                 max(known - earliest.to_pydatetime(), timedelta(0)),
             )  # fmt: skip
 

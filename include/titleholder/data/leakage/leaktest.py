@@ -8,7 +8,7 @@ moves to a later date: features and matured labels must stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 import pandas as pd
@@ -18,7 +18,7 @@ from titleholder.data import as_of_range, contract, extraction
 from titleholder.data.leakage.as_of_test import as_of_test
 from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Leak, extract, whole_rows
 from titleholder.data.leakage.event_test import EventTest, EventTestSummary
-from titleholder.data.leakage.report import LeakReport, TableResult
+from titleholder.data.leakage.report import LeakReport, TableResult, is_feature
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
 from titleholder.data.leakage.table_copies import TableCopies, copy_tables, table_oid
 from titleholder.data.leakage.table_facts import TableFacts
@@ -53,6 +53,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         tables, undeclared = _tables(copies, spec)
         if undeclared:
             return LeakReport(model=spec.name, as_of=as_of, untested=(undeclared,))
+        later_dates = tuple(filter(None, map(_later_dates, tables.values())))
         on_step("contract")
         frame = _rows(url, spec, spans, as_of)
         if set(spec.columns.all) - set(frame.columns):
@@ -67,6 +68,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         report = LeakReport(
             model=spec.name,
             as_of=as_of,
+            target=spec.columns.target,
             rows=len(frame),
             hashes=hashes,
             tables=tuple(results),
@@ -75,6 +77,8 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             leaks=(*by_event, *by_as_of, *leaks),
             untested=tuple(_untested(copies, spec, tables, results, events)),
             recorded_late=tuple(_recorded_late(spec, tables, by_event)),
+            overwritten=tuple(_overwritten(spec, tables, (*by_event, *leaks))),
+            later_dates=later_dates,
             trusted=tuple(_trusted(spec)),
         )
     if not report.leaks:
@@ -150,17 +154,39 @@ def _trusted(spec: ModelSpec) -> Iterator[str]:
         if not isinstance(history, TableHistory):
             yield f"{name} never changes"
             continue
+        if not history.changes:
+            yield f"the {'versions' if history.until else 'rows'} of {name} are written once and never overwritten"
         if history.available_at:
             yield f"the rows of {name} are available from {history.available_at}"
         if history.on_trust:
             yield f"{', '.join(history.on_trust)} of {name} are never overwritten"
 
 
+def _later_dates(facts: TableFacts) -> str:
+    """A clause that rows declared as written once have dates after they became known; empty without any."""
+    if not (found := facts.later_dates()):
+        return ""
+    dates = ", ".join(f"{name} ({rows:,} rows)" for name, rows in found.items())
+    return (
+        f"the rows of {facts.table.name} are declared as written once, and have dates later than their known_at "
+        f"({facts.history.known_at}): {dates}. Unless these were planned by then, the rows were written or changed "
+        "later: declare what was written then as `changes`, and when as known_at"
+    )
+
+
 def _recorded_late(spec: ModelSpec, tables: dict[str, TableFacts], leaks: list[Leak]) -> Iterator[str]:
     """Tables whose rows seem to be the events themselves, and become known after them."""
     for name, facts in tables.items():
         own = {spec.columns.entity, spec.columns.event_time} <= facts.names
-        if own and not facts.history.available_at and any(leak.source == name for leak in leaks):
+        declared = facts.history.available_at or facts.changes
+        if own and not declared and any(leak.source == name for leak in leaks):
+            yield name
+
+
+def _overwritten(spec: ModelSpec, tables: dict[str, TableFacts], leaks: Sequence[Leak]) -> Iterator[str]:
+    """Tables overwritten in place that change features."""
+    for name, facts in tables.items():
+        if facts.changes and any(k.source == name and is_feature(k, spec.columns.target) for k in leaks):
             yield name
 
 

@@ -13,7 +13,11 @@ from titleholder.data.leakage.event_test import EventTestSummary
 from titleholder.formatting import elapsed
 
 Outcome = Literal["leak", "clean", "not tested"]
-Kind = Literal["leak", "recorded late", "not tested", "compared", "on trust"]
+Kind = Literal["leak", "recorded late", "overwritten", "later dates", "not tested", "compared", "on trust"]
+LABEL_REMEDY = (
+    "It is the label: raise windows.label_maturity where that is shorter than the wait for the outcome, or derive the "
+    "label from dates <= :as_of."
+)
 
 
 class LeakFinding(NamedTuple):
@@ -44,7 +48,9 @@ class LeakReport(BaseModel):
     sentence for everything that could not be tested and that the spec does not acknowledge; `trusted` has what the spec
     declares and nothing can show. `corrected` counts labels
     that were corrected after their maturity, where the spec declares that they are. `recorded_late` are tables that
-    have entity and time of the events, and whose rows become known after them and change their features.
+    have entity and time of the events, and whose rows become known after them and change their features; `overwritten`
+    are those whose rows are overwritten in place, and change features. `later_dates` has a clause for each table that
+    is declared as written once, and has rows with dates after they became known. `target` is the column of the label.
 
     >>> LeakReport.model_construct(leaks=(), untested=("Nothing could be planted.",)).outcome
     'not tested'
@@ -54,6 +60,7 @@ class LeakReport(BaseModel):
 
     model: str
     as_of: date
+    target: str = ""
     rows: int = 0
     hashes: dict[str, str] = {}
     tables: tuple[TableResult, ...] = ()
@@ -62,6 +69,8 @@ class LeakReport(BaseModel):
     leaks: tuple[Leak, ...] = ()
     untested: tuple[str, ...] = ()
     recorded_late: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    later_dates: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
 
     @property
@@ -75,13 +84,25 @@ class LeakReport(BaseModel):
     def findings(self) -> Iterator[LeakFinding]:
         """What people are shown: each leak, what to look at, what is not tested, was compared, and is on trust."""
         for leak in self.leaks:
-            yield LeakFinding("leak", f"{leak.column}, from {leak.source}: {_description(leak, self.as_of)}.")
+            remedy = f" {LABEL_REMEDY}" if leak.column == self.target else ""
+            yield LeakFinding("leak", f"{leak.column}, from {leak.source}: {_description(leak, self.as_of)}.{remedy}")
         for table in self.recorded_late:
             yield LeakFinding(
                 "recorded late",
                 f"the rows of {table} are the events themselves, and became known after them. Where what they say "
                 "could be used sooner, declare from when: available_at.",
             )
+        for table in self.overwritten:
+            of_table = [leak for leak in self.leaks if leak.source == table and is_feature(leak, self.target)]
+            columns = dict.fromkeys(leak.column for leak in of_table)
+            yield LeakFinding(
+                "overwritten",
+                f"the rows of {table} are overwritten after the events, and what they said before is gone. Leave out "
+                f"{', '.join(columns)}, use it only where known_at is before the event, or keep the versions of the "
+                "rows in a table (known_at, until).",
+            )
+        for table in self.later_dates:
+            yield LeakFinding("later dates", f"{table}.")
         for reason in self.untested:
             yield LeakFinding("not tested", f"{reason}.")
         if self.hashes:
@@ -98,10 +119,15 @@ class LeakReport(BaseModel):
         )
 
 
+def is_feature(leak: Leak, target: str) -> bool:
+    """Whether what changes is neither the label nor whole rows."""
+    return leak.column not in (target, "rows")
+
+
 def _description(leak: Leak, as_of: date) -> str:
     rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
     if leak.test == "future":
-        return f"{rows}: {leak.before} without facts known after {as_of}, {leak.after} with others"
+        return f"{rows}: {leak.before} without the facts that became known after {as_of}, {leak.after} with other facts"
     if leak.test == "as_of":
         return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
     late = f"known more than {elapsed(leak.lag)} after the event" if leak.lag else "known after the event"

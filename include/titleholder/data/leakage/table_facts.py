@@ -69,6 +69,24 @@ class TableFacts:
         words = {word for expression in expressions for word in _NAME.findall(expression)}
         return {quoted(name) for name in self._names if name in words} | set(expressions)
 
+    def later_dates(self) -> dict[str, int]:
+        """Of rows that are written once: the dates that lie after the row became known, and in how many rows."""
+        if self.history.changes:
+            return {}
+        own = self.read_by(self.known, self.available) | {self.until}
+        dates = {n: c for n, c in zip(self._names, self.columns, strict=True) if c.type_name in _TIMES}
+        others = {name: c.name for name, c in dates.items() if c.name not in own}
+        if not others:
+            return {}
+        known = f"CASE WHEN pg_typeof({self.known}) = 'date'::regtype THEN interval '1 day' - interval '1 us' END"
+        end = f"{self.known}::timestamptz + coalesce({known}, interval '0')"
+        counts = ", ".join(
+            f"count(*) FILTER (WHERE isfinite({c}) AND {c} < '9000-01-01' AND {c}::timestamptz > {end})"
+            for c in others.values()
+        )
+        (found,) = self.copies.rows(f"SELECT {counts} FROM {self.table.copy}")
+        return {name: int(rows) for name, rows in zip(others, found, strict=True) if rows}
+
     def select_later(self, condition: str) -> None:
         """Put the rows that fulfil a condition into `pg_temp.later`, numbered in pseudo-random (hash) order from 0."""
         self.copies.run("DROP TABLE IF EXISTS pg_temp.later")

@@ -16,7 +16,7 @@ import pandas as pd
 from titleholder.data import contract, data_end, extraction, features
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import UsageError
-from titleholder.ledger import reigns, store
+from titleholder.ledger import lane_records, reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -110,8 +110,8 @@ def backtest(
 def _decided(request: Request, settings: Settings) -> list[Decision]:
     rows = store.read(settings.ledger_url, request.model, request.lane)
     if not rows:
-        lanes = ", ".join(store.lanes(settings.ledger_url, request.model)) or "none"
-        raise UsageError(f"{request.model} has no decision in lane {request.lane!r}; lanes with decisions: {lanes}")
+        lanes = store.lanes(settings.ledger_url, request.model)
+        raise UsageError(lane_records.other_lanes("backtest", request.model, request.lane, lanes))
     if decided := policies.decisions(rows, request.lane, request.until):
         again = reigns.to_rerun(rows, request.lane)
         if waiting := [str(row.as_of) for row in decided if row.id in again]:

@@ -181,8 +181,7 @@ def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
     given, roles = aliases(c.name for c in draft.table.columns), draft.roles
     features = [*roles.numeric, *roles.categorical, *roles.protected]
     used = {item.alias for item in (roles.entity, roles.event_time, *features)}
-    changed = [name for name, alias in given.items() if alias == roles.target.alias]
-    changed += [draft.outcome_at.name] if draft.outcome_at else []
+    changed = [roles.outcome.name, *([draft.outcome_at.name] if draft.outcome_at else [])]
     return changed, [name for name, alias in given.items() if alias in used]
 
 
@@ -211,8 +210,8 @@ def _in_brackets(name: str) -> str:
 
 
 def _sources(names: list[str], indent: int = 6) -> str:
-    """The same in a comment."""
-    return _listed(names, indent, "  #")
+    """The same in a comment, which is valid YAML without one `# ` a line."""
+    return _listed(names, indent, "  # ")
 
 
 def _scalar(value: Any) -> str:

@@ -11,11 +11,12 @@ from titleholder.data.table_profile import ColumnProfile, TableProfile, TableRea
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.workflow.scaffold.items import MOSTLY, Item, number
-from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, EVENT_VALUE
 
 THRESHOLD = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?\d+(\.\d+)?)")
 """An outcome that is 1 beyond a number."""
+BEYOND = {">": "over", ">=": "at_least", "<": "under", "<=": "at_most"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Outcome(NamedTuple):
     task: Task
     item: Item
     ones: int
+    limit: str = ""
+    """Where it is 1 beyond a number: the sign and the number."""
 
     def events(self, rows: int) -> int:
         """How many of so many rows decide what can be judged: those of the rarer class, or all."""
@@ -63,7 +66,8 @@ def find(
     if column.nulls:
         why += f"; {column.nulls:,} of {table.rows:,} rows have none and are left out"
     if beyond:
-        return _beyond(column, beyond, task, Item("", alias, why), table.rows - column.nulls, reader)
+        item = Item("", _alias_beyond(beyond, names), why)
+        return _beyond(column, beyond, task, item, table.rows - column.nulls, reader)
     if task == "regression":
         if not _is_amount(column) and column.kind != "number":
             raise UsageError(f"--target {column.name}: a regression needs a number, not {column.sql_type}")
@@ -81,11 +85,17 @@ def _beyond(
         fault = "this is a classification" if task == "regression" else f"{column.name} is {column.sql_type}, no number"
         raise UsageError(f"--target {found[0]}: {fault}")
     value = number(column) if column.kind == "text" else column.quoted
-    sql = f"({value} {found['sign']} {found['limit']})::int"
+    limit = f"{found['sign']} {found['limit']}"
+    sql = f"({value} {limit})::int"
     ones = round(reader.purest(sql, ["true"], 1) * known)
-    return Outcome(
-        column, task, item._replace(sql=sql, note=f"1 is {column.name} {found['sign']} {found['limit']}"), ones
-    )
+    return Outcome(column, task, item._replace(sql=sql, note=f"1 is {column.name} {limit}"), ones, limit)
+
+
+def _alias_beyond(found: re.Match[str], names: dict[str, str]) -> str:
+    """What a number beyond a limit is called: `hours_over_72`."""
+    number = found["limit"].lstrip("+").replace("-", "minus_")
+    *_, alias = aliases([*names.values(), f"{names[found['column']]}_{BEYOND[found['sign']]}_{number}"]).values()
+    return alias
 
 
 def _likeliest_target(

@@ -35,8 +35,11 @@ class Roles:
     """Of the rows that were looked at, how many decide what can be judged: those of the rarer class, or all."""
     event: ColumnProfile
     known: ColumnProfile | None
+    outcome: ColumnProfile
     later: tuple[ColumnProfile, ...]
     """Other dates, the outcome's perhaps."""
+    limit: str = ""
+    """Where the outcome is 1 beyond a number: the sign and the number."""
 
 
 def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
@@ -72,6 +75,8 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
         events=found.events(table.rows),
         event=event,
         known=known,
+        outcome=found.column,
+        limit=found.limit,
         later=tuple(c for c in rest if c.is_date),
     )
 

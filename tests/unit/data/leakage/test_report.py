@@ -9,7 +9,7 @@ import pytest
 
 from titleholder.data.leakage.comparison import Leak
 from titleholder.data.leakage.event_test import EventTestSummary
-from titleholder.data.leakage.report import LeakReport, TableResult
+from titleholder.data.leakage.report import LABEL_REMEDY, LeakReport, TableResult
 
 
 def a_report(**changes: Any) -> LeakReport:
@@ -49,12 +49,16 @@ def test_everything_that_people_need_to_know_is_a_sentence() -> None:
     found = a_report(
         leaks=(a_leak("debt"), a_leak("bad", "future")), untested=("a reason",), recorded_late=("public.t",),
         trusted=("public.u never changes", "amount of public.t are never overwritten"), hashes={"original": "1"},
-        corrected=3,
+        corrected=3, target="bad",
     )  # fmt: skip
     said = [(kind, sentence.partition(";")[0]) for kind, sentence in found.findings]
     assert said == [
         ("leak", "debt, from public.t: 1 row, e.g. loan_id 1: a, but b when facts known after the event change."),
-        ("leak", "bad, from public.t: 1 row, e.g. loan_id 1: a without facts known after 2024-07-01, b with others."),
+        (
+            "leak",
+            "bad, from public.t: 1 row, e.g. loan_id 1: a without the facts that became known after 2024-07-01, b with other "
+            f"facts. {LABEL_REMEDY}",
+        ),
         ("recorded late", next(s for kind, s in found.findings if kind == "recorded late")),
         ("not tested", "a reason."),
         ("compared", "10 rows as of 2024-07-01, with 1 states of the tables that differ in facts known after it"),
@@ -63,6 +67,18 @@ def test_everything_that_people_need_to_know_is_a_sentence() -> None:
     compared = next(s for kind, s in found.findings if kind == "compared")
     assert "1 events at 1 times" in compared
     assert "3 labels were corrected" in compared
+
+
+def test_of_rows_that_are_overwritten_no_available_at_is_advised() -> None:
+    """`available_at` is refused with `changes`: the advice led nowhere."""
+    leaks = (a_leak("stock"), a_leak("bad", "future"), a_leak("stock"))
+    (said,) = (
+        s
+        for kind, s in a_report(leaks=leaks, target="bad", overwritten=("public.t",)).findings
+        if kind == "overwritten"
+    )
+    assert "Leave out stock, use it only where known_at is before the event, or keep the versions" in said
+    assert "available_at" not in said
 
 
 def test_where_nothing_was_compared_only_the_reason_is_said() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +38,7 @@ def a_draft(names: list[str], owner: str = "risk") -> Draft:
     roles = Roles(
         task="classification", entity=items[0], event_time=items[1], known_at=items[2], target=items[3],
         numeric=tuple(items[4:]), categorical=(), protected=(), left_out=(LeftOut(names[0], "why"),),
-        conditions=(), events=900, event=event, known=columns[2], later=(columns[0],),
+        conditions=(), events=900, event=event, known=columns[2], outcome=columns[3], later=(columns[0],),
     )  # fmt: skip
     table = TableProfile(name=quoted(names[0]), is_view=False, rows=9_000, total=9_000, columns=tuple(columns))
     times = calendar.plan(History(first.date(), last.date(), 9_000, 900), 30.0, None, TODAY)
@@ -55,6 +58,51 @@ def test_any_names_give_a_spec_that_can_be_read(
     (declared,) = spec.source.tables.values()
     assert declared != "static"
     assert declared.known_at == names[2]
+
+
+def undated(draft: Draft, **changes: Any) -> Draft:
+    """A table that does not say when its rows became known."""
+    return draft._replace(roles=replace(draft.roles, known=None, known_at=None), **changes)
+
+
+def offered(text: str) -> list[str]:
+    """The files with each of the offered declarations without one `# ` a line."""
+    blocks = re.findall(r"(?:(?<=\n\n)  # .*\n(?:  # .*\n)*)", text)
+    tables = [block for block in blocks if block.startswith("  # tables:")]
+    return [text.replace(block, block.replace("  # ", "  ")) for block in tables]
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_each_declaration_on_offer_is_valid_without_its_comment_marks(tmp_path: Path, count: int) -> None:
+    draft = undated(a_draft([f"a long name of a column {n}" for n in range(count)]), later=())
+    found = offered(render("model.yaml.j2", draft))
+    assert len(found) == 2
+    (tmp_path / "small.sql").write_text(render("model.sql.j2", draft))
+    for text in found:
+        (tmp_path / "small.yaml").write_text(text)
+        (declared,) = load_spec(tmp_path / "small.yaml").source.tables.values()
+        assert declared != "static"
+    assert declared.changes == ("a long name of a column 3",)
+
+
+def test_a_table_with_a_date_after_the_event_is_not_offered_as_written_once() -> None:
+    """It was the first of two offers, and the outcome a fact of the event by it."""
+    names = ["parcel_id", "ordered_at", "recorded", "late", "distance", "delivered_at"]
+    (only,) = offered(render("model.yaml.j2", undated(a_draft(names), later=("delivered_at",))))
+    assert "known_at: delivered_at\n    changes: [late]" in only.replace("      ", "    ")
+    assert "written once" not in only
+
+
+def test_of_a_number_beyond_a_limit_the_slowest_are_not_called_in_time() -> None:
+    """The general advice, that an outcome after the label maturity does not count, made the slowest ones good."""
+    draft = undated(a_draft(["parcel_id", "ordered_at", "known", "hours", "distance"]), later=("delivered_at",))
+    general = " ".join(render("model.sql.j2", draft).split())
+    assert "One later than the label maturity must not" in general
+    number = draft._replace(roles=replace(draft.roles, limit="> 72"))
+    said = render("model.sql.j2", number).replace("\n    --", "")
+    assert "later than the label maturity must not" not in said
+    assert "perhaps from delivered_at on" in said
+    assert "a duration that already lasts longer than the limit decides" in said
 
 
 def test_what_is_long_stands_on_several_lines() -> None:

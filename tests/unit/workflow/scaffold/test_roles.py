@@ -134,11 +134,25 @@ def test_an_outcome_of_two_kinds_becomes_0_and_1(target: ColumnProfile, sql: str
 )  # fmt: skip
 def test_an_outcome_may_be_a_number_beyond_a_limit(sort: ColumnProfile, sql: str) -> None:
     roles = guessed(ID, APPLIED, AMOUNT, sort, target="delay > 15", close={"true": 0.2})
-    assert (roles.task, roles.target.sql, roles.target.alias) == ("classification", sql, "delay")
+    assert (roles.task, roles.target.sql, roles.target.alias) == ("classification", sql, "delay_over_15")
     assert roles.events == 200, "of the rarer class"
-    assert roles.target.note == "1 is delay > 15"
+    assert (roles.target.note, roles.limit, roles.outcome.name) == ("1 is delay > 15", "> 15", "delay")
     odd = guessed(ID, APPLIED, AMOUNT, column("x > 15", values={"0": 900, "1": 100}), target="x > 15")
     assert (odd.target.sql, odd.target.note) == ("x > 15", ""), "a column may be called so"
+
+
+@pytest.mark.parametrize(
+    ("target", "alias"),
+    [
+        ("delay>=2.5", "delay_at_least_2_5"),
+        ("delay < -3", "delay_under_minus_3"),
+        ("delay <= 10", "delay_at_most_10"),
+        ("delay > 72", "delay_over_72_2"),  # a column has that name
+    ],
+)
+def test_an_outcome_of_0_and_1_is_not_called_like_its_number(target: str, alias: str) -> None:
+    found = guessed(ID, APPLIED, AMOUNT, column("delay"), column("delay_over_72"), target=target, close={"true": 0.2})
+    assert found.target.alias == alias
 
 
 @pytest.mark.parametrize(
