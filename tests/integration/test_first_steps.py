@@ -122,6 +122,8 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     said = " ".join(alone.stdout.split())
     assert leaks.removeprefix("No leak. ") in said, "the same sentences"
     assert trusted in said
+    asked = preflight.check("loan_default", report.as_of)
+    assert next(f for f in asked.findings if f.step == "leaks").explanation == leaks, "asked for or not"
     ran = invoke("run", "loan_default", "--as-of", "2024-06-01", "--lane", "firsts", "--json")
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)[0]["kind"] in ("promote", "reject")

@@ -222,12 +222,12 @@ def _dates(known: _Known) -> Iterator[_Said]:
     found = as_of_range.find(known.url, spec, counts, known.as_of or today)
     by_rows = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
     whole = min(found.whole if found else by_rows, spec.end_date or today)
-    asked = known.as_of
-    known.as_of = asked or windows.last_tick(spec.schedule, whole)
-    if found and not asked:
-        known.as_of = max(known.as_of, found.first)
-        earlier = windows.last_tick(spec.schedule, known.as_of - spec.windows.holdout)
-        known.leak_day = max(earlier, found.first)
+    newest = windows.last_tick(spec.schedule, whole)
+    if found:
+        newest = max(newest, found.first)
+        earlier = windows.last_tick(spec.schedule, newest - spec.windows.holdout)
+        known.leak_day = max(min(known.as_of or newest, earlier), found.first)
+    known.as_of = known.as_of or newest
     as_of_range.intervals(known.url, spec, known.as_of)
     known.done.add("as-of dates")
     if found is None:
@@ -287,7 +287,9 @@ def _newest_facts(known: _Known) -> Iterator[_Said]:
             yield _Said("warning", f"{end.table}: no fact that was known then, or it may not be read.")
         elif end.watched_until and end.watched_until < day:
             days, usual = (day - end.newest).days, (end.watched_until - end.newest).days
-            yield _Said("warning", f"{end.table}: no fact since {end.newest}, for {days} days; usual are {usual}.")
+            yield _Said(
+                "warning", f"{end.table}: no fact for {days} days, since {end.newest}; up to {usual} are usual."
+            )
         else:
             yield _Said("ok", f"{end.table}: the newest fact is of {end.newest}.")
     if not spec.source.tables:
@@ -328,7 +330,7 @@ def _windows(known: _Known) -> Iterator[_Said]:
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:
-    """The sentences of the leak test, which needs facts after its as-of date: by default it is one holdout earlier."""
+    """The sentences of the leak test, one holdout before the last date at most: it needs facts after its own date."""
     report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
     for kind, sentence in report.findings:
         outcome = LEAK_OUTCOMES[kind]
