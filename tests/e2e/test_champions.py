@@ -148,6 +148,7 @@ def test_by_keyboard_alone(page_of: Opener, row: Decision) -> None:
     tab_to(page, inside.get_by_role("searchbox"))
     page.keyboard.type("first champion")
     page.keyboard.press("Enter")
+    expect(inside.get_by_role("link", name="Show all")).to_be_visible()  # the page after the search, not the one before
     expect(inside.get_by_role("status")).to_contain_text("1 of 1 decisions")
     tab_to(page, inside.get_by_role("region", name="Decisions").get_by_role("link", name="2024-01-01"))
     page.keyboard.press("Enter")

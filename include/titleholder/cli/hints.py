@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 
 def warnings(row: Decision) -> str:
-    """The warnings of a decision as a line; empty where it has none."""
+    """What a decision warns of, and what is beyond a threshold, as a line; empty where there is nothing."""
     from titleholder.reports.check_results import outcome_of
 
     checks = row.verdict.checks if row.verdict else ()
-    if not (found := [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == "warning"]):
+    found = {
+        said: [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == outcome]
+        for outcome, said in (("warning", "warnings"), ("beyond", "beyond a threshold, though not shown"))
+    }
+    if not (parts := [f"{said}: {', '.join(which)}" for said, which in found.items() if which]):
         return ""
-    return f"Warnings of decision {row.id}, as of {row.as_of}: {', '.join(found)}. Its model card says more."
+    return f"Decision {row.id}, as of {row.as_of}, has {'; '.join(parts)}. Its model card says more."
 
 
 def lane_commands(model: str, lane: str) -> str:

@@ -94,6 +94,7 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
         return f"{note}{row.reason}"  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
     unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
+    unfit += "".join(f"; v{u.version} ({u.name}) is unfit too: {', '.join(u.failed)}" for u in row.verdict.also_unfit)
     return f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 

@@ -230,14 +230,14 @@ def versions_by_lane(url: str, model: str) -> dict[str, dict[int, set[str]]]:
     """The versions that each lane's decisions are about, unfit ones too, with the MLflow runs of these decisions."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        unfit = of.verdict.op("->")("unfit").label("unfit")
-        named = (of.lane, of.challenger_version, of.training_run_id, of.mlflow_run_id, unfit)
+        others = [of.verdict.op("->")(key).label(key) for key in ("unfit", "also_unfit")]
+        named = (of.lane, of.challenger_version, of.training_run_id, of.mlflow_run_id, *others)
         rows = connection.execute(select(*named).where(of.model == model, of.challenger_version.is_not(None))).all()
     found: dict[str, dict[int, set[str]]] = {}
     for row in rows:
         lane = found.setdefault(row.lane, {})
         lane.setdefault(row.challenger_version, set()).update((row.training_run_id, row.mlflow_run_id))
-        for candidate in row.unfit or ():
+        for candidate in (*(row.unfit or ()), *(row.also_unfit or ())):
             lane.setdefault(candidate["version"], set()).add(row.mlflow_run_id)
     return found
 

@@ -63,7 +63,7 @@ class UnobservedRows(BaseModel):
 
 
 class UnfitCandidate(BaseModel):
-    """A better candidate of the same run that was judged on the same rows, and the checks that it failed by itself.
+    """Another candidate of the same run that was judged on the same rows, and the checks that it failed by itself.
 
     >>> UnfitCandidate.model_validate_json('{"name": "trees", "version": 4, "failed": ["TH701"]}').failed
     ('TH701',)
@@ -103,10 +103,11 @@ class Evidence(BaseModel):
     judged rows too, so no metric may look at it. `inputs` and `champion_inputs` are what a consumer must send, column
     to type. `recorded` are the scores of the first training rows when the challenger was trained, `reloaded` those of
     the model read back; the refit's follow them. `unfit` are the candidates that were judged on the same rows before
-    this one. `benchmark` is None where the spec does not ask for one, `unobserved` where it does not say which rows
-    were accepted. Under the rule `record`, `rivals` are the earlier versions that are compared here, `cohorts` what all
-    versions did on the cohorts of these rows, `earlier` those of earlier decisions, and `outlook` what follows, which
-    `verdict.conclude` fills in. `memo` has what was computed from the rows and the challenger alone: see `once`.
+    this one, `also_unfit` those after it, where no candidate is fit. `benchmark` is None where the spec does not ask
+    for one, `unobserved` where it does not say which rows were accepted. Under the rule `record`, `rivals` are the
+    earlier versions that are compared here, `cohorts` what all versions did on the cohorts of these rows, `earlier`
+    those of earlier decisions, and `outlook` what follows, which `verdict.conclude` fills in. `memo` has what was
+    computed from the rows and the challenger alone: see `once`.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -132,6 +133,7 @@ class Evidence(BaseModel):
     recorded: NDArray[np.float64] | None = None
     reloaded: NDArray[np.float64] | None = None
     unfit: tuple[UnfitCandidate, ...] = ()
+    also_unfit: tuple[UnfitCandidate, ...] = ()
     version: int = 0
     rivals: tuple[Rival, ...] = ()
     cohorts: tuple[CohortRecord, ...] = ()

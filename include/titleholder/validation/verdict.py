@@ -131,6 +131,8 @@ class Verdict(Measurements):
     """Under the rule `record`, where a former version is expected to do best."""
     unfit: tuple[UnfitCandidate, ...] = ()
     """Better candidates of the run that were judged on the same rows before this one, and are unfit for use."""
+    also_unfit: tuple[UnfitCandidate, ...] = ()
+    """The other candidates of the run where all are unfit without a champion, and this one is judged beside it."""
 
     def failed(self) -> tuple[Result, ...]:
         """The blocking checks that failed."""
@@ -231,6 +233,7 @@ def conclude(
         outlook=complete.outlook,
         recall=_recall(complete),
         unfit=evidence.unfit,
+        also_unfit=evidence.also_unfit,
     )
 
 
@@ -272,7 +275,8 @@ def _recall(evidence: Evidence) -> Recall | None:
     if expected is None or not expected.recalled or expected.former_expectation is None:
         return None
     rival = next(rival for rival in evidence.rivals if rival.member.version == expected.former)
-    instead = {"version": rival.member.version, "challenger": rival.scores, "inputs": rival.inputs, "unfit": ()}
+    instead = {"version": rival.member.version, "challenger": rival.scores, "inputs": rival.inputs}
+    instead |= {"unfit": (), "also_unfit": ()}
     unknown = dict.fromkeys(("training", "predict", "predict_refit", "recorded", "reloaded", "unobserved"))
     former = evidence.model_copy(update=instead | unknown)
     measured = measure(former)
@@ -292,8 +296,12 @@ def _recall(evidence: Evidence) -> Recall | None:
 
 def _family(evidence: Evidence) -> str:
     """That other candidates were judged on the same rows, and what follows for the confidence; empty where none was."""
+    also = ""
+    if evidence.also_unfit:
+        others = "; ".join(f"{u.name} (version {u.version}): {', '.join(u.failed)}" for u in evidence.also_unfit)
+        also = f"No candidate of the run is fit for use by itself, so this one stays. Judged after it: {others}."
     if not evidence.unfit:
-        return ""
+        return also
     number = len(evidence.unfit) + 1
     before = "; ".join(
         f"{u.name} (version {u.version}) is unfit for use: {', '.join(u.failed)}" for u in evidence.unfit
@@ -301,8 +309,8 @@ def _family(evidence: Evidence) -> str:
     return (
         f"{before}. {number} candidates were judged on the same rows, so this one must show what it has to show with a "
         f"confidence of {formatting.confidence(evidence.confidence)} instead of "
-        f"{formatting.confidence(evidence.spec.judgement.confidence)} (Bonferroni)."
-    )
+        f"{formatting.confidence(evidence.spec.judgement.confidence)} (Bonferroni). {also}"
+    ).strip()
 
 
 def _second_chance(evidence: Evidence, reign: Reign | None, holdout: tuple[date, date]) -> str:

@@ -1,12 +1,13 @@
 """The candidates of a run become challengers, the best first; one that is unfit for use gives way to the next.
 
 All are judged on the same rows. So a later one carries who was unfit before it: its gain is judged at a confidence
-adjusted for their number, and the verdict says so.
+adjusted for their number, and the verdict says so. Which candidate a month has does not depend on the champion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -64,6 +65,41 @@ def versions(challenger: Challenger, registry: Registry) -> Iterator[int]:
         )
         if version is not None:
             yield version
+
+
+class Judged(NamedTuple):
+    """A candidate of a run, and the checks that it fails by itself, without a champion."""
+
+    challenger: Challenger
+    failed: tuple[str, ...]
+
+    @property
+    def unfit(self) -> UnfitCandidate:
+        """What the verdict on another candidate says of it."""
+        return UnfitCandidate(name=self.challenger.name, version=self.challenger.version, failed=self.failed)
+
+    @property
+    def excusable(self) -> bool:
+        """Whether a champion that is as far off would excuse all that it fails."""
+        return all(CHECKS[code].excused_by_champion for code in self.failed)
+
+
+def best(family: Sequence[Judged], registry: Registry) -> Challenger:
+    """Which of the candidates that were judged one after the other is the challenger: the last, if it is fit.
+
+    Where none is, because the level of all outcomes has shifted, for example, it is the first whose failures a champion
+    may excuse: the champion can be as far off. A worse candidate must not take its place for being the last.
+    """
+    last = family[-1]
+    number = next((n for n, one in enumerate(family) if one.excusable), len(family) - 1) if last.failed else -1
+    if family[number] is last:
+        return last.challenger
+    chosen, others = family[number].challenger, [one.unfit for one in family[number + 1 :]]
+    model = chosen.snapshot.model
+    registry.models.set_tags(model, last.challenger.version, names.tags(verdict="unfit"))
+    registry.models.set_tags(model, chosen.version, names.tags(verdict="pending"))
+    registry.runs.annotate(chosen.snapshot.run_id, tags={names.CHALLENGER: str(chosen.version)})
+    return chosen.model_copy(update={"also_unfit": tuple(others)})
 
 
 def failed(verdict: Verdict) -> tuple[str, ...]:

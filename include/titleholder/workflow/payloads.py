@@ -102,7 +102,7 @@ class Challenger(Payload):
     """The best candidate that was not found unfit, registered as a model version.
 
     `ranking` has all candidates of the run, the best first; `unfit` are those at its head that were judged before this
-    one, on the same rows.
+    one, on the same rows, and `also_unfit` those after it, where all are unfit and this one stays.
     """
 
     snapshot: Snapshot
@@ -112,20 +112,20 @@ class Challenger(Payload):
     trained_through: date
     ranking: tuple[Nominee, ...] = ()
     unfit: tuple[UnfitCandidate, ...] = ()
+    also_unfit: tuple[UnfitCandidate, ...] = ()
 
     @property
     def is_last(self) -> bool:
         """Whether no other candidate of the run comes after this one."""
         return len(self.unfit) + 1 >= len(self.ranking)
 
-    def at(self, version: int, unfit: tuple[UnfitCandidate, ...]) -> Self:
-        """The challenger of the same run with this version, judged after these."""
+    def at(self, version: int, verdict: Verdict) -> Self:
+        """The challenger of the same run with this version, judged as this verdict says."""
+        others = {"unfit": verdict.unfit, "also_unfit": verdict.also_unfit}
         if version == self.version:
-            return self
-        nominee = self.ranking[len(unfit)]
-        return self.model_copy(
-            update={"name": nominee.name, "run_id": nominee.run_id, "version": version, "unfit": unfit}
-        )
+            return self.model_copy(update=others)
+        nominee = self.ranking[len(verdict.unfit)]
+        return self.model_copy(update={"name": nominee.name, "run_id": nominee.run_id, "version": version, **others})
 
 
 class ValidatedChallenger(Payload):

@@ -33,6 +33,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import UNJUDGED
 from titleholder.training import pipeline, search
 from titleholder.training.search import Fitted
+from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
@@ -228,12 +229,16 @@ def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: 
 
 
 def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Iterator[Tally]:
-    """The better candidates that gave way, by the checks that they fail without a champion; none where none did."""
-    if not row.judged.unfit:
+    """The other candidates that were judged, by the checks that they fail without a champion; none where none were."""
+    own = UnfitCandidate(name=row.judged.candidate, version=row.challenger, failed=())
+    family = (*row.judged.unfit, own, *row.judged.also_unfit)
+    if len(family) == 1:
         return
     tally = Tally("unfit candidates")
-    for n, candidate in enumerate(row.judged.unfit):
-        known = {"version": candidate.version, "candidate": candidate.name, "unfit": row.judged.unfit[:n]}
+    for n, candidate in enumerate(family):
+        if candidate is own:
+            continue
+        known = {"version": candidate.version, "candidate": candidate.name, "unfit": family[:n], "also_unfit": ()}
         try:
             run_id = scorer.registry.models.run_id(row.model, candidate.version)
             comparison = Comparison.behind(row).model_copy(update={**known, "run_id": run_id})

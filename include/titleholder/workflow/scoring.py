@@ -98,6 +98,7 @@ class Comparison(BaseModel):
     sha256: str
     spans: windows.Intervals
     unfit: tuple[UnfitCandidate, ...] = ()
+    also_unfit: tuple[UnfitCandidate, ...] = ()
 
     @classmethod
     def of(cls, challenger: Challenger) -> Self:
@@ -113,6 +114,7 @@ class Comparison(BaseModel):
             sha256=snapshot.sha256,
             spans=snapshot.spans,
             unfit=challenger.unfit,
+            also_unfit=challenger.also_unfit,
         )
 
     @classmethod
@@ -128,6 +130,7 @@ class Comparison(BaseModel):
             sha256=row.snapshot_sha256,
             spans=row.windows,
             unfit=row.judged.unfit,
+            also_unfit=row.judged.also_unfit,
         )
 
     @property
@@ -284,6 +287,7 @@ def compare(
         recorded=_recorded(models, comparison.sha256, first, scorer) if reload else None,
         reloaded=np.concatenate([scorer.predict(model, first) for model in models]) if reload else None,
         unfit=comparison.unfit,
+        also_unfit=comparison.also_unfit,
         version=comparison.version,
         benchmark=None if untuned is None else untuned.at(judged),
         unobserved=_unobserved(spec, scores, holdout, since & ~accepted),

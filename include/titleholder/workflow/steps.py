@@ -255,27 +255,35 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
     """Score challenger and champion on the same rows, which neither has seen, and run every check.
 
     A challenger that is unfit for use gives way to the next candidate of its run, which is judged on the same rows.
+    Where none is fit, the best stays of those that a champion may excuse: one that is as far off.
     """
     snapshot, url, scorer = challenger.snapshot, settings.ledger_url, _scorer(settings)
     rows = store.read_lane(url, snapshot.model, snapshot.lane)
     for version in nomination.versions(challenger, scorer.registry):
         if (decided := standing(rows, version, snapshot.spec)) is not None:
             verdict = store.decision(url, decided).judged
-            return ValidatedChallenger(challenger=challenger.at(version, verdict.unfit), verdict=verdict)
+            return ValidatedChallenger(challenger=challenger.at(version, verdict), verdict=verdict)
     reign = reigns.reign_before(rows, snapshot.lane, snapshot.as_of)
     runs = scorer.registry.runs
     with runs.running(snapshot.run_id):
         champion = champion_of(rows, reign, url)
         line = line_before(rows, snapshot.lane, snapshot.as_of, reign, snapshot.spans.holdout_start, url)
-        scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
-        verdict = scored.judge()
-        while not challenger.is_last:
-            following = nomination.following(challenger, scored.without_champion(verdict), scorer.registry)
-            if following is None:
-                break
-            challenger = following
+
+        def judged(challenger: Challenger) -> tuple[Verdict, Verdict]:
+            """The verdict, and the one without a champion, which a run of one candidate does not need."""
             scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
             verdict = scored.judge()
+            return verdict, scored.without_champion(verdict) if len(challenger.ranking) > 1 else verdict
+
+        verdict, alone = judged(challenger)
+        family = [nomination.Judged(challenger, nomination.failed(alone))]
+        while (following := nomination.following(challenger, alone, scorer.registry)) is not None:
+            challenger = following
+            verdict, alone = judged(challenger)
+            family.append(nomination.Judged(challenger, nomination.failed(alone)))
+        if (best := nomination.best(family, scorer.registry)) != challenger:
+            challenger = best
+            verdict, _ = judged(challenger)
         runs.annotate(snapshot.run_id, metrics=_holdout_metrics(verdict))
         about = {"model": snapshot.model, "as_of": str(snapshot.as_of), "lane": snapshot.lane}
         document = json.dumps({**about, **verdict.model_dump(mode="json")}, indent=2)

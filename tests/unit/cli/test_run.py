@@ -100,9 +100,11 @@ def test_a_run_says_where_the_card_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_names_its_warnings_and_the_commands_that_show_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     """`history` and `backtest` alone show lanes that a run by hand does not write to."""
     found = [result("TH403", "fail", "warn"), result("TH301", "pass", "warn"), result("TH302", "fail", "block")]
+    found.append(result("TH203", "beyond"))
     said = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(*found)).stderr.splitlines()
-    assert [line for line in said if line.startswith("Warnings")] == [
-        f"Warnings of decision 101, as of 2024-01-01: TH403 ({found[0].title}). Its model card says more."
+    assert [line for line in said if line.startswith("Decision 101")] == [
+        "Decision 101, as of 2024-01-01, has warnings: TH403 (TH403); beyond a threshold, though not shown: "
+        "TH203 (TH203). Its model card says more."
     ]
     assert said[-1] == (
         "All decisions of this lane: `titleholder history small --lane dev`. "

@@ -90,8 +90,8 @@ def test_one_that_is_unfit_gives_way_to_the_next_which_knows_of_it() -> None:
     assert registry.models.tags == {1: "unfit"}
     assert nomination.following(challenger, UNFIT, registry) == found
     assert list(nomination.versions(challenger, registry)) == [1, 2]
-    assert challenger.at(2, found.unfit) == found
-    assert challenger.at(1, ()) == challenger
+    assert challenger.at(2, a_verdict(unfit=found.unfit)) == found
+    assert challenger.at(1, a_verdict()) == challenger
 
 
 def test_nobody_comes_after_the_last() -> None:
@@ -117,6 +117,30 @@ def test_no_other_is_judged_where_the_failure_is_not_the_candidates_own(checks: 
     registry = a_registry()
     assert nomination.following(first(registry), a_verdict(*checks), registry) is None
     assert (registry.models.keys[1:], registry.models.tags) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wins"),
+    [
+        ("TH203", "", "line"),  # the next is fit
+        ("TH203", "TH203", "trees"),  # a champion may be as far off as either: the better one is judged beside it
+        ("TH701", "TH203", "line"),
+        ("TH203", "TH701", "trees"),
+        ("TH701", "TH701", "line"),  # nothing excuses either
+    ],
+)
+def test_where_none_is_fit_the_best_that_a_champion_may_excuse_stays(one: str, other: str, wins: str) -> None:
+    registry = a_registry()
+    nominee = first(registry)
+    following = nomination.following(nominee, a_verdict(result(one, "fail")), registry)
+    assert following is not None
+    failed = (other,) if other else ()
+    found = nomination.best([nomination.Judged(nominee, (one,)), nomination.Judged(following, failed)], registry)
+    assert found.name == wins
+    others = [*found.unfit, *found.also_unfit]
+    assert [u.name for u in others] == (["trees"] if wins == "line" else ["line"])
+    assert registry.models.tags == ({1: "unfit"} if wins == "line" else {1: "pending", 2: "unfit"})
+    assert nominee.at(found.version, a_verdict(unfit=found.unfit, also_unfit=found.also_unfit)) == found
 
 
 def test_other_candidates_make_another_version() -> None:

@@ -92,6 +92,7 @@ class Check:
 
     `depends_on` is the last of `DEPENDENCIES` that can change its result. `of_candidate`: a failure is this candidate's
     own, so that another candidate of the run may be judged; other failures lie in the rows or features that all share.
+    `excused_by_champion`: it does not fail where a champion is as far off.
 
     >>> check = Check("TH101", "Enough outcomes", lambda evidence: found(evidence.events < 50, "Said.", {}))
     >>> check.docs_url
@@ -106,6 +107,7 @@ class Check:
     role: Role = "guard"
     depends_on: Dependency = "champion"
     of_candidate: bool = False
+    excused_by_champion: bool = False
 
     def __call__(self, evidence: Evidence) -> Result:
         """The check's result; a rule that the spec switched off does not apply. Only finite numbers are kept."""
