@@ -260,6 +260,13 @@ LEAKY = (
 HONEST = (
     Shape("an outcome by its date, of rows overwritten in place", join=BOOKS, target=ENDED),
     Shape("the same, of a table known from its outcomes", join=ACCOUNTS, target=ENDED),
+    Shape(
+        "the outcome's date, overwritten in place, as `outcome_at`",
+        "b.ended_on",
+        BOOKS,
+        ENDED,
+        columns={"outcome_at": "feature", "numeric": ["amount"]},
+    ),
     Shape("closings known by the event", closings("o.recorded_at <= l.applied_at")),
     Shape("loans before this one", earlier(f"p.applied_at < l.applied_at and {RECORDED}")),
     Shape("the customer's version at the event", "v.income", VERSION.format("l.applied_at")),

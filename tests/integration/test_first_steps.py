@@ -95,6 +95,8 @@ def declare(path: Path) -> None:
 
 
 STEPS = [step.name for step in preflight.STEPS]
+FRESH = {**dict.fromkeys(STEPS, "ok"), "spec": "warning"}
+"""The outcomes of files that `new` wrote and in which places are still marked CHECK."""
 
 
 def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
@@ -112,7 +114,7 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     assert "7 of 6,000 are no number and become null" in sql
     assert "recovered: its gaps correlate 1.00 with the outcome" in sql
     report = check("loan_default")
-    assert outcomes(report) == dict.fromkeys(STEPS, "ok")
+    assert outcomes(report) == FRESH
     leaks, trusted = (f.explanation for f in report.findings if f.step == "leaks")
     assert trusted.startswith("On trust: ")
     assert trusted.endswith("of firsts.loans are never overwritten.")
@@ -139,9 +141,9 @@ def test_hourly_demand_is_a_regression_and_what_cannot_be_tested_is_said(folder:
     assert "no column says when a row became known" in (folder / "bike_demand.yaml").read_text()
     report = check("bike_demand")
     assert report.exit_code == 4
-    assert outcomes(report) == {**dict.fromkeys(STEPS, "ok"), "newest facts": "not tested", "leaks": "not tested"}
+    assert outcomes(report) == {**FRESH, "newest facts": "not tested", "leaks": "not tested"}
     declare(folder / "bike_demand.yaml")
-    assert outcomes(check("bike_demand")) == dict.fromkeys(STEPS, "ok")
+    assert outcomes(check("bike_demand")) == FRESH
 
 
 def test_names_with_capitals_and_spaces_are_quoted_and_get_plain_names(folder: Path) -> None:
@@ -155,7 +157,7 @@ def test_names_with_capitals_and_spaces_are_quoted_and_get_plain_names(folder: P
     assert "1 is Y; 0 is every other value of N" in sql
     assert "TailNum: 4,402 different texts" in sql
     declare(folder / "flight_delay.yaml")
-    assert outcomes(check("flight_delay")) == dict.fromkeys(STEPS, "ok")
+    assert outcomes(check("flight_delay")) == FRESH
 
 
 def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
@@ -169,7 +171,7 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
         ("search: {alpha: {low: 0.1, high: 1000, log: true}}", "params: {alpha: 0.0}"),
     )
     assert outcomes(check("shop_sales")) == {
-        **dict.fromkeys(STEPS, "ok"),
+        **FRESH,
         "newest facts": "not tested",
         "leaks": "not tested",
     }
@@ -180,7 +182,7 @@ def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:
     spec = new("shop_days", "firsts.shop_days")
     assert (spec.columns.entity, spec.schedule, str(spec.windows.holdout)) == ("id", "@weekly", "28 days")
     declare(folder / "shop_days.yaml")
-    assert outcomes(check("shop_days")) == dict.fromkeys(STEPS, "ok")
+    assert outcomes(check("shop_days")) == FRESH
     assert "# rows of one shop are 1 day apart, over 700 days" in (folder / "shop_days.yaml").read_text()
 
 
@@ -197,7 +199,7 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "the newest outcomes of 20" in (folder / "agency.yaml").read_text()
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
-    assert outcomes(check("agency")) == dict.fromkeys(STEPS, "ok"), "the outcome counts from its date on"
+    assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
 
 
 def test_choices_come_before_guesses(folder: Path) -> None:
@@ -218,7 +220,7 @@ def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:
         folder / "seen.yaml",
         ("  # tables:\n  #   schema.table: {", "  tables:\n    firsts.loans: {available_at: applied_at, "),
     )
-    assert outcomes(check("seen")) == dict.fromkeys(STEPS, "ok")
+    assert outcomes(check("seen")) == FRESH
 
 
 def test_of_a_large_table_a_sample_is_looked_at(folder: Path, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +295,7 @@ def test_all_faults_come_at_once(folder: Path) -> None:
     report = check("wrong", "--as-of", "2022-06-01")
     assert report.exit_code == 2, "the first fault's"
     assert outcomes(report) == {
-        **dict.fromkeys(STEPS, "ok"), **dict.fromkeys(["spec", "as-of dates", "contract", "windows", "leaks"], "fault"),
+        **FRESH, **dict.fromkeys(["spec", "as-of dates", "contract", "windows", "leaks"], "fault"),
     }  # fmt: skip
     said = "\n".join(f.explanation for f in report.findings if f.outcome == "fault")
     for piece in ("LogisticRegressor", "- age", "only one class", "nothing to judge by", "No as-of date"):
@@ -306,7 +308,7 @@ def test_a_query_that_fails_leaves_the_rest_untested(folder: Path) -> None:
     report = check("broken")
     assert report.exit_code == 1
     assert outcomes(report) == {
-        **dict.fromkeys(STEPS, "ok"), "query": "fault", **dict.fromkeys(STEPS[STEPS.index("as-of dates") :], "not tested"),
+        **FRESH, "query": "fault", **dict.fromkeys(STEPS[STEPS.index("as-of dates") :], "not tested"),
     }  # fmt: skip
     edit(folder / "broken.sql", ("from firsts.nothing", "from firsts.loans"), ("    applied_at,\n", ""))
     (fault,) = (f for f in check("broken").findings if f.outcome == "fault")
@@ -322,7 +324,7 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
     assert "The history is shorter than the training window: windows.train is 5 years" in warned["windows"]
     assert "the runs before it would fail" in warned["as-of dates"]
     shown = invoke("check", "long")
-    assert "Ready (2 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
+    assert "Ready (3 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
     outside = check("long", "--as-of", "2019-06-01")
     assert outside.exit_code == 2
     (windows,) = (f.explanation for f in outside.findings if f.step == "windows")

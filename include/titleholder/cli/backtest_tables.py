@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from titleholder import formatting
 from titleholder.cli.console import Line, fitted
@@ -13,6 +14,9 @@ from titleholder.workflow.backtest.what_if_rows import WhatIfRow, what_if_rows
 
 MARK = "*"
 """What a footnote is about: periods that are not compared, and the row with the spec's own values."""
+THRESHOLDS, TAKEN = ("tolerated_loss", "minimum_gain", "confidence"), "another version took over"
+ONCE = (*THRESHOLDS, "first champion", "mean over")
+"""Columns of the what-if table that leave it where each line has the same value."""
 
 
 def period_table(result: Backtest, width: int) -> RenderableType:
@@ -39,36 +43,34 @@ def period_table(result: Backtest, width: int) -> RenderableType:
 
 
 def what_if_table(result: Backtest, width: int) -> RenderableType:
-    """One line for values that led to the same champions; the one with the spec's own is marked."""
-    taken = "another version took over"
-    columns = [
-        "rule",
-        "tolerated_loss",
-        "minimum_gain",
-        "confidence",
-        "first champion",
-        "changes",
-        "mean",
-        f"of {result.cadence.plural}",
-        taken,
+    """One line for values that led to the same champions; the one with the spec's own is marked.
+
+    A threshold, first champion or number of periods that is the same in every line stands once, below the table.
+    """
+    rows = what_if_rows(result.what_if, result.metric)
+    cells = [_what_if_cells(row, result) for row in rows]
+    same = {name: cells[0][name] for name in ONCE if len({line[name] for line in cells}) == 1}
+    columns = [name for name in cells[0] if name not in same]
+    lines = [
+        Line([line[name] for name in columns], "bold" if row.own else "") for line, row in zip(cells, rows, strict=True)
     ]
-    lines = [_what_if_line(row, result) for row in what_if_rows(result.what_if, result.metric)]
-    return fitted(_what_if_title(result), columns, lines, width, wrapped=[*columns[1:4], taken])
+    table = fitted(_what_if_title(result), columns, lines, width, wrapped=[*THRESHOLDS, TAKEN])
+    return Group(table, Text(f"In every row: {'; '.join(map(' '.join, same.items()))}")) if same else table
 
 
-def _what_if_line(row: WhatIfRow, result: Backtest) -> Line:
-    label, of = result.cadence.label, row.result
-    days = "as in the row above" if row.repeated else ", ".join(map(label, of.changed))
-    cells = [
-        f"{row.rule} {MARK}" if row.own else row.rule,
-        *(", ".join(values) for values in (row.tolerated_losses, row.minimum_gains, row.confidences)),
-        label(of.first) if of.first else formatting.NOTHING,
-        str(len(of.changed)),
-        formatting.number(of.mean),
-        str(of.periods),
-        days,
-    ]
-    return Line(cells, "bold" if row.own else "")
+def _what_if_cells(row: WhatIfRow, result: Backtest) -> dict[str, str]:
+    """A line of the table, by column."""
+    cadence, of = result.cadence, row.result
+    values = (row.tolerated_losses, row.minimum_gains, row.confidences)
+    return {
+        "rule": f"{row.rule} {MARK}" if row.own else row.rule,
+        **dict(zip(THRESHOLDS, map(", ".join, values), strict=True)),
+        "first champion": cadence.label(of.first) if of.first else formatting.NOTHING,
+        "changes": str(len(of.changed)),
+        "mean": formatting.number(of.mean),
+        "mean over": f"{of.periods} {cadence.plural}",
+        TAKEN: "as in the row above" if row.repeated else ", ".join(map(cadence.label, of.changed)),
+    }
 
 
 def _what_if_title(result: Backtest) -> str:

@@ -24,7 +24,7 @@ from titleholder.cli import completion
 out, err = Console(), Console(stderr=True)
 LINE_EVERY = 20.0
 """Seconds between two lines about a task, where there is no terminal."""
-GUTTER, NARROWEST = 2, 16
+GUTTER, NARROWEST = 2, 14
 """Columns between the cells of a table, and the least width of cells that may be wrapped."""
 
 Model = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -162,7 +162,6 @@ def champion(
     """Show the champion, today's or a date's: by the clock in the live lane, by as-of date in others."""
     from titleholder.ledger import lane_records, reigns, store
     from titleholder.settings import Settings
-    from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
 
     require_model(model)
@@ -195,8 +194,23 @@ def champion(
         gone = f"retired on {taken.created_at:%Y-%m-%d} by {taken.actor} (decision {taken.id}): {taken.asked_because}"
         out.print(f"{model}: no champion in lane {lane} on {day}; {gone}", highlight=False, markup=False)
     else:
-        first = f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
-        out.print(f"{model}: no champion in lane {lane} on {day}{first}")
+        out.print(
+            f"{model}: no champion in lane {lane} on {day}{_why_none(rows, lane, day)}", highlight=False, markup=False
+        )
+
+
+def _why_none(rows: Sequence[Decision], lane: str, day: date) -> str:
+    """Of a lane in which nothing became champion: the newest decision up to the day, or when the first one came."""
+    from titleholder.ledger import reigns
+    from titleholder.spec.types import LIVE
+
+    if newest := reigns.newest_on(rows, lane, day):
+        first = newest.reason.partition(". ")[0].rstrip(".")
+        return (
+            f"; no decision up to then made one. The newest is decision {newest.id} as of {newest.as_of} "
+            f"({newest.kind}): {first}."
+        )
+    return f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
 
 
 def rollback(

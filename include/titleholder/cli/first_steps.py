@@ -58,6 +58,7 @@ def _task(text: str) -> Task | None:
 
 
 def _print_guesses(written: Written) -> None:
+    from titleholder.workflow.scaffold import marks
     from titleholder.workflow.scaffold.calendar import GIVEN
 
     model, roles = written.draft.model, written.draft.roles
@@ -90,9 +91,9 @@ def _print_guesses(written: Written) -> None:
             f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
         )
     )
-    checks = sum(path.read_text(encoding="utf-8").count("CHECK") - 1 for path in (written.spec, written.query))
+    places = sum(marks.count(written.spec, written.query).values())
     out.print(Text(f"Written: {written.spec}\n         {written.query}"))
-    out.print(Text(f"Look at the {checks} places marked CHECK. Next: titleholder check {model}", style="green"))
+    out.print(Text(f"Look at the {places} places marked CHECK. Next: titleholder check {model}", style="green"))
 
 
 def check(

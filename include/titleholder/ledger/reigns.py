@@ -145,6 +145,11 @@ def crowning_on(rows: Sequence[R], lane: str, day: date) -> R | None:
     return _crowning(_until(rows, lane, day))
 
 
+def newest_on(rows: Sequence[R], lane: str, day: date) -> R | None:
+    """The newest decision in force at the end of `day`."""
+    return next(reversed(_until(rows, lane, day)), None)
+
+
 def _until(rows: Sequence[R], lane: str, day: date) -> list[R]:
     return [r for r in in_force(rows, lane) if (r.created_at.date() if lane == LIVE else r.as_of) <= day]
 

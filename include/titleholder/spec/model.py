@@ -96,6 +96,8 @@ class ModelSpec(StrictModel):
                 missing = METRICS[name].needs if name in METRICS and METRICS[name].task == self.task else None
                 why = f"needs judgement.{missing}" if missing else f"is no {self.task} metric"
                 yield f"{key}: {name!r} {why}; valid: {', '.join(valid)}"
+        if judgement.quantile is not None and judgement.metric != "pinball":
+            yield f"judgement.quantile: a quantile is judged by metric: pinball, not by {judgement.metric}"
         if judgement.predicted_quantile is not None and self.search_metric != judgement.metric:
             yield (
                 f"training.search.metric: {self.search_metric!r} would search for something else than the quantile "

@@ -20,7 +20,7 @@ from titleholder.spec.sql import PARAMETERS
 
 ROUNDS = 5
 """Single keys, sections, sections around them, and the whole spec: each needs those before it to be valid."""
-RULED = ("task", "columns")
+RULED = (("task",), ("columns",), ("judgement", "quantile"), ("judgement", "profit"), ("judgement", "emp"))
 """Where one of these is faulty, nothing is known about keys that must agree with it."""
 SQL = " ".join(f":{name}" for name in PARAMETERS)
 """Stands in for a query."""
@@ -50,7 +50,7 @@ def validate(data: dict[str, Any], lines: Lines) -> tuple[ModelSpec | None, list
         except ValidationError as error:
             faults = [f for f in messages.faults(error, lines) if not any(f.path[: len(t)] == t for t in touched)]
             found |= dict.fromkeys(fault.sentence for fault in faults)
-            if not faults or any(f.path[:1] == (name,) and not f.unknown for f in faults for name in RULED):
+            if not faults or any(f.path[: len(key)] == key and not f.unknown for f in faults for key in RULED):
                 break
             touched += [fault.path for fault in faults if not fault.unknown]
             data = _without(data, [fault.path for fault in faults])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 PARAMETERS = ("as_of", "window_start", "window_end")
 
@@ -103,3 +104,15 @@ def by_day(sql: str, event_time: str, outcome: str, number: str, where: str | No
 def quoted(identifier: str) -> str:
     """An identifier in double quotes, escaped."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def without(column: str | None, names: Sequence[str], query: str) -> str:
+    """A query whose columns have these names, without one of them.
+
+    >>> without("bad_on", ["id", "bad_on", "amount"], "select * from loans")
+    'select q."id", q."amount" from (select * from loans) q'
+    """
+    if column not in names:
+        return query
+    kept = ", ".join(f"q.{quoted(name)}" for name in names if name != column)
+    return f"select {kept} from ({query}) q"  # noqa: S608  (names are quoted)

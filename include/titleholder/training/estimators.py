@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
@@ -13,7 +13,7 @@ from titleholder.errors import SpecError
 from titleholder.spec.class_source import nearest, not_installed, unknown_parameters, wrong_task
 from titleholder.spec.metrics import Task
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.training import MEDIAN_LOSSES, Candidate, Range
+from titleholder.spec.training import LOSSES, MEDIAN_LOSSES, QUANTILE_LOSSES, Candidate, Range
 
 DIRECTIONS = ("monotonic_cst", "monotone_constraints")
 """What estimators call the directions of their columns: scikit-learn; LightGBM and XGBoost."""
@@ -37,14 +37,19 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
 
     Raises:
         SpecError: when the class cannot be imported, does not take a parameter, cannot keep to declared directions, or
-            is for the other task, is to classify and gives no probabilities, or is to predict a quantile and learns
-            something else.
+            is for the other task, is to classify and gives no probabilities, or learns a quantile where the metric
+            judges something else, or the other way round.
     """
     cls = import_estimator(candidate.estimator)
     accepted = accepted_parameters(cls)
     given = {**_repeatable(cls, accepted, spec.training.seed), **candidate.params, **params}
     if (quantile := spec.judgement.predicted_quantile) is not None:
         given = {**_quantile_parameters(spec, cls, accepted, quantile, given), **given}
+    elif _learns_a_quantile(cls, given) and not (spec.judgement.metric == "mae" and _level(cls, given) == 0.5):
+        raise SpecError(
+            f"{spec.name}: {cls.__name__} learns a quantile, which judgement.metric: {spec.judgement.metric} does not "
+            "judge; a quantile is judged by metric: pinball"
+        )
     if "categorical_features" in accepted and "categorical_features" not in given:
         given |= _categorical_columns(spec, candidate)
     if candidate.increasing or candidate.decreasing:
@@ -136,6 +141,16 @@ def _repeatable(cls: type, accepted: set[str], seed: int) -> dict[str, Any]:
     if not cls.__module__.startswith("sklearn."):
         fixed["n_jobs"] = 1
     return {name: value for name, value in fixed.items() if name in accepted}
+
+
+def _learns_a_quantile(cls: type, given: Mapping[str, Any]) -> bool:
+    return cls.__name__ == "QuantileRegressor" or any(given.get(key) in QUANTILE_LOSSES for key in LOSSES)
+
+
+def _level(cls: type, given: Mapping[str, Any]) -> Any:
+    """The quantile that a class learns with these parameters: the median is what the mean absolute error judges."""
+    *_, level = QUANTILE_PARAMETERS.get(cls.__name__, ("quantile",))
+    return given.get(level, 0.5 if cls.__name__ == "QuantileRegressor" else None)
 
 
 def _quantile_parameters(

@@ -28,6 +28,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
 from titleholder.validation.evidence import informative
+from titleholder.workflow.scaffold import marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,6 +173,9 @@ def _spec(known: _Known) -> Iterator[_Said]:
     if not known.faults:
         features, fingerprint = len(known.spec.columns.features), known.spec.fingerprint()
         yield _Said("ok", f"A {known.spec.task} with {features} features; fingerprint {fingerprint}.")
+    query = path.parent / known.spec.source.query
+    if said := marks.sentence(*(file for file in (path, query) if file.is_file())):
+        yield _Said("warning", f"{said} Remove the mark once you have looked.")
 
 
 def _estimators(known: _Known) -> Iterator[_Said]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from io import StringIO
 
 import pytest
@@ -13,8 +14,8 @@ from titleholder.cli.backtest_tables import period_table, what_if_table
 from titleholder.workflow.backtest.summary import Setting
 
 
-def printed(table: RenderableType) -> str:
-    console = Console(width=160, record=True, file=StringIO())
+def printed(table: RenderableType, width: int = 160) -> str:
+    console = Console(width=width, record=True, file=StringIO())
     console.print(table)
     return console.export_text()
 
@@ -24,7 +25,7 @@ def printed(table: RenderableType) -> str:
 )
 def test_thresholds_name_the_periods_of_the_schedule(schedule: str, plural: str, changed: str) -> None:
     found = printed(what_if_table(a_backtest(a_spec(schedule=schedule)), 160))
-    assert f"of {plural}" in found
+    assert f"mean over 3 {plural}" in found
     assert changed in found
 
 
@@ -39,10 +40,13 @@ def test_without_colours_the_specs_own_row_is_marked_and_its_values_are_named() 
     own = Setting.of(a_spec().judgement)
     other = own.model_copy(update={"confidence": 0.8})
     trials = (a_trial(other, changed=(), champions=(1,)), a_trial(own, own=True))
-    title, _, first, second = printed(what_if_table(a_backtest(what_if=trials), 160)).splitlines()
-    assert f"* the spec's own: {own.rule}, tolerated_loss 0.01, minimum_gain 0, confidence 0.95" in title
+    *title, _, first, second, same = printed(what_if_table(a_backtest(what_if=trials), 160)).splitlines()
+    assert f"* the spec's own: {own.rule}, tolerated_loss 0.01, minimum_gain 0, confidence 0.95" in " ".join(
+        " ".join(title).split()
+    )
     assert f"{own.rule} *" in second
     assert "*" not in first
+    assert same == "In every row: tolerated_loss 0.01; minimum_gain 0; first champion 2024-01; mean over 3 months"
 
 
 def test_without_colours_periods_that_are_not_compared_are_marked() -> None:
@@ -55,9 +59,9 @@ def test_without_colours_periods_that_are_not_compared_are_marked() -> None:
 def test_a_first_champion_takes_over_from_nobody() -> None:
     own = Setting.of(a_spec().judgement)
     found = a_backtest(what_if=(a_trial(own, own=True, changed=(), champions=(1,)),))
-    heading, line = printed(what_if_table(found, 160)).splitlines()[1:]
-    assert heading.index("first champion") == line.index("2024-01")
-    assert line.count("2024") == 1, "no date under those of which another version took over"
+    *_, line, same = printed(what_if_table(found, 160)).splitlines()
+    assert "first champion 2024-01" in same
+    assert "2024" not in line, "no date under those of which another version took over"
 
 
 def test_values_with_the_same_champions_share_a_line() -> None:
@@ -68,8 +72,29 @@ def test_values_with_the_same_champions_share_a_line() -> None:
         for c in (0.9, 0.95)
     ]
     other = a_trial(own.model_copy(update={"rule": "sequential"}))
-    lines = printed(what_if_table(a_backtest(what_if=(*trials, other)), 160)).splitlines()[2:]
-    assert len(lines) == 2
+    lines = printed(what_if_table(a_backtest(what_if=(*trials, other)), 160)).splitlines()[-3:]
+    assert lines[2].startswith("In every row: ")
     assert all(text in lines[0] for text in ("fresh *", "0, 0.01", "0.9, 0.95"))
     assert "sequential" in lines[1]
     assert "as in the row above" in lines[1]
+
+
+def test_what_is_the_same_in_every_row_leaves_room_for_the_table() -> None:
+    """At 80 columns each line was a paragraph of semicolons."""
+    own = Setting.of(a_spec().judgement)
+    changed = tuple(date(2024, month, 1) for month in range(2, 10))
+    trials = [
+        a_trial(own.model_copy(update=dict(setting)), own=n == 2, changed=changed, champions=(1, 2 + (n > 2)))
+        for n, setting in enumerate(
+            [
+                *({"confidence": level} for level in (0.8, 0.9, 0.95, 0.99)),
+                {"rule": "sequential"},
+                {"tolerated_loss": 0},
+            ]
+        )
+    ]
+    lines = printed(what_if_table(a_backtest(what_if=trials), 80), 80).splitlines()
+    (heading,) = (line.split() for line in lines if "changes" in line)
+    assert heading[:4] == ["rule", "tolerated_loss", "confidence", "changes"]
+    assert not any(";" in line for line in lines if not line.startswith("In every row: "))
+    assert max(map(len, lines)) <= 80

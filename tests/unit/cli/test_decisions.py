@@ -99,3 +99,22 @@ def test_an_empty_lane_names_those_with_decisions_and_the_option(history: Any, c
     lanes = "Lanes with decisions: dev, trial."
     assert f"small has no decision in lane live. {lanes} `titleholder {command} small --lane dev`" in said
     assert CliRunner().invoke(app, [command, "small", "--lane", "trial", "--json"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (
+            "2024-02-01",
+            "no champion in lane live on 2024-02-01; no decision up to then made one. "
+            "The newest is decision 102 as of 2024-02-01 (reject): TH101 failed.",
+        ),
+        ("2023-12-31", "no champion in lane live on 2023-12-31; the first live decision is of 2024-01-01"),
+    ],
+)
+def test_where_nothing_became_champion_the_newest_decision_says_why(history: Any, day: str, said: str) -> None:
+    """The first decision was named, as if it had made a champion."""
+    none = {"kind": "reject", "champion_before": None, "champion_after": None}
+    history(a_decision(1, **none), a_decision(2, **none, reason="TH101 failed. And so on."))
+    shown = CliRunner().invoke(app, ["champion", "small", "--on", day], catch_exceptions=False)
+    assert " ".join(shown.stdout.split()) == f"small: {said}"

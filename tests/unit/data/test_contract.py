@@ -246,6 +246,10 @@ def test_an_outcome_later_than_the_maturity_is_refused() -> None:
     assert f"({frame['bad'].sum()} rows, e.g. {late['outcome_at'][first]}, loan_id {first})" in message
     never = late.assign(outcome_at=late["outcome_at"].where(late["bad"] == 0))
     assert found(never, spec) == [], "the date of a loan that did not go bad says nothing of its label"
+    unknown = frame.assign(
+        outcome_at=frame["outcome_at"].where(frame["bad"] == 1, pd.Timestamp("2099-01-01", tz="UTC"))
+    )
+    assert found(unknown, spec) == [], "nor does one later than as_of"
     amounts = a_regression(columns__outcome_at="outcome_at")
     (message,) = found(rows(amounts).assign(outcome_at=late["outcome_at"]), amounts)
     assert "(120 rows" in message

@@ -265,3 +265,12 @@ def test_a_section_that_is_not_given_is_the_only_fault(tmp_path: Path, key: str)
     )
     found = complaint(tmp_path, YAML[:start] + YAML[end:])
     assert found.splitlines()[1:] == [f"  {section}: required, but not given"]
+
+
+def test_a_quantile_out_of_range_is_said_once(tmp_path: Path) -> None:
+    """The metric was then said to need the quantile that is there."""
+    said = complaint(
+        tmp_path, bent(("task: classification", "task: regression"), ("roc_auc", "pinball\n  quantile: 90"))
+    )
+    assert "judgement.quantile: Input should be less than 1 (got 90" in said
+    assert "needs judgement.quantile" not in said

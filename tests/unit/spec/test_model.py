@@ -243,6 +243,8 @@ def test_a_quantile_is_searched_by_its_own_loss() -> None:
     assert a_quantile(0.9).search_metric == "pinball"
 
 
-def test_a_quantile_that_is_not_judged_binds_no_candidate() -> None:
-    spec = a_regression(judgement__quantile=0.9)
-    assert spec.judgement.predicted_quantile is None
+def test_a_quantile_is_judged_by_the_pinball_loss_only() -> None:
+    """It was ignored under another metric, and the model was judged by its means."""
+    with pytest.raises(ValidationError, match=r"judgement.quantile: a quantile is judged by metric: pinball, not by r"):
+        a_regression(judgement__quantile=0.9)
+    assert a_regression().judgement.predicted_quantile is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from titleholder.spec.sql import by_day, from_settings, parameters, without_comments
+from titleholder.spec.sql import by_day, from_settings, parameters, without, without_comments
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,11 @@ def test_rows_are_counted_by_day_and_only_those_whose_column_is_true() -> None:
 def test_comments_are_removed_and_strings_stay() -> None:
     sql = "select 'a -- b', x -- the clock: now()\nfrom t /* current_date */"
     assert without_comments(sql).split() == ["select", "'a", "--", "b',", "x", "from", "t"]
+
+
+def test_a_query_is_read_without_the_date_of_its_outcome() -> None:
+    """The leak test blamed it as a feature, although it tells about the label only."""
+    names = ["id", "defaulted_on", 'odd "name"']
+    found = without("defaulted_on", names, "select * from t")
+    assert found == 'select q."id", q."odd ""name""" from (select * from t) q'
+    assert without(None, names, "select 1") == without("other", names, "select 1") == "select 1"

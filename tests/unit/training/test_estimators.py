@@ -166,6 +166,28 @@ def test_a_candidate_that_learns_a_mean_is_refused_for_a_quantile() -> None:
         model_of(spec)
 
 
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"estimator": "sklearn.linear_model.QuantileRegressor"},
+        {"estimator": "sklearn.linear_model.QuantileRegressor", "params": {"quantile": 0.9}},
+        {
+            "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+            "params": {"loss": "quantile", "quantile": 0.9},
+        },
+    ],
+)
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_a_candidate_that_learns_a_quantile_is_refused_for_a_mean(metric: str, candidate: dict[str, Any]) -> None:
+    """But the median is what the mean absolute error judges."""
+    spec = a_regression(judgement__metric=metric, training__candidates={"it": candidate})
+    if metric == "mae" and "params" not in candidate:
+        assert model_of(spec).get_params()["quantile"] == 0.5
+        return
+    with pytest.raises(SpecError, match=f"learns a quantile, which judgement.metric: {metric} does not judge"):
+        model_of(spec)
+
+
 def test_the_alpha_of_gradient_boosting_is_its_quantile() -> None:
     candidate = {"estimator": "sklearn.ensemble.GradientBoostingRegressor", "params": {"alpha": 0.5}}
     spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, training__candidates={"it": candidate})

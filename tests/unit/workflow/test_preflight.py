@@ -35,6 +35,15 @@ def test_a_spec_that_cannot_be_read_leaves_everything_untested(folder: Path) -> 
     assert "It needs what `spec` could not give." in {f.explanation for f in report.findings}
 
 
+def test_places_that_are_still_marked_are_a_warning(folder: Path) -> None:
+    """`check` said "Ready" of files that nobody had looked at."""
+    write(folder, bent(("name: small", "# CHECK: it\nname: small")))
+    assert ("spec", "warning") in outcomes(report := preflight.check("small"))
+    assert "1 place is still marked CHECK (small.yaml: 1). Remove" in report.findings[1].explanation
+    write(folder, bent())
+    assert ("spec", "warning") not in outcomes(preflight.check("small"))
+
+
 def test_a_candidate_that_cannot_be_made_leaves_the_other_steps(folder: Path) -> None:
     write(folder, bent(("LogisticRegression", "LogisticRegressor")))
     steps: list[str] = []

@@ -18,7 +18,7 @@ from psycopg2 import sql
 from titleholder.data.extraction import libpq_url
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import from_settings, line_of, quoted_line, setting
+from titleholder.spec.sql import from_settings, line_of, quoted_line, setting, without
 from titleholder.spec.windows import Intervals, midnight
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ WHERE r.ev_class = ANY(%(views)s::regclass[])
 """
 """Tables whose primary key the query depends on: GROUP BY names the key, SELECT other columns."""
 
+_COLUMNS = """
+SELECT attname FROM pg_attribute WHERE attrelid = %(view)s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+
 _UNIQUE = """
 SELECT i.indexrelid::regclass::text, quote_ident(k.conname), (
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY part.n)
@@ -91,8 +95,9 @@ class Relation(NamedTuple):
 class TableCopies:
     """A session with copies of the tables.
 
-    `query` is the spec's query over the copies, `functions` are those it calls that may read tables, `definitions` are
-    those of the views it reads. Tables in `keyed` keep their primary key; the copies of others may repeat keys.
+    `query` is the spec's query over the copies without `outcome_at`, which is no feature and may differ.
+    `functions` are those it calls that may read tables, `definitions` are those of the views it reads. Tables in
+    `keyed` keep their primary key; the copies of others may repeat keys.
     """
 
     def __init__(
@@ -160,7 +165,9 @@ def copy_tables(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Ite
             if not relation.is_view and relation.oid not in keys_in_use:
                 _drop_uniqueness(cursor, relation.copy)
         tables = [r for r in relations if not r.is_view]
-        query = _over_copies(cursor, f"pg_temp.{VIEW}", relations)
+        cursor.execute(_COLUMNS, {"view": f"pg_temp.{VIEW}"})
+        names = [name for (name,) in cursor.fetchall()]
+        query = without(spec.columns.outcome_at, names, _over_copies(cursor, f"pg_temp.{VIEW}", relations))
         definitions = [_definition(cursor, r.name) for r in relations if r.is_view]
         yield TableCopies(cursor, tables, query, functions, definitions, keys_in_use)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import FEW, ColumnProfile, TableProfile, TableReader
 from titleholder.spec.metrics import Task
 from titleholder.training.pipeline import MAX_CATEGORIES
 from titleholder.workflow.scaffold.items import Item, LeftOut, number, written_as_numbers
-from titleholder.workflow.scaffold.names import words
+from titleholder.workflow.scaffold.names import snake_case, words
 from titleholder.workflow.scaffold.outcome import Outcome
-from titleholder.workflow.scaffold.vocabulary import AFTER_WORDS, COMMON_WORDS, PROTECTED_WORDS
+from titleholder.workflow.scaffold.vocabulary import AFTER_WORDS, CALENDAR_WORDS, COMMON_WORDS, PROTECTED_WORDS
 
 PURE = 0.95
 """So large a share of the rarer outcome in a group of rows is suspicious too."""
 SUSPICIOUS: dict[Task, float] = {"classification": 0.9, "regression": 0.95}
 """A column whose correlation with the outcome is at least this was probably written after it."""
+WHOLE = ("integer", "bigint", "smallint")
 
 
 class Features:
@@ -36,6 +37,11 @@ class Features:
         alias, number = self._names[c.name], self._as_number(c)
         if words(c.name) & PROTECTED_WORDS and c.distinct <= MAX_CATEGORIES:
             self.protected.append(Item(c.quoted, alias))
+        elif _of_the_calendar(c):
+            note = (
+                f"{c.name} numbers parts of the calendar, so it is categorical: no hour or month is more than another"
+            )
+            self.categorical.append(Item(f"{c.quoted}::text", alias, note=note))
         elif number is None:
             self.categorical.append(Item(c.value, alias))
         else:
@@ -62,7 +68,7 @@ class Features:
         if c.is_date:
             yield "a date; a length of time up to the event can be a feature"
         text = self._as_number(c) is None
-        if c.unique and (text or c.sql_type in ("integer", "bigint", "smallint")):
+        if c.unique and (text or c.sql_type in WHOLE):
             yield "different in every row"
         if words(c.name) & {"id", "uuid", "guid"}:
             yield "an identifier"
@@ -85,3 +91,12 @@ class Features:
             share = self._reader.purest(self._outcome.rarer(self._rows), groups, max(30, self._rows // 500))
             if share >= PURE:
                 yield f"some of its values go with one outcome ({share:.0%}): was it known at the event?"
+
+
+def _of_the_calendar(c: ColumnProfile) -> bool:
+    """Whether a column of few whole numbers from 0 or 1 on says the weekday, month, quarter or hour by its name."""
+    name = snake_case(c.name)
+    if c.sql_type not in WHOLE or not c.values:
+        return False
+    named = name.rpartition("_")[2] in CALENDAR_WORDS or name.endswith("day_of_week")
+    return named and all(0 <= int(value) <= FEW for value in c.values)

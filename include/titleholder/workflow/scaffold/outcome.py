@@ -12,7 +12,7 @@ from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.workflow.scaffold.items import MOSTLY, Item, number
 from titleholder.workflow.scaffold.names import aliases, words
-from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, EVENT_VALUE
+from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, COUNT_WORDS, EVENT_VALUE
 
 THRESHOLD = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?\d+(\.\d+)?)")
 """An outcome that is 1 beyond a number."""
@@ -119,8 +119,10 @@ def _likeliest_target(
 def _target_score(column: ColumnProfile, task: Task | None) -> int:
     named = words(column.name)
     if column.distinct == 2 or any(EVENT_VALUE.match(v) for v in column.values):
-        return 0 if task == "regression" else 2 * bool(named & CLASS_WORDS)
-    return 0 if task == "classification" or not _is_amount(column) else bool(named & AMOUNT_WORDS)
+        return 0 if task == "regression" else 3 * bool(named & CLASS_WORDS)
+    if task == "classification" or not _is_amount(column):
+        return 0
+    return 2 if named & AMOUNT_WORDS else int(bool(named & COUNT_WORDS))
 
 
 def _is_amount(column: ColumnProfile) -> bool:

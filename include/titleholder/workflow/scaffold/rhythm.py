@@ -45,9 +45,10 @@ def time_features(rhythm: Rhythm | None, event: ColumnProfile, features: Iterabl
     """The hour and the day of the week of entities that have a row each hour or day, unless columns have them."""
     if rhythm is None:
         return ()
-    named = {word for item in features for word in words(item.alias)}
+    given = {item.alias for item in features}
+    named = {word for alias in given for word in words(alias)}
     return tuple(
         Item(f"extract({part} from {event.moment})::int", name, note="of the event's time")
         for name, part, longest, like in PARTS
-        if rhythm.days <= longest and not named & like
+        if rhythm.days <= longest and name not in given and not named & like
     )

@@ -26,6 +26,9 @@ CLASS_WORDS = _set(
     "delayed fraud label late lost outcome result returned status target won y"
 )
 AMOUNT_WORDS = _set("cnt consumption count demand label outcome quantity sales target units y")
+COUNT_WORDS = _set("bookings passengers rentals rented sold")
+"""Of an outcome too, where no other name tells one."""
+CALENDAR_WORDS = _set("dayofweek dow hour month quarter weekday")
 AFTER_WORDS = END_WORDS | _set(
     "actual arr elapsed outstanding payments pymnt rec recovered recoveries recovery refund settlement"
 )

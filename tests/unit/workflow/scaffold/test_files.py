@@ -122,3 +122,13 @@ def test_a_name_that_cannot_be_used_is_refused_before_the_warehouse_is_asked(
     with pytest.raises(UsageError, match=message):
         files.write(model, "t", Choices(), url="nowhere", connection="warehouse", owner="risk", today=TODAY)
     assert [path.name for path in tmp_path.iterdir()] == ["there.sql"]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_tolerated_loss_is_explained_for_any_metric(task: Any) -> None:
+    """Once the metric was changed to pinball, it still was one per cent of the champion's RMSE."""
+    draft = a_draft(["id", "at", "known", "demand", "price"])
+    text = render("model.yaml.j2", draft._replace(roles=replace(draft.roles, task=task)))
+    (line,) = (line for line in text.splitlines() if "tolerated_loss" in line)
+    assert "what a new champion may lose" in line
+    assert not re.search(r"RMSE|ROC", line)

@@ -78,3 +78,9 @@ def test_the_time_itself_is_a_feature_where_rows_come_by_the_clock(
     items = time_features(found, DAY, [Item(name, name) for name in columns])
     assert [item.alias for item in items] == added
     assert all("from sold_on)::int" in item.sql for item in items)
+
+
+def test_a_column_that_has_the_name_of_a_feature_of_the_time_is_not_made_twice() -> None:
+    daily, event = Rhythm(1.0, None), column("day", "date", 700)
+    assert [item.alias for item in time_features(daily, event, [Item("a", "a")])] == ["day_of_week"]
+    assert time_features(daily, event, [Item("d", "day_of_week")]) == ()

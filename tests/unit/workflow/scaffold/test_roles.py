@@ -231,3 +231,39 @@ def test_groups_of_one_outcome_are_looked_for_in_the_rarer_class() -> None:
         answers = Answers()
         guess(TableProfile(name="t", is_view=False, rows=ROWS, total=ROWS, columns=columns), Choices(), answers)
         assert (answers.rarer, answers.at_least) == (expected, 30)
+
+
+def whole(name: str, *values: int, **facts: Any) -> ColumnProfile:
+    return column(name, sql_type="integer", values=dict.fromkeys(map(str, values), ROWS // len(values)), **facts)
+
+
+@pytest.mark.parametrize(
+    ("given", "categorical"),
+    [
+        (whole("weekday", *range(7)), True),
+        (whole("day_of_week", *range(1, 8)), True),
+        (whole("sales_month", *range(1, 13)), True),
+        (whole("Quarter", 1, 2, 3, 4), True),
+        (whole("hour", 0, 1, 2, 3), True),
+        (whole("hour", 8, 12, 16, 20), False),
+        (column("hour", sql_type="integer", distinct=24), False),
+        (whole("children", 0, 1, 2, 3), False),
+        (whole("month_count", 1, 2, 3), False),
+    ],
+)
+def test_few_whole_numbers_of_the_calendar_are_categories(given: ColumnProfile, categorical: bool) -> None:
+    roles = guessed(ID, APPLIED, BAD, AMOUNT, given)
+    assert (given.name.lower() in {item.alias for item in roles.categorical}) is categorical
+    assert (given.name.lower() in {item.alias for item in roles.numeric}) is not categorical
+    if categorical:
+        (item,) = roles.categorical
+        assert item.sql == f"{given.quoted}::text"
+        assert "numbers parts of the calendar" in item.note
+
+
+@pytest.mark.parametrize("name", ["sold", "trays_sold", "rentals", "rentals_total", "bookings"])
+def test_what_was_sold_is_the_outcome_where_no_other_name_tells_one(name: str) -> None:
+    roles = guessed(ID, APPLIED, AMOUNT, column(name))
+    assert (roles.task, roles.target.alias) == ("regression", name)
+    assert guessed(ID, APPLIED, AMOUNT, column("demand"), column(name)).target.alias == "demand"
+    assert guessed(ID, APPLIED, AMOUNT, BAD, column(name)).target.alias == "bad"
