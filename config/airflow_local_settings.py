@@ -9,6 +9,7 @@ Import only: a thread or an OpenMP region started before the fork would be missi
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -26,9 +27,13 @@ _PRELOADED = (
     "mlflow",
     "mlflow.pyfunc",
     "mlflow.sklearn",
+    "mlflow.tracing.processor.base_mlflow",
+    "mlflow.tracking.request_header.registry",
+    "narwhals._pandas_like.namespace",
     "numpy",
     "optuna",
     "pandas",
+    "pandera.backends.pandas.builtin_checks",
     "pandera.backends.pandas.register",
     "pandera.pandas",
     "psycopg2",
@@ -58,7 +63,17 @@ def _preload() -> None:
     imported = _files()
     if imported:
         importlib.import_module("titleholder.workflow.steps")
-        os.register_at_fork(after_in_child=lambda: _forget_changed(imported))
+        os.register_at_fork(before=_preload_dags, after_in_child=lambda: _forget_changed(imported))
+
+
+def _preload_dags() -> None:
+    """What DAG files import, just before the first fork: Airflow cannot be imported while it reads these settings.
+
+    What is in memory then is left alone by the collector, whose marks would copy each page into each task.
+    """
+    for name in ("titleholder_airflow.dags", "titleholder_airflow.plugin"):
+        importlib.import_module(name)
+    gc.freeze()
 
 
 def _files() -> dict[str, int]:

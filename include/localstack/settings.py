@@ -74,10 +74,12 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
 def parallelism() -> int:
     """Tasks that may run at once.
 
-    Training uses all cores; two more slots are for the short tasks of other runs, which mostly wait for PostgreSQL
-    and MLflow. Airflow's default of 32 would start 32 worker processes that compete for them.
+    Training uses all cores; four more slots are for the short tasks of other runs, which mostly wait for PostgreSQL and
+    MLflow, and for tasks that have ended: Airflow 3.3.2 often frees a slot five seconds late (its supervisor waits for
+    the next heartbeat where the process ends just after its last message). Airflow's default of 32 would start 32
+    worker processes that compete for the cores.
     """
-    return max(2, os.cpu_count() or 2) + 2
+    return max(2, os.cpu_count() or 2) + 4
 
 
 def _titleholder(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:

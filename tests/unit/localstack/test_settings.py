@@ -90,9 +90,9 @@ def test_reads_what_docker_compose_reads(tmp_path: Path) -> None:
 
 def test_more_slots_than_cores_but_never_airflows_32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert settings.parallelism() == 4
+    assert settings.parallelism() == 6
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert settings.parallelism() == 10
+    assert settings.parallelism() == 12
 
 
 def test_more_users_of_airflow_have_roles_and_passwords(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
