@@ -1,20 +1,25 @@
-"""Extraction: time and peak memory by rows, against pandas.read_sql + to_parquet on the same table in the same run.
+"""Extraction: time and peak memory by rows, against `COPY (the same ordered query) TO STDOUT (FORMAT binary)`.
+
+    python benchmarks/extraction.py --rows 2000000 8000000
 
 Each measurement is a process of its own; memory is its peak resident set above that of a process that only imports.
-Needs the local stack (`make up`); makes and drops the table `bench_events` in its warehouse.
+The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet. Needs the
+local stack (`make up`); makes and drops the table `bench_events` in its warehouse.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import date
 
-SIZES = (250_000, 2_000_000)
+WAYS = ["COPY", "titleholder", "pandas"]
 FEATURES = [f"f{i}" for i in range(12)]
 
 
@@ -39,6 +44,7 @@ def spec() -> object:
 def measure(how: str, rows: int) -> None:
     """Run one way once and print seconds and peak megabytes."""
     import pandas as pd
+    import psycopg2
     from sqlalchemy import create_engine
 
     from titleholder.data import extraction, snapshots
@@ -49,14 +55,17 @@ def measure(how: str, rows: int) -> None:
     sql = taken.sql.format(rows=rows)
     taken = taken.model_copy(update={"sql": sql})
     spans, url = windows.intervals(taken, date(2024, 1, 1)), connection_url("warehouse")
+    plain = f"select * from bench_events where id < {rows} order by happened_at, id"
     began, before = time.perf_counter(), peak()
     with tempfile.TemporaryDirectory() as folder:
         if how == "titleholder":
             with extraction.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
                 snapshots.write(folder, "bench", schema, batches)
+        elif how == "COPY":
+            with psycopg2.connect(url) as connection, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                connection.cursor().copy_expert(f"COPY ({plain}) TO STDOUT (FORMAT binary)", nowhere)
         elif how == "pandas":
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
-            plain = f"select * from bench_events where id < {rows} order by happened_at, id"
             pd.read_sql(plain, engine).to_parquet(f"{folder}/x.parquet", compression="zstd")
     sys.stdout.write(f"{time.perf_counter() - began} {peak() - before}\n")
 
@@ -80,23 +89,32 @@ def fill(url: str, rows: int) -> None:
 
 
 def main() -> None:
-    """Fill, measure each way at each size three times, print medians and ratios."""
+    """Fill, measure each way at each size, print medians and ratios."""
     from titleholder.cli.local_stack import use_addresses
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000])
+    parser.add_argument("--times", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    asked = parser.parse_args()
     use_addresses()
-    fill(os.environ["TITLEHOLDER_LOADER_URL"], max(SIZES))
-    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for rows in SIZES:
-        for _ in range(3):
-            for how in ("titleholder", "pandas"):
+    fill(os.environ["TITLEHOLDER_LOADER_URL"], max(asked.rows))
+    print(f"{'way':12} {'rows':>10} {'seconds':>9} {'ratio':>6} {'peak MB':>9}   (medians of {asked.times})")
+    for rows in asked.rows:
+        yardstick = 0.0
+        found: dict[str, list[tuple[float, float]]] = {}
+        for _ in range(asked.times):
+            for how in asked.ways:
                 done = subprocess.run(
-                    [sys.executable, __file__, how, str(rows)], check=True, capture_output=True, text=True
+                    [sys.executable, __file__, "--measure", how, str(rows)], check=True, capture_output=True, text=True
                 )
                 seconds, megabytes = map(float, done.stdout.split())
-                found.setdefault((how, rows), []).append((seconds, megabytes))
-    print(f"{'way':12} {'rows':>10} {'seconds':>9} {'peak MB':>9}   (medians of 3)")
-    for (how, rows), runs in found.items():
-        print(f"{how:12} {rows:>10,} {sorted(r[0] for r in runs)[1]:>9.2f} {sorted(r[1] for r in runs)[1]:>9.0f}")
+                found.setdefault(how, []).append((seconds, megabytes))
+        for how, runs in found.items():
+            seconds = statistics.median(run[0] for run in runs)
+            yardstick = yardstick or seconds
+            peaks = statistics.median(run[1] for run in runs)
+            print(f"{how:12} {rows:>10,} {seconds:>9.2f} {seconds / yardstick:>6.2f} {peaks:>9.0f}", flush=True)
     from sqlalchemy import create_engine
 
     with create_engine(os.environ["TITLEHOLDER_LOADER_URL"]).begin() as connection:
@@ -104,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    measure(sys.argv[1], int(sys.argv[2])) if len(sys.argv) > 2 else main()
+    measure(sys.argv[2], int(sys.argv[3])) if sys.argv[1:2] == ["--measure"] else main()
