@@ -58,7 +58,7 @@ def decision_table(
     ]
     if width >= max(WIDE, width_of(columns, lines) + BESIDE):
         return fitted(title, ["id", "decided", *columns, "reason"], full, width, wrapped=["reason"])
-    table = fitted(title, columns, lines, width)
+    table = fitted(title, columns, lines, width, wrapped=[gain])
     reasons = [
         Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
         for row in rows

@@ -27,9 +27,9 @@ def row(verdict: Verdict, rule: str) -> Decision:
     return a_decision(kind="keep", as_of=DAY, verdict=judged, **versions)
 
 
-def printed(verdict: Verdict, rule: str) -> str:
-    console = Console(width=80, record=True, file=StringIO())
-    console.print(decision_table("small", [row(verdict, rule)], 80))
+def printed(verdict: Verdict, rule: str, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(decision_table("small", [row(verdict, rule)], width))
     return console.export_text()
 
 
@@ -49,9 +49,10 @@ def printed(verdict: Verdict, rule: str) -> str:
 )
 def test_the_gain_here_comes_before_what_its_rule_went_by(rule: str, verdict: Verdict, expected: str) -> None:
     """ "Not better on this holdout" stood beside `+0.0041 (2%)`, the gain expected in use, and nothing else."""
-    found = printed(verdict, rule)
+    found = printed(verdict, rule, 110)
     assert expected in found
     assert "2024-07-01 keep: Because" in found
+    assert printed(verdict, rule).splitlines()[1].startswith("as of"), "a table at 80 columns too"
 
 
 @pytest.mark.parametrize(
