@@ -179,8 +179,9 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
             _write(local, schema, batches)
+            with local.open("rb") as file:  # read, not mapped: what was hashed need not stay in memory
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
             content = _mapped(str(local))
-            digest = hashlib.sha256(content).hexdigest()
             target = f"{base}/{folder}/{digest}.parquet"
             if store.get_file_info(target).type == fs.FileType.NotFound:
                 place(local, store, target)
