@@ -31,7 +31,7 @@ def test_run_then_history_then_champion() -> None:
     assert rows[0]["kind"] == "promote"
     assert json.loads(invoke("history", "tiny", "--lane", "cli", "--json").stdout) == rows
     before = json.loads(invoke("champion", "tiny", "--lane", "cli", "--on", "2023-12-31", "--json").stdout)
-    after = json.loads(invoke("champion", "tiny", "--lane", "cli", "--on", "2024-01-31", "--json").stdout)
+    after = json.loads(invoke("champion", "tiny", "--lane", "cli", "--as-of", "2024-01-31", "--json").stdout)
     assert before["champion"] is None
     assert after["champion"]["version"] == rows[0]["challenger_version"]
     table = invoke("history", "tiny", "--lane", "cli").stdout

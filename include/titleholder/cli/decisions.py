@@ -155,7 +155,10 @@ def history(
 
 def champion(
     model: Model,
-    on: Annotated[str, typer.Option(help="The champion at the end of this date, YYYY-MM-DD; default: today.")] = "",
+    on: Annotated[
+        str,
+        typer.Option("--on", "--as-of", help="The champion at the end of this date, YYYY-MM-DD; default: today."),
+    ] = "",
     lane: Lane = "live",
     as_json: AsJson = False,
 ) -> None:
