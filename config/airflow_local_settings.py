@@ -9,6 +9,7 @@ Import only: a thread or an OpenMP region started before the fork would be missi
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import importlib.util
@@ -66,6 +67,7 @@ def _preload() -> None:
         os.register_at_fork(before=_preload_dags, after_in_child=lambda: _forget_changed(imported))
 
 
+@functools.cache  # once: forks inherit it, and what is garbage at a later fork must not be kept for ever
 def _preload_dags() -> None:
     """What DAG files import, just before the first fork: Airflow cannot be imported while it reads these settings.
 

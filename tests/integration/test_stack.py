@@ -196,11 +196,16 @@ import airflow_local_settings
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 assert {"mlflow", "skops.io", "sklearn.ensemble", "pyarrow.parquet"} <= set(sys.modules)
 assert "titleholder.workflow.steps" in sys.modules
+import gc
 if child := os.fork():
+    frozen, later = gc.get_freeze_count(), [[] for _ in range(10_000)]
+    assert frozen > 100_000, "memory that the collector leaves alone in tasks"
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with open(sys.modules["titleholder.errors"].__file__, "a") as file:
         file.write("EDITED = True")
-    if child := os.fork():
+    child = os.fork()
+    assert gc.get_freeze_count() <= frozen, "no later garbage is kept"
+    if child:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     from titleholder.errors import EDITED
     os._exit(0)
