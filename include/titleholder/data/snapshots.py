@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,13 @@ class Extract:
         self._file = pq.ParquetFile(pa.BufferReader(content))
         self.rows: int = self._file.metadata.num_rows
         self.columns: list[str] = self._file.schema_arrow.names
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the mapped file go; the extract is read no more."""
+        del self._file
 
     def read(
         self,
@@ -148,16 +156,22 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         with _explained(uri):
             store, path = store_of(uri)
             local = path if isinstance(store, fs.LocalFileSystem) else _fetch(store, path, scratch)
-            content = _mapped(local)
-            _compare(uri, hashlib.sha256(content).hexdigest(), sha256)
-            extract = Extract(uri, sha256, content)
-        yield extract
+            _compare(uri, _digest(local), sha256)
+            extract = Extract(uri, sha256, _mapped(local))
+        with extract:
+            yield extract
 
 
 def _fetch(store: fs.FileSystem, path: str, folder: str) -> str:
     local = f"{folder}/extract.parquet"
     fs.copy_files(path, local, source_filesystem=store, destination_filesystem=fs.LocalFileSystem())
     return local
+
+
+def _digest(path: str) -> str:
+    """A file's SHA-256. It is read, not mapped: what was hashed need not stay in memory."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mapped(path: str) -> pa.Buffer:
@@ -179,9 +193,7 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
             _write(local, schema, batches)
-            with local.open("rb") as file:  # read, not mapped: what was hashed need not stay in memory
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            content = _mapped(str(local))
+            digest, content = _digest(str(local)), _mapped(str(local))
             target = f"{base}/{folder}/{digest}.parquet"
             if store.get_file_info(target).type == fs.FileType.NotFound:
                 place(local, store, target)
