@@ -54,12 +54,18 @@ class Case(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """A module with a function `rows(case)` that yields `Row`s; what it needs, and whether it takes long."""
+    """A module with a function of a `Case` that yields `Row`s; what it needs, and whether it takes long."""
 
     module: str
     about: str
     needs: Literal["nothing", "services", "airflow"] = "services"
     long: bool = False
+    function: str = "rows"
+
+    def rows(self, case: Case) -> Iterator[Row]:
+        """Measure."""
+        found: Iterator[Row] = getattr(importlib.import_module(self.module), self.function)(case)
+        return found
 
 
 BENCHMARKS = {
@@ -69,7 +75,8 @@ BENCHMARKS = {
     "leaktest": Benchmark("leaktest", "the leak test, against one extraction"),
     "months": Benchmark("plain_script", "titleholder run, against scikit-learn and MLflow without judgement"),
     "after": Benchmark("after_the_run", "backtest, audit and reproduce of these months"),
-    "growth": Benchmark("growth", "months, specs and decisions: exponents, 0 is flat"),
+    "growth": Benchmark("growth", "specs and decisions: exponents, 0 is flat"),
+    "ageing": Benchmark("growth", "48 months, one after the other: exponent, 0 is flat", long=True, function="ageing"),
     "backfill": Benchmark("backfill", "a native backfill, 4 at a time, against the loop", "airflow", long=True),
 }
 
@@ -146,7 +153,7 @@ def main() -> None:
             log(f"{name}: {benchmark.about}")
             rows: list[Row] = found.setdefault(name, [])
             try:
-                for row in importlib.import_module(benchmark.module).rows(case):
+                for row in benchmark.rows(case):
                     log(f"{name}: {row.name}: {row.ratio:.2f} of {row.yardstick}")
                     rows.append(row)
             except Exception as error:  # the others are measured all the same
