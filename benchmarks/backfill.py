@@ -41,9 +41,9 @@ def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
     ]
 
 
-def run(airflow: Airflow, model: str, months: list[date], at_once: int, lane: str) -> float:
+def run(airflow: Airflow, dag: str, months: list[date], at_once: int, lane: str) -> float:
     """A native backfill into a lane; seconds until its last run ended."""
-    dag, before = f"{model}.retrain", len(months)
+    before = len(months)
     began = time.monotonic()
     backfill = airflow.backfill(
         dag, str(months[0]), str(months[-1]), at_once=at_once, reprocess="completed", conf={"lane": lane}
@@ -77,7 +77,7 @@ def rows(case: Case) -> Iterator[Row]:
     loop = used_by_command([*command, "--as-of", str(months[0]), "--until", str(months[-1])])
     airflow.wait_for_dag(f"{case.model}.retrain")
     airflow.pause(f"{case.model}.retrain", False)
-    seconds = run(airflow, case.model, months, 4, "bench-4")
+    seconds = run(airflow, f"{case.model}.retrain", months, 4, "bench-4")
     yield Row(f"24 months of {case.model}, 4 at a time", seconds, "s", "titleholder run", loop.clock, 0.7)
     url = Settings.from_environment().ledger_url
     looped, filled = (
@@ -121,7 +121,7 @@ def main() -> None:
         seconds = (
             shuffled(airflow, asked.model, months, lane)
             if how == "shuffled"
-            else run(airflow, asked.model, months, int(how), lane)
+            else run(airflow, f"{asked.model}.retrain", months, int(how), lane)
         )
         rows = reigns.in_force(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)

@@ -23,14 +23,17 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from unittest.mock import patch
 
 from dateutil.relativedelta import relativedelta
 from measurement import Row, machine, show
+from usual_dag import STUB
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / ".bench" / "results.json"
 LENDER = (72, 2000, 10)
 """Months, loans a month and seed of the simulated lender."""
+DAGS_FOLDER = "AIRFLOW__CORE__DAGS_FOLDER"
 MOST = 48
 """Its as-of dates: 6 months to mature, 3 of holdout and 12 of training come before the first."""
 
@@ -78,6 +81,7 @@ BENCHMARKS = {
     "growth": Benchmark("growth", "specs and decisions: exponents, 0 is flat"),
     "ageing": Benchmark("growth", "48 months, one after the other: exponent, 0 is flat", long=True, function="ageing"),
     "backfill": Benchmark("backfill", "a native backfill, 4 at a time, against the loop", "airflow", long=True),
+    "usual": Benchmark("usual_dag", "a native backfill, against one of the usual kind of DAG", "airflow", long=True),
 }
 
 
@@ -89,8 +93,12 @@ def chosen(names: Sequence[str], everything: bool) -> dict[str, Benchmark]:
 
 
 @contextmanager
-def stack(*, airflow: bool, log: Callable[[str], None]) -> Iterator[None]:
-    """A running stack in a scratch folder, whose addresses are in the environment; deleted in the end."""
+def stack(*, airflow: str | None, log: Callable[[str], None]) -> Iterator[None]:
+    """A running stack in a scratch folder, whose addresses are in the environment; deleted in the end.
+
+    With Airflow where a model is named: it then has the usual DAG of that model too.
+    """
+    from localstack import settings
     from localstack import stack as local
     from localstack.cli import migrate_ledger
     from localstack.settings import environment
@@ -98,8 +106,13 @@ def stack(*, airflow: bool, log: Callable[[str], None]) -> Iterator[None]:
 
     state = State(Path(tempfile.mkdtemp(prefix="titleholder-bench-")))
     log("starting PostgreSQL, MLflow" + (" and Airflow" if airflow else ""))
+    dags = state.root.with_suffix(".dags")
+    plainly = settings._airflow
     try:
-        local.up(state, airflow=airflow, after_postgres=[migrate_ledger])
+        shutil.copytree(ROOT / "dags", dags)
+        (dags / "usual.py").write_text(STUB.format(benchmarks=str(ROOT / "benchmarks"), model=airflow))
+        with patch.object(settings, "_airflow", lambda *known: plainly(*known) | {DAGS_FOLDER: str(dags)}):
+            local.up(state, airflow=airflow is not None, after_postgres=[migrate_ledger])
         os.environ["TITLEHOLDER_STATE"] = str(state.root)
         os.environ.update(
             {k: v for k, v in environment(state).items() if k.startswith(("TITLE", "MLFLOW", "AIRFLOW_C"))}
@@ -107,7 +120,8 @@ def stack(*, airflow: bool, log: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         local.clean(state)
-        shutil.rmtree(state.root, ignore_errors=True)
+        for folder in (state.root, dags):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def loaded(loans: str | None, log: Callable[[str], None]) -> Case:
@@ -147,7 +161,8 @@ def main() -> None:
     with ExitStack() as services:
         case, needs = Case("", date.min, 0), {benchmark.needs for benchmark in wanted.values()}
         if needs != {"nothing"}:
-            services.enter_context(stack(airflow="airflow" in needs, log=log))
+            model = "lending_club_default" if asked.loans else "demo_default"
+            services.enter_context(stack(airflow=model if "airflow" in needs else None, log=log))
             case = loaded(asked.loans, log)
         for name, benchmark in wanted.items():
             log(f"{name}: {benchmark.about}")
