@@ -123,7 +123,7 @@ def parse(models: Path, dags: Path, count: int) -> float:
     took = []
     for _ in range(3):
         command = [sys.executable, "-c", PROBE, str(dags)]
-        done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=os.environ | home, stdout=subprocess.PIPE, text=True, check=True)
         seconds, made = done.stdout.splitlines()[-1].split()
         assert int(made) == 2 * count, f"{made} DAGs of {count} specs"
         took.append(float(seconds) / count)
