@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["ok", "warning", "fault", "not tested"]
 LEAK_OUTCOMES: dict[Kind, Outcome] = {
-    "leak": "fault", "recorded late": "warning", "overwritten": "warning", "later dates": "warning",
-    "not tested": "not tested", "compared": "ok", "on trust": "ok",
+    "leak": "fault", "rows come later": "warning", "recorded late": "warning", "overwritten": "warning",
+    "later dates": "warning", "not tested": "not tested", "compared": "ok", "on trust": "ok",
 }  # fmt: skip
 NOT_TESTED = 4
 """The exit code where nothing is wrong and something could not be tested."""

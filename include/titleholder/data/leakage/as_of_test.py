@@ -1,28 +1,39 @@
-"""The test by `:as_of`: events that had matured keep their features and their label in a later extract.
+"""The test by `:as_of`: events that had matured are there, with the same features and label, in a later extract.
 
-The tables stay as they are; only `:as_of` moves, to a year after the last fact. Rows may come (recorded late) or go.
+The tables stay as they are; only `:as_of` moves, to a year after the last fact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from titleholder.data.leakage.comparison import CHANGED, Leak, differing, extract, same_entities, shown
+from titleholder.data.leakage.comparison import CHANGED, ORIGINAL, Leak, differing, extract, same_entities, shown
 from titleholder.data.leakage.table_copies import TableCopies
 from titleholder.data.leakage.table_facts import TableFacts
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql import quoted
+from titleholder.spec.windows import Intervals, midnight
 
 LATER = timedelta(days=366)
 SOURCE = "a later :as_of"
 
+_ONLY_IN = """
+SELECT count(*), count(*) FILTER (WHERE happened >= %(held)s), min(happened), (array_agg(id ORDER BY happened, id))[1],
+    (SELECT count(*) FROM {one} WHERE {time}::timestamptz >= %(held)s)
+FROM (
+    SELECT {time}::timestamptz AS happened, {key}::text AS id FROM {one} a
+    WHERE NOT EXISTS (SELECT FROM {other} b WHERE b.{key}::text = a.{key}::text)
+) AS rows
+"""
+
 
 def as_of_test(
-    copies: TableCopies, spec: ModelSpec, as_of: datetime, tables: Mapping[str, TableFacts]
+    copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime, tables: Mapping[str, TableFacts]
 ) -> tuple[int, list[Leak]]:
     """How many labels were corrected after their maturity, and the leaks; a correction is one unless it is declared.
 
-    The original extract is in `ORIGINAL`.
+    The original extract is in `ORIGINAL`. Rows that come or go are among the leaks, however few they are.
     """
     names = spec.columns
     columns = [*names.features, names.weight, *names.segments, *names.protected, names.event_time, names.target]
@@ -30,7 +41,8 @@ def as_of_test(
         copies.bind("as_of", _last_fact(copies, as_of, tables) + LATER)
         extract(copies, CHANGED)
         _, frame = same_entities(copies, names.entity, list(dict.fromkeys(filter(None, columns))))
-    corrected, leaks = 0, []
+        leaks = [*_moved(copies, spec, spans, as_of)]
+    corrected = 0
     for column in frame["before"].columns if len(frame) else ():
         differ = differing(frame["before", column], frame["after", column]).to_numpy()
         if not differ.any():
@@ -46,6 +58,22 @@ def as_of_test(
             )
         )  # fmt: skip
     return corrected, leaks
+
+
+def _moved(copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime) -> Iterator[Leak]:
+    """Matured events that only one of the two extracts has; the example is the oldest."""
+    names = spec.columns
+    for one, other, before, after in (
+        (CHANGED, ORIGINAL, "absent", "present"),
+        (ORIGINAL, CHANGED, "present", "absent"),
+    ):
+        statement = _ONLY_IN.format(one=one, other=other, time=quoted(names.event_time), key=quoted(names.entity))
+        ((rows, held, first, example, of),) = copies.rows(statement, {"held": midnight(spans.holdout_start)})
+        if rows:
+            yield Leak(
+                test="as_of", column="rows", source=SOURCE, rows=rows, entity_column=names.entity, entity=example,
+                before=before, after=after, lag=(as_of - first).total_seconds(), share=held / of if of else 0.0,
+            )  # fmt: skip
 
 
 def _last_fact(copies: TableCopies, as_of: datetime, tables: Mapping[str, TableFacts]) -> datetime:
