@@ -177,12 +177,12 @@ def render(template: str, draft: Draft) -> str:
 
 
 def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
-    """The table's columns that the query uses: those that the outcome is written into, and all others."""
+    """The table's columns that are written with the outcome, dates too, and all others that the query uses."""
     given, roles = aliases(c.name for c in draft.table.columns), draft.roles
     features = [*roles.numeric, *roles.categorical, *roles.protected]
     used = {item.alias for item in (roles.entity, roles.event_time, *features)}
-    changed = [roles.outcome.name, *([draft.outcome_at.name] if draft.outcome_at else [])]
-    return changed, [name for name, alias in given.items() if alias in used]
+    changed = dict.fromkeys([roles.outcome.name, *([roles.known.name] if roles.known else []), *draft.later])
+    return [*changed], [name for name, alias in given.items() if alias in used and name not in changed]
 
 
 def _history_column(column: ColumnProfile) -> str:

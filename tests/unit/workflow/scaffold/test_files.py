@@ -58,6 +58,7 @@ def test_any_names_give_a_spec_that_can_be_read(
     (declared,) = spec.source.tables.values()
     assert declared != "static"
     assert declared.known_at == names[2]
+    assert set(declared.changes) == {names[3], names[2], names[0]}, "the outcome, and the dates that come with it"
 
 
 def undated(draft: Draft, **changes: Any) -> Draft:
@@ -89,7 +90,7 @@ def test_a_table_with_a_date_after_the_event_is_not_offered_as_written_once() ->
     """It was the first of two offers, and the outcome a fact of the event by it."""
     names = ["parcel_id", "ordered_at", "recorded", "late", "distance", "delivered_at"]
     (only,) = offered(render("model.yaml.j2", undated(a_draft(names), later=("delivered_at",))))
-    assert "known_at: delivered_at\n    changes: [late]" in only.replace("      ", "    ")
+    assert "known_at: delivered_at\n    changes: [late, delivered_at]" in only.replace("      ", "    ")
     assert "written once" not in only
 
 
