@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sklearn.metrics import r2_score, roc_auc_score
 from typer.testing import CliRunner, Result
 
 from localstack.settings import environment
@@ -35,6 +36,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "sales", first_tables.sales())
     first_tables.fill(url, "shop_days", first_tables.shop_days())
     first_tables.fill(url, "agency", first_tables.small_business())
+    first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -200,6 +202,42 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
     assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
+
+
+def test_columns_that_look_overwritten_are_not_proposed_on_trust(folder: Path) -> None:
+    """Who took the comment marks away trusted a balance as of today; `check` said "No leak" and was ready."""
+    assert new("book", "firsts.loan_book").source.tables == {}
+    text = (folder / "book.yaml").read_text()
+    block = next(b for b in re.findall(r"(?:(?<=\n\n)  # .*\n(?:  # .*\n)*)", text) if b.startswith("  # tables:"))
+    (folder / "book.yaml").write_text(text.replace(block, block.replace("  # ", "  ")))
+    (declared,) = load_specs(only="book")["book"].source.tables.values()
+    assert (declared.known_at, declared.changes) == ("closed_on", ("bad", "closed_on", "Balance", "progress"))
+    assert declared.on_trust == ("loan_id", "opened_on", "amount", "score")
+    report = check("book")
+    assert outcomes(report)["leaks"] == "fault"
+    said = " ".join(f.explanation for f in report.findings if f.step == "leaks")
+    assert "balance, from firsts.loan_book: " in said
+    assert "Leave out balance, progress, use" in said or "Leave out progress, balance, use" in said
+    edit(folder / "book.yaml", (", Balance, progress]", "]"), ("amount, score]", "amount, score, Balance, progress]"))
+    trusting = check("book")
+    assert outcomes(trusting)["leaks"] == "warning"
+    (doubted,) = (f.explanation for f in trusting.findings if (f.step, f.outcome) == ("leaks", "warning"))
+    assert re.search(r"roc_auc of (balance|progress) [01]\.\d\d, (balance|progress) [01]\.\d\d\. Look", doubted)
+
+
+@pytest.mark.usefixtures("env")
+def test_the_strength_of_a_column_alone_is_that_of_scikit_learn() -> None:
+    frame = first_tables.loans()
+    with table_profile.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+        score = reader.strength("defaulted::int", "bureau_score", 30, number=True, binary=True)
+        text = reader.strength("defaulted::int", "purpose", 30, number=False, binary=True)
+        explained = reader.strength("amount", "purpose", 30, number=False, binary=False)
+    with_gaps = frame["bureau_score"].fillna(-1)
+    assert score == pytest.approx(1 - roc_auc_score(frame["defaulted"], with_gaps))
+    means = frame["purpose"].map(frame.groupby("purpose")["defaulted"].mean())
+    assert text == pytest.approx(roc_auc_score(frame["defaulted"], means))
+    amounts = frame["purpose"].map(frame.groupby("purpose")["amount"].mean())
+    assert explained == pytest.approx(r2_score(frame["amount"], amounts))
 
 
 def test_choices_come_before_guesses(folder: Path) -> None:

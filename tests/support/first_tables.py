@@ -12,7 +12,7 @@ def loans(n: int = 6_000) -> pd.DataFrame:
     rng = np.random.default_rng(1)
     applied = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 1_460, n)), unit="D")
     score, income = rng.normal(650, 60, n), rng.lognormal(10, 0.4, n)
-    bad = rng.uniform(size=n) < 1 / (1 + np.exp((score - 540) / 50))
+    bad = rng.uniform(size=n) < 1 / (1 + np.exp((score - 495) / 80))
     return pd.DataFrame(
         {
             "loan_id": np.arange(n) + 10_001,
@@ -126,6 +126,30 @@ def small_business(n: int = 3_000) -> pd.DataFrame:
             "GrAppv": [f"${x:,.2f} " for x in amount],
             "ChgOffPrinGr": [f"${x:,.2f} " for x in np.where(lost, amount // 2, 0)],
             "MIS_Status": np.where(lost, "CHGOFF", np.where(rng.uniform(size=n) < 0.01, "", "P I F")),
+        }
+    )
+
+
+def loan_book(n: int = 5_000) -> pd.DataFrame:
+    """Loans of two years, one row each, overwritten until today: four columns are as of now, `score` is not."""
+    rng = np.random.default_rng(8)
+    opened = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 1_460, n)), unit="D")
+    age = np.asarray((pd.Timestamp("2024-01-01") - opened).days)
+    score, amount = rng.normal(650, 60, n), rng.integers(1, 100, n) * 500
+    bad = rng.uniform(size=n) < 0.15 / (1 + np.exp((score - 600) / 40)) + 0.05
+    lasted = np.where(bad, rng.integers(30, 180, n), rng.integers(300, 730, n))
+    ended = age >= lasted
+    paid = np.minimum(age, lasted) / 730
+    return pd.DataFrame(
+        {
+            "loan_id": np.arange(n) + 1,
+            "opened_on": opened.date,
+            "amount": amount,
+            "score": score.round(),
+            "Balance": np.where(ended & ~bad, 0, amount * (1 - paid)).round(2),
+            "progress": np.where(ended & ~bad, 1, paid).round(3),
+            "closed_on": pd.Series(opened + pd.to_timedelta(lasted, unit="D")).where(ended).dt.date,
+            "bad": bad & ended,
         }
     )
 

@@ -94,6 +94,18 @@ def test_a_table_with_a_date_after_the_event_is_not_offered_as_written_once() ->
     assert "written once" not in only
 
 
+def test_what_looks_overwritten_is_proposed_among_the_changes() -> None:
+    """Whoever took the comment marks away trusted a balance as of today."""
+    draft = undated(a_draft(["loan_id", "applied_at", "recorded", "bad", "amount", "balance"]), later=("ended_on",))
+    doubted = draft._replace(roles=replace(draft.roles, overwritten=(LeftOut("balance", "`balance` in its name"),)))
+    (only,) = offered(render("model.yaml.j2", doubted))
+    text = " ".join(only.replace("#", "").split())
+    assert "changes: [bad, ended_on, balance]" in text
+    assert "on_trust: [loan_id, applied_at, amount]" in text
+    assert "look overwritten after the event, with the reason for each in small.sql: balance." in text
+    assert "look overwritten" not in render("model.yaml.j2", draft)
+
+
 def test_of_a_number_beyond_a_limit_the_slowest_are_not_called_in_time() -> None:
     """The general advice, that an outcome after the label maturity does not count, made the slowest ones good."""
     draft = undated(a_draft(["parcel_id", "ordered_at", "known", "hours", "distance"]), later=("delivered_at",))
