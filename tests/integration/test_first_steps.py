@@ -36,6 +36,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "sales", first_tables.sales())
     first_tables.fill(url, "shop_days", first_tables.shop_days())
     first_tables.fill(url, "agency", first_tables.small_business())
+    first_tables.fill(url, "parcels", first_tables.parcels(), key="parcel_id")
     first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
@@ -202,6 +203,21 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
     assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
+
+
+def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:
+    """Parcels on their way were left out until they had arrived, and the late ones are the last to arrive."""
+    spec = new("parcel_late", "firsts.parcels", "--target", "hours > 72", "--schedule", "@daily")
+    assert str(spec.windows.label_maturity) == "3 days"
+    assert "coalesce(delivered_at > ordered_at + interval '72 hours', true)::int as hours_over_72" in spec.sql
+    (declared,) = spec.source.tables.values()
+    assert (declared.known_at, declared.changes) == ("delivered_at", ("hours", "delivered_at"))
+    assert outcomes(check("parcel_late")) == FRESH
+    without = spec.sql.replace("and ordered_at <= :as_of", "and ordered_at <= :as_of and delivered_at <= :as_of")
+    (folder / "parcel_late.sql").write_text(without)
+    assert "rows, from a later :as_of: " in next(
+        f.explanation for f in check("parcel_late").findings if (f.step, f.outcome) == ("leaks", "fault")
+    )
 
 
 def test_columns_that_look_overwritten_are_not_proposed_on_trust(folder: Path) -> None:

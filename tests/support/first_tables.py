@@ -12,7 +12,7 @@ def loans(n: int = 6_000) -> pd.DataFrame:
     rng = np.random.default_rng(1)
     applied = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 1_460, n)), unit="D")
     score, income = rng.normal(650, 60, n), rng.lognormal(10, 0.4, n)
-    bad = rng.uniform(size=n) < 1 / (1 + np.exp((score - 495) / 80))
+    bad = rng.uniform(size=n) < 1 / (1 + np.exp((score - 540) / 50))
     return pd.DataFrame(
         {
             "loan_id": np.arange(n) + 10_001,
@@ -150,6 +150,28 @@ def loan_book(n: int = 5_000) -> pd.DataFrame:
             "progress": np.where(ended & ~bad, 1, paid).round(3),
             "closed_on": pd.Series(opened + pd.to_timedelta(lasted, unit="D")).where(ended).dt.date,
             "bad": bad & ended,
+        }
+    )
+
+
+def parcels(days: int = 120, per_day: int = 60) -> pd.DataFrame:
+    """Parcels of four months; the last ones are still on their way, and have neither a time nor hours."""
+    rng = np.random.default_rng(9)
+    n = days * per_day
+    ordered = pd.Timestamp("2026-06-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, days, n)), unit="D")
+    distance = rng.integers(5, 900, n)
+    hours = 20 + distance / 20 + rng.exponential(20, n)
+    delivered = pd.Series(ordered + pd.to_timedelta(hours, unit="h")).where(
+        lambda at: at < pd.Timestamp("2026-06-01", tz="UTC") + pd.Timedelta(days=days)
+    )
+    return pd.DataFrame(
+        {
+            "parcel_id": np.arange(n) + 1,
+            "ordered_at": ordered,
+            "delivered_at": delivered,
+            "distance": distance,
+            "service": rng.choice(["plain", "express"], n),
+            "hours": np.where(delivered.notna(), hours.round(1), np.nan),
         }
     )
 

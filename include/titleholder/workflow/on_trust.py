@@ -31,7 +31,7 @@ class Suspicion(NamedTuple):
             "On trust, and by itself so close to the outcome that it may have been overwritten after the event: "
             f"{self.metric} of {found}{tested}. Look whether the values of one event change later, in two copies of "
             "the table. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the features; "
-            "name what is honest in judgement.checks.plausible.acknowledged.features."
+            f"where it is honest, raise judgement.checks.single_feature.{self.metric}."
         )
 
 
@@ -47,10 +47,9 @@ def trusted_features(spec: ModelSpec) -> list[str]:
 def suspicion(spec: ModelSpec, frame: pd.DataFrame) -> Suspicion | None:
     """The features on trust that alone predict the newer half of the rows too well; None without any.
 
-    Too well is a ROC AUC of `plausible.new_feature_roc_auc`, or an R2 of `single_feature.r2`, because honest features
-    of a regression explain more; and `plausible.rise_*` more than the best tested feature. The lower bound, adjusted
-    for the number of features, must be at most so much less. The mean outcome of a category is that of the older half.
-    `frame` has the rows of one as-of date.
+    Too well is `single_feature` of the checks, and `plausible.rise_*` more than the best tested feature; the lower
+    bound, adjusted for the number of features, must be at most so much less. The mean outcome of a category is that of
+    the older half. `frame` has the rows of one as-of date.
     """
     trusted = trusted_features(spec)
     rows = frame[features.accepted(frame, spec)]
@@ -61,20 +60,17 @@ def suspicion(spec: ModelSpec, frame: pd.DataFrame) -> Suspicion | None:
     if not trusted or not all(len(half.X) and np.ptp(half.sample.y) > 0 for half in halves):
         return None
     strength = FeatureStrength(spec, halves[1], halves[0])
-    values, checks, plausible = strength.values(), spec.judgement.checks, spec.judgement.checks.plausible
+    values, checks, metric = strength.values(), spec.judgement.checks, strength.metric
     tested = next(((name, value) for name, value in values.items() if name not in trusted), None)
-    rise = getattr(plausible, f"rise_{strength.metric}")
-    usual = checks.single_feature.r2 if strength.metric == "r2" else plausible.new_feature_roc_auc
-    limit = max(usual, tested[1] + rise if tested else 0.0)
+    rise = getattr(checks.plausible, f"rise_{metric}")
+    limit = max(getattr(checks.single_feature, metric), tested[1] + rise if tested else 0.0)
     confidence = adjusted_confidence(spec.judgement.confidence, len(trusted))
     found = {
-        name: values[name]
-        for name in values
-        if name in set(trusted) - set(plausible.acknowledged.features)
-        and values[name] >= limit
-        and strength.interval(name, confidence).lower >= limit - rise
+        name: value
+        for name, value in values.items()
+        if name in trusted and value >= limit and strength.interval(name, confidence).lower >= limit - rise
     }
-    return Suspicion(strength.metric, found, tested) if found else None
+    return Suspicion(metric, found, tested) if found else None
 
 
 def _sample(rows: pd.DataFrame, spec: ModelSpec) -> Sample:
