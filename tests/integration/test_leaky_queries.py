@@ -61,7 +61,12 @@ def test_few_events_that_come_late_are_a_warning_unless_the_spec_allows_none() -
     assert (late.test, late.column, late.before, late.after) == ("as_of", "rows", "absent", "present")
     assert int(late.entity) % 250 == 0
     assert 7 * 28 * 86_400 < late.lag < 365 * 86_400, "matured, and recorded after a year"
-    none = spec.model_copy(update={"windows": spec.windows.model_copy(update={"late_rows": 0.0})})
+    few, none = (
+        spec.model_copy(update={"windows": spec.windows.model_copy(update={"late_rows": share})})
+        for share in (0.005, 0.0)
+    )
+    assert late.share > 0.005
+    assert check(few).late_rows == (late,), "one row does not show that it is more"
     assert check(none).leaks == (late,)
 
 

@@ -63,8 +63,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         on_step("events")
         events, by_event = EventTest(copies, spec, spans, tables).run()
         on_step("as_of")
-        corrected, moved = as_of_test(copies, spec, spans, midnight(as_of), tables)
-        few = tuple(k for k in moved if k.share is not None and k.share <= spec.windows.late_rows)
+        by_as_of = as_of_test(copies, spec, spans, midnight(as_of), tables)
         leaks, results = _future_test(copies, spec, tables, hashes, events, on_step)
         report = LeakReport(
             model=spec.name,
@@ -74,9 +73,9 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             hashes=hashes,
             tables=tuple(results),
             events=events,
-            corrected=corrected,
-            late_rows=few,
-            leaks=(*by_event, *(leak for leak in moved if leak not in few), *leaks),
+            corrected=by_as_of.corrected,
+            late_rows=tuple(by_as_of.few),
+            leaks=(*by_event, *by_as_of.leaks, *leaks),
             untested=tuple(_untested(copies, spec, tables, results, events)),
             recorded_late=tuple(_recorded_late(spec, tables, by_event)),
             overwritten=tuple(_overwritten(spec, tables, (*by_event, *leaks))),

@@ -58,7 +58,7 @@ class LeakReport(BaseModel):
     have entity and time of the events, and whose rows become known after them and change their features; `overwritten`
     are those whose rows are overwritten in place, and change features. `later_dates` has a clause for each table that
     is declared as written once, and has rows with dates after they became known. `late_rows` are whole rows that come
-    or go with a later `:as_of`, no more than the spec's `windows.late_rows`. `target` is the column of the label.
+    or go with a later `:as_of`, few by `windows.late_rows`. `target` is the column of the label.
 
     >>> LeakReport.model_construct(leaks=(), untested=("Nothing could be planted.",)).outcome
     'not tested'
@@ -96,7 +96,9 @@ class LeakReport(BaseModel):
             remedy = LABEL_REMEDY if leak.column == self.target else ROWS_REMEDY if leak.share is not None else ""
             yield LeakFinding("leak", f"{_sentence(leak, self.as_of)} {remedy}".rstrip())
         for leak in self.late_rows:
-            yield LeakFinding("rows come later", f"{_sentence(leak, self.as_of)} windows.late_rows allows for it.")
+            yield LeakFinding(
+                "rows come later", f"{_sentence(leak, self.as_of)} That is not shown to be more than windows.late_rows."
+            )
         for table in self.recorded_late:
             yield LeakFinding(
                 "recorded late",

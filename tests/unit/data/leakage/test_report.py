@@ -70,7 +70,8 @@ def test_everything_that_people_need_to_know_is_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "kind", "end"), [("leaks", "leak", ROWS_REMEDY), ("late_rows", "rows come later", "allows for it.")]
+    ("field", "kind", "end"),
+    [("leaks", "leak", ROWS_REMEDY), ("late_rows", "rows come later", "more than windows.late_rows.")],
 )
 def test_rows_that_come_later_are_said_with_share_example_and_lag(field: str, kind: str, end: str) -> None:
     """A query of loans that ended, and of no others, was called clean."""
