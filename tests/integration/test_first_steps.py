@@ -16,7 +16,7 @@ from localstack.state import State
 from support import first_tables
 from support.time_world import execute
 from titleholder.cli.main import app
-from titleholder.data import table_profile
+from titleholder.data import table_reader
 from titleholder.errors import ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs, models_folder
@@ -244,7 +244,7 @@ def test_columns_that_look_overwritten_are_not_proposed_on_trust(folder: Path) -
 @pytest.mark.usefixtures("env")
 def test_the_strength_of_a_column_alone_is_that_of_scikit_learn() -> None:
     frame = first_tables.loans()
-    with table_profile.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+    with table_reader.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
         score = reader.strength("defaulted::int", "bureau_score", 30, number=True, binary=True)
         text = reader.strength("defaulted::int", "purpose", 30, number=False, binary=True)
         explained = reader.strength("amount", "purpose", 30, number=False, binary=False)
@@ -280,8 +280,8 @@ def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:
 def test_of_a_large_table_a_sample_is_looked_at(folder: Path, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs in every row is known from the primary key; first and last dates are those of all rows."""
     execute(tables, "analyze firsts.loans")
-    monkeypatch.setattr(table_profile, "SAMPLE", 1_500)
-    with table_profile.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+    monkeypatch.setattr(table_reader, "SAMPLE", 1_500)
+    with table_reader.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
         profile = reader.profile()
     assert 500 < profile.rows < 3_000
     assert profile.total == 6_000

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from titleholder.data.table_profile import ColumnProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.workflow.scaffold.items import number
 from titleholder.workflow.scaffold.roles import Roles
 

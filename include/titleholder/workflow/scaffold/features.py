@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from titleholder.data.table_profile import FEW, ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import FEW, ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.spec.check_rules import SingleFeature
 from titleholder.spec.metrics import Task
 from titleholder.training.pipeline import MAX_CATEGORIES

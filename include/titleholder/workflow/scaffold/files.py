@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader, reading
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader, reading
 from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder

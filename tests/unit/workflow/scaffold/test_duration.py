@@ -8,7 +8,8 @@ from datetime import date
 
 import pytest
 
-from titleholder.data.table_profile import ColumnProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.workflow.scaffold import calendar, duration
 from titleholder.workflow.scaffold.calendar import History
 from titleholder.workflow.scaffold.items import Item

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.errors import UsageError
 from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.roles import Roles, guess
