@@ -1,4 +1,4 @@
-"""How often `check` doubts a column on trust: honest ones, and ones that are overwritten after the event.
+"""How often `check` warns of a column on trust: honest ones, and ones that are overwritten after the event.
 
 `python benchmarks/on_trust.py loans.parquet`, with the file of loans of docs/add-a-model.md. The loans are looked at as
 of twelve quarters, with all columns on trust. Columns that are overwritten in place are made from how each loan went
@@ -20,7 +20,7 @@ from leaks import World, loans, share, simulated, table
 
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import TableHistory
-from titleholder.workflow.on_trust import suspicion
+from titleholder.workflow.on_trust import strong_features
 
 FIRST = {"demo_default": date(2022, 10, 1), "lending_club_default": date(2010, 1, 1)}
 MATURITY = {"demo_default": 6, "lending_club_default": 18}
@@ -65,20 +65,22 @@ def window(world: World, as_of: date, spec: ModelSpec) -> pd.DataFrame:
     return world.within(matured - relativedelta(months=train + 3), matured)
 
 
-def doubted(world: World, spec: ModelSpec, raw: pd.DataFrame | None, later: int = 0) -> Iterator[tuple[int, set[str]]]:
-    """For each as-of date the rows and the features that are doubted; of loans as they stood so many months later."""
+def warned_of(
+    world: World, spec: ModelSpec, raw: pd.DataFrame | None, later: int = 0
+) -> Iterator[tuple[int, set[str]]]:
+    """For each as-of date the rows and the features that are warned of; of loans as they stood so many months later."""
     for quarter in range(12):
         as_of = FIRST[spec.name] + relativedelta(months=3 * quarter)
         rows = window(world, as_of, spec)
         if raw is not None:
             at = pd.Timestamp(as_of) + pd.DateOffset(months=later)
             rows = rows.assign(**overwritten(raw.loc[rows.index], at))
-        found = suspicion(spec, rows)
+        found = strong_features(spec, rows)
         yield len(rows), set(found.features) if found else set()
 
 
 def line(what: str, spec: ModelSpec, found: list[tuple[int, set[str]]], *, leaky: bool = False) -> list[object]:
-    """How many honest columns were doubted, and each overwritten one."""
+    """How many honest columns were warned of, and each overwritten one."""
     times = Counter(name for _, names in found for name in names)
     honest = [name for name in spec.columns.features if name not in OVERWRITTEN]
     alarms = share([name in names for _, names in found for name in honest])
@@ -98,19 +100,19 @@ def lines(path: str | None) -> Iterator[list[object]]:
     for size in (30, 100, 300, 1_000):
         worlds = [simulated(size, 100 + seed) for seed in range(4)]
         spec = trusting(worlds[0].spec)
-        found = [each for world in worlds for each in doubted(world, spec, None)]
+        found = [each for world in worlds for each in warned_of(world, spec, None)]
         yield line(f"4 simulated lenders, {size:,} a month", spec, found)
     if path:
         world, raw = loans(Path(path)), pd.read_parquet(path).sort_values("issue_d", ignore_index=True)
         spec = trusting(world.spec, OVERWRITTEN)
         for later, what in ((0, "then"), (12, "a year later")):
-            found = list(doubted(world, spec, raw, later))
+            found = list(warned_of(world, spec, raw, later))
             yield line(f"public loans as they stood {what}", spec, found, leaky=True)
 
 
 if __name__ == "__main__":
     table(
-        "Columns on trust that are doubted (± one standard error)",
-        ["rows", "rows of a date", "honest columns", "doubted", *OVERWRITTEN],
+        "Columns on trust that `check` warns of (± one standard error)",
+        ["rows", "rows of a date", "honest columns", "warned of", *OVERWRITTEN],
         lines(sys.argv[1] if len(sys.argv) > 1 else None),
     )

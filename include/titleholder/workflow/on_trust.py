@@ -16,7 +16,7 @@ from titleholder.validation.checks.groups import adjusted_confidence
 from titleholder.validation.metrics import Sample
 
 
-class Suspicion(NamedTuple):
+class StrongFeatures(NamedTuple):
     """Features on trust with their metric alone, the strongest first, and the best of the tested features, if any."""
 
     metric: str
@@ -44,7 +44,7 @@ def trusted_features(spec: ModelSpec) -> list[str]:
     return [f for f in spec.columns.features if columns & (read.get(f, frozenset()) | {f})]
 
 
-def suspicion(spec: ModelSpec, frame: pd.DataFrame) -> Suspicion | None:
+def strong_features(spec: ModelSpec, frame: pd.DataFrame) -> StrongFeatures | None:
     """The features on trust that alone predict the newer half of the rows too well; None without any.
 
     Too well is `single_feature` of the checks, and `plausible.rise_*` more than the best tested feature; the lower
@@ -70,7 +70,7 @@ def suspicion(spec: ModelSpec, frame: pd.DataFrame) -> Suspicion | None:
         for name, value in values.items()
         if name in trusted and value >= limit and strength.interval(name, confidence).lower >= limit - rise
     }
-    return Suspicion(metric, found, tested) if found else None
+    return StrongFeatures(metric, found, tested) if found else None
 
 
 def _sample(rows: pd.DataFrame, spec: ModelSpec) -> Sample:

@@ -28,7 +28,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
 from titleholder.validation.evidence import informative
-from titleholder.workflow.on_trust import suspicion
+from titleholder.workflow.on_trust import strong_features
 from titleholder.workflow.scaffold import marks
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def _leaks(known: _Known) -> Iterator[_Said]:
         outcome = LEAK_OUTCOMES[kind]
         said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
         yield _Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
-    if "contract" in known.done and known.frame is not None and (found := suspicion(known.spec, known.frame)):
+    if "contract" in known.done and known.frame is not None and (found := strong_features(known.spec, known.frame)):
         yield _Said("warning", str(found))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from support.factories import a_spec
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.on_trust import suspicion, trusted_features
+from titleholder.workflow.on_trust import strong_features, trusted_features
 
 ROWS = 4_000
 
@@ -41,7 +41,7 @@ def rows(spec: ModelSpec, strength: float = 0.0, *, n: int = ROWS) -> pd.DataFra
 def test_a_column_on_trust_that_all_but_tells_the_outcome_is_named_with_its_number() -> None:
     """Whoever took the comments away before the proposed `on_trust` trusted a balance that was overwritten."""
     spec = a_trusting_spec("debt", "income", "purpose")
-    found = suspicion(spec, rows(spec, 1.6))
+    found = strong_features(spec, rows(spec, 1.6))
     assert found is not None
     assert list(found.features) == ["debt"]
     assert found.features["debt"] == pytest.approx(0.87, abs=0.02), "Phi(1.6 / sqrt 2)"
@@ -51,37 +51,37 @@ def test_a_column_on_trust_that_all_but_tells_the_outcome_is_named_with_its_numb
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_honest_columns_are_not_doubted(strength: float) -> None:
     spec = a_trusting_spec("debt", "income", "purpose", "region")
-    assert suspicion(spec, rows(spec, strength)) is None
+    assert strong_features(spec, rows(spec, strength)) is None
 
 
 def test_a_tested_column_that_is_as_strong_makes_it_usual() -> None:
     spec = a_trusting_spec("debt")
     frame = rows(spec, 1.4)
-    found = suspicion(spec, frame)
+    found = strong_features(spec, frame)
     assert found is not None
     assert found.tested is not None
     assert found.tested[0] == "income"
     assert "(the best that is not on trust, income, 0.6" in str(found)
     frame["income"] += 0.6 * frame[spec.columns.target]
-    assert suspicion(spec, frame) is None
+    assert strong_features(spec, frame) is None
 
 
 def test_where_one_feature_may_explain_more_the_spec_says_so() -> None:
     more = a_trusting_spec("debt", "income", judgement__checks={"single_feature": {"roc_auc": 0.9}})
-    assert suspicion(more, rows(more, 1.6)) is None
+    assert strong_features(more, rows(more, 1.6)) is None
 
 
 def test_few_events_name_no_column() -> None:
     spec = a_trusting_spec("debt", "income", "purpose", "region")
     frame = rows(spec, 1.25, n=120)
-    assert suspicion(spec, frame) is None
-    assert suspicion(spec, frame.assign(**{spec.columns.target: 0})) is None
-    assert suspicion(spec, frame[:0]) is None
+    assert strong_features(spec, frame) is None
+    assert strong_features(spec, frame.assign(**{spec.columns.target: 0})) is None
+    assert strong_features(spec, frame[:0]) is None
 
 
 def test_nothing_on_trust_is_nothing_to_doubt() -> None:
     spec = a_trusting_spec()
-    assert suspicion(spec, rows(spec, 3.0)) is None
+    assert strong_features(spec, rows(spec, 3.0)) is None
 
 
 def test_features_on_trust_are_those_that_read_such_a_column() -> None:

@@ -64,7 +64,7 @@ def test_what_is_on_trust_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch)
         later_dates=("b is later",),
     )  # fmt: skip
     monkeypatch.setattr(preflight.leaktest, "leaktest", lambda *_, **__: report)
-    monkeypatch.setattr(preflight, "suspicion", lambda spec, frame: f"{spec.name}, {frame}: doubted")
+    monkeypatch.setattr(preflight, "strong_features", lambda spec, frame: f"{spec.name}, {frame}: doubted")
     known = SimpleNamespace(spec=a_spec(), leak_day=None, day=report.as_of, url="", frame="rows", done={"contract"})
     (leaks,) = (step for step in preflight.STEPS if step.name == "leaks")
     said = [(s.outcome, s.explanation) for s in leaks.run(known)]  # type: ignore[arg-type]

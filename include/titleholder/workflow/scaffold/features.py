@@ -58,7 +58,7 @@ class Features:
             note = (
                 f"{c.name} numbers parts of the calendar, so it is categorical: no hour or month is more than another"
             )
-            self.categorical.append(Item(f"{c.quoted}::text", alias, note=note))
+            self.categorical.append(Item(f"{c.quoted}::text", alias, note=" ".join(filter(None, (doubt, note)))))
         elif number is None:
             self.categorical.append(Item(c.value, alias, note=doubt))
         else:
