@@ -105,7 +105,7 @@ class Airflow:
         return int(self.get(f"/dags/{dag}/dagRuns?limit=1&run_type={run_type}{among}")["total_entries"])
 
     def have_ended(self, dag: str, run_type: str, at_least: int) -> bool:
-        """Whether a DAG has so many runs of a type, and all have ended. Airflow marks a backfill half a minute later."""
+        """Whether a DAG has so many runs of a type, and all have ended; Airflow marks a backfill later."""
         ended = self.count(dag, run_type, DONE)
         return ended >= at_least and ended == self.count(dag, run_type)
 
