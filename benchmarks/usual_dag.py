@@ -65,20 +65,20 @@ def build(model: str) -> Any:
             return str(run.info.run_id)
 
         @task
-        def promote(path: str, run_id: str) -> None:
+        def promote(path: str, trained: str) -> None:
             import mlflow
             import pandas as pd
             from plain_script import roc_auc
 
             _connect(mlflow)
             client, rows, spec = mlflow.MlflowClient(), pd.read_parquet(path), _spec(model)
-            (own,) = client.search_model_versions(f"run_id = '{run_id}'")
+            (own,) = client.search_model_versions(f"run_id = '{trained}'")
             score = roc_auc(spec, mlflow.sklearn.load_model(f"models:/usual/{own.version}"), rows)
             try:
                 before = roc_auc(spec, mlflow.sklearn.load_model("models:/usual@champion"), rows)
             except mlflow.exceptions.MlflowException:
                 before = 0.0  # no champion yet
-            client.log_metric(run_id, "roc_auc", score)
+            client.log_metric(trained, "roc_auc", score)
             if score > before:
                 client.set_registered_model_alias("usual", "champion", own.version)
 
