@@ -20,8 +20,8 @@ from titleholder.errors import ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs, models_folder
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import preflight
-from titleholder.workflow.preflight import Preflight
+from titleholder.workflow.preflight import run as preflight
+from titleholder.workflow.preflight.report import Preflight
 
 pytestmark = pytest.mark.slow
 
