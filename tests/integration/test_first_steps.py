@@ -322,7 +322,7 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
     assert report.exit_code == 0
     warned = {f.step: f.explanation for f in report.findings if f.outcome == "warning"}
     assert "The history is shorter than the training window: windows.train is 5 years" in warned["windows"]
-    assert "the runs before it would fail" in warned["as-of dates"]
+    assert re.search(r"windows.label_maturity .* would fail. Write start_date: 20..-..-01\.$", warned["schedule"])
     shown = invoke("check", "long")
     assert "Ready (3 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
     outside = check("long", "--as-of", "2019-06-01")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache, partial
 
 from titleholder.data import as_of_range
 from titleholder.errors import UsageError
 from titleholder.spec import windows
-from titleholder.spec.as_of_dates import leaves_enough
+from titleholder.spec.as_of_dates import DayCount, leaves_enough, shortfalls
 from titleholder.spec.model import ModelSpec
+from titleholder.validation.evidence import informative_rows
 from titleholder.workflow.preflight.known import Known, Said
 
 
@@ -18,9 +19,8 @@ def check_dates(known: Known) -> Iterator[Said]:
     """The first and last as-of dates that leave enough rows; the one of this test, which is tried in any case."""
     spec, today = known.spec, as_of_range.today_utc()
     counts = lru_cache(partial(as_of_range.counts_by_day, known.url, spec))
-    found = as_of_range.find(known.url, spec, counts, known.as_of or today)
-    by_rows = min(today, max(known.days) + timedelta(days=1) + spec.windows.label_maturity)
-    whole = min(found.whole if found else by_rows, spec.end_date or today)
+    known.found = found = as_of_range.find(known.url, spec, counts, known.as_of or today)
+    whole = min(found.whole if found else _matured_by(known, today), spec.end_date or today)
     newest = windows.last_tick(spec.schedule, whole)
     if found:
         newest = max(newest, found.first)
@@ -37,10 +37,78 @@ def check_dates(known: Known) -> Iterator[Said]:
     yield Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
     if not leaves_enough(spec, counts, known.as_of):
         yield Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
-    if spec.start_date < found.first:
-        yield Said("warning", f"start_date {spec.start_date} is before {found.first}: the runs before it would fail.")
-    if late := schedule_goes_on(spec, found.whole, by_rows, today):
+
+
+def _matured_by(known: Known, today: date) -> date:
+    """The date by which the event of the last row has matured, `today` at most."""
+    return min(today, max(known.days) + timedelta(days=1) + known.spec.windows.label_maturity)
+
+
+def check_schedule(known: Known) -> Iterator[Said]:
+    """Every tick of the schedule while there are data: the runs that would fail, and those in which no one can win."""
+    spec, found, today = known.spec, known.found, as_of_range.today_utc()
+    if found is None:
+        yield Said("not tested", "No as-of date leaves enough.")
+        return
+    if spec.schedule is None:
+        yield Said("ok", "There is none: runs are asked for, or follow assets.")
+        return
+    ticks = windows.ticks(spec.schedule, spec.start_date, min(found.whole, spec.end_date or today))
+    too_little = list(tick_shortfalls(spec, known.days, ticks, found.first))
+    for sentence in too_little:
+        yield Said("warning", sentence)
+    if late := schedule_goes_on(spec, found.whole, _matured_by(known, today), today):
         yield Said("warning", late)
+    if not too_little:
+        yield Said("ok", _all_enough(ticks))
+
+
+def _all_enough(ticks: Sequence[date]) -> str:
+    if not ticks:
+        return "It has no tick yet between start_date and the last date with a whole holdout."
+    return f"{_of(ticks, ticks)}: each leaves enough to train on and to judge by."
+
+
+def tick_shortfalls(
+    spec: ModelSpec, days: Mapping[date, DayCount], ticks: Sequence[date], first: date
+) -> Iterator[str]:
+    """A sentence for each kind of shortfall of these ticks, and what to do; none where each tick leaves enough.
+
+    `first` is the first as-of date that leaves enough.
+    """
+    early, ticks = [tick for tick in ticks if tick < first], [tick for tick in ticks if tick >= first]
+    if early:
+        start = ticks[0] if ticks else first
+        yield (
+            f"start_date {spec.start_date} is before {first}, the first date with enough rows that are older than "
+            f"windows.label_maturity ({spec.windows.label_maturity}) and windows.holdout ({spec.windows.holdout}): "
+            f"{_of(early, [*early, *ticks])} would fail. Write start_date: {start}."
+        )
+    found, least = shortfalls(spec, days, ticks), spec.judgement.minimum_events
+    few = f"fewer than {least} {informative_rows(spec)} (judgement.minimum_events)"
+    if found.refused:
+        failing = "would fail: they leave too little to train on or to judge by"
+        yield f"{_of(found.refused, ticks)} {failing}. Look for a gap in the rows."
+    if found.to_judge_by:
+        remedy = _later_start(found.to_judge_by, ticks) or "Make windows.holdout longer."
+        yield f"{_of(found.to_judge_by, ticks)} have {few} in the holdout: no challenger could win. {remedy}"
+    if found.to_train_on:
+        remedy = _later_start(found.to_train_on, ticks) or "Make windows.train longer."
+        yield f"{_of(found.to_train_on, ticks)} have {few} to train on. {remedy}"
+
+
+def _of(some: Sequence[date], ticks: Sequence[date]) -> str:
+    """`6 of 36 ticks (2010-01-01 to 2010-06-01)`: how many of how many, the first and the last of them."""
+    which = f"{some[0]} to {some[-1]}" if len(some) > 1 else str(some[0])
+    return f"{len(some):,} of {len(ticks):,} ticks of the schedule ({which})"
+
+
+def _later_start(short: Sequence[date], ticks: Sequence[date]) -> str:
+    """From when on every tick has enough, where only the first ones have not; else empty."""
+    n = len(short)
+    if n == len(ticks) or tuple(ticks[:n]) != tuple(short):
+        return ""
+    return f"Those from {ticks[n]} on have enough: write that as start_date, or make the window longer."
 
 
 def schedule_goes_on(spec: ModelSpec, whole: date, by_rows: date, today: date) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from titleholder.errors import UsageError
 from titleholder.spec import windows
-from titleholder.spec.as_of_dates import DayCount
+from titleholder.spec.as_of_dates import AsOfDates, DayCount
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.preflight.report import Outcome
 
@@ -27,6 +27,8 @@ class Known:
     leak_day: date | None = None
     """The as-of date of the leak test, where it is not that of the other steps."""
     days: Mapping[date, DayCount] = field(default_factory=dict)
+    found: AsOfDates | None = None
+    """The as-of dates that leave enough."""
     frame: pd.DataFrame | None = None
     faults: list[str] = field(default_factory=list)
     """Those of the spec."""

@@ -18,7 +18,7 @@ from titleholder.spec import windows
 from titleholder.spec.loader import read_spec, spec_file
 from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
-from titleholder.workflow.preflight.dates import check_dates
+from titleholder.workflow.preflight.dates import check_dates, check_schedule
 from titleholder.workflow.preflight.known import Known, Said
 from titleholder.workflow.preflight.report import Finding, Preflight
 from titleholder.workflow.preflight.rows import check_contract, check_leaks, check_newest_facts, check_windows
@@ -129,6 +129,7 @@ STEPS = (
     Step("warehouse", _warehouse, ("spec",)),
     Step("query", _query, ("warehouse",)),
     Step("as-of dates", check_dates, ("query",)),
+    Step("schedule", check_schedule, ("as-of dates",)),
     Step("contract", check_contract, ("as-of dates",)),
     Step("newest facts", check_newest_facts, ("as-of dates",)),
     Step("windows", check_windows, ("as-of dates",)),
