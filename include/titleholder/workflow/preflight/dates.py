@@ -94,7 +94,7 @@ def tick_shortfalls(
         yield f"{_of(found.to_judge_by, ticks)} have {few} in the holdout: no challenger could win. {remedy}"
     if found.to_train_on:
         remedy = _later_start(found.to_train_on, ticks) or "Make windows.train longer."
-        yield f"{_of(found.to_train_on, ticks)} have {few} to train on. {remedy}"
+        yield f"{_of(found.to_train_on, ticks)} have {few} to train on, less than a challenger is judged by. {remedy}"
 
 
 def _of(some: Sequence[date], ticks: Sequence[date]) -> str:
