@@ -86,7 +86,7 @@ def _failure(verdict: Verdict) -> Ruling | None:
 
 
 def _explained(results: Sequence[Result]) -> str:
-    return " ".join(result.explanation for result in results)
+    return " ".join(result.explained for result in results)
 
 
 def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:

@@ -100,6 +100,11 @@ def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lan
     assert ruled(verdict, lane=lane)[:2] == ("reject", "TH101 said. TH201 said.")
 
 
+def test_the_reason_says_what_to_do_about_each_check_that_failed() -> None:
+    failed = [result(code, "fail").model_copy(update={"remedy": f"Mend {code}."}) for code in ("TH101", "TH203")]
+    assert ruled(a_verdict(*failed, champion=None)).reason == "TH101 said. Mend TH101. TH203 said. Mend TH203."
+
+
 def test_one_that_fails_a_warning_only_is_promoted() -> None:
     assert ruled(a_verdict(result("TH900", "fail", "warn"), result("TH301"))).kind == "promote"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from titleholder.data import features
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.groups import (
@@ -61,7 +63,48 @@ def _overall_calibration(evidence: Evidence) -> Finding:
         values = f"{coverage.text('.3f')} of outcomes at or below the predicted quantile {quantile:g}; {values}"
     doubtful = [n for n, v in intervals.items() if n not in beyond and not bounds[n][0] <= v.estimate <= bounds[n][1]]
     sentence = f"On the holdout: {values}{_compared(excused, champion, label)}{_not_shown(doubtful, label)}."
-    return found(len(beyond) > len(excused), sentence, numbers, beyond=bool(excused or doubtful))
+    off = {n: intervals[n].estimate > bounds[n][1] for n in beyond if n not in excused}
+    remedy = " ".join(_remedies(evidence, off, bounds))
+    return found(bool(off), sentence, numbers, beyond=bool(excused or doubtful), remedy=remedy)
+
+
+def _remedies(evidence: Evidence, off: dict[str, bool], bounds: dict[str, Bounds]) -> Iterator[str]:
+    """What to do about each measure that is off: whether it is too high, by its name."""
+    if RATIO in off:
+        yield _of_the_level(evidence, bounds[RATIO], high=off[RATIO])
+    if SLOPE in off:
+        yield (
+            "Its predictions are too timid: regularise less, or search by log loss (training.search.metric)."
+            if off[SLOPE]
+            else "Its predictions are too extreme: regularise more, or leave the candidate out."
+        )
+
+
+def _of_the_level(evidence: Evidence, bounds: Bounds, *, high: bool) -> str:
+    """Whether the candidate is off on its training rows too, or the level has moved since; and what to do."""
+    training = evidence.training
+    if training is not None and len(training.y):
+        sample = Sample(training.y, features.weights(training.frame, evidence.spec))
+        then = _level(evidence, sample, training.scores)
+        if (high and then > bounds[1]) or (not high and then < bounds[0]):
+            label, such = _labels(evidence)[RATIO], ", such as class_weight" if evidence.classification else ""
+            return f"On its training rows {label} is {then:.3f} too: look at the candidate's parameters{such}."
+    remedy = (
+        f"The level has moved since training: make windows.train shorter (it is {evidence.spec.windows.train}), or "
+        "wait until more of it lies after the move."
+    )
+    if evidence.champion is not None:
+        return remedy
+    return (
+        f"{remedy} A wider judgement.checks.calibration.observed_expected lets a first champion in; those after it are "
+        "excused while they are not further off."
+    )
+
+
+def _level(evidence: Evidence, sample: Sample, p: Array) -> float:
+    if evidence.quantile is not None:
+        return Beyond.of(sample, p, evidence.quantile).ratio.estimate
+    return means.ratio_of_means(sample, p).estimate
 
 
 def _labels(evidence: Evidence) -> dict[str, str]:
@@ -204,4 +247,11 @@ def _range(bounds: Bounds) -> str:
 overall_calibration = Check(
     "TH203", "Calibrated", _overall_calibration, "calibration", of_candidate=True, excused_by_champion=True
 )
-cohort_calibration = Check("TH204", "Calibrated in every cohort", _cohort_calibration, "cohorts", of_candidate=True)
+cohort_calibration = Check(
+    "TH204",
+    "Calibrated in every cohort",
+    _cohort_calibration,
+    "cohorts",
+    of_candidate=True,
+    remedy="Look at the rows of that cohort: if only one is off, look for an error in the data or a change of policy.",
+)

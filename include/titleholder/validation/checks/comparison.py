@@ -9,7 +9,15 @@ from titleholder import formatting
 from titleholder.spec.criteria import CutOff
 from titleholder.spec.metrics import METRICS
 from titleholder.validation import fresh, metrics
-from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.checks.base import (
+    LONGER_HOLDOUT,
+    NO_CHAMPION,
+    NOT_MEASURABLE,
+    Check,
+    Finding,
+    found,
+    not_applicable,
+)
 from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
 from titleholder.validation.evidence import Array, Evidence, informative, informative_rows
@@ -33,7 +41,7 @@ def _sufficient_gain(evidence: Evidence) -> Finding:
     if evidence.champion is None:
         return NO_CHAMPION
     if evidence.gain is None:
-        return Finding("fail", "The gain could not be computed on the holdout.", {})
+        return Finding("fail", "The gain could not be computed on the holdout.", {}, LONGER_HOLDOUT)
     gain = evidence.gain
     if judgement.rule == "record":
         return _by_record(evidence, gain)
@@ -59,7 +67,9 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
     here = f"{metric}: gain {gain.estimate:+.4f} on this holdout, which must exceed {minimum:+g}"
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper}
     if expected is None:
-        return Finding("fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers)
+        return Finding(
+            "fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers, LONGER_HOLDOUT
+        )
     challenger = expected.challenger
     numbers |= {
         "expected": challenger.gain, "minimum": expected.minimum, "risk": challenger.risk,
@@ -239,6 +249,27 @@ def _difference(evidence: Evidence, a: Mask, b: Mask) -> Interval:
 sufficient_gain = Check(
     "TH301", "Gain sufficient", _sufficient_gain, subject="comparison", role="gain", depends_on="reign"
 )
-segment_gains = Check("TH302", "No segment loses", _segment_gains, "segments", subject="comparison")
-profit_gain = Check("TH303", "Profit does not fall", _profit_gain, "profit", subject="comparison")
-swap_set = Check("TH304", "Swap-set at the cut-off", _swap_set, "swap_set", subject="comparison")
+segment_gains = Check(
+    "TH302",
+    "No segment loses",
+    _segment_gains,
+    "segments",
+    subject="comparison",
+    remedy="Where that segment does not matter on its own, set judgement.checks.segments.tolerance.",
+)
+profit_gain = Check(
+    "TH303",
+    "Profit does not fall",
+    _profit_gain,
+    "profit",
+    subject="comparison",
+    remedy="Look at the swap set on the card, and review judgement.cut_off.",
+)
+swap_set = Check(
+    "TH304",
+    "Swap-set at the cut-off",
+    _swap_set,
+    "swap_set",
+    subject="comparison",
+    remedy="Look at these rows on the card; where all scores moved, give judgement.cut_off as a share, not as a score.",
+)

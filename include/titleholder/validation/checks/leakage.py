@@ -32,9 +32,11 @@ def _too_good(evidence: Evidence) -> Finding:
     beyond = [n for n, value in values.items() if _beyond(n, value, ceilings[n])]
     said = ", ".join(f"{n} {value:.4f} (ceiling {ceilings[n]:g})" for n, value in values.items())
     keys = ", ".join(f"{SETTINGS}.too_good.ceilings.{n}" for n in beyond)
-    why = f", more likely a leak than a success; where it is honest, set {keys}" if beyond else ""
     return found(
-        bool(beyond), f"On the holdout: {said}{why}.", {**values, **{f"{n}_ceiling": ceilings[n] for n in ceilings}}
+        bool(beyond),
+        f"On the holdout: {said}.",
+        {**values, **{f"{n}_ceiling": ceilings[n] for n in ceilings}},
+        remedy=f"More likely a leak than a success: run `titleholder leaktest`; where it is honest, set {keys}.",
     )
 
 
@@ -58,13 +60,14 @@ def _single_feature(evidence: Evidence) -> Finding:
     first = dict(list(values.items())[:MOST])
     numbers = {"judged": len(values), "threshold": threshold, **{f"{f}:{metric}": v for f, v in first.items()}}
     nearest, value = next(iter(first.items()))
-    key = f"{SETTINGS}.single_feature.{metric}"
-    said = (
-        f"{listed(reached)}, more likely a leak than a cause; where it is honest, set {key}"
-        if reached
-        else f"none, nearest {nearest} {value:.4f}"
+    said = listed(reached) or f"none, nearest {nearest} {value:.4f}"
+    return found(
+        bool(reached),
+        f"Of {len(values)} features alone, reaching {metric} {threshold:g}: {said}.",
+        numbers,
+        remedy="More likely a leak than a cause: could it be known when the event happened? Where it is honest, set "
+        f"{SETTINGS}.single_feature.{metric}.",
     )
-    return found(bool(reached), f"Of {len(values)} features alone, reaching {metric} {threshold:g}: {said}.", numbers)
 
 
 def _varied(evidence: Evidence) -> bool:
@@ -99,9 +102,13 @@ def _plausible(evidence: Evidence) -> Finding:
     doubts, known = _doubts(evidence, parts)
     text = f"On the holdout: {'; '.join(part.text for part in parts)}"
     text += f"; acknowledged in the spec: {', '.join(known)}" if known else ""
-    text += f", more likely a leak than progress; {_honest(evidence, doubts)}" if doubts else ""
     numbers = {name: value for part in parts for name, value in part.numbers.items()}
-    return found(bool(doubts), f"{text}.", {**numbers, **({"acknowledged": len(known)} if known else {})})
+    return found(
+        bool(doubts),
+        f"{text}.",
+        {**numbers, **({"acknowledged": len(known)} if known else {})},
+        remedy=f"More likely a leak than progress: run `titleholder leaktest`; {_honest(evidence, doubts)}.",
+    )
 
 
 def _doubts(evidence: Evidence, parts: list[_Part]) -> tuple[list[_Part], list[str]]:
