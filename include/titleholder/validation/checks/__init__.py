@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from titleholder.spec.check_rules import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.benchmark import not_worse_than_benchmark
-from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
-from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
+from titleholder.validation.checks.calibration import overall_calibration
+from titleholder.validation.checks.cohorts import cohort_calibration
+from titleholder.validation.checks.comparison import segment_gains, sufficient_gain
 from titleholder.validation.checks.constant_features import every_feature_varies
+from titleholder.validation.checks.cut_off import profit_gain, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
