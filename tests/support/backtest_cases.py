@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from support.factories import a_spec
+from support.factories import a_decision, a_spec
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.backtest.policies import Period, ScoredRows, measure, with_profit
+from titleholder.workflow.backtest.periods import Period
+from titleholder.workflow.backtest.policies import ScoredRows, measure, with_profit
 from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
+
+LANE = "backtest"
 
 
 def a_backtest(
@@ -61,3 +64,13 @@ def a_trial(setting: Setting, **parts: Any) -> WhatIf:
         "own": False, "first": date(2024, 1, 1), "changed": (date(2024, 2, 1),), "champions": (1, 2), "mean": 0.7, "periods": 3
     }  # fmt: skip
     return WhatIf(setting=setting, **{**whole, **parts})
+
+
+def a_lane(*kinds: str) -> list[Any]:
+    """Decisions of one month each; a promotion crowns that month's challenger."""
+    rows, champion = [], None
+    for n, kind in enumerate(kinds, start=1):
+        after = n if kind == "promote" else champion
+        rows.append(a_decision(n, lane=LANE, kind=kind, champion_before=champion, champion_after=after))
+        champion = after
+    return rows

@@ -8,7 +8,7 @@ from rich.text import Text
 from titleholder import formatting
 from titleholder.cli.console import Line, fitted
 from titleholder.cli.tables import WIDE
-from titleholder.workflow.backtest.policies import POLICIES
+from titleholder.workflow.backtest.periods import POLICIES
 from titleholder.workflow.backtest.summary import Backtest
 from titleholder.workflow.backtest.what_if_rows import WhatIfRow, what_if_rows
 

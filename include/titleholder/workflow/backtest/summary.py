@@ -17,16 +17,8 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import Cadence, cadence
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS
-from titleholder.workflow.backtest.policies import (
-    CONTRASTS,
-    POLICIES,
-    BacktestPart,
-    Contrast,
-    PeriodResult,
-    Policy,
-    PolicyGain,
-    contrast_name,
-)
+from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES, BacktestPart, Policy
+from titleholder.workflow.backtest.policies import Contrast, PeriodResult, PolicyGain, contrast_name
 
 
 class PolicySummary(BacktestPart):
