@@ -49,7 +49,7 @@ def a_backtest(
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
         "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": spec.judgement.rule,
-        "confidence": 0.95, "with_profit": with_profit(spec), "labels_as_of": date(2026, 1, 1),
+        "confidence": 0.95, "with_profit": with_profit(spec), "quantile": spec.judgement.predicted_quantile, "labels_as_of": date(2026, 1, 1),
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "periods": tuple(found), "schedule": spec.schedule,
         "overall": overall(found, confidence=0.95), "reproduced": True,

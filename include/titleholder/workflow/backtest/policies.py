@@ -17,8 +17,14 @@ from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
+from titleholder.validation.metrics.coverage import Beyond
 from titleholder.validation.metrics.inputs import Labels
 from titleholder.workflow.backtest.periods import COMPARED, CONTRASTS, POLICIES, BacktestPart, Period, Policy
+
+IMMATURE = "outcomes are not final yet"
+"""Why a period is not compared of which no event has matured."""
+TOO_FEW = "too few"
+"""How the reason begins of one with fewer outcomes than a comparison needs."""
 
 
 class ScoredRows(NamedTuple):
@@ -31,13 +37,17 @@ class ScoredRows(NamedTuple):
 
 
 class VersionMetric(BacktestPart):
-    """A version's metric on a period's rows with its interval, and the profit of all of them where it is known."""
+    """A version's metric on a period's rows with its interval, and the profit of all of them where it is known.
+
+    `coverage` is the share of outcomes at or below a predicted quantile; None where the metric judges none.
+    """
 
     version: int
     metric: float
     lower: float
     upper: float
     profit: float | None = None
+    coverage: float | None = None
 
 
 class PolicyGain(BacktestPart):
@@ -88,7 +98,7 @@ def measure(period: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Per
     """Each policy's metric on a period's rows, and the paired differences; `end` is where known outcomes end."""
     bare = PeriodResult(
         period=period, end=end, rows=len(rows.y), events=events(spec, rows.y),
-        weight=_weight(rows), why=_unmeasurable(spec, rows.y),
+        weight=_weight(rows), why=_unmeasurable(spec, rows.y) if end > period.as_of else IMMATURE,
     )  # fmt: skip
     if bare.why:
         return bare
@@ -122,7 +132,7 @@ def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     found, enough = informative(spec, y), spec.judgement.minimum_new_events
     if found >= enough:
         return ""
-    return f"too few {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
+    return f"{TOO_FEW} {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
 
 
 def _why(
@@ -147,13 +157,17 @@ def _sample(rows: ScoredRows) -> Sample:
 
 
 def _figure(version: int, estimate: float, rows: ScoredRows, spec: ModelSpec) -> VersionMetric:
-    scores, metric = rows.scores[version], spec.judgement.metric
-    found = metrics.interval(metric, _sample(rows), scores, Estimation.of(spec))
-    profit = None
+    scores, judgement = rows.scores[version], spec.judgement
+    found = metrics.interval(judgement.metric, _sample(rows), scores, Estimation.of(spec))
+    profit = coverage = None
     if with_profit(spec):
-        a_row = metrics.compute("profit", rows.y, scores, spec.judgement, rows.weights)
+        a_row = metrics.compute("profit", rows.y, scores, judgement, rows.weights)
         profit = a_row * _weight(rows)
-    return VersionMetric(version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit)
+    if (quantile := judgement.predicted_quantile) is not None:
+        coverage = Beyond.of(_sample(rows), scores, quantile).coverage(judgement.confidence).estimate
+    return VersionMetric(
+        version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit, coverage=coverage
+    )
 
 
 def _contrast(a: int, b: int, rows: ScoredRows, spec: ModelSpec) -> Contrast:

@@ -258,6 +258,7 @@ def _result(
         rule=judgement.rule,
         confidence=judgement.confidence,
         with_profit=policies.with_profit(spec),
+        quantile=judgement.predicted_quantile,
         labels_as_of=outcomes.as_of,
         matured=outcomes.matured,
         snapshot_uri=outcomes.uri,
@@ -291,6 +292,8 @@ def _figures(result: Backtest) -> Iterator[tuple[str, float]]:
         yield f"{policy}_changes", float(of_policy.changes)
         if of_policy.profit is not None:
             yield f"{policy}_profit", of_policy.profit
+        if of_policy.coverage is not None:
+            yield f"{policy}_coverage", of_policy.coverage
     for name, contrast in result.overall.contrasts.items():
         for bound in ("estimate", "lower", "upper"):
             yield f"{name.replace('-', '_over_')}_{bound}", getattr(contrast.metric, bound)

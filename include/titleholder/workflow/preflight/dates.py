@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from titleholder.data import as_of_range
 from titleholder.errors import UsageError
 from titleholder.spec import windows
-from titleholder.spec.as_of_dates import DayCount, leaves_enough, shortfalls
+from titleholder.spec.as_of_dates import AsOfDates, DayCount, leaves_enough, shortfalls
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import informative_rows
 from titleholder.workflow.preflight.known import Known, Said
@@ -35,6 +35,7 @@ def check_dates(known: Known) -> Iterator[Said]:
         return
     until = "" if found.whole == found.last else f", those to {found.whole} a whole holdout"
     yield Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
+    yield Said("ok", last_compared(spec, found, max(known.days)))
     if not leaves_enough(spec, counts, known.as_of):
         yield Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
 
@@ -42,6 +43,15 @@ def check_dates(known: Known) -> Iterator[Said]:
 def _matured_by(known: Known, today: date) -> date:
     """The date by which the event of the last row has matured, `today` at most."""
     return min(today, max(known.days) + timedelta(days=1) + known.spec.windows.label_maturity)
+
+
+def last_compared(spec: ModelSpec, found: AsOfDates, newest: date) -> str:
+    """Which decisions a backtest can compare, by the rows that follow them; `newest` is the day of the newest row."""
+    final = min(found.last - spec.windows.label_maturity - timedelta(days=1), newest)
+    last = windows.last_tick(spec.schedule, final)
+    if last >= found.first:
+        return f"A backtest can compare decisions as of up to {last}: later ones have no rows with a final outcome yet."
+    return f"A backtest can compare none yet: outcomes after {found.first} are not final (windows.label_maturity)."
 
 
 def check_schedule(known: Known) -> Iterator[Said]:

@@ -117,6 +117,23 @@ def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], wh
     assert overall([bad], confidence=0.95).policies == {}
 
 
+def test_a_month_of_which_nothing_has_matured_says_so() -> None:
+    """It was told like one without rows."""
+    month = a_month()
+    assert measure(month, ScoredRows(np.empty(0), {}), a_spec(), month.as_of).why == "outcomes are not final yet"
+
+
+def test_the_coverage_of_a_quantile_is_the_share_of_outcomes_at_or_below_it() -> None:
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.75, judgement__resamples=100)
+    y, weights = np.arange(8.0), np.array([1.0, 1, 1, 1, 1, 1, 1, 3])
+    found = measured(a_month(), {1: np.full(8, 5.5), 2: np.full(8, 7.5)}, spec, y, weights=weights)
+    assert found.figures["gate"].coverage == pytest.approx(6 / 10)
+    assert found.figures["newest"].coverage == pytest.approx(1.0, abs=0.05)
+    low = a_regression(judgement__metric="pinball", judgement__quantile=0.25, judgement__resamples=100)
+    assert measured(a_month(), {1: y, 2: y - 1}, low, y).figures["newest"].coverage == pytest.approx(0.0, abs=0.05)
+    assert measured(a_month(), {1: RIGHT, 2: HALF}).figures["gate"].coverage is None
+
+
 def test_events_of_a_month_are_its_rows_with_target_1() -> None:
     mostly = measured(a_month(), {1: RIGHT, 2: HALF}, y=np.array([0.0, 1.0, 1.0, 1.0]))
     assert (mostly.rows, mostly.events) == (4, 3)

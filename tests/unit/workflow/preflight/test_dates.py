@@ -10,7 +10,7 @@ import pytest
 from support.factories import a_regression, a_spec
 from titleholder.data import as_of_range
 from titleholder.spec.as_of_dates import AsOfDates, DayCount
-from titleholder.workflow.preflight.dates import check_schedule, schedule_goes_on
+from titleholder.workflow.preflight.dates import check_schedule, last_compared, schedule_goes_on
 from titleholder.workflow.preflight.known import Known
 
 BEGIN, END = date(2020, 1, 1), date(2024, 1, 1)
@@ -110,3 +110,41 @@ def test_ticks_that_fall_short_are_counted_and_the_first_and_last_named(world: d
     found = said(**world)
     assert ("warning", expected) in found, found
     assert "ok" not in {outcome for outcome, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "newest", "said"),
+    [
+        (
+            "2020-03-21",
+            "2024-02-20",
+            "2023-12-31",
+            "decisions as of up to 2023-12-01: later ones have no rows with a final",
+        ),
+        (
+            "2020-03-21",
+            "2024-02-20",
+            "2024-02-19",
+            "decisions as of up to 2024-01-01: later ones have no rows with a final",
+        ),
+        (
+            "2020-03-21",
+            "2024-02-02",
+            "2024-02-01",
+            "decisions as of up to 2024-01-01: later ones have no rows with a final",
+        ),
+        (
+            "2020-03-21",
+            "2024-02-01",
+            "2024-02-01",
+            "decisions as of up to 2023-12-01: later ones have no rows with a final",
+        ),
+        ("2024-01-10", "2024-02-02", "2024-02-01", "none yet: outcomes after 2024-01-10 are not final"),
+    ],
+)
+def test_the_last_decision_that_a_backtest_can_compare_is_named(first: str, last: str, newest: str, said: str) -> None:
+    """Only a backtest told, after all dates had been run."""
+    dates = [date.fromisoformat(day) for day in (first, last)]
+    found = AsOfDates(dates[0], dates[1], None, dates[1])
+    spec = a_spec(windows=WINDOWS, schedule="@monthly")
+    assert said in last_compared(spec, found, date.fromisoformat(newest))
