@@ -19,7 +19,7 @@ from titleholder.validation.checks.drift import drift_since_training, shift_from
 from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
 from titleholder.validation.checks.grades import grade_calibration, grade_order
-from titleholder.validation.checks.leakage import plausible, single_feature, too_good
+from titleholder.validation.checks.leakage import single_feature, too_good
 from titleholder.validation.checks.missing_inputs import sensitivity_to_missing_inputs
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
 from titleholder.validation.checks.performance import (
@@ -28,6 +28,7 @@ from titleholder.validation.checks.performance import (
     enough_outcomes,
     trivial_baseline,
 )
+from titleholder.validation.checks.plausible import plausible
 from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.leakage import plausible
+from titleholder.validation.checks.plausible import plausible
 from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.metrics import Array
 
