@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,10 @@ from titleholder.validation.checks.feature_strength import Delivery, FeatureStre
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
 from titleholder.validation.checks.leakage import SETTINGS, is_varied
 from titleholder.validation.evidence import Array, Evidence
-from titleholder.validation.metrics import Gain, Interval
+from titleholder.validation.metrics import Interval
+
+ALONE = {"roc_auc": "roc_auc", "r2": "r2 (of a straight line on it)"}
+"""What the strength of one feature is called, whatever metric judges the model."""
 
 
 class _Part(NamedTuple):
@@ -88,27 +90,6 @@ def _limit(evidence: Evidence, change: str) -> tuple[str, str, float]:
     return metric, key, getattr(evidence.spec.judgement.checks.plausible, key)
 
 
-def _quantile_gain(evidence: Evidence, champion: Array) -> Gain:
-    """The gain in pinball loss on the scale of R2: what the squared losses fall by, over that of the best constant.
-
-    R2 itself would measure how far a predicted quantile lies from the mean. Where outcomes are normal, both agree: a
-    quantile's loss is proportional to the residual standard deviation.
-
-    Source: Koenker & Machado (1999), Goodness of fit and related inference processes for quantile regression, J. Am.
-    Stat. Assoc. 94(448), for the loss over that of a constant.
-    """
-    y, judgement, weights = evidence.y, evidence.spec.judgement, evidence.weights
-    constant = float(np.quantile(y, evidence.quantile or 0.5, weights=weights, method="inverted_cdf"))
-    losses = [
-        metrics.compute("pinball", y, p, judgement, weights)
-        for p in (evidence.challenger, champion, np.full(len(y), constant))
-    ]
-    scale = (losses[0] + losses[1]) / losses[2] ** 2
-    gain = estimate_gain(evidence, "pinball", champion)
-    bounds = {name: scale * getattr(gain, name) for name in ("estimate", "lower", "upper", "error")}
-    return replace(gain, **bounds)
-
-
 def _gain(evidence: Evidence) -> _Part | None:
     """The gain over the champion, which is implausible when its lower bound exceeds the threshold.
 
@@ -117,12 +98,31 @@ def _gain(evidence: Evidence) -> _Part | None:
     if evidence.champion is None:
         return None
     metric, key, most = _limit(evidence, "gain")
-    if evidence.quantile is None:
-        gain = estimate_gain(evidence, metric, evidence.champion)
-    else:
-        gain = _quantile_gain(evidence, evidence.champion)
-    text = f"gain in {metric} over the champion {gain.text('+.4f')} (plausible: a lower bound up to {most:g})"
-    return _Part(text, {**gain.numbers("gain"), "gain_plausible": most}, key, large=gain.lower > most)
+    limit, digits, told = most, "+.4f", f"{most:g}"
+    if evidence.quantile is not None:
+        metric, digits, limit = "pinball loss", "+.4g", _in_loss(evidence, evidence.champion, most)
+        told = f"{limit:.4g}: the squared loss then falls by {most:g} of the best constant's"
+    gain = estimate_gain(evidence, evidence.spec.judgement.metric if evidence.quantile else metric, evidence.champion)
+    text = f"gain in {metric} over the champion {gain.text(digits)} (plausible: a lower bound up to {told})"
+    return _Part(text, {**gain.numbers("gain"), "gain_plausible": limit}, key, large=gain.lower > limit)
+
+
+def _in_loss(evidence: Evidence, champion: Array, most: float) -> float:
+    """The gain in pinball loss by which the squared loss falls by a share of that of the best constant.
+
+    Where outcomes are normal that share is the gain in R2: a quantile's loss is proportional to the residual standard
+    deviation. R2 itself would measure how far a predicted quantile lies from the mean.
+
+    Source: Koenker & Machado (1999), Goodness of fit and related inference processes for quantile regression, J. Am.
+    Stat. Assoc. 94(448), for the loss over that of a constant.
+    """
+    y, judgement, weights = evidence.y, evidence.spec.judgement, evidence.weights
+    constant = float(np.quantile(y, evidence.quantile or 0.5, weights=weights, method="inverted_cdf"))
+    own, theirs, constants = (
+        metrics.compute("pinball", y, p, judgement, weights)
+        for p in (evidence.challenger, champion, np.full(len(y), constant))
+    )
+    return most * constants**2 / (own + theirs) if own + theirs else math.inf
 
 
 def _rises(evidence: Evidence) -> _Part | None:
@@ -153,7 +153,7 @@ def _rises(evidence: Evidence) -> _Part | None:
     shown = {feature: rise for feature, rise in suspects.items() if rise.lower > most / 2}
     named = listed([f"{feature} {rise.text('+.4f')}" for feature, rise in shown.items()])
     nearest = f", nearest {ordered[0]} {rises[ordered[0]]:+.4f}" if ordered else ""
-    text = f"rise of a feature's own {metric} since training (plausible: {most:g}): {named or f'none{nearest}'}"
+    text = f"rise of a feature's own {ALONE[metric]} since training (plausible: {most:g}): {named or f'none{nearest}'}"
     if missed:
         left_out = listed([f"{feature} ({d.missed})" for feature, d in missed.items()])
         period = delivery_period(evidence.spec)
@@ -187,7 +187,7 @@ def _new_features(evidence: Evidence) -> _Part | None:
     reached = {f: value for f, value in sorted(values.items(), key=lambda item: -item[1]) if value >= most}
     first = max(values, key=lambda feature: values[feature])
     said = listed([f"{f} {value:.4f}" for f, value in reached.items()]) or f"none, nearest {first} {values[first]:.4f}"
-    text = f"{metric} of a new feature alone, in training and since (plausible: below {most:g}): {said}"
+    text = f"{ALONE[metric]} of a new feature alone, in training and since (plausible: below {most:g}): {said}"
     numbers = {"new": len(values), "new_largest": values[first], "new_plausible": most}
     return _Part(text, numbers, key, features=tuple(reached))
 
