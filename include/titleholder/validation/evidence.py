@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.model import ModelSpec
+from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.validation.metrics import Gain, Sample
-from titleholder.validation.record import CohortRecord, Member, Outlook
+from titleholder.validation.outlook import Outlook
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]

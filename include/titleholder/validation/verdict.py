@@ -15,6 +15,7 @@ from titleholder.spec.windows import midnight
 from titleholder.validation import checks, metrics
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.estimates import estimate_metric
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.evidence import (
     Array,
     Evidence,
@@ -25,7 +26,8 @@ from titleholder.validation.evidence import (
     metric_basis,
 )
 from titleholder.validation.fresh import Freshness, challenge, in_unit
-from titleholder.validation.record import CohortRecord, Outlook, Rule, outlook
+from titleholder.validation.outlook import Outlook, Rule
+from titleholder.validation.record import outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
 

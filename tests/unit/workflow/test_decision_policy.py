@@ -11,7 +11,7 @@ from support.factories import REIGN, a_recall_of, a_spec, a_verdict, an_outlook,
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import Outlook
+from titleholder.validation.outlook import Outlook
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
