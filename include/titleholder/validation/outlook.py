@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+LEAST_UNIT = 10
+"""The unit of the priors is no smaller than the standard error of the gain over this: few rows know no better."""
 MARGIN = 0.1
 """So much more than `minimum_gain` must be expected of a change, in units of the tolerated loss: changes cost too."""
 
@@ -58,6 +61,18 @@ class Outlook(BaseModel):
     def minimum(self) -> float:
         """The gain that must be expected of a change."""
         return self.minimum_gain + MARGIN * self.unit
+
+    def why_minimum(self, error: float) -> str:
+        """Where that gain comes from, in a few words; `error` is the standard error of the gain on the holdout.
+
+        >>> known = {"cohorts": 9, "versions": 7, "year": 0.0, "challenger": Expectation(0, 0), "ranking": (1,)}
+        >>> terms = {"tolerated_loss": 0.01, "minimum_gain": 0.002, "confidence": 0.95}
+        >>> Outlook(unit=0.01, **known, **terms).why_minimum(0.02)
+        'minimum_gain 0.002 and a tenth of the default tolerated loss'
+        """
+        few = math.isclose(self.unit, error / LEAST_UNIT)
+        margin = "a hundredth of the gain's error" if few else "a tenth of the default tolerated loss"
+        return f"minimum_gain {self.minimum_gain:g} and {margin}" if self.minimum_gain else margin
 
     @property
     def passed(self) -> bool:

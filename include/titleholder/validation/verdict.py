@@ -26,7 +26,7 @@ from titleholder.validation.evidence import (
     metric_basis,
 )
 from titleholder.validation.fresh import Freshness, challenge, in_unit
-from titleholder.validation.outlook import Outlook, Rule
+from titleholder.validation.outlook import LEAST_UNIT, Outlook, Rule
 from titleholder.validation.record import outlook
 from titleholder.validation.sequential import Accumulated, Look, accumulate
 
@@ -264,7 +264,7 @@ def _outlook(evidence: Evidence, as_of: date, reign: Reign | None) -> Outlook | 
 
 def _unit(evidence: Evidence, champion: float) -> float:
     """The default of the tolerated loss in the metric's unit; never so small that the priors outweigh the rows."""
-    judgement, least = evidence.spec.judgement, evidence.gain.error / 10 if evidence.gain else 0.0
+    judgement, least = evidence.spec.judgement, evidence.gain.error / LEAST_UNIT if evidence.gain else 0.0
     return max(in_unit(judgement, METRICS[judgement.metric].tolerated_loss, champion, evidence.sample), least)
 
 

@@ -75,7 +75,20 @@ def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> 
         (
             0.01,
             an_outlook(gain=0.0009),
-            "Better on this holdout, but on the record of all versions not expected to gain more than 0.001 in use",
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.001 (a "
+            "tenth of the default tolerated loss). TH301 said.",
+        ),
+        (
+            0.01,
+            an_outlook(gain=0.0009, minimum_gain=0.002),
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.003 "
+            "(minimum_gain 0.002 and a tenth of the default tolerated loss). TH301 said.",
+        ),
+        (
+            0.01,
+            an_outlook(gain=0.00009, unit=0.001),
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.0001 (a "
+            "hundredth of the gain's error). TH301 said.",
         ),
         (
             0.01,

@@ -74,8 +74,9 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         not (expected.passed and gain.estimate > minimum),
         f"{here}. On the record of {expected.versions} versions over {expected.cohorts} cohorts, a year of fresher "
         f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
-        f"which must exceed {expected.minimum:+.4g}; the probability that it loses more than "
-        f"{expected.tolerated_loss:.4g} is {challenger.risk:.1%}, which must not exceed {1 - expected.confidence:.1%}.",
+        f"which must exceed {expected.minimum:+.4g} ({expected.why_minimum(gain.error)}); the probability that it "
+        f"loses more than {expected.tolerated_loss:.4g} is {challenger.risk:.1%}, which must not exceed "
+        f"{1 - expected.confidence:.1%}.",
         numbers,
     )
 
