@@ -324,7 +324,9 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
     assert "The history is shorter than the training window: windows.train is 5 years" in warned["windows"]
     early = next(f.explanation for f in report.findings if f.step == "schedule")
     assert re.search(r"windows.label_maturity .* would fail. Write start_date: 20..-..-01\.$", early)
-    assert re.search(r"2 of 41 ticks .* have fewer than 50 rows of the rarer class .* to train on", warned["schedule"])
+    assert re.search(
+        r"2 of 41 ticks .* there are fewer than 50 rows of the rarer class .* to train on", warned["schedule"]
+    )
     shown = invoke("check", "long")
     assert "Ready (4 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
     outside = check("long", "--as-of", "2019-06-01")

@@ -76,7 +76,7 @@ def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None
         log.warning("%s: whether each as_of date leaves enough is not known: %s", spec.name, error)
         return
     if refused := [day for day in dates if day not in enough]:
-        which = f"{refused[0]} to {refused[-1]}" if len(refused) > 1 else str(refused[0])
+        which = f"first {refused[0]}, last {refused[-1]}" if len(refused) > 1 else str(refused[0])
         runs = [list(days) for good, days in groupby(dates, key=enough.__contains__) if good]
         asked = " and ".join(f"`--as-of {days[0]} --until {days[-1]}`" for days in runs)
         raise UsageError(

@@ -121,9 +121,14 @@ def test_other_violations_do_not_search_for_dates(monkeypatch: pytest.MonkeyPatc
             "2020-09-01",
             "2022-07-01",
             None,
-            r"4 of 23 as-of dates \(2020-09-01 to 2022-07-01\) leave too little, or come",
+            r"4 of 23 as-of dates \(first 2020-09-01, last 2022-07-01\) leave too little, or come",
         ),
-        ("2020-11-01", "2022-05-01", date(2022, 3, 15), r"2 of 19 as-of dates \(2022-04-01 to 2022-05-01\) leave"),
+        (
+            "2020-11-01",
+            "2022-05-01",
+            date(2022, 3, 15),
+            r"2 of 19 as-of dates \(first 2022-04-01, last 2022-05-01\) leave",
+        ),
         ("2022-08-01", "2022-09-01", None, "no other is left. Nothing was run; the first as_of that leaves enough is"),
     ],
 )

@@ -97,19 +97,20 @@ def tick_shortfalls(
     found, least = shortfalls(spec, days, ticks), spec.judgement.minimum_events
     few = f"fewer than {least} {informative_rows(spec)} (judgement.minimum_events)"
     if found.refused:
-        failing = "would fail: they leave too little to train on or to judge by"
+        failing = "would fail: there is too little to train on or to judge by"
         yield f"{_of(found.refused, ticks)} {failing}. Look for a gap in the rows."
     if found.to_judge_by:
         remedy = _later_start(found.to_judge_by, ticks) or "Make windows.holdout longer."
-        yield f"{_of(found.to_judge_by, ticks)} have {few} in the holdout: no challenger could win. {remedy}"
+        yield f"At {_of(found.to_judge_by, ticks)} the holdout has {few}: no challenger could win. {remedy}"
     if found.to_train_on:
         remedy = _later_start(found.to_train_on, ticks) or "Make windows.train longer."
-        yield f"{_of(found.to_train_on, ticks)} have {few} to train on, less than a challenger is judged by. {remedy}"
+        less = "to train on, less than a challenger is judged by"
+        yield f"At {_of(found.to_train_on, ticks)} there are {few} {less}. {remedy}"
 
 
 def _of(some: Sequence[date], ticks: Sequence[date]) -> str:
-    """`6 of 36 ticks (2010-01-01 to 2010-06-01)`: how many of how many, the first and the last of them."""
-    which = f"{some[0]} to {some[-1]}" if len(some) > 1 else str(some[0])
+    """`6 of 36 ticks of the schedule (first 2010-01-01, last 2010-06-01)`."""
+    which = f"first {some[0]}, last {some[-1]}" if len(some) > 1 else str(some[0])
     return f"{len(some):,} of {len(ticks):,} ticks of the schedule ({which})"
 
 

@@ -64,7 +64,7 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_schedule_of_which_each_tick_leaves_enough_is_counted() -> None:
-    every = "45 of 45 ticks of the schedule (2020-06-01 to 2024-02-01): each leaves enough to train on and to judge by."
+    every = "45 of 45 ticks of the schedule (first 2020-06-01, last 2024-02-01): each leaves enough to train on and to judge by."
     assert said() == [("ok", every)]
     assert said(make=a_regression) == [("ok", every)], "rows of a regression are informative without events"
     assert said(schedule=None) == [("ok", "There is none: runs are asked for, or follow assets.")]
@@ -77,8 +77,8 @@ def test_a_start_date_that_a_longer_maturity_left_too_early_comes_with_the_date_
         (
             "warning",
             "start_date 2020-01-15 is before 2020-03-21, the first date with enough rows that are older than "
-            "windows.label_maturity (1 month) and windows.holdout (1 month): 2 of 49 ticks of the schedule (2020-02-01 "
-            "to 2020-03-01) would fail. Write start_date: 2020-04-01.",
+            "windows.label_maturity (1 month) and windows.holdout (1 month): 2 of 49 ticks of the schedule (first "
+            "2020-02-01, last 2020-03-01) would fail. Write start_date: 2020-04-01.",
         )
     ]
 
@@ -88,18 +88,18 @@ def test_a_start_date_that_a_longer_maturity_left_too_early_comes_with_the_date_
     [
         (
             {"rare": {2020: 1}},
-            "9 of 45 ticks of the schedule (2020-06-01 to 2021-02-01) have fewer than 50 rows of the rarer class "
-            "(judgement.minimum_events) in the holdout: no challenger could win. Those from 2021-03-01 on have enough: "
+            "At 9 of 45 ticks of the schedule (first 2020-06-01, last 2021-02-01) the holdout has fewer than 50 rows of the "
+            "rarer class (judgement.minimum_events): no challenger could win. Those from 2021-03-01 on have enough: "
             "write that as start_date, or make the window longer.",
         ),
         (
             {"rare": {2021: 10}},
-            "12 of 45 ticks of the schedule (2021-03-01 to 2022-02-01) have fewer than 50 rows of the rarer class "
-            "(judgement.minimum_events) in the holdout: no challenger could win. Make windows.holdout longer.",
+            "At 12 of 45 ticks of the schedule (first 2021-03-01, last 2022-02-01) the holdout has fewer than 50 rows of the "
+            "rarer class (judgement.minimum_events): no challenger could win. Make windows.holdout longer.",
         ),
         (
             {"gap": 2021},
-            "13 of 45 ticks of the schedule (2021-03-01 to 2022-03-01) would fail: they leave too little to train on or "
+            "13 of 45 ticks of the schedule (first 2021-03-01, last 2022-03-01) would fail: there is too little to train on or "
             "to judge by. Look for a gap in the rows.",
         ),
     ],
