@@ -16,7 +16,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.training import benchmark, pipeline, search
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
-from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.validation.judging import judge
+from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import rule
 
 AS_OF = date(2024, 7, 1)
