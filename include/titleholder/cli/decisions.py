@@ -12,8 +12,20 @@ import typer
 from rich.text import Text
 
 from titleholder.cli import hints
-from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
-from titleholder.cli.housekeeping import require_model
+from titleholder.cli.console import (
+    AsJson,
+    AsOf,
+    Lane,
+    Model,
+    err,
+    interrupted,
+    lane_to_read,
+    out,
+    print_json,
+    progress,
+    user,
+)
+from titleholder.cli.housekeeping import lane_to_show, require_model
 from titleholder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +134,7 @@ def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
 
 def history(
     model: Model,
-    lane: Lane = "live",
+    lane: Annotated[str, lane_to_read("live")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also the decisions that a later one of the same as-of date replaced.")
     ] = False,
@@ -133,7 +145,7 @@ def history(
     from titleholder.settings import Settings
 
     require_model(model)
-    url = Settings.from_environment().ledger_url
+    lane, url = lane_to_show(model, lane, "live", as_json=as_json), Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if record := lane_records.newest(url, model).get(lane):
         err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
@@ -160,7 +172,7 @@ def champion(
         str,
         typer.Option("--on", "--as-of", help="The champion at the end of this date, YYYY-MM-DD; default: today."),
     ] = "",
-    lane: Lane = "live",
+    lane: Annotated[str, lane_to_read("live")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the champion, today's or a date's: by the clock in the live lane, by as-of date in others."""
@@ -170,7 +182,7 @@ def champion(
 
     require_model(model)
     day = resolve_as_of(on, None, datetime.now(UTC))
-    url = Settings.from_environment().ledger_url
+    lane, url = lane_to_show(model, lane, "live", as_json=as_json), Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if not rows:
         _hint(lane_records.other_lanes("champion", model, lane, store.lanes(url, model)))
@@ -184,12 +196,13 @@ def champion(
         card = hints.card_address(judged) if judged else ""
         print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by, "card": card})
     elif reign and taken:
+        where = model if lane == "live" else f"{model}, lane {lane}"
         trained = f"trained on rows before {reign.trained_through}"
         if refitted:
             trained = f"refitted on rows before {refitted}; judged by its twin, {trained}"
         approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
         out.print(
-            f"{model}: version {reign.version} (as of {reign.as_of}, {trained})\n"
+            f"{where}: version {reign.version} (as of {reign.as_of}, {trained})\n"
             f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
             highlight=False,
         )
