@@ -38,6 +38,13 @@ def check_dates(known: Known) -> Iterator[Said]:
     yield Said("ok", last_compared(spec, found, max(known.days)))
     if not leaves_enough(spec, counts, known.as_of):
         yield Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
+    elif known.as_of > found.last:
+        yield Said(
+            "warning",
+            f"as_of {known.as_of} is after {found.last}, the last date that the facts reach: the newest events may not "
+            f"have been watched until their label maturity, and count as if they had. Test as of {found.last}, or load "
+            "newer facts.",
+        )
 
 
 def _matured_by(known: Known, today: date) -> date:

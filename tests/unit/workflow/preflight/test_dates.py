@@ -10,7 +10,7 @@ import pytest
 from support.factories import a_regression, a_spec
 from titleholder.data import as_of_range
 from titleholder.spec.as_of_dates import AsOfDates, DayCount
-from titleholder.workflow.preflight.dates import check_schedule, last_compared, schedule_goes_on
+from titleholder.workflow.preflight.dates import check_dates, check_schedule, last_compared, schedule_goes_on
 from titleholder.workflow.preflight.known import Known
 
 BEGIN, END = date(2020, 1, 1), date(2024, 1, 1)
@@ -43,6 +43,25 @@ def test_where_the_facts_end_first_the_schedule_may_go_on_for_a_period(end: str,
     """A run is not refused then, and its holdout has all of its days."""
     spec = a_spec(schedule="@daily", end_date=end)
     assert bool(schedule_goes_on(spec, date(2024, 8, 9), date(2024, 9, 9), date(2026, 11, 27))) is warned
+
+
+@pytest.mark.parametrize(("as_of", "warned"), [(date(2024, 1, 1), False), (date(2024, 1, 2), True)])
+def test_a_date_after_the_newest_facts_is_said_to_be_one(
+    as_of: date, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is not refused within a table's usual pause; `check` tested such a date and said `ok`."""
+    spec = a_spec(windows=WINDOWS, schedule="@monthly", **EVENTS)
+    found = AsOfDates(date(2020, 3, 21), date(2024, 1, 1), None, date(2024, 1, 1))
+    monkeypatch.setattr(as_of_range, "find", lambda *_: found)
+    monkeypatch.setattr(as_of_range, "intervals", lambda *_: None)
+    days = {BEGIN + timedelta(days=n): DayCount(10, 0, 1, 4) for n in range((END - BEGIN).days)}
+    monkeypatch.setattr(as_of_range, "counts_by_day", lambda *_: days)
+    warnings = [
+        s.explanation for s in check_dates(Known("small", as_of, days=days, read=spec)) if s.outcome == "warning"
+    ]
+    assert warnings == [f"as_of {as_of} is after 2024-01-01, the last date that the facts reach: the newest events may "
+                        "not have been watched until their label maturity, and count as if they had. Test as of "
+                        "2024-01-01, or load newer facts."] * warned  # fmt: skip
 
 
 def said(rare: dict[int, int] | None = None, gap: int = 0, *, make: Any = a_spec, **of: Any) -> list[tuple[str, str]]:
