@@ -181,7 +181,7 @@ def a_recall_of(version: int = 1, *failed: Result, **parts: Any) -> Recall:
         "gain": 0.0061,
         "risk": 0.012,
     }
-    return Recall(version=version, failed=failed, **{**whole, **parts})
+    return Recall(version=version, checks=failed, **{**whole, **parts})
 
 
 def an_outlook(gain: float = 0.0041, risk: float = 0.021, **parts: Any) -> Outlook:

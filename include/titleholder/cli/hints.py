@@ -19,11 +19,17 @@ def warnings(row: Decision) -> str:
     checks = row.verdict.checks if row.verdict else ()
     found = {
         said: [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == outcome]
-        for outcome, said in (("warning", "warnings"), ("beyond", "beyond a threshold, though not shown"))
+        for outcome, said in (("warning", "warnings"), ("beyond", "beyond a threshold without failing"))
     }
     if not (parts := [f"{said}: {', '.join(which)}" for said, which in found.items() if which]):
         return ""
     return f"Decision {row.id}, as of {row.as_of}, has {'; '.join(parts)}. Its model card says more."
+
+
+def champion_line(row: Decision | None) -> str:
+    """What the champion that a decision was judged against fails by itself, as a line; empty where it fails nothing."""
+    said = row.verdict.about_champion() if row and row.verdict else ""
+    return f"Decision {row.id}, as of {row.as_of}: {said}" if row and said else ""
 
 
 def lane_commands(model: str, lane: str) -> str:

@@ -95,6 +95,8 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     first = row.reason.partition(". ")[0].rstrip(".")
     unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
     unfit += "".join(f"; v{u.version} ({u.name}) is unfit too: {', '.join(u.failed)}" for u in row.verdict.also_unfit)
+    if codes := ", ".join(result.code for result in row.verdict.champion_unfitness()):
+        unfit += f"; v{row.champion_before}, champion then, itself fails {codes}"
     return f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 
@@ -120,7 +122,11 @@ def gain_and_bound(row: Decision) -> str:
 
 def _expected(verdict: Verdict) -> str:
     expected = verdict.outlook and verdict.outlook.challenger
-    return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
+    return (
+        f"{expected.gain:+.4f} ({'<1%' if expected.risk < 0.005 else f'{expected.risk:.0%}'})"
+        if expected
+        else "no cohort to compare"
+    )
 
 
 def _of_the_reign(verdict: Verdict) -> str:

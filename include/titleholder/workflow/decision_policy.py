@@ -65,7 +65,8 @@ def rule(
         else:
             ruling = _recalled(spec, verdict, recall, lane, ruling)
     unfit = " and ".join(f"{candidate.name} (version {candidate.version})" for candidate in verdict.unfit)
-    return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
+    more = [f"Judged after {unfit}, unfit on the same rows." if unfit else "", verdict.about_champion(ruling.reason)]
+    return ruling._replace(reason=" ".join(filter(None, (ruling.reason, *more))))
 
 
 def _failure(verdict: Verdict) -> Ruling | None:
@@ -188,7 +189,7 @@ def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, othe
     loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
     why = (
         f"On the record of {record}, version {recall.version} is expected to do better in use than the champion by "
-        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
+        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.probability(recall.risk)})."
     )
     unfit = otherwise.kind in ("reject", "retire")
     if unfit:

@@ -130,5 +130,6 @@ def summary(row: Decision, registry: Registry) -> dict[str, Any]:
     if row.mlflow_run_id:
         links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
     approved = row.approval.by if row.approval and row.approval.answer == "approve" else ""
-    more = {"approved_by": approved, "links": links}
+    failed = [result.code for result in row.verdict.champion_unfitness()] if row.verdict else []
+    more = {"approved_by": approved, "links": links, "champion_failed": failed}
     return {**row.model_dump(mode="json", include=fields | versions), **more}

@@ -103,7 +103,7 @@ def test_a_run_names_its_warnings_and_the_commands_that_show_its_lane(monkeypatc
     found.append(result("TH203", "beyond"))
     said = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(*found)).stderr.splitlines()
     assert [line for line in said if line.startswith("Decision 101")] == [
-        "Decision 101, as of 2024-01-01, has warnings: TH403 (TH403); beyond a threshold, though not shown: "
+        "Decision 101, as of 2024-01-01, has warnings: TH403 (TH403); beyond a threshold without failing: "
         "TH203 (TH203). Its model card says more."
     ]
     assert said[-1] == (
@@ -129,3 +129,13 @@ def test_warnings_of_libraries_are_not_shown() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_a_run_says_what_the_champion_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = result("TH203", "fail", explanation="Observed over expected 1.93.")
+    done = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(champion_failed=(off,)), champion_before=3)
+    assert (
+        "Decision 101, as of 2024-01-01: The champion of that time, version 3, itself fails TH203 (TH203): "
+        "Observed over expected 1.93."
+    ) in done.stderr.splitlines()
+    assert "v3, champion then, itself fails TH203" in " ".join(done.stdout.split()), "as in history"

@@ -71,7 +71,8 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         f"{here}. On the record of {expected.versions} versions over {expected.cohorts} cohorts, a year of fresher "
         f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
         f"which must exceed {expected.minimum:+.4g}; the probability that it loses more than "
-        f"{expected.tolerated_loss:.4g} is {challenger.risk:.1%}, which must not exceed {1 - expected.confidence:.1%}.",
+        f"{expected.tolerated_loss:.4g} is {formatting.probability(challenger.risk)}, which must not exceed "
+        f"{1 - expected.confidence:.1%}.",
         numbers,
     )
 
