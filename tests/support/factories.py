@@ -225,7 +225,7 @@ def a_recall(sequence: int, before: int, after: int, **parts: Any) -> Decision:
     return a_decision(sequence, kind="recall", verdict=verdict, **champions, **parts)
 
 
-def a_rollback(sequence: int, before: int, after: int, **parts: Any) -> Decision:
+def a_rollback(sequence: int, before: int, after: int | None, **parts: Any) -> Decision:
     """A row that gives `after` the place of `before` back."""
     judged: dict[str, Any] = {"challenger_version": None, "verdict": None, "spans": None}
     return a_decision(

@@ -56,13 +56,25 @@ def run(
             interrupted(_standing(model, lane, dates, len(done), steps))
     rows = [each.decision for each in done]
     failed = {each.decision.id: each.failed for each in done if each.failed}
-    _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
+    notes = _decided_before([each.decision for each in done if each.stood])
+    _print(f"{model}, lane {lane}", rows, as_json, notes, failed)
     if not as_json:
         attention = [line for row in rows for line in (hints.champion_line(row), hints.warnings(row))]
         for line in (*attention, hints.lane_commands(model, lane)):
             _hint(line)
     if codes := [candidate.exit_code for of_one in failed.values() for candidate in of_one.values()]:
         raise typer.Exit(codes[0])
+
+
+def _decided_before(rows: list[Decision]) -> dict[int, str]:
+    """By their ids, that these decisions stood already, and what became of those of the live lane since."""
+    from titleholder.ledger import store
+    from titleholder.settings import Settings
+
+    if not rows:
+        return {}
+    lane = store.read_lane(Settings.from_environment().ledger_url, rows[0].model, rows[0].lane)
+    return {row.id: hints.decided_before(row, lane) for row in rows}
 
 
 def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[str]) -> str:
