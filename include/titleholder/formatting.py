@@ -133,6 +133,15 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "lane"), counted(1200, "lane")
+    ('1 lane', '1,200 lanes')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float | None) -> str:
     """`6.5%`."""
     return NOTHING if share is None or not math.isfinite(share) else f"{share:.1%}".replace("-", MINUS)
@@ -194,8 +203,7 @@ def elapsed(seconds: float) -> str:
     """
     sizes = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
     unit = next((unit for unit, size in sizes.items() if seconds >= size), "second")
-    count = int(seconds // sizes[unit])
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return counted(int(seconds // sizes[unit]), unit)
 
 
 def docs_address(base: str, path: str) -> str:

@@ -18,6 +18,7 @@ from titleholder.data.table_profile import ColumnProfile, TableProfile, TableRea
 from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
 from titleholder.workflow.scaffold.calendar import Calendar, History
@@ -173,7 +174,11 @@ def _environment() -> Environment:
 def render(template: str, draft: Draft) -> str:
     """The text of one of the two files."""
     changed, trusted = _overwritten(draft)
-    return _environment().get_template(template).render({**draft._asdict(), "changed": changed, "trusted": trusted})
+    given, happened = aliases(c.name for c in draft.table.columns), draft.outcome_at
+    amounts = [name for name, info in METRICS.items() if info.task == draft.roles.task and info.share_of is None]
+    more: dict[str, Any] = {"changed": changed, "trusted": trusted, "amounts": amounts}
+    more["outcome_alias"] = given[happened.name] if happened else ""
+    return _environment().get_template(template).render({**draft._asdict(), **more})
 
 
 def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
