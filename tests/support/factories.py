@@ -187,7 +187,7 @@ def a_recall_of(version: int = 1, *failed: Result, **parts: Any) -> Recall:
 def an_outlook(gain: float = 0.0041, risk: float = 0.021, **parts: Any) -> Outlook:
     """What the record of 9 versions and 14 cohorts says of a challenger; nothing of a former version."""
     known = {
-        "cohorts": 14, "versions": 9, "unit": 0.01, "year": 0.0123, "challenger": Expectation(gain, risk),
+        "cohorts": 14, "versions": 9, "events": 60, "unit": 0.01, "year": 0.0123, "challenger": Expectation(gain, risk),
         "ranking": (4, 3, 2), "tolerated_loss": 0.01, "minimum_gain": 0.0, "confidence": 0.95,
     }  # fmt: skip
     return Outlook.model_validate(known | parts)

@@ -214,7 +214,7 @@ def _print(
 
     With `cards`, the address of the newest one's model card stands below; JSON has the address of each.
     """
-    from titleholder.cli.tables import decision_table
+    from titleholder.cli.tables import decision_table, legend
 
     if as_json:
         reasons = {n: {name: candidate.why for name, candidate in of_one.items()} for n, of_one in failed.items()}
@@ -222,6 +222,7 @@ def _print(
         print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more.get(row.id, {})} for row in rows])
         return
     out.print(decision_table(title, rows, out.width, notes))
+    _hint(legend(rows))
     if cards:
         _hint(hints.newest_card(rows))
     for row in rows:

@@ -56,10 +56,11 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
         )
     if outlook := verdict.outlook:
+        thin = outlook.thin("events" if events else "rows")
         yield text(
             f"Expected gain in use, on the record of {outlook.versions} versions and {outlook.cohorts} cohorts: "
             f"{signed(outlook.challenger.gain)}; probability of losing more than {number(outlook.tolerated_loss)}: "
-            f"{probability(outlook.challenger.risk)}."
+            f"{probability(outlook.challenger.risk)}{f' ({thin})' if thin else ''}."
         )
     if recall := verdict.recall:
         unfit = ", ".join(result.code for result in recall.failed)

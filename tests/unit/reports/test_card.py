@@ -170,6 +170,10 @@ def test_the_rule_record_says_what_the_record_is_how_sure_and_what_follows() -> 
     assert "expected to gain +0.0041 over the champion; the probability that it loses more than 0.0100 is 2.1%" in said
     assert "most is expected of version 2: +0.0061, with a probability of 1.1%" in said
     assert "more than 0.0010 is expected of it, and that probability is at most 5.0%" in said
+    assert "thin record" not in said
+    thin = verdict_on(found, rule="record", outlook=an_outlook(events=18))
+    said = Page(card(facts(FULL), thin, found)).said("evidence")
+    assert "These probabilities rest on a thin record, 14 cohorts with a median of 18 events" in said
     without = Page(card(facts(FULL), verdict_on(found, rule="record"), found)).said("evidence")
     assert "No cohort has enough outcomes yet" in without
 

@@ -437,3 +437,16 @@ def test_what_the_reason_says_already_of_the_champion_is_not_said_twice() -> Non
     assert found.kind == "retire"
     assert found.reason.count("TH205 said.") == 1
     assert found.reason.endswith("itself fails TH203 (TH203): Observed over expected 1.93.")
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (18, "<0.1%; thin record, 14 cohorts with a median of 18 events: surer than it should be)."),
+        (60, "<0.1%)."),
+    ],
+)
+def test_a_probability_on_a_thin_record_says_so_and_is_never_zero(events: int, said: str) -> None:
+    """`probability of a loss of more than 0.01: 0.0%` stood flatly over cohorts of 10 to 28 events."""
+    verdict = a_verdict(recall=a_recall_of(1, risk=0.00004), outlook=an_outlook(events=events))
+    assert ruled(verdict).reason.endswith(f"(probability of a loss of more than 0.01: {said}")

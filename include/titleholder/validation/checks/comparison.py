@@ -60,10 +60,11 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
     numbers = {"gain": gain.estimate, "lower": gain.lower, "upper": gain.upper}
     if expected is None:
         return Finding("fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers)
-    challenger = expected.challenger
+    challenger, thin = expected.challenger, expected.thin(evidence.counted)
     numbers |= {
         "expected": challenger.gain, "minimum": expected.minimum, "risk": challenger.risk,
         "tolerated_loss": expected.tolerated_loss, "cohorts": expected.cohorts, "versions": expected.versions,
+        "events_a_cohort": expected.events,
         "year": expected.year,
     }  # fmt: skip
     return found(
@@ -72,7 +73,7 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
         f"which must exceed {expected.minimum:+.4g}; the probability that it loses more than "
         f"{expected.tolerated_loss:.4g} is {formatting.probability(challenger.risk)}, which must not exceed "
-        f"{1 - expected.confidence:.1%}.",
+        f"{1 - expected.confidence:.1%}{f' ({thin})' if thin else ''}.",
         numbers,
     )
 
