@@ -138,7 +138,7 @@ def test_the_card_of_a_recall_shows_what_was_measured_of_the_version_that_became
     }
     recalled = a_recall_of(1, result("TH203", explanation="Level as it should be."), **here)
     page = Page(card(facts(FULL, kind="recall", recalled=1), verdict_on(found, recall=recalled), found))
-    assert "Champion after version 1, as of 2024-01-01. Pictures, grades and checks are of the challenger" in page.text
+    assert "Became champion version 1, as of 2024-01-01. Pictures, grades and checks are of the challenger" in page.text
     assert "on the judged rows +0.0321 over the champion" in page.said("numbers")
     checked = page.said("checks")
     assert checked.index("The challenger, version 4") < checked.index("Version 1, on the same rows")
