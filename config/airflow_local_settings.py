@@ -61,6 +61,8 @@ def _preload() -> None:
     _import_without_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
+    # Whoever logs a model asks MLflow what is installed: 0.3 s that each process would need for itself.
+    importlib.import_module("mlflow.utils.requirements_utils").warn_dependency_requirement_mismatches(["mlflow"])
     imported = _files()
     if imported:
         importlib.import_module("titleholder.workflow.steps")
