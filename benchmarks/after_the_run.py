@@ -21,7 +21,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.audit import audit
-from titleholder.workflow.backtest import policies, run
+from titleholder.workflow.backtest import periods, run
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.reproduce import reproduce
@@ -50,7 +50,7 @@ def main() -> None:
     asked = parser.parse_args()
     use_addresses()
     settings = Settings.from_environment()
-    decided = policies.decisions(store.read(settings.ledger_url, asked.model, asked.lane), asked.lane)
+    decided = periods.decisions(store.read(settings.ledger_url, asked.model, asked.lane), asked.lane)
     request = run.Request(asked.model, asked.lane)
     work: dict[str, Callable[[], object]] = {
         "each challenger once": lambda: judged_once(decided, settings),

@@ -105,7 +105,7 @@ ledger.decision = lambda url, number, models: back | {"kind": "promote", "challe
 for docs in ("", "https://docs.example/"):
     os.environ["TITLEHOLDER_DOCS_URL"] = docs
     get(f"checks, docs at {docs}", "/decisions/7")
-several = [check | {"code": code, "status": status} for code, status in
+several = [check | {"code": code, "status": status, "remedy": "Mend it." if status == "fail" else ""} for code, status in
            (("TH101", "pass"), ("TH205", "beyond"), ("TH302", "not_applicable"), ("TH301", "fail"))]
 ledger.decision = lambda url, number, models: back | {
     "kind": "keep", "challenger_version": 3, "verdict": judged | {"checks": several}, "spec": {"task": "classification"}}
@@ -155,6 +155,7 @@ def test_what_lies_beyond_a_threshold_stands_above_the_passes_and_is_not_green(a
     assert "1 passed, 1 failed, 1 beyond a threshold but not shown to fail, 1 did not apply." in text
     assert re.search(r'class="tag warn"[^>]*>.{0,60}beyond, not shown', text)
     assert "with 1 events" in text
+    assert text.count("Enough. Mend it.") == 1
 
 
 @pytest.mark.parametrize("which", ["daily", "daily, rolled back"])

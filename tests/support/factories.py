@@ -18,7 +18,7 @@ from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result, Severity, Status
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import Expectation, Outlook
+from titleholder.validation.outlook import Expectation, Outlook
 from titleholder.validation.verdict import Recall, Reign, Verdict
 
 SQL = "select * from t where a >= :window_start and a < :window_end and k <= :as_of"

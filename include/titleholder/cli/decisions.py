@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,12 +38,16 @@ def run(
     Whatever is decided, the exit code is 0. Where a candidate could not be trained, what the others led to is decided,
     and the exit code is that of its failure: 1, or 2 where the spec is wrong.
     """
+    from titleholder.data import as_of_range
+    from titleholder.settings import connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]
     first = resolve_as_of(as_of, None, None)
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
+    if len(dates) > 1:
+        as_of_range.refuse_undecidable(connection_url(spec.source.connection), spec, dates)
     done: list[Retrained] = []
     steps: list[str] = []
     with progress() as shown:
@@ -120,16 +124,13 @@ def _run_once(
 
 
 def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
-    from titleholder.spec.windows import next_tick
+    from titleholder.spec import windows
 
     if schedule is None:
         raise UsageError("--until needs a model with a schedule; this one has none")
     if last < first:
         raise UsageError(f"--until: {last} lies before --as-of, {first}")
-    days = [first]
-    while (tick := next_tick(schedule, days[-1])) <= last:
-        days.append(tick)
-    return days
+    return [first, *windows.ticks(schedule, first + timedelta(days=1), last)]
 
 
 def history(

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from titleholder.ledger import rollbacks
 from titleholder.spec.types import DECLINE, LIVE
-from titleholder.validation.record import CohortRecord
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
 

@@ -80,7 +80,7 @@ def _checks(verdict: Verdict) -> Iterator[str]:
         [
             f"**{group.word.upper()}**" if group.tone in ("bad", "warn") else group.word,
             text(f"{r.code} {r.title}"),
-            text(r.explanation),
+            text(r.explained),
         ]
         for group in result_groups(verdict.checks)
         for r in group.results

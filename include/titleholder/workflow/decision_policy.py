@@ -88,7 +88,7 @@ def _failure(verdict: Verdict) -> Ruling | None:
 
 
 def _explained(results: Sequence[Result]) -> str:
-    return " ".join(result.explanation for result in results)
+    return " ".join(result.explained for result in results)
 
 
 def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:
@@ -139,9 +139,10 @@ def _not_on_record(verdict: Verdict) -> str:
     if expected is None:
         return "No cohort has enough outcomes yet to compare it with the champion"
     if expected.challenger.gain <= expected.minimum:
-        least = formatting.exact(expected.minimum)
+        least, why = formatting.exact(expected.minimum), expected.why_minimum(verdict.gain.error)
         return (
-            f"Better on this holdout, but on the record of all versions not expected to gain more than {least} in use"
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than "
+            f"{least} ({why})"
         )
     return "Expected to do better in use, but a loss beyond what is tolerated is not excluded"
 

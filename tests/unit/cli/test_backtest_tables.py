@@ -37,6 +37,19 @@ def test_a_regression_has_no_events() -> None:
     assert "mean of 3" in found
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_of_a_quantile_the_table_has_the_coverage_of_each_policy(width: int) -> None:
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, judgement__resamples=100)
+    result = a_backtest(spec)
+    found = printed(period_table(result, width), width)
+    (line,) = [line for line in found.splitlines() if line.startswith("coverage, of 90%")]
+    shares = [f"{result.overall.policies[policy].coverage:.1%}" for policy in ("gate", "newest", "never", "hindsight")]
+    assert all(share in line for share in shares)
+    gate = next(m.figures["gate"] for m in result.periods if m.compared)
+    assert (f"v{gate.version}, {gate.coverage:.1%}" in found) is (width == 160)
+    assert "coverage" not in printed(period_table(a_backtest(a_regression(judgement__resamples=100)), width), width)
+
+
 def test_without_colours_the_specs_own_row_is_marked_and_its_values_are_named() -> None:
     own = Setting.of(a_spec().judgement)
     other = own.model_copy(update={"confidence": 0.8})

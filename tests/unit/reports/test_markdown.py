@@ -71,7 +71,7 @@ def test_every_check_has_a_row_the_failed_first() -> None:
     rows = [line for line in lines() if line.startswith(("| **", "| pass", "| not")) and "TH" in line]
     assert rows == [
         "| **FAIL** | TH301 TH301 | The gain is not shown. |",
-        "| **WARNING** | TH205 TH205 | The champion lies below its floor. |",
+        "| **WARNING** | TH205 TH205 | The champion lies below its floor. Decide whether the model is still used. |",
         "| pass | TH101 TH101 | There are enough outcomes. |",
         "| not applicable | TH302 TH302 | The spec names no segments. |",
     ]

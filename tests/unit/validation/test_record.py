@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from titleholder.validation import record
-from titleholder.validation.record import CohortRecord, Expectation, Member, Outlook, Rule
+from titleholder.validation.cohort_record import CohortRecord, Member, newest
+from titleholder.validation.outlook import THIN, Expectation, Outlook, Rule
 
 Array = NDArray[np.float64]
 RULE = Rule(unit=0.01, tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95)
@@ -214,8 +215,8 @@ def test_a_covariance_is_kept_as_its_lower_triangle() -> None:
 def test_of_cohorts_that_overlap_the_last_one_given_counts() -> None:
     found = cohorts(6)
     week = cohort(3, np.array([0.9, 0.1])).model_copy(update={"end": month(3) + timedelta(days=7)})
-    assert record.newest([week, *found]) == found
-    assert record.newest([*found, week]) == [*found[:2], week, *found[3:]]
+    assert newest([week, *found]) == found
+    assert newest([*found, week]) == [*found[:2], week, *found[3:]]
 
 
 def test_without_a_unit_there_is_no_outlook() -> None:
@@ -229,4 +230,4 @@ def test_a_record_is_thin_by_the_median_of_its_cohorts_events() -> None:
     few = [cohort.model_copy(update={"events": n}) for cohort, n in zip(found, sizes, strict=True)]
     assert outlook(few).events == 18
     assert outlook(few).thin("events") == "thin record, 7 cohorts with a median of 18 events: surer than it should be"
-    assert outlook([cohort.model_copy(update={"events": record.THIN}) for cohort in found]).thin("rows") == ""
+    assert outlook([cohort.model_copy(update={"events": THIN}) for cohort in found]).thin("rows") == ""

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.factories import a_regression, a_spec, evidence
+from support.factories import a_regression, a_spec, evidence, rows
+from titleholder.spec.model import ModelSpec
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.calibration import overall_calibration
+from titleholder.validation.evidence import TrainingSample
 from titleholder.validation.metrics import Array
 
 
@@ -108,6 +110,48 @@ def test_a_champion_that_is_about_as_far_off_by_the_same_measure_excuses(
     assert found.status == status
     excused = "; beyond its bounds, but not shown to be further off than the champion: " in found.explanation
     assert excused == (status == "beyond")
+
+
+def trained(spec: ModelSpec, factor: float) -> TrainingSample:
+    """Training rows of whose outcomes the scores expect a part."""
+    y, odds = outcomes(4000, seed=1)
+    return TrainingSample(frame=rows(spec, n=4000), y=y, scores=factor * logistic(odds))
+
+
+MOVED = (
+    "The level has moved since training: make windows.train shorter (it is 1 year), or wait until more of it lies "
+    "after the move."
+)
+FIRST = (
+    "A wider judgement.checks.calibration.observed_expected lets a first champion in; those after it are excused while "
+    "they are not further off."
+)
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "stretch", "champion", "remedy"),
+    [
+        (1.0, -0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (None, 0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (1.0, -0.6, 1.0, True, MOVED),
+        (1.8, -0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (0.5, -0.6, 1.0, False, "too: look at the candidate's parameters, such as class_weight."),
+        (1.0, 0.0, 2.0, False, "Its predictions are too extreme: regularise more, or leave the candidate out."),
+        (1.0, 0.0, 0.5, False, "Its predictions are too timid: regularise less, or search by log loss"),
+    ],
+)
+def test_a_failure_says_whether_the_level_moved_or_the_candidate_is_off(
+    factor: float | None, shift: float, stretch: float, champion: bool, remedy: str
+) -> None:
+    """It said nothing, and after a shift of the level nobody knew how a first champion could come about."""
+    spec, (y, odds) = a_spec(), outcomes(4000)
+    mine = logistic(shift + stretch * (odds + 1.3) - 1.3)
+    theirs = logistic(odds) if champion else None
+    training = None if factor is None else trained(spec, factor)
+    found = overall_calibration(evidence(spec, y=y, challenger=mine, champion=theirs, training=training))
+    assert found.status == "fail"
+    assert remedy in found.remedy
+    assert ("On its training rows observed over expected is 1.9" in found.remedy) is (factor == 0.5)
 
 
 @pytest.mark.parametrize(("tolerance", "status"), [(0.0, "fail"), (0.02, "fail"), (0.05, "beyond")])
@@ -212,7 +256,7 @@ def test_a_champion_that_excuses_its_challenger_fails_by_itself() -> None:
     (failed,) = checks.failed_by_champion(case)
     assert (failed.code, failed.status, failed.severity) == ("TH203", "fail", "block")
     alone = overall_calibration(case.model_copy(update={"challenger": case.champion, "champion": None}))
-    assert failed == alone
+    assert failed == alone.model_copy(update={"remedy": ""}), "a remedy is for a candidate"
     assert failed.explanation.startswith(
         f"On the holdout: observed over expected {failed.numbers['observed_expected']:.3f} ["
     )

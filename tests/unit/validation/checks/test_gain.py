@@ -220,3 +220,13 @@ def test_of_a_thin_record_the_probability_is_said_to_be_too_sure(events: int, sa
         "the probability that it loses more than 0.01 is <0.1%, which must not exceed 5.0%" + said in found.explanation
     )
     assert found.numbers["events_a_cohort"] == events
+
+
+def test_by_the_record_the_gain_that_must_be_expected_says_where_it_comes_from() -> None:
+    spec = a_spec(judgement__rule="record")
+    given = {"champion": np.full(50, 0.5), "champion_metrics": {"roc_auc": 0.7}, "gain": AHEAD}
+    found = sufficient_gain(evidence(spec, outlook=an_outlook(gain=0.0009), **given))
+    assert (found.status, found.remedy) == ("fail", ""), "there is nothing to do but to wait"
+    assert "which must exceed +0.001 (a tenth of the default tolerated loss); the probability" in found.explanation
+    unknown = sufficient_gain(evidence(spec, **given))
+    assert (unknown.status, unknown.remedy) == ("fail", "Make windows.holdout longer.")

@@ -16,9 +16,10 @@ from support.factories import rows as rows_of
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Evidence, UnfitCandidate
+from titleholder.validation.judging import judge
 from titleholder.validation.metrics import Array, Estimation, Sample
 from titleholder.validation.sequential import Look
-from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow import decision_policy
 
 HOLDOUT = (date(2023, 10, 1), date(2024, 1, 1))
