@@ -13,12 +13,13 @@ from titleholder.data.leakage.report import Kind
 from titleholder.errors import ContractError, UsageError
 from titleholder.spec import windows
 from titleholder.validation.evidence import informative
+from titleholder.workflow.on_trust import strong_features
 from titleholder.workflow.preflight.known import Known, Said
 from titleholder.workflow.preflight.report import Outcome
 
 LEAK_OUTCOMES: dict[Kind, Outcome] = {
-    "leak": "fault", "recorded late": "warning", "overwritten": "warning", "later dates": "warning",
-    "not tested": "not tested", "compared": "ok", "on trust": "ok",
+    "leak": "fault", "rows come later": "warning", "recorded late": "warning", "overwritten": "warning",
+    "later dates": "warning", "not tested": "not tested", "compared": "ok", "on trust": "ok",
 }  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def check_contract(known: Known) -> Iterator[Said]:
     if empty and len(frame):
         yield Said("warning", f"One value or none in every row: {', '.join(empty)}. Remove them from columns.")
     if not violations:
+        known.done.add("contract")
         yield Said("ok", f"{len(frame):,} rows in [{spans.train_start}, {spans.matured}), as declared.")
 
 
@@ -87,9 +89,14 @@ def check_windows(known: Known) -> Iterator[Said]:
 
 
 def check_leaks(known: Known) -> Iterator[Said]:
-    """The sentences of the leak test, one holdout before the last date at most: it needs facts after its own date."""
+    """The sentences of the leak test, and which features on trust look overwritten.
+
+    It is one holdout before the last date at most, because it needs facts after its own date.
+    """
     report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
     for kind, sentence in report.findings:
         outcome = LEAK_OUTCOMES[kind]
         said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
         yield Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
+    if "contract" in known.done and known.frame is not None and (found := strong_features(known.spec, known.frame)):
+        yield Said("warning", str(found))
