@@ -21,7 +21,7 @@ from titleholder.formatting import elapsed
 from titleholder.settings import connection_url
 from titleholder.spec.model import ModelSpec
 
-TESTS = {"event": "by event", "future": "planted future", "as_of": "by :as_of"}
+TESTS = {"event": "by event", "future": "planted future", "as_of": "by `:as_of`"}
 LOANS, MANY = 3_600, 60_000
 """The sizes of the lender: for the table of queries, and for the time."""
 
@@ -35,24 +35,35 @@ def fill(url: str, loans: int = LOANS) -> None:
 
 
 def found_by(report: LeakReport) -> dict[str, str]:
-    """For each test whether it found a leak; what was not tested, in place of the rest."""
+    """For each test whether it found a leak."""
     return {title: "yes" if any(leak.test == test for leak in report.leaks) else "" for test, title in TESTS.items()}
+
+
+def says(report: LeakReport, shape: Shape) -> str:
+    """What the test says in a few words, or why it finds nothing."""
+    by_as_of = any(leak.test == "as_of" for leak in report.leaks)
+    if report.outcome == "not tested":
+        return f"not tested: {shape.why or report.untested[0].partition(': ')[2]}"
+    if report.outcome == "clean":
+        late = [f"a warning: {leak.share:.1%} of the holdout's rows come later" for leak in report.late_rows]
+        return f"**not found**: {shape.why}" if shape.why else "; ".join(["clean", *late])
+    if shares := [leak.share for leak in report.leaks if leak.share is not None]:
+        return f"{shares[0]:.0%} of the holdout's rows come or go later"
+    if lags := [leak.lag for leak in report.leaks if leak.lag]:
+        return f"known more than {elapsed(max(lags))} after the event"
+    what = "label" if any(leak.column == report.target for leak in report.leaks) else "value"
+    return f"the {what} changes with {'a later `:as_of`' if by_as_of else 'facts known after `:as_of`'}"
 
 
 def table(title: str, shapes: Iterable[Shape], url: str) -> None:
     """Print one line for each shape."""
-    print(
-        f"\n| {title} | {' | '.join(TESTS.values())} | outcome | says, or why not | s |\n|---|---|---|---|---|---|---:|"
-    )
+    print(f"\n| {title} | {' | '.join(TESTS.values())} | what the test says | s |\n|---|---|---|---|---|---:|")
     for shape in shapes:
         begun = time.perf_counter()
         report = leaktest(spec_of(shape), AS_OF, url=url)
         took = time.perf_counter() - begun
-        lags = [leak.lag for leak in report.leaks if leak.lag is not None]
-        late = f"facts known more than {elapsed(max(lags))} after the event" if max(lags, default=0) else ""
-        says = shape.why or late
         print(
-            f"| {shape.name} | {' | '.join(found_by(report).values())} | {report.outcome} | {says} | {took:.0f} |",
+            f"| {shape.name} | {' | '.join(found_by(report).values())} | {says(report, shape)} | {took:.0f} |",
             flush=True,
         )
 

@@ -192,6 +192,7 @@ KNOWN_TODAY = "w.recorded_at <= l.applied_at and w.recorded_at > l.applied_at - 
 OF_CUSTOMER = "over (partition by l.customer_id order by l.applied_at, l.loan_id"
 BOOKS, ACCOUNTS = (f"join trap.{name} b on b.loan_id = l.loan_id" for name in ("books", "accounts"))
 ENDED = "coalesce(b.ended_on <= :as_of and b.ended_on < (l.applied_at + interval '6 months')::date, false)"
+A_YEAR_LATE = "l.applied_at + (l.loan_id % 250 = 0)::int * interval '365 days'"
 LEAKY = (
     Shape("the final status as the label", join=BOOKS, target="b.status = 'DEFAULT'"),
     Shape("whether an outcome has a date yet, as the label", join=BOOKS, target="b.ended_on is not null"),
@@ -251,10 +252,12 @@ LEAKY = (
         "join trap.frozen v on v.customer_id = l.customer_id",
         why="`static` is taken as true",
     ),
+    Shape("only loans that ended (selection by the outcome)", condition="and c.status is not null"),
+    Shape("only loans that have not ended (survivors)", condition="and c.status is null"),
     Shape(
-        "only loans that ended (selection by the outcome)",
-        condition="and c.status is not null",
-        why="no value of a row changes; rows that come or go with `:as_of` are allowed",
+        "only loans that ended within the label maturity",
+        condition="and c.closed_on < l.applied_at + interval '6 months'",
+        why="which rows are there is final by then; loans that do not end so soon are scored too",
     ),
 )
 HONEST = (
@@ -299,4 +302,5 @@ HONEST = (
         closings("o.recorded_at <= l.applied_at", "avg((o.status = 'bad')::int::float)"),
     ),
     Shape("a column that is never overwritten, `on_trust`", "t.fee", TRANSFERS),
+    Shape("loans of which one in 250 is recorded a year late", condition=f"and {A_YEAR_LATE} <= :as_of"),
 )

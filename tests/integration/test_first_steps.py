@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sklearn.metrics import r2_score, roc_auc_score
 from typer.testing import CliRunner, Result
 
 from localstack.settings import environment
@@ -15,7 +16,7 @@ from localstack.state import State
 from support import first_tables
 from support.time_world import execute
 from titleholder.cli.main import app
-from titleholder.data import table_profile
+from titleholder.data import table_reader
 from titleholder.errors import ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs, models_folder
@@ -35,6 +36,8 @@ def tables(state: State) -> str:
     first_tables.fill(url, "sales", first_tables.sales())
     first_tables.fill(url, "shop_days", first_tables.shop_days())
     first_tables.fill(url, "agency", first_tables.small_business())
+    first_tables.fill(url, "parcels", first_tables.parcels(), key="parcel_id")
+    first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -204,6 +207,57 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
 
 
+def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:
+    """Parcels on their way were left out until they had arrived, and the late ones are the last to arrive."""
+    spec = new("parcel_late", "firsts.parcels", "--target", "hours > 72", "--schedule", "@daily")
+    assert str(spec.windows.label_maturity) == "3 days"
+    assert "coalesce(delivered_at > ordered_at + interval '72 hours', true)::int as hours_over_72" in spec.sql
+    (declared,) = spec.source.tables.values()
+    assert (declared.known_at, declared.changes) == ("delivered_at", ("hours", "delivered_at"))
+    assert outcomes(check("parcel_late")) == FRESH
+    without = spec.sql.replace("and ordered_at <= :as_of", "and ordered_at <= :as_of and delivered_at <= :as_of")
+    (folder / "parcel_late.sql").write_text(without)
+    assert "rows, from a later :as_of: " in next(
+        f.explanation for f in check("parcel_late").findings if (f.step, f.outcome) == ("leaks", "fault")
+    )
+
+
+def test_columns_that_look_overwritten_are_not_proposed_on_trust(folder: Path) -> None:
+    """Who took the comment marks away trusted a balance as of today; `check` said "No leak" and was ready."""
+    assert new("book", "firsts.loan_book").source.tables == {}
+    text = (folder / "book.yaml").read_text()
+    block = next(b for b in re.findall(r"(?:(?<=\n\n)  # .*\n(?:  # .*\n)*)", text) if b.startswith("  # tables:"))
+    (folder / "book.yaml").write_text(text.replace(block, block.replace("  # ", "  ")))
+    (declared,) = load_specs(only="book")["book"].source.tables.values()
+    assert (declared.known_at, declared.changes) == ("closed_on", ("bad", "closed_on", "Balance", "progress"))
+    assert declared.on_trust == ("loan_id", "opened_on", "amount", "score")
+    report = check("book")
+    assert outcomes(report)["leaks"] == "fault"
+    said = " ".join(f.explanation for f in report.findings if f.step == "leaks")
+    assert "balance, from firsts.loan_book: " in said
+    assert "Leave out balance, progress, use" in said or "Leave out progress, balance, use" in said
+    edit(folder / "book.yaml", (", Balance, progress]", "]"), ("amount, score]", "amount, score, Balance, progress]"))
+    trusting = check("book")
+    assert outcomes(trusting)["leaks"] == "warning"
+    (doubted,) = (f.explanation for f in trusting.findings if (f.step, f.outcome) == ("leaks", "warning"))
+    assert re.search(r"roc_auc of (balance|progress) [01]\.\d\d, (balance|progress) [01]\.\d\d\. Look", doubted)
+
+
+@pytest.mark.usefixtures("env")
+def test_the_strength_of_a_column_alone_is_that_of_scikit_learn() -> None:
+    frame = first_tables.loans()
+    with table_reader.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+        score = reader.strength("defaulted::int", "bureau_score", 30, number=True, binary=True)
+        text = reader.strength("defaulted::int", "purpose", 30, number=False, binary=True)
+        explained = reader.strength("amount", "purpose", 30, number=False, binary=False)
+    with_gaps = frame["bureau_score"].fillna(-1)
+    assert score == pytest.approx(1 - roc_auc_score(frame["defaulted"], with_gaps))
+    means = frame["purpose"].map(frame.groupby("purpose")["defaulted"].mean())
+    assert text == pytest.approx(roc_auc_score(frame["defaulted"], means))
+    amounts = frame["purpose"].map(frame.groupby("purpose")["amount"].mean())
+    assert explained == pytest.approx(r2_score(frame["amount"], amounts))
+
+
 def test_choices_come_before_guesses(folder: Path) -> None:
     spec = new(
         "amounts", "firsts.loans", "--target", "amount", "--event-time", "recorded_at", "--entity", "loan_id",
@@ -228,8 +282,8 @@ def test_a_view_is_read_and_its_tables_are_to_be_declared(folder: Path) -> None:
 def test_of_a_large_table_a_sample_is_looked_at(folder: Path, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs in every row is known from the primary key; first and last dates are those of all rows."""
     execute(tables, "analyze firsts.loans")
-    monkeypatch.setattr(table_profile, "SAMPLE", 1_500)
-    with table_profile.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
+    monkeypatch.setattr(table_reader, "SAMPLE", 1_500)
+    with table_reader.reading(connection_url("warehouse"), "firsts.loans", "warehouse") as reader:
         profile = reader.profile()
     assert 500 < profile.rows < 3_000
     assert profile.total == 6_000

@@ -55,6 +55,21 @@ def test_no_honest_query_is_reported(shape: Shape) -> None:
     assert found.events.rows > 500
 
 
+def test_few_events_that_come_late_are_a_warning_unless_the_spec_allows_none() -> None:
+    spec = spec_of(next(shape for shape in HONEST if "recorded a year late" in shape.name))
+    (late,) = check(spec).late_rows
+    assert (late.test, late.column, late.before, late.after) == ("as_of", "rows", "absent", "present")
+    assert int(late.entity) % 250 == 0
+    assert 7 * 28 * 86_400 < late.lag < 365 * 86_400, "matured, and recorded after a year"
+    few, none = (
+        spec.model_copy(update={"windows": spec.windows.model_copy(update={"late_rows": share})})
+        for share in (0.005, 0.0)
+    )
+    assert late.share > 0.005
+    assert check(few).late_rows == (late,), "one row does not show that it is more"
+    assert check(none).leaks == (late,)
+
+
 def test_a_leak_by_event_names_column_table_example_and_lag() -> None:
     shape = next(s for s in LEAKY if "nobody" not in s.name and "overwritten" in s.name)
     (leak,) = check(spec_of(shape)).leaks

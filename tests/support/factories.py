@@ -12,6 +12,7 @@ import yaml
 from dateutil.relativedelta import relativedelta
 
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.queries import LaneSummary
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
 from titleholder.validation.checks import CHECKS
@@ -216,6 +217,12 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
         "created_at": datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),
     }
     return Decision(**{**whole, **parts}, as_of=as_of, id=100 + sequence, sequence=sequence)
+
+
+def a_lane(name: str, state: str = "") -> LaneSummary:
+    """A lane with one decision, of January."""
+    made = a_decision(1)
+    return LaneSummary(name, 1, 1, made.as_of, made.as_of, made.created_at, state)
 
 
 def a_recall(sequence: int, before: int, after: int, **parts: Any) -> Decision:

@@ -130,6 +130,52 @@ def small_business(n: int = 3_000) -> pd.DataFrame:
     )
 
 
+def loan_book(n: int = 5_000) -> pd.DataFrame:
+    """Loans of two years, one row each, overwritten until today: four columns are as of now, `score` is not."""
+    rng = np.random.default_rng(8)
+    opened = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 1_460, n)), unit="D")
+    age = np.asarray((pd.Timestamp("2024-01-01") - opened).days)
+    score, amount = rng.normal(650, 60, n), rng.integers(1, 100, n) * 500
+    bad = rng.uniform(size=n) < 0.15 / (1 + np.exp((score - 600) / 40)) + 0.05
+    lasted = np.where(bad, rng.integers(30, 180, n), rng.integers(300, 730, n))
+    ended = age >= lasted
+    paid = np.minimum(age, lasted) / 730
+    return pd.DataFrame(
+        {
+            "loan_id": np.arange(n) + 1,
+            "opened_on": opened.date,
+            "amount": amount,
+            "score": score.round(),
+            "Balance": np.where(ended & ~bad, 0, amount * (1 - paid)).round(2),
+            "progress": np.where(ended & ~bad, 1, paid).round(3),
+            "closed_on": pd.Series(opened + pd.to_timedelta(lasted, unit="D")).where(ended).dt.date,
+            "bad": bad & ended,
+        }
+    )
+
+
+def parcels(days: int = 120, per_day: int = 60) -> pd.DataFrame:
+    """Parcels of four months; the last ones are still on their way, and have neither a time nor hours."""
+    rng = np.random.default_rng(9)
+    n = days * per_day
+    ordered = pd.Timestamp("2026-06-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, days, n)), unit="D")
+    distance = rng.integers(5, 900, n)
+    hours = 20 + distance / 20 + rng.exponential(20, n)
+    delivered = pd.Series(ordered + pd.to_timedelta(hours, unit="h")).where(
+        lambda at: at < pd.Timestamp("2026-06-01", tz="UTC") + pd.Timedelta(days=days)
+    )
+    return pd.DataFrame(
+        {
+            "parcel_id": np.arange(n) + 1,
+            "ordered_at": ordered,
+            "delivered_at": delivered,
+            "distance": distance,
+            "service": rng.choice(["plain", "express"], n),
+            "hours": np.where(delivered.notna(), hours.round(1), np.nan),
+        }
+    )
+
+
 def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     """Make a table in the schema `firsts`, in place of one that is there."""
     engine = create_engine(url)

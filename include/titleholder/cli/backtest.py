@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli import completion
-from titleholder.cli.console import AsJson, Model, out, print_json, progress, user
-from titleholder.cli.housekeeping import require_model
+from titleholder.cli.console import AsJson, Model, lane_to_read, out, print_json, progress, user
+from titleholder.cli.housekeeping import lane_to_show, require_model
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,10 +24,7 @@ NUMBER = re.compile(r"\d+")
 
 def backtest(
     model: Model,
-    lane: Annotated[
-        str,
-        typer.Option(help="The line of decisions to compare the policies over.", autocompletion=completion.lanes),
-    ] = "backtest",
+    lane: Annotated[str, lane_to_read("backtest")] = "",
     until: Annotated[str, typer.Option(help="Leave out decisions after this as-of date, YYYY-MM-DD.")] = "",
     labels_as_of: Annotated[
         str, typer.Option("--labels-as-of", help="Outcomes as known at this date, YYYY-MM-DD; default: today.")
@@ -57,6 +53,7 @@ def backtest(
     from titleholder.workflow.backtest import run as backtesting
 
     require_model(model)
+    lane = lane_to_show(model, lane, "backtest", as_json=as_json)
     request = backtesting.Request(
         model,
         lane,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from titleholder.cli import hints
-from titleholder.cli.console import AsJson, Lane, Model, err, out, print_json
-from titleholder.cli.housekeeping import require_model
+from titleholder.cli.console import AsJson, Model, err, lane_to_read, out, print_json
+from titleholder.cli.housekeeping import lane_to_show, require_model
 from titleholder.errors import UsageError
 from titleholder.formatting import stamp
 
@@ -27,7 +27,7 @@ def champion(
     as_of: Annotated[
         str, typer.Option(help="The champion after the decisions up to this as-of date, whenever they were made.")
     ] = "",
-    lane: Lane = "live",
+    lane: Annotated[str, lane_to_read("live")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the champion, today's or a date's.
@@ -43,6 +43,7 @@ def champion(
     require_model(model)
     if on and as_of:
         raise UsageError("--on and --as-of are two questions: by the clock, or by as-of date; ask one of them")
+    lane = lane_to_show(model, lane, "live", as_json=as_json)
     day, by_clock = resolve_as_of(as_of or on, None, datetime.now(UTC)), lane == LIVE and not as_of
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
@@ -55,7 +56,8 @@ def champion(
     if as_json:
         print_json({"model": model, "lane": lane, "on": day, **_as_json(reign, taken, judged, unfit)})
     elif reign and taken:
-        out.print(f"{model}: {_described(reign, taken, judged)}", highlight=False)
+        where = model if lane == LIVE else f"{model}, lane {lane}"
+        out.print(f"{where}: {_described(reign, taken, judged)}", highlight=False)
         for line in (hints.champion_line(unfit), hints.card_line(judged) if judged else ""):
             if line:
                 err.print(line, **PLAIN)

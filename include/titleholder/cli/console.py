@@ -40,6 +40,15 @@ AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
+def lane_to_read(usual: str) -> Any:
+    """The option `--lane` of a command that only reads; see `housekeeping.lane_to_show`."""
+    return typer.Option(
+        "--lane",
+        help=f"The line of decisions; default: {usual}, or where it has no decision the only lane that has.",
+        autocompletion=completion.lanes,
+    )
+
+
 class ProgressBars(Progress):
     """Progress bars on a terminal; elsewhere (a log, CI) a line at the start and end of a task and in between.
 

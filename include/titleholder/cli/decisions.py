@@ -12,8 +12,20 @@ import typer
 from rich.text import Text
 
 from titleholder.cli import hints
-from titleholder.cli.console import AsJson, AsOf, Lane, Model, err, interrupted, out, print_json, progress, user
-from titleholder.cli.housekeeping import require_model
+from titleholder.cli.console import (
+    AsJson,
+    AsOf,
+    Lane,
+    Model,
+    err,
+    interrupted,
+    lane_to_read,
+    out,
+    print_json,
+    progress,
+    user,
+)
+from titleholder.cli.housekeeping import lane_to_show, require_model
 from titleholder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +146,7 @@ def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
 
 def history(
     model: Model,
-    lane: Lane = "live",
+    lane: Annotated[str, lane_to_read("live")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also the decisions that a later one of the same as-of date replaced.")
     ] = False,
@@ -145,7 +157,7 @@ def history(
     from titleholder.settings import Settings
 
     require_model(model)
-    url = Settings.from_environment().ledger_url
+    lane, url = lane_to_show(model, lane, "live", as_json=as_json), Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if record := lane_records.newest(url, model).get(lane):
         err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)

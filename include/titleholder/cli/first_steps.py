@@ -77,6 +77,7 @@ def _print_guesses(written: Written) -> None:
         for k, v in (("numeric", roles.numeric), ("categorical", roles.categorical), ("protected", roles.protected))
         if v
     ]
+    rows += [{"role": "overwritten?", "column": c.name, "why": c.why} for c in roles.overwritten]
     if happened := written.draft.outcome_at:
         why = "the rows with outcome 1 have it, and no others"
         rows.append({"role": "outcome's date", "column": happened.name, "why": why})

@@ -104,6 +104,24 @@ def retire(
     notify(done)
 
 
+def lane_to_show(model: str, asked: str, usual: str, *, as_json: bool) -> str:
+    """The lane that was asked for; without one the usual, or where that has no decision the only other one that has.
+
+    A line says so. Programs get the usual lane, decisions or not, and so does whatever changes a champion.
+    """
+    from titleholder.ledger import queries
+    from titleholder.settings import Settings
+
+    if asked or as_json:
+        return asked or usual
+    known = [lane.lane for lane in queries.lanes(Settings.from_environment().ledger_url, model) if not lane.state]
+    if usual in known or len(known) != 1:
+        return usual
+    said = f"{model} has no decision in lane {usual}; this is lane {known[0]}, the only one that has."
+    err.print(said, highlight=False, markup=False, soft_wrap=True)
+    return known[0]
+
+
 def require_model(model: str) -> None:
     """Raise a UsageError for a name that has neither a spec nor decisions: a deleted spec does not hide its history."""
     from titleholder.ledger import store

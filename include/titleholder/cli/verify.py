@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
 FINDING_STYLES: dict[Kind, str] = {
-    "leak": "bold red", "recorded late": "yellow", "overwritten": "yellow", "later dates": "yellow",
-    "not tested": "yellow", "compared": "", "on trust": "",
+    "leak": "bold red", "rows come later": "yellow", "recorded late": "yellow", "overwritten": "yellow",
+    "later dates": "yellow", "not tested": "yellow", "compared": "", "on trust": "",
 }  # fmt: skip
 
 

@@ -144,5 +144,7 @@ class Windows(StrictModel):
     label_maturity: Duration
     train: Duration | Literal["all"]
     holdout: Duration
+    late_rows: float = Field(default=0.01, ge=0.0, lt=1.0)
+    """The share of a holdout's rows that may come (or go) after the label maturity; a larger one is a leak."""
     refit: Literal["all_matured"] | None = None
     """`all_matured`: the registered model is the judged one (its twin) fitted again on every row, the holdout's too."""

@@ -28,6 +28,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
 from titleholder.validation.evidence import informative
+from titleholder.workflow.on_trust import strong_features
 from titleholder.workflow.scaffold import marks
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["ok", "warning", "fault", "not tested"]
 LEAK_OUTCOMES: dict[Kind, Outcome] = {
-    "leak": "fault", "recorded late": "warning", "overwritten": "warning", "later dates": "warning",
-    "not tested": "not tested", "compared": "ok", "on trust": "ok",
+    "leak": "fault", "rows come later": "warning", "recorded late": "warning", "overwritten": "warning",
+    "later dates": "warning", "not tested": "not tested", "compared": "ok", "on trust": "ok",
 }  # fmt: skip
 NOT_TESTED = 4
 """The exit code where nothing is wrong and something could not be tested."""
@@ -279,6 +280,7 @@ def _contract(known: _Known) -> Iterator[_Said]:
     if empty and len(frame):
         yield _Said("warning", f"One value or none in every row: {', '.join(empty)}. Remove them from columns.")
     if not violations:
+        known.done.add("contract")
         yield _Said("ok", f"{len(frame):,} rows in [{spans.train_start}, {spans.matured}), as declared.")
 
 
@@ -334,12 +336,17 @@ def _windows(known: _Known) -> Iterator[_Said]:
 
 
 def _leaks(known: _Known) -> Iterator[_Said]:
-    """The sentences of the leak test, one holdout before the last date at most: it needs facts after its own date."""
+    """The sentences of the leak test, and which features on trust look overwritten.
+
+    It is one holdout before the last date at most, because it needs facts after its own date.
+    """
     report = leaktest.leaktest(known.spec, known.leak_day or known.day, url=known.url)
     for kind, sentence in report.findings:
         outcome = LEAK_OUTCOMES[kind]
         said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
         yield _Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
+    if "contract" in known.done and known.frame is not None and (found := strong_features(known.spec, known.frame)):
+        yield _Said("warning", str(found))
 
 
 STEPS = (

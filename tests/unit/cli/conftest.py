@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from support.factories import SQL, YAML
+from support.factories import SQL, YAML, a_lane
 from titleholder.cli.main import app
-from titleholder.ledger import lane_records, store
+from titleholder.ledger import lane_records, queries, store
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.delenv("TITLEHOLDER_MLFLOW_ADDRESS", raising=False)
     monkeypatch.setattr(lane_records, "newest", lambda *_: {})
     monkeypatch.setattr(store, "lanes", lambda *_: ["dev", "trial"])
+    monkeypatch.setattr(queries, "lanes", lambda *_: [a_lane("dev"), a_lane("trial")])
 
     def printed(*rows: Any) -> list[dict[str, Any]]:
         monkeypatch.setattr(store, "read", lambda *_: list(rows))

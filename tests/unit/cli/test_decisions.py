@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from support.factories import a_decision, a_rollback, a_verdict, result
+from support.factories import a_decision, a_lane, a_rollback, a_verdict, result
 from titleholder.cli.main import app
-from titleholder.ledger import lane_records
+from titleholder.ledger import lane_records, queries, store
+from titleholder.workflow.backtest import run
 
 
 def test_each_check_has_the_address_of_its_documentation(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +61,46 @@ def test_an_empty_lane_names_those_with_decisions_and_the_option(history: Any, c
     lanes = "Lanes with decisions: dev, trial."
     assert f"small has no decision in lane live. {lanes} `titleholder {command} small --lane dev`" in said
     assert CliRunner().invoke(app, [command, "small", "--lane", "trial", "--json"]).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["history", "champion"])
+@pytest.mark.parametrize(
+    ("known", "words", "shown"),
+    [
+        (["dev"], (), "dev"),
+        (["dev", "live"], (), "live"),
+        (["dev", "trial"], (), "live"),
+        ([], (), "live"),
+        (["dev"], ("--json",), "live"),
+        (["dev"], ("--lane", "live"), "live"),
+    ],
+)
+def test_without_a_lane_the_only_one_with_decisions_is_shown_to_people(
+    history: Any, monkeypatch: pytest.MonkeyPatch, command: str, known: list[str], words: tuple[str, ...], shown: str
+) -> None:
+    """Three commands had three default lanes: after a first `run`, `history` showed nothing."""
+    history()
+    asked: list[str] = []
+    monkeypatch.setattr(store, "read", lambda url, model, lane: asked.append(lane) or [a_decision(1, lane=lane)])  # type: ignore[func-returns-value]
+    archived = a_lane("old", "archived")
+    monkeypatch.setattr(queries, "lanes", lambda *_: [*map(a_lane, known), archived])
+    done = CliRunner().invoke(app, [command, "small", *words], catch_exceptions=False)
+    assert asked == [shown]
+    said = "small has no decision in lane live; this is lane dev, the only one that has."
+    assert (done.stderr.splitlines()[:1] == [said]) is (shown == "dev")
+    assert ("small, lane dev" in done.stdout) is (shown == "dev")
+
+
+@pytest.mark.usefixtures("history")
+def test_a_backtest_without_a_lane_looks_for_its_own_usual_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def stop(request: run.Request, **_: Any) -> None:
+        asked.append(request.lane)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "backtest", stop)
+    for known in (["live", "backtest"], ["live"], ["live", "dev"]):
+        monkeypatch.setattr(queries, "lanes", lambda *_, known=known: [*map(a_lane, known)])
+        CliRunner().invoke(app, ["backtest", "small"])
+    assert asked == ["backtest", "live", "backtest"]

@@ -34,7 +34,7 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("owner:", "ownr:", "ownr", "ownr: unknown key; did you mean 'owner'? Valid here: assets,"),
         ("  seed: 7", "  sed: 7", "sed", "training.sed: unknown key; did you mean 'seed'? Valid here: candidates,"),
         ("log: true", "logg: true", "logg", "training.candidates.line.search.C.logg: unknown key; did you mean 'log'?"),
-        ("  holdout:", "  zzz: 1\n  holdout:", "zzz", "windows.zzz: unknown key; valid here: holdout, label_maturity, refit, train"),
+        ("  holdout:", "  zzz: 1\n  holdout:", "zzz", "windows.zzz: unknown key; valid here: holdout, label_maturity, late_rows, refit, train"),
         ("metric: roc_auc", "metric: rocauc", "metric:", f"judgement.metric: 'rocauc' is no classification metric; {VALID_METRICS}"),
         ("metric: roc_auc", "metric: rmse", "metric:", f"judgement.metric: 'rmse' is no classification metric; {VALID_METRICS}"),
         ("floors: {roc_auc", "floors: {r2", "floors", f"judgement.floors: 'r2' is no classification metric; {VALID_METRICS}"),

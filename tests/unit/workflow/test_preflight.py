@@ -64,12 +64,16 @@ def test_what_is_on_trust_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch)
         later_dates=("b is later",),
     )  # fmt: skip
     monkeypatch.setattr(preflight.leaktest, "leaktest", lambda *_, **__: report)
-    known = SimpleNamespace(spec=a_spec(), leak_day=None, day=report.as_of, url="")
+    monkeypatch.setattr(preflight, "strong_features", lambda spec, frame: f"{spec.name}, {frame}: doubted")
+    known = SimpleNamespace(spec=a_spec(), leak_day=None, day=report.as_of, url="", frame="rows", done={"contract"})
     (leaks,) = (step for step in preflight.STEPS if step.name == "leaks")
     said = [(s.outcome, s.explanation) for s in leaks.run(known)]  # type: ignore[arg-type]
     assert said[0] == ("warning", "b is later.")
     assert said[1][1].startswith("No leak. Compared: ")
     assert said[2] == ("ok", "On trust: a of t are never overwritten.")
+    assert said[3] == ("warning", "small, rows: doubted")
+    known.done.clear()
+    assert len([*leaks.run(known)]) == 3, "not of rows that break the contract"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,54 @@
-"""The test by `:as_of`: events that had matured keep their features and their label in a later extract.
+"""The test by `:as_of`: events that had matured are there, with the same features and label, in a later extract.
 
-The tables stay as they are; only `:as_of` moves, to a year after the last fact. Rows may come (recorded late) or go.
+The tables stay as they are; only `:as_of` moves, to a year after the last fact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from titleholder.data.leakage.comparison import CHANGED, Leak, differing, extract, same_entities, shown
+from scipy import stats
+
+from titleholder.data.leakage.comparison import CHANGED, ORIGINAL, Leak, differing, extract, same_entities, shown
 from titleholder.data.leakage.table_copies import TableCopies
 from titleholder.data.leakage.table_facts import TableFacts
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql import quoted
+from titleholder.spec.windows import Intervals, midnight
 
 LATER = timedelta(days=366)
 SOURCE = "a later :as_of"
 
+_ONLY_IN = """
+SELECT count(*), count(*) FILTER (WHERE happened >= %(held)s), min(happened), (array_agg(id ORDER BY happened, id))[1],
+    (SELECT count(*) FROM {one} WHERE {time}::timestamptz >= %(held)s)
+FROM (
+    SELECT {time}::timestamptz AS happened, {key}::text AS id FROM {one} a
+    WHERE NOT EXISTS (SELECT FROM {other} b WHERE b.{key}::text = a.{key}::text)
+) AS rows
+"""
+
+
+class AsOfTest(NamedTuple):
+    """How many labels were corrected after their maturity, the leaks, and rows that come or go, but few of them."""
+
+    corrected: int
+    leaks: list[Leak]
+    few: list[Leak]
+
 
 def as_of_test(
-    copies: TableCopies, spec: ModelSpec, as_of: datetime, tables: Mapping[str, TableFacts]
-) -> tuple[int, list[Leak]]:
-    """How many labels were corrected after their maturity, and the leaks; a correction is one unless it is declared.
+    copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime, tables: Mapping[str, TableFacts]
+) -> AsOfTest:
+    """Compare `ORIGINAL` with a later extract; a corrected label is a leak unless the spec declares corrections.
 
-    The original extract is in `ORIGINAL`.
+    Rows that come or go are a leak where it is shown, at the spec's confidence, that their share of the holdout's rows
+    is larger than `windows.late_rows`.
+
+    Source: Clopper & Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the binomial,
+    Biometrika 26(4), for the exact binomial test.
     """
     names = spec.columns
     columns = [*names.features, names.weight, *names.segments, *names.protected, names.event_time, names.target]
@@ -30,7 +56,8 @@ def as_of_test(
         copies.bind("as_of", _last_fact(copies, as_of, tables) + LATER)
         extract(copies, CHANGED)
         _, frame = same_entities(copies, names.entity, list(dict.fromkeys(filter(None, columns))))
-    corrected, leaks = 0, []
+        moved = [*_moved(copies, spec, spans, as_of)]
+    corrected, leaks, few = 0, [leak for leak, many in moved if many], [leak for leak, many in moved if not many]
     for column in frame["before"].columns if len(frame) else ():
         differ = differing(frame["before", column], frame["after", column]).to_numpy()
         if not differ.any():
@@ -45,7 +72,27 @@ def as_of_test(
                 entity=str(first.name), before=shown(first["before", column]), after=shown(first["after", column]),
             )
         )  # fmt: skip
-    return corrected, leaks
+    return AsOfTest(corrected, leaks, few)
+
+
+def _moved(
+    copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime
+) -> Iterator[tuple[Leak, bool]]:  # fmt: skip
+    """Matured events that only one of the two extracts has, and whether they are many; the example is the oldest."""
+    names, usual, risk = spec.columns, spec.windows.late_rows, 1 - spec.judgement.confidence
+    for one, other, before, after in (
+        (CHANGED, ORIGINAL, "absent", "present"),
+        (ORIGINAL, CHANGED, "present", "absent"),
+    ):
+        statement = _ONLY_IN.format(one=one, other=other, time=quoted(names.event_time), key=quoted(names.entity))
+        ((rows, held, first, example, of),) = copies.rows(statement, {"held": midnight(spans.holdout_start)})
+        if rows:
+            many = bool(held) and stats.binomtest(held, of, usual, alternative="greater").pvalue < risk
+            leak = Leak(
+                test="as_of", column="rows", source=SOURCE, rows=rows, entity_column=names.entity, entity=example,
+                before=before, after=after, lag=(as_of - first).total_seconds(), share=held / of if of else 0.0,
+            )  # fmt: skip
+            yield leak, many
 
 
 def _last_fact(copies: TableCopies, as_of: datetime, tables: Mapping[str, TableFacts]) -> datetime:

@@ -25,7 +25,8 @@ class Leak(BaseModel):
     `test` is what was varied: the facts after `as_of`, those after each event, or `:as_of` itself. `column` is the
     column that changes; `rows` where whole rows come or go. `source` is the table whose facts showed it. `before` and
     `after` are the value for one entity, as an example. `lag` is the longest time, in seconds, that is shown to lie
-    between an event and the facts that changed its row: they became known later than that.
+    between an event and the facts that changed its row: they became known later than that. `share` is that of the
+    holdout's rows, where whole rows come or go with a later `:as_of`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +40,7 @@ class Leak(BaseModel):
     before: str
     after: str
     lag: float | None = None
+    share: float | None = None
 
 
 def shown(value: object) -> str:

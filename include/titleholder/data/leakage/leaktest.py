@@ -2,7 +2,7 @@
 
 Three tests run over copies of the tables. Facts that became known after `as_of` are removed, and synthetic ones are put
 in their place: the extract must stay. Facts that became known after an event change: its features must stay. `:as_of`
-moves to a later date: features and matured labels must stay.
+moves to a later date: matured events must be there before and after, with the same features and labels.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         on_step("events")
         events, by_event = EventTest(copies, spec, spans, tables).run()
         on_step("as_of")
-        corrected, by_as_of = as_of_test(copies, spec, midnight(as_of), tables)
+        by_as_of = as_of_test(copies, spec, spans, midnight(as_of), tables)
         leaks, results = _future_test(copies, spec, tables, hashes, events, on_step)
         report = LeakReport(
             model=spec.name,
@@ -73,8 +73,9 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             hashes=hashes,
             tables=tuple(results),
             events=events,
-            corrected=corrected,
-            leaks=(*by_event, *by_as_of, *leaks),
+            corrected=by_as_of.corrected,
+            late_rows=tuple(by_as_of.few),
+            leaks=(*by_event, *by_as_of.leaks, *leaks),
             untested=tuple(_untested(copies, spec, tables, results, events)),
             recorded_late=tuple(_recorded_late(spec, tables, by_event)),
             overwritten=tuple(_overwritten(spec, tables, (*by_event, *leaks))),

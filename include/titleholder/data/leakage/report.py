@@ -13,10 +13,17 @@ from titleholder.data.leakage.event_test import EventTestSummary
 from titleholder.formatting import elapsed
 
 Outcome = Literal["leak", "clean", "not tested"]
-Kind = Literal["leak", "recorded late", "overwritten", "later dates", "not tested", "compared", "on trust"]
+Kind = Literal[
+    "leak", "rows come later", "recorded late", "overwritten", "later dates", "not tested", "compared", "on trust"
+]
 LABEL_REMEDY = (
     "It is the label. Where the wait for the outcome is longer than windows.label_maturity, raise that, or count only "
     "outcomes within label_maturity of the event. Where it is not, derive the label from dates <= :as_of."
+)
+ROWS_REMEDY = (
+    "Whether these events are there depends on what became known later, such as their outcome, while all events are "
+    "scored. Return every event that was known at :as_of, raise windows.label_maturity to the time by which they are "
+    "there, or, where events are recorded so late, set windows.late_rows to their share."
 )
 
 
@@ -50,7 +57,8 @@ class LeakReport(BaseModel):
     that were corrected after their maturity, where the spec declares that they are. `recorded_late` are tables that
     have entity and time of the events, and whose rows become known after them and change their features; `overwritten`
     are those whose rows are overwritten in place, and change features. `later_dates` has a clause for each table that
-    is declared as written once, and has rows with dates after they became known. `target` is the column of the label.
+    is declared as written once, and has rows with dates after they became known. `late_rows` are whole rows that come
+    or go with a later `:as_of`, few by `windows.late_rows`. `target` is the column of the label.
 
     >>> LeakReport.model_construct(leaks=(), untested=("Nothing could be planted.",)).outcome
     'not tested'
@@ -68,6 +76,7 @@ class LeakReport(BaseModel):
     corrected: int = 0
     leaks: tuple[Leak, ...] = ()
     untested: tuple[str, ...] = ()
+    late_rows: tuple[Leak, ...] = ()
     recorded_late: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     later_dates: tuple[str, ...] = ()
@@ -84,8 +93,12 @@ class LeakReport(BaseModel):
     def findings(self) -> Iterator[LeakFinding]:
         """What people are shown: each leak, what to look at, what is not tested, was compared, and is on trust."""
         for leak in self.leaks:
-            remedy = f" {LABEL_REMEDY}" if leak.column == self.target else ""
-            yield LeakFinding("leak", f"{leak.column}, from {leak.source}: {_description(leak, self.as_of)}.{remedy}")
+            remedy = LABEL_REMEDY if leak.column == self.target else ROWS_REMEDY if leak.share is not None else ""
+            yield LeakFinding("leak", f"{_sentence(leak, self.as_of)} {remedy}".rstrip())
+        for leak in self.late_rows:
+            yield LeakFinding(
+                "rows come later", f"{_sentence(leak, self.as_of)} That is not shown to be more than windows.late_rows."
+            )
         for table in self.recorded_late:
             yield LeakFinding(
                 "recorded late",
@@ -124,10 +137,17 @@ def is_feature(leak: Leak, target: str) -> bool:
     return leak.column not in (target, "rows")
 
 
+def _sentence(leak: Leak, as_of: date) -> str:
+    return f"{leak.column}, from {leak.source}: {_description(leak, as_of)}."
+
+
 def _description(leak: Leak, as_of: date) -> str:
     rows = f"{leak.rows:,} row{'s' if leak.rows > 1 else ''}, e.g. {leak.entity_column} {leak.entity}"
     if leak.test == "future":
         return f"{rows}: {leak.before} without the facts that became known after {as_of}, {leak.after} with other facts"
+    if leak.test == "as_of" and leak.share is not None:
+        late = f", {elapsed(leak.lag)} after the event" if leak.lag else ""
+        return f"{rows}: {leak.before} as of {as_of}{late}, {leak.after} later; {leak.share:.1%} of the holdout's rows"
     if leak.test == "as_of":
         return f"{rows}: {leak.before} as of {as_of}, {leak.after} as of a later date"
     late = f"known more than {elapsed(leak.lag)} after the event" if leak.lag else "known after the event"

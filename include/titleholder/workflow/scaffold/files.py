@@ -14,14 +14,17 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader, reading
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader, reading
 from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
+from titleholder.workflow.scaffold import duration as durations
 from titleholder.workflow.scaffold.calendar import Calendar, History
+from titleholder.workflow.scaffold.duration import Duration
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.outcome import Choices
@@ -52,6 +55,8 @@ class Draft(NamedTuple):
     outcome_at: ColumnProfile | None = None
     """The date of the outcome 1, of a table that has it in these rows only."""
     rhythm: Rhythm | None = None
+    duration: Duration | None = None
+    """That of an outcome which is decided when a limit has passed."""
 
 
 class Written(NamedTuple):
@@ -85,13 +90,15 @@ def write(
         found = roles.guess(profile, choices, reader)
         later, pace = _later(found, reader), find_rhythm(profile, found.event, reader)
         happened = _outcome_date(found, later, reader)
+        duration = durations.find(found, later, reader)
+    found = durations.decided(found, duration)
     more = time_features(pace, found.event, (*found.numeric, *found.categorical))
     found = replace(found, numeric=(*found.numeric, *more))
     history = _history(profile, found, later)
-    lag = _lag(later, found, history)
+    lag = duration.days if duration else _lag(later, found, history)
     times = calendar.plan(history, lag, schedule, today, pace)
     others = tuple(name for name in later if not found.known or name != found.known.name)
-    draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened, pace)
+    draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened, pace, duration)
     query.write_text(render("model.sql.j2", draft), encoding="utf-8")
     spec.write_text(render("model.yaml.j2", draft), encoding="utf-8")
     load_spec(spec)
@@ -175,19 +182,24 @@ def render(template: str, draft: Draft) -> str:
     """The text of one of the two files."""
     changed, trusted = _overwritten(draft)
     given, happened = aliases(c.name for c in draft.table.columns), draft.outcome_at
-    amounts = [name for name, info in METRICS.items() if info.task == draft.roles.task and info.share_of is None]
-    more: dict[str, Any] = {"changed": changed, "trusted": trusted, "amounts": amounts}
-    more["outcome_alias"] = given[happened.name] if happened else ""
+    more: dict[str, Any] = {
+        "changed": changed,
+        "trusted": trusted,
+        "written": draft.roles.known or happened or (draft.duration and draft.duration.end),
+        "amounts": [name for name, info in METRICS.items() if info.task == draft.roles.task and info.share_of is None],
+        "outcome_alias": given[happened.name] if happened else "",
+    }
     return _environment().get_template(template).render({**draft._asdict(), **more})
 
 
 def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
-    """The table's columns that the query uses: those that the outcome is written into, and all others."""
+    """The table's columns that are written with the outcome, dates too, or look so; and all others that are used."""
     given, roles = aliases(c.name for c in draft.table.columns), draft.roles
     features = [*roles.numeric, *roles.categorical, *roles.protected]
     used = {item.alias for item in (roles.entity, roles.event_time, *features)}
-    changed = [roles.outcome.name, *([draft.outcome_at.name] if draft.outcome_at else [])]
-    return changed, [name for name, alias in given.items() if alias in used]
+    changed = dict.fromkeys([roles.outcome.name, *([roles.known.name] if roles.known else []), *draft.later])
+    changed |= dict.fromkeys(name for name, _ in roles.overwritten)
+    return [*changed], [name for name, alias in given.items() if alias in used and name not in changed]
 
 
 def _history_column(column: ColumnProfile) -> str:

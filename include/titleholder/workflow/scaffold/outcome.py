@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.workflow.scaffold.items import MOSTLY, Item, number

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import words
 

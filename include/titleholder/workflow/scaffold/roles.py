@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 from titleholder.workflow.scaffold import outcome
@@ -38,6 +39,8 @@ class Roles:
     outcome: ColumnProfile
     later: tuple[ColumnProfile, ...]
     """Other dates, the outcome's perhaps."""
+    overwritten: tuple[LeftOut, ...] = ()
+    """Features that look as if they were overwritten after the event, and why."""
     limit: str = ""
     """Where the outcome is 1 beyond a number: the sign and the number."""
 
@@ -71,6 +74,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
         categorical=tuple(features.categorical),
         protected=tuple(features.protected),
         left_out=tuple(features.left_out),
+        overwritten=tuple(features.overwritten),
         conditions=conditions,
         events=found.events(table.rows),
         event=event,

@@ -32,6 +32,8 @@ CALENDAR_WORDS = _set("dayofweek dow hour month quarter weekday")
 AFTER_WORDS = END_WORDS | _set(
     "actual arr elapsed outstanding payments pymnt rec recovered recoveries recovery refund settlement"
 )
+OVERWRITTEN_WORDS = _set("arrears balance dpd inventory latest left overdue remaining stock")
+"""Of what is often as of now, whenever the event was."""
 COMMON_WORDS = _set(
     "account amount amt code count customer date day flag flight id is loan month name no number of order rate shop "
     "status store the time total week year"

@@ -9,7 +9,7 @@ import pytest
 
 from titleholder.data.leakage.comparison import Leak
 from titleholder.data.leakage.event_test import EventTestSummary
-from titleholder.data.leakage.report import LABEL_REMEDY, LeakReport, TableResult
+from titleholder.data.leakage.report import LABEL_REMEDY, ROWS_REMEDY, LeakReport, TableResult
 
 
 def a_report(**changes: Any) -> LeakReport:
@@ -67,6 +67,23 @@ def test_everything_that_people_need_to_know_is_a_sentence() -> None:
     compared = next(s for kind, s in found.findings if kind == "compared")
     assert "1 events at 1 times" in compared
     assert "3 labels were corrected" in compared
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "end"),
+    [("leaks", "leak", ROWS_REMEDY), ("late_rows", "rows come later", "more than windows.late_rows.")],
+)
+def test_rows_that_come_later_are_said_with_share_example_and_lag(field: str, kind: str, end: str) -> None:
+    """A query of loans that ended, and of no others, was called clean."""
+    late = a_leak("rows", "as_of").model_copy(
+        update={"before": "absent", "after": "present", "lag": 400 * 86_400.0, "share": 0.0625}
+    )
+    report = a_report(**{field: (late,)})
+    (said,) = report.findings
+    assert said.kind == kind
+    assert "1: absent as of 2024-07-01, 400 days after the event, present later; 6.2% of the holdout's" in said.sentence
+    assert said.sentence.endswith(end)
+    assert report.outcome == ("leak" if field == "leaks" else "clean")
 
 
 def test_of_rows_that_are_overwritten_no_available_at_is_advised() -> None:

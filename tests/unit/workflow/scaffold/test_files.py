@@ -58,6 +58,7 @@ def test_any_names_give_a_spec_that_can_be_read(
     (declared,) = spec.source.tables.values()
     assert declared != "static"
     assert declared.known_at == names[2]
+    assert set(declared.changes) == {names[3], names[2], names[0]}, "the outcome, and the dates that come with it"
 
 
 def undated(draft: Draft, **changes: Any) -> Draft:
@@ -89,8 +90,20 @@ def test_a_table_with_a_date_after_the_event_is_not_offered_as_written_once() ->
     """It was the first of two offers, and the outcome a fact of the event by it."""
     names = ["parcel_id", "ordered_at", "recorded", "late", "distance", "delivered_at"]
     (only,) = offered(render("model.yaml.j2", undated(a_draft(names), later=("delivered_at",))))
-    assert "known_at: delivered_at\n    changes: [late]" in only.replace("      ", "    ")
+    assert "known_at: delivered_at\n    changes: [late, delivered_at]" in only.replace("      ", "    ")
     assert "written once" not in only
+
+
+def test_what_looks_overwritten_is_proposed_among_the_changes() -> None:
+    """Whoever took the comment marks away trusted a balance as of today."""
+    draft = undated(a_draft(["loan_id", "applied_at", "recorded", "bad", "amount", "balance"]), later=("ended_on",))
+    doubted = draft._replace(roles=replace(draft.roles, overwritten=(LeftOut("balance", "`balance` in its name"),)))
+    (only,) = offered(render("model.yaml.j2", doubted))
+    text = " ".join(only.replace("#", "").split())
+    assert "changes: [bad, ended_on, balance]" in text
+    assert "on_trust: [loan_id, applied_at, amount]" in text
+    assert "look overwritten after the event, with the reason for each in small.sql: balance." in text
+    assert "look overwritten" not in render("model.yaml.j2", draft)
 
 
 def test_of_a_number_beyond_a_limit_the_slowest_are_not_called_in_time() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from titleholder.data.table_profile import ColumnProfile, Kind, TableProfile, TableReader
+from titleholder.data.table_profile import ColumnProfile, Kind, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.rhythm import Rhythm, find, time_features
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile, TableReader
+from titleholder.data.table_profile import NUMBER, ColumnProfile, TableProfile
+from titleholder.data.table_reader import TableReader
 from titleholder.errors import UsageError
 from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.roles import Roles, guess
@@ -21,11 +22,17 @@ class Answers(TableReader):
 
     rarer, at_least = "", 0
 
-    def __init__(self, close: dict[str, float] | None = None, pairs: set[str] | None = None) -> None:
-        self.close, self.pairs = close or {}, pairs or set()
+    def __init__(
+        self, close: dict[str, float] | None = None, pairs: set[str] | None = None,
+        alone: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        self.close, self.pairs, self.alone = close or {}, pairs or set(), alone or {}
 
     def correlations(self, target: str, expressions: dict[str, str]) -> dict[str, float]:
         return {name: self.close.get(sql, 0.1) for name, sql in expressions.items()}
+
+    def strength(self, target: str, value: str, at_least: int, *, number: bool, binary: bool) -> float:
+        return self.alone.get(value, 0.6)
 
     def purest(self, target: str, groups: Sequence[str], at_least: int) -> float:
         self.rarer, self.at_least = target, at_least
@@ -51,9 +58,12 @@ BAD = column("bad", "boolean", values={"false": 900, "true": 100})
 AMOUNT = column("amount")
 
 
-def guessed(*columns: ColumnProfile, close: dict[str, float] | None = None, **choices: Any) -> Roles:
+def guessed(
+    *columns: ColumnProfile, close: dict[str, float] | None = None, alone: dict[str, float] | None = None,
+    **choices: Any,
+) -> Roles:  # fmt: skip
     table = TableProfile(name="public.t", is_view=False, rows=ROWS, total=ROWS, columns=columns)
-    return guess(table, Choices(**choices), Answers(close, {"shop"}))
+    return guess(table, Choices(**choices), Answers(close, {"shop"}, alone))
 
 
 def left_out(*columns: ColumnProfile, **more: Any) -> dict[str, str]:
@@ -211,6 +221,33 @@ def test_no_outcome_and_no_date_are_refused_with_what_there_is() -> None:
 def test_what_is_no_feature_is_named_with_the_reason(extra: ColumnProfile, why: str) -> None:
     close = {"(recovered is null)::int": 0.97, "loss": 0.95, "state": 0.99, "sign(fees)": 0.97}
     assert why in left_out(extra, close=close)[extra.name]
+
+
+@pytest.mark.parametrize(
+    ("extra", "why"),
+    [
+        (column("Balance"), "`balance` in its name"),
+        (column("stock_left"), "`left` in its name"),
+        (column("loan_status", "text", distinct=5), "`status` in its name"),
+        (column("score"), "alone it tells the outcome (ROC AUC 0.83)"),
+        (column("marital_status", "text", distinct=5), ""),
+        (column("verification_status", "text", distinct=3), ""),
+        (column("income"), ""),
+    ],
+    ids=lambda value: value.name if isinstance(value, ColumnProfile) else "",
+)
+def test_a_feature_that_looks_overwritten_after_the_event_is_marked(extra: ColumnProfile, why: str) -> None:
+    """All of them were proposed for `on_trust`."""
+    roles = guessed(ID, APPLIED, BAD, AMOUNT, extra, alone={"score": 0.83, "income": 0.79})
+    (item,) = (i for i in (*roles.numeric, *roles.categorical) if i.alias == extra.name.lower())
+    assert dict(roles.overwritten) == ({extra.name: why} if why else {})
+    assert item.note.startswith(f"CHECK {extra.name}: {why}. Was it overwritten") is bool(why)
+
+
+def test_of_a_regression_honest_features_may_explain_more() -> None:
+    given = (column("visits"), column("weather", "text", distinct=3))
+    roles = guessed(ID, APPLIED, AMOUNT, column("sales"), *given, alone={"visits": 0.79, "weather": 0.81})
+    assert dict(roles.overwritten) == {"weather": "alone it tells the outcome (R² 0.81)"}
 
 
 def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:

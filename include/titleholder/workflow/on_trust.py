@@ -1,0 +1,77 @@
+"""Features that the leak test takes on trust, and that alone predict the outcome so well that they look overwritten."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from titleholder.data import features
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.select_list import names_read
+from titleholder.spec.source import TableHistory
+from titleholder.validation.checks.feature_strength import FeatureStrength, KnownOutcomes
+from titleholder.validation.checks.groups import adjusted_confidence
+from titleholder.validation.metrics import Sample
+
+
+class StrongFeatures(NamedTuple):
+    """Features on trust with their metric alone, the strongest first, and the best of the tested features, if any."""
+
+    metric: str
+    features: dict[str, float]
+    tested: tuple[str, float] | None
+
+    def __str__(self) -> str:
+        """What to look at, for people."""
+        found = ", ".join(f"{name} {value:.2f}" for name, value in self.features.items())
+        tested = f" (the best that is not on trust, {self.tested[0]}, {self.tested[1]:.2f})" if self.tested else ""
+        return (
+            "On trust, and by itself so close to the outcome that it may have been overwritten after the event: "
+            f"{self.metric} of {found}{tested}. Look whether the values of one event change later, in two copies of "
+            "the table. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the features; "
+            f"where it is honest, raise judgement.checks.single_feature.{self.metric}."
+        )
+
+
+def trusted_features(spec: ModelSpec) -> list[str]:
+    """The features that read a column on trust, as far as the query's text shows it; entity and event time are none."""
+    read = names_read(spec.sql)
+    columns = {name for h in spec.source.tables.values() if isinstance(h, TableHistory) for name in h.on_trust}
+    for key in (spec.columns.entity, spec.columns.event_time):
+        columns -= read.get(key, frozenset()) | {key}
+    return [f for f in spec.columns.features if columns & (read.get(f, frozenset()) | {f})]
+
+
+def strong_features(spec: ModelSpec, frame: pd.DataFrame) -> StrongFeatures | None:
+    """The features on trust that alone predict the newer half of the rows too well; None without any.
+
+    Too well is `single_feature` of the checks, and `plausible.rise_*` more than the best tested feature; the lower
+    bound, adjusted for the number of features, must be at most so much less. The mean outcome of a category is that of
+    the older half. `frame` has the rows of one as-of date.
+    """
+    trusted = trusted_features(spec)
+    rows = frame[features.accepted(frame, spec)]
+    older = (rows[spec.columns.event_time] <= rows[spec.columns.event_time].median()).to_numpy()
+    halves = [
+        KnownOutcomes(features.design_matrix(half, spec), _sample(half, spec)) for half in (rows[older], rows[~older])
+    ]
+    if not trusted or not all(len(half.X) and np.ptp(half.sample.y) > 0 for half in halves):
+        return None
+    strength = FeatureStrength(spec, halves[1], halves[0])
+    values, checks, metric = strength.values(), spec.judgement.checks, strength.metric
+    tested = next(((name, value) for name, value in values.items() if name not in trusted), None)
+    rise = getattr(checks.plausible, f"rise_{metric}")
+    limit = max(getattr(checks.single_feature, metric), tested[1] + rise if tested else 0.0)
+    confidence = adjusted_confidence(spec.judgement.confidence, len(trusted))
+    found = {
+        name: value
+        for name, value in values.items()
+        if name in trusted and value >= limit and strength.interval(name, confidence).lower >= limit - rise
+    }
+    return StrongFeatures(metric, found, tested) if found else None
+
+
+def _sample(rows: pd.DataFrame, spec: ModelSpec) -> Sample:
+    return Sample(features.target(rows, spec), features.weights(rows, spec))
