@@ -6,9 +6,9 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from dateutil.relativedelta import relativedelta
@@ -54,8 +54,9 @@ def run(
         _fill_warehouse(env["TITLEHOLDER_LOADER_URL"], this_month, progress)
         airflow.wait_for_dag(DAG)
         url = env["TITLEHOLDER_LEDGER_URL"]
-        _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
-        _live(airflow, url, this_month, progress)
+        history = _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
+        live = _live(airflow, url, this_month, progress)
+        _until(lambda: all([history(), live()]))  # side by side: a chain of tasks alone leaves a core idle
         worth, report = _backtest(spec, env, progress)
     _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], report, time.monotonic() - began)
     out.print(f"\nWas retraining worth it? {worth}", highlight=False, soft_wrap=True)
@@ -78,44 +79,57 @@ def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
         progress.update(bar, total=1, completed=1)
 
 
-def _backfill(airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress) -> None:
-    """The months before this one, in the lane `backtest`; those with a decision are left alone."""
+def _backfill(
+    airflow: Airflow, url: str, first: date, until: date, at_once: int, progress: Progress
+) -> Callable[[], bool]:
+    """Start the months before this one, in the lane `backtest`; those with a decision are left alone.
+
+    Returns what says whether they are done, and shows how many.
+    """
     all_months = [first + relativedelta(months=n) for n in range(_months_between(first, until))]
     decided = {row.as_of for row in store.read(url, MODEL, BACKTEST)}
     missing = [month for month in all_months if month not in decided]
     bar = progress.add_task(f"Backfill: {len(all_months)} months of history", total=len(all_months))
-    if not missing:
-        progress.update(bar, completed=len(all_months))
-        airflow.pause(DAG, False)
-        return
-    airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
+    if missing:
+        airflow.backfill(DAG, str(missing[0]), str(missing[-1]), at_once=at_once)
     airflow.pause(DAG, False)
-    done = len(all_months) - len(missing)
 
-    def finished() -> bool:
-        runs = [r["state"] in DONE for r in airflow.runs(DAG, "backfill")]
-        progress.update(bar, completed=done + min(sum(runs), len(missing)))
-        return len(runs) >= len(missing) and all(runs)  # Airflow itself marks a backfill complete half a minute later
+    def done() -> bool:
+        ended, of = airflow.count(DAG, "backfill", DONE), airflow.count(DAG, "backfill")
+        progress.update(bar, completed=len(all_months) - max(len(missing) - ended, 0))
+        if not missing:
+            return True
+        if of < len(missing) or ended < of:  # Airflow itself marks a backfill complete half a minute later
+            return False
+        _raise_for_failures(airflow, airflow.runs(DAG, "backfill"))
+        return True
 
-    _until(finished)
-    progress.update(bar, completed=len(all_months))
-    _raise_for_failures(airflow, "backfill")
+    return done
 
 
-def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> None:
-    """The month's scheduled run, which Airflow starts by itself, then a run by the REST API, as the form starts it."""
+def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> Callable[[], bool]:
+    """The month's scheduled run, which Airflow starts by itself, then a run by the REST API, as the form starts it.
+
+    Returns what starts the second once the first has ended, and says whether both are done.
+    """
     bar = progress.add_task("Live: the schedule's run, then one by the REST API", total=2)
     today = datetime.now(UTC).date()
-    live = {row.as_of for row in store.read(url, MODEL, LIVE)}
-    if not any(day >= this_month for day in live):
-        _until(lambda: any(r["state"] in DONE for r in airflow.runs(DAG, "scheduled")))
-        _raise_for_failures(airflow, "scheduled")
-    progress.update(bar, completed=1)
-    if len([day for day in live if day >= this_month]) < 2 and today not in live:
-        run_id = airflow.trigger(DAG, {"reason": "make demo"})
-        if airflow.wait_for_run(DAG, run_id) == "failed":
-            _raise_failed("manual", [run_id], airflow)
-    progress.update(bar, completed=2)
+    live = [row.as_of for row in store.read(url, MODEL, LIVE) if row.as_of >= this_month]
+    started: list[str] = []
+
+    def done() -> bool:
+        if not live and not airflow.count(DAG, "scheduled", DONE):
+            return False
+        if not started and len(live) < 2 and today not in live:
+            _raise_for_failures(airflow, airflow.runs(DAG, "scheduled"))
+            started.append(airflow.trigger(DAG, {"reason": "make demo"}))
+        runs = [airflow.run(DAG, run_id) for run_id in started]
+        ended = all(run["state"] in DONE for run in runs)
+        progress.update(bar, completed=1 + ended)
+        _raise_for_failures(airflow, runs)
+        return ended
+
+    return done
 
 
 def _backtest(spec: ModelSpec, env: dict[str, str], progress: Progress) -> tuple[str, str]:
@@ -154,17 +168,13 @@ def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, rep
     )
 
 
-def _raise_for_failures(airflow: Airflow, run_type: str) -> None:
-    failed = [r["dag_run_id"] for r in airflow.runs(DAG, run_type) if r["state"] == "failed"]
+def _raise_for_failures(airflow: Airflow, runs: Sequence[Mapping[str, Any]]) -> None:
+    failed = [str(run["dag_run_id"]) for run in runs if run["state"] == "failed"]
     if failed:
-        _raise_failed(run_type, failed, airflow)
-
-
-def _raise_failed(run_type: str, failed: list[str], airflow: Airflow) -> None:
-    raise TitleholderError(
-        f"{len(failed)} {run_type} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. "
-        f"See the red task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
-    )
+        raise TitleholderError(
+            f"{len(failed)} run(s) of {DAG} failed: {', '.join(failed)}. The champion stays where it was. See the red "
+            f"task's log at {airflow.address}/dags/{DAG}, clear it there, or run `make demo` again."
+        )
 
 
 def _until(done: Callable[[], bool], timeout: float = 3000) -> None:

@@ -136,8 +136,8 @@ def _airflow_is_healthy(name: str, port: int, running: Running) -> bool:
     body = _get(port, "/api/v2/monitor/health")
     if body is None:
         return False
-    if name == "api-server":
-        return True
+    if name == "api-server":  # it makes the routes for tasks, three seconds, when one of them is first asked
+        return _get(port, "/execution/health") is not None
     try:
         return has_beaten(json.loads(body), name.replace("-", "_"), running.created)
     except ValueError:
