@@ -95,11 +95,11 @@ def _backfill(
     airflow.pause(DAG, False)
 
     def done() -> bool:
-        ended, of = airflow.count(DAG, "backfill", DONE), airflow.count(DAG, "backfill")
+        ended = airflow.count(DAG, "backfill", DONE)
         progress.update(bar, completed=len(all_months) - max(len(missing) - ended, 0))
         if not missing:
             return True
-        if of < len(missing) or ended < of:  # Airflow itself marks a backfill complete half a minute later
+        if not airflow.have_ended(DAG, "backfill", len(missing)):
             return False
         _raise_for_failures(airflow, airflow.runs(DAG, "backfill"))
         return True

@@ -104,6 +104,11 @@ class Airflow:
         among = "".join(f"&state={state}" for state in states)
         return int(self.get(f"/dags/{dag}/dagRuns?limit=1&run_type={run_type}{among}")["total_entries"])
 
+    def have_ended(self, dag: str, run_type: str, at_least: int) -> bool:
+        """Whether a DAG has so many runs of a type, and all have ended; Airflow marks a backfill later."""
+        ended = self.count(dag, run_type, DONE)
+        return ended >= at_least and ended == self.count(dag, run_type)
+
     def run(self, dag: str, run_id: str) -> dict[str, Any]:
         """One run."""
         return self.get(f"/dags/{dag}/dagRuns/{run_id}")

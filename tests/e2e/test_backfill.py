@@ -39,9 +39,9 @@ def airflow(state: State) -> Airflow:
     return found
 
 
-def wait_for(airflow: Airflow, backfill: int, seconds: float = 420) -> None:
+def wait_for_backfills(airflow: Airflow, seconds: float = 420) -> None:
     deadline = time.monotonic() + seconds
-    while not airflow.backfill_is_done(backfill):
+    while not airflow.have_ended(DAG, "backfill", MONTHS):
         assert time.monotonic() < deadline
         time.sleep(1)
 
@@ -94,17 +94,17 @@ def test_a_run_that_an_asset_started_has_its_start_date_as_as_of(airflow: Airflo
 def test_a_scheduler_killed_in_the_middle_of_a_backfill(airflow: Airflow, settings: Settings, state: State) -> None:
     """It is restarted and continues: every month is decided once, and no model is registered twice."""
     champion = Registry(settings.tracking_uri).models.champion(MODEL)
-    backfill = airflow.backfill(DAG, FIRST, LAST, at_once=4, conf={"lane": "killed", **ONE})
+    airflow.backfill(DAG, FIRST, LAST, at_once=4, conf={"lane": "killed", **ONE})
     deadline = time.monotonic() + 300
     while not standing(settings, "killed"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     processes.stop(processes.find(str(state.root))["scheduler"], first=signal.SIGKILL)
-    decided, done = standing(settings, "killed"), airflow.backfill_is_done(backfill)
+    decided, done = standing(settings, "killed"), airflow.have_ended(DAG, "backfill", MONTHS)
     local.up(state, after_postgres=[migrate_ledger])  # even if an assertion fails, other tests need it
     assert len(decided) < MONTHS, "it was in the middle"
     assert not done
-    wait_for(airflow, backfill)
+    wait_for_backfills(airflow)
     rows = store.read(settings.ledger_url, MODEL, "killed")
     assert {r["state"] for r in airflow.runs(DAG, "backfill")} == {"success"}
     assert [r.as_of for r in standing(settings, "killed")] == [
@@ -126,9 +126,7 @@ def test_order_does_not_matter_and_a_reprocessed_month_gives_the_same(airflow: A
     for run in runs:
         airflow.wait_for_success(DAG, run)
     assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
-    again = airflow.backfill(
-        DAG, "2024-01-01", "2024-01-01", at_once=1, reprocess="completed", conf={"lane": "killed", **ONE}
-    )
-    wait_for(airflow, again)
+    airflow.backfill(DAG, "2024-01-01", "2024-01-01", at_once=1, reprocess="completed", conf={"lane": "killed", **ONE})
+    wait_for_backfills(airflow)
     assert outcome(standing(settings, "shuffled")) == outcome(standing(settings, "killed"))
     assert store.read(settings.ledger_url, MODEL, "live") == live
