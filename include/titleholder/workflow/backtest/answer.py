@@ -80,10 +80,12 @@ def _last_compared(result: Backtest) -> Iterator[str]:
     late = [m for m in result.periods if not m.rows and m.period.as_of > max(measured, default=date.min)]
     if not late:
         return
-    last = max(measured, default=last_tick(result.schedule, result.matured - timedelta(days=1)))
-    final = f"Outcomes as of {result.labels_as_of} are final for events before {result.matured}"
-    why = f"{final} only" if any(m.why == IMMATURE for m in late) else f"{final}, and there are no later events"
-    yield (f"{of.many(len(late))} at the end cannot be compared. {why}: the last as-of date that can be is {last}.")
+    last, why = max(measured, default=None), "There are no later events"
+    if any(m.why == IMMATURE for m in late):
+        last = last or last_tick(result.schedule, result.matured - timedelta(days=1))
+        why = f"Outcomes as of {result.labels_as_of} are final for events before {result.matured} only"
+    until = f": the last as-of date that can be is {last}" if last else ""
+    yield f"{of.many(len(late))} at the end cannot be compared. {why}{until}."
 
 
 def _too_few_rows(result: Backtest) -> Iterator[str]:

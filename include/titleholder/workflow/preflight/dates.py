@@ -87,25 +87,27 @@ def tick_shortfalls(
     `first` is the first as-of date that leaves enough.
     """
     early, ticks = [tick for tick in ticks if tick < first], [tick for tick in ticks if tick >= first]
+    found, least = shortfalls(spec, days, ticks), spec.judgement.minimum_events
+    begin = max(_leading(short, ticks) for short in found)
+    start = f"Write start_date: {ticks[begin] if ticks else first}"
+    few = f"fewer than {least} {informative_rows(spec)} (judgement.minimum_events)"
     if early:
-        start = ticks[0] if ticks else first
         yield (
             f"start_date {spec.start_date} is before {first}, the first date with enough rows that are older than "
             f"windows.label_maturity ({spec.windows.label_maturity}) and windows.holdout ({spec.windows.holdout}): "
-            f"{_of(early, [*early, *ticks])} would fail. Write start_date: {start}."
+            f"{_of(early, [*early, *ticks])} would fail. {start}."
         )
-    found, least = shortfalls(spec, days, ticks), spec.judgement.minimum_events
-    few = f"fewer than {least} {informative_rows(spec)} (judgement.minimum_events)"
     if found.refused:
-        failing = "would fail: there is too little to train on or to judge by"
-        yield f"{_of(found.refused, ticks)} {failing}. Look for a gap in the rows."
+        remedy = start if _leading(found.refused, ticks) else "Look for a gap in the rows"
+        yield f"{_of(found.refused, ticks)} would fail: there is too little to train on or to judge by. {remedy}."
     if found.to_judge_by:
-        remedy = _later_start(found.to_judge_by, ticks) or "Make windows.holdout longer."
-        yield f"At {_of(found.to_judge_by, ticks)} the holdout has {few}: no challenger could win. {remedy}"
+        remedy = f"{start}, or make" if _leading(found.to_judge_by, ticks) else "Make"
+        at = _of(found.to_judge_by, ticks)
+        yield f"At {at} the holdout has {few}: no challenger could win. {remedy} windows.holdout longer."
     if found.to_train_on:
-        remedy = _later_start(found.to_train_on, ticks) or "Make windows.train longer."
-        less = "to train on, less than a challenger is judged by"
-        yield f"At {_of(found.to_train_on, ticks)} there are {few} {less}. {remedy}"
+        remedy = f"{start}, or make" if _leading(found.to_train_on, ticks) else "Make"
+        at, less = _of(found.to_train_on, ticks), "to train on, less than a challenger is judged by"
+        yield f"At {at} there are {few} {less}. {remedy} windows.train longer."
 
 
 def _of(some: Sequence[date], ticks: Sequence[date]) -> str:
@@ -114,12 +116,10 @@ def _of(some: Sequence[date], ticks: Sequence[date]) -> str:
     return f"{len(some):,} of {len(ticks):,} ticks of the schedule ({which})"
 
 
-def _later_start(short: Sequence[date], ticks: Sequence[date]) -> str:
-    """From when on every tick has enough, where only the first ones have not; else empty."""
+def _leading(short: Sequence[date], ticks: Sequence[date]) -> int:
+    """How many ticks these are, where they are the first ones and not all; else zero."""
     n = len(short)
-    if n == len(ticks) or tuple(ticks[:n]) != tuple(short):
-        return ""
-    return f"Those from {ticks[n]} on have enough: write that as start_date, or make the window longer."
+    return n if n < len(ticks) and tuple(ticks[:n]) == tuple(short) else 0
 
 
 def schedule_goes_on(spec: ModelSpec, whole: date, by_rows: date, today: date) -> str:

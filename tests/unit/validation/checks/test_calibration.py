@@ -154,6 +154,17 @@ def test_a_failure_says_whether_the_level_moved_or_the_candidate_is_off(
     assert ("On its training rows observed over expected is 1.9" in found.remedy) is (factor == 0.5)
 
 
+@pytest.mark.parametrize(("times", "share"), [(0.5, 0.75), (2 / 3, 0.5), (1.3, 0.13), (1.5, 0.4), (2.0, 0.6)])
+def test_after_a_shift_a_first_champion_comes_when_enough_of_its_training_lies_after_it(
+    times: float, share: float
+) -> None:
+    """The shares that docs/validation.md names, for a model whose predictions have the mean of its training rows."""
+    y = (np.arange(100_000) < 10_000 * times).astype(float)
+    for after, status in ((share - 0.1, "fail"), (share + 0.1, "pass")):
+        mean = 0.1 * (1 - after + after * times)
+        assert overall_calibration(evidence(y=y, challenger=np.full(len(y), mean))).status == status
+
+
 @pytest.mark.parametrize(("tolerance", "status"), [(0.0, "fail"), (0.02, "fail"), (0.05, "beyond")])
 def test_how_much_further_off_is_harm_is_the_specs(tolerance: float, status: str) -> None:
     """Both models score the same rows: that one expects 2.7 % more events than the other is hardly in doubt."""

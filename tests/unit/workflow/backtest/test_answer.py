@@ -47,7 +47,7 @@ def test_a_metric_has_no_capital_inside_the_sentence() -> None:
 def test_few_periods_are_called_few(compared: int, few: bool) -> None:
     at_the_end, *found = cautions(a_backtest(a_spec(schedule="@monthly"), gates=(1, *[2] * (compared - 1))))
     assert len(found) == few
-    assert "there are no later events" in at_the_end
+    assert "There are no later events" in at_the_end
     if few:
         assert f"Only {compared} month" in found[0]
         assert f"fewer than {FEW}" in found[0]
@@ -70,10 +70,11 @@ def lately(result: Backtest, rows: int, why: str) -> Backtest:
          "2024-02-20 only: the last as-of date that can be is 2024-02-01."),
         (0, IMMATURE, "5 months at the end cannot be compared. Outcomes as of 2026-01-01 are final for events before "
          "2024-02-20 only: the last as-of date that can be is 2024-02-01."),
-        (1, "no rows with a known outcome", "4 months at the end cannot be compared. Outcomes as of 2026-01-01 are final "
-         "for events before 2024-02-20, and there are no later events: the last as-of date that can be is 2024-01-01."),
+        (1, "no rows with a known outcome", "4 months at the end cannot be compared. There are no later events: the last "
+         "as-of date that can be is 2024-01-01."),
+        (0, "no rows with a known outcome", "5 months at the end cannot be compared. There are no later events."),
     ],
-    ids=["some", "none", "no events"],
+    ids=["some", "none", "events end", "no events"],
 )  # fmt: skip
 def test_the_last_as_of_date_that_can_be_compared_is_named(rows: int, why: str, said: str) -> None:
     """Periods without outcomes were counted, and the user tried again with other dates."""

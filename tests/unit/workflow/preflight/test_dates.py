@@ -89,8 +89,8 @@ def test_a_start_date_that_a_longer_maturity_left_too_early_comes_with_the_date_
         (
             {"rare": {2020: 1}},
             "At 9 of 45 ticks of the schedule (first 2020-06-01, last 2021-02-01) the holdout has fewer than 50 rows of the "
-            "rarer class (judgement.minimum_events): no challenger could win. Those from 2021-03-01 on have enough: "
-            "write that as start_date, or make the window longer.",
+            "rarer class (judgement.minimum_events): no challenger could win. Write start_date: 2021-03-01, "
+            "or make windows.holdout longer.",
         ),
         (
             {"rare": {2021: 10}},
@@ -148,3 +148,11 @@ def test_the_last_decision_that_a_backtest_can_compare_is_named(first: str, last
     found = AsOfDates(dates[0], dates[1], None, dates[1])
     spec = a_spec(windows=WINDOWS, schedule="@monthly")
     assert said in last_compared(spec, found, date.fromisoformat(newest))
+
+
+def test_one_start_date_mends_all_that_a_later_one_can() -> None:
+    """The first warning named a date that the second one refused."""
+    early, few, *_ = (explanation for _, explanation in said({2020: 1}, start_date="2020-01-15"))
+    assert early.endswith("would fail. Write start_date: 2021-03-01.")
+    assert few.endswith("Write start_date: 2021-03-01, or make windows.holdout longer.")
+    assert said({2020: 1}, start_date="2021-03-01")[0][0] == "ok"
