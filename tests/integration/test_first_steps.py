@@ -157,7 +157,7 @@ def test_names_with_capitals_and_spaces_are_quoted_and_get_plain_names(folder: P
     ]  # fmt: skip
     sql = (folder / "flight_delay.sql").read_text()
     assert '"Origin Airport" as origin_airport' in sql
-    assert "1 is Y; 0 is every other value of N" in sql
+    assert re.search(r"1 is Y \([\d,]+ rows\); 0 is every other value: N \([\d,]+ rows\)", sql)
     assert "TailNum: 4,402 different texts" in sql
     declare(folder / "flight_delay.yaml")
     assert outcomes(check("flight_delay")) == FRESH
@@ -199,6 +199,8 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     label = " ".join(sql.split())
     assert """cast(nullif(btrim("ChgOffDate"), '') as timestamp) <= :as_of""" in label
     assert """< cast("ApprovalDate" as timestamp) + interval '23 months', false)::int as mis_status""" in label
+    assert names.outcome_at == "chg_off_date"
+    assert """case when cast(nullif(btrim("ChgOffDate"), '') as timestamp) <= :as_of""" in label
     assert "the newest outcomes of 20" in (folder / "agency.yaml").read_text()
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"

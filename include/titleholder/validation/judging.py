@@ -93,6 +93,7 @@ def conclude(
         horizon=judgement.horizon,
         confidence=evidence.confidence,
         checks=checks.run(complete, results),
+        champion_failed=_champion_failed(complete),
         note=" ".join(filter(None, (note, _family(evidence), _second_chance(evidence, reign, holdout)))),
         cohorts=evidence.cohorts,
         outlook=complete.outlook,
@@ -155,8 +156,17 @@ def _recall(evidence: Evidence) -> Recall | None:
         trained_through=rival.member.trained_through,
         gain=expected.former_expectation.gain,
         risk=expected.former_expectation.risk,
-        failed=tuple(result for result in results if result.blocks and result.role != "gain"),
+        metrics_here=measured.challenger_metrics,
+        interval_here=measured.challenger_interval,
+        gain_here=measured.gain,
+        checks=tuple(result for result in results if result.role != "gain"),
     )
+
+
+def _champion_failed(evidence: Evidence) -> tuple[Result, ...]:
+    """Computed once for each champion and confidence: a lane is replayed under many other thresholds."""
+    key = ("failed by champion", evidence.champion_version, evidence.spec.judgement.confidence)
+    return evidence.once(key, lambda: checks.failed_by_champion(evidence))
 
 
 def _family(evidence: Evidence) -> str:

@@ -78,6 +78,7 @@ def outlook(
     return Outlook(
         cohorts=len(known),
         versions=len(ranking),
+        events=int(np.median([cohort.events for cohort in known])),
         year=record.year(as_of, challenger),
         challenger=compared[challenger],
         former=best,

@@ -44,9 +44,10 @@ class Reign(BaseModel):
 class Recall(BaseModel):
     """A former version that the record expects to do better in use than both the champion and the challenger.
 
-    `trained_through` ends the rows that it was trained on, `gain` is over the champion, more being better, `risk` the
-    probability that it is worse by more than the tolerated loss. `failed` are the blocking checks that it failed on
-    this holdout: with any it is not recalled.
+    `trained_through` ends the rows that it was trained on, `gain` is what is expected in use over the champion, more
+    being better, `risk` the probability that it is worse by more than the tolerated loss. `metrics_here`,
+    `interval_here` and `gain_here` (over the champion) are measured on the judged rows. `checks` are the results of
+    those of a challenger on these rows, all but that of the gain.
 
     >>> Recall(version=3, as_of=date(2024, 1, 1), trained_through=date(2023, 7, 1), gain=0.006, risk=0.01).fit
     True
@@ -59,7 +60,15 @@ class Recall(BaseModel):
     trained_through: date
     gain: float
     risk: float
-    failed: tuple[Result, ...] = ()
+    metrics_here: dict[str, float] = {}
+    interval_here: metrics.Interval | None = None
+    gain_here: metrics.Gain | None = None
+    checks: tuple[Result, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """The blocking checks that it failed: with any it is not recalled."""
+        return tuple(result for result in self.checks if result.blocks)
 
     @property
     def fit(self) -> bool:
@@ -110,6 +119,8 @@ class Verdict(Measurements):
     horizon: int | None = None
     confidence: float
     checks: tuple[Result, ...]
+    champion_failed: tuple[Result, ...] = ()
+    """The blocking checks of a model by itself that the champion fails on these rows, but for its floors (TH205)."""
     note: str = ""
     cohorts: tuple[CohortRecord, ...] = ()
     """Under the rule `record`: what all versions that were compared did on the cohorts of these rows."""
@@ -129,6 +140,19 @@ class Verdict(Measurements):
     def unfitness(self) -> tuple[Result, ...]:
         """The blocking checks that the challenger failed by itself; those of plausibility are for people to judge."""
         return tuple(r for r in self.failed() if r.subject == "challenger" and r.role != "plausibility")
+
+    def champion_unfitness(self) -> tuple[Result, ...]:
+        """What the champion fails by itself on these rows: its floors, and checks that would block a challenger."""
+        return (*(r for r in self.checks if r.subject == "champion" and r.failed), *self.champion_failed)
+
+    def about_champion(self, said: str = "") -> str:
+        """That the champion itself fails, by each check's sentence that is not `said` already; else empty."""
+        version = self.champion.version if self.champion else None
+        return " ".join(
+            f"The champion of that time, version {version}, itself fails {r.code} ({r.title}): {r.explanation}"
+            for r in self.champion_unfitness()
+            if r.explanation not in said
+        )
 
     @property
     def looks(self) -> tuple[Look, ...]:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from titleholder import formatting
 from titleholder.ledger.decision import Answer
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Approval, Person
 from titleholder.spec.types import LIVE
@@ -65,7 +66,8 @@ def rule(
         else:
             ruling = _recalled(spec, verdict, recall, lane, ruling)
     unfit = " and ".join(f"{candidate.name} (version {candidate.version})" for candidate in verdict.unfit)
-    return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
+    more = [f"Judged after {unfit}, unfit on the same rows." if unfit else "", verdict.about_champion(ruling.reason)]
+    return ruling._replace(reason=" ".join(filter(None, (ruling.reason, *more))))
 
 
 def _failure(verdict: Verdict) -> Ruling | None:
@@ -187,9 +189,11 @@ def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, othe
     known = verdict.outlook
     record = f"{known.versions} versions over {known.cohorts} cohorts" if known else "all versions"
     loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
+    counted = "events" if METRICS[verdict.metric].task == "classification" else "rows"
+    thin = f"; {found}" if known and (found := known.thin(counted)) else ""
     why = (
         f"On the record of {record}, version {recall.version} is expected to do better in use than the champion by "
-        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
+        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.probability(recall.risk)}{thin})."
     )
     unfit = otherwise.kind in ("reject", "retire")
     if unfit:

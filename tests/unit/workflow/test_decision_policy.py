@@ -435,3 +435,36 @@ def test_the_reason_names_the_candidates_that_were_judged_before() -> None:
         both = "trees (version 4) and line (version 5)"
         assert ruling.reason == f"{ruled(verdict).reason} Judged after {both}, unfit on the same rows."
         assert ruling.kind == ruled(verdict).kind
+
+
+OFF = result("TH203", "fail", explanation="Observed over expected 1.93.")
+
+
+@pytest.mark.parametrize("checks", [(result("TH301", "fail"),), (result("TH301"),), (result("TH101", "fail"),)])
+def test_the_reason_says_what_the_champion_fails_by_itself(checks: tuple[Any, ...]) -> None:
+    """For good, whatever was decided about the challenger."""
+    plain, told = (ruled(a_verdict(*checks, champion_failed=failed)) for failed in ((), (OFF,)))
+    assert told[0] == plain[0]
+    assert told.reason == (
+        f"{plain.reason} The champion of that time, version 3, itself fails TH203 (TH203): Observed over expected 1.93."
+    )
+
+
+def test_what_the_reason_says_already_of_the_champion_is_not_said_twice() -> None:
+    found = ruled(a_verdict(result("TH201", "fail"), result("TH205", "fail", "warn"), champion_failed=(OFF,)))
+    assert found.kind == "retire"
+    assert found.reason.count("TH205 said.") == 1
+    assert found.reason.endswith("itself fails TH203 (TH203): Observed over expected 1.93.")
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (18, "<0.1%; thin record, 14 cohorts with a median of 18 events: surer than it should be)."),
+        (60, "<0.1%)."),
+    ],
+)
+def test_a_probability_on_a_thin_record_says_so_and_is_never_zero(events: int, said: str) -> None:
+    """`probability of a loss of more than 0.01: 0.0%` stood flatly over cohorts of 10 to 28 events."""
+    verdict = a_verdict(recall=a_recall_of(1, risk=0.00004), outlook=an_outlook(events=events))
+    assert ruled(verdict).reason.endswith(f"(probability of a loss of more than 0.01: {said}")

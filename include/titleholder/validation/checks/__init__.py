@@ -62,13 +62,29 @@ CHECKS: dict[str, Check] = {
         sensitivity_to_missing_inputs,
     )
 }
-__all__ = ["CHECKS", "docs_url", "run", "unaffected_by"]
+__all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]
 
 
 def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
     """Every check's result, in the registry's order; a check whose result is `known` is not run again."""
     already = {result.code: result for result in known}
     return tuple(already.get(code) or check(evidence) for code, check in CHECKS.items())
+
+
+def failed_by_champion(evidence: Evidence) -> tuple[Result, ...]:
+    """The blocking checks of a model by itself that the champion fails on these rows, on its own.
+
+    Left out are its floors, which TH205 judges, and drift since its training, whose rows are not these. What must ask
+    the model itself does not apply.
+    """
+    if evidence.champion is None:
+        return ()
+    own = {"challenger": evidence.champion, "champion": None, "metrics": evidence.champion_metrics}
+    unasked = dict.fromkeys(("predict", "predict_refit", "recorded", "reloaded", "unobserved"))
+    alone = evidence.model_copy(update=own | unasked | {"champion_metrics": {}, "unfit": (), "also_unfit": ()})
+    absolute = (c for c in CHECKS.values() if c.of_candidate and c.role != "floor" and c is not drift_since_training)
+    results = (check(alone) for check in absolute if check.severity(evidence.spec) == "block")
+    return tuple(result.model_copy(update={"remedy": ""}) for result in results if result.blocks)
 
 
 def unaffected_by(change: Dependency, results: Sequence[Result]) -> tuple[Result, ...]:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.check_rules import Rule, docs_url
+from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import Evidence
 
 Status = Literal["pass", "beyond", "fail", "not_applicable"]
@@ -127,20 +128,24 @@ class Check:
 
     def __call__(self, evidence: Evidence) -> Result:
         """The check's result; a rule that the spec switched off does not apply. Only finite numbers are kept."""
-        rule: Rule | None = getattr(evidence.spec.judgement.checks, self.rule) if self.rule else None
-        off = rule is not None and rule.severity == "off"
-        finding = not_applicable("Switched off in the spec.") if off else self.find(evidence)
+        severity = self.severity(evidence.spec)
+        finding = not_applicable("Switched off in the spec.") if severity == "off" else self.find(evidence)
         return Result(
             code=self.code,
             title=self.title,
             subject=self.subject,
             role=self.role,
-            severity="warn" if rule is not None and rule.severity != "block" else "block",
+            severity="block" if severity == "block" else "warn",
             status=finding.status,
             numbers={name: value for name, value in finding.numbers.items() if math.isfinite(value)},
             explanation=finding.explanation,
             remedy=finding.remedy or self.remedy if finding.status == "fail" else "",
         )
+
+    def severity(self, spec: ModelSpec) -> Literal["block", "warn", "off"]:
+        """What the spec makes of a failure; a check without a key in the spec blocks."""
+        rule: Rule | None = getattr(spec.judgement.checks, self.rule) if self.rule else None
+        return rule.severity if rule else "block"
 
     @property
     def docs_url(self) -> str:

@@ -64,10 +64,11 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         return Finding(
             "fail", f"{here}; no cohort has enough outcomes yet to compare both models.", numbers, LONGER_HOLDOUT
         )
-    challenger = expected.challenger
+    challenger, thin = expected.challenger, expected.thin(evidence.counted)
     numbers |= {
         "expected": challenger.gain, "minimum": expected.minimum, "risk": challenger.risk,
         "tolerated_loss": expected.tolerated_loss, "cohorts": expected.cohorts, "versions": expected.versions,
+        "events_a_cohort": expected.events,
         "year": expected.year,
     }  # fmt: skip
     return found(
@@ -75,8 +76,8 @@ def _by_record(evidence: Evidence, gain: Gain) -> Finding:
         f"{here}. On the record of {expected.versions} versions over {expected.cohorts} cohorts, a year of fresher "
         f"training is worth {expected.year:+.4f}. In use the challenger is expected to gain {challenger.gain:+.4f}, "
         f"which must exceed {expected.minimum:+.4g} ({expected.why_minimum(gain.error)}); the probability that it "
-        f"loses more than {expected.tolerated_loss:.4g} is {challenger.risk:.1%}, which must not exceed "
-        f"{1 - expected.confidence:.1%}.",
+        f"loses more than {expected.tolerated_loss:.4g} is {formatting.probability(challenger.risk)}, which must not "
+        f"exceed {1 - expected.confidence:.1%}{f' ({thin})' if thin else ''}.",
         numbers,
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
+from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.calibration import overall_calibration
 from titleholder.validation.evidence import TrainingSample
@@ -256,3 +257,44 @@ def test_outcomes_of_both_signs_have_a_slope_but_no_ratio() -> None:
 def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
     found = overall_calibration(evidence(y=y, champion=np.full(len(y), 0.5)))
     assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")
+
+
+def test_a_champion_that_excuses_its_challenger_fails_by_itself() -> None:
+    """The challenger, at 1.54, passed because the champion, at 1.93, was worse: nothing but the card showed that."""
+    y, odds = outcomes(4000)
+    case = evidence(y=y, challenger=logistic(odds - 0.6), champion=logistic(odds - 0.9))
+    assert overall_calibration(case).status == "beyond"
+    (failed,) = checks.failed_by_champion(case)
+    assert (failed.code, failed.status, failed.severity) == ("TH203", "fail", "block")
+    alone = overall_calibration(case.model_copy(update={"challenger": case.champion, "champion": None}))
+    assert failed == alone.model_copy(update={"remedy": ""}), "a remedy is for a candidate"
+    assert failed.explanation.startswith(
+        f"On the holdout: observed over expected {failed.numbers['observed_expected']:.3f} ["
+    )
+
+
+@pytest.mark.parametrize(
+    ("champion", "rule"), [(0.0, {}), (-0.9, {"severity": "warn"}), (-0.9, {"severity": "off"}), (None, {})]
+)
+def test_a_champion_fails_nothing_that_would_not_block_a_challenger(
+    champion: float | None, rule: dict[str, str]
+) -> None:
+    y, odds = outcomes(4000)
+    theirs = None if champion is None else logistic(odds + champion)
+    spec = a_spec(judgement__checks={"calibration": rule})
+    assert checks.failed_by_champion(evidence(spec, y=y, challenger=logistic(odds), champion=theirs)) == ()
+
+
+def test_of_a_champion_no_model_is_asked_and_no_other_drift_taken_for_its_own() -> None:
+    """TH205 judges its floors; TH401 would compare it with the challenger's training rows."""
+    asked = a_spec(
+        judgement__floors={"roc_auc": 0.99},
+        judgement__checks={key: {"severity": "block"} for key in ("drift", "missing_inputs", "benchmark", "cohorts")},
+    )
+    y, odds = outcomes(4000)
+
+    def predict(_: Any) -> Array:
+        raise AssertionError("of the challenger")
+
+    case = evidence(asked, y=y, challenger=logistic(odds), champion=logistic(odds), predict=predict)
+    assert checks.failed_by_champion(case) == ()

@@ -115,7 +115,8 @@ SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_befo
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "pass").code') AS passed,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "beyond").code') AS beyond,
        jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code') AS failed,
-       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned
+       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned,
+       jsonb_path_query_array(parsed, '$.champion_failed[*].code') AS champion_failed
 FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS parsed OFFSET 0) AS verdicts,
      LATERAL (
          SELECT jsonb_path_query_first(parsed, '$.checks[*] ? (@.code == "TH301").numbers') AS shown OFFSET 0
