@@ -23,7 +23,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.audit import audit
-from titleholder.workflow.backtest import policies, run
+from titleholder.workflow.backtest import periods, run
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.reproduce import reproduce
@@ -48,7 +48,7 @@ def judged_once(decided: list[Decision], settings: Settings) -> None:
 def measured(model: str, lane: str) -> Iterator[tuple[str, Used]]:
     """What each command uses; the yardstick first."""
     settings = Settings.from_environment()
-    decided = policies.decisions(store.read(settings.ledger_url, model, lane), lane)
+    decided = periods.decisions(store.read(settings.ledger_url, model, lane), lane)
     request = run.Request(model, lane)
     yield f"each of {len(decided)} challengers once", twice(lambda: judged_once(decided, settings))
     yield "backtest", twice(lambda: run.backtest(request, url=connection_url, actor="bench", settings=settings))

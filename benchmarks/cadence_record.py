@@ -18,7 +18,9 @@ from rich.progress import track
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from titleholder.validation.record import CohortRecord, Member, Rule, outlook
+from titleholder.validation.cohort_record import CohortRecord, Member
+from titleholder.validation.outlook import Rule
+from titleholder.validation.record import outlook
 
 PERIODS, HOLDOUT, WORLDS, SEED = 60, 3, 12, 15
 LENGTHS, DRIFTS = {"day": 1, "week": 7, "month": 30}, (0.0, 0.001, 0.003)

@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import Evidence, TrainingSample
-from titleholder.validation.verdict import Reign, judge
+from titleholder.validation.judging import judge
+from titleholder.validation.verdict import Reign
 
 TRAINED, MOVED, JUDGED = 12_000, 3_000, 3_000
 FEATURES = [f"f{k}" for k in range(len(EFFECTS))]

@@ -29,7 +29,8 @@ from titleholder.training import pipeline
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import Evidence, TrainingSample
-from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.validation.judging import judge
+from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow import decision_policy
 
 CODES = ("TH501", "TH502", "TH503")

@@ -20,7 +20,9 @@ from rich.progress import track
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from titleholder.validation.record import CohortRecord, Member, Rule, outlook
+from titleholder.validation.cohort_record import CohortRecord, Member
+from titleholder.validation.outlook import Rule
+from titleholder.validation.record import outlook
 
 MONTHS, HOLDOUT, CHALLENGER = 24, 3, 30
 ERRORS, GAINS = (0.017, 0.031), (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02)

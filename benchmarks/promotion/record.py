@@ -13,7 +13,9 @@ import numpy as np
 
 from promotion.rules import TOLERATED_LOSS, Situation
 from promotion.worlds import CONFIDENCE, HOLDOUT, WINDOW
-from titleholder.validation.record import CohortRecord, Member, Outlook, Rule, outlook
+from titleholder.validation.cohort_record import CohortRecord, Member
+from titleholder.validation.outlook import Outlook, Rule
+from titleholder.validation.record import outlook
 from titleholder.workflow.rivals import BEST, NEWEST
 
 RULE = Rule(unit=TOLERATED_LOSS, tolerated_loss=TOLERATED_LOSS, minimum_gain=0.0, confidence=CONFIDENCE)

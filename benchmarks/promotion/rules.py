@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from promotion.worlds import CONFIDENCE, HOLDOUT, WINDOW, History
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.fresh import challenge
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import CohortRecord
 from titleholder.validation.sequential import log_evidence
 
 TOLERATED_LOSS, MINIMUM_NEW_EVENTS = 0.01, 20

@@ -30,14 +30,17 @@ _DECISIONS = {
         "retirement of the model advised, {old} stays champion until somebody acts; {new} not promoted",
         "retirement of the model advised, {new} not promoted",
     ),
-    "recall": ("{recalled} recalled as champion over {old}, {new} not promoted", "{recalled} recalled as champion"),
+    "recall": (
+        "{recalled}, trained earlier, became champion in place of {old}; the new {new} did not",
+        "{recalled}, trained earlier, became champion; the new {new} did not",
+    ),
     "ask": (
         "approval requested to promote {new} over {old}",
         "approval requested to promote {new}, the first champion",
     ),
     "ask to recall": (
-        "approval requested to recall {recalled} as champion over {old}, {new} not promoted",
-        "approval requested to recall {recalled} as champion",
+        "approval requested to make {recalled}, trained earlier, champion in place of {old}, and not the new {new}",
+        "approval requested to make {recalled}, trained earlier, champion, and not the new {new}",
     ),
     "rollback": ("rolled back to {new}", "rolled back to {new}"),
     "decline": ("rollback declined, {old} stays champion", "rollback declined, the model stays retired"),
@@ -49,8 +52,8 @@ _PROPOSALS = {
     "reject": ("proposed to reject {new}, {old} stays champion", "proposed to reject {new}, no champion yet"),
     "retire": ("proposed to retire the model: {old} is no longer good enough", "proposed to retire the model"),
     "recall": (
-        "proposed to recall {recalled} as champion over {old} and not to promote {new}",
-        "proposed to recall {recalled} as champion",
+        "proposed to make {recalled}, trained earlier, champion in place of {old}, and not the new {new}",
+        "proposed to make {recalled}, trained earlier, champion, and not the new {new}",
     ),
     "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
 }
@@ -77,7 +80,7 @@ def outcome(kind: str, new: int | None, old: int | None, *, recalled: int | None
     >>> outcome("promote", 4, 3)
     'version 4 promoted over version 3'
     >>> outcome("recall", 4, 3, recalled=1)
-    'version 1 recalled as champion over version 3, version 4 not promoted'
+    'version 1, trained earlier, became champion in place of version 3; the new version 4 did not'
     """
     table = _PROPOSALS if proposed else _DECISIONS
     versions = {"new": f"version {new}", "old": f"version {old}", "recalled": f"version {recalled}"}
@@ -130,9 +133,29 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "lane"), counted(1200, "lane")
+    ('1 lane', '1,200 lanes')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float | None) -> str:
     """`6.5%`."""
     return NOTHING if share is None or not math.isfinite(share) else f"{share:.1%}".replace("-", MINUS)
+
+
+def probability(value: float | None) -> str:
+    """`6.5%`; one that would round to none or to all is `<0.1%` or `>99.9%`: nothing is impossible or certain.
+
+    >>> probability(0.0), probability(0.0004), probability(0.0214), probability(0.9999)
+    ('<0.1%', '<0.1%', '2.1%', '>99.9%')
+    """
+    if value is not None and value < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if value is not None and value >= 0.9995 else percent(value)
 
 
 def confidence(level: float) -> str:
@@ -180,8 +203,7 @@ def elapsed(seconds: float) -> str:
     """
     sizes = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
     unit = next((unit for unit, size in sizes.items() if seconds >= size), "second")
-    count = int(seconds // sizes[unit])
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return counted(int(seconds // sizes[unit]), unit)
 
 
 def docs_address(base: str, path: str) -> str:

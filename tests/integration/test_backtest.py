@@ -274,7 +274,7 @@ def test_only_matured_outcomes_count_and_the_others_are_shown_as_unknown(world: 
     assert found["matured"] == "2024-03-15"
     months = found["periods"]
     assert [bool(m["why"]) for m in months] == [False, False, False, False, True, True]
-    assert months[4]["why"] == "no rows with a known outcome"
+    assert months[4]["why"] == "outcomes are not final yet"
     assert (months[3]["end"], months[3]["rows"]) == ("2024-03-15", len(followed(MONTHS[3], date(2024, 3, 15))))
     assert (found["overall"]["periods"], found["overall"]["of"]) == (4, 6)
     early = computed("tiny_walk", "--labels-as-of", "2024-01-15")

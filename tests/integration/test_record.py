@@ -14,7 +14,7 @@ from support.retraining import TESTER, challenge, in_force, in_lane, settle
 from support.succession_world import write_model
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
-from titleholder.validation.record import CohortRecord
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.workflow.backtest.run import Request, backtest
 from titleholder.workflow.reproduce import reproduce
 

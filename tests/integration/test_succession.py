@@ -223,7 +223,7 @@ def test_the_champion_of_every_date_between(models: Path, settings: Settings) ->
     for days in range(100):
         day = changes[0] - timedelta(days=2) + timedelta(days=days)
         expected = None if day < changes[0] else one if day < changes[1] or day >= changes[2] else two
-        reign = reigns.reign_on(rows, "live", day)
+        reign = reigns.reign_after(rows, reigns.until(rows, "live", day, by_clock=True))
         assert (reign.version if reign else None) == expected, day
 
 

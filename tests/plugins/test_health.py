@@ -138,3 +138,16 @@ def test_an_approval_names_who_may_answer() -> None:
 
 def test_several_approvals_are_counted() -> None:
     assert found(approvals=[APPROVAL, APPROVAL])[0].sentence.startswith("2 changes of champion wait")
+
+
+def test_a_champion_that_fails_by_itself_needs_attention_also_after_a_rollback_to_it() -> None:
+    kept = standing(champion_failed=["TH203"])
+    assert labels(standing=kept)[0] == "bad champion fails"
+    (sign,) = [sign for sign in found(standing=kept) if sign.label == "champion fails"]
+    assert sign.sentence == (
+        "The champion itself fails TH203 as of 2025-03-01: a challenger like it would be rejected."
+    )
+    replaced = decided(3, kind="promote", champion_after=3, champion_failed=["TH203"])
+    assert "bad champion fails" in labels(standing=LiveStatus(reigned(1), replaced, replaced)), "rolled back since"
+    now = LiveStatus(reigned(3), replaced, replaced)
+    assert "bad champion fails" not in labels(standing=now, aliases=Aliases({"tiny": 3}))

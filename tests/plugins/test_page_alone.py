@@ -105,15 +105,17 @@ ledger.decision = lambda url, number, models: back | {"kind": "promote", "challe
 for docs in ("", "https://docs.example/"):
     os.environ["TITLEHOLDER_DOCS_URL"] = docs
     get(f"checks, docs at {docs}", "/decisions/7")
-several = [check | {"code": code, "status": status} for code, status in
+several = [check | {"code": code, "status": status, "remedy": "Mend it." if status == "fail" else ""} for code, status in
            (("TH101", "pass"), ("TH205", "beyond"), ("TH302", "not_applicable"), ("TH301", "fail"))]
 ledger.decision = lambda url, number, models: back | {
     "kind": "keep", "challenger_version": 3, "verdict": judged | {"checks": several}, "spec": {"task": "classification"}}
 get("beyond", "/decisions/7")
-recall = {"version": 1, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.0061, "risk": 0.012, "failed": []}
+recall = {"version": 1, "as_of": "2024-01-01", "trained_through": "2023-04-01", "gain": 0.0061, "risk": 0.012, "checks": [check],
+          "metrics_here": {"roc_auc": 0.7654}, "interval_here": None}
 reign = {"version": 2, "as_of": "2024-12-01", "trained_through": "2024-03-01", "looks": []}
 for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "explanation": "Too low."}]}.items():
-    verdict = judged | {"champion": reign, "tolerated_loss": 0.01, "recall": recall | {"failed": failed}}
+    verdict = judged | {"champion": reign, "tolerated_loss": 0.01, "recall": recall | {"checks": failed},
+                       "challenger_metrics": {"roc_auc": 0.7}}
     ledger.decision = lambda url, number, models: back | {
         "kind": "keep" if failed else "recall", "challenger_version": 3, "verdict": verdict}
     get(name, "/decisions/7")
@@ -153,6 +155,7 @@ def test_what_lies_beyond_a_threshold_stands_above_the_passes_and_is_not_green(a
     assert "1 passed, 1 failed, 1 beyond a threshold but not shown to fail, 1 did not apply." in text
     assert re.search(r'class="tag warn"[^>]*>.{0,60}beyond, not shown', text)
     assert "with 1 events" in text
+    assert text.count("Enough. Mend it.") == 1
 
 
 @pytest.mark.parametrize("which", ["daily", "daily, rolled back"])
@@ -280,7 +283,11 @@ def test_a_decision_links_to_its_neighbours(answers: dict) -> None:
 def test_a_recall_names_the_version_that_came_back_and_links_to_both(answers: dict) -> None:
     status, text, _ = answers["recall"]
     assert status == 200
-    assert "<h1>Version 1 recalled as champion over version 2, version 3 not promoted</h1>" in text
+    assert (
+        "<h1>Version 1, trained earlier, became champion in place of version 2; the new version 3 did not</h1>" in text
+    )
+    assert "Recalled, version 1" in text
+    assert "0.7654" in text, "the metric of the version that became champion"
     assert "Version 1, of the run as of 2024-01-01, is expected to do better in use than the champion by" in text
     assert (
         "<strong>0.0061</strong>, on the record of all versions; probability of a loss of more than 0.01: 1.2%." in text

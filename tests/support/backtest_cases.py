@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from support.factories import a_spec
+from support.factories import a_decision, a_spec
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.backtest.policies import Period, ScoredRows, measure, with_profit
+from titleholder.workflow.backtest.periods import Period
+from titleholder.workflow.backtest.policies import ScoredRows, measure, with_profit
 from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
+
+LANE = "backtest"
 
 
 def a_backtest(
@@ -46,7 +49,7 @@ def a_backtest(
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
         "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": spec.judgement.rule,
-        "confidence": 0.95, "with_profit": with_profit(spec), "labels_as_of": date(2026, 1, 1),
+        "confidence": 0.95, "with_profit": with_profit(spec), "quantile": spec.judgement.predicted_quantile, "labels_as_of": date(2026, 1, 1),
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "periods": tuple(found), "schedule": spec.schedule,
         "overall": overall(found, confidence=0.95), "reproduced": True,
@@ -61,3 +64,13 @@ def a_trial(setting: Setting, **parts: Any) -> WhatIf:
         "own": False, "first": date(2024, 1, 1), "changed": (date(2024, 2, 1),), "champions": (1, 2), "mean": 0.7, "periods": 3
     }  # fmt: skip
     return WhatIf(setting=setting, **{**whole, **parts})
+
+
+def a_lane(*kinds: str) -> list[Any]:
+    """Decisions of one month each; a promotion crowns that month's challenger."""
+    rows, champion = [], None
+    for n, kind in enumerate(kinds, start=1):
+        after = n if kind == "promote" else champion
+        rows.append(a_decision(n, lane=LANE, kind=kind, champion_before=champion, champion_after=after))
+        champion = after
+    return rows

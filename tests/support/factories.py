@@ -12,13 +12,14 @@ import yaml
 from dateutil.relativedelta import relativedelta
 
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.queries import LaneSummary
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result, Severity, Status
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import Expectation, Outlook
+from titleholder.validation.outlook import Expectation, Outlook
 from titleholder.validation.verdict import Recall, Reign, Verdict
 
 SQL = "select * from t where a >= :window_start and a < :window_end and k <= :as_of"
@@ -181,13 +182,13 @@ def a_recall_of(version: int = 1, *failed: Result, **parts: Any) -> Recall:
         "gain": 0.0061,
         "risk": 0.012,
     }
-    return Recall(version=version, failed=failed, **{**whole, **parts})
+    return Recall(version=version, checks=failed, **{**whole, **parts})
 
 
 def an_outlook(gain: float = 0.0041, risk: float = 0.021, **parts: Any) -> Outlook:
     """What the record of 9 versions and 14 cohorts says of a challenger; nothing of a former version."""
     known = {
-        "cohorts": 14, "versions": 9, "unit": 0.01, "year": 0.0123, "challenger": Expectation(gain, risk),
+        "cohorts": 14, "versions": 9, "events": 60, "unit": 0.01, "year": 0.0123, "challenger": Expectation(gain, risk),
         "ranking": (4, 3, 2), "tolerated_loss": 0.01, "minimum_gain": 0.0, "confidence": 0.95,
     }  # fmt: skip
     return Outlook.model_validate(known | parts)
@@ -218,6 +219,12 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     return Decision(**{**whole, **parts}, as_of=as_of, id=100 + sequence, sequence=sequence)
 
 
+def a_lane(name: str, state: str = "") -> LaneSummary:
+    """A lane with one decision, of January."""
+    made = a_decision(1)
+    return LaneSummary(name, 1, 1, made.as_of, made.as_of, made.created_at, state)
+
+
 def a_recall(sequence: int, before: int, after: int, **parts: Any) -> Decision:
     """A row whose challenger is version `sequence` and which makes the former version `after` champion."""
     champions = {"champion_before": before, "champion_after": after}
@@ -225,7 +232,7 @@ def a_recall(sequence: int, before: int, after: int, **parts: Any) -> Decision:
     return a_decision(sequence, kind="recall", verdict=verdict, **champions, **parts)
 
 
-def a_rollback(sequence: int, before: int, after: int, **parts: Any) -> Decision:
+def a_rollback(sequence: int, before: int, after: int | None, **parts: Any) -> Decision:
     """A row that gives `after` the place of `before` back."""
     judged: dict[str, Any] = {"challenger_version": None, "verdict": None, "spans": None}
     return a_decision(

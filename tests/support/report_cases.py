@@ -27,9 +27,10 @@ HOSTILE = '<script>alert("1")</script> | a\nb <img src=x onerror=y> $x$ & `c` ](
 def checks() -> tuple[Result, ...]:
     """One check of each outcome, with numbers and a sentence of its own."""
     failed = result("TH301", "fail", explanation="The gain is not shown.")
+    below = result("TH205", "fail", "warn", explanation="The champion lies below its floor.")
     return (
         result("TH101", explanation="There are enough outcomes.").model_copy(update={"numbers": {"events": 60.0}}),
-        result("TH205", "fail", "warn", explanation="The champion lies below its floor."),
+        below.model_copy(update={"remedy": "Decide whether the model is still used."}),
         failed.model_copy(update={"numbers": {"gain": -0.0125, "looks": 3.0}}),
         result("TH302", "not_applicable", explanation="The spec names no segments."),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from titleholder.workflow.backtest.summary import Backtest
+
+NUMBER = re.compile(r"\d+")
 
 
 def backtest(
@@ -84,13 +87,31 @@ def _day(text: str) -> date | None:
     return resolve_as_of(text, None, None) if text else None
 
 
+def merged(reasons: Sequence[str]) -> dict[str, int]:
+    """How often each reason occurs; reasons that differ in numbers alone are one, with the range of each number.
+
+    >>> merged(["too few rows: 13 of 20", "no champion yet", "too few rows: 7 of 20"])
+    {'too few rows: 7 to 13 of 20': 2, 'no champion yet': 1}
+    """
+    alike: dict[str, list[str]] = {}
+    for reason in reasons:
+        alike.setdefault(NUMBER.sub("#", reason), []).append(reason)
+    return {_ranged(same): len(same) for same in alike.values()}
+
+
+def _ranged(reasons: Sequence[str]) -> str:
+    numbers = [sorted(set(map(int, of_place))) for of_place in zip(*map(NUMBER.findall, reasons), strict=True)]
+    ranges = iter(f"{n[0]} to {n[-1]}" if len(n) > 1 else str(n[0]) for n in numbers)
+    return NUMBER.sub(lambda _: next(ranges), reasons[0])
+
+
 def _print(result: Backtest, reports: list[str]) -> None:
     from titleholder.cli.backtest_tables import MARK, period_table, what_if_table
     from titleholder.workflow.backtest.answer import answer, cautions
 
     out.print(period_table(result, out.width))
-    if left_out := Counter(m.why for m in result.periods if m.why):
-        reasons = "; ".join(f"{why} ({n})" for why, n in left_out.items())
+    if left_out := [m.why for m in result.periods if m.why]:
+        reasons = "; ".join(f"{why} ({result.cadence.many(n)})" for why, n in merged(left_out).items())
         out.print(Text(f"{MARK} {result.cadence.plural} that are not compared: {reasons}."))
     out.print()
     out.print(what_if_table(result, out.width))

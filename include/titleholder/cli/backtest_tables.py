@@ -8,7 +8,8 @@ from rich.text import Text
 from titleholder import formatting
 from titleholder.cli.console import Line, fitted
 from titleholder.cli.tables import WIDE
-from titleholder.workflow.backtest.policies import POLICIES
+from titleholder.workflow.backtest.periods import POLICIES
+from titleholder.workflow.backtest.policies import VersionMetric
 from titleholder.workflow.backtest.summary import Backtest
 from titleholder.workflow.backtest.what_if_rows import WhatIfRow, what_if_rows
 
@@ -20,14 +21,17 @@ ONCE = (*THRESHOLDS, "first champion", "mean over")
 
 
 def period_table(result: Backtest, width: int) -> RenderableType:
-    """One line a period, its rows and each policy's metric; on a wide terminal with the version that was used."""
+    """One line a period, its rows and each policy's metric; on a wide terminal with the version that was used.
+
+    Of a predicted quantile also the coverage: the share of outcomes at or below what was predicted.
+    """
     title = f"{formatting.metric(result.metric)} on the rows that followed, outcomes as known on {result.labels_as_of}"
     counted = ["rows", "events"] if result.task == "classification" else ["rows"]
     lines = []
     for m in result.periods:
         figures = [m.figures.get(policy) for policy in POLICIES]
         cells = [
-            f"{formatting.number(f.metric)}{f' v{f.version}' if width >= WIDE else ''}" if f else formatting.NOTHING
+            f"{formatting.number(f.metric)}{_beside(f) if width >= WIDE else ''}" if f else formatting.NOTHING
             for f in figures
         ]
         counts = [f"{getattr(m, count):,}" for count in counted]
@@ -39,7 +43,16 @@ def period_table(result: Backtest, width: int) -> RenderableType:
         lines.append(Line([f"mean of {result.overall.periods}", *empty, *means], "bold", gap=True))
         regrets = (formatting.number(whole[policy].regret) for policy in POLICIES)
         lines.append(Line(["regret", *empty, *regrets]))
+        if result.quantile is not None:
+            shares = (formatting.percent(whole[policy].coverage) for policy in POLICIES)
+            lines.append(Line([f"coverage, of {100 * result.quantile:g}%", *empty, *shares]))
     return fitted(title, ["as of", "decision", *counted, *POLICIES], lines, width)
+
+
+def _beside(figure: VersionMetric) -> str:
+    """The version behind a figure, and of a predicted quantile its coverage."""
+    covered = "" if figure.coverage is None else f", {formatting.percent(figure.coverage)}"
+    return f" v{figure.version}{covered}"
 
 
 def what_if_table(result: Backtest, width: int) -> RenderableType:

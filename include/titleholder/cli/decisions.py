@@ -1,10 +1,10 @@
-"""The commands that make or show decisions: `run`, `history`, `champion` and `rollback`."""
+"""The commands that make or show decisions: `run`, `history` and `rollback`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,12 +50,16 @@ def run(
     Whatever is decided, the exit code is 0. Where a candidate could not be trained, what the others led to is decided,
     and the exit code is that of its failure: 1, or 2 where the spec is wrong.
     """
+    from titleholder.data import as_of_range
+    from titleholder.settings import connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
 
     spec = load_specs(only=model)[model]
     first = resolve_as_of(as_of, None, None)
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
+    if len(dates) > 1:
+        as_of_range.refuse_undecidable(connection_url(spec.source.connection), spec, dates)
     done: list[Retrained] = []
     steps: list[str] = []
     with progress() as shown:
@@ -68,12 +72,25 @@ def run(
             interrupted(_standing(model, lane, dates, len(done), steps))
     rows = [each.decision for each in done]
     failed = {each.decision.id: each.failed for each in done if each.failed}
-    _print(f"{model}, lane {lane}", rows, as_json, failed=failed)
+    notes = _decided_before([each.decision for each in done if each.stood])
+    _print(f"{model}, lane {lane}", rows, as_json, notes, failed)
     if not as_json:
-        for line in (*map(hints.warnings, rows), hints.lane_commands(model, lane)):
+        attention = [line for row in rows for line in (hints.champion_line(row), hints.warnings(row))]
+        for line in (*attention, hints.lane_commands(model, lane)):
             _hint(line)
     if codes := [candidate.exit_code for of_one in failed.values() for candidate in of_one.values()]:
         raise typer.Exit(codes[0])
+
+
+def _decided_before(rows: list[Decision]) -> dict[int, str]:
+    """By their ids, that these decisions stood already, and what became of those of the live lane since."""
+    from titleholder.ledger import store
+    from titleholder.settings import Settings
+
+    if not rows:
+        return {}
+    lane = store.read_lane(Settings.from_environment().ledger_url, rows[0].model, rows[0].lane)
+    return {row.id: hints.decided_before(row, lane) for row in rows}
 
 
 def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[str]) -> str:
@@ -119,16 +136,13 @@ def _run_once(
 
 
 def _ticks(schedule: str | None, first: date, last: date) -> list[date]:
-    from titleholder.spec.windows import next_tick
+    from titleholder.spec import windows
 
     if schedule is None:
         raise UsageError("--until needs a model with a schedule; this one has none")
     if last < first:
         raise UsageError(f"--until: {last} lies before --as-of, {first}")
-    days = [first]
-    while (tick := next_tick(schedule, days[-1])) <= last:
-        days.append(tick)
-    return days
+    return [first, *windows.ticks(schedule, first + timedelta(days=1), last)]
 
 
 def history(
@@ -163,70 +177,6 @@ def history(
         _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
     if outdated and not as_json:
         err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
-
-
-def champion(
-    model: Model,
-    on: Annotated[
-        str,
-        typer.Option("--on", "--as-of", help="The champion at the end of this date, YYYY-MM-DD; default: today."),
-    ] = "",
-    lane: Annotated[str, lane_to_read("live")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Show the champion, today's or a date's: by the clock in the live lane, by as-of date in others."""
-    from titleholder.ledger import lane_records, reigns, store
-    from titleholder.settings import Settings
-    from titleholder.spec.windows import resolve_as_of
-
-    require_model(model)
-    day = resolve_as_of(on, None, datetime.now(UTC))
-    lane, url = lane_to_show(model, lane, "live", as_json=as_json), Settings.from_environment().ledger_url
-    rows = store.read(url, model, lane)
-    if not rows:
-        _hint(lane_records.other_lanes("champion", model, lane, store.lanes(url, model)))
-    reign, taken = reigns.reign_on(rows, lane, day), reigns.crowning_on(rows, lane, day)
-    judged = reigns.decision_on(rows, reign.version if reign else None)
-    refitted = judged.matured if judged and judged.refitted else None
-    if as_json:
-        version = {**reign.model_dump(exclude={"looks"}), "refitted_through": refitted} if reign else None
-        fields = {"id", "kind", "as_of", "created_at", "actor", "approval", "reason"}
-        by = taken.model_dump(mode="json", include=fields) if taken else None
-        card = hints.card_address(judged) if judged else ""
-        print_json({"model": model, "lane": lane, "on": day, "champion": version, "by": by, "card": card})
-    elif reign and taken:
-        where = model if lane == "live" else f"{model}, lane {lane}"
-        trained = f"trained on rows before {reign.trained_through}"
-        if refitted:
-            trained = f"refitted on rows before {refitted}; judged by its twin, {trained}"
-        approved = f", approved by {taken.approval.by}" if taken.approval and taken.approval.by else ""
-        out.print(
-            f"{where}: version {reign.version} (as of {reign.as_of}, {trained})\n"
-            f"by decision {taken.id} of {taken.created_at:%Y-%m-%d} ({taken.kind}; {taken.actor}{approved})",
-            highlight=False,
-        )
-        _hint(hints.card_line(judged) if judged else "")
-    elif taken:
-        gone = f"retired on {taken.created_at:%Y-%m-%d} by {taken.actor} (decision {taken.id}): {taken.asked_because}"
-        out.print(f"{model}: no champion in lane {lane} on {day}; {gone}", highlight=False, markup=False)
-    else:
-        out.print(
-            f"{model}: no champion in lane {lane} on {day}{_why_none(rows, lane, day)}", highlight=False, markup=False
-        )
-
-
-def _why_none(rows: Sequence[Decision], lane: str, day: date) -> str:
-    """Of a lane in which nothing became champion: the newest decision up to the day, or when the first one came."""
-    from titleholder.ledger import reigns
-    from titleholder.spec.types import LIVE
-
-    if newest := reigns.newest_on(rows, lane, day):
-        first = newest.reason.partition(". ")[0].rstrip(".")
-        return (
-            f"; no decision up to then made one. The newest is decision {newest.id} as of {newest.as_of} "
-            f"({newest.kind}): {first}."
-        )
-    return f"; the first live decision is of {rows[0].created_at:%Y-%m-%d}" if rows and lane == LIVE else ""
 
 
 def rollback(
@@ -277,7 +227,7 @@ def _print(
 
     With `cards`, the address of the newest one's model card stands below; JSON has the address of each.
     """
-    from titleholder.cli.tables import decision_table
+    from titleholder.cli.tables import decision_table, legend
 
     if as_json:
         reasons = {n: {name: candidate.why for name, candidate in of_one.items()} for n, of_one in failed.items()}
@@ -285,6 +235,7 @@ def _print(
         print_json([{**_as_json(row, notes.get(row.id, ""), cards), **more.get(row.id, {})} for row in rows])
         return
     out.print(decision_table(title, rows, out.width, notes))
+    _hint(legend(rows))
     if cards:
         _hint(hints.newest_card(rows))
     for row in rows:

@@ -13,7 +13,7 @@ from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 
 if TYPE_CHECKING:
-    from titleholder.workflow.preflight import Preflight
+    from titleholder.workflow.preflight.report import Preflight
     from titleholder.workflow.scaffold.files import Written
 
 STYLES = {"ok": "green", "warning": "yellow", "fault": "bold red", "not tested": "yellow"}
@@ -110,12 +110,12 @@ def check(
     Exit code 1: a fault of the data, or a leak; 2: of the spec; 3: the warehouse is down; 4: something is not tested.
     """
     from titleholder.spec.windows import resolve_as_of
-    from titleholder.workflow import preflight
+    from titleholder.workflow.preflight import run
 
     day = resolve_as_of(as_of, None, None) if as_of else None
     with progress() as shown:
         bar = shown.add_task(f"check {model}", total=None, step="spec")
-        report = preflight.check(model, day, on_step=lambda step: shown.update(bar, step=step))
+        report = run.check(model, day, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
     if as_json:
         print_json({"exit_code": report.exit_code, **report.model_dump(mode="json")})

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from titleholder.registry import urls
 from titleholder.settings import need
+from titleholder.spec.types import LIVE
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
+    from titleholder.ledger.lane_entry import LaneEntry
 
 
 def warnings(row: Decision) -> str:
@@ -19,11 +21,32 @@ def warnings(row: Decision) -> str:
     checks = row.verdict.checks if row.verdict else ()
     found = {
         said: [f"{check.code} ({check.title})" for check in checks if outcome_of(check) == outcome]
-        for outcome, said in (("warning", "warnings"), ("beyond", "beyond a threshold, though not shown"))
+        for outcome, said in (("warning", "warnings"), ("beyond", "beyond a threshold without failing"))
     }
     if not (parts := [f"{said}: {', '.join(which)}" for said, which in found.items() if which]):
         return ""
     return f"Decision {row.id}, as of {row.as_of}, has {'; '.join(parts)}. Its model card says more."
+
+
+def champion_line(row: Decision | None) -> str:
+    """What the champion that a decision was judged against fails by itself, as a line; empty where it fails nothing."""
+    said = row.verdict.about_champion() if row and row.verdict else ""
+    return f"Decision {row.id}, as of {row.as_of}: {said}" if row and said else ""
+
+
+def decided_before(row: Decision, lane: Sequence[LaneEntry]) -> str:
+    """That a run decided nothing, because this decision stands, and in the live lane who is champion by now.
+
+    Without its full stop. `lane` has all decisions of the lane.
+    """
+    said = f"Nothing was decided now: decision {row.id} has decided this already"
+    last = next((each for each in reversed(lane) if each.changed), None)
+    if row.lane != LIVE or last is None or last.sequence <= row.sequence:
+        return said
+    champion = f"the champion is version {last.champion_after}" if last.champion_after else "there is no champion"
+    if row.changed and last.kind in ("rollback", "withdraw") and last.champion_before == row.champion_after:
+        return f"{said}, undone since by decision {last.id} ({last.kind}); {champion}"
+    return f"{said}; {champion}, since decision {last.id} ({last.kind})"
 
 
 def lane_commands(model: str, lane: str) -> str:

@@ -24,11 +24,19 @@ STYLES = {
     "withdraw": "red",
 }
 GAINS = {
-    "record": "gain; expected (risk)",
+    "record": "gain here; in use (risk)",
     "fresh": "gain, lower bound",
     "sequential": "gain; mean, lower bound",
 }
 """The heading of the gains where one rule made all decisions."""
+LEGENDS = {
+    "record": "Gain here: on the judged rows, over the champion. In use: what the record of all versions expects, "
+    "in brackets the probability of a loss beyond what is tolerated.",
+    "fresh": "Gain: on the judged rows, over the champion, with its one-sided lower bound.",
+    "sequential": "Gain: on the judged rows, over the champion. Mean and lower bound: of the reign's looks, each a "
+    "challenger's gain on cohorts that none was judged on before; in brackets how many count, of how many.",
+}
+"""What the gains under each of these headings are."""
 MIXED = "gain; by its rule"
 WIDE, BESIDE = 120, 60
 """The least width of a terminal for ids and reasons beside the others, and what these two need."""
@@ -47,9 +55,9 @@ def decision_table(
 
     Where it would not fit, ids and reasons stand below the table; where that does not either, each line is a paragraph.
     """
-    metric = next((row.verdict.metric for row in reversed(rows) if row.verdict), "metric")
-    rules = {row.verdict.rule for row in rows if row.verdict}
-    gain = GAINS.get(rules.pop(), MIXED) if len(rules) == 1 else MIXED
+    judged = (row.verdict.metric if row.verdict else row.spec["judgement"]["metric"] for row in reversed(rows))
+    metric, rules = next(judged, "metric"), _rules(rows)
+    gain = GAINS.get(rules[0], MIXED) if len(rules) == 1 else MIXED
     columns = ["as of", "new", "champion", metric, gain, "decision"]
     lines = [Line(_cells(row, metric), STYLES[row.kind]) for row in rows]
     full = [
@@ -60,17 +68,34 @@ def decision_table(
         return fitted(title, ["id", "decided", *columns, "reason"], full, width, wrapped=["reason"])
     table = fitted(title, columns, lines, width, wrapped=[gain])
     reasons = [
-        Text(f"Decision {row.id}, {row.as_of} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
+        Text(f"Decision {row.id}, {_when(row)} {row.kind}: {_reason(row, notes)}", style=STYLES[row.kind])
         for row in rows
     ]
     return Group(table, Text(), *reasons)
 
 
+def legend(rows: Sequence[Decision]) -> str:
+    """What the gains of these decisions are, in a sentence or two for each rule; empty where none was measured."""
+    return " ".join(LEGENDS[rule] for rule in _rules(rows) if rule in LEGENDS)
+
+
+def _rules(rows: Sequence[Decision]) -> list[str]:
+    """The rules of the decisions that were judged against a champion; where there was none, of all that were judged."""
+    against = [row.verdict.rule for row in rows if row.verdict and row.verdict.champion]
+    return list(dict.fromkeys(against or (row.verdict.rule for row in rows if row.verdict)))
+
+
+def _when(row: Decision) -> str:
+    """Its as-of date; of what people decided, which has none of its own, the day on which they did."""
+    return str(row.as_of) if row.verdict else f"on {row.created_at:%Y-%m-%d}"
+
+
 def _cells(row: Decision, named: str) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict is None:
-        before, after = (f"v{v}" if v is not None else "none" for v in (row.champion_before, row.champion_after))
-        return str(row.as_of), after, before, "", "", row.kind
+        before = f"v{row.champion_before}" if row.champion_before is not None else "none"
+        made = f"{row.kind} to v{row.champion_after}" if row.kind == "rollback" else row.kind
+        return _when(row), "", before, "", "", made
     reign = verdict.champion
     value, of = verdict.challenger_metrics.get(verdict.metric), cadence(row.spec.get("schedule"))
     own = "" if verdict.metric == named else f" {verdict.metric}"
@@ -95,6 +120,8 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     first = row.reason.partition(". ")[0].rstrip(".")
     unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
     unfit += "".join(f"; v{u.version} ({u.name}) is unfit too: {', '.join(u.failed)}" for u in row.verdict.also_unfit)
+    if codes := ", ".join(result.code for result in row.verdict.champion_unfitness()):
+        unfit += f"; v{row.champion_before}, champion then, itself fails {codes}"
     return f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
 
 
@@ -120,7 +147,11 @@ def gain_and_bound(row: Decision) -> str:
 
 def _expected(verdict: Verdict) -> str:
     expected = verdict.outlook and verdict.outlook.challenger
-    return f"{expected.gain:+.4f} ({expected.risk:.0%})" if expected else "no cohort to compare"
+    return (
+        f"{expected.gain:+.4f} ({'<1%' if expected.risk < 0.005 else f'{expected.risk:.0%}'})"
+        if expected
+        else "no cohort to compare"
+    )
 
 
 def _of_the_reign(verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from titleholder.cli import completion
 from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
+from titleholder.formatting import counted
 
 if TYPE_CHECKING:
     from titleholder.data.leakage.report import Kind, LeakReport
@@ -66,10 +67,11 @@ def _print_report(report: AuditReport) -> None:
     for repaired in report.repaired:
         out.print(Text(f"Repaired. {repaired}.", style="green"))
     scope = (
-        f"{report.rows} decisions in {report.lanes} lanes of {len(report.models)} models, {report.witnesses} versions "
-        f"with a copy of their decision, {report.snapshots} snapshots, {report.champions} live champions"
+        f"{counted(report.rows, 'decision')} in {counted(report.lanes, 'lane')} of "
+        f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
+        f"{counted(report.snapshots, 'snapshot')}, {counted(report.champions, 'live champion')}"
     )
-    result = f"{len(report.findings)} findings" if report.findings else "No findings"
+    result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:
         result = "The ledger is empty: nothing was ever decided here"
     out.print(Text(f"{result}. Checked: {scope}.", style="bold red" if report.findings else "green"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from titleholder.data import contract, data_end, extraction
@@ -58,6 +60,32 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
         )
 
 
+def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None:
+    """Refuse a series of as-of dates, in ascending order, of which some leave too little, before any of them is run.
+
+    Where the warehouse cannot be queried nothing is refused: the first run says why.
+
+    Raises:
+        UsageError: naming the first and the last of them, and the stretches of the others.
+    """
+    today, counts = today_utc(), lru_cache(partial(counts_by_day, url, spec))
+    try:
+        watched = data_end.watched_until(data_end.newest_facts(url, spec, today), today)
+        enough = as_of_dates.enough_of(spec, counts, dates, today, watched)
+    except (DataError, ServiceError) as error:
+        log.warning("%s: whether each as_of date leaves enough is not known: %s", spec.name, error)
+        return
+    if refused := [day for day in dates if day not in enough]:
+        which = f"first {refused[0]}, last {refused[-1]}" if len(refused) > 1 else str(refused[0])
+        runs = [list(days) for good, days in groupby(dates, key=enough.__contains__) if good]
+        asked = " and ".join(f"`--as-of {days[0]} --until {days[-1]}`" for days in runs)
+        raise UsageError(
+            f"{spec.name}: {len(refused)} of {len(dates)} as-of dates ({which}) leave too little, or come after the "
+            f"end of the data; {f'the others are {asked}' if runs else 'no other is left'}. Nothing was run; "
+            f"{_valid_dates(url, spec, dates[0])}"
+        )
+
+
 def _refuse_future(spec: ModelSpec, as_of: date) -> None:
     if as_of > (today := today_utc()):
         raise UsageError(f"{spec.name}: as_of {as_of} lies in the future (today is {today})")
@@ -96,7 +124,7 @@ def counts_by_day(url: str, spec: ModelSpec, as_of: date) -> dict[date, as_of_da
         _, batches = session.read(query)
         rows = [row for batch in batches for row in batch.to_pylist()]
     return {
-        row["day"].date(): as_of_dates.DayCount(row["rows"], row["lowest"], row["highest"])
+        row["day"].date(): as_of_dates.DayCount(row["rows"], row["lowest"], row["highest"], row["events"])
         for row in rows
         if row["day"] is not None and row["lowest"] is not None
     }

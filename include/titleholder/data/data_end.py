@@ -161,6 +161,11 @@ def acknowledge(ends: Sequence[TableEnd]) -> str:
     return f"Where {first.table} goes on, and new facts are that rare, declare source.tables.{first.table}.longest_gap."
 
 
+def watched_until(ends: Sequence[TableEnd], day: date) -> date | None:
+    """The last date until which events count as watched, where that is before `day`; None where the data go on."""
+    return min((e.watched_until for e in ends if e.watched_until and e.watched_until < day), default=None)
+
+
 def ended(ends: Sequence[TableEnd], day: date) -> date | None:
     """The as-of date that has every fact, where the data ended before `day`; None where they go on."""
     return min((e.ended for e in ends if e.ended and e.watched_until and e.watched_until < day), default=None)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError
 from titleholder.spec.windows import Intervals
-from titleholder.validation.record import CohortRecord
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 

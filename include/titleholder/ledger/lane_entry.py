@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from titleholder.ledger.decision import Entry
-from titleholder.validation.record import CohortRecord
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 
 DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "approval", "spec"})

@@ -36,7 +36,8 @@ class DecisionRecord(NamedTuple):
     """A decision without its verdict.
 
     `passed`, `beyond`, `failed` and `warned` are codes of checks: what held, what lies beyond a threshold without being
-    shown to fail, what failed and blocks, what failed and warns. `schedule` is the cron of its spec.
+    shown to fail, what failed and blocks, what failed and warns; `champion_failed` are the codes of what the champion
+    failed by itself, but for its floors. `schedule` is the cron of its spec.
     Bounds are those of the metric's and the gain's intervals, None where nothing was measured. The expected gain and
     the risk of a loss are of the rule `record`, the reign's mean gain and its bound of `sequential`. `in_force` is
     false where a later decision about the same month took its place; `caused_by` is the decision because of which the
@@ -85,6 +86,7 @@ class DecisionRecord(NamedTuple):
     beyond: list[str] | None
     failed: list[str] | None
     warned: list[str] | None
+    champion_failed: list[str] | None
 
     @property
     def changed(self) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
 from titleholder.ledger import rollbacks
 from titleholder.spec.types import DECLINE, LIVE
-from titleholder.validation.record import CohortRecord
+from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Reign
 
@@ -79,7 +80,7 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
     In the live lane that is the head, elsewhere it goes by as-of order.
     """
     earlier = _before(rows, lane, as_of)
-    reign = _reign(rows, earlier)
+    reign = reign_after(rows, earlier)
     if reign is None:
         return None
     line = [(r.as_of, r.challenger_version, r.champion_after, r.fit, r.cohorts) for r in line_before(rows, lane, as_of)]
@@ -135,23 +136,16 @@ def rerun_command(rows: Sequence[Row], lane: str) -> str:
     return f"titleholder run {waiting[0].model} --as-of {waiting[0].as_of}{until} --lane {lane}"
 
 
-def reign_on(rows: Sequence[Row], lane: str, day: date) -> Reign | None:
-    """The champion at the end of `day`: in the live lane by the clock, elsewhere by as-of date."""
-    return _reign(rows, _until(rows, lane, day))
+def until(rows: Sequence[R], lane: str, day: date, *, by_clock: bool) -> list[R]:
+    """The decisions in force at the end of a day: by the clock, or up to that as-of date.
 
-
-def crowning_on(rows: Sequence[R], lane: str, day: date) -> R | None:
-    """The decision that made the champion at the end of `day` champion."""
-    return _crowning(_until(rows, lane, day))
-
-
-def newest_on(rows: Sequence[R], lane: str, day: date) -> R | None:
-    """The newest decision in force at the end of `day`."""
-    return next(reversed(_until(rows, lane, day)), None)
-
-
-def _until(rows: Sequence[R], lane: str, day: date) -> list[R]:
-    return [r for r in in_force(rows, lane) if (r.created_at.date() if lane == LIVE else r.as_of) <= day]
+    By as-of date the live lane leaves out a decision older than one before it: it was recorded and changed nothing.
+    """
+    past = in_force(rows, lane)
+    if by_clock:
+        return [row for row in past if row.created_at.date() <= day]
+    newest = accumulate((row.as_of for row in past), max)
+    return [row for row, latest in zip(past, newest, strict=True) if row.as_of == latest <= day]
 
 
 def decision_on(rows: Sequence[R], version: int | None) -> R | None:
@@ -159,34 +153,34 @@ def decision_on(rows: Sequence[R], version: int | None) -> R | None:
     return next((r for r in reversed(rows) if version is not None and r.challenger_version == version), None)
 
 
-def _reign(rows: Sequence[Row], past: Sequence[Row]) -> Reign | None:
-    """The reign after the last of `past`, which are decisions in force; `rows` are all of the lane."""
+def reign_after(rows: Sequence[Row], past: Sequence[Row]) -> Reign | None:
+    """The champion after the last of `past`, which are decisions in force; `rows` are all of the lane."""
     version = past[-1].champion_after if past else None
-    trained, crowning = decision_on(rows, version), _crowning(past)
+    trained, began = decision_on(rows, version), crowning(past)
     if version is None or trained is None or trained.trained_through is None:
         return None
     return Reign(
         version=version,
         as_of=trained.as_of,
         trained_through=trained.trained_through,
-        judged_through=max(r.matured for r in _judged(past, crowning, trained) if r.matured),
-        recalled=crowning.as_of if crowning and crowning.kind == "recall" else None,
+        judged_through=max(r.matured for r in _judged(past, began, trained) if r.matured),
+        recalled=began.as_of if began and began.kind == "recall" else None,
     )
 
 
-def _crowning(past: Sequence[R]) -> R | None:
+def crowning(past: Sequence[R]) -> R | None:
     """The decision in force that began the reign after the last of these."""
     return next((r for r in reversed(past) if r.changed and r.champion_after == past[-1].champion_after), None)
 
 
-def _judged(past: Sequence[Row], crowning: Row | None, trained: Row) -> Sequence[Row]:
+def _judged(past: Sequence[Row], began: Row | None, trained: Row) -> Sequence[Row]:
     """The decisions whose judged rows already count for or against a reign.
 
     That of its promotion; for one that began with a recall or a rollback, all up to then.
     """
-    if crowning is None:
+    if began is None:
         return [trained]
-    return past[: past.index(crowning) + 1] if crowning.kind in RETURNS else [crowning]
+    return past[: past.index(began) + 1] if began.kind in RETURNS else [began]
 
 
 def retirement(rows: Sequence[Any]) -> str:

@@ -58,6 +58,7 @@ def _from_ledger(facts: Facts, verdict: Verdict) -> Content:
         "outcome": outcome(facts, verdict),
         "decided_at": formatting.stamp(facts.decided_at),
         "result_groups": result_groups(verdict.checks),
+        "recall_groups": result_groups(verdict.recall.checks) if verdict.recall else [],
         "result_counts": result_counts(verdict.checks),
         "reign": verdict.accumulated(),
         "fresh": verdict.freshness() if verdict.rule == "fresh" else None,
@@ -156,11 +157,12 @@ def _benchmark(evidence: Evidence) -> Content | None:
 
 
 def _metrics(verdict: Verdict) -> list[Content]:
-    """Each metric of both models; `lead` is positive where the challenger is better."""
-    rows = []
+    """Each metric of the models, of a former version too; `lead` is positive where the challenger is better."""
+    rows, former = [], verdict.recall.metrics_here if verdict.recall else {}
     for name, value in verdict.challenger_metrics.items():
         other, info = verdict.champion_metrics.get(name), METRICS.get(name)
         more = info is None or info.greater_is_better
         lead = None if other is None else (value - other if more else other - value)
-        rows.append({"name": name, "challenger": value, "champion": other, "more": more, "lead": lead})
+        values = {"challenger": value, "champion": other, "former": former.get(name)}
+        rows.append({"name": name, **values, "more": more, "lead": lead})
     return rows

@@ -74,10 +74,10 @@ class Facts(BaseModel):
         if not self.refitted:
             return ""
         return (
-            f"Judged by its twin: version {self.challenger_version} was refitted on all rows before "
+            f"Judged before the refit: version {self.challenger_version} was refitted on all rows before "
             f"{self.spans.matured}, the judged ones included, and this refit is what its users get. Every figure here "
-            f"is of its twin, the same pipeline and parameters fitted on rows before {self.spans.holdout_start}; those "
-            "of a refitted champion are of the champion's twin."
+            "is of the model before it, the same pipeline and parameters fitted on rows before "
+            f"{self.spans.holdout_start}; so are those of a refitted champion."
         )
 
     @property

@@ -13,7 +13,7 @@ from titleholder.formatting import (
     evidence,
     exact,
     number,
-    percent,
+    probability,
     scale,
     signed,
 )
@@ -56,10 +56,11 @@ def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
             f"{between(gain.lower, gain.upper, like, '+')} ({gain.method})."
         )
     if outlook := verdict.outlook:
+        thin = outlook.thin("events" if events else "rows")
         yield text(
             f"Expected gain in use, on the record of {outlook.versions} versions and {outlook.cohorts} cohorts: "
             f"{signed(outlook.challenger.gain)}; probability of losing more than {number(outlook.tolerated_loss)}: "
-            f"{percent(outlook.challenger.risk)}."
+            f"{probability(outlook.challenger.risk)}{f' ({thin})' if thin else ''}."
         )
     if recall := verdict.recall:
         unfit = ", ".join(result.code for result in recall.failed)
@@ -79,7 +80,7 @@ def _checks(verdict: Verdict) -> Iterator[str]:
         [
             f"**{group.word.upper()}**" if group.tone in ("bad", "warn") else group.word,
             text(f"{r.code} {r.title}"),
-            text(r.explanation),
+            text(r.explained),
         ]
         for group in result_groups(verdict.checks)
         for r in group.results
@@ -120,16 +121,19 @@ def _metrics(verdict: Verdict) -> Iterator[str]:
     if not verdict.challenger_metrics:
         yield "Nothing could be measured."
         return
+    recall = verdict.recall
     rows = (
         [
             f"**{name}**" if name == verdict.metric else text(name),
             number(value),
             _champion_metric(verdict, name),
+            *([number(recall.metrics_here.get(name))] if recall else []),
             "more" if METRICS[name].greater_is_better else "less",
         ]
         for name, value in verdict.challenger_metrics.items()
     )
-    yield from _table(["metric", "challenger", "champion", "better is"], rows)
+    former = [f"version {recall.version}"] if recall else []
+    yield from _table(["metric", "challenger", "champion", *former, "better is"], rows)
 
 
 def _champion_metric(verdict: Verdict, name: str) -> str:

@@ -21,6 +21,7 @@ FILTERS = {
         "metric",
         "number",
         "percent",
+        "probability",
         "signed",
         "date_range",
     )

@@ -17,11 +17,15 @@ HOLDOUT_ROWS = 2
 
 
 class DayCount(NamedTuple):
-    """The rows of one day of event time whose outcome is known, with their lowest and highest outcome."""
+    """The rows of one day of event time whose outcome is known, with their lowest and highest outcome.
+
+    `events` is the number of those with outcome 1.
+    """
 
     rows: int
     lowest: float
     highest: float
+    events: int
 
 
 Counts = Callable[[date], Mapping[date, DayCount]]
@@ -76,6 +80,48 @@ def leaves_enough(spec: ModelSpec, counts: Counts, as_of: date) -> bool:
     return _RowCounts(spec, counts(as_of)).enough(as_of)
 
 
+def enough_of(
+    spec: ModelSpec, counts: Counts, dates: Sequence[date], latest: date, watched: date | None = None
+) -> frozenset[date]:
+    """Those of some as-of dates in ascending order, `latest` at most, that leave enough.
+
+    `watched` is the last date until which events were watched, where the data ended: a date is left out if an event of
+    its holdout had not matured by then. `counts` is called for few days: for `latest`, and from the first date that is
+    enough by that until one is enough by what was known on that day; so are those after it.
+    """
+    known = _RowCounts(spec, counts(latest))
+    days = [day for day in dates if day <= latest and known.enough(day) and known.watched(day, watched or latest)]
+    first = _first_enough(days, lambda day: leaves_enough(spec, counts, day), len(days))
+    return frozenset(day for day in days if first and day >= first)
+
+
+class Shortfalls(NamedTuple):
+    """The as-of dates at which something is too little, by what: with so little no run can be made or no one can win.
+
+    `refused` leave too little to train on or to judge by, so that a run fails. Of the others, `to_judge_by` have fewer
+    than `judgement.minimum_events` rows of the rarer class (of a regression, rows) in the holdout, `to_train_on` in the
+    training window. All are in ascending order.
+    """
+
+    refused: tuple[date, ...]
+    to_judge_by: tuple[date, ...]
+    to_train_on: tuple[date, ...]
+
+
+def shortfalls(spec: ModelSpec, days: Mapping[date, DayCount], dates: Sequence[date]) -> Shortfalls:
+    """Which of these as-of dates have too little, by what `days` say, whenever that became known.
+
+    A date that had less when it was reached than is known of its windows now can have too little and not be named.
+    """
+    known, least = _RowCounts(spec, days), spec.judgement.minimum_events
+    counts = {day: known.informative(day) if known.enough(day) else None for day in dates}
+    return Shortfalls(
+        refused=tuple(day for day, found in counts.items() if found is None),
+        to_judge_by=tuple(day for day, found in counts.items() if found and found.holdout < least),
+        to_train_on=tuple(day for day, found in counts.items() if found and found.training < least),
+    )
+
+
 def _first_enough(days: Sequence[date], enough: Callable[[date], bool], longest: int) -> date | None:
     """The first of these days that is enough; of days that become so once and stay so."""
     refused, found, step = -1, 0, 1
@@ -90,6 +136,11 @@ def _first_enough(days: Sequence[date], enough: Callable[[date], bool], longest:
     return days[found]
 
 
+class _Informative(NamedTuple):
+    training: int
+    holdout: int
+
+
 class _RowCounts:
     """Numbers of rows by day and their outcomes, and whether they are enough."""
 
@@ -97,6 +148,7 @@ class _RowCounts:
         self._spec, self._days = spec, sorted(counts)
         self._counts = [counts[day] for day in self._days]
         self._cumulative = [0, *itertools.accumulate(count.rows for count in self._counts)]
+        self._events = [0, *itertools.accumulate(count.events for count in self._counts)]
 
     @property
     def end(self) -> date | None:
@@ -109,10 +161,18 @@ class _RowCounts:
             spans = windows.intervals(self._spec, as_of)
         except UsageError:
             return False
-        start, split, end = (
-            bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start, spans.matured)
-        )
+        start, split, end = self._places(spans)
         return self._trainable(start, split) and self._judgeable(split, end)
+
+    def informative(self, as_of: date) -> _Informative:
+        """Rows of the rarer class (of a regression, rows) in both windows at `as_of`."""
+        start, split, end = self._places(windows.intervals(self._spec, as_of))
+        return _Informative(self._informative(start, split), self._informative(split, end))
+
+    def watched(self, as_of: date, until: date) -> bool:
+        """Whether the newest event that counts at `as_of` had matured by a day, if it happened as its day began."""
+        newest = self._places(windows.intervals(self._spec, as_of))[2] - 1
+        return newest < 0 or self._days[newest] + self._spec.windows.label_maturity <= until
 
     def enough_until(self, latest: date) -> list[date]:
         """Every as-of date with enough of these rows, `latest` at most."""
@@ -123,8 +183,18 @@ class _RowCounts:
         days = (reached + timedelta(days=n) for n in range(1, (latest - reached).days + 1))
         return [day for day in days if self.enough(day)]
 
+    def _places(self, spans: windows.Intervals) -> tuple[int, int, int]:
+        start, split, end = (
+            bisect.bisect_left(self._days, day) for day in (spans.train_start, spans.holdout_start, spans.matured)
+        )
+        return start, split, end
+
     def _rows(self, start: int, end: int) -> int:
         return self._cumulative[end] - self._cumulative[start]
+
+    def _informative(self, start: int, end: int) -> int:
+        rows, events = self._rows(start, end), self._events[end] - self._events[start]
+        return rows if self._spec.task == "regression" else min(events, rows - events)
 
     def _trainable(self, start: int, end: int) -> bool:
         return (

@@ -92,11 +92,12 @@ def quoted_line(line: int | None, sql: str) -> str:
 def by_day(sql: str, event_time: str, outcome: str, number: str, where: str | None = None) -> str:
     """A query for the number of rows of `sql` by the day of their event, with their lowest and highest outcome.
 
-    Outcomes are cast to the type `number`: PostgreSQL has no lowest of true and false. With `where`, only the rows in
-    which that column is true.
+    `events` is the number of those with outcome 1. Outcomes are cast to the type `number`: PostgreSQL has no lowest of
+    true and false. With `where`, only the rows in which that column is true.
     """
     day, value = f"date_trunc('day', {quoted(event_time)}::timestamptz)", f"{quoted(outcome)}::{number}"
     counts = f"count(*) AS rows, min({value}) AS lowest, max({value}) AS highest"
+    counts += f", count(*) FILTER (WHERE {value} = 1) AS events"
     some = f"WHERE {quoted(where)} " if where else ""
     return f"SELECT {day} AS day, {counts} FROM (\n{from_settings(sql)}\n) AS extract {some}GROUP BY 1"  # noqa: S608  (values are bound)
 

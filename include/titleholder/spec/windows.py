@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from croniter import croniter
 from dateutil.relativedelta import relativedelta
@@ -157,6 +157,16 @@ def resolve_as_of(form: str | None, interval_end: datetime | None, run_after: da
     if moment is None:
         raise UsageError("as_of: not given, and the run has neither a data interval nor a due time")
     return moment.astimezone(UTC).date()
+
+
+def ticks(schedule: str, first: date, last: date) -> list[date]:
+    """The days of the schedule's ticks from `first` to `last`, both included.
+
+    >>> [str(day) for day in ticks("0 6 1 * *", date(2024, 1, 1), date(2024, 3, 1))]
+    ['2024-01-01', '2024-02-01', '2024-03-01']
+    """
+    later = croniter(schedule, midnight(first) - timedelta(microseconds=1)).all_next(datetime)
+    return list(takewhile(lambda day: day <= last, (tick.date() for tick in later)))
 
 
 def next_tick(schedule: str | None, day: date) -> date:

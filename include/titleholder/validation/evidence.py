@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.model import ModelSpec
+from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.validation.metrics import Gain, Sample
-from titleholder.validation.record import CohortRecord, Member, Outlook
+from titleholder.validation.outlook import Outlook
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
@@ -97,7 +98,7 @@ class Evidence(BaseModel):
 
     `frame` has every column of the query, one row for each score; `weights` and `clusters` are those columns where the
     spec names them. `metrics` are the challenger's, `champion_metrics` the champion's, `gain` is over the champion,
-    `looks` are those of the reign, the newest last, `champion_version` is the champion's: `verdict.conclude` fills
+    `looks` are those of the reign, the newest last, `champion_version` is the champion's: `judging.conclude` fills
     these in. `training` is a sample of the challenger's training rows. `predict` gives the challenger's scores of other
     rows with the same features, `predict_refit` those of its refit, where the spec has one; that was fitted on the
     judged rows too, so no metric may look at it. `inputs` and `champion_inputs` are what a consumer must send, column
@@ -106,7 +107,7 @@ class Evidence(BaseModel):
     this one, `also_unfit` those after it, where no candidate is fit. `benchmark` is None where the spec does not ask
     for one, `unobserved` where it does not say which rows were accepted. Under the rule `record`, `rivals` are the
     earlier versions that are compared here, `cohorts` what all versions did on the cohorts of these rows, `earlier`
-    those of earlier decisions, and `outlook` what follows, which `verdict.conclude` fills in. `memo` has what was
+    those of earlier decisions, and `outlook` what follows, which `judging.conclude` fills in. `memo` has what was
     computed from the rows and the challenger alone: see `once`.
     """
 

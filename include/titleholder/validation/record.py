@@ -30,13 +30,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy import special
+
+from titleholder.validation.cohort_record import CohortRecord, newest
+from titleholder.validation.outlook import Expectation, Outlook, Rule
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
-COHORTS = 48
-"""So many of the newest cohorts are read."""
 CURVES = ("linear", "log")
 HALF_LIVES = (np.inf, 12.0, 4.0)
 SPREADS = (0.3, 1.0, 3.0)
@@ -46,138 +46,7 @@ FORGETTING = 0.95
 """What a prediction counts one cohort later."""
 SURPRISE = 3.0
 """No cohort takes more from an expert's logarithm than this: one broken version must not decide about all experts."""
-MARGIN = 0.1
-"""So much more than `minimum_gain` must be expected of a change, in units of the tolerated loss: changes cost too."""
 YEAR = timedelta(days=365.25)
-
-
-class Member(BaseModel):
-    """A version, the end of the rows that it was trained on, and of those that it was first judged on.
-
-    >>> Member(version=3, trained_through=date(2024, 1, 1), judged_through=date(2024, 4, 1)).version
-    3
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    version: int
-    trained_through: date
-    judged_through: date
-
-
-class CohortRecord(BaseModel):
-    """What the versions that were trained before a cohort [start, end) did on it.
-
-    `values` are their metrics, oriented so that more is better; `covariance` is that of these estimates, the lower
-    triangle row by row.
-
-    >>> day = date(2024, 1, 1)
-    >>> versions = {1: date(2023, 1, 1), 2: day}
-    >>> members = tuple(Member(version=v, trained_through=t, judged_through=day) for v, t in versions.items())
-    >>> cohort = CohortRecord(
-    ...     start=day, end=date(2024, 2, 1), events=60, metric="roc_auc", members=members,
-    ...     values=(0.70, 0.71), covariance=(0.0009, 0.0008, 0.0009),
-    ... )  # fmt: skip
-    >>> cohort.matrix
-    array([[0.0009, 0.0008],
-           [0.0008, 0.0009]])
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    start: date
-    end: date
-    events: int
-    metric: str
-    basis: str = ""
-    """A fingerprint of what the metric means: of its parameters, the target and the weights."""
-    members: tuple[Member, ...]
-    values: tuple[float, ...]
-    covariance: tuple[float, ...]
-
-    @property
-    def matrix(self) -> Array:
-        """The covariance, shape (members, members)."""
-        full = np.zeros((len(self.members),) * 2)
-        full[np.tril_indices(len(full))] = self.covariance
-        return np.asarray(full + np.tril(full, -1).T)
-
-
-class Expectation(NamedTuple):
-    """What is expected of a version in use, compared with the champion: its gain, in the metric's unit, more being
-    better, and the probability that it loses more than is tolerated.
-
-    >>> Expectation(0.004, 0.01).shown(minimum=0.001, confidence=0.95)
-    True
-    """
-
-    gain: float
-    risk: float
-
-    def shown(self, *, minimum: float, confidence: float) -> bool:
-        """Whether the version may take over."""
-        return self.gain > minimum and self.risk <= 1 - confidence
-
-
-class Outlook(BaseModel):
-    """What the record says about use: of the challenger, and of the former version that it expects most of.
-
-    `unit` is that of the priors, `year` what a year of fresher training is worth; all are in the metric's unit. A
-    former version is there only where there is any. `ranking` has all versions, the best first.
-
-    >>> outlook = Outlook(
-    ...     cohorts=9, versions=7, unit=0.01, year=0.012, challenger=Expectation(0.004, 0.01),
-    ...     ranking=(7, 5, 6), tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95,
-    ... )  # fmt: skip
-    >>> outlook.passed, outlook.minimum
-    (True, 0.001)
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    cohorts: int
-    versions: int
-    unit: float
-    year: float
-    challenger: Expectation
-    former: int | None = None
-    former_expectation: Expectation | None = None
-    ranking: tuple[int, ...]
-    tolerated_loss: float
-    minimum_gain: float
-    confidence: float
-
-    @property
-    def minimum(self) -> float:
-        """The gain that must be expected of a change."""
-        return self.minimum_gain + MARGIN * self.unit
-
-    @property
-    def passed(self) -> bool:
-        """Whether the challenger wins against the champion."""
-        return self._shown(self.challenger)
-
-    @property
-    def recalled(self) -> bool:
-        """Whether the former version wins against the champion, and more is expected of it than of the challenger."""
-        former = self.former_expectation
-        return former is not None and former.gain > self.challenger.gain and self._shown(former)
-
-    def _shown(self, of: Expectation) -> bool:
-        return of.shown(minimum=self.minimum, confidence=self.confidence)
-
-
-class Rule(NamedTuple):
-    """What a change of champion must meet, and the unit of the priors; all in the metric's unit.
-
-    >>> Rule(unit=0.01, tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95).confidence
-    0.95
-    """
-
-    unit: float
-    tolerated_loss: float
-    minimum_gain: float
-    confidence: float
 
 
 def outlook(
@@ -209,6 +78,7 @@ def outlook(
     return Outlook(
         cohorts=len(known),
         versions=len(ranking),
+        events=int(np.median([cohort.events for cohort in known])),
         year=record.year(as_of, challenger),
         challenger=compared[challenger],
         former=best,
@@ -222,15 +92,6 @@ def outlook(
 def _read(cohorts: tuple[CohortRecord, ...], unit: float) -> Record:
     """A lane's replays under other limits read the same cohorts."""
     return Record(cohorts, unit)
-
-
-def newest(cohorts: Sequence[CohortRecord]) -> list[CohortRecord]:
-    """Of cohorts that overlap the last one given, in order of time; the `COHORTS` newest."""
-    kept: list[CohortRecord] = []
-    for cohort in reversed(cohorts):
-        if all(cohort.end <= one.start or one.end <= cohort.start for one in kept):
-            kept.append(cohort)
-    return sorted(kept, key=lambda cohort: cohort.end)[-COHORTS:]
 
 
 class _Expert(NamedTuple):

@@ -264,7 +264,7 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
         reloaded = scorer.predict(trained, first)
         found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
         if found.status == "fail":
-            return f"of its twin, {found.explanation}" if trained.is_twin else found.explanation
+            return f"of the model before the refit, {found.explanation}" if trained.is_twin else found.explanation
     return ""
 
 

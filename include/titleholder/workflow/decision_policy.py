@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from titleholder import formatting
 from titleholder.ledger.decision import Answer
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Approval, Person
 from titleholder.spec.types import LIVE
@@ -65,7 +66,8 @@ def rule(
         else:
             ruling = _recalled(spec, verdict, recall, lane, ruling)
     unfit = " and ".join(f"{candidate.name} (version {candidate.version})" for candidate in verdict.unfit)
-    return ruling._replace(reason=f"{ruling.reason} Judged after {unfit}, unfit on the same rows.") if unfit else ruling
+    more = [f"Judged after {unfit}, unfit on the same rows." if unfit else "", verdict.about_champion(ruling.reason)]
+    return ruling._replace(reason=" ".join(filter(None, (ruling.reason, *more))))
 
 
 def _failure(verdict: Verdict) -> Ruling | None:
@@ -86,7 +88,7 @@ def _failure(verdict: Verdict) -> Ruling | None:
 
 
 def _explained(results: Sequence[Result]) -> str:
-    return " ".join(result.explanation for result in results)
+    return " ".join(result.explained for result in results)
 
 
 def _delay(spec: ModelSpec, verdict: Verdict, as_of: date, barred: str) -> Ruling | None:
@@ -137,9 +139,10 @@ def _not_on_record(verdict: Verdict) -> str:
     if expected is None:
         return "No cohort has enough outcomes yet to compare it with the champion"
     if expected.challenger.gain <= expected.minimum:
-        least = formatting.exact(expected.minimum)
+        least, why = formatting.exact(expected.minimum), expected.why_minimum(verdict.gain.error)
         return (
-            f"Better on this holdout, but on the record of all versions not expected to gain more than {least} in use"
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than "
+            f"{least} ({why})"
         )
     return "Expected to do better in use, but a loss beyond what is tolerated is not excluded"
 
@@ -186,9 +189,11 @@ def _recalled(spec: ModelSpec, verdict: Verdict, recall: Recall, lane: str, othe
     known = verdict.outlook
     record = f"{known.versions} versions over {known.cohorts} cohorts" if known else "all versions"
     loss = f"a loss of more than {formatting.exact(verdict.tolerated_loss)}" if verdict.tolerated_loss else "a loss"
+    counted = "events" if METRICS[verdict.metric].task == "classification" else "rows"
+    thin = f"; {found}" if known and (found := known.thin(counted)) else ""
     why = (
         f"On the record of {record}, version {recall.version} is expected to do better in use than the champion by "
-        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.percent(recall.risk)})."
+        f"{formatting.number(recall.gain)} (probability of {loss}: {formatting.probability(recall.risk)}{thin})."
     )
     unfit = otherwise.kind in ("reject", "retire")
     if unfit:

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.types import DECLINE, LIVE
 
-QUIET = ("keep", DECLINE)
-"""Kinds of decision that change nothing and need no message."""
 _LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
 
 
@@ -34,20 +32,22 @@ def decision_message(decision: Mapping[str, Any]) -> Message | None:
     """The message about a decision, as the promote task returns it; None for those that need no message.
 
     `decision` has id, model, lane, kind, as_of (ISO), challenger_version, champion_before, champion_after, actor and
-    reason; owner, approved_by and links (label to address) may be missing. Every value becomes one line, so that a
-    reason cannot pass for another part of the message.
+    reason; owner, approved_by, links (label to address) and champion_failed (codes of the checks that the champion
+    fails by itself) may be missing. Every value becomes one line, so that a reason cannot pass for another part of the
+    message.
 
-    A lane other than live needs no message, nor does a champion that was kept or a rollback that was declined.
+    A lane other than live needs no message, nor does a rollback that was declined, nor a champion that was kept and
+    fails nothing by itself.
 
     Raises:
         ValueError: for a kind of decision that does not exist.
         KeyError: when one of the keys is missing.
     """
     kind = decision["kind"]
-    if decision["lane"] != LIVE or kind in QUIET:
+    if decision["lane"] != LIVE or kind == DECLINE or (kind == "keep" and not decision.get("champion_failed")):
         return None
     if kind not in _KINDS:
-        raise ValueError(f"no kind of decision {kind!r}; valid: {', '.join((*QUIET, *_KINDS))}")
+        raise ValueError(f"no kind of decision {kind!r}; valid: {', '.join((*_KINDS, DECLINE))}")
     subject, sentence, advice = _KINDS[kind](decision)
     approved = f", approved by {decision['approved_by']}" if decision.get("approved_by") else ""
     return _message(
@@ -195,6 +195,16 @@ def _retired(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
+def _kept(decision: Mapping[str, Any]) -> tuple[str, str, str]:
+    old, codes = _version(decision["champion_after"]), ", ".join(decision["champion_failed"])
+    return (
+        f"{old} stays champion, though it fails {codes} itself",
+        f"{_capital(old)} of {decision['model']} stays champion, and would be rejected as a challenger: it fails "
+        f"{codes} on the newest outcomes.",
+        f"read the model card, and decide whether {old} stays in use until a challenger replaces it.",
+    )
+
+
 def _rolled_back(decision: Mapping[str, Any]) -> tuple[str, str, str]:
     old, now = _version(decision["champion_before"]), _version(decision["champion_after"]) or "no champion"
     change = f"rolled back from {old} to {now}"
@@ -216,8 +226,8 @@ def _withdrawn(decision: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 _KINDS = {
-    "promote": _promoted, "recall": _recalled, "reject": _rejected, "retire": _retired, "rollback": _rolled_back,
-    "withdraw": _withdrawn,
+    "promote": _promoted, "recall": _recalled, "keep": _kept, "reject": _rejected, "retire": _retired,
+    "rollback": _rolled_back, "withdraw": _withdrawn,
 }  # fmt: skip
 
 

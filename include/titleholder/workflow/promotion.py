@@ -21,7 +21,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
+from titleholder.validation.judging import measure
+from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.rivals import Line, line_before, on_record

@@ -109,7 +109,7 @@ def description(candidate: str, as_of: date, lane: str, refit: bool, spans: Inte
     """The description of a version: how it came about, and where to see more."""
     trained = f"trained on rows before {spans.holdout_start}"
     if refit:
-        trained = f"refitted on rows before {spans.matured}, and judged by its twin, which was {trained}"
+        trained = f"refitted on rows before {spans.matured}, and judged before the refit, {trained}"
     trial = "" if lane == LIVE else f"Trial in lane {lane}, never in use. "
     return f"{trial}{candidate} as of {as_of} ({lane}), {trained}. {linked(links)}".strip()
 
@@ -130,5 +130,6 @@ def summary(row: Decision, registry: Registry) -> dict[str, Any]:
     if row.mlflow_run_id:
         links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
     approved = row.approval.by if row.approval and row.approval.answer == "approve" else ""
-    more = {"approved_by": approved, "links": links}
+    failed = [result.code for result in row.verdict.champion_unfitness()] if row.verdict else []
+    more = {"approved_by": approved, "links": links, "champion_failed": failed}
     return {**row.model_dump(mode="json", include=fields | versions), **more}

@@ -27,10 +27,14 @@ class FailedCandidate(NamedTuple):
 
 
 class Retrained(NamedTuple):
-    """The decision of a retrain, and the candidates that could not be trained, by their names."""
+    """The decision of a retrain, and the candidates that could not be trained, by their names.
+
+    With `stood` the decision is an earlier one, which still stands about the same version: nothing was decided now.
+    """
 
     decision: Decision
     failed: Mapping[str, FailedCandidate]
+    stood: bool = False
 
 
 OnStep = Callable[[str, int], None]
@@ -92,4 +96,4 @@ def retrain(
             spec.name, as_of, decision.id, one_line(error), exc_info=log.isEnabledFor(logging.DEBUG),
         )  # fmt: skip
     on_step(decision.kind, done + 4)
-    return Retrained(decision, failed)
+    return Retrained(decision, failed, stood=decision.sequence <= proposed.head)

@@ -22,9 +22,9 @@ from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
+from titleholder.validation.cohort_record import CohortRecord, Member, newest
 from titleholder.validation.evidence import Array, Evidence, Rival, events, informative, metric_basis
 from titleholder.validation.metrics import Estimation
-from titleholder.validation.record import CohortRecord, Member, newest
 from titleholder.validation.verdict import Reign
 from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersion, missing_columns
 

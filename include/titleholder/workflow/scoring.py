@@ -24,7 +24,8 @@ from titleholder.training import benchmark, pipeline
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnfitCandidate, UnobservedRows
-from titleholder.validation.verdict import Measurements, Reign, Verdict, conclude, measure
+from titleholder.validation.judging import conclude, measure
+from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.payloads import Challenger
 
 if TYPE_CHECKING:

@@ -111,9 +111,19 @@ def _judged(standing: LiveStatus) -> list[HealthSign]:
     if judged.kind == "retire":
         sentence = f"Champion and challenger were shown to miss the floors as of {judged.as_of}."
         return [HealthSign("bad", "retirement advised", sentence)]
-    if judged.champion_after is None or judged.champion_after != _champion(standing):
+    if (champion := _champion(standing)) is None:
         return []
-    return [*_floors(judged), *_drift(judged)]
+    itself = _champion_itself(judged) if judged.judged_against == champion else []
+    return [*itself, *_floors(judged), *_drift(judged)] if judged.champion_after == champion else itself
+
+
+def _champion_itself(judged: DecisionRecord) -> list[HealthSign]:
+    """What the champion fails that would block a challenger; a rollback may have brought it back since."""
+    if not judged.champion_failed:
+        return []
+    codes = ", ".join(judged.champion_failed)
+    sentence = f"The champion itself fails {codes} as of {judged.as_of}: a challenger like it would be rejected."
+    return [HealthSign("bad", "champion fails", sentence)]
 
 
 def _floors(judged: DecisionRecord) -> list[HealthSign]:

@@ -78,6 +78,7 @@ _environment.filters |= {
     "signed": formatting.signed,
     "count": formatting.count,
     "percent": formatting.percent,
+    "probability": formatting.probability,
     "exact": formatting.exact,
     "confidence": formatting.confidence,
     "between": formatting.between,

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 
 from support.backtest_cases import a_backtest, a_trial
 from support.factories import a_regression, a_spec
+from titleholder.cli.backtest import merged
 from titleholder.cli.backtest_tables import period_table, what_if_table
 from titleholder.workflow.backtest.summary import Setting
 
@@ -34,6 +35,19 @@ def test_a_regression_has_no_events() -> None:
     found = printed(period_table(a_backtest(a_regression(judgement__resamples=100)), 160))
     assert "events" not in found
     assert "mean of 3" in found
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_of_a_quantile_the_table_has_the_coverage_of_each_policy(width: int) -> None:
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, judgement__resamples=100)
+    result = a_backtest(spec)
+    found = printed(period_table(result, width), width)
+    (line,) = [line for line in found.splitlines() if line.startswith("coverage, of 90%")]
+    shares = [f"{result.overall.policies[policy].coverage:.1%}" for policy in ("gate", "newest", "never", "hindsight")]
+    assert all(share in line for share in shares)
+    gate = next(m.figures["gate"] for m in result.periods if m.compared)
+    assert (f"v{gate.version}, {gate.coverage:.1%}" in found) is (width == 160)
+    assert "coverage" not in printed(period_table(a_backtest(a_regression(judgement__resamples=100)), width), width)
 
 
 def test_without_colours_the_specs_own_row_is_marked_and_its_values_are_named() -> None:
@@ -98,3 +112,17 @@ def test_what_is_the_same_in_every_row_leaves_room_for_the_table() -> None:
     assert heading[:4] == ["rule", "tolerated_loss", "confidence", "changes"]
     assert not any(";" in line for line in lines if not line.startswith("In every row: "))
     assert max(map(len, lines)) <= 80
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one() -> None:
+    """The footnote said `too few rows of the rarer class: 13 of 20 (minimum_new_events) (1)` once for each number."""
+    few = [f"too few rows of the rarer class: {n} of 20 (minimum_new_events)" for n in (13, 7, 13, 9)]
+    assert merged(["no champion yet", *few, "no champion yet"]) == {
+        "no champion yet": 2,
+        "too few rows of the rarer class: 7 to 13 of 20 (minimum_new_events)": 4,
+    }
+    assert merged(few[:1]) == {few[0]: 1}
+    assert merged(["versions 3 and 4 need columns", "version 3 needs columns"]) == {
+        "versions 3 and 4 need columns": 1,
+        "version 3 needs columns": 1,
+    }

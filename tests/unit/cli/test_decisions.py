@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from support.factories import SQL, YAML, a_decision, a_rollback, a_spec, a_verdict, result
+from support.factories import a_decision, a_lane, a_rollback, a_verdict, result
 from titleholder.cli.main import app
 from titleholder.ledger import lane_records, queries, store
-from titleholder.ledger.queries import LaneSummary
 from titleholder.workflow.backtest import run
-
-
-def a_lane(name: str, state: str = "") -> LaneSummary:
-    day = a_decision(1).as_of
-    return LaneSummary(name, 1, 1, day, day, a_decision(1).created_at, state)
-
-
-@pytest.fixture
-def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """What `titleholder history small --json` prints of a ledger with these rows."""
-    (tmp_path / "small.yaml").write_text(YAML)
-    (tmp_path / "small.sql").write_text(SQL)
-    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
-    for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
-        monkeypatch.setenv(name, "unused")
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:secret@mlflow.example/")
-    monkeypatch.delenv("TITLEHOLDER_MLFLOW_ADDRESS", raising=False)
-    monkeypatch.setattr(lane_records, "newest", lambda *_: {})
-    monkeypatch.setattr(store, "lanes", lambda *_: ["dev", "trial"])
-    monkeypatch.setattr(queries, "lanes", lambda *_: [a_lane("dev"), a_lane("trial")])
-
-    def printed(*rows: Any) -> list[dict[str, Any]]:
-        monkeypatch.setattr(store, "read", lambda *_: list(rows))
-        done = CliRunner().invoke(app, ["history", "small", "--json"], catch_exceptions=False)
-        found: list[dict[str, Any]] = json.loads(done.stdout)
-        return found
-
-    return printed
 
 
 def test_each_check_has_the_address_of_its_documentation(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,21 +28,6 @@ def test_a_rollback_has_no_verdict_and_no_decision_its_spec(history: Any) -> Non
     rows = history(a_decision(1), a_rollback(2, 3, 1, reason="It saw the future."))
     assert [row["verdict"] is None for row in rows] == [False, True]
     assert all("spec" not in row and row["note"] == "" for row in rows)
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_of_a_refitted_champion_both_windows_are_named(history: Any, as_json: bool) -> None:
-    """After a rollback too, which has no windows of its own."""
-    refit = {"spec": a_spec(windows__refit="all_matured").model_dump(mode="json")}
-    rows = [a_decision(1, **refit), a_decision(2, champion_before=1, **refit), a_rollback(3, 2, 1, **refit)]
-    history(*rows)
-    done = CliRunner().invoke(app, ["champion", "small", *(["--json"] if as_json else [])], catch_exceptions=False)
-    if as_json:
-        champion = json.loads(done.stdout)["champion"]
-        assert (champion["version"], champion["refitted_through"]) == (1, str(rows[0].windows.matured))
-    else:
-        said = f"refitted on rows before {rows[0].windows.matured}; judged by its twin, trained on rows before"
-        assert f"{said} {rows[0].trained_through}" in " ".join(done.stdout.split())
 
 
 CARD = "Model card of decision 102, as of 2024-02-01: https://mlflow.example/#/runs/x"
@@ -150,22 +104,3 @@ def test_a_backtest_without_a_lane_looks_for_its_own_usual_lane(monkeypatch: pyt
         monkeypatch.setattr(queries, "lanes", lambda *_, known=known: [*map(a_lane, known)])
         CliRunner().invoke(app, ["backtest", "small"])
     assert asked == ["backtest", "live", "backtest"]
-
-
-@pytest.mark.parametrize(
-    ("day", "said"),
-    [
-        (
-            "2024-02-01",
-            "no champion in lane live on 2024-02-01; no decision up to then made one. "
-            "The newest is decision 102 as of 2024-02-01 (reject): TH101 failed.",
-        ),
-        ("2023-12-31", "no champion in lane live on 2023-12-31; the first live decision is of 2024-01-01"),
-    ],
-)
-def test_where_nothing_became_champion_the_newest_decision_says_why(history: Any, day: str, said: str) -> None:
-    """The first decision was named, as if it had made a champion."""
-    none = {"kind": "reject", "champion_before": None, "champion_after": None}
-    history(a_decision(1, **none), a_decision(2, **none, reason="TH101 failed. And so on."))
-    shown = CliRunner().invoke(app, ["champion", "small", "--on", day], catch_exceptions=False)
-    assert " ".join(shown.stdout.split()) == f"small: {said}"

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from support.factories import a_decision, a_verdict, result
+from support.factories import a_decision, a_rollback, a_verdict, result
 from support.specs import write
 from titleholder.cli.main import app
+from titleholder.ledger import store
+from titleholder.ledger.decision import Decision
 from titleholder.workflow import retrain as retraining
 from titleholder.workflow.retrain import FailedCandidate, Retrained
 
@@ -103,7 +105,7 @@ def test_a_run_names_its_warnings_and_the_commands_that_show_its_lane(monkeypatc
     found.append(result("TH203", "beyond"))
     said = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(*found)).stderr.splitlines()
     assert [line for line in said if line.startswith("Decision 101")] == [
-        "Decision 101, as of 2024-01-01, has warnings: TH403 (TH403); beyond a threshold, though not shown: "
+        "Decision 101, as of 2024-01-01, has warnings: TH403 (TH403); beyond a threshold without failing: "
         "TH203 (TH203). Its model card says more."
     ]
     assert said[-1] == (
@@ -129,3 +131,42 @@ def test_warnings_of_libraries_are_not_shown() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_a_run_says_what_the_champion_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = result("TH203", "fail", explanation="Observed over expected 1.93.")
+    done = run(monkeypatch, "--as-of", "2024-01-01", verdict=a_verdict(champion_failed=(off,)), champion_before=3)
+    assert (
+        "Decision 101, as of 2024-01-01: The champion of that time, version 3, itself fails TH203 (TH203): "
+        "Observed over expected 1.93."
+    ) in done.stderr.splitlines()
+    assert "v3, champion then, itself fails TH203" in " ".join(done.stdout.split()), "as in history"
+
+
+@pytest.mark.parametrize(
+    ("since", "lane", "said"),
+    [
+        ([a_rollback(3, 2, 1)], "live", ", undone since by decision 103 (rollback); the champion is version 1"),
+        (
+            [a_rollback(3, 2, None, kind="withdraw")],
+            "live",
+            ", undone since by decision 103 (withdraw); there is no champion",
+        ),
+        ([a_decision(3, champion_before=2)], "live", "; the champion is version 3, since decision 103 (promote)"),
+        ([a_decision(3, kind="keep", champion_before=2, champion_after=2)], "live", ""),
+        ([a_decision(3, champion_before=2, lane="dev")], "dev", ""),
+    ],
+    ids=["rolled back", "retired", "replaced", "still champion", "another lane"],
+)
+def test_a_run_that_decided_nothing_says_which_decision_stands_and_who_is_champion_by_now(
+    monkeypatch: pytest.MonkeyPatch, since: list[Decision], lane: str, said: str
+) -> None:
+    """After a rollback the old row was printed as if the version had become champion."""
+    row = a_decision(2, champion_before=1, lane=lane)
+    monkeypatch.setattr(retraining, "retrain", lambda *_, **__: Retrained(row, {}, stood=True))
+    monkeypatch.setattr(store, "read_lane", lambda *_: [a_decision(1, lane=lane), row, *since])
+    done = CliRunner().invoke(app, ["run", "small", "--as-of", "2024-02-01", "--lane", lane])
+    note = f"Nothing was decided now: decision 102 has decided this already{said}"
+    assert f"Decision 102, 2024-02-01 promote: {note}. Because" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(app, ["run", "small", "--as-of", "2024-02-01", "--lane", lane, "--json"])
+    assert json.loads(done.stdout)[0]["note"] == note

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict, an_outlook
-from titleholder.cli.tables import decision_table
+from titleholder.cli.tables import decision_table, legend
 from titleholder.ledger.decision import Decision
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
@@ -41,6 +41,7 @@ def printed(verdict: Verdict, rule: str, width: int = 80) -> str:
         ("fresh", a_verdict(champion=None), "no champion yet"),
         ("record", a_verdict(outlook=an_outlook()), "+0.0100; +0.0041 (2%)"),
         ("record", a_verdict(gain=LOSS, outlook=an_outlook()), "-0.0100; +0.0041 (2%)"),
+        ("record", a_verdict(outlook=an_outlook(risk=0.0)), "+0.0100; +0.0041 (<1%)"),
         ("record", a_verdict(), "+0.0100; no cohort to compare"),
         ("sequential", a_verdict(champion=None), "no champion yet"),
         ("sequential", a_verdict(), "+0.0100; no new cohort yet"),
@@ -58,7 +59,7 @@ def test_the_gain_here_comes_before_what_its_rule_went_by(rule: str, verdict: Ve
 @pytest.mark.parametrize(
     ("rules", "heading"),
     [
-        (["record"], "gain; expected (risk)"),
+        (["record"], "gain here; in use (risk)"),
         (["fresh"], "gain, lower bound"),
         (["sequential"], "gain; mean, lower bound"),
         (["record", "fresh"], "gain; by its rule"),
@@ -129,10 +130,40 @@ def test_a_rollback_is_printed_with_its_reason() -> None:
     back = a_rollback(2, 3, 1, reason="Version 3 gave way to version 1. It saw the future.")
     console.print(decision_table("small", [a_decision(), back], 80))
     found = console.export_text()
-    assert "v1   v3" in found
-    assert "Decision 102, 2024-02-01 rollback: Version 3 gave way to version 1. It saw the" in found
-    assert "\nfuture." in found
+    line = next(line for line in found.splitlines() if "rollback to" in line)
+    assert line.split() == ["on", "2024-02-01", "v3", "rollback", "to", "v1"], "the version that returns is not new"
+    assert "Decision 102, on 2024-02-01 rollback: Version 3 gave way to version 1. It saw" in found
+    assert "\nthe future." in found
     assert "roc_auc" in found, "the metric's name is taken from the newest verdict"
+    alone = Console(width=80, record=True, file=StringIO())
+    alone.print(decision_table("small", [back], 80))
+    assert "roc_auc" in alone.export_text(), "or from the spec: the heading was `metric`"
+
+
+def test_what_people_decided_is_dated_by_the_day_on_which_they_did() -> None:
+    """`history` had the as-of date of the newest run, `backtest` the day of the rollback, years later."""
+    console = Console(width=200, record=True, file=StringIO())
+    made = {"as_of": date(2022, 7, 1), "created_at": datetime(2026, 11, 27, 9, tzinfo=UTC)}
+    rows = [a_decision(1, as_of=date(2022, 7, 1)), a_rollback(2, 3, 1, **made)]
+    console.print(decision_table("small", rows, 200))
+    (line,) = (line for line in console.export_text().splitlines() if "rollback to v1" in line)
+    assert "on 2026-11-27" in line
+    assert "2022-07-01" not in line
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (["record"], ["Gain here: on the judged rows"]),
+        (["fresh", "record"], ["one-sided lower bound", "what the record of all versions expects"]),
+        (["sequential"], ["looks, each a challenger's gain on cohorts that none was judged on before"]),
+        ([], [""]),
+    ],
+)
+def test_the_legend_says_what_the_gains_are(rules: list[str], said: list[str]) -> None:
+    found = legend([a_rollback(2, 3, 1), *(row(a_verdict(outlook=an_outlook()), rule) for rule in rules)])
+    assert all(one in found for one in said)
+    assert bool(found) == bool(rules)
 
 
 @pytest.mark.parametrize("width", [80, 200])

@@ -126,7 +126,9 @@ def test_an_audit_and_a_reproduction(monkeypatch: pytest.MonkeyPatch, width: int
         findings=(finding,), models=(LONGEST,), lanes=1, rows=1, witnesses=1, snapshots=1, champions=1, repaired=()
     )
     monkeypatch.setattr("titleholder.workflow.audit.audit", lambda *_, **__: report)
-    assert_whole(run(monkeypatch, width, "audit"), width, [LONGEST, "l" * 40, "snapshot", "It is gone."])
+    said = run(monkeypatch, width, "audit")
+    assert_whole(said, width, [LONGEST, "l" * 40, "snapshot", "It is gone."])
+    assert "1 finding. Checked: 1 decision in 1 lane of 1 model, 1 version" in " ".join(said.split())
     again = Reproduction(
         decision=7, model=LONGEST, lane="l" * 40, as_of=DAY, kind="promote", version=3, candidate="trees", differences=(),
         parts=(ComparedPart(name="challenger_metrics and the checks of it", equal=123456),), not_recorded=(),

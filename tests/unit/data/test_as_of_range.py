@@ -12,7 +12,7 @@ from titleholder.data import as_of_range, data_end
 from titleholder.data.data_end import TableEnd
 from titleholder.errors import ContractError, UsageError
 from titleholder.spec import as_of_dates, windows
-from titleholder.spec.as_of_dates import AsOfDates
+from titleholder.spec.as_of_dates import AsOfDates, DayCount
 
 NOWHERE = "postgresql://reader@127.0.0.1:1/warehouse"
 SPEC, TODAY = a_spec(), date(2026, 3, 1)
@@ -111,3 +111,49 @@ def test_other_violations_do_not_search_for_dates(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(as_of_dates, "find", refuse)
     with pytest.raises(ContractError, match=r"\(1 violation\)"):
         enforce(rows().assign(bad=[2, *rows()["bad"][1:]]))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "watched", "said"),
+    [
+        ("2020-11-01", "2022-05-01", None, ""),
+        (
+            "2020-09-01",
+            "2022-07-01",
+            None,
+            r"4 of 23 as-of dates \(first 2020-09-01, last 2022-07-01\) leave too little, or come",
+        ),
+        (
+            "2020-11-01",
+            "2022-05-01",
+            date(2022, 3, 15),
+            r"2 of 19 as-of dates \(first 2022-04-01, last 2022-05-01\) leave",
+        ),
+        ("2022-08-01", "2022-09-01", None, "no other is left. Nothing was run; the first as_of that leaves enough is"),
+    ],
+)
+def test_a_series_of_dates_is_refused_before_any_is_run_with_those_that_can_be(
+    monkeypatch: pytest.MonkeyPatch, first: str, last: str, watched: date | None, said: str
+) -> None:
+    """All dates before the first that leaves too little were run, and then the command ended with an error."""
+    spec = a_spec(windows={"label_maturity": "1 month", "holdout": "1 month", "train": "2 months"})
+    days = {date(2020, 1, 1) + timedelta(days=n): DayCount(2, 0, 1, 1) for n in range(800)}
+    ends = [TableEnd("loans", watched - timedelta(days=31), timedelta(days=30))] if watched else []
+    monkeypatch.setattr(data_end, "newest_facts", lambda *_: ends)
+    monkeypatch.setattr(as_of_range, "counts_by_day", lambda _, __, day: days if day >= date(2020, 10, 6) else {})
+    monkeypatch.setattr(as_of_range, "today_utc", lambda: TODAY)
+    dates = windows.ticks("@monthly", date.fromisoformat(first), date.fromisoformat(last))
+    if not said:
+        as_of_range.refuse_undecidable(NOWHERE, spec, dates)
+        return
+    with pytest.raises(UsageError, match=said) as error:
+        as_of_range.refuse_undecidable(NOWHERE, spec, dates)
+    if watched:
+        assert "the others are `--as-of 2020-11-01 --until 2022-03-01`. Nothing was run; the first" in str(error.value)
+    elif "23" in said:
+        assert "the others are `--as-of 2020-11-01 --until 2022-05-01`. Nothing was run; the first" in str(error.value)
+
+
+def test_a_series_is_not_refused_where_nobody_can_say(caplog: pytest.LogCaptureFixture) -> None:
+    as_of_range.refuse_undecidable(NOWHERE, SPEC, [date(2024, 1, 1), date(2024, 2, 1)])
+    assert "whether each as_of date leaves enough is not known" in caplog.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -68,12 +68,24 @@ def test_going_forward_again_lifts_the_bar_and_bars_nobody() -> None:
 def test_who_reigned_is_answered_for_every_day_between() -> None:
     rows = [*crowned(1, 2, 3), a_rollback(4, 3, 2), a_rollback(5, 2, 1), a_rollback(6, 1, 3)]
     days = [date(2023, 12, 31), *(date(2024, m, d) for m in range(1, 7) for d in (1, 15))]
-    found = [version(reigns.reign_on(rows, "live", day)) for day in days]
+    past = [reigns.until(rows, "live", day, by_clock=True) for day in days]
+    found = [version(reigns.reign_after(rows, until)) for until in past]
     assert found == [None, 1, 1, 2, 2, 3, 3, 2, 2, 1, 1, 3, 3]
-    taken = [reigns.crowning_on(rows, "live", day) for day in days]
+    taken = [reigns.crowning(until) for until in past]
     assert [row.sequence if row else None for row in taken] == [None, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     kept = a_decision(7, kind="keep", champion_before=3, champion_after=3)
-    assert reigns.crowning_on([*rows, kept], "live", date(2024, 7, 2)) == rows[-1]
+    assert reigns.crowning([*rows, kept]) == rows[-1]
+
+
+def test_the_live_champion_by_as_of_date_whenever_it_was_decided() -> None:
+    """Decided on one day of 2026: by the clock there was no champion at any of these dates."""
+    today = {"created_at": datetime(2026, 11, 27, tzinfo=UTC)}
+    late = a_decision(4, kind="keep", champion_before=3, champion_after=3, as_of=date(2024, 1, 15), **today)
+    rows = [*(row.model_copy(update=today) for row in crowned(1, 2, 3)), late]
+    days = [date(2023, 12, 31), date(2024, 1, 1), date(2024, 1, 20), date(2024, 2, 1), date(2024, 3, 9)]
+    by_as_of = [version(reigns.reign_after(rows, reigns.until(rows, "live", d, by_clock=False))) for d in days]
+    assert by_as_of == [None, 1, 1, 2, 3], "the late decision changed nothing"
+    assert [reigns.until(rows, "live", day, by_clock=True) for day in days] == [[]] * 5
 
 
 def test_the_versions_that_once_reigned() -> None:
@@ -171,7 +183,7 @@ def test_a_recalled_champion_is_judged_on_rows_that_no_earlier_challenger_was_ju
     later = reigns.reign_before(rows, "live", date(2024, 5, 1))
     added = {"looks": (look,), "tried": (rows[-1].matured,)}
     assert later == reign.model_copy(update=added), "a month that keeps it adds its look, and no rows that count"
-    assert reigns.crowning_on(rows, "live", date(2024, 4, 1)) == rows[2]
+    assert reigns.crowning(rows) == rows[2]
 
 
 def test_a_version_that_never_was_champion_can_be_recalled() -> None:
@@ -299,4 +311,4 @@ def test_elsewhere_than_live_only_as_of_order_and_the_latest_row_of_a_date_count
         expected = reigns.reign_before(ordered[:n], "live", month(n + 1))
         assert reigns.reign_before(rows, "backtest", month(n + 1)) == expected
         bare = expected.model_copy(update={"looks": (), "tried": ()}) if expected else None
-        assert reigns.reign_on(rows, "backtest", month(n)) == bare
+        assert reigns.reign_after(rows, reigns.until(rows, "backtest", month(n), by_clock=False)) == bare

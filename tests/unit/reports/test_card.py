@@ -17,6 +17,7 @@ from titleholder.formatting import NOTHING
 from titleholder.reports import card, markdown
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
+from titleholder.validation.metrics import Gain
 from titleholder.validation.verdict import Verdict
 
 SECTIONS = ["numbers", "checks", "evidence", "curves", "grades", "groups", "swap_set", "accepted"]
@@ -87,8 +88,8 @@ def test_its_tags_are_in_balance_and_its_identifiers_are_unique_and_known() -> N
 def test_every_check_has_its_sentence_and_numbers_the_failed_first() -> None:
     said = Page(full()).said("checks")
     for check in checks():
-        assert f"{check.title} {check.code} {check.explanation}" in said
-    for number in ("events 60", "gain -0.0125", "looks 3"):
+        assert f"{check.title} {check.code} {check.explained}" in said
+    for number in ("events 60", "gain -0.0125", "looks 3", "Decide whether the model is still used."):
         assert number in said
     assert said.startswith("Checks 4 checks: 1 failed, 1 warning, 1 passed, 1 not applicable.")
     order = [said.index(check.explanation) for check in (checks()[i] for i in (2, 1, 0, 3))]
@@ -119,11 +120,44 @@ def test_a_former_version_that_the_record_speaks_for_is_named(failed: tuple[Resu
     found = simulated(FULL)
     html = card(facts(FULL, kind="recall", recalled=1), verdict_on(found, recall=a_recall_of(1, *failed)), found)
     page = Page(html)
-    assert "version 1 recalled as champion over version 3, version 4 not promoted" in html
+    assert page.heading.endswith(
+        "version 1, trained earlier, became champion in place of version 3; the new version 4 did not"
+    )
     assert '<header class="tone-good">' in html
     numbers = " ".join(page.sections["numbers"].split())
     assert "Expected gain in use of version 1, of 2024-01-01" in numbers
     assert f"probability of a loss of more than 0.01: 1.2%{said}" in numbers
+
+
+def test_the_card_of_a_recall_shows_what_was_measured_of_the_version_that_became_champion() -> None:
+    """A validator saw the metrics and checks of the new version, which did not become champion, and no others."""
+    found = simulated(FULL)
+    here = {
+        "metrics_here": {"roc_auc": 0.7654, "brier": 0.1234},
+        "gain_here": Gain(0.0321, 0.01, 0.05, "DeLong", 0.01, 40.0),
+    }
+    recalled = a_recall_of(1, result("TH203", explanation="Level as it should be."), **here)
+    page = Page(card(facts(FULL, kind="recall", recalled=1), verdict_on(found, recall=recalled), found))
+    assert "Became champion version 1, as of 2024-01-01. Pictures, grades and checks are of the challenger" in page.text
+    assert "on the judged rows +0.0321 over the champion" in page.said("numbers")
+    checked = page.said("checks")
+    assert checked.index("The challenger, version 4") < checked.index("Version 1, on the same rows")
+    assert checked.index("Version 1, on the same rows") < checked.index("Level as it should be.")
+    measured = page.said("metrics")
+    assert "Challenger Champion Version 1 Challenger" in measured
+    assert "0.7654" in measured
+    assert "0.1234" in measured
+    assert "All three models" in measured
+    assert "| metric | challenger | champion | version 1 | better is |" in markdown(
+        facts(), verdict_on(found, recall=recalled)
+    )
+
+
+def test_what_the_champion_fails_by_itself_stands_above_the_checks() -> None:
+    found = simulated(FULL)
+    off = result("TH203", "fail", explanation="Observed over expected 1.93.")
+    said = Page(card(facts(FULL), verdict_on(found, champion_failed=(off,)), found)).said("checks")
+    assert "The champion of that time, version 3, itself fails TH203 (TH203): Observed over expected 1.93." in said
 
 
 def test_the_rule_record_says_what_the_record_is_how_sure_and_what_follows() -> None:
@@ -136,6 +170,10 @@ def test_the_rule_record_says_what_the_record_is_how_sure_and_what_follows() -> 
     assert "expected to gain +0.0041 over the champion; the probability that it loses more than 0.0100 is 2.1%" in said
     assert "most is expected of version 2: +0.0061, with a probability of 1.1%" in said
     assert "more than 0.0010 is expected of it, and that probability is at most 5.0%" in said
+    assert "thin record" not in said
+    thin = verdict_on(found, rule="record", outlook=an_outlook(events=18))
+    said = Page(card(facts(FULL), thin, found)).said("evidence")
+    assert "These probabilities rest on a thin record, 14 cohorts with a median of 18 events" in said
     without = Page(card(facts(FULL), verdict_on(found, rule="record"), found)).said("evidence")
     assert "No cohort has enough outcomes yet" in without
 

@@ -46,9 +46,19 @@ def test_the_outcome_names_both_versions(kind: str, over: str, alone: str) -> No
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("recall", "version 1 recalled as champion over version 3, version 4 not promoted"),
-        ("ask", "approval requested to recall version 1 as champion over version 3, version 4 not promoted"),
-        ("proposed recall", "proposed to recall version 1 as champion over version 3 and not to promote version 4"),
+        (
+            "recall",
+            "version 1, trained earlier, became champion in place of version 3; the new version 4 did not",
+        ),
+        (
+            "ask",
+            "approval requested to make version 1, trained earlier, champion in place of version 3, and not the new "
+            "version 4",
+        ),
+        (
+            "proposed recall",
+            "proposed to make version 1, trained earlier, champion in place of version 3, and not the new version 4",
+        ),
         ("keep", "version 3 kept, version 4 not promoted"),
     ],
 )

@@ -28,7 +28,7 @@ def test_the_first_two_lines_are_the_decision_and_its_reason() -> None:
 
 
 def test_of_a_refit_it_says_what_was_judged_and_what_is_in_use() -> None:
-    (said,) = [line for line in lines(refitted=True) if line.startswith("Judged by its twin")]
+    (said,) = [line for line in lines(refitted=True) if line.startswith("Judged before the refit")]
     assert "version 4 was refitted on all rows before 2024-01-01" in said
     assert "fitted on rows before 2023-10-01" in said
     assert not any("twin" in line for line in lines())
@@ -60,13 +60,18 @@ def test_a_former_version_that_the_record_speaks_for_is_named() -> None:
 def test_what_the_record_expects_is_said() -> None:
     said = markdown(facts(), verdict_on(simulated(), rule="record", outlook=an_outlook()))
     assert "Expected gain in use, on the record of 9 versions and 14 cohorts: +0.0041; probability of losing" in said
+    assert "thin record" not in said
+    thin = verdict_on(simulated(), rule="record", outlook=an_outlook(events=18))
+    assert "2.1% (thin record, 14 cohorts with a median of 18 events: surer than it should be)." in markdown(
+        facts(), thin
+    )
 
 
 def test_every_check_has_a_row_the_failed_first() -> None:
     rows = [line for line in lines() if line.startswith(("| **", "| pass", "| not")) and "TH" in line]
     assert rows == [
         "| **FAIL** | TH301 TH301 | The gain is not shown. |",
-        "| **WARNING** | TH205 TH205 | The champion lies below its floor. |",
+        "| **WARNING** | TH205 TH205 | The champion lies below its floor. Decide whether the model is still used. |",
         "| pass | TH101 TH101 | There are enough outcomes. |",
         "| not applicable | TH302 TH302 | The spec names no segments. |",
     ]

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from support.factories import a_regression, a_spec
 from titleholder.data import contract
+from titleholder.spec import as_of_dates, windows
 from titleholder.spec.as_of_dates import AsOfDates, DayCount, find
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import intervals, midnight
+from titleholder.validation.evidence import informative
 
 BEGIN, LATEST = date(2020, 1, 1), date(2024, 1, 1)
-BOTH = DayCount(1, 0, 1)
+BOTH = DayCount(1, 0, 1, 1)
 FIRST = {BEGIN + timedelta(days=n): BOTH for n in range(800)}
 """One row a day, which counts as one of each class."""
 
@@ -91,7 +93,7 @@ def test_no_date_works_where_outcomes_arrive_after_the_holdout() -> None:
 def test_a_default_date_long_ago_is_no_row_to_train_on() -> None:
     """1900-01-01 is what many tables have for nothing."""
     spec = spec_with("1 month", "1 month", "12 months")
-    rows = {date(1900, 1, 1): DayCount(19, 0, 1), **FIRST}
+    rows = {date(1900, 1, 1): DayCount(19, 0, 1, 9), **FIRST}
     found, _ = asked(lambda _: rows, spec, LATEST)
     assert found is not None
     assert (found.first, found.last) == by_hand(lambda _: FIRST, spec, LATEST)
@@ -175,7 +177,7 @@ def test_the_contract_finds_enough_at_each_date_that_is_named(seed: int, regress
 
     def counts(day: date) -> dict[date, DayCount]:
         grouped = as_known(day).groupby(frame[time].dt.date)[target]
-        return {d: DayCount(len(g), g.min(), g.max()) for d, g in grouped}
+        return {d: DayCount(len(g), g.min(), g.max(), int((g == 1).sum())) for d, g in grouped}
 
     def fulfilled(day: date) -> bool:
         spans = intervals(spec, day)
@@ -189,3 +191,56 @@ def test_the_contract_finds_enough_at_each_date_that_is_named(seed: int, regress
     assert found.first <= found.last
     for day in filter(None, found):
         assert fulfilled(day), day
+
+
+def grouped(frame: pd.DataFrame, spec: ModelSpec) -> dict[date, DayCount]:
+    outcomes = frame.groupby(frame[spec.columns.event_time].dt.date)[spec.columns.target]
+    return {d: DayCount(len(y), y.min(), y.max(), int((y == 1).sum())) for d, y in outcomes}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.booleans())
+def test_ticks_that_fall_short_are_those_of_which_the_rows_themselves_say_so(seed: int, regression: bool) -> None:
+    """One holdout was looked at; the runs of all others could fail or be won by nobody."""
+    spec = (a_regression if regression else a_spec)(
+        windows={"label_maturity": "1 month", "holdout": "1 month", "train": "4 months"},
+        training__minimum_rows=30,
+        judgement__minimum_events=4,
+    )
+    frame = a_frame(np.random.default_rng(seed), spec)
+    counts = grouped(frame, spec)
+    time, ticks = frame[spec.columns.event_time], windows.ticks("@weekly", date(2020, 3, 1), date(2021, 9, 1))
+    refused, to_judge_by, to_train_on = [], [], []
+    for day in ticks:
+        spans = intervals(spec, day)
+        inside = frame[(time >= midnight(spans.train_start)) & (time < midnight(spans.matured))]
+        enough_there = as_of_dates.leaves_enough(spec, lambda _: counts, day)
+        assert enough_there <= (not contract.too_little(inside, spec, spans))
+        if not enough_there:
+            refused.append(day)
+            continue
+        held = inside[spec.columns.event_time] >= midnight(spans.holdout_start)
+        for short, rows in ((to_judge_by, inside[held]), (to_train_on, inside[~held])):
+            if informative(spec, rows[spec.columns.target].to_numpy()) < 4:
+                short.append(day)
+    found = as_of_dates.shortfalls(spec, counts, ticks)
+    assert found == as_of_dates.Shortfalls(tuple(refused), tuple(to_judge_by), tuple(to_train_on))
+
+
+def test_of_dates_asked_for_those_are_left_out_that_were_too_early_or_came_after_the_end() -> None:
+    spec = spec_with("1 month", "1 month", "2 months")
+    dates = windows.ticks("@monthly", date(2020, 2, 1), date(2022, 8, 1))
+    calls: list[date] = []
+
+    def counts(day: date) -> dict[date, DayCount]:
+        calls.append(day)
+        return loaded_on(date(2020, 10, 6))(day)
+
+    found = sorted(as_of_dates.enough_of(spec, counts, dates, LATEST))
+    assert (found[0], found[-1]) == (date(2020, 11, 1), date(2022, 5, 1))
+    assert found == windows.ticks("@monthly", found[0], found[-1])
+    assert len(calls) < 9, "each call is a query"
+    assert as_of_dates.enough_of(spec, lambda _: {}, dates, LATEST) == frozenset()
+    watched = as_of_dates.enough_of(spec, counts, dates, LATEST, date(2021, 6, 15))
+    assert max(watched) == date(2021, 6, 1), "within the pause that is usual"
+    assert max(as_of_dates.enough_of(spec, counts, dates, LATEST, date(2022, 4, 30))) == date(2022, 5, 1), "all matured"

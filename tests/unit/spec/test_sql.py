@@ -79,6 +79,7 @@ def test_rows_are_counted_by_day_and_only_those_whose_column_is_true() -> None:
     whole = by_day("select 1", "at", "bad", "integer")
     assert whole.endswith("AS extract GROUP BY 1")
     assert 'min("bad"::integer) AS lowest, max("bad"::integer) AS highest' in whole
+    assert 'count(*) FILTER (WHERE "bad"::integer = 1) AS events' in whole
     assert by_day("select 1", "at", "bad", "integer", 'is"ok') == whole.replace("GROUP BY", 'WHERE "is""ok" GROUP BY')
 
 

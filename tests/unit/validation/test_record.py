@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from titleholder.validation import record
-from titleholder.validation.record import CohortRecord, Expectation, Member, Outlook, Rule
+from titleholder.validation.cohort_record import CohortRecord, Member, newest
+from titleholder.validation.outlook import THIN, Expectation, Outlook, Rule
 
 Array = NDArray[np.float64]
 RULE = Rule(unit=0.01, tolerated_loss=0.01, minimum_gain=0.0, confidence=0.95)
@@ -185,7 +186,15 @@ def test_it_learns_what_a_year_of_fresher_training_is_worth() -> None:
 
 
 def test_changes_have_a_price() -> None:
-    expected = {"cohorts": 9, "versions": 7, "year": 0.0, "ranking": (7,), "tolerated_loss": 0.01, "confidence": 0.95}
+    expected = {
+        "cohorts": 9,
+        "versions": 7,
+        "events": 60,
+        "year": 0.0,
+        "ranking": (7,),
+        "tolerated_loss": 0.01,
+        "confidence": 0.95,
+    }
     for gain, minimum, passed in (
         (0.0009, 0.0, False),
         (0.0011, 0.0, True),
@@ -206,10 +215,19 @@ def test_a_covariance_is_kept_as_its_lower_triangle() -> None:
 def test_of_cohorts_that_overlap_the_last_one_given_counts() -> None:
     found = cohorts(6)
     week = cohort(3, np.array([0.9, 0.1])).model_copy(update={"end": month(3) + timedelta(days=7)})
-    assert record.newest([week, *found]) == found
-    assert record.newest([*found, week]) == [*found[:2], week, *found[3:]]
+    assert newest([week, *found]) == found
+    assert newest([*found, week]) == [*found[:2], week, *found[3:]]
 
 
 def test_without_a_unit_there_is_no_outlook() -> None:
     known: dict[str, Any] = {"champion": 1, "former": (), "as_of": IN_USE, "challenger": 8}
     assert record.outlook(cohorts(0), rule=RULE._replace(unit=0.0), **known) is None
+
+
+def test_a_record_is_thin_by_the_median_of_its_cohorts_events() -> None:
+    found = cohorts(0)
+    sizes = [10, 28, 12, 18, 14, 400, 500]
+    few = [cohort.model_copy(update={"events": n}) for cohort, n in zip(found, sizes, strict=True)]
+    assert outlook(few).events == 18
+    assert outlook(few).thin("events") == "thin record, 7 cohorts with a median of 18 events: surer than it should be"
+    assert outlook([cohort.model_copy(update={"events": THIN}) for cohort in found]).thin("rows") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -15,7 +16,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.training import benchmark, pipeline, search
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
-from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.validation.judging import judge
+from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import rule
 
 AS_OF = date(2024, 7, 1)
@@ -92,6 +94,16 @@ def test_it_takes_over_from_a_timid_model(penalty: float, kind: str, failed: lis
     assert [c.code for c in verdict.checks if c.failed and c.severity == "block"] == failed
     ruling = rule(evidence.spec, verdict, as_of=AS_OF, lane="live", newest=None)
     assert ruling.kind == kind, ruling.reason
+    plausible = next(c for c in verdict.checks if c.code == "TH503")
+    said = re.search(
+        r"gain in pinball loss over the champion \+(\S+) .*a lower bound up to (\S+): the squared loss",
+        plausible.explanation,
+    )
+    assert said, "it was told in r2, which the model does not use"
+    assert verdict.gain
+    assert float(said[1]) == pytest.approx(verdict.gain.estimate, rel=1e-3), "the gain that decides"
+    assert (plausible.numbers["gain_lower"] > plausible.numbers["gain_plausible"]) is bool(failed)
+    assert "r2 over" not in plausible.explanation
 
 
 @pytest.mark.parametrize("quantile", [0.1, 0.9])

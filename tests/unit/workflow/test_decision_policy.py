@@ -11,7 +11,7 @@ from support.factories import REIGN, a_recall_of, a_spec, a_verdict, an_outlook,
 from titleholder.ledger.decision import Answer
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.metrics import Gain
-from titleholder.validation.record import Outlook
+from titleholder.validation.outlook import Outlook
 from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow.decision_policy import Ruling, answered, approvers, rule
 
@@ -75,7 +75,20 @@ def test_the_rule_sequential_has_words_of_its_own(passes: bool, reason: str) -> 
         (
             0.01,
             an_outlook(gain=0.0009),
-            "Better on this holdout, but on the record of all versions not expected to gain more than 0.001 in use",
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.001 (a "
+            "tenth of the default tolerated loss). TH301 said.",
+        ),
+        (
+            0.01,
+            an_outlook(gain=0.0009, minimum_gain=0.002),
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.003 "
+            "(minimum_gain 0.002 and a tenth of the default tolerated loss). TH301 said.",
+        ),
+        (
+            0.01,
+            an_outlook(gain=0.00009, unit=0.001),
+            "Better on this holdout, but on the record of all versions not expected to gain more in use than 0.0001 (a "
+            "hundredth of the gain's error). TH301 said.",
         ),
         (
             0.01,
@@ -98,6 +111,11 @@ def test_the_rule_record_says_what_is_expected_in_use(gain: float, outlook: Outl
 def test_one_that_fails_an_absolute_check_is_rejected_with_every_such_reason(lane: str, champion: bool) -> None:
     verdict = useless() if champion else a_verdict(result("TH101", "fail"), result("TH201", "fail"), champion=None)
     assert ruled(verdict, lane=lane)[:2] == ("reject", "TH101 said. TH201 said.")
+
+
+def test_the_reason_says_what_to_do_about_each_check_that_failed() -> None:
+    failed = [result(code, "fail").model_copy(update={"remedy": f"Mend {code}."}) for code in ("TH101", "TH203")]
+    assert ruled(a_verdict(*failed, champion=None)).reason == "TH101 said. Mend TH101. TH203 said. Mend TH203."
 
 
 def test_one_that_fails_a_warning_only_is_promoted() -> None:
@@ -417,3 +435,36 @@ def test_the_reason_names_the_candidates_that_were_judged_before() -> None:
         both = "trees (version 4) and line (version 5)"
         assert ruling.reason == f"{ruled(verdict).reason} Judged after {both}, unfit on the same rows."
         assert ruling.kind == ruled(verdict).kind
+
+
+OFF = result("TH203", "fail", explanation="Observed over expected 1.93.")
+
+
+@pytest.mark.parametrize("checks", [(result("TH301", "fail"),), (result("TH301"),), (result("TH101", "fail"),)])
+def test_the_reason_says_what_the_champion_fails_by_itself(checks: tuple[Any, ...]) -> None:
+    """For good, whatever was decided about the challenger."""
+    plain, told = (ruled(a_verdict(*checks, champion_failed=failed)) for failed in ((), (OFF,)))
+    assert told[0] == plain[0]
+    assert told.reason == (
+        f"{plain.reason} The champion of that time, version 3, itself fails TH203 (TH203): Observed over expected 1.93."
+    )
+
+
+def test_what_the_reason_says_already_of_the_champion_is_not_said_twice() -> None:
+    found = ruled(a_verdict(result("TH201", "fail"), result("TH205", "fail", "warn"), champion_failed=(OFF,)))
+    assert found.kind == "retire"
+    assert found.reason.count("TH205 said.") == 1
+    assert found.reason.endswith("itself fails TH203 (TH203): Observed over expected 1.93.")
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (18, "<0.1%; thin record, 14 cohorts with a median of 18 events: surer than it should be)."),
+        (60, "<0.1%)."),
+    ],
+)
+def test_a_probability_on_a_thin_record_says_so_and_is_never_zero(events: int, said: str) -> None:
+    """`probability of a loss of more than 0.01: 0.0%` stood flatly over cohorts of 10 to 28 events."""
+    verdict = a_verdict(recall=a_recall_of(1, risk=0.00004), outlook=an_outlook(events=events))
+    assert ruled(verdict).reason.endswith(f"(probability of a loss of more than 0.01: {said}")

@@ -62,7 +62,7 @@ def test_a_version_says_what_it_was_trained_on_and_by_what_it_is_judged() -> Non
     assert registry.models.described == "trees as of 2024-07-01 (live), trained on rows before 2023-10-01."
     assert "titleholder.refitted_through" not in registry.models.registered
     nomination.register(a_snapshot(windows__refit="all_matured"), RANKING, (), registry)
-    assert "refitted on rows before 2024-01-01, and judged by its twin, which was" in registry.models.described
+    assert "refitted on rows before 2024-01-01, and judged before the refit," in registry.models.described
     tags = registry.models.registered
     assert tags["titleholder.trained_through"] == "2023-10-01"
     assert tags["titleholder.refitted_through"] == "2024-01-01"

@@ -78,6 +78,16 @@ def test_a_recall() -> None:
     assert "roll back to version 5" in advice(message)
 
 
+def test_a_champion_that_was_kept_and_fails_by_itself() -> None:
+    """Nobody was told that it is badly off in level: `keep` sent nothing."""
+    message = about(kind="keep", champion_after=5, champion_failed=["TH203"])
+    assert message.subject == "small: version 5 stays champion, though it fails TH203 itself"
+    assert message.text.startswith(
+        "Version 5 of small stays champion, and would be rejected as a challenger: it fails TH203 on the newest outcomes.\n"
+    )
+    assert "decide whether version 5 stays in use" in advice(message)
+
+
 def test_a_rejected_challenger() -> None:
     message = about(kind="reject", champion_after=5)
     assert message.subject == "small: version 7 was rejected, version 5 stays champion"
@@ -119,7 +129,14 @@ def test_a_retirement() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": "keep"}, {"kind": "decline"}, {"lane": "backtest"}, {"lane": "dev", "kind": "reject"}]
+    "changes",
+    [
+        {"kind": "keep"},
+        {"kind": "keep", "champion_failed": []},
+        {"kind": "decline"},
+        {"lane": "backtest"},
+        {"lane": "dev", "kind": "reject"},
+    ],
 )
 def test_kept_champions_and_other_lanes_need_no_message(changes: dict[str, Any]) -> None:
     assert notifications.decision_message({**DECISION, **changes}) is None
@@ -128,7 +145,7 @@ def test_kept_champions_and_other_lanes_need_no_message(changes: dict[str, Any])
 def test_a_kind_that_does_not_exist_is_refused() -> None:
     with pytest.raises(
         ValueError,
-        match="no kind of decision 'ask'; valid: keep, decline, promote, recall, reject, retire, rollback, withdraw",
+        match="no kind of decision 'ask'; valid: promote, recall, keep, reject, retire, rollback, withdraw, decline",
     ):
         about(kind="ask")
 

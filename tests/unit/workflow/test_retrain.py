@@ -17,8 +17,10 @@ from titleholder.workflow.payloads import Origin
 SETTINGS = Settings(snapshots="/s", tracking_uri="http://x", ledger_url="postgresql://x")
 
 
-def run(patch: pytest.MonkeyPatch, failures: dict[str, Exception], report: Exception | None = None) -> Any:
-    """The steps in memory; returns the result, and the names of the candidates that were nominated."""
+def run(
+    patch: pytest.MonkeyPatch, failures: dict[str, Exception], report: Exception | None = None, head: int = 0
+) -> Any:
+    """The steps in memory, in a lane with `head` decisions; returns the result, and who was nominated."""
     nominated: list[str] = []
 
     def train(_: Any, name: str, **__: Any) -> str:
@@ -38,7 +40,7 @@ def run(patch: pytest.MonkeyPatch, failures: dict[str, Exception], report: Excep
             train=train,
             nominate=lambda trained, **_: nominated.extend(trained),
             validate=lambda *_, **__: None,
-            decide=lambda *_, **__: None,
+            decide=lambda *_, **__: SimpleNamespace(head=head),
             promote=lambda *_, **__: a_decision(),
             report=write_report,
         ),
@@ -50,6 +52,14 @@ def run(patch: pytest.MonkeyPatch, failures: dict[str, Exception], report: Excep
 def test_every_candidate_is_nominated_when_none_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     done, nominated = run(monkeypatch, {})
     assert (done.decision.id, dict(done.failed), nominated) == (101, {}, ["line", "trees"])
+
+
+@pytest.mark.parametrize(("head", "stood"), [(0, False), (1, True), (5, True)])
+def test_a_decision_that_the_lane_had_before_is_told_from_a_new_one(
+    monkeypatch: pytest.MonkeyPatch, head: int, stood: bool
+) -> None:
+    """The same run again prints the old row, whatever came after it."""
+    assert run(monkeypatch, {}, head=head)[0].stood == stood
 
 
 @pytest.mark.parametrize("error", [TrainingError("small: trees is broken"), SpecError("small: trees is broken")])

@@ -30,8 +30,8 @@ from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.spec.types import LIVE
 from titleholder.validation import metrics
+from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.validation.metrics import Estimation
-from titleholder.validation.record import CohortRecord, Member
 from titleholder.validation.verdict import Reign
 from titleholder.workflow.rivals import KnownVersion, Line, cohort_bounds, line_before, on_record
 from titleholder.workflow.scoring import ScoredComparison, TrainedVersion

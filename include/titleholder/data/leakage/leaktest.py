@@ -207,8 +207,8 @@ def _untested(
     for name, facts in tables.items():
         if columns := facts.on_trust(used):
             yield (
-                f"{name} is overwritten in place: name {', '.join(columns)} in `changes` where they are overwritten "
-                "too, and in `on_trust` where they never are"
+                f"{name} is overwritten in place, and of {', '.join(columns)} the spec does not say whether it is "
+                "overwritten: name each in `changes` if it is, in `on_trust` if it never is"
             )
     if clock := CLOCK.search(without_comments(spec.sql)):
         yield f"the query reads the clock ({clock[0]}), which no test moves: :as_of is the time of the run"

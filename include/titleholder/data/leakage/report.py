@@ -17,8 +17,8 @@ Kind = Literal[
     "leak", "rows come later", "recorded late", "overwritten", "later dates", "not tested", "compared", "on trust"
 ]
 LABEL_REMEDY = (
-    "It is the label: raise windows.label_maturity where that is shorter than the wait for the outcome, or derive the "
-    "label from dates <= :as_of."
+    "It is the label. Where the wait for the outcome is longer than windows.label_maturity, raise that, or count only "
+    "outcomes within label_maturity of the event. Where it is not, derive the label from dates <= :as_of."
 )
 ROWS_REMEDY = (
     "Whether these events are there depends on what became known later, such as their outcome, while all events are "

@@ -12,7 +12,7 @@ from titleholder.formatting import confidence, metric, short
 from titleholder.reports.plots.binned_means import Rows
 from titleholder.reports.plots.drawing import CHALLENGER, FAINT, INK, Picture, picture, whiskers
 from titleholder.validation import metrics
-from titleholder.validation.checks.calibration import cohorts_of
+from titleholder.validation.checks.cohorts import cohorts_of
 from titleholder.validation.checks.groups import Group, groups
 from titleholder.validation.evidence import Evidence, events, informative
 from titleholder.validation.metrics import Estimation, Interval

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from titleholder.spec.check_rules import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.benchmark import not_worse_than_benchmark
-from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
-from titleholder.validation.checks.comparison import profit_gain, segment_gains, sufficient_gain, swap_set
+from titleholder.validation.checks.calibration import overall_calibration
+from titleholder.validation.checks.cohorts import cohort_calibration
+from titleholder.validation.checks.comparison import segment_gains, sufficient_gain
 from titleholder.validation.checks.constant_features import every_feature_varies
+from titleholder.validation.checks.cut_off import profit_gain, swap_set
 from titleholder.validation.checks.drift import drift_since_training, shift_from_champion
 from titleholder.validation.checks.fairness import acceptance_rates
 from titleholder.validation.checks.feature_drift import feature_missing_rates, feature_stability
 from titleholder.validation.checks.grades import grade_calibration, grade_order
-from titleholder.validation.checks.leakage import plausible, single_feature, too_good
+from titleholder.validation.checks.leakage import single_feature, too_good
 from titleholder.validation.checks.missing_inputs import sensitivity_to_missing_inputs
 from titleholder.validation.checks.model_contract import declared_directions, input_signature, reloaded_scores
 from titleholder.validation.checks.performance import (
@@ -26,6 +28,7 @@ from titleholder.validation.checks.performance import (
     enough_outcomes,
     trivial_baseline,
 )
+from titleholder.validation.checks.plausible import plausible
 from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {
@@ -59,13 +62,29 @@ CHECKS: dict[str, Check] = {
         sensitivity_to_missing_inputs,
     )
 }
-__all__ = ["CHECKS", "docs_url", "run", "unaffected_by"]
+__all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]
 
 
 def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
     """Every check's result, in the registry's order; a check whose result is `known` is not run again."""
     already = {result.code: result for result in known}
     return tuple(already.get(code) or check(evidence) for code, check in CHECKS.items())
+
+
+def failed_by_champion(evidence: Evidence) -> tuple[Result, ...]:
+    """The blocking checks of a model by itself that the champion fails on these rows, on its own.
+
+    Left out are its floors, which TH205 judges, and drift since its training, whose rows are not these. What must ask
+    the model itself does not apply.
+    """
+    if evidence.champion is None:
+        return ()
+    own = {"challenger": evidence.champion, "champion": None, "metrics": evidence.champion_metrics}
+    unasked = dict.fromkeys(("predict", "predict_refit", "recorded", "reloaded", "unobserved"))
+    alone = evidence.model_copy(update=own | unasked | {"champion_metrics": {}, "unfit": (), "also_unfit": ()})
+    absolute = (c for c in CHECKS.values() if c.of_candidate and c.role != "floor" and c is not drift_since_training)
+    results = (check(alone) for check in absolute if check.severity(evidence.spec) == "block")
+    return tuple(result.model_copy(update={"remedy": ""}) for result in results if result.blocks)
 
 
 def unaffected_by(change: Dependency, results: Sequence[Result]) -> tuple[Result, ...]:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.spec.check_rules import Rule, docs_url
+from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import Evidence
 
 Status = Literal["pass", "beyond", "fail", "not_applicable"]
@@ -29,6 +30,8 @@ confidence, the champion, and the looks of its reign with the minimum gain."""
 class Finding(NamedTuple):
     """What a check found: a status, one sentence and the numbers it rests on.
 
+    `remedy` is a sentence on what to do in this case, where the check's own says too little.
+
     >>> found(True, "Harm is shown.", {"gain": -0.1}).status
     'fail'
     >>> found(False, "The estimate is below its floor.", {}, beyond=True).status
@@ -40,11 +43,14 @@ class Finding(NamedTuple):
     status: Status
     explanation: str
     numbers: dict[str, float]
+    remedy: str = ""
 
 
-def found(harm: bool, explanation: str, numbers: dict[str, float], *, beyond: bool = False) -> Finding:
+def found(
+    harm: bool, explanation: str, numbers: dict[str, float], *, beyond: bool = False, remedy: str = ""
+) -> Finding:
     """`fail` where harm is shown; else `beyond` where the estimate lies beyond its threshold; else `pass`."""
-    return Finding("fail" if harm else "beyond" if beyond else "pass", explanation, numbers)
+    return Finding("fail" if harm else "beyond" if beyond else "pass", explanation, numbers, remedy)
 
 
 def not_applicable(why: str, numbers: dict[str, float] | None = None) -> Finding:
@@ -52,12 +58,16 @@ def not_applicable(why: str, numbers: dict[str, float] | None = None) -> Finding
     return Finding("not_applicable", why, numbers or {})
 
 
+LONGER_HOLDOUT = "Make windows.holdout longer."
+"""What to do where the holdout has too few outcomes for a figure."""
 NO_CHAMPION = not_applicable("No champion yet.")
 NOT_MEASURABLE = not_applicable("Nothing can be measured on the holdout.")
 
 
 class Result(BaseModel):
     """One check's result: a status, the numbers it rests on and one sentence. `subject` and `role` are the check's.
+
+    `remedy` says what to do where it failed; else it is empty.
 
     >>> result = Result(code="TH401", title="Scores", severity="warn", status="fail", numbers={}, explanation="Drift.")
     >>> result.failed, result.blocks
@@ -74,6 +84,12 @@ class Result(BaseModel):
     status: Status
     numbers: dict[str, float]
     explanation: str
+    remedy: str = ""
+
+    @property
+    def explained(self) -> str:
+        """The explanation, and after it the remedy if there is one."""
+        return f"{self.explanation} {self.remedy}".rstrip()
 
     @property
     def failed(self) -> bool:
@@ -92,7 +108,7 @@ class Check:
 
     `depends_on` is the last of `DEPENDENCIES` that can change its result. `of_candidate`: a failure is this candidate's
     own, so that another candidate of the run may be judged; other failures lie in the rows or features that all share.
-    `excused_by_champion`: it does not fail where a champion is as far off.
+    `excused_by_champion`: it does not fail where a champion is as far off. `remedy` says what to do about a failure.
 
     >>> check = Check("TH101", "Enough outcomes", lambda evidence: found(evidence.events < 50, "Said.", {}))
     >>> check.docs_url
@@ -108,22 +124,28 @@ class Check:
     depends_on: Dependency = "champion"
     of_candidate: bool = False
     excused_by_champion: bool = False
+    remedy: str = ""
 
     def __call__(self, evidence: Evidence) -> Result:
         """The check's result; a rule that the spec switched off does not apply. Only finite numbers are kept."""
-        rule: Rule | None = getattr(evidence.spec.judgement.checks, self.rule) if self.rule else None
-        off = rule is not None and rule.severity == "off"
-        finding = not_applicable("Switched off in the spec.") if off else self.find(evidence)
+        severity = self.severity(evidence.spec)
+        finding = not_applicable("Switched off in the spec.") if severity == "off" else self.find(evidence)
         return Result(
             code=self.code,
             title=self.title,
             subject=self.subject,
             role=self.role,
-            severity="warn" if rule is not None and rule.severity != "block" else "block",
+            severity="block" if severity == "block" else "warn",
             status=finding.status,
             numbers={name: value for name, value in finding.numbers.items() if math.isfinite(value)},
             explanation=finding.explanation,
+            remedy=finding.remedy or self.remedy if finding.status == "fail" else "",
         )
+
+    def severity(self, spec: ModelSpec) -> Literal["block", "warn", "off"]:
+        """What the spec makes of a failure; a check without a key in the spec blocks."""
+        rule: Rule | None = getattr(spec.judgement.checks, self.rule) if self.rule else None
+        return rule.severity if rule else "block"
 
     @property
     def docs_url(self) -> str:

@@ -65,4 +65,5 @@ not_worse_than_benchmark = Check(
     "benchmark",
     depends_on="confidence",
     of_candidate=True,
+    remedy="Add a plain scorecard as a candidate, search a smaller space, or train on more rows.",
 )

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from titleholder.validation import metrics
-from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.groups import (
-    Group,
-    adjusted_confidence,
-    by_calendar,
-    cohort_periods,
-    group_numbers,
-    listed,
-    worst_first,
-)
+from titleholder.data import features
+from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Interval, Sample, means
 from titleholder.validation.metrics.calibration import slope as slope_of_log_odds
@@ -37,12 +29,12 @@ def _overall_calibration(evidence: Evidence) -> Finding:
     about a quantile.
     """
     rule, confidence = evidence.spec.judgement.checks.calibration, evidence.spec.judgement.confidence
-    bounds = {RATIO: _around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
+    bounds = {RATIO: around_one(rule.observed_expected), SLOPE: (rule.slope_low, rule.slope_high)}
     own, champion = _measures(evidence, evidence.challenger), _measures(evidence, evidence.champion)
     if not own:
         return NOT_MEASURABLE
     intervals = {name: _interval(evidence, evidence.challenger, name, measure) for name, measure in own.items()}
-    beyond = [name for name, interval in intervals.items() if _beyond(interval, bounds[name])]
+    beyond = [name for name, interval in intervals.items() if is_beyond(interval, bounds[name])]
     further = {n: further_from_one(own[n], champion[n], confidence) for n in beyond if n in champion}
     excused = [name for name, difference in further.items() if not difference.lower > rule.tolerance]
     numbers = {"tolerance": rule.tolerance}
@@ -56,12 +48,53 @@ def _overall_calibration(evidence: Evidence) -> Finding:
         coverage = Beyond.of(evidence.sample, evidence.challenger, quantile).coverage(confidence)
         numbers |= {**coverage.numbers("coverage"), "quantile": quantile}
     label = _labels(evidence)
-    values = ", ".join(f"{label[n]} {v.text('.3f')} (bounds {_range(bounds[n])})" for n, v in intervals.items())
+    values = ", ".join(f"{label[n]} {v.text('.3f')} (bounds {range_of(bounds[n])})" for n, v in intervals.items())
     if quantile is not None:
         values = f"{coverage.text('.3f')} of outcomes at or below the predicted quantile {quantile:g}; {values}"
     doubtful = [n for n, v in intervals.items() if n not in beyond and not bounds[n][0] <= v.estimate <= bounds[n][1]]
     sentence = f"On the holdout: {values}{_compared(excused, champion, label)}{_not_shown(doubtful, label)}."
-    return found(len(beyond) > len(excused), sentence, numbers, beyond=bool(excused or doubtful))
+    off = {n: intervals[n].estimate > bounds[n][1] for n in beyond if n not in excused}
+    remedy = " ".join(_remedies(evidence, off, bounds))
+    return found(bool(off), sentence, numbers, beyond=bool(excused or doubtful), remedy=remedy)
+
+
+def _remedies(evidence: Evidence, off: dict[str, bool], bounds: dict[str, Bounds]) -> Iterator[str]:
+    """What to do about each measure that is off: whether it is too high, by its name."""
+    if RATIO in off:
+        yield _of_the_level(evidence, bounds[RATIO], high=off[RATIO])
+    if SLOPE in off:
+        yield (
+            "Its predictions are too timid: regularise less, or search by log loss (training.search.metric)."
+            if off[SLOPE]
+            else "Its predictions are too extreme: regularise more, or leave the candidate out."
+        )
+
+
+def _of_the_level(evidence: Evidence, bounds: Bounds, *, high: bool) -> str:
+    """Whether the candidate is off on its training rows too, or the level has moved since; and what to do."""
+    training = evidence.training
+    if training is not None and len(training.y):
+        sample = Sample(training.y, features.weights(training.frame, evidence.spec))
+        then = _level(evidence, sample, training.scores)
+        if (high and then > bounds[1]) or (not high and then < bounds[0]):
+            label, such = _labels(evidence)[RATIO], ", such as class_weight" if evidence.classification else ""
+            return f"On its training rows {label} is {then:.3f} too: look at the candidate's parameters{such}."
+    remedy = (
+        f"The level has moved since training: make windows.train shorter (it is {evidence.spec.windows.train}), or "
+        "wait until more of it lies after the move."
+    )
+    if evidence.champion is not None:
+        return remedy
+    return (
+        f"{remedy} A wider judgement.checks.calibration.observed_expected lets a first champion in; those after it are "
+        "excused while they are not further off."
+    )
+
+
+def _level(evidence: Evidence, sample: Sample, p: Array) -> float:
+    if evidence.quantile is not None:
+        return Beyond.of(sample, p, evidence.quantile).ratio.estimate
+    return means.ratio_of_means(sample, p).estimate
 
 
 def _labels(evidence: Evidence) -> dict[str, str]:
@@ -90,7 +123,7 @@ def _measures(evidence: Evidence, p: Array | None) -> dict[str, Linearised]:
         return {RATIO: Beyond.of(evidence.sample, p, evidence.quantile).ratio}
     slope = slope_of_log_odds if evidence.classification else means.slope
     measures = {SLOPE: slope(evidence.sample, p)}
-    if _has_ratio(evidence):
+    if has_ratio(evidence):
         measures = {RATIO: means.ratio_of_means(evidence.sample, p), **measures}
     return {name: measure for name, measure in measures.items() if math.isfinite(measure.estimate)}
 
@@ -109,99 +142,28 @@ def _interval(evidence: Evidence, p: Array, name: str, measure: Linearised) -> I
     return measure.interval(confidence)
 
 
-def _has_ratio(evidence: Evidence) -> bool:
+def has_ratio(evidence: Evidence) -> bool:
     """Whether there is a ratio: means of outcomes of both signs have no natural zero."""
     return (
         evidence.classification or evidence.quantile is not None or bool(evidence.y.min() >= 0 or evidence.y.max() <= 0)
     )
 
 
-def _cohort_calibration(evidence: Evidence) -> Finding:
-    """Fails when some cohort's interval of observed over expected lies wholly beyond its bounds.
-
-    A cohort is judged when its events, observed or expected, reach `minimum_events` (its rows, of a regression): by the
-    observed alone, cohorts with far too few would be left out. Of a predicted quantile these are the outcomes beyond.
-    Cohorts are those of the first of `cohort_periods` that has one with enough.
-    """
-    rule = evidence.spec.judgement.checks.cohorts
-    if not evidence.measurable:
-        return NOT_MEASURABLE
-    if not _has_ratio(evidence):
-        return not_applicable(UNSIGNED)
-    period, cohorts = cohorts_of(evidence)
-    judged = [c for c in cohorts if _events(evidence, c) >= rule.minimum_events]
-    counts: dict[str, float] = {"judged": len(judged), "too_few": len(cohorts) - len(judged)}
-    if not judged:
-        what = evidence.counted if evidence.quantile is None else "rows beyond the quantile"
-        return not_applicable(f"No {period} has {rule.minimum_events} {what}.", counts)
-    ratios, bounds = _ratios(evidence, judged), _around_one(rule.observed_expected)
-    beyond = [name for name, ratio in ratios.items() if _beyond(ratio, bounds)]
-    named = listed([f"{name} {ratios[name].text('.3f')}" for name in beyond or list(ratios)[:1]])
-    head = f"{len(beyond)} shown" if beyond else "none shown"
-    sentence = f"{head} to be beyond {_range(bounds)}{'' if beyond else ', furthest off'}: {named}"
-    numbers = {**counts, **group_numbers(ratios, RATIO)}
-    of = (
-        "Observed over expected"
-        if evidence.quantile is None
-        else f"Outcomes beyond the quantile {evidence.quantile:g} over expected"
-    )
-    return found(bool(beyond), f"{of} in {len(judged)} {period}s: {sentence}.", numbers)
-
-
-def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:
-    """Observed over expected of each cohort, the furthest off first, at a confidence adjusted for their number."""
-    confidence = adjusted_confidence(evidence.spec.judgement.confidence, len(judged))
-    ratios = {
-        c.value: _ratio(evidence, evidence.sample.at(c.rows), evidence.challenger[c.rows], confidence) for c in judged
-    }
-    return worst_first(ratios, key=lambda ratio: -_off(ratio))
-
-
-def _ratio(evidence: Evidence, sample: Sample, p: Array, confidence: float) -> Interval:
-    if evidence.quantile is not None:
-        return Beyond.of(sample, p, evidence.quantile).interval(confidence)
-    if evidence.classification:
-        return metrics.observed_expected(sample, p, confidence=confidence)
-    return means.ratio_of_means(sample, p).interval(confidence)
-
-
-def cohorts_of(evidence: Evidence) -> tuple[str, list[Group]]:
-    """What a cohort of the judged rows is called, and all of them in the order of time."""
-    least, periods = evidence.spec.judgement.checks.cohorts.minimum_events, cohort_periods(evidence.spec)
-    for period in periods:
-        cohorts = by_calendar(evidence.frame, evidence.spec.columns.event_time, period)
-        if period == periods[-1] or any(_events(evidence, cohort) >= least for cohort in cohorts):
-            break
-    return period, cohorts
-
-
-def _events(evidence: Evidence, cohort: Group) -> float:
-    if evidence.quantile is not None:
-        beyond = Beyond.of(evidence.sample.at(cohort.rows), evidence.challenger[cohort.rows], evidence.quantile)
-        return max(beyond.rows, beyond.expected * len(cohort.rows))
-    if not evidence.classification:
-        return len(cohort.rows)
-    return max(float(evidence.y[cohort.rows].sum()), float(evidence.challenger[cohort.rows].sum()))
-
-
-def _around_one(tolerance: float) -> Bounds:
+def around_one(tolerance: float) -> Bounds:
+    """Bounds as far on either side of one, as a ratio."""
     return 1 / (1 + tolerance), 1 + tolerance
 
 
-def _beyond(value: Interval, bounds: Bounds) -> bool:
+def is_beyond(value: Interval, bounds: Bounds) -> bool:
+    """Whether the whole interval lies outside."""
     return value.upper < bounds[0] or value.lower > bounds[1]
 
 
-def _off(value: Interval) -> float:
-    """How far from one, as far for a half as for two."""
-    return abs(math.log(value.estimate)) if value.estimate > 0 else math.inf
-
-
-def _range(bounds: Bounds) -> str:
+def range_of(bounds: Bounds) -> str:
+    """`0.8 to 1.25`."""
     return f"{bounds[0]:.3g} to {bounds[1]:.3g}"
 
 
 overall_calibration = Check(
     "TH203", "Calibrated", _overall_calibration, "calibration", of_candidate=True, excused_by_champion=True
 )
-cohort_calibration = Check("TH204", "Calibrated in every cohort", _cohort_calibration, "cohorts", of_candidate=True)

@@ -87,5 +87,10 @@ def _every_feature_varies(evidence: Evidence) -> Finding:
 
 
 every_feature_varies = Check(
-    "TH405", "Every feature varies", _every_feature_varies, "constant_features", depends_on="confidence"
+    "TH405",
+    "Every feature varies",
+    _every_feature_varies,
+    "constant_features",
+    depends_on="confidence",
+    remedy="Look at the join or the cast that fills it, or remove it from columns.",
 )

@@ -50,7 +50,13 @@ drift_since_training = Check(
     "drift",
     depends_on="confidence",
     of_candidate=True,
+    remedy="See which features moved (TH403), and whether a source changed its coding.",
 )
 shift_from_champion = Check(
-    "TH402", "Scores stable from champion to challenger", _shift_from_champion, "shift", subject="comparison"
+    "TH402",
+    "Scores stable from champion to challenger",
+    _shift_from_champion,
+    "shift",
+    subject="comparison",
+    remedy="Review each cut-off that is given as a score; one given as a share is not affected.",
 )

@@ -102,5 +102,10 @@ def _pairs(judged: list[Acceptance]) -> list[Pair]:
 
 
 acceptance_rates = Check(
-    "TH601", "Acceptance across protected groups", _acceptance_rates, "fairness", of_candidate=True
+    "TH601",
+    "Acceptance across protected groups",
+    _acceptance_rates,
+    "fairness",
+    of_candidate=True,
+    remedy="Have people look at the difference: no threshold says whether it is right.",
 )

@@ -132,8 +132,18 @@ def _rate(name: str, rate: MissingRate) -> str:
 
 
 feature_stability = Check(
-    "TH403", "Features stable from training to holdout", _feature_stability, "feature_drift", depends_on="confidence"
+    "TH403",
+    "Features stable from training to holdout",
+    _feature_stability,
+    "feature_drift",
+    depends_on="confidence",
+    remedy="Find out whether the population or the source changed; leave out a feature that grows with time.",
 )
 feature_missing_rates = Check(
-    "TH404", "Features as often missing as in training", _missing, "missing_rates", depends_on="confidence"
+    "TH404",
+    "Features as often missing as in training",
+    _missing,
+    "missing_rates",
+    depends_on="confidence",
+    remedy="Look at the source: the model has learned what a gap meant.",
 )

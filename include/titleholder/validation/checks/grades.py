@@ -139,6 +139,20 @@ def _grade_order(evidence: Evidence) -> Finding:
 
 
 grade_calibration = Check(
-    "TH206", "Calibrated by grade", _grade_calibration, "grade_calibration", depends_on="confidence", of_candidate=True
+    "TH206",
+    "Calibrated by grade",
+    _grade_calibration,
+    "grade_calibration",
+    depends_on="confidence",
+    of_candidate=True,
+    remedy="Correct the probability of such a grade before it is used for pricing; the card has the picture.",
 )
-grade_order = Check("TH207", "Grades rank", _grade_order, "grade_order", depends_on="confidence", of_candidate=True)
+grade_order = Check(
+    "TH207",
+    "Grades rank",
+    _grade_order,
+    "grade_order",
+    depends_on="confidence",
+    of_candidate=True,
+    remedy="Use fewer grades (judgement.grades), or look for a feature whose effect has turned.",
+)

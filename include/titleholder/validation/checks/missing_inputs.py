@@ -127,6 +127,7 @@ def _sensitivity(evidence: Evidence) -> Finding:
             "costly": len(inputs.costly),
             **group_numbers(losses, "loss"),
         },
+        remedy="Choose an estimator or an encoding that takes gaps." if inputs.unscored else "",
     )
 
 
@@ -165,4 +166,5 @@ sensitivity_to_missing_inputs = Check(
     "missing_inputs",
     depends_on="confidence",
     of_candidate=True,
+    remedy="See to it that its source is watched, and agree on a fallback.",
 )

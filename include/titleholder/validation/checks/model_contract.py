@@ -75,8 +75,7 @@ def _input_signature(evidence: Evidence) -> Finding:
         return found(False, "The challenger needs no input that the champion did not.", numbers)
     return found(
         True,
-        f"The challenger needs inputs that the champion did not: {', '.join([*new, *other])}; "
-        "once consumers send them, set judgement.checks.signature.severity: warn.",
+        f"The challenger needs inputs that the champion did not: {', '.join([*new, *other])}.",
         numbers,
     )
 
@@ -108,9 +107,28 @@ def compare_scores(recorded: Array, reloaded: Array, tolerance: float) -> Findin
 
 
 declared_directions = Check(
-    "TH701", "Declared directions hold", _declared_directions, "monotone", depends_on="rows", of_candidate=True
+    "TH701",
+    "Declared directions hold",
+    _declared_directions,
+    "monotone",
+    depends_on="rows",
+    of_candidate=True,
+    remedy="Use an estimator with monotonic constraints, or take the column out of increasing and decreasing.",
 )
-input_signature = Check("TH702", "Signature compatible", _input_signature, "signature", subject="comparison")
+input_signature = Check(
+    "TH702",
+    "Signature compatible",
+    _input_signature,
+    "signature",
+    subject="comparison",
+    remedy="Once consumers send them, set judgement.checks.signature.severity: warn.",
+)
 reloaded_scores = Check(
-    "TH703", "Reloaded model predicts the same", _reloaded_scores, "reload", depends_on="rows", of_candidate=True
+    "TH703",
+    "Reloaded model predicts the same",
+    _reloaded_scores,
+    "reload",
+    depends_on="rows",
+    of_candidate=True,
+    remedy="Compare the installed libraries with those of the training run; do not use the stored model.",
 )

@@ -6,7 +6,15 @@ import numpy as np
 
 from titleholder.data import features
 from titleholder.spec.metrics import METRICS
-from titleholder.validation.checks.base import NO_CHAMPION, NOT_MEASURABLE, Check, Finding, found, not_applicable
+from titleholder.validation.checks.base import (
+    LONGER_HOLDOUT,
+    NO_CHAMPION,
+    NOT_MEASURABLE,
+    Check,
+    Finding,
+    found,
+    not_applicable,
+)
 from titleholder.validation.checks.estimates import estimate_gain, estimate_metric
 from titleholder.validation.evidence import Array, Evidence, informative_rows
 from titleholder.validation.metrics import Interval
@@ -21,11 +29,13 @@ RANDOM = 0.5
 def _enough_outcomes(evidence: Evidence) -> Finding:
     """Blocks when the holdout has fewer rows of the rarer class than `judgement.minimum_events`."""
     need, have = evidence.spec.judgement.minimum_events, evidence.informative
-    what = informative_rows(evidence.spec)
+    what, now = informative_rows(evidence.spec), evidence.spec.windows.holdout
+    times = f"; about {-(-need // have)} times as long would do" if have else ""
     return found(
         have < need,
         f"The holdout has {have} {what}; at least {need} are needed.",
         {"informative": have, "minimum": need, "events": evidence.events, "rows": len(evidence.y)},
+        remedy=f"Make windows.holdout longer (it is {now}{times}), or lower judgement.minimum_events.",
     )
 
 
@@ -41,7 +51,7 @@ def _challenger_floors(evidence: Evidence) -> Finding:
     if not floors:
         return NO_FLOOR
     if not judged:
-        return Finding("fail", "No metric could be computed on the holdout.", numbers)
+        return Finding("fail", "No metric could be computed on the holdout.", numbers, LONGER_HOLDOUT)
     values = ", ".join(f"{n} {v:.4f} (floor {floors[n]:g})" for n, v in judged.items())
     return found(any(_beyond(n, v, floors[n]) for n, v in judged.items()), f"On the holdout: {values}.", numbers)
 
@@ -110,8 +120,28 @@ def _best_constant(evidence: Evidence) -> float:
 
 
 enough_outcomes = Check("TH101", "Enough outcomes", _enough_outcomes)
-challenger_floors = Check("TH201", "Above its floors", _challenger_floors, role="floor", of_candidate=True)
-trivial_baseline = Check("TH202", "Beats a trivial baseline", _trivial_baseline, "baseline", of_candidate=True)
+challenger_floors = Check(
+    "TH201",
+    "Above its floors",
+    _challenger_floors,
+    role="floor",
+    of_candidate=True,
+    remedy="Look at the cohorts and segments on the card; lower judgement.floors only if a weaker model is of use.",
+)
+trivial_baseline = Check(
+    "TH202",
+    "Beats a trivial baseline",
+    _trivial_baseline,
+    "baseline",
+    of_candidate=True,
+    remedy="The model has learned nothing that holds on new rows: look at the features, the target and the windows.",
+)
 champion_floors = Check(
-    "TH205", "Champion above its floors", _champion_floors, "champion_floors", subject="champion", role="floor"
+    "TH205",
+    "Champion above its floors",
+    _champion_floors,
+    "champion_floors",
+    subject="champion",
+    role="floor",
+    remedy="If no challenger reaches the floors either, decide whether the model is still used.",
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from titleholder.formatting import between, confidence, metric, number, scale, signed
-from titleholder.spec.windows import next_tick
-from titleholder.workflow.backtest.policies import PeriodResult, PolicyGain
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from titleholder.formatting import between, confidence, metric, number, percent, scale, signed
+from titleholder.spec.windows import last_tick, next_tick
+from titleholder.workflow.backtest.periods import COMPARED
+from titleholder.workflow.backtest.policies import IMMATURE, TOO_FEW, PeriodResult, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest
 
 FEW = 12
@@ -36,7 +40,11 @@ def answer(result: Backtest) -> str:
 
 
 def cautions(result: Backtest) -> list[str]:
-    """What the answer's interval does not say: that periods are few, and that one is much longer than the others."""
+    """What the answer's interval does not say.
+
+    How many outcomes lay at or below predicted quantiles, which periods cannot be compared and what to do, that periods
+    are few, and that one is much longer than the others.
+    """
     of, number = result.cadence, result.overall.periods
     few = (
         f"Only {of.many(number)} can be compared, fewer than {FEW}, which is few: one unusual {of.noun} can turn the "
@@ -44,6 +52,9 @@ def cautions(result: Backtest) -> list[str]:
     )
     long = [m for m in result.periods if m.compared and _long(m, result.schedule)]
     return [
+        *_coverage(result),
+        *_last_compared(result),
+        *_too_few_rows(result),
         *([few] if 0 < number < FEW else []),
         *(
             f"The rows from {m.period.as_of} to before {m.end} count as one {of.noun} in the means: no decision was "
@@ -51,6 +62,39 @@ def cautions(result: Backtest) -> list[str]:
             for m in long
         ),
     ]
+
+
+def _coverage(result: Backtest) -> Iterator[str]:
+    if result.quantile is not None and result.overall.policies:
+        policies = result.overall.policies
+        shares = ", ".join(f"{percent(policies[policy].coverage)} ({policy})" for policy in COMPARED)
+        yield (
+            f"Of the outcomes {shares} lay at or below what was predicted, where {100 * result.quantile:g}% should "
+            "(judgement.quantile)."
+        )
+
+
+def _last_compared(result: Backtest) -> Iterator[str]:
+    """Until when decisions can be compared, where later ones have no rows with a known outcome."""
+    of, measured = result.cadence, [m.period.as_of for m in result.periods if m.rows]
+    late = [m for m in result.periods if not m.rows and m.period.as_of > max(measured, default=date.min)]
+    if not late:
+        return
+    last, why = max(measured, default=None), "There are no later events"
+    if any(m.why == IMMATURE for m in late):
+        last = last or last_tick(result.schedule, result.matured - timedelta(days=1))
+        why = f"Outcomes as of {result.labels_as_of} are final for events before {result.matured} only"
+    until = f": the last as-of date that can be is {last}" if last else ""
+    yield f"{of.many(len(late))} at the end cannot be compared. {why}{until}."
+
+
+def _too_few_rows(result: Backtest) -> Iterator[str]:
+    few = [m for m in result.periods if m.why.startswith(TOO_FEW)]
+    if few:
+        yield (
+            f"{result.cadence.many(len(few))} {'has' if len(few) == 1 else 'have'} {TOO_FEW} outcomes to be compared: "
+            "lower judgement.minimum_new_events (5 at the least), or choose a schedule with longer periods."
+        )
 
 
 def _long(period: PeriodResult, schedule: str | None) -> bool:

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from titleholder.formatting import confidence, date_labels, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
-from titleholder.workflow.backtest.policies import Contrast, PeriodResult, Policy, PolicyGain
+from titleholder.workflow.backtest.periods import Policy
+from titleholder.workflow.backtest.policies import Contrast, PeriodResult, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest, running
 
 LABELS = 7

@@ -1,65 +1,30 @@
-"""Would retraining have been worth it? A lane walked through period by period, with four policies side by side (pure).
+"""Four policies side by side on the rows of one period (pure).
 
-A period's rows are the events from its as-of date to the next decision's: those for which the model chosen then was in
-use. A rollback begins a stretch of its own on the day it was made. Outcomes are those finally known, and so are the
-features, so everything here is hindsight.
+Outcomes are those finally known, and so are the features, so everything here is hindsight.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from titleholder.ledger import reigns
-from titleholder.ledger.decision import Decision
-from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import DECLINE, UNJUDGED
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events, informative, informative_rows
 from titleholder.validation.metrics import Estimation, Gain, Sample
+from titleholder.validation.metrics.coverage import Beyond
 from titleholder.validation.metrics.inputs import Labels
+from titleholder.workflow.backtest.periods import COMPARED, CONTRASTS, POLICIES, BacktestPart, Period, Policy
 
-Policy = Literal["gate", "newest", "never", "hindsight"]
-POLICIES: tuple[Policy, ...] = ("gate", "newest", "never", "hindsight")
-COMPARED: tuple[Policy, ...] = ("gate", "newest", "never")
-"""Policies that one can follow without knowing the future; means are over the periods in which all have a model."""
-CONTRASTS: tuple[tuple[Policy, Policy], ...] = (("gate", "never"), ("newest", "never"), ("gate", "newest"))
-
-
-class BacktestPart(BaseModel):
-    """What all parts of a backtest are: frozen."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Period(BacktestPart):
-    """A stretch [as_of, end) of event time, the versions there were when it began, and which each policy used.
-
-    `as_of` is that of its decision; of a rollback, the day on which it was made.
-
-    >>> dates = {"as_of": date(2024, 1, 1), "end": date(2024, 2, 1)}
-    >>> period = Period(**dates, kind="keep", versions=(1, 2), gate=1, newest=2, never=1)
-    >>> period.used("newest")
-    2
-    """
-
-    as_of: date
-    end: date
-    kind: str
-    versions: tuple[int, ...]
-    gate: int | None
-    newest: int | None
-    never: int | None
-
-    def used(self, policy: Policy) -> int | None:
-        """The version that a policy without hindsight used; None where it had none."""
-        return dict[str, int | None](gate=self.gate, newest=self.newest, never=self.never)[policy]
+IMMATURE = "outcomes are not final yet"
+"""Why a period is not compared of which no event has matured."""
+TOO_FEW = "too few"
+"""How the reason begins of one with fewer outcomes than a comparison needs."""
 
 
 class ScoredRows(NamedTuple):
@@ -72,13 +37,17 @@ class ScoredRows(NamedTuple):
 
 
 class VersionMetric(BacktestPart):
-    """A version's metric on a period's rows with its interval, and the profit of all of them where it is known."""
+    """A version's metric on a period's rows with its interval, and the profit of all of them where it is known.
+
+    `coverage` is the share of outcomes at or below a predicted quantile; None where the metric judges none.
+    """
 
     version: int
     metric: float
     lower: float
     upper: float
     profit: float | None = None
+    coverage: float | None = None
 
 
 class PolicyGain(BacktestPart):
@@ -109,9 +78,9 @@ class PeriodResult(BacktestPart):
     rows: int
     events: int
     weight: float
-    estimates: dict[int, float] = {}
-    figures: dict[Policy, VersionMetric] = {}
-    contrasts: dict[str, Contrast] = {}
+    estimates: dict[int, float] = Field(default={})
+    figures: dict[Policy, VersionMetric] = Field(default={})
+    contrasts: dict[str, Contrast] = Field(default={})
     why: str = ""
 
     @property
@@ -125,63 +94,11 @@ def contrast_name(pair: tuple[Policy, Policy]) -> str:
     return "-".join(pair)
 
 
-def decisions(rows: Sequence[Decision], lane: str, until: date | None = None) -> list[Decision]:
-    """The decisions in force up to a date, in as-of order.
-
-    In the live lane a run about the past changes nothing: a decision older than one before it is left out. So is a
-    rollback that people declined.
-    """
-    decided: list[Decision] = []
-    for row in reigns.in_force(rows, lane):
-        if row.kind == DECLINE:
-            continue
-        if (until is None or row.as_of <= until) and (not decided or row.as_of >= decided[-1].as_of):
-            decided.append(row)
-    return decided
-
-
-def periods(decided: Sequence[Decision], schedule: str | None) -> list[Period]:
-    """One period for each as-of date of these decisions, and for each rollback; the last ends one tick later.
-
-    `gate` is whoever was champion after the date's last decision, `newest` the newest challenger, `never` the first
-    champion.
-    """
-    began = _beginnings(decided)
-    days = sorted(set(began))
-    ends = [*days[1:], *(windows.next_tick(schedule, day) for day in days[-1:])]
-    found, versions, first = [], list[int](), None
-    for day, end in zip(days, ends, strict=True):
-        of_day = [row for row, since in zip(decided, began, strict=True) if since == day]
-        versions += [row.challenger_version for row in of_day if row.challenger_version is not None]
-        champion = of_day[-1].champion_after
-        first = champion if first is None else first
-        newest = versions[-1] if versions else None
-        found.append(
-            Period(
-                as_of=day, end=end, kind=of_day[-1].kind, versions=tuple(versions), gate=champion, newest=newest,
-                never=first,
-            )
-        )  # fmt: skip
-    return found
-
-
-def _beginnings(decided: Sequence[Decision]) -> list[date]:
-    """Since when each decision counts: its as-of date; a rollback, which people made, the day they did.
-
-    One that was made after the next decision's as-of date never came into use by this calendar.
-    """
-    days: list[date] = []
-    for row in reversed(decided):
-        day = max(row.as_of, row.created_at.date()) if row.kind in UNJUDGED else row.as_of
-        days.append(min(day, days[-1]) if days else day)
-    return days[::-1]
-
-
 def measure(period: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> PeriodResult:
     """Each policy's metric on a period's rows, and the paired differences; `end` is where known outcomes end."""
     bare = PeriodResult(
         period=period, end=end, rows=len(rows.y), events=events(spec, rows.y),
-        weight=_weight(rows), why=_unmeasurable(spec, rows.y),
+        weight=_weight(rows), why=_unmeasurable(spec, rows.y) if end > period.as_of else IMMATURE,
     )  # fmt: skip
     if bare.why:
         return bare
@@ -215,7 +132,7 @@ def _unmeasurable(spec: ModelSpec, y: Array) -> str:
     found, enough = informative(spec, y), spec.judgement.minimum_new_events
     if found >= enough:
         return ""
-    return f"too few {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
+    return f"{TOO_FEW} {informative_rows(spec)}: {found} of {enough} (minimum_new_events)"
 
 
 def _why(
@@ -240,13 +157,17 @@ def _sample(rows: ScoredRows) -> Sample:
 
 
 def _figure(version: int, estimate: float, rows: ScoredRows, spec: ModelSpec) -> VersionMetric:
-    scores, metric = rows.scores[version], spec.judgement.metric
-    found = metrics.interval(metric, _sample(rows), scores, Estimation.of(spec))
-    profit = None
+    scores, judgement = rows.scores[version], spec.judgement
+    found = metrics.interval(judgement.metric, _sample(rows), scores, Estimation.of(spec))
+    profit = coverage = None
     if with_profit(spec):
-        a_row = metrics.compute("profit", rows.y, scores, spec.judgement, rows.weights)
+        a_row = metrics.compute("profit", rows.y, scores, judgement, rows.weights)
         profit = a_row * _weight(rows)
-    return VersionMetric(version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit)
+    if (quantile := judgement.predicted_quantile) is not None:
+        coverage = Beyond.of(_sample(rows), scores, quantile).coverage(judgement.confidence).estimate
+    return VersionMetric(
+        version=version, metric=estimate, lower=found.lower, upper=found.upper, profit=profit, coverage=coverage
+    )
 
 
 def _contrast(a: int, b: int, rows: ScoredRows, spec: ModelSpec) -> Contrast:

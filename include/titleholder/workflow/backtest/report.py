@@ -6,8 +6,9 @@ from titleholder import formatting
 from titleholder.reports.facts import is_safe
 from titleholder.reports.rendering import render
 from titleholder.workflow.backtest.answer import answer, cautions, verdict
+from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES
 from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_period
-from titleholder.workflow.backtest.policies import CONTRASTS, POLICIES, contrast_name
+from titleholder.workflow.backtest.policies import contrast_name
 from titleholder.workflow.backtest.summary import Backtest
 from titleholder.workflow.backtest.what_if_rows import what_if_rows
 

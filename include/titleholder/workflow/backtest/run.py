@@ -27,7 +27,8 @@ from titleholder.spec.windows import Intervals, midnight
 from titleholder.validation.metrics import Array
 from titleholder.workflow.backtest import policies, report, summary
 from titleholder.workflow.backtest.answer import answer, cautions
-from titleholder.workflow.backtest.policies import Period, PeriodResult, ScoredRows
+from titleholder.workflow.backtest.periods import Period, decisions, periods_of
+from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
 from titleholder.workflow.scoring import Scorer, TrainedVersion, missing_columns
@@ -92,7 +93,7 @@ def backtest(
     decided = _decided(request, settings)
     spec = ModelSpec.restore(next(row for row in reversed(decided) if row.challenger_version is not None).spec)
     trials = grid(spec, request.tolerated_losses, request.minimum_gains, request.confidences)
-    periods = policies.periods(decided, spec.schedule)
+    periods = periods_of(decided, spec.schedule)
     on_step("outcomes", 0, 1)
     outcomes = _outcomes(spec, periods, request.labels_as_of, url(spec.source.connection), settings)
     scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
@@ -112,7 +113,7 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
     if not rows:
         lanes = store.lanes(settings.ledger_url, request.model)
         raise UsageError(lane_records.other_lanes("backtest", request.model, request.lane, lanes))
-    if decided := policies.decisions(rows, request.lane, request.until):
+    if decided := decisions(rows, request.lane, request.until):
         again = reigns.to_rerun(rows, request.lane)
         if waiting := [str(row.as_of) for row in decided if row.id in again]:
             raise UsageError(
@@ -257,6 +258,7 @@ def _result(
         rule=judgement.rule,
         confidence=judgement.confidence,
         with_profit=policies.with_profit(spec),
+        quantile=judgement.predicted_quantile,
         labels_as_of=outcomes.as_of,
         matured=outcomes.matured,
         snapshot_uri=outcomes.uri,
@@ -290,6 +292,8 @@ def _figures(result: Backtest) -> Iterator[tuple[str, float]]:
         yield f"{policy}_changes", float(of_policy.changes)
         if of_policy.profit is not None:
             yield f"{policy}_profit", of_policy.profit
+        if of_policy.coverage is not None:
+            yield f"{policy}_coverage", of_policy.coverage
     for name, contrast in result.overall.contrasts.items():
         for bound in ("estimate", "lower", "upper"):
             yield f"{name.replace('-', '_over_')}_{bound}", getattr(contrast.metric, bound)

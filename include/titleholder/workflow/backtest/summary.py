@@ -17,23 +17,16 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import Cadence, cadence
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS
-from titleholder.workflow.backtest.policies import (
-    CONTRASTS,
-    POLICIES,
-    BacktestPart,
-    Contrast,
-    PeriodResult,
-    Policy,
-    PolicyGain,
-    contrast_name,
-)
+from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES, BacktestPart, Policy
+from titleholder.workflow.backtest.policies import Contrast, PeriodResult, PolicyGain, contrast_name
 
 
 class PolicySummary(BacktestPart):
     """A policy over the periods compared: its mean metric, its profit, and how often another version came into use.
 
     `regret` is how far the mean lies behind hindsight's, so at least zero. `changes` are those of the whole lane,
-    `changes_compared` those that the compared periods saw.
+    `changes_compared` those that the compared periods saw. `coverage` is the share of the outcomes of all compared rows
+    at or below a predicted quantile; None where the metric judges none.
     """
 
     mean: float
@@ -42,6 +35,7 @@ class PolicySummary(BacktestPart):
     changes_compared: int
     profit: float | None = None
     profit_a_row: float | None = None
+    coverage: float | None = None
 
 
 class Overall(BacktestPart):
@@ -111,14 +105,16 @@ def running(
 def _summary(policy: Policy, compared: Sequence[PeriodResult], found: Sequence[PeriodResult]) -> PolicySummary:
     figures, best = [m.figures[policy] for m in compared], [m.figures["hindsight"] for m in compared]
     profits = [f.profit for f in figures if f.profit is not None]
-    profit = math.fsum(profits) if profits else None
+    profit, weight = math.fsum(profits) if profits else None, math.fsum(m.weight for m in compared)
+    covered = [m.weight * f.coverage for m, f in zip(compared, figures, strict=True) if f.coverage is not None]
     return PolicySummary(
         mean=math.fsum(f.metric for f in figures) / len(figures),
         regret=math.fsum(abs(b.metric - f.metric) for b, f in zip(best, figures, strict=True)) / len(figures),
         changes=changes(_versions(policy, found)),
         changes_compared=changes(f.version for f in figures),
         profit=profit,
-        profit_a_row=None if profit is None else profit / math.fsum(m.weight for m in compared),
+        profit_a_row=None if profit is None else profit / weight,
+        coverage=math.fsum(covered) / weight if covered else None,
     )
 
 
@@ -227,6 +223,7 @@ class Backtest(BacktestPart):
     """A lane walked through: what was looked at, what came of it, and the answer.
 
     `labels_as_of` is the date as of which outcomes are known, `matured` the event time from which on they are not yet.
+    `quantile` is the one that is predicted, None where it is none.
     `reproduced` says whether the replay under the spec's own values gave the ledger's decisions.
     """
 
@@ -241,6 +238,7 @@ class Backtest(BacktestPart):
     rule: str
     confidence: float
     with_profit: bool
+    quantile: float | None
     labels_as_of: date
     matured: date
     snapshot_uri: str

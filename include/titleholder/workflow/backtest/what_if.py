@@ -22,7 +22,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
-from titleholder.validation.verdict import Measurements, Reign, Verdict, measure
+from titleholder.validation.judging import measure
+from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
 from titleholder.workflow.rivals import line_before, on_record

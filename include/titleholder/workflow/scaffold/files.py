@@ -19,6 +19,7 @@ from titleholder.data.table_reader import TableReader, reading
 from titleholder.errors import UsageError
 from titleholder.spec import cadence
 from titleholder.spec.loader import SpecLoader, load_spec, models_folder
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles
 from titleholder.workflow.scaffold import duration as durations
@@ -180,9 +181,15 @@ def _environment() -> Environment:
 def render(template: str, draft: Draft) -> str:
     """The text of one of the two files."""
     changed, trusted = _overwritten(draft)
-    written = draft.roles.known or draft.outcome_at or (draft.duration and draft.duration.end)
-    facts = {"changed": changed, "trusted": trusted, "written": written}
-    return _environment().get_template(template).render({**draft._asdict(), **facts})
+    given, happened = aliases(c.name for c in draft.table.columns), draft.outcome_at
+    more: dict[str, Any] = {
+        "changed": changed,
+        "trusted": trusted,
+        "written": draft.roles.known or happened or (draft.duration and draft.duration.end),
+        "amounts": [name for name, info in METRICS.items() if info.task == draft.roles.task and info.share_of is None],
+        "outcome_alias": given[happened.name] if happened else "",
+    }
+    return _environment().get_template(template).render({**draft._asdict(), **more})
 
 
 def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:

@@ -151,8 +151,11 @@ def _binary(column: ColumnProfile) -> tuple[str, str, int]:
             "and name the view"
         )
     listed = ", ".join(_literal(v) for v in events)
-    counts = ", ".join(f"{v} ({n:,})" for v, n in column.values.items())
-    note = f"1 is {', '.join(events)}; 0 is every other value of {counts}"
+    ones, others = (
+        ", ".join(f"{v} ({n:,} rows)" for v, n in column.values.items() if (v in events) == one)
+        for one in (True, False)
+    )
+    note = f"1 is {ones}; 0 is every other value: {others}"
     return f"({column.quoted}::text in ({listed}))::int", note, sum(column.values[v] for v in events)
 
 

@@ -102,3 +102,9 @@ def test_where_nothing_was_compared_only_the_reason_is_said() -> None:
     report = LeakReport(model="small", as_of=date(2024, 7, 1), untested=("a reason",))
     assert report.outcome == "not tested"
     assert list(report.findings) == [("not tested", "a reason.")]
+
+
+def test_of_a_label_that_counts_longer_than_its_maturity_both_remedies_are_named() -> None:
+    """The SQL counted outcomes to 35 months, by dates up to :as_of, with a label maturity of 12: neither remedy fitted."""
+    (found,) = a_report(leaks=(a_leak("bad"),), target="bad").findings
+    assert "raise that, or count only outcomes within label_maturity of the event" in found.sentence

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.factories import a_regression, a_spec, evidence
+from support.factories import a_regression, a_spec, evidence, rows
+from titleholder.spec.model import ModelSpec
+from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.calibration import overall_calibration
+from titleholder.validation.evidence import TrainingSample
 from titleholder.validation.metrics import Array
 
 
@@ -109,6 +112,59 @@ def test_a_champion_that_is_about_as_far_off_by_the_same_measure_excuses(
     assert excused == (status == "beyond")
 
 
+def trained(spec: ModelSpec, factor: float) -> TrainingSample:
+    """Training rows of whose outcomes the scores expect a part."""
+    y, odds = outcomes(4000, seed=1)
+    return TrainingSample(frame=rows(spec, n=4000), y=y, scores=factor * logistic(odds))
+
+
+MOVED = (
+    "The level has moved since training: make windows.train shorter (it is 1 year), or wait until more of it lies "
+    "after the move."
+)
+FIRST = (
+    "A wider judgement.checks.calibration.observed_expected lets a first champion in; those after it are excused while "
+    "they are not further off."
+)
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "stretch", "champion", "remedy"),
+    [
+        (1.0, -0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (None, 0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (1.0, -0.6, 1.0, True, MOVED),
+        (1.8, -0.6, 1.0, False, f"{MOVED} {FIRST}"),
+        (0.5, -0.6, 1.0, False, "too: look at the candidate's parameters, such as class_weight."),
+        (1.0, 0.0, 2.0, False, "Its predictions are too extreme: regularise more, or leave the candidate out."),
+        (1.0, 0.0, 0.5, False, "Its predictions are too timid: regularise less, or search by log loss"),
+    ],
+)
+def test_a_failure_says_whether_the_level_moved_or_the_candidate_is_off(
+    factor: float | None, shift: float, stretch: float, champion: bool, remedy: str
+) -> None:
+    """It said nothing, and after a shift of the level nobody knew how a first champion could come about."""
+    spec, (y, odds) = a_spec(), outcomes(4000)
+    mine = logistic(shift + stretch * (odds + 1.3) - 1.3)
+    theirs = logistic(odds) if champion else None
+    training = None if factor is None else trained(spec, factor)
+    found = overall_calibration(evidence(spec, y=y, challenger=mine, champion=theirs, training=training))
+    assert found.status == "fail"
+    assert remedy in found.remedy
+    assert ("On its training rows observed over expected is 1.9" in found.remedy) is (factor == 0.5)
+
+
+@pytest.mark.parametrize(("times", "share"), [(0.5, 0.75), (2 / 3, 0.5), (1.3, 0.13), (1.5, 0.4), (2.0, 0.6)])
+def test_after_a_shift_a_first_champion_comes_when_enough_of_its_training_lies_after_it(
+    times: float, share: float
+) -> None:
+    """The shares that docs/validation.md names, for a model whose predictions have the mean of its training rows."""
+    y = (np.arange(100_000) < 10_000 * times).astype(float)
+    for after, status in ((share - 0.1, "fail"), (share + 0.1, "pass")):
+        mean = 0.1 * (1 - after + after * times)
+        assert overall_calibration(evidence(y=y, challenger=np.full(len(y), mean))).status == status
+
+
 @pytest.mark.parametrize(("tolerance", "status"), [(0.0, "fail"), (0.02, "fail"), (0.05, "beyond")])
 def test_how_much_further_off_is_harm_is_the_specs(tolerance: float, status: str) -> None:
     """Both models score the same rows: that one expects 2.7 % more events than the other is hardly in doubt."""
@@ -201,3 +257,44 @@ def test_outcomes_of_both_signs_have_a_slope_but_no_ratio() -> None:
 def test_does_not_apply_where_nothing_can_be_measured(y: Array) -> None:
     found = overall_calibration(evidence(y=y, champion=np.full(len(y), 0.5)))
     assert (found.status, found.explanation) == ("not_applicable", "Nothing can be measured on the holdout.")
+
+
+def test_a_champion_that_excuses_its_challenger_fails_by_itself() -> None:
+    """The challenger, at 1.54, passed because the champion, at 1.93, was worse: nothing but the card showed that."""
+    y, odds = outcomes(4000)
+    case = evidence(y=y, challenger=logistic(odds - 0.6), champion=logistic(odds - 0.9))
+    assert overall_calibration(case).status == "beyond"
+    (failed,) = checks.failed_by_champion(case)
+    assert (failed.code, failed.status, failed.severity) == ("TH203", "fail", "block")
+    alone = overall_calibration(case.model_copy(update={"challenger": case.champion, "champion": None}))
+    assert failed == alone.model_copy(update={"remedy": ""}), "a remedy is for a candidate"
+    assert failed.explanation.startswith(
+        f"On the holdout: observed over expected {failed.numbers['observed_expected']:.3f} ["
+    )
+
+
+@pytest.mark.parametrize(
+    ("champion", "rule"), [(0.0, {}), (-0.9, {"severity": "warn"}), (-0.9, {"severity": "off"}), (None, {})]
+)
+def test_a_champion_fails_nothing_that_would_not_block_a_challenger(
+    champion: float | None, rule: dict[str, str]
+) -> None:
+    y, odds = outcomes(4000)
+    theirs = None if champion is None else logistic(odds + champion)
+    spec = a_spec(judgement__checks={"calibration": rule})
+    assert checks.failed_by_champion(evidence(spec, y=y, challenger=logistic(odds), champion=theirs)) == ()
+
+
+def test_of_a_champion_no_model_is_asked_and_no_other_drift_taken_for_its_own() -> None:
+    """TH205 judges its floors; TH401 would compare it with the challenger's training rows."""
+    asked = a_spec(
+        judgement__floors={"roc_auc": 0.99},
+        judgement__checks={key: {"severity": "block"} for key in ("drift", "missing_inputs", "benchmark", "cohorts")},
+    )
+    y, odds = outcomes(4000)
+
+    def predict(_: Any) -> Array:
+        raise AssertionError("of the challenger")
+
+    case = evidence(asked, y=y, challenger=logistic(odds), champion=logistic(odds), predict=predict)
+    assert checks.failed_by_champion(case) == ()

@@ -11,7 +11,7 @@ import pytest
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.check_rules import Checks
 from titleholder.validation import checks
-from titleholder.validation.checks.base import Check, Finding
+from titleholder.validation.checks.base import Check, Finding, found
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
 
 CODES = [
@@ -80,13 +80,27 @@ def test_every_check_with_thresholds_has_its_own_part_of_the_spec() -> None:
     ],
 )
 def test_every_check_answers_under_its_own_code_in_one_sentence(given: Evidence) -> None:
-    found = checks.run(given)
-    assert [result.code for result in found] == CODES
-    for result in found:
+    results = checks.run(given)
+    assert [result.code for result in results] == CODES
+    for result in results:
         assert result.title == checks.CHECKS[result.code].title
         assert result.explanation.endswith(".")
         assert ". " not in result.explanation
         assert all(math.isfinite(value) for value in result.numbers.values())
+
+
+def test_every_failure_says_what_to_do() -> None:
+    """That of most checks named no key and no next step. Where no more is to be done than to wait, none is said."""
+    own = {"TH101", "TH203", "TH501", "TH502", "TH503"}  # depends on what was found: see their own tests
+    assert {check.code for check in checks.CHECKS.values() if not check.remedy} == {*own, "TH301"}
+    failing = Check("TH000", "Any", lambda _: found(True, "It is bad.", {}), remedy="Mend it.")(evidence())
+    assert (failing.remedy, failing.explained) == ("Mend it.", "It is bad. Mend it.")
+    passing = Check("TH000", "Any", lambda _: found(False, "It is good.", {}, beyond=True), remedy="Mend it.")(
+        evidence()
+    )
+    assert (passing.remedy, passing.explained) == ("", "It is good.")
+    for check in checks.CHECKS.values():
+        assert check.remedy[-1:] in ("", ".")
 
 
 def ruled() -> list[Check]:
@@ -96,8 +110,8 @@ def ruled() -> list[Check]:
 @pytest.mark.parametrize("check", ruled(), ids=lambda check: check.code)
 def test_a_check_that_is_switched_off_does_not_apply(check: Check) -> None:
     assert check(complete()).explanation != "Switched off in the spec."
-    found = check(complete(judgement__checks={check.rule: {"severity": "off"}}))
-    assert (found.status, found.explanation, found.numbers) == ("not_applicable", "Switched off in the spec.", {})
+    off = check(complete(judgement__checks={check.rule: {"severity": "off"}}))
+    assert (off.status, off.explanation, off.numbers) == ("not_applicable", "Switched off in the spec.", {})
 
 
 @pytest.mark.parametrize("severity", ["warn", "block"])

@@ -10,7 +10,7 @@ import pytest
 
 from support.factories import a_regression, a_spec, evidence
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.calibration import cohort_calibration
+from titleholder.validation.checks.cohorts import cohort_calibration
 from titleholder.validation.metrics import Array
 
 MONTHS = ["2023-10", "2023-11", "2023-12"]

@@ -13,8 +13,8 @@ from support.report_cases import looks, simulated
 from titleholder.validation import checks
 from titleholder.validation.checks.base import DEPENDENCIES, Check
 from titleholder.validation.evidence import Evidence
+from titleholder.validation.judging import conclude, judge, measure
 from titleholder.validation.metrics import Gain
-from titleholder.validation.verdict import conclude, judge, measure
 
 SPEC = a_spec(
     judgement__cut_off={"accept": "below", "share": 0.8},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from support.factories import a_regression, a_spec, evidence
+from support.factories import a_regression, a_spec, an_outlook, evidence
 from titleholder.spec.metrics import METRICS
 from titleholder.validation.checks.base import Result
 from titleholder.validation.checks.comparison import sufficient_gain
@@ -206,3 +206,27 @@ def test_over_a_reign_says_which_looks_are_of_a_later_candidate() -> None:
 def test_one_holdout_is_judged_by_itself_whatever_the_reign_showed() -> None:
     assert check(BEHIND, looks=looks(*[0.05] * 8)).status == "fail"
     assert check(of(0.02, 0.01), looks=looks(*[-0.05] * 8)).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("events", "said"), [(18, " (thin record, 14 cohorts with a median of 18 events: surer"), (60, ".")]
+)
+def test_of_a_thin_record_the_probability_is_said_to_be_too_sure(events: int, said: str) -> None:
+    spec = a_spec(judgement__rule="record")
+    gain = Gain(0.01, -0.01, 0.03, "DeLong", 0.01, 40.0)
+    case = evidence(spec, champion=np.full(50, 0.5), gain=gain, outlook=an_outlook(risk=0.0, events=events))
+    found = sufficient_gain(case)
+    assert (
+        "the probability that it loses more than 0.01 is <0.1%, which must not exceed 5.0%" + said in found.explanation
+    )
+    assert found.numbers["events_a_cohort"] == events
+
+
+def test_by_the_record_the_gain_that_must_be_expected_says_where_it_comes_from() -> None:
+    spec = a_spec(judgement__rule="record")
+    given = {"champion": np.full(50, 0.5), "champion_metrics": {"roc_auc": 0.7}, "gain": AHEAD}
+    found = sufficient_gain(evidence(spec, outlook=an_outlook(gain=0.0009), **given))
+    assert (found.status, found.remedy) == ("fail", ""), "there is nothing to do but to wait"
+    assert "which must exceed +0.001 (a tenth of the default tolerated loss); the probability" in found.explanation
+    unknown = sufficient_gain(evidence(spec, **given))
+    assert (unknown.status, unknown.remedy) == ("fail", "Make windows.holdout longer.")

@@ -16,6 +16,8 @@ def test_fires_when_the_rarer_class_has_too_few_rows(events: int) -> None:
     assert (found.code, found.status, found.severity) == ("TH101", "fail", "block")
     assert found.explanation == f"The holdout has {rarer} rows of the rarer class; at least 5 are needed."
     assert found.numbers == {"informative": rarer, "minimum": 5, "events": events, "rows": 50}
+    longer = "; about 2 times as long would do" if rarer else ""
+    assert found.remedy == f"Make windows.holdout longer (it is 3 months{longer}), or lower judgement.minimum_events."
 
 
 @pytest.mark.parametrize("events", [5, 25, 45])

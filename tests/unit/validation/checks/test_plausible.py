@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from support.factories import a_regression, a_spec, evidence, rows
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.checks.base import Result
-from titleholder.validation.checks.leakage import plausible
+from titleholder.validation.checks.plausible import plausible
 from titleholder.validation.evidence import Evidence, TrainingSample
 from titleholder.validation.metrics import Array
 
@@ -54,8 +54,9 @@ def test_fires_when_the_gain_is_larger_than_progress() -> None:
     assert (found.code, found.status, found.severity, found.role) == ("TH503", "fail", "block", "plausibility")
     assert found.numbers["gain"] > found.numbers["gain_lower"] > 0.05
     assert "gain in roc_auc over the champion +0.1" in found.explanation
-    assert found.explanation.endswith(
-        f", more likely a leak than progress; where a person found it honest, set {KEY}.gain_roc_auc."
+    assert found.remedy == (
+        "More likely a leak than progress: run `titleholder leaktest`; where a person found it honest, set "
+        f"{KEY}.gain_roc_auc."
     )
 
 
@@ -80,9 +81,7 @@ def test_fires_when_a_feature_predicts_what_it_did_not_in_training(sign: int) ->
     assert found.numbers["debt:rise"] == found.numbers["largest_rise"] > 0.1
     assert found.numbers["debt:rise_lower"] > 0.05
     assert "since training (plausible: 0.1): debt +0." in found.explanation
-    assert found.explanation.endswith(
-        f"set {KEY}.acknowledged: {{features: [debt]}}, or for every case {KEY}.rise_roc_auc."
-    )
+    assert found.remedy.endswith(f"set {KEY}.acknowledged: {{features: [debt]}}, or for every case {KEY}.rise_roc_auc.")
 
 
 def test_a_leak_that_began_in_the_newer_half_of_training_is_seen() -> None:
@@ -121,7 +120,7 @@ def test_a_new_feature_may_not_be_strong_by_itself(signal: float, status: str) -
     alike = {"challenger": score(1), "champion": score(1), "columns": {"debt": signal * Y + HONEST}}
     found = plausible(judged(**alike, champion_inputs=WITHOUT_DEBT))
     assert (found.status, found.numbers["new"]) == (status, 1)
-    assert (f"or for every case {KEY}.new_feature_roc_auc." in found.explanation) is (status == "fail")
+    assert (f"or for every case {KEY}.new_feature_roc_auc." in found.remedy) is (status == "fail")
     assert plausible(judged(**alike)).status == "pass", "the champion has it"
     assert plausible(judged(**{**alike, "champion_inputs": None})).status == "pass", "not known what the champion has"
 
@@ -155,7 +154,7 @@ def test_each_threshold_is_that_of_the_spec(key: str) -> None:
         "columns": {"debt": Y + HONEST, "income": Y + NOISE}, "training": trained(income=always),
     }  # fmt: skip
     found = plausible(judged(spec, **all_of_it))
-    assert (found.status, found.explanation.endswith(f" {KEY}.{key}.")) == ("fail", True)
+    assert (found.status, found.remedy.endswith(f" {KEY}.{key}.")) == ("fail", True)
     both = a_spec(judgement__checks={"plausible": {**allowed, key: 0.9}})
     assert plausible(judged(both, **all_of_it)).status == "pass"
 
@@ -167,9 +166,7 @@ def acknowledging(**given: Any) -> ModelSpec:
 def test_a_large_gain_that_a_person_acknowledged_passes_until_another_version_is_champion() -> None:
     large = {"challenger": score(1.2), "champion": score(0.7)}
     doubted = plausible(judged(**large, champion_version=3))
-    assert doubted.explanation.endswith(
-        f"set {KEY}.acknowledged: {{gain_over: 3}}, or for every case {KEY}.gain_roc_auc."
-    )
+    assert doubted.remedy.endswith(f"set {KEY}.acknowledged: {{gain_over: 3}}, or for every case {KEY}.gain_roc_auc.")
     found = plausible(judged(acknowledging(gain_over=3), **large, champion_version=3))
     assert (found.status, found.numbers["acknowledged"]) == ("pass", 1)
     assert found.explanation.endswith("; acknowledged in the spec: the gain over version 3.")
@@ -181,8 +178,8 @@ def test_a_feature_that_a_person_acknowledged_passes_and_no_other_does() -> None
     leaks = {"columns": {"debt": Y + HONEST, "income": Y + NOISE}, "training": trained(), "champion": score(1)}
     found = plausible(judged(acknowledging(features=["debt"]), **leaks, champion_version=3))
     assert found.status == "fail"
-    assert "; acknowledged in the spec: debt, more likely a leak" in found.explanation
-    assert f"set {KEY}.acknowledged: {{features: [debt, income]}}, or" in found.explanation
+    assert found.explanation.endswith("; acknowledged in the spec: debt.")
+    assert f"set {KEY}.acknowledged: {{features: [debt, income]}}, or" in found.remedy
     both = plausible(judged(acknowledging(features=["debt", "income"]), **leaks, champion_version=3))
     assert (both.status, both.numbers["acknowledged"]) == ("pass", 2)
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.factories import a_spec, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.comparison import profit_gain
+from titleholder.validation.checks.cut_off import profit_gain
 from titleholder.validation.evidence import Evidence
 
 

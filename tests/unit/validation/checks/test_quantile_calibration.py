@@ -10,7 +10,8 @@ from scipy import stats
 
 from support.factories import a_regression, evidence
 from titleholder.spec.model import ModelSpec
-from titleholder.validation.checks.calibration import cohort_calibration, overall_calibration
+from titleholder.validation.checks.calibration import overall_calibration
+from titleholder.validation.checks.cohorts import cohort_calibration
 from titleholder.validation.evidence import Evidence
 
 

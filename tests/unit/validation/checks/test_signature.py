@@ -28,10 +28,8 @@ def check(inputs: dict[str, str], before: dict[str, str] | None = BEFORE, severi
 def test_fires_when_it_needs_more_or_other_inputs(inputs: dict[str, str], named: str, counts: tuple[int, int]) -> None:
     found = check(inputs)
     assert (found.code, found.status, found.severity) == ("TH702", "fail", "block")
-    assert found.explanation == (
-        f"The challenger needs inputs that the champion did not: {named}; once consumers send them, set "
-        "judgement.checks.signature.severity: warn."
-    )
+    assert found.explanation == f"The challenger needs inputs that the champion did not: {named}."
+    assert found.remedy == "Once consumers send them, set judgement.checks.signature.severity: warn."
     assert (found.numbers["new"], found.numbers["of_another_type"]) == counts
 
 

@@ -39,9 +39,10 @@ def test_fires_when_a_number_alone_reaches_the_threshold(sign: int) -> None:
     assert (found.code, found.status, found.severity) == ("TH502", "fail", "block")
     assert found.numbers["debt:roc_auc"] > found.numbers["threshold"] == 0.8
     assert found.explanation == (
-        f"Of 2 features alone, reaching roc_auc 0.8: debt {found.numbers['debt:roc_auc']:.4f}, more likely a leak than a "
-        "cause; where it is honest, set judgement.checks.single_feature.roc_auc."
+        f"Of 2 features alone, reaching roc_auc 0.8: debt {found.numbers['debt:roc_auc']:.4f}."
     )
+    assert found.remedy.startswith("More likely a leak than a cause: ")
+    assert found.remedy.endswith("Where it is honest, set judgement.checks.single_feature.roc_auc.")
 
 
 def test_fires_when_being_missing_tells_it() -> None:

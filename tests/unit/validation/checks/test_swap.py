@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.factories import a_regression, a_spec, evidence
-from titleholder.validation.checks.comparison import swap_set
+from titleholder.validation.checks.cut_off import swap_set
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Array
 

@@ -31,9 +31,10 @@ def test_fires_when_a_metric_lies_beyond_its_ceiling_and_says_which_key_allows_i
     found = check(2000, 2.2)
     assert (found.code, found.status, found.severity) == ("TH501", "fail", "block")
     assert found.numbers["roc_auc"] > found.numbers["roc_auc_ceiling"] == 0.9
-    assert found.explanation == (
-        f"On the holdout: roc_auc {found.numbers['roc_auc']:.4f} (ceiling 0.9), more likely a leak than a success; where "
-        "it is honest, set judgement.checks.too_good.ceilings.roc_auc."
+    assert found.explanation == f"On the holdout: roc_auc {found.numbers['roc_auc']:.4f} (ceiling 0.9)."
+    assert found.remedy == (
+        "More likely a leak than a success: run `titleholder leaktest`; where it is honest, set "
+        "judgement.checks.too_good.ceilings.roc_auc."
     )
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
-from support.factories import a_decision, a_recall, a_regression, a_rollback, a_spec
+from support.backtest_cases import a_lane
+from support.factories import a_decision, a_recall, a_regression, a_spec
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.backtest import policies, summary
-from titleholder.workflow.backtest.policies import (
-    COMPARED,
-    POLICIES,
-    Period,
-    PeriodResult,
-    ScoredRows,
-    measure,
-    periods,
-)
+from titleholder.workflow.backtest.periods import COMPARED, POLICIES, Period
+from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows, measure
 from titleholder.workflow.backtest.summary import Setting, overall, same_line, what_if
 
-LANE = "backtest"
 Y = np.array([0.0, 0.0, 1.0, 1.0])
 RIGHT, HALF = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.1, 0.4, 0.3, 0.2])
 """Areas under the curve of 1 and 1/2. Of HALF the placements are 1/2, 1/2 and 1, 0: DeLong's error is sqrt(0.5 / 2)."""
@@ -42,71 +35,6 @@ def measured(
     spec = spec or a_spec()
     few = spec.judgement.model_copy(update={"minimum_new_events": 2})  # no real spec may ask for so few
     return measure(month, ScoredRows(y, scores, **rows), spec.model_copy(update={"judgement": few}), month.end)
-
-
-def lane(*kinds: str) -> list[Any]:
-    """Decisions of one month each; a promotion crowns that month's challenger."""
-    rows, champion = [], None
-    for n, kind in enumerate(kinds, start=1):
-        after = n if kind == "promote" else champion
-        rows.append(a_decision(n, lane=LANE, kind=kind, champion_before=champion, champion_after=after))
-        champion = after
-    return rows
-
-
-def test_each_month_ends_where_the_next_begins_and_the_last_at_the_next_tick() -> None:
-    found = periods(lane("reject", "promote", "keep", "promote"), "@monthly")
-    assert [(m.as_of.month, m.end.month) for m in found] == [(1, 2), (2, 3), (3, 4), (4, 5)]
-    assert [m.gate for m in found] == [None, 2, 2, 4]
-    assert [m.newest for m in found] == [1, 2, 3, 4]
-    assert [m.never for m in found] == [None, 2, 2, 2]
-    assert [m.versions for m in found] == [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)]
-    assert periods(lane("promote"), "0 6 * * 1")[0].end == date(2024, 1, 8)
-    assert periods(lane("promote"), None)[0].end == date(2024, 2, 1)
-
-
-def test_a_month_that_was_decided_again_counts_once_and_months_come_in_as_of_order() -> None:
-    first, second, third = lane("promote", "keep", "keep")
-    again = a_decision(4, lane=LANE, as_of=second.as_of, champion_before=1, champion_after=4)
-    taken = policies.decisions([first, third, second, again], LANE)
-    assert [(r.as_of.month, r.challenger_version) for r in taken] == [(1, 1), (2, 4), (3, 3)]
-    assert [r.as_of.month for r in policies.decisions([first, third, second, again], LANE, date(2024, 2, 1))] == [
-        1,
-        2,
-    ]
-
-
-def test_in_the_live_lane_a_rollback_changes_the_gate_and_a_run_about_the_past_nothing() -> None:
-    rows = [a_decision(1), a_decision(2, champion_before=1), a_decision(3, champion_before=2)]
-    rows.append(a_rollback(4, 3, 1, as_of=date(2024, 3, 1)))
-    rows.append(a_decision(5, as_of=date(2024, 2, 1), kind="keep", champion_before=1, champion_after=1))
-    found = periods(policies.decisions(rows, "live"), "@monthly")
-    assert [(m.as_of.month, m.gate, m.newest, m.never) for m in found] == [(1, 1, 1, 1), (2, 2, 2, 1), (3, 1, 3, 1)]
-
-
-def test_a_rollback_that_was_declined_is_no_period() -> None:
-    declined = a_rollback(2, 1, 1, kind="decline", as_of=date(2024, 1, 1), created_at=datetime(2024, 1, 9, tzinfo=UTC))
-    assert policies.decisions([a_decision(1), declined], "live") == [a_decision(1)]
-
-
-def test_a_champion_that_was_rolled_back_answers_for_the_days_on_which_it_was_in_use() -> None:
-    rows = [a_decision(1), a_decision(2, champion_before=1)]
-    day = date(2024, 2, 20)
-    rows.append(a_rollback(3, 2, 1, as_of=date(2024, 2, 1), created_at=datetime(2024, 2, 20, 9, tzinfo=UTC)))
-    found = periods(policies.decisions(rows, "live"), "@monthly")
-    assert [(m.as_of, m.end, m.gate, m.kind) for m in found] == [
-        (date(2024, 1, 1), date(2024, 2, 1), 1, "promote"),
-        (date(2024, 2, 1), day, 2, "promote"),
-        (day, date(2024, 3, 1), 1, "rollback"),
-    ]
-    next_one = a_decision(4, as_of=date(2024, 3, 1), kind="keep", champion_before=1, champion_after=1)
-    found = periods(policies.decisions([*rows, next_one], "live"), "@monthly")
-    assert [(m.as_of, m.end, m.gate) for m in found][1:] == [
-        (date(2024, 2, 1), day, 2), (day, date(2024, 3, 1), 1), (date(2024, 3, 1), date(2024, 4, 1), 1),
-    ]  # fmt: skip
-    late = rows[2].model_copy(update={"created_at": datetime(2024, 5, 1, tzinfo=UTC)})
-    found = periods(policies.decisions([*rows[:2], late, next_one], "live"), "@monthly")
-    assert [(m.as_of.month, m.gate) for m in found] == [(1, 1), (2, 2), (3, 1)], "made after the next as-of date"
 
 
 def test_a_version_that_cannot_be_asked_is_left_out_and_its_months_say_so() -> None:
@@ -187,6 +115,23 @@ def test_a_month_that_cannot_be_measured_says_why_and_is_kept(y: list[float], wh
     whole = overall([good, bad], confidence=0.95)
     assert (whole.periods, whole.of, whole.rows) == (1, 2, 4)
     assert overall([bad], confidence=0.95).policies == {}
+
+
+def test_a_month_of_which_nothing_has_matured_says_so() -> None:
+    """It was told like one without rows."""
+    month = a_month()
+    assert measure(month, ScoredRows(np.empty(0), {}), a_spec(), month.as_of).why == "outcomes are not final yet"
+
+
+def test_the_coverage_of_a_quantile_is_the_share_of_outcomes_at_or_below_it() -> None:
+    spec = a_regression(judgement__metric="pinball", judgement__quantile=0.75, judgement__resamples=100)
+    y, weights = np.arange(8.0), np.array([1.0, 1, 1, 1, 1, 1, 1, 3])
+    found = measured(a_month(), {1: np.full(8, 5.5), 2: np.full(8, 7.5)}, spec, y, weights=weights)
+    assert found.figures["gate"].coverage == pytest.approx(6 / 10)
+    assert found.figures["newest"].coverage == pytest.approx(1.0, abs=0.05)
+    low = a_regression(judgement__metric="pinball", judgement__quantile=0.25, judgement__resamples=100)
+    assert measured(a_month(), {1: y, 2: y - 1}, low, y).figures["newest"].coverage == pytest.approx(0.0, abs=0.05)
+    assert measured(a_month(), {1: RIGHT, 2: HALF}).figures["gate"].coverage is None
 
 
 def test_events_of_a_month_are_its_rows_with_target_1() -> None:
@@ -295,10 +240,10 @@ def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
         measured(a_month(3, of=3), {1: HALF, 2: RIGHT, 3: HALF}),
     ]
     setting = Setting.of(a_spec().judgement)
-    counted = what_if(setting, lane("reject", "promote", "keep"), found, own=True)
+    counted = what_if(setting, a_lane("reject", "promote", "keep"), found, own=True)
     assert (counted.first, counted.changed, counted.champions) == (date(2024, 2, 1), (), (2,)), "it replaced nobody"
     assert (counted.mean, counted.periods) == (1.0, 2)
-    without = what_if(setting, lane("reject", "reject", "reject"), found, own=False)
+    without = what_if(setting, a_lane("reject", "reject", "reject"), found, own=False)
     assert (without.first, without.changed, without.champions) == (None, (), ())
     assert (without.mean, without.periods) == (None, 0)
     recalled = [a_decision(1), a_decision(2, champion_before=1), a_recall(3, 2, 1)]
@@ -309,6 +254,6 @@ def test_a_replayed_line_is_told_by_its_months_of_change_and_mean() -> None:
 
 
 def test_two_lines_are_the_same_by_their_decisions() -> None:
-    assert same_line(lane("promote", "keep"), lane("promote", "keep"))
-    assert not same_line(lane("promote", "keep"), lane("promote", "reject"))
-    assert not same_line(lane("promote"), lane("promote", "keep"))
+    assert same_line(a_lane("promote", "keep"), a_lane("promote", "keep"))
+    assert not same_line(a_lane("promote", "keep"), a_lane("promote", "reject"))
+    assert not same_line(a_lane("promote"), a_lane("promote", "keep"))

@@ -42,8 +42,18 @@ def test_it_begins_with_the_answer_in_one_sentence_with_numbers_and_an_interval(
     assert f"{never:.4f}" in page.why
     assert re.search(r"95% interval \+\d\.\d{4} to \+\d\.\d{4}", page.why)
     assert page.why.count(". ") == 0
-    (caution,) = cautions(result)
-    assert caution in page.text
+    assert all(caution in page.text for caution in cautions(result))
+
+
+def test_of_a_quantile_each_policy_and_each_month_has_its_coverage() -> None:
+    quantile = a_regression(judgement__metric="pinball", judgement__quantile=0.9, judgement__resamples=100)
+    result = a_backtest(quantile)
+    page = Page(backtest_page(result, URL))
+    for policy, summary in result.overall.policies.items():
+        assert f"coverage {summary.coverage:.1%}; " in page.said("numbers"), policy
+    gate = next(m.figures["gate"] for m in result.periods if m.compared)
+    assert f"v{gate.version}, {gate.coverage:.1%}, " in page.said("periods")
+    assert "coverage" not in Page(backtest_page(a_backtest(), URL)).text
 
 
 @pytest.mark.parametrize(

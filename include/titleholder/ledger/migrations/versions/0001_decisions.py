@@ -22,7 +22,8 @@ CREATE FUNCTION titleholder.shown(verdict jsonb) RETURNS jsonb LANGUAGE sql IMMU
         'passed', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "pass").code'),
         'beyond', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "beyond").code'),
         'failed', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code'),
-        'warned', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code')
+        'warned', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code'),
+        'champion_failed', jsonb_path_query_array(verdict, '$.champion_failed[*].code')
     ) WHERE verdict IS NOT NULL
 $$
 """
@@ -148,7 +149,7 @@ SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_befo
        (shown -> 'comparison' ->> 'reign_gain')::float8 AS reign_gain,
        (shown -> 'comparison' ->> 'reign_lower')::float8 AS reign_lower,
        shown -> 'passed' AS passed, shown -> 'beyond' AS beyond, shown -> 'failed' AS failed,
-       shown -> 'warned' AS warned
+       shown -> 'warned' AS warned, shown -> 'champion_failed' AS champion_failed
 FROM titleholder.decisions AS found
 """
 

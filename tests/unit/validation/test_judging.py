@@ -16,9 +16,10 @@ from support.factories import rows as rows_of
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Evidence, UnfitCandidate
+from titleholder.validation.judging import judge
 from titleholder.validation.metrics import Array, Estimation, Sample
 from titleholder.validation.sequential import Look
-from titleholder.validation.verdict import Reign, Verdict, judge
+from titleholder.validation.verdict import Reign, Verdict
 from titleholder.workflow import decision_policy
 
 HOLDOUT = (date(2023, 10, 1), date(2024, 1, 1))
@@ -343,3 +344,18 @@ def test_the_line_of_challengers_is_judged_with_the_adjusted_confidence() -> Non
     assert alone is not None
     assert found.needed == pytest.approx(-np.log(0.025))
     assert alone.needed == pytest.approx(-np.log(0.05))
+
+
+def test_the_verdict_records_what_the_champion_fails_by_itself() -> None:
+    y, good, _ = rows(2000)
+    low = np.asarray(good / (good + 2.5 * (1 - good)))
+    found = verdict_on(y, good, low, ANY_GAIN)
+    (failed,) = found.champion_failed
+    assert found.champion_unfitness() == (failed,)
+    assert failed.code == "TH203"
+    assert found.about_champion() == (
+        f"The champion of that time, version 3, itself fails TH203 (Calibrated): {failed.explanation}"
+    )
+    assert Verdict.model_validate_json(found.model_dump_json()) == found
+    assert verdict_on(y, low, good, ANY_GAIN).champion_failed == ()
+    assert verdict_on(y, low, spec=ANY_GAIN).champion_failed == ()

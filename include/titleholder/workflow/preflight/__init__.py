@@ -1,0 +1,1 @@
+"""What of a model can be tested without training it: `titleholder check`."""
