@@ -66,7 +66,7 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
 
 
 def test_no_answer_about_a_lane_reads_its_verdicts(settings: Settings) -> None:
-    """A verdict has some 25,000 characters: of 10,000 decisions the page was given up, and a run read for half a minute."""
+    """A verdict has some 23,000 characters: of 10,000 decisions the page was given up, and a run read for half a minute."""
     url, asked = settings.ledger_url, []
     append(settings, entry("unread", JANUARY, "promote", 1))
     used = [database.engine(url), database.engine(url, short=True)]
