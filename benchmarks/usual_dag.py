@@ -40,11 +40,12 @@ def build(model: str) -> Any:
     def usual() -> None:
         @task
         def extract(logical_date: Any = None) -> str:
+            import os
             import tempfile
 
             from plain_script import read
 
-            path = Path(tempfile.mkdtemp(prefix="titleholder-bench-")) / "rows.parquet"
+            path = Path(tempfile.mkdtemp(dir=os.environ["TITLEHOLDER_STATE"])) / "rows.parquet"  # goes with the stack
             read(_spec(model), logical_date.date()).to_parquet(path)
             return str(path)
 
