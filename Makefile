@@ -93,5 +93,5 @@ lock: dev ## Pin what pyproject.toml and requirements*.in ask for
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -o requirements-dev.txt requirements-dev.in
 	test ! -e requirements-extra.in || $(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url -c requirements.txt -o requirements-extra.txt requirements-extra.in
 
-bench: dev ## Measure what the documentation claims
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+bench: dev ## Measure against yardsticks, in minutes: ONLY="name ..." some, ALL=1 the long ones too, LOANS=file real loans
+	$(BIN)/python benchmarks/bench.py $(ONLY) $(if $(ALL),--all) $(if $(LOANS),--loans $(LOANS))

@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from dateutil.relativedelta import relativedelta
+from measurement import Row, used_by_command
 
 from localstack.airflow import DONE, Airflow
 from localstack.state import State
@@ -23,6 +27,9 @@ from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
+
+if TYPE_CHECKING:
+    from bench import Case
 
 
 def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
@@ -34,9 +41,9 @@ def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
     ]
 
 
-def run(airflow: Airflow, model: str, months: list[date], at_once: int, lane: str) -> float:
+def run(airflow: Airflow, dag: str, months: list[date], at_once: int, lane: str) -> float:
     """A native backfill into a lane; seconds until its last run ended."""
-    dag, before = f"{model}.retrain", len(months)
+    before = len(months)
     began = time.monotonic()
     backfill = airflow.backfill(
         dag, str(months[0]), str(months[-1]), at_once=at_once, reprocess="completed", conf={"lane": lane}
@@ -61,6 +68,23 @@ def shuffled(airflow: Airflow, model: str, months: list[date], lane: str) -> flo
     for run_id in runs:
         assert airflow.wait_for_run(f"{model}.retrain", run_id, timeout=7200) == "success"
     return time.monotonic() - began
+
+
+def rows(case: Case) -> Iterator[Row]:
+    """For `make bench`: 24 months, 4 at a time, and the same months by `titleholder run`, one after the other."""
+    airflow, months = Airflow.of(State.locate()), case.months(24)
+    command = [sys.executable, "-m", "titleholder.cli.main", "run", case.model, "--lane", "bench-loop"]
+    loop = used_by_command([*command, "--as-of", str(months[0]), "--until", str(months[-1])])
+    airflow.wait_for_dag(f"{case.model}.retrain")
+    airflow.pause(f"{case.model}.retrain", False)
+    seconds = run(airflow, f"{case.model}.retrain", months, 4, "bench-4")
+    yield Row(f"24 months of {case.model}, 4 at a time", seconds, "s", "titleholder run", loop.clock, 0.7)
+    url = Settings.from_environment().ledger_url
+    looped, filled = (
+        outcome(reigns.in_force(store.read(url, case.model, lane), lane)) for lane in ("bench-loop", "bench-4")
+    )
+    others = sum(one != other for one, other in zip(looped, filled, strict=True))
+    yield Row("decisions that differ", others, "", "decisions", len(looped), 0)
 
 
 def main() -> None:
@@ -97,7 +121,7 @@ def main() -> None:
         seconds = (
             shuffled(airflow, asked.model, months, lane)
             if how == "shuffled"
-            else run(airflow, asked.model, months, int(how), lane)
+            else run(airflow, f"{asked.model}.retrain", months, int(how), lane)
         )
         rows = reigns.in_force(store.read(settings.ledger_url, asked.model, lane), lane)
         first = first or outcome(rows)

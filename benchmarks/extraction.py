@@ -10,14 +10,17 @@ local stack (`make up`); makes and drops the table `bench_events` in its warehou
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from datetime import date
+
+from measurement import Row, memory
 
 WAYS = ["COPY", "titleholder", "pandas"]
 FEATURES = [f"f{i}" for i in range(12)]
@@ -56,7 +59,7 @@ def measure(how: str, rows: int) -> None:
     taken = taken.model_copy(update={"sql": sql})
     spans, url = windows.intervals(taken, date(2024, 1, 1)), connection_url("warehouse")
     plain = f"select * from bench_events where id < {rows} order by happened_at, id"
-    began, before = time.perf_counter(), peak()
+    began, before = time.perf_counter(), memory("VmHWM")
     with tempfile.TemporaryDirectory() as folder:
         if how == "titleholder":
             with extraction.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
@@ -67,12 +70,7 @@ def measure(how: str, rows: int) -> None:
         elif how == "pandas":
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
             pd.read_sql(plain, engine).to_parquet(f"{folder}/x.parquet", compression="zstd")
-    sys.stdout.write(f"{time.perf_counter() - began} {peak() - before}\n")
-
-
-def peak() -> float:
-    """Peak resident set so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(f"{time.perf_counter() - began} {memory('VmHWM') - before}\n")
 
 
 def fill(url: str, rows: int) -> None:
@@ -88,6 +86,37 @@ def fill(url: str, rows: int) -> None:
         )
 
 
+def measured(sizes: Sequence[int], times: int, ways: Sequence[str]) -> Iterator[tuple[int, str, float, float]]:
+    """Of each size and way: median seconds and peak megabytes."""
+    from sqlalchemy import create_engine
+
+    loader = os.environ["TITLEHOLDER_LOADER_URL"]
+    fill(loader, max(sizes))
+    for rows in sizes:
+        found: dict[str, list[tuple[float, float]]] = {}
+        for _, how in itertools.product(range(times), ways):
+            command = [sys.executable, __file__, "--measure", how, str(rows)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds, megabytes = map(float, done.stdout.split())
+            found.setdefault(how, []).append((seconds, megabytes))
+        for how, runs in found.items():
+            yield rows, how, statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
+    with create_engine(loader).begin() as connection:
+        connection.exec_driver_sql("drop table bench_events")
+
+
+def rows(_case: object) -> Iterator[Row]:
+    """For `make bench`."""
+    yardstick = 0.0
+    for size, how, seconds, megabytes in measured([2_000_000], 3, WAYS):
+        yardstick = seconds if how == "COPY" else yardstick
+        if how != "COPY":
+            goal = 1.3 if how == "titleholder" else None
+            yield Row(f"{how}, {size:,} rows", seconds, "s", "COPY", yardstick, goal)
+        if how == "titleholder":
+            yield Row(f"{how}, peak memory", megabytes, "MB", "250 MB", 250, 1.0)
+
+
 def main() -> None:
     """Fill, measure each way at each size, print medians and ratios."""
     from titleholder.cli.local_stack import use_addresses
@@ -98,27 +127,11 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
     asked = parser.parse_args()
     use_addresses()
-    fill(os.environ["TITLEHOLDER_LOADER_URL"], max(asked.rows))
+    yardsticks: dict[int, float] = {}
     print(f"{'way':12} {'rows':>10} {'seconds':>9} {'ratio':>6} {'peak MB':>9}   (medians of {asked.times})")
-    for rows in asked.rows:
-        yardstick = 0.0
-        found: dict[str, list[tuple[float, float]]] = {}
-        for _ in range(asked.times):
-            for how in asked.ways:
-                done = subprocess.run(
-                    [sys.executable, __file__, "--measure", how, str(rows)], check=True, capture_output=True, text=True
-                )
-                seconds, megabytes = map(float, done.stdout.split())
-                found.setdefault(how, []).append((seconds, megabytes))
-        for how, runs in found.items():
-            seconds = statistics.median(run[0] for run in runs)
-            yardstick = yardstick or seconds
-            peaks = statistics.median(run[1] for run in runs)
-            print(f"{how:12} {rows:>10,} {seconds:>9.2f} {seconds / yardstick:>6.2f} {peaks:>9.0f}", flush=True)
-    from sqlalchemy import create_engine
-
-    with create_engine(os.environ["TITLEHOLDER_LOADER_URL"]).begin() as connection:
-        connection.exec_driver_sql("drop table bench_events")
+    for size, how, seconds, peaks in measured(asked.rows, asked.times, asked.ways):
+        ratio = seconds / yardsticks.setdefault(size, seconds)
+        print(f"{how:12} {size:>10,} {seconds:>9.2f} {ratio:>6.2f} {peaks:>9.0f}", flush=True)
 
 
 if __name__ == "__main__":

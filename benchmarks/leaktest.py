@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import pyarrow as pa
 from leaky_queries import AS_OF, HONEST, LEAKY, WORLD, Shape, spec_of
+from measurement import Row
 from sqlalchemy import create_engine
 
 from titleholder.data import as_of_range, extraction
@@ -79,6 +80,13 @@ def seconds(spec: ModelSpec, as_of: date, url: str) -> tuple[int, float, float]:
     start = time.perf_counter()
     leaktest(spec, as_of, url=url)
     return rows, min(took), time.perf_counter() - start
+
+
+def rows(_case: object) -> Iterator[Row]:
+    """For `make bench`."""
+    fill(os.environ["TITLEHOLDER_LOADER_URL"], MANY)
+    count, once, whole = seconds(spec_of(HONEST[0]), AS_OF, connection_url("warehouse"))
+    yield Row(f"leak test of {count:,} rows", whole, "s", "one extraction", once, 2)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import date
 
 import pytest
+from sqlalchemy import event, text
 
 from support.rows import append, entry
 from titleholder.errors import ServiceError
-from titleholder.ledger import queries, reigns, store
+from titleholder.ledger import database, queries, reigns, store
 from titleholder.ledger.decision import Answer, Entry
 from titleholder.settings import Settings
 from titleholder.validation.checks.base import Result
@@ -61,6 +63,31 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
     assert found.beyond == ["TH205"]
     assert (found.passed, found.failed, found.warned, found.judged_against) == (["TH101"], ["TH301"], ["TH402"], 1)
     assert (found.approved_by, found.in_force, found.changed) == ("ann", True, False)
+
+
+def test_no_answer_about_a_lane_reads_its_verdicts(settings: Settings) -> None:
+    """A verdict has some 23,000 characters: of 10,000 decisions the page was given up, and a run read for half a minute."""
+    url, asked = settings.ledger_url, []
+    append(settings, entry("unread", JANUARY, "promote", 1))
+    used = [database.engine(url), database.engine(url, short=True)]
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    for engine in used:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert queries.decisions(url, "paper", "unread")
+        assert queries.reigns(url, "paper", "unread")
+        assert store.read_lane(url, "paper", "unread")
+    finally:
+        for engine in used:
+            event.remove(engine, "before_cursor_execute", note)
+    lanes = [re.sub(r"%\(\w+\)s", "'x'", s) for s in asked if "titleholder." in s]
+    with used[0].connect() as connection:
+        plans = ["\n".join(connection.scalars(text(f"EXPLAIN (VERBOSE) {lane}"))) for lane in lanes]
+    assert len(plans) == 3
+    assert not [plan for plan in plans if "verdict" in plan]
 
 
 def test_what_is_in_force_is_what_reigns_says(settings: Settings) -> None:

@@ -93,7 +93,12 @@ class World:
         """The model's rows after these statements; all of them as they were before, in the end."""
         with self.superuser() as keeper:
             keeper.execute(
-                "CREATE TEMP TABLE kept AS SELECT * FROM titleholder.decisions WHERE model = %s", (self.model,)
+                "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attrelid = 'titleholder.decisions'::regclass "
+                "AND attnum > 0 AND attgenerated = ''"
+            )
+            written = keeper.fetchone()[0]
+            keeper.execute(
+                f"CREATE TEMP TABLE kept AS SELECT {written} FROM titleholder.decisions WHERE model = %s", (self.model,)
             )
             try:
                 with self.unguarded() as cursor:
@@ -103,7 +108,9 @@ class World:
             finally:
                 with self.unguarded():
                     keeper.execute("DELETE FROM titleholder.decisions WHERE model = %s", (self.model,))
-                    keeper.execute("INSERT INTO titleholder.decisions OVERRIDING SYSTEM VALUE SELECT * FROM kept")
+                    keeper.execute(
+                        f"INSERT INTO titleholder.decisions ({written}) OVERRIDING SYSTEM VALUE SELECT * FROM kept"
+                    )
                 keeper.execute("DROP TABLE kept")
 
     def rewritten(self, first: int, reason: str) -> list[str]:

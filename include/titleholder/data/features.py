@@ -18,7 +18,7 @@ def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
         if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
             values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
         columns[c] = _as_text(values)
-    return pd.DataFrame(columns, index=frame.index)
+    return pd.DataFrame(columns, index=frame.index, copy=False)
 
 
 def _as_text(values: pd.Series) -> pd.Series:

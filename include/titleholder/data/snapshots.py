@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ ROW_GROUP = 65_536
 
 
 class Extract:
-    """The rows of one extract, in a Parquet file that is mapped into memory and is known to have the hash `sha256`.
+    """The rows of one extract, in an open Parquet file that is known to have the hash `sha256`.
 
     Rows keep the order of the file. A column has the type it has in the whole extract, whichever rows are read: whole
     numbers with a gap anywhere are float64 everywhere.
@@ -36,11 +37,18 @@ class Extract:
             holdout = extract.read(event_time="applied_at", start=holdout_start, positions=True)
     """
 
-    def __init__(self, uri: str, sha256: str, content: pa.Buffer) -> None:
+    def __init__(self, uri: str, sha256: str, path: str) -> None:
         self.uri, self.sha256 = uri, sha256
-        self._file = pq.ParquetFile(pa.BufferReader(content))
+        self._file = pq.ParquetFile(pa.OSFile(path))  # not mapped: pages that were read would count as memory in use
         self.rows: int = self._file.metadata.num_rows
         self.columns: list[str] = self._file.schema_arrow.names
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file; the extract is read no more."""
+        del self._file
 
     def read(
         self,
@@ -59,8 +67,7 @@ class Extract:
         With `at`, of the rows at these ascending positions instead.
 
         A date stands for its midnight, UTC. The index counts from 0; with `positions` it is each row's position in the
-        whole extract. Memory: little more than the frame: an Arrow column is freed when it is converted, and the
-        system can drop pages of the mapped file.
+        whole extract. Memory: little more than the frame, as an Arrow column is freed when it is converted.
 
         Raises:
             DataError: for a column that the extract does not have.
@@ -138,7 +145,7 @@ def _instant(moment: date) -> datetime:
 def opened(uri: str, sha256: str) -> Iterator[Extract]:
     """An extract, whose file is checked once and can then be read as often as needed.
 
-    A file of this machine is mapped where it is; one of another store is first copied to a temporary file, once.
+    A file of this machine is read where it is; one of another store is first copied to a temporary file, once.
 
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
@@ -148,10 +155,10 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         with _explained(uri):
             store, path = store_of(uri)
             local = path if isinstance(store, fs.LocalFileSystem) else _fetch(store, path, scratch)
-            content = _mapped(local)
-            _compare(uri, hashlib.sha256(content).hexdigest(), sha256)
-            extract = Extract(uri, sha256, content)
-        yield extract
+            _compare(uri, _digest(local), sha256)
+            extract = Extract(uri, sha256, local)
+        with extract:
+            yield extract
 
 
 def _fetch(store: fs.FileSystem, path: str, folder: str) -> str:
@@ -160,10 +167,9 @@ def _fetch(store: fs.FileSystem, path: str, folder: str) -> str:
     return local
 
 
-def _mapped(path: str) -> pa.Buffer:
-    """A file's content. It stays readable when the file's name is gone."""
-    with pa.memory_map(path) as file:
-        return file.read_buffer()
+def _digest(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Extract:
@@ -179,15 +185,13 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
             local = Path(scratch) / "extract.parquet"
             _write(local, schema, batches)
-            with local.open("rb") as file:  # read, not mapped: what was hashed need not stay in memory
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            content = _mapped(str(local))
+            digest = _digest(str(local))
             target = f"{base}/{folder}/{digest}.parquet"
             if store.get_file_info(target).type == fs.FileType.NotFound:
                 place(local, store, target)
+            return Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, str(local))
     except (OSError, pa.ArrowInvalid) as error:
         raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
-    return Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, content)
 
 
 def _write(file: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:

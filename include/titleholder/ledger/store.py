@@ -17,14 +17,12 @@ from sqlalchemy import (
     Table,
     case,
     cast,
-    func,
     insert,
     literal,
     select,
     text,
-    true,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, JSONPATH
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
@@ -32,7 +30,7 @@ from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
-from titleholder.ledger.lane_entry import DERIVED, LaneEntry
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
@@ -43,31 +41,16 @@ ATTEMPTS = 30
 PAUSE = 0.05
 """Seconds, at most, before a plan is made again, times the number of the attempt."""
 
-_UNFIT = cast(
-    '$.checks[*] ? (@.status == "fail" && @.severity == "block" && @.subject == "challenger")',
-    JSONPATH,
-)
-"""What `Entry.fit` looks for, in the ledger's JSON."""
-
 
 def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
     """What succession needs to know of every row of a lane, in the order of writing: one query, a small answer."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
-        changed = of.champion_after.is_distinct_from(of.champion_before)
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
-            of.verdict.op("->")("look").label("look"),
-            (
-                (of.kind == "promote") | func.coalesce(~func.jsonb_path_exists(cast(of.verdict, JSONB), _UNFIT), true())
-            ).label("fit"),
-            of.verdict.op("->>")("rule").label("rule"),
-            of.verdict.op("->")("cohorts").label("cohorts"),
-            of.verdict.op("->")("outlook").op("->")("ranking").label("ranking"),
-            of.approval,
-            case((changed, of.spec)).label("spec"),
+            case((of.champion_after.is_distinct_from(of.champion_before), of.spec)).label("spec"),
         )
-        plain = [of[name] for name in LaneEntry.model_fields if name not in DERIVED]
+        plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", "spec")]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
 
@@ -243,9 +226,10 @@ def versions_by_lane(url: str, model: str) -> dict[str, dict[int, set[str]]]:
 
 
 def _as_stored(connection: Connection) -> Select[Any]:
-    """Whole rows, the JSON documents as their texts."""
+    """Whole rows as they were written, JSON documents as their texts; nothing that the database derives from them."""
     columns = _table(connection).c
-    return select(*(cast(of, Text).label(of.name) if of.name in DOCUMENTS else of for of in columns))
+    written = (of for of in columns if of.computed is None)
+    return select(*(cast(of, Text).label(of.name) if of.name in DOCUMENTS else of for of in written))
 
 
 def _table(connection: Connection) -> Table:

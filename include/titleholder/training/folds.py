@@ -15,7 +15,8 @@ from titleholder.errors import SpecError, TrainingError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
 from titleholder.training import estimators
-from titleholder.training.pipeline import Encoding, encoding_of, preparation, score
+from titleholder.training.matrices import FoldMatrices
+from titleholder.training.pipeline import Encoding, encoding_of, score
 from titleholder.validation import metrics
 
 Positions = NDArray[np.intp]
@@ -41,9 +42,11 @@ class TrainingRows(NamedTuple):
         return cls(features.design_matrix(frame, spec), features.target(frame, spec), features.weights(frame, spec))
 
     def at(self, rows: Positions) -> Self:
-        """The rows at these positions."""
-        weights = None if self.weights is None else self.weights[rows]
-        return self._replace(X=self.X.iloc[rows], y=self.y[rows], weights=weights)
+        """The rows at these positions; those that follow each other are not copied."""
+        adjoining = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        where = slice(rows[0], rows[-1] + 1) if adjoining else rows
+        weights = None if self.weights is None else self.weights[where]
+        return self._replace(X=self.X.iloc[where], y=self.y[where], weights=weights)
 
     def labels(self, spec: ModelSpec) -> NDArray[Any]:
         """The outcomes as estimators take them: whole numbers for a classification."""
@@ -85,7 +88,7 @@ class PreparedFolds:
     def __init__(self, spec: ModelSpec, candidate: Candidate, rows: TrainingRows, folds: Sequence[Fold]) -> None:
         self._spec, self._candidate = spec, candidate
         self._folds = [(rows.at(train), rows.at(test)) for train, test in folds]
-        self._matrices: dict[Encoding, list[tuple[Any, Any]]] = {}
+        self._matrices: dict[Encoding, list[FoldMatrices]] = {}
         for train, test in self._folds:
             if spec.task == "classification" and min(len(np.unique(train.y)), len(np.unique(test.y))) < 2:
                 raise TrainingError(
@@ -102,8 +105,9 @@ class PreparedFolds:
         for n, (train, _) in enumerate(self._folds):
             model = estimators.create(self._spec, self._candidate, params)
             weights = fit_weights(self._spec, self._candidate, model, train.weights)
-            X, later = self._prepared(encoding_of(self._candidate, model))[n]
-            yield score(model.fit(X, train.labels(self._spec), **weights), later, self._spec)
+            fold = self._prepared(encoding_of(self._candidate, model))[n]
+            model.fit(fold.train, train.labels(self._spec), **weights)
+            yield score(model, fold.test, self._spec)
 
     def scores(self, predictions: Sequence[metrics.Array]) -> list[float]:
         """The value of the spec's `search_metric` on each fold's test rows."""
@@ -112,14 +116,13 @@ class PreparedFolds:
             for (_, test), predicted in zip(self._folds, predictions, strict=True)
         ]
 
-    def _prepared(self, encoding: Encoding) -> list[tuple[Any, Any]]:
+    def _prepared(self, encoding: Encoding) -> list[FoldMatrices]:
         if encoding not in self._matrices:
-            self._matrices[encoding] = [self._matrices_of(train, test, encoding) for train, test in self._folds]
+            self._matrices[encoding] = [
+                FoldMatrices(filled_for_fit(train.X, self._spec), test.X, self._spec, encoding)
+                for train, test in self._folds
+            ]
         return self._matrices[encoding]
-
-    def _matrices_of(self, train: TrainingRows, test: TrainingRows, encoding: Encoding) -> tuple[Any, Any]:
-        steps = preparation(self._spec, encoding)
-        return steps.fit_transform(filled_for_fit(train.X, self._spec)), steps.transform(test.X)
 
 
 def filled_for_fit(X: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

@@ -20,7 +20,10 @@ from titleholder.training.threads import one_thread
 from titleholder.validation.metrics import Array
 
 MISSING = "(missing)"
+MINIMUM_FREQUENCY = 20
 MAX_CATEGORIES = 200  # below the 255 bins that histogram-based trees have for one column; one-hot, a dense column each
+ROWS_AT_ONCE = 100_000
+"""So many rows are prepared and scored at a time: a score does not depend on the other rows."""
 Encoding = Literal["linear", "tree"]
 
 
@@ -37,8 +40,14 @@ def build(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Pipe
 
 def score(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
     """The probability of class 1, or the predicted value, by a fitted model; float64 of shape (rows,)."""
+    at_once = ROWS_AT_ONCE if isinstance(X, pd.DataFrame) else len(X)
     with one_thread():
-        out = model.predict_proba(X)[:, 1] if spec.task == "classification" else model.predict(X)
+        parts = [_answers(model, X[n : n + at_once], spec) for n in range(0, len(X), at_once)]
+    return np.concatenate(parts)
+
+
+def _answers(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
+    out = model.predict_proba(X)[:, 1] if spec.task == "classification" else model.predict(X)
     return np.asarray(out, dtype=np.float64)
 
 
@@ -60,12 +69,17 @@ def encoding_of(candidate: Candidate, estimator: Any) -> Encoding:
 
 def preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:
     """The unfitted preparation of the feature columns; numbers first."""
-    numbers, categories = _tree_steps() if encoding == "tree" else _linear_steps()
+    numbers, categories = steps_of(encoding)
     steps = [
         ("numeric", numbers, list(spec.columns.numeric)),
         ("categorical", categories, list(spec.columns.categorical)),
     ]
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
+
+
+def steps_of(encoding: Encoding) -> tuple[Any, Any]:
+    """How numbers are prepared, or "passthrough", and how categories are; unfitted."""
+    return _tree_steps() if encoding == "tree" else _linear_steps()
 
 
 def _tree_steps() -> tuple[Any, Any]:
@@ -86,7 +100,7 @@ def _linear_steps() -> tuple[Any, Any]:
         SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True),
         OneHotEncoder(
             handle_unknown="infrequent_if_exist",
-            min_frequency=20,
+            min_frequency=MINIMUM_FREQUENCY,
             max_categories=MAX_CATEGORIES,
             sparse_output=False,
         ),

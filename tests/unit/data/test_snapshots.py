@@ -276,9 +276,21 @@ def test_a_file_of_another_store_is_fetched_once(
 
 
 def test_a_file_is_hashed_once_however_often_it_is_read(written: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed, plain = [], hashlib.sha256
-    monkeypatch.setattr(snapshots.hashlib, "sha256", lambda content: hashed.append(1) or plain(content))
+    hashed, plain = [], hashlib.file_digest
+    monkeypatch.setattr(snapshots.hashlib, "file_digest", lambda *args: hashed.append(1) or plain(*args))
     with snapshots.opened(written.uri, written.sha256) as extract:
         for _ in range(3):
             extract.read(["x"])
     assert len(hashed) == 1
+
+
+def test_an_extract_is_not_mapped_and_lets_its_file_go_when_it_was_read(written: Extract) -> None:
+    def opened() -> list[str]:
+        return [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+
+    with snapshots.opened(written.uri, written.sha256) as extract:
+        frame = extract.read(["x"])
+        assert written.uri in opened()
+        assert written.uri not in Path("/proc/self/maps").read_text(), "its pages would count as this process's memory"
+    assert written.uri not in opened()
+    assert len(frame) == extract.rows

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import StandardScaler
 
 from support.factories import a_spec, rows
 from support.training_cases import HGB, LINEAR
@@ -74,10 +74,18 @@ def test_a_fold_predicts_to_the_last_bit_what_the_whole_pipeline_does(candidate:
             np.testing.assert_array_equal(found, wanted)
 
 
-def test_a_search_prepares_each_fold_once_and_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, original = [], ColumnTransformer.fit_transform
+def test_rows_that_follow_each_other_are_not_copied_for_a_fold() -> None:
+    training = TrainingRows.of(rows(), a_spec())
+    first, mixed = training.at(np.arange(10, 40)), training.at(np.array([3, 1, 2, 4]))
+    assert np.shares_memory(first.X["debt"].to_numpy(), training.X["debt"].to_numpy())
+    assert np.shares_memory(first.y, training.y)
+    np.testing.assert_array_equal(mixed.X["debt"], training.X["debt"].to_numpy()[[3, 1, 2, 4]])
+
+
+def test_a_search_prepares_the_numbers_of_each_fold_once_and_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, original = [], StandardScaler.fit
     monkeypatch.setattr(
-        ColumnTransformer, "fit_transform", lambda self, X, *rest: (calls.append(len(X)), original(self, X, *rest))[1]
+        StandardScaler, "fit", lambda self, X, *rest: (calls.append(len(X)), original(self, X, *rest))[1]
     )
     searched = {**LINEAR, "search": {"C": {"low": 0.01, "high": 10.0, "log": True}}}
     frame = rows()

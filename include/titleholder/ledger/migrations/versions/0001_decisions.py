@@ -7,7 +7,29 @@ from alembic import context, op
 revision = "0001"
 down_revision = None
 
+# What pages show of a verdict: a few numbers, and the codes of the checks. Nothing in it depends on a setting of the
+# session, so it is immutable, though PostgreSQL calls jsonb_build_object only stable.
+SHOWN = """
+CREATE FUNCTION titleholder.shown(verdict jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT jsonb_build_object(
+        'candidate', verdict -> 'candidate', 'rows', verdict -> 'rows', 'events', verdict -> 'events',
+        'judged_against', verdict -> 'champion' -> 'version', 'metric', verdict -> 'metric', 'rule', verdict -> 'rule',
+        'challenger_metric', verdict -> 'challenger_metrics' -> (verdict ->> 'metric'),
+        'challenger_interval', verdict -> 'challenger_interval',
+        'champion_metric', verdict -> 'champion_metrics' -> (verdict ->> 'metric'),
+        'champion_interval', verdict -> 'champion_interval', 'gain', verdict -> 'gain',
+        'comparison', jsonb_path_query_first(verdict, '$.checks[*] ? (@.code == "TH301").numbers'),
+        'passed', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "pass").code'),
+        'beyond', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "beyond").code'),
+        'failed', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code'),
+        'warned', jsonb_path_query_array(verdict, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code'),
+        'champion_failed', jsonb_path_query_array(verdict, '$.champion_failed[*].code')
+    ) WHERE verdict IS NOT NULL
+$$
+"""
+
 # The documents are json, not jsonb: PostgreSQL keeps their text as it was written, and the hash covers that text.
+# The generated columns hold what is read of every row of a lane, so that no query parses a lane's verdicts.
 TABLE = """
 CREATE TABLE titleholder.decisions (
     id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -45,6 +67,16 @@ CREATE TABLE titleholder.decisions (
     created_at            timestamptz NOT NULL,
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
+    fit                   boolean     NOT NULL GENERATED ALWAYS AS (
+        kind = 'promote' OR coalesce(NOT jsonb_path_exists(verdict::jsonb, '$.checks[*] ? (
+            @.status == "fail" && @.severity == "block" && @.subject == "challenger")'), true)
+    ) STORED,
+    schedule              text        GENERATED ALWAYS AS (spec ->> 'schedule') STORED,
+    rule                  text        GENERATED ALWAYS AS (verdict ->> 'rule') STORED,
+    look                  json        GENERATED ALWAYS AS (verdict -> 'look') STORED,
+    cohorts               json        GENERATED ALWAYS AS (verdict -> 'cohorts') STORED,
+    ranking               json        GENERATED ALWAYS AS (verdict -> 'outlook' -> 'ranking') STORED,
+    shown                 jsonb       GENERATED ALWAYS AS (titleholder.shown(verdict::jsonb)) STORED,
     UNIQUE (model, lane, sequence),
     CHECK (kind IN ('rollback', 'decline', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
     CHECK (kind <> 'decline' OR (lane = 'live' AND champion_after IS NOT DISTINCT FROM champion_before
@@ -53,6 +85,10 @@ CREATE TABLE titleholder.decisions (
     CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
 )
 """
+
+INLINE = "ALTER TABLE titleholder.decisions ALTER COLUMN shown SET STORAGE MAIN"  # it is read some thirty times a row
+BY_VERSION = "CREATE INDEX ON titleholder.decisions (model, lane, challenger_version, sequence)"
+BY_AS_OF = "CREATE INDEX ON titleholder.decisions (model, lane, as_of, sequence)"
 
 LANES = """
 CREATE TABLE titleholder.lane_records (
@@ -83,44 +119,38 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 """
 
-# `in_force`: in the live lane every row is, elsewhere the latest of each as-of date. It is no window function, so that
-# a query of few rows parses the verdicts of these alone. OFFSET 0 has each verdict parsed once, not once a field.
+# `in_force`: in the live lane every row is, elsewhere the latest of each as-of date.
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
 SELECT id, model, lane, sequence, as_of, kind, challenger_version, champion_before, champion_after, trained_through,
-       created_at, actor, reason, asked_because, caused_by, airflow_run, mlflow_run_id, spec ->> 'schedule' AS schedule,
+       created_at, actor, reason, asked_because, caused_by, airflow_run, mlflow_run_id, schedule,
        CASE WHEN approval ->> 'answer' = 'approve' THEN approval ->> 'by' END AS approved_by,
        lane = 'live' OR NOT EXISTS (
            SELECT FROM titleholder.decisions AS later
            WHERE later.model = found.model AND later.lane = found.lane AND later.as_of = found.as_of
              AND later.sequence > found.sequence
        ) AS in_force,
-       parsed ->> 'candidate' AS candidate, (parsed ->> 'rows')::bigint AS rows,
-       (parsed ->> 'events')::bigint AS events,
+       shown ->> 'candidate' AS candidate, (shown ->> 'rows')::bigint AS rows, (shown ->> 'events')::bigint AS events,
        (spans ->> 'holdout_start')::date AS holdout_start, (spans ->> 'matured')::date AS matured,
-       (parsed -> 'champion' ->> 'version')::integer AS judged_against,
-       parsed ->> 'metric' AS metric,
-       (parsed -> 'challenger_metrics' ->> (parsed ->> 'metric'))::float8 AS challenger_metric,
-       (parsed -> 'challenger_interval' ->> 'lower')::float8 AS challenger_lower,
-       (parsed -> 'challenger_interval' ->> 'upper')::float8 AS challenger_upper,
-       (parsed -> 'champion_metrics' ->> (parsed ->> 'metric'))::float8 AS champion_metric,
-       (parsed -> 'champion_interval' ->> 'lower')::float8 AS champion_lower,
-       (parsed -> 'champion_interval' ->> 'upper')::float8 AS champion_upper,
-       (parsed -> 'gain' ->> 'estimate')::float8 AS gain,
-       (parsed -> 'gain' ->> 'lower')::float8 AS gain_lower,
-       (parsed -> 'gain' ->> 'upper')::float8 AS gain_upper,
-       parsed ->> 'rule' AS rule,
-       (shown ->> 'expected')::float8 AS expected_gain, (shown ->> 'risk')::float8 AS loss_risk,
-       (shown ->> 'reign_gain')::float8 AS reign_gain, (shown ->> 'reign_lower')::float8 AS reign_lower,
-       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "pass").code') AS passed,
-       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "beyond").code') AS beyond,
-       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "block").code') AS failed,
-       jsonb_path_query_array(parsed, '$.checks[*] ? (@.status == "fail" && @.severity == "warn").code') AS warned,
-       jsonb_path_query_array(parsed, '$.champion_failed[*].code') AS champion_failed
-FROM titleholder.decisions AS found, LATERAL (SELECT found.verdict::jsonb AS parsed OFFSET 0) AS verdicts,
-     LATERAL (
-         SELECT jsonb_path_query_first(parsed, '$.checks[*] ? (@.code == "TH301").numbers') AS shown OFFSET 0
-     ) AS gains
+       (shown ->> 'judged_against')::integer AS judged_against,
+       shown ->> 'metric' AS metric,
+       (shown ->> 'challenger_metric')::float8 AS challenger_metric,
+       (shown -> 'challenger_interval' ->> 'lower')::float8 AS challenger_lower,
+       (shown -> 'challenger_interval' ->> 'upper')::float8 AS challenger_upper,
+       (shown ->> 'champion_metric')::float8 AS champion_metric,
+       (shown -> 'champion_interval' ->> 'lower')::float8 AS champion_lower,
+       (shown -> 'champion_interval' ->> 'upper')::float8 AS champion_upper,
+       (shown -> 'gain' ->> 'estimate')::float8 AS gain,
+       (shown -> 'gain' ->> 'lower')::float8 AS gain_lower,
+       (shown -> 'gain' ->> 'upper')::float8 AS gain_upper,
+       rule,
+       (shown -> 'comparison' ->> 'expected')::float8 AS expected_gain,
+       (shown -> 'comparison' ->> 'risk')::float8 AS loss_risk,
+       (shown -> 'comparison' ->> 'reign_gain')::float8 AS reign_gain,
+       (shown -> 'comparison' ->> 'reign_lower')::float8 AS reign_lower,
+       shown -> 'passed' AS passed, shown -> 'beyond' AS beyond, shown -> 'failed' AS failed,
+       shown -> 'warned' AS warned, shown -> 'champion_failed' AS champion_failed
+FROM titleholder.decisions AS found
 """
 
 # The live lane goes by the clock. Any other goes by as-of dates, of each of which the latest row is in force.
@@ -162,7 +192,7 @@ FROM titleholder.champion_history WHERE reigned_to IS NULL
 
 def upgrade() -> None:
     """Create the tables, their guards and views, and the application role's right to read and to append."""
-    for statement in (TABLE, LANES, GUARD, DECISIONS, HISTORY, CURRENT):
+    for statement in (SHOWN, TABLE, INLINE, BY_VERSION, BY_AS_OF, LANES, GUARD, DECISIONS, HISTORY, CURRENT):
         op.execute(statement)
     for table in ("decisions", "lane_records"):
         op.execute(ROWS.format(table=table))
