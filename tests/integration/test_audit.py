@@ -77,7 +77,7 @@ def test_a_sound_ledger_gives_no_finding_and_says_what_was_looked_at(world: Worl
     done = invoke("--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout) == report.model_dump(mode="json")
-    assert "No findings. Checked: 3 decisions in 1 lanes" in invoke().stdout
+    assert "No findings. Checked: 3 decisions in 1 lane of" in invoke().stdout
 
 
 @pytest.mark.parametrize(
