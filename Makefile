@@ -60,20 +60,21 @@ PYTEST ?= $(BIN)/python -m pytest
 test: dev ## All tests, those on the real stack included: two sets side by side
 	$(MAKE) --no-print-directory -j 2 test-airflow test-services
 
-test-airflow: dev ## The tests with Airflow
-	$(PYTEST) tests/dags tests/plugins tests/e2e
+# About half of the time of the tests that need no server.
+HALF := tests/unit/validation tests/unit/reports tests/dags tests/plugins
+REST := tests/unit $(HALF:%=--ignore=%)
 
-test-services: dev ## The tests with PostgreSQL and MLflow, and those without any server
-	$(PYTEST) tests/integration tests/unit
+test-airflow: dev ## The tests with Airflow, and half of those without any server
+	$(PYTEST) $(HALF) tests/e2e
+
+test-services: dev ## The tests with PostgreSQL and MLflow, and the other half
+	$(PYTEST) tests/integration $(REST)
 
 coverage: dev ## All tests, and which branches they cover: on Python 3.11 they take half as long again
 	$(BIN)/coverage erase
 	$(MAKE) --no-print-directory test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-
-# About half of the time of the tests that need no server.
-HALF := tests/unit/validation tests/unit/reports tests/dags tests/plugins
 
 test-fast: dev ## The tests that need no server: two halves side by side
 	$(MAKE) --no-print-directory -j 2 test-half test-rest

@@ -9,7 +9,7 @@ import pytest
 
 from localstack.settings import environment
 from localstack.state import State
-from support.stacks import MODELS, a_stack, measure_services
+from support.stacks import MODELS, a_stack, adapt_services
 from titleholder.settings import Settings
 
 
@@ -22,7 +22,7 @@ def pytest_configure() -> None:
 def measured() -> Iterator[None]:
     """Coverage measures those services only in which it finds something."""
     with pytest.MonkeyPatch.context() as patch:
-        measure_services(patch)
+        adapt_services(patch)
         yield
 
 

@@ -27,13 +27,17 @@ MEASURED = ("api-server",)
 runs no code of this project; the steps that tasks run are measured by tests/integration, tasks by tests/dags."""
 
 
-def measure_services(patch: pytest.MonkeyPatch) -> None:
-    """Let coverage measure only some of the services that are started."""
+SOONER = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "8"}
+"""Airflow reads a DAG file again after eight seconds instead of 30: forms show a new champion that much sooner."""
+
+
+def adapt_services(patch: pytest.MonkeyPatch) -> None:
+    """Let coverage measure only some of the services that are started, and Airflow read DAGs sooner."""
     started = processes.start
 
     def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
         kept = {k: v for k, v in env.items() if service in MEASURED or k != "COVERAGE_PROCESS_CONFIG"}
-        return started(service, *args, env=kept, **options)
+        return started(service, *args, env={**kept, **SOONER}, **options)
 
     patch.setattr(processes, "start", start)
 
