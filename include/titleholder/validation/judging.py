@@ -60,10 +60,12 @@ def conclude(
     holdout: tuple[date, date],
     note: str = "",
     results: Sequence[Result] = (),
+    decisive: bool = False,
 ) -> Verdict:
     """The verdict that follows from these measurements: this challenger's look at the reign, and every check.
 
-    `results` are those of checks whose result is already known; these are not run again.
+    `results` are those of checks whose result is already known; these are not run again. With `decisive`, what cannot
+    change the decision is left out: warnings, and what the champion itself fails.
     """
     judgement = evidence.spec.judgement
     look = _look(evidence, as_of, reign, holdout) if reign else None
@@ -92,8 +94,8 @@ def conclude(
         minimum_gain=judgement.minimum_gain,
         horizon=judgement.horizon,
         confidence=evidence.confidence,
-        checks=checks.run(complete, results),
-        champion_failed=_champion_failed(complete),
+        checks=checks.run(complete, results, decisive=decisive),
+        champion_failed=() if decisive else checks.failed_by_champion(complete),
         note=" ".join(filter(None, (note, _family(evidence), _second_chance(evidence, reign, holdout)))),
         cohorts=evidence.cohorts,
         outlook=complete.outlook,
@@ -161,12 +163,6 @@ def _recall(evidence: Evidence) -> Recall | None:
         gain_here=measured.gain,
         checks=tuple(result for result in results if result.role != "gain"),
     )
-
-
-def _champion_failed(evidence: Evidence) -> tuple[Result, ...]:
-    """Computed once for each champion and confidence: a lane is replayed under many other thresholds."""
-    key = ("failed by champion", evidence.champion_version, evidence.spec.judgement.confidence)
-    return evidence.once(key, lambda: checks.failed_by_champion(evidence))
 
 
 def _family(evidence: Evidence) -> str:

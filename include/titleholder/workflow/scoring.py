@@ -161,8 +161,13 @@ class ScoredComparison(BaseModel):
         evidence = self.evidence.model_copy(update={"spec": spec, "memo": self.evidence.memo})
         return self.model_copy(update={"evidence": evidence, "reign": reign})
 
-    def judge(self, measurements: Measurements | None = None, results: Sequence[Result] = ()) -> Verdict:
-        """The verdict; `measurements` and `results` of checks that are known already are not computed again."""
+    def judge(
+        self, measurements: Measurements | None = None, results: Sequence[Result] = (), *, decisive: bool = False
+    ) -> Verdict:
+        """The verdict; `measurements` and `results` of checks that are known already are not computed again.
+
+        With `decisive`, what cannot change the decision is left out of it.
+        """
         return conclude(
             self.evidence,
             measurements or measure(self.evidence),
@@ -171,6 +176,7 @@ class ScoredComparison(BaseModel):
             holdout=self.holdout,
             note=self.note,
             results=results,
+            decisive=decisive,
         )
 
     def without_champion(self, verdict: Verdict) -> Verdict:

@@ -65,10 +65,14 @@ CHECKS: dict[str, Check] = {
 __all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]
 
 
-def run(evidence: Evidence, known: Sequence[Result] = ()) -> tuple[Result, ...]:
-    """Every check's result, in the registry's order; a check whose result is `known` is not run again."""
+def run(evidence: Evidence, known: Sequence[Result] = (), *, decisive: bool = False) -> tuple[Result, ...]:
+    """Every check's result, in the registry's order; a check whose result is `known` is not run again.
+
+    With `decisive`, of those checks only whose failure can change what is decided: warnings are left out.
+    """
     already = {result.code: result for result in known}
-    return tuple(already.get(code) or check(evidence) for code, check in CHECKS.items())
+    wanted = (check for check in CHECKS.values() if not decisive or check.decides(evidence.spec))
+    return tuple(already.get(check.code) or check(evidence) for check in wanted)
 
 
 def failed_by_champion(evidence: Evidence) -> tuple[Result, ...]:

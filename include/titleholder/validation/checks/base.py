@@ -147,6 +147,10 @@ class Check:
         rule: Rule | None = getattr(spec.judgement.checks, self.rule) if self.rule else None
         return rule.severity if rule else "block"
 
+    def decides(self, spec: ModelSpec) -> bool:
+        """Whether a failure can change what is decided: it blocks, or is the champion's, who may be retired for it."""
+        return self.severity(spec) == "block" or self.subject == "champion"
+
     @property
     def docs_url(self) -> str:
         """The address of the check's section in the documentation, relative to the repository."""

@@ -123,7 +123,7 @@ class _Challenger:
         key = (spec.judgement.confidence, champion)
         if key not in self._measured:
             self._measured[key] = measure(scored.evidence)
-        verdict = scored.judge(self._measured[key], self._known(key, reign))
+        verdict = scored.judge(self._measured[key], self._known(key, reign), decisive=True)
         self._verdicts.setdefault(key, verdict)
         return verdict
 
