@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from titleholder.validation import metrics
-from titleholder.validation.evidence import Array, Evidence
-from titleholder.validation.metrics import Estimation, Gain, Interval
+from titleholder.validation.evidence import Array, Evidence, metric_basis
+from titleholder.validation.metrics import Contrast, Estimation, Gain, Interval
 from titleholder.validation.metrics.inputs import Rows, student
 
 
@@ -25,8 +25,15 @@ def estimate_gain(
     An Introduction to the Bootstrap, chapter 12).
     """
     some = slice(None) if rows is None else rows
-    how = Estimation.of(evidence.spec, confidence)
-    gain = metrics.gain(metric, evidence.sample.at(some), evidence.challenger[some], against[some], how)
+    sample, how = evidence.sample.at(some), Estimation.of(evidence.spec, confidence)
+
+    def compared() -> Contrast:
+        return metrics.compared(metric, sample, evidence.challenger[some], against[some], how)
+
+    # A replay asks for that of all rows again at other confidences.
+    key = ("gain", metric, against.tobytes(), metric_basis(evidence.spec))
+    found = evidence.once(key, compared) if rows is None else compared()
+    gain = metrics.gain_of(metric, sample, found, how.confidence)
     if confidence is None:
         return gain
     by_error = student(gain.estimate, gain.error, gain.freedom, confidence)

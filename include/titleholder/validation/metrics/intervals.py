@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -87,10 +88,20 @@ def gain(name: str, sample: Sample, challenger: Array, champion: Array, how: Est
     Raises:
         ValueError: as `compute`.
     """
+    return gain_of(name, sample, compared(name, sample, challenger, champion, how), how.confidence)
+
+
+def compared(name: str, sample: Sample, challenger: Array, champion: Array, how: Estimation) -> Contrast:
+    """The metric of the challenger less that of the champion, or the other way round where less is better."""
     sign = 1.0 if METRICS[name].greater_is_better else -1.0
-    found, error, freedom = _contrast(name, sample, [challenger, champion], np.array([sign, -sign]), how)
+    return contrast_of(name, sample, [challenger, champion], np.array([sign, -sign]), how)
+
+
+def gain_of(name: str, sample: Sample, found: Contrast, confidence: float) -> Gain:
+    """What `compared` found, as a gain with its interval at a confidence."""
     method = "DeLong" if name in AREAS else "paired bootstrap"
-    return Gain(*found.values, method if sample.clusters is None else f"{method}, clustered", error, freedom)
+    clustered = "" if sample.clusters is None else ", clustered"
+    return Gain(*found.at(confidence).values, f"{method}{clustered}", found.error, found.freedom)
 
 
 def joint(name: str, sample: Sample, scores: Sequence[Array], how: Estimation) -> tuple[Array, Array]:
@@ -136,8 +147,9 @@ def interval(name: str, sample: Sample, p: Array, how: Estimation) -> Interval:
 
     Source: Pepe (2003), The Statistical Evaluation of Medical Tests for Classification and Prediction, section 5.2.5.
     """
-    found, error, _ = _contrast(name, sample, [p], np.array([1.0]), how)
-    return found if name not in AREAS or math.isinf(error) else _on_logits(found, 1 - AREAS[name], 1.0)
+    contrast = contrast_of(name, sample, [p], np.array([1.0]), how)
+    found = contrast.at(how.confidence)
+    return found if name not in AREAS or math.isinf(contrast.error) else _on_logits(found, 1 - AREAS[name], 1.0)
 
 
 def _on_logits(found: Interval, least: float, most: float) -> Interval:
@@ -157,30 +169,47 @@ FEW = 100
 """Events below which the percentiles of a bootstrap cover too little."""
 
 
-def _contrast(
-    name: str, sample: Sample, scores: Sequence[Array], signs: Array, how: Estimation
-) -> tuple[Interval, float, float]:
-    """The signed sum of the models' metrics, its interval, its standard error and their degrees of freedom."""
+class Contrast(NamedTuple):
+    """A signed sum of models' metrics on the same rows, and what its interval at any confidence rests on.
+
+    `draws` are its values on resampled rows, shape (resamples,), of `events` events; None where DeLong's error is used.
+    """
+
+    estimate: float
+    error: float
+    freedom: float
+    draws: Array | None = None
+    events: float = 0.0
+
+    def at(self, confidence: float) -> Interval:
+        """The interval at a confidence; without bounds where the variance cannot be known."""
+        if self.draws is None:
+            return student(self.estimate, self.error, self.freedom, confidence)
+        if math.isinf(self.error):
+            return Interval(self.estimate, -math.inf, math.inf)
+        lower, upper = np.quantile(self.draws, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
+        if self.events < FEW:
+            by_error = student(self.estimate, self.error, self.freedom, confidence)
+            lower, upper = min(lower, by_error.lower), max(upper, by_error.upper)
+        return Interval(self.estimate, lower, upper)
+
+
+def contrast_of(name: str, sample: Sample, scores: Sequence[Array], signs: Array, how: Estimation) -> Contrast:
+    """The signed sum of the models' metrics; of `how`, the confidence does not matter.
+
+    Raises:
+        ValueError: as `compute`.
+    """
     check(sample.y, *scores, weights=sample.weights)
     if name in AREAS:
         found, scale = contrast(sample, np.vstack(scores), signs), AREAS[name]
-        estimate, error = scale * found.estimate + (1 - scale) * float(signs.sum()), scale * found.error
-        return student(estimate, error, found.freedom, how.confidence), error, found.freedom
+        estimate = scale * found.estimate + (1 - scale) * float(signs.sum())
+        return Contrast(estimate, scale * found.error, found.freedom)
     estimate = float(signs @ [compute(name, sample.y, p, how.judgement, sample.weights) for p in scores])
     classes = METRICS[name].task == "classification"
     events, draws = least_units(sample, classes=classes), np.empty(0)
     if events > 1:
         draws = signs @ resample(name, sample, scores, how, stratify=classes and sample.clusters is None)
-    return _by_bootstrap(estimate, draws[np.isfinite(draws)], events, how.confidence)
-
-
-def _by_bootstrap(estimate: float, draws: Array, events: float, confidence: float) -> tuple[Interval, float, float]:
-    freedom = max(events - 1.0, 1.0)
-    if len(draws) < 2:
-        return Interval(estimate, -math.inf, math.inf), math.inf, freedom
-    error = float(draws.std(ddof=1))
-    lower, upper = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2]).tolist()
-    if events < FEW:
-        by_error = student(estimate, error, freedom, confidence)
-        lower, upper = min(lower, by_error.lower), max(upper, by_error.upper)
-    return Interval(estimate, lower, upper), error, freedom
+        draws = draws[np.isfinite(draws)]
+    error = float(draws.std(ddof=1)) if len(draws) > 1 else math.inf
+    return Contrast(estimate, error, max(events - 1.0, 1.0), draws, events)

@@ -12,9 +12,10 @@ from support.factories import REIGN, a_spec, a_verdict, result
 from support.report_cases import looks, simulated
 from titleholder.validation import checks
 from titleholder.validation.checks.base import DEPENDENCIES, Check
+from titleholder.validation.checks.estimates import estimate_gain
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.judging import conclude, judge, measure
-from titleholder.validation.metrics import Gain
+from titleholder.validation.metrics import Gain, intervals, resample
 
 SPEC = a_spec(
     judgement__cut_off={"accept": "below", "share": 0.8},
@@ -100,3 +101,28 @@ def test_evidence_about_other_rows_shares_nothing() -> None:
     assert known.model_copy(update={"looks": (), "champion": None}).once("kept", lambda: 2) == 1
     assert known.model_copy(update={"frame": known.frame}).once("kept", lambda: 2) == 2
     assert known.model_copy(update={"spec": SPEC}).once("kept", lambda: 2) == 2
+
+
+def test_what_decides_is_every_check_that_blocks_and_that_of_the_champion() -> None:
+    whole = checks.run(BASE)
+    decisive = checks.run(BASE, decisive=True)
+    assert decisive == tuple(r for r in whole if r.severity == "block" or r.subject == "champion")
+    assert 0 < len(decisive) < len(whole)
+    verdict = conclude(BASE, measure(BASE), **WHOLE, decisive=True)
+    assert verdict.unfitness() == judge(BASE, **WHOLE).unfitness()
+    assert verdict.champion_failed == ()
+
+
+def test_rows_are_resampled_once_for_all_confidences(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(intervals, "resample", lambda name, *a, **b: drawn.append(name) or resample(name, *a, **b))
+    first = BASE.model_copy(update={"memo": {}})
+    champion = first.champion
+    assert champion is not None
+    wide = estimate_gain(first, "brier", champion)
+    narrow = estimate_gain(changed(confidence=0.5).model_copy(update={"memo": first.memo}), "brier", champion)
+    assert drawn == ["brier"]
+    assert (wide.lower, wide.upper) == (estimate_gain(BASE.model_copy(update={"memo": {}}), "brier", champion)).values[
+        1:
+    ]
+    assert wide.lower < narrow.lower < narrow.estimate == wide.estimate
