@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from localstack import ports
 from localstack.ports import HOST
 from localstack.settings import passwords
 from localstack.state import State
@@ -20,9 +21,11 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def state() -> Iterator[State]:
-    """PostgreSQL, MLflow and Airflow."""
-    with a_stack(airflow=True) as state:
-        yield state
+    """PostgreSQL, MLflow and Airflow, on ports that no other stack takes while one of them is stopped for a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "PREFERRED", {"postgres": 15432, "mlflow": 15000, "airflow": 18080})
+        with a_stack(airflow=True) as state:
+            yield state
 
 
 @pytest.fixture(scope="module")
