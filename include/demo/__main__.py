@@ -95,11 +95,11 @@ def _backfill(
     airflow.pause(DAG, False)
 
     def done() -> bool:
-        ended = airflow.count(DAG, "backfill", DONE)
+        ended = airflow.count(DAG, "backfill", DONE) if missing else 0
         progress.update(bar, completed=len(all_months) - max(len(missing) - ended, 0))
         if not missing:
             return True
-        if not airflow.have_ended(DAG, "backfill", len(missing)):
+        if ended < len(missing) or not airflow.have_ended(DAG, "backfill", len(missing)):
             return False
         _raise_for_failures(airflow, airflow.runs(DAG, "backfill"))
         return True

@@ -31,6 +31,8 @@ from titleholder.registry.models import Models
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.checks import CHECKS
+from titleholder.validation.checks.base import Result as Check
+from titleholder.validation.verdict import Recall, Verdict
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.scoring import Scorer
@@ -170,8 +172,13 @@ def test_the_lane_is_one_in_which_the_rules_matter(world: World) -> None:
 def decisive(row: Decision) -> Decision:
     """A row without what cannot change its decision: warnings, and what the champion itself fails."""
     spec, verdict = ModelSpec.restore(row.spec), row.judged
-    kept = tuple(result for result in verdict.checks if CHECKS[result.code].decides(spec))
-    return row.model_copy(update={"verdict": verdict.model_copy(update={"checks": kept, "champion_failed": ()})})
+
+    def kept(of: Verdict | Recall) -> tuple[Check, ...]:
+        return tuple(result for result in of.checks if CHECKS[result.code].decides(spec))
+
+    recall = verdict.recall and verdict.recall.model_copy(update={"checks": kept(verdict.recall)})
+    left = {"checks": kept(verdict), "recall": recall, "champion_failed": ()}
+    return row.model_copy(update={"verdict": verdict.model_copy(update=left)})
 
 
 @pytest.mark.parametrize("model", ["tiny_walk", "tiny_walk_other", "tiny_patient"])

@@ -30,7 +30,7 @@ class _Level:
 def names_read(sql: str) -> dict[str, frozenset[str]]:
     """The names in the expression of each `… AS name`, and what these read in turn.
 
-    Names of one spelling are not told apart, so that there may be too many. What only chooses rows (FROM, WHERE) does
+    Equal names of two tables count as one, so there may be too many. What only chooses rows (FROM, WHERE) does
     not count. Without quotes, names are in lower case.
 
     >>> sorted(names_read("select p.x from (select greatest(a, b) + 1 as x from t where c > 0) p")["x"])

@@ -99,7 +99,7 @@ def conclude(
         note=" ".join(filter(None, (note, _family(evidence), _second_chance(evidence, reign, holdout)))),
         cohorts=evidence.cohorts,
         outlook=complete.outlook,
-        recall=_recall(complete),
+        recall=_recall(complete, decisive=decisive),
         unfit=evidence.unfit,
         also_unfit=evidence.also_unfit,
     )
@@ -134,7 +134,7 @@ def _unit(evidence: Evidence, champion: float) -> float:
     return max(in_unit(judgement, METRICS[judgement.metric].tolerated_loss, champion, evidence.sample), least)
 
 
-def _recall(evidence: Evidence) -> Recall | None:
+def _recall(evidence: Evidence, *, decisive: bool) -> Recall | None:
     """The former version that the record expects most of, where it is better on these rows as well.
 
     It is held to every check of a challenger but that of the gain.
@@ -151,7 +151,7 @@ def _recall(evidence: Evidence) -> Recall | None:
     if measured.gain is None or not measured.gain.estimate > evidence.spec.judgement.minimum_gain:
         return None
     known = {"metrics": measured.challenger_metrics, "gain": measured.gain}
-    results = checks.run(former.model_copy(update=known))
+    results = checks.run(former.model_copy(update=known), decisive=decisive)
     return Recall(
         version=rival.member.version,
         as_of=rival.as_of,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from titleholder.validation import metrics
@@ -31,7 +32,7 @@ def estimate_gain(
         return metrics.compared(metric, sample, evidence.challenger[some], against[some], how)
 
     # A replay asks for that of all rows again at other confidences.
-    key = ("gain", metric, against.tobytes(), metric_basis(evidence.spec))
+    key = ("gain", metric, hashlib.sha256(against.tobytes()).digest(), metric_basis(evidence.spec))
     found = evidence.once(key, compared) if rows is None else compared()
     gain = metrics.gain_of(metric, sample, found, how.confidence)
     if confidence is None:

@@ -147,9 +147,9 @@ def interval(name: str, sample: Sample, p: Array, how: Estimation) -> Interval:
 
     Source: Pepe (2003), The Statistical Evaluation of Medical Tests for Classification and Prediction, section 5.2.5.
     """
-    contrast = contrast_of(name, sample, [p], np.array([1.0]), how)
-    found = contrast.at(how.confidence)
-    return found if name not in AREAS or math.isinf(contrast.error) else _on_logits(found, 1 - AREAS[name], 1.0)
+    metric = contrast_of(name, sample, [p], np.array([1.0]), how)
+    found = metric.at(how.confidence)
+    return found if name not in AREAS or math.isinf(metric.error) else _on_logits(found, 1 - AREAS[name], 1.0)
 
 
 def _on_logits(found: Interval, least: float, most: float) -> Interval:
