@@ -130,12 +130,14 @@ FORMS = {
 }
 
 # The first entry is a decision, the others are months re-judged because of it. All belong to one line, whose lock is
-# taken as `store.lock_name` names it. Nothing is written, and nothing returned, unless row `after` is its last one.
+# held until the transaction ends. Nothing is written, and nothing returned, unless row `after` is its last one.
+# Without `enable_seqscan`, because a session keeps a plan that was made while the table was empty.
 APPEND = """
 CREATE FUNCTION titleholder.append(after integer, entries json)
 RETURNS TABLE (id bigint, sequence integer, caused_by bigint, created_at timestamptz, written_by text,
                previous_hash text, hash text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1min' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1min'
+SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     line    titleholder.decisions := json_populate_record(NULL::titleholder.decisions, entries -> 0);
