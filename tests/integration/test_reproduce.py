@@ -51,7 +51,7 @@ def test_a_refit_is_registered_its_twin_is_judged_and_both_are_reproduced(settin
     assert (first.kind, second.judged.champion.version) == ("promote", first.challenger)  # type: ignore[union-attr]
     assert second.judged.holdout_start == second.windows.holdout_start < first.windows.matured
     registry = Registry(settings.tracking_uri)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True))
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), settings.ledger_url)
     for row in (first, second):
         assert_the_same(reproduce(row.id, settings=settings))
         tags = registry.models.tags("tiny", row.challenger)

@@ -31,6 +31,7 @@ from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.ledger.nominee import Nominee
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
@@ -164,6 +165,17 @@ def decisions(url: str, numbers: Collection[int]) -> list[Decision]:
         of = _table(connection).c
         wanted = _as_stored(connection).where(of.id.in_(numbers)).order_by(of.id)
         return [Decision.from_row(dict(row)) for row in connection.execute(wanted).mappings()]
+
+
+def nominee(url: str, model: str, version: int) -> Nominee:
+    """The candidate that became a version, by the first decision about it; UsageError where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        of = _table(connection).c
+        about = select(of.training_run_id, of.nominees).where(of.model == model, of.challenger_version == version)
+        found = connection.execute(about.order_by(of.id).limit(1)).one_or_none()
+    if found is None:
+        raise UsageError(f"{model}: version {version} has no decision of its own: what its files were is not known")
+    return next(Nominee.model_validate(n) for n in found.nominees if n["run_id"] == found.training_run_id)
 
 
 def newest_about(url: str, model: str, lane: str, version: int) -> int | None:

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
+from titleholder.ledger import store as ledger
 from titleholder.ledger.decision import Decision
-from titleholder.registry import names
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -59,6 +60,8 @@ class TrainedVersion(NamedTuple):
     run_id: str
     spec: ModelSpec
     refitted: bool = False
+    nominee: Nominee | None = None
+    """Where its files are, where no decision says it yet."""
 
     @property
     def registered(self) -> Self:
@@ -93,8 +96,7 @@ class Comparison(BaseModel):
     spec: ModelSpec
     as_of: date
     version: int
-    run_id: str
-    candidate: str
+    nominee: Nominee
     uri: str
     sha256: str
     spans: windows.Intervals
@@ -109,8 +111,7 @@ class Comparison(BaseModel):
             spec=snapshot.spec,
             as_of=snapshot.as_of,
             version=challenger.version,
-            run_id=challenger.run_id,
-            candidate=challenger.name,
+            nominee=challenger.nominee,
             uri=snapshot.uri,
             sha256=snapshot.sha256,
             spans=snapshot.spans,
@@ -125,8 +126,7 @@ class Comparison(BaseModel):
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
             version=row.challenger,
-            run_id=row.training_run_id,
-            candidate=row.judged.candidate,
+            nominee=row.nominee,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.windows,
@@ -137,7 +137,7 @@ class Comparison(BaseModel):
     @property
     def challenger(self) -> TrainedVersion:
         """The challenger."""
-        return TrainedVersion(self.version, self.run_id, self.spec)
+        return TrainedVersion(self.version, self.nominee.run_id, self.spec, nominee=self.nominee)
 
 
 class ScoredComparison(BaseModel):
@@ -197,12 +197,14 @@ class ScoredComparison(BaseModel):
 class Scorer:
     """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
 
-    `retrained`, where given, holds pipelines that stand in for models, by `TrainedVersion.name`; what they answer is
-    not stored.
+    A model is loaded where its files are what the ledger at `ledger_url` says. `retrained`, where given, holds
+    pipelines that stand in for models, by `TrainedVersion.name`; what they answer is not stored.
     """
 
-    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
-        self.registry, self.store, self._retrained = registry, store, retrained or {}
+    def __init__(
+        self, registry: Registry, store: ScoreStore, ledger_url: str, retrained: Mapping[str, Pipeline] | None = None
+    ) -> None:
+        self.registry, self.store, self._ledger_url, self._retrained = registry, store, ledger_url, retrained or {}
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""
@@ -210,12 +212,11 @@ class Scorer:
         return predict(self._load(trained) if model is None else model, trained.spec, frame)
 
     def _load(self, trained: TrainedVersion) -> Pipeline:
-        if not trained.is_twin:
-            return self.registry.models.read(f"models:/{trained.spec.name}/{trained.version}")
-        twin = self.registry.runs.tags(trained.run_id).get(names.TWIN_URI)
-        if twin is None:
-            raise DataError(f"{trained.spec.name}: run {trained.run_id} names no twin of version {trained.version}")
-        return self.registry.models.read(twin)
+        nominee = trained.nominee or ledger.nominee(self._ledger_url, trained.spec.name, trained.version)
+        logged = nominee.twin if trained.is_twin else nominee.model
+        if logged is None:
+            raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
+        return self.registry.models.read(logged.uri, logged.sha256, trained.spec)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
@@ -275,7 +276,7 @@ def compare(
     models = challenger.models
     evidence = Evidence(
         spec=spec,
-        candidate=comparison.candidate,
+        candidate=comparison.nominee.name,
         frame=frame,
         y=features.target(frame, spec),
         challenger=scores.challenger[judged],

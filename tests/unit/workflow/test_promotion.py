@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_spec, a_verdict, result, spans_of
+from support.factories import (
+    a_decision,
+    a_nominee,
+    a_recall,
+    a_recall_of,
+    a_rollback,
+    a_spec,
+    a_verdict,
+    result,
+    spans_of,
+)
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
@@ -153,7 +163,9 @@ def recall_planned(rows: list[LaneEntry], head: int, answer: Answer | None, spec
         spec=spec, lane=LIVE, as_of=as_of, spans=spans_of(spec, as_of), candidates=("line",), uri="u", sha256="s",
         rows=9, key="k", run_id="r", origin=Origin(actor="airflow:scheduled"),
     )  # fmt: skip
-    challenger = Challenger(snapshot=snapshot, name="line", run_id="t", version=7, trained_through=date(2023, 10, 1))
+    challenger = Challenger(
+        snapshot=snapshot, name="line", version=7, trained_through=date(2023, 10, 1), ranking=(a_nominee("line", "t"),)
+    )
     verdict = a_verdict(champion=reigns.reign_before(rows, LIVE, as_of), recall=a_recall_of(1))
     proposed = ProposedDecision(
         challenger=challenger, verdict=verdict, kind="ask", reason="", if_approved="recall", head=head, answer=answer

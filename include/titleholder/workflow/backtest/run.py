@@ -96,7 +96,7 @@ def backtest(
     periods = periods_of(decided, spec.schedule)
     on_step("outcomes", 0, 1)
     outcomes = _outcomes(spec, periods, request.labels_as_of, url(spec.source.connection), settings)
-    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
+    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots), settings.ledger_url)
     runs = scorer.registry.runs
     run_id = _opened(request, decided, outcomes, actor, scorer.registry)
     with runs.running(run_id):
