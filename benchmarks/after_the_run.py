@@ -42,7 +42,7 @@ def twice(work: Callable[[], object]) -> Used:
 def judged_once(decided: list[Decision], settings: Settings) -> None:
     """The yardstick: a replay under the spec's own values only."""
     own = Setting.of(ModelSpec.restore(decided[-1].spec).judgement)
-    replay(decided, [own], Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots), settings.ledger_url))
+    replay(decided, [own], Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots)))
 
 
 def measured(model: str, lane: str) -> Iterator[tuple[str, Used]]:

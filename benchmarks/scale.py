@@ -172,8 +172,8 @@ def validate(folder: Path) -> int:
     stored = SimpleNamespace(read=lambda uri, *_: pickle.loads((folder / f"{uri}.pickle").read_bytes()))
     comparison = Comparison(spec=taken, as_of=AS_OF, version=2, nominee=challenger, spans=spans(), **where)
     reign = Reign(version=1, as_of=AS_OF, trained_through=spans().holdout_start)
-    scorer = Scorer(SimpleNamespace(models=stored), ScoreStore(str(folder)), "")  # type: ignore[arg-type]
-    known = TrainedVersion(1, "scorecard", taken, nominee=champion)
+    scorer = Scorer(SimpleNamespace(models=stored), ScoreStore(str(folder)))  # type: ignore[arg-type]
+    known = TrainedVersion(1, champion, taken)
     verdict = compare(comparison, reign, known, scorer).judge()
     (folder / "verdict.json").write_text(verdict.model_dump_json(indent=1))
     return verdict.rows

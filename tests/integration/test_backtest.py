@@ -191,9 +191,7 @@ def test_the_replay_gives_the_ledgers_decisions_to_the_last_digit(world: World, 
         for level in (0.95, 0.8)
         for loss in (0.0, 0.05)
     ]
-    scorer = Scorer(
-        Registry(world.settings.tracking_uri), ScoreStore(world.settings.snapshots), world.settings.ledger_url
-    )
+    scorer = Scorer(Registry(world.settings.tracking_uri), ScoreStore(world.settings.snapshots))
     line = replay(rows, [*others, setting], scorer)[setting]
     assert line == [decisive(row) for row in rows], "whole rows, their looks and all that decides included"
     assert any(r.verdict and len(r.verdict.checks) < len(CHECKS) for r in line)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError
-from titleholder.ledger.nominee import Nominee
+from titleholder.ledger.nominee import Nominee, judged_of
 from titleholder.spec.windows import Intervals
 from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
@@ -165,8 +165,7 @@ class Decision(Entry):
     @property
     def nominee(self) -> Nominee:
         """The candidate that was judged; DataError for a rollback, where none was."""
-        found = (nominee for nominee in self.nominees if nominee.run_id == self.training_run_id)
-        return self._present(next(found, None))
+        return judged_of(self.nominees, self.training_run_id)
 
     def _present(self, value: T | None) -> T:
         if value is None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
+
+from titleholder.errors import DataError
 
 
 class LoggedModel(BaseModel):
@@ -26,3 +30,11 @@ class Nominee(BaseModel):
     run_id: str
     model: LoggedModel
     twin: LoggedModel | None = None
+
+
+def judged_of(nominees: Sequence[Nominee], training_run_id: str) -> Nominee:
+    """Which of a run's candidates was judged: the one of this training run. DataError where there is none."""
+    for nominee in nominees:
+        if nominee.run_id == training_run_id:
+            return nominee
+    raise DataError(f"no candidate of the decision was trained by run {training_run_id}")

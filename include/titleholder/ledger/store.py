@@ -30,8 +30,7 @@ from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
-from titleholder.ledger.lane_entry import LaneEntry
-from titleholder.ledger.nominee import Nominee
+from titleholder.ledger.lane_entry import WHOLE, LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
@@ -49,9 +48,9 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         of = _table(connection).c
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
-            case((of.champion_after.is_distinct_from(of.champion_before), of.spec)).label("spec"),
+            *(case((of.champion_after.is_distinct_from(of.champion_before), of[name])).label(name) for name in WHOLE),
         )
-        plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", "spec")]
+        plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", *WHOLE)]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
 
@@ -165,17 +164,6 @@ def decisions(url: str, numbers: Collection[int]) -> list[Decision]:
         of = _table(connection).c
         wanted = _as_stored(connection).where(of.id.in_(numbers)).order_by(of.id)
         return [Decision.from_row(dict(row)) for row in connection.execute(wanted).mappings()]
-
-
-def nominee(url: str, model: str, version: int) -> Nominee:
-    """The candidate that became a version, by the first decision about it; UsageError where there is none."""
-    with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
-        about = select(of.training_run_id, of.nominees).where(of.model == model, of.challenger_version == version)
-        found = connection.execute(about.order_by(of.id).limit(1)).one_or_none()
-    if found is None:
-        raise UsageError(f"{model}: version {version} has no decision of its own: what its files were is not known")
-    return next(Nominee.model_validate(n) for n in found.nominees if n["run_id"] == found.training_run_id)
 
 
 def newest_about(url: str, model: str, lane: str, version: int) -> int | None:

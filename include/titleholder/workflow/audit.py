@@ -243,8 +243,7 @@ def _champion(
     try:
         wrong = _files_differ(row, book.head, registry)
         if not wrong and not lost & same:
-            scorer = Scorer(registry, ScoreStore(settings.snapshots), settings.ledger_url)
-            wrong = _scores_differ(row, book.head, scorer)
+            wrong = _scores_differ(row, book.head, Scorer(registry, ScoreStore(settings.snapshots)))
     except Exception as error:  # whatever a model or its libraries raise
         if isinstance(error, ServiceError):
             registry.models.champion(book.model)  # raises as well where it is the server that does not answer
@@ -253,10 +252,14 @@ def _champion(
         yield book.finding("model", f"Version {book.head} is champion, but {wrong.rstrip('.')}.", row)
 
 
+def _nominee(row: Row) -> Nominee:
+    nominees = [Nominee.model_validate(nominee) for nominee in json.loads(row["nominees"])]
+    return next(nominee for nominee in nominees if nominee.run_id == row["training_run_id"])
+
+
 def _files_differ(row: Row, version: int, registry: Registry) -> str:
     """How the files that consumers of a version are given differ from those that were logged; empty where not."""
-    nominees = [Nominee.model_validate(nominee) for nominee in json.loads(row["nominees"])]
-    nominee = next(nominee for nominee in nominees if nominee.run_id == row["training_run_id"])
+    nominee = _nominee(row)
     if (source := registry.models.source(row["model"], version)) != nominee.model.uri:
         return f"MLflow gives {source} for it, and it was registered as {nominee.model.uri}"
     for logged in filter(None, (nominee.model, nominee.twin)):
@@ -272,7 +275,7 @@ def _scores_differ(row: Row, version: int, scorer: Scorer) -> str:
         columns = spec.columns
         trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
-    for trained in TrainedVersion(version, row["training_run_id"], spec).models:
+    for trained in TrainedVersion(version, _nominee(row), spec).models:
         stored = scorer.recorded(trained, row["snapshot_sha256"], first)
         if stored is None:
             return f"the scores stored at its training ({trained.key(row['snapshot_sha256']).training_path}) are gone"

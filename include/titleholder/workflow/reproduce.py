@@ -107,7 +107,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     if spec.windows.refit:
         matured = whole[features.accepted(whole, spec)]
         retrained[refit_of(row.training_run_id)] = search.refit(matured, spec, candidate, fitted.params)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), settings.ledger_url, retrained)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), retrained)
     champion = _champion(row, before)
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
@@ -220,7 +220,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     crowned = reigns.decision_on(before, reign.version) if reign else None
     if reign is None or crowned is None:
         return None
-    return TrainedVersion(reign.version, crowned.training_run_id, ModelSpec.restore(crowned.spec))
+    return TrainedVersion(reign.version, crowned.nominee, ModelSpec.restore(crowned.spec))
 
 
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:

@@ -17,6 +17,7 @@ from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.ledger import store as ledger
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.ledger.nominee import Nominee
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
@@ -51,17 +52,15 @@ class TrainedVersion(NamedTuple):
 
     >>> from titleholder.spec.source import Windows
     >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
-    >>> judged = TrainedVersion(3, "a1b2", loans)
+    >>> judged = TrainedVersion(3, Nominee.model_construct(run_id="a1b2"), loans)
     >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id
     (ScoreKey(model='loans', run_id='a1b2', sha256='c3d4'), 'a1b2-refit')
     """
 
     version: int
-    run_id: str
+    nominee: Nominee
     spec: ModelSpec
     refitted: bool = False
-    nominee: Nominee | None = None
-    """Where its files are, where no decision says it yet."""
 
     @property
     def registered(self) -> Self:
@@ -71,7 +70,7 @@ class TrainedVersion(NamedTuple):
     @property
     def name(self) -> str:
         """Under which its scores are stored: the training run, and whether it is that run's refit."""
-        return refit_of(self.run_id) if self.refitted else self.run_id
+        return refit_of(self.nominee.run_id) if self.refitted else self.nominee.run_id
 
     @property
     def is_twin(self) -> bool:
@@ -86,6 +85,15 @@ class TrainedVersion(NamedTuple):
     def key(self, sha256: str) -> ScoreKey:
         """Under which its scores of a snapshot are stored."""
         return ScoreKey(self.spec.name, self.name, sha256)
+
+
+def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[TrainedVersion]:
+    """The challengers of these decisions, as they were trained; what a row does not have is read in one query."""
+    lacking = [row.id for row in rows if row.spec is None]
+    known = {row.id: row for row in (ledger.decisions(url, lacking) if lacking else ())}
+    whole = [known.get(row.id, row) for row in rows]
+    specs = [ModelSpec.restore(row.spec or {}) for row in whole]
+    return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
 
 
 class Comparison(BaseModel):
@@ -137,7 +145,7 @@ class Comparison(BaseModel):
     @property
     def challenger(self) -> TrainedVersion:
         """The challenger."""
-        return TrainedVersion(self.version, self.nominee.run_id, self.spec, nominee=self.nominee)
+        return TrainedVersion(self.version, self.nominee, self.spec)
 
 
 class ScoredComparison(BaseModel):
@@ -197,14 +205,12 @@ class ScoredComparison(BaseModel):
 class Scorer:
     """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
 
-    A model is loaded where its files are what the ledger at `ledger_url` says. `retrained`, where given, holds
-    pipelines that stand in for models, by `TrainedVersion.name`; what they answer is not stored.
+    `retrained`, where given, holds pipelines that stand in for models, by `TrainedVersion.name`; what they answer is
+    not stored.
     """
 
-    def __init__(
-        self, registry: Registry, store: ScoreStore, ledger_url: str, retrained: Mapping[str, Pipeline] | None = None
-    ) -> None:
-        self.registry, self.store, self._ledger_url, self._retrained = registry, store, ledger_url, retrained or {}
+    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
+        self.registry, self.store, self._retrained = registry, store, retrained or {}
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""
@@ -212,8 +218,7 @@ class Scorer:
         return predict(self._load(trained) if model is None else model, trained.spec, frame)
 
     def _load(self, trained: TrainedVersion) -> Pipeline:
-        nominee = trained.nominee or ledger.nominee(self._ledger_url, trained.spec.name, trained.version)
-        logged = nominee.twin if trained.is_twin else nominee.model
+        logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
         if logged is None:
             raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
         return self.registry.models.read(logged.uri, logged.sha256, trained.spec)

@@ -402,4 +402,4 @@ def reconcile(model: str, *, settings: Settings) -> bool:
 
 
 def _scorer(settings: Settings) -> Scorer:
-    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots), settings.ledger_url)
+    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots))

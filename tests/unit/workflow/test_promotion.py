@@ -118,16 +118,16 @@ def test_the_spec_and_the_run_of_a_champion_come_from_the_lane_or_else_from_its_
     rows = lane(a_decision(1))
     reign = reigns.reign_before(rows, LIVE, date(2024, 9, 1))
 
-    def asked(_: str, number: int) -> Decision:
-        assert number == 102
-        return a_decision(2, spec=OTHER.model_dump(mode="json"))
+    def asked(_: str, numbers: list[int]) -> list[Decision]:
+        assert numbers == [102]
+        return [a_decision(2, challenger_version=1, spec=OTHER.model_dump(mode="json"))]
 
-    monkeypatch.setattr(store, "decision", asked)
-    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[0].training_run_id, SPEC)
+    monkeypatch.setattr(store, "decisions", asked)
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[0].nominee, SPEC)
     assert promotion.champion_of(rows, None, "url") is None
     unchanged = a_decision(2, challenger_version=1, kind="keep", champion_before=1, champion_after=1)
     rows = lane(a_decision(1), unchanged)
-    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[1].training_run_id, OTHER)
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[1].nominee, OTHER)
 
 
 def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:

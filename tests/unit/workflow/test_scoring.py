@@ -27,7 +27,7 @@ from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, com
 SPEC = a_spec()
 SPANS = spans_of(SPEC)
 CHALLENGER, TWIN = 7, 70
-CHAMPION = TrainedVersion(REIGN.version, "run-of-champion", SPEC, nominee=a_nominee(model=str(REIGN.version)))
+CHAMPION = TrainedVersion(REIGN.version, a_nominee(run_id="run-of-champion", model=str(REIGN.version)), SPEC)
 
 
 class DebtModel:
@@ -60,7 +60,7 @@ class Case(NamedTuple):
             return self.models[version]
 
         registry: Any = SimpleNamespace(models=SimpleNamespace(read=read))
-        return Scorer(registry, self.store, "no ledger", retrained)
+        return Scorer(registry, self.store, retrained)
 
     @property
     def key(self) -> ScoreKey:

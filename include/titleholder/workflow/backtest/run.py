@@ -96,7 +96,7 @@ def backtest(
     periods = periods_of(decided, spec.schedule)
     on_step("outcomes", 0, 1)
     outcomes = _outcomes(spec, periods, request.labels_as_of, url(spec.source.connection), settings)
-    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots), settings.ledger_url)
+    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
     runs = scorer.registry.runs
     run_id = _opened(request, decided, outcomes, actor, scorer.registry)
     with runs.running(run_id):
@@ -229,7 +229,7 @@ def _trained(version: int, decided: Sequence[Decision]) -> TrainedVersion:
     row = reigns.decision_on(decided, version)
     if row is None:
         raise UsageError(f"version {version} has no decision of its own in this lane")
-    return TrainedVersion(version, row.training_run_id, ModelSpec.restore(row.spec)).registered
+    return TrainedVersion(version, row.nominee, ModelSpec.restore(row.spec)).registered
 
 
 def _result(
