@@ -50,6 +50,7 @@ CREATE TABLE titleholder.decisions (
     champion_after        integer     CHECK (champion_after > 0),
     trained_through       date        CHECK (trained_through BETWEEN '0001-01-01' AND '9999-12-31'),
     training_run_id       text        NOT NULL,
+    nominees              json        NOT NULL CHECK (json_typeof(nominees) = 'array'),
     run_key               text        NOT NULL,
     snapshot_uri          text        NOT NULL,
     snapshot_sha256       text        NOT NULL,
