@@ -35,8 +35,7 @@ WHERE database NOT IN (SELECT datname FROM pg_database)
 REVOKE ALL ON DATABASE airflow, mlflow, warehouse, titleholder, postgres, template1 FROM PUBLIC;
 -- Temporary tables: the copies of the leak test, and the schema that an audit compares the ledger's with.
 GRANT CONNECT, TEMPORARY ON DATABASE warehouse TO reader;
-GRANT CONNECT, TEMPORARY ON DATABASE titleholder TO ledger;
-GRANT CONNECT ON DATABASE titleholder TO ledger_reader;
+GRANT CONNECT, TEMPORARY ON DATABASE titleholder TO ledger, ledger_reader;
 ALTER ROLE reader SET default_transaction_read_only = on;
 ALTER ROLE ledger_reader SET default_transaction_read_only = on;
 

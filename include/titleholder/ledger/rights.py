@@ -10,8 +10,8 @@ VIEWS = ("decision_history", "champion_history", "current_champion")
 _READING = {"USAGE": (f"SCHEMA {SCHEMA}",), "SELECT": tuple(f"{SCHEMA}.{name}" for name in (*TABLES, *VIEWS))}
 _APPENDING = {
     "EXECUTE": (
-        f"FUNCTION {SCHEMA}.append(integer, json)",
-        f"FUNCTION {SCHEMA}.record_lane(text, text, text, text, text)",
+        f"FUNCTION {SCHEMA}.append(integer,json)",
+        f"FUNCTION {SCHEMA}.record_lane(text,text,text,text,text)",
     )
 }
 

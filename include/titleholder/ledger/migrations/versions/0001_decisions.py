@@ -240,6 +240,8 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 """
 
+ALWAYS = "ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER {trigger}"  # whatever session_replication_role is
+
 # `in_force`: in the live lane every row is, elsewhere the latest of each as-of date.
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
@@ -318,6 +320,8 @@ def upgrade() -> None:
     for table in ("decisions", "lane_records"):
         op.execute(ROWS.format(table=table))
         op.execute(WHOLE.format(table=table))
+        for trigger in ("no_change", "no_truncate"):
+            op.execute(ALWAYS.format(table=table, trigger=trigger))
     types = written_columns()
     fields = (FIELD.format(name=name, text=text_of(name, types[name])) for name in sorted(types) if name != "hash")
     named = {"columns": ", ".join(types), "values": ", ".join(f"written.{name}" for name in types)}
