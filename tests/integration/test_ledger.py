@@ -157,6 +157,7 @@ def test_a_backdated_rollback_by_somebody_else_becomes_one_of_now_by_the_role_th
         (entry("live", kind="keep", version=3, before=2).model_copy(update={"kind": "crown"}), "decisions_kind_check"),
         (entry("live\n", version=3), "decisions_lane_check"),
         (entry("live", version=-3, before=2), "decisions_cha"),
+        (entry("live", kind="keep", version=3, before=2).model_copy(update={"reason": "\0"}), "unsupported Unicode"),
         (entry("live", version=3, before=2).model_copy(update={"spec": [1]}), "decisions_spec_check"),
     ],
 )  # fmt: skip

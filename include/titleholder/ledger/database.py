@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DataError as InvalidValueError
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -38,7 +39,7 @@ def reachable() -> Iterator[None]:
         raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from error
     except PoolTimeoutError as error:
         raise ServiceError("the ledger is asked by too many at once; try again in a moment") from error
-    except IntegrityError as error:
+    except (IntegrityError, InvalidValueError) as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise DataError(f"the ledger refused the row: {reason}. Nothing was written") from error
     except ProgrammingError as error:
