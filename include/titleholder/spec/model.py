@@ -19,7 +19,7 @@ from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.source import Columns, Source, Windows
-from titleholder.spec.sql import PARAMETERS, parameters
+from titleholder.spec.sql import PARAMETERS, parameters, unfinished
 from titleholder.spec.training import Training
 from titleholder.spec.types import AssetName, Name, StrictModel
 
@@ -68,6 +68,10 @@ class ModelSpec(StrictModel):
     @field_validator("sql")
     @classmethod
     def _binds_all_parameters(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("the query has a NUL character, which PostgreSQL does not take")
+        if clause := unfinished(value):
+            raise ValueError(f"the query cannot be read: {clause}")
         found = parameters(value)
         if missing := [p for p in PARAMETERS if p not in found]:
             raise ValueError(
