@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from dateutil.relativedelta import relativedelta
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
@@ -26,15 +34,24 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 MOST_COLUMNS = 1600
 """PostgreSQL's limit for the columns of a table."""
 ColumnNames = Annotated[tuple[Column, ...], Field(max_length=MOST_COLUMNS)]
-Words = Annotated[str, StringConstraints(pattern=r"\S", max_length=200)]
-"""A text of one line that says something, such as a name."""
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or _CONTROL.search(text):
+        raise ValueError("give a text of one line")
+    return text
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+"""A text of one line that is not empty, such as a person's name."""
 Count = Annotated[int, Field(le=1_000_000_000)]
 """A number of rows or events."""
 Amount = Annotated[float, Field(ge=-1e12, le=1e12)]
 """A number in any unit, such as money."""
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """An e-mail address."""
-AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
 """The name of an Airflow asset, as in `Asset("loans_loaded")`."""
 CLASS_PATH = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,9}$")
 ClassPath = Annotated[str, StringConstraints(pattern=CLASS_PATH.pattern)]
