@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 ASKED = os.environ.get("FUZZ_CASES", "")
-CASES = int(ASKED or 400)
+CASES = int(ASKED or 200)
 """The cases of all tests together."""
 LONGEST = 10.0
 """Seconds of processor time of a case; more is a hang."""
