@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from titleholder.spec.sql_tokens import tokens
 
 PARAMETERS = ("as_of", "window_start", "window_end")
+SPACE = " \t\n\r\f\v"
+"""What PostgreSQL takes for space: a non-breaking space is a letter."""
 SHOWN = 60
 """Characters of a query that are shown in a message."""
 
@@ -53,7 +55,7 @@ def from_settings(sql: str) -> str:
     while statement and (found[statement - 1].kind in ("space", "comment") or found[statement - 1].is_mark(";")):
         statement -= 1
     sent = [_from_setting(token.text[1:]) if token.kind == "parameter" else token.text for token in found[:statement]]
-    return "".join([*sent, *(token.text for token in found[statement:] if not token.is_mark(";"))]).strip()
+    return "".join([*sent, *(token.text for token in found[statement:] if not token.is_mark(";"))]).strip(SPACE)
 
 
 def _from_setting(name: str) -> str:
@@ -82,7 +84,7 @@ def line_of(position: int, statement: str, sql: str) -> int | None:
     within = position - 1 - statement.find(body)
     if body not in statement or not 0 <= within < len(body):
         return None
-    blank = sql[: len(sql) - len(sql.lstrip())].count("\n")
+    blank = sql[: len(sql) - len(sql.lstrip(SPACE))].count("\n")
     return blank + body[:within].count("\n") + 1
 
 

@@ -100,9 +100,9 @@ def mutated_data(draw: st.DrawFn) -> str:
             part = part[parent]
         what = draw(st.sampled_from(["replace", "replace", "remove", "rename", "add"]))
         if what == "replace" and key in (part if isinstance(part, dict) else range(len(part))):
-            part[key] = draw(values)
+            part[key] = copy.deepcopy(draw(values))
         elif what == "add" and isinstance(part, dict):
-            part[draw(texts)] = draw(values)
+            part[draw(texts)] = copy.deepcopy(draw(values))
         elif what == "rename" and isinstance(part, dict) and key in part:
             part[draw(st.one_of(texts, st.sampled_from(["name", "sql", "metric", "checks", "params"])))] = part.pop(key)
         elif what == "remove" and key in (part if isinstance(part, dict) else range(len(part))):

@@ -77,6 +77,7 @@ def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: 
         ("select ';'", "select ';'"),
         ("select ' ; -- x'", "select ' ; -- x'"),
         ("select a[lo:hi]", "select a[lo:hi]"),
+        (" \xa0[:as_of", "\xa0[:as_of"),
         (r"select E'\';'", r"select E'\';'"),
         ("select 1 /* a /* ; */ b */ ;", "select 1 /* a /* ; */ b */"),
     ],
