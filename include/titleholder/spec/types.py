@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from dateutil.relativedelta import relativedelta
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
@@ -23,11 +31,29 @@ LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
 """The name of an independent line of decisions."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+MOST_COLUMNS = 1600
+"""PostgreSQL's limit for the columns of a table."""
+ColumnNames = Annotated[tuple[Column, ...], Field(max_length=MOST_COLUMNS)]
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or _CONTROL.search(text):
+        raise ValueError("give a text of one line")
+    return text
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+"""A text of one line that is not empty, such as a person's name."""
+Count = Annotated[int, Field(le=1_000_000_000)]
+"""A number of rows or events."""
+Amount = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""A number in any unit, such as money."""
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """An e-mail address."""
-AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
 """The name of an Airflow asset, as in `Asset("loans_loaded")`."""
-CLASS_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+CLASS_PATH = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,9}$")
 ClassPath = Annotated[str, StringConstraints(pattern=CLASS_PATH.pattern)]
 
 
@@ -53,7 +79,8 @@ class Duration(relativedelta):
     datetime.date(2024, 2, 29)
     """
 
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (day|week|month|year)s?")
+    _PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (day|week|month|year)s?")
+    LONGEST: ClassVar[int] = 100
 
     @classmethod
     def parse(cls, text: object) -> Self:
@@ -66,6 +93,8 @@ class Duration(relativedelta):
         duration = cls(**units)  # type: ignore[arg-type]
         if not duration:
             raise ValueError("a duration must be longer than zero")
+        if duration.years + duration.months / 12 + duration.days / 365 > cls.LONGEST:
+            raise ValueError(f"a duration is at most {cls.LONGEST} years")
         return duration
 
     def __str__(self) -> str:
@@ -90,7 +119,7 @@ class ElapsedTime(timedelta):
     True
     """
 
-    PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (minute|hour|day|week)s?")
+    PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (minute|hour|day|week)s?")
     LONGEST: ClassVar[timedelta] = timedelta(days=366)
 
     @classmethod
