@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError as InvalidValueError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from titleholder.errors import ServiceError
+from titleholder.errors import DataError, ServiceError
 
 CONNECT_TIMEOUT, SHORT_TIMEOUT = 10, 3
 """Seconds in which a server must take a connection: from a task, which Airflow tries again; from a page or a form."""
@@ -30,7 +31,7 @@ def engine(url: str, *, short: bool = False) -> Engine:
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turn SQLAlchemy's errors into ServiceErrors without addresses or passwords."""
+    """Turn SQLAlchemy's errors into ours, without addresses or passwords: DataError for a row that was refused."""
     try:
         yield
     except OperationalError as error:
@@ -38,5 +39,8 @@ def reachable() -> Iterator[None]:
         raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from error
     except PoolTimeoutError as error:
         raise ServiceError("the ledger is asked by too many at once; try again in a moment") from error
+    except (IntegrityError, InvalidValueError) as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DataError(f"the ledger refused the row: {reason}. Nothing was written") from error
     except ProgrammingError as error:
         raise ServiceError(f"the ledger refused: {str(error.orig).strip()}") from error
