@@ -34,7 +34,7 @@ class Fault(NamedTuple):
 
 def faults(error: ValidationError, lines: Lines) -> list[Fault]:
     """One for each key that is wrong, and one for all beyond the first `LISTED`."""
-    details = [each for detail in _one_per_key(error.errors(include_url=False)) for each in _split(detail)]
+    details = [each for detail in _one_per_key(error.errors(include_url=False), lines) for each in _split(detail)]
     found = [_fault(each, lines) for each in details[:LISTED]]
     if more := len(details) - len(found):
         found.append(Fault((), f"and {more:,} more", unknown=False))
@@ -52,28 +52,29 @@ def place(path: KeyPath, lines: Lines) -> str:
     return next((f"line {lines[path[:n]]}: " for n in range(len(path), 0, -1) if path[:n] in lines), "")
 
 
-def _one_per_key(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+def _one_per_key(errors: list[ErrorDetails], lines: Lines) -> list[ErrorDetails]:
     """A union reports one error per member; keep the one of the member that was written."""
     kept: dict[tuple[Any, ...], ErrorDetails] = {}
     for detail in errors:
-        key = _path(detail["loc"])
+        key = _path(detail["loc"], lines)
         if key not in kept or kept[key]["type"].endswith("_type"):
             kept[key] = detail
     sections = {path[:n] for path in kept for n in range(len(path))}
     return [detail for path, detail in kept.items() if path not in sections]
 
 
-def _path(loc: tuple[int | str, ...]) -> KeyPath:
-    """Pydantic's path without the names of union members, which are not keys of the file."""
-    return tuple(
-        str(p)
-        for p in loc
-        if str(p) not in _UNION_LABELS and not str(p).startswith(("tuple[", "literal[", "function-"))
-    )
+def _path(loc: tuple[int | str, ...], lines: Lines) -> KeyPath:
+    """Pydantic's path without the names of union members, unless the file has a key of that name there."""
+    path: KeyPath = ()
+    for part in map(str, loc):
+        label = part in _UNION_LABELS or part.startswith(("tuple[", "literal[", "function-"))
+        if not label or (*path, part) in lines:
+            path = (*path, part)
+    return path
 
 
 def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
-    path, message = _path(detail["loc"]), detail["msg"].removeprefix("Value error, ")
+    path, message = _path(detail["loc"], lines), detail["msg"].removeprefix("Value error, ")
     if path == ("sql",):
         path = ("source", "query")
     named, colon, rest = message.partition(": ")

@@ -130,6 +130,16 @@ def test_a_value_of_the_wrong_type_is_reported_once_not_once_per_valid_type(tmp_
     assert len(complaint(tmp_path, text).splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["Duration", "Range", "str", "int", "none", "Person", "function-x", "tuple[x]", "literal[x]"]
+)
+def test_a_key_that_is_called_as_a_type_is_unknown_as_any_other(tmp_path: Path, name: str) -> None:
+    """It was taken for pydantic's name of a type, and the message about it failed."""
+    assert f": {name}: unknown key; " in complaint(tmp_path, YAML + f"'{name}': 1\n")
+    inside = complaint(tmp_path, bent(("  seed: 7", f"  seed: 7\n  '{name}': 1")))
+    assert f"line 24: training.{name}: unknown key; " in inside
+
+
 def test_only_the_first_of_very_many_faults_are_listed(tmp_path: Path) -> None:
     found = complaint(tmp_path, YAML + "".join(f"k{n}: 1\n" for n in range(150))).splitlines()
     assert (len(found), found[-1]) == (102, "  and 50 more")
