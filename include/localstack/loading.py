@@ -15,6 +15,7 @@ from adbc_driver_postgresql import dbapi
 
 from localstack.csv_files import CsvFile
 from localstack.text_columns import TextColumns
+from titleholder import postgres
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
@@ -93,7 +94,7 @@ def load(
         ServiceError: when the warehouse cannot be reached.
     """
     schema, name = _names(table)
-    url = re.sub(r"^postgresql\+\w+://", "postgresql://", need("TITLEHOLDER_LOADER_URL"))
+    url = postgres.address(postgres.parameters(need("TITLEHOLDER_LOADER_URL")))
     reader, total = open_file(path, encoding, delimiter, on_rows)
     texts = TextColumns()
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
 
-from titleholder_airflow.tasks import settings
+from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
@@ -51,10 +50,11 @@ class Asking(ApprovalOperator, ABC):
         comment = Param(  # nullable: Airflow's user interface accepts no answer while a plain string is empty
             None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
         )
-        within = timedelta(seconds=approval.within.total_seconds())  # Airflow cannot serialise a subclass
+        within = longest(approval.within)
         super().__init__(
             defaults=self.REJECT,
             response_timeout=within,
+            execution_timeout=None,  # people have their own time
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
         self.proposed, self.within = proposed, within

@@ -14,7 +14,16 @@ from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT, DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
 from titleholder_airflow.schedule import schedule_of
-from titleholder_airflow.tasks import champion_outlet, connection_url, origin, publish, retries, settings, step
+from titleholder_airflow.tasks import (
+    champion_outlet,
+    connection_url,
+    longest,
+    origin,
+    publish,
+    settings,
+    step,
+    task_arguments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +78,12 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         params=forms.retrain(spec, reigns),
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
-        default_args={"owner": spec.owner, **retries()},
+        default_args=task_arguments(spec),
     )
     def retrain() -> None:
         names = extract(spec.name, str(folder))
-        candidates = train.partial(snapshot=names[SNAPSHOT]).expand(name=names)
+        training = train.override(execution_timeout=longest(spec.timeouts.train))
+        candidates = training.partial(snapshot=names[SNAPSHOT]).expand(name=names)
         challenger = nominate(candidates)
         proposed = validate(challenger)
         if (approval := spec.promotion.approval) != "automatic":

@@ -12,7 +12,7 @@ from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
 from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
-from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
+from titleholder_airflow.tasks import actor, champion_outlet, publish, settings, step, task_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         max_active_runs=1,
         params=forms.rollback(reigns),
         tags=["titleholder", "rollback"],
-        default_args={"owner": spec.owner, **retries()},
+        default_args=task_arguments(spec),
         is_paused_upon_creation=False,
     )
     def rollback() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
+    from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
 NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
@@ -48,15 +49,25 @@ def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options
     return task_decorator_factory(function, decorated_operator_class=linked, **options)
 
 
-def retries() -> dict[str, Any]:
-    """Task arguments: an unreachable service is retried; an invalid spec or invalid data fails at once."""
+def task_arguments(spec: ModelSpec) -> dict[str, Any]:
+    """What all tasks of a model have: its owner, the longest a try may take, and what is tried again.
+
+    An unreachable service is; an invalid spec or invalid data fails at once.
+    """
     permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
+        "owner": spec.owner,
+        "execution_timeout": longest(spec.timeouts.task),
         "retries": 2,
         "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
         "retry_exponential_backoff": True,
         "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
     }
+
+
+def longest(time: timedelta) -> timedelta:
+    """A span of a spec as a task argument: Airflow cannot serialise a subclass."""
+    return timedelta(seconds=time.total_seconds())
 
 
 def champion_asset(model: str) -> Asset:

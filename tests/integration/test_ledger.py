@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 
+import adbc_driver_manager
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from support.factories import result
 from support.rows import append, entry
+from titleholder.data import warehouse
+from titleholder.errors import ServiceError
 from titleholder.ledger import lane_records, reigns, store
+from titleholder.ledger.database import engine as ledger_engine
+from titleholder.ledger.database import reachable
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.migrations import migrate
 from titleholder.settings import Settings
@@ -146,3 +155,43 @@ def test_migrating_twice_is_migrating_once(env: dict[str, str]) -> None:
     migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
     migrate(env["TITLEHOLDER_LEDGER_OWNER_URL"])
     assert store.read(env["TITLEHOLDER_LEDGER_URL"], "paper", "dates") == before
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_vanished_client_frees_the_lock_in_seconds(settings: Settings, end: signal.Signals) -> None:
+    """A killed process closes its socket; a stopped one, like a machine that is gone, says nothing ever after."""
+    name = f"vanished-{end.name.lower()}"
+    code = "import sys, time\nfrom titleholder.ledger import store\n"
+    code += "with store.lane_locked(*sys.argv[1:]):\n    print('held', flush=True)\n    time.sleep(600)"
+    command = [sys.executable, "-c", code, settings.ledger_url, "paper", name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout
+            assert holder.stdout.readline() == "held\n"
+            holder.send_signal(end)
+            began = time.monotonic()
+            append(settings, entry(name))
+            took = time.monotonic() - began
+        finally:
+            holder.kill()
+    assert took < (store.LOCK_IDLE + 5 if end == signal.SIGSTOP else 5)
+    assert end == signal.SIGKILL or took > 2, "the lock was held"
+
+
+def test_a_statement_that_hangs_ends_by_itself(settings: Settings) -> None:
+    with (
+        pytest.raises(ServiceError, match="statement timeout"),
+        reachable(),
+        ledger_engine(settings.ledger_url, short=True).begin() as connection,
+    ):
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+
+def test_the_warehouse_ends_a_query_that_takes_too_long(env: dict[str, str]) -> None:
+    began = time.monotonic()
+    with (
+        warehouse.rows(env["AIRFLOW_CONN_WAREHOUSE"], "warehouse", timedelta(seconds=1)) as cursor,
+        pytest.raises(adbc_driver_manager.Error, match="statement timeout"),
+    ):
+        cursor.execute("SELECT pg_sleep(60)")
+    assert time.monotonic() - began < 10

@@ -27,14 +27,20 @@ from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import reigns
-from titleholder.ledger.database import engine, reachable
+from titleholder.ledger.database import engine, limit, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
-LOCK_TIMEOUT = "1min"
-"""How long a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
+LOCK_TIMEOUT = 60
+"""Seconds that a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
+LOCK_IDLE, ALIAS_IDLE = 10, 45
+"""Seconds for which a client may hold the lock of a lane, and that of an alias, and send the database nothing.
+
+A client that was stopped or vanished then loses it. Under a lane's lock nobody waits for anything else, under that of
+an alias for MLflow.
+"""
 
 ATTEMPTS = 30
 """How often a plan is made before the lane is said to be too busy; each time another run has written something."""
@@ -85,7 +91,7 @@ def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] 
     lane's lock, at the database's time: one clock for all writers.
     """
     model, lane = entries[0].model, entries[0].lane
-    with _locked(url, model, lane) as connection:
+    with lane_locked(url, model, lane) as connection:
         table = _table(connection)
         last = select(table.c.sequence, table.c.hash).where(table.c.model == model, table.c.lane == lane)
         head = connection.execute(last.order_by(table.c.sequence.desc()).limit(1)).one_or_none()
@@ -113,17 +119,17 @@ def _write(connection: Connection, entry: Entry, sequence: int, previous: str) -
 
 
 @contextmanager
-def _locked(url: str, model: str, lane: str) -> Iterator[Connection]:
+def lane_locked(url: str, model: str, lane: str) -> Iterator[Connection]:
     """A transaction that holds a lane against every other writer."""
-    with _advisory(url, f"titleholder:{model}:{lane}") as connection:
+    with _advisory(url, f"titleholder:{model}:{lane}", LOCK_IDLE) as connection:
         yield connection
 
 
 @contextmanager
-def _advisory(url: str, name: str) -> Iterator[Connection]:
-    """A transaction that holds the advisory lock of this name until it ends."""
+def _advisory(url: str, name: str, idle: int) -> Iterator[Connection]:
+    """A transaction that holds the advisory lock of this name until it ends, or until it was idle for so long."""
     with reachable(), engine(url).begin() as connection:
-        connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": LOCK_TIMEOUT})
+        limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=idle)
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
         yield connection
 
@@ -134,7 +140,7 @@ def alias_locked(url: str, model: str) -> Iterator[None]:
 
     It is a lock of its own: the lanes go on meanwhile.
     """
-    with _advisory(url, f"titleholder:alias:{model}"):
+    with _advisory(url, f"titleholder:alias:{model}", ALIAS_IDLE):
         yield
 
 

@@ -20,6 +20,7 @@ from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.source import Columns, Source, Windows
 from titleholder.spec.sql import PARAMETERS, parameters
+from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
 from titleholder.spec.types import AssetName, Name, StrictModel
 
@@ -56,6 +57,7 @@ class ModelSpec(StrictModel):
     judgement: Judgement
     promotion: Promotion = Promotion()
     notifications: Notifications = Notifications()
+    timeouts: Timeouts = Timeouts()
     sql: str
 
     @field_validator("schedule")

@@ -51,7 +51,7 @@ def assert_whole(text: str, width: int, names: Sequence[str]) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, width: int, *words: str) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
     for name in ("TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_SNAPSHOTS", "MLFLOW_TRACKING_URI", "AIRFLOW_CONN_WAREHOUSE"):
-        monkeypatch.setenv(name, "postgresql://u:p@localhost:1/x")
+        monkeypatch.setenv(name, "postgresql://localhost:1/x")
     return CliRunner().invoke(app, list(words)).stdout
 
 

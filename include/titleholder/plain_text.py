@@ -1,0 +1,81 @@
+"""Data as plain text: what people and tables wrote never becomes a control character, a link or markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from titleholder.errors import UsageError
+
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Invisible characters without which words of some languages, and many emoji, cannot be written."""
+ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[^\s<>`|\\]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.I)
+"""What readers of Markdown make a link of by themselves: addresses of pages and of e-mail."""
+TYPED = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
+"""What a person may type in one line, as a pattern for forms, in the dialect that Python and browsers share."""
+_MARKUP = re.compile(r"([\\*\[\]~|])")
+
+
+def plain(text: object) -> str:
+    r"""The text without control characters: each is shown as its escape; line breaks stay.
+
+    Whatever has no width, moves the cursor, or turns the direction of writing is one of them.
+
+    >>> plain("red \x1b[31m, back \b, turned \u202e"), plain("two\nlines")
+    ('red \\x1b[31m, back \\x08, turned \\u202e', 'two\nlines')
+    """
+    whole = str(text)
+    if whole.isprintable():
+        return whole
+    return "".join(c if c.isprintable() or c == "\n" or c in JOINERS else _shown(c) for c in whole)
+
+
+def one_line(text: object) -> str:
+    r"""The same as one line, its white space as single spaces.
+
+    >>> one_line("a  b\r\nc\td")
+    'a b c d'
+    """
+    return plain(" ".join(str(text).split()))
+
+
+def markdown(text: object) -> str:
+    r"""One line of Markdown that shows this text and nothing else: no markup, no link, no picture, no HTML.
+
+    Addresses are shown as code: a reader of Markdown makes a link of any that stands in a text, escaped or not.
+
+    >>> print(markdown("[x](javascript:a) *b* <img> https://a.example"))
+    \[x\](javascript:a) \*b\* &lt;img> `https://a.example`
+    """
+    line, parts, end = one_line(text), [], 0
+    for found in ADDRESS.finditer(line):
+        parts += [_escaped(line[end : found.start()]), f"`{found[0]}`"]
+        end = found.end()
+    whole = "".join([*parts, _escaped(line[end:])])
+    return re.sub(r"^(?:(\d+)([.)])|([-+=>#:]))", _not_a_block, whole)
+
+
+def typed(what: str, text: str) -> str:
+    """A line that a person typed, as it is.
+
+    Raises:
+        UsageError: it has a control character, which `what` and the message name.
+    """
+    if found := next((c for c in text if not c.isprintable() and c not in JOINERS), None):
+        name = unicodedata.name(found, "a control character")
+        raise UsageError(f"{what} is one line of plain text; it has {_shown(found)} ({name}), which is not printable")
+    return text
+
+
+def _shown(character: str) -> str:
+    return " " if unicodedata.category(character) == "Zs" else character.encode("unicode_escape").decode()
+
+
+def _escaped(text: str) -> str:
+    line = _MARKUP.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "&#96;"))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
+
+
+def _not_a_block(found: re.Match[str]) -> str:
+    """The beginning of a line that would make it an item, a heading or a quotation."""
+    return f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}"
