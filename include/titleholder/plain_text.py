@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import urlsplit
 
 from titleholder.errors import UsageError
 
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Invisible characters without which words of some languages, and many emoji, cannot be written."""
-ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[^\s<>`|\\]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.I)
+_ADDRESS = r"(?:[a-z][a-z0-9+.-]{0,30}://|www\.)[^\s<>`|\\]+|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
+ADDRESSES = re.compile(f"(?:{_ADDRESS})+", re.IGNORECASE)
 """What readers of Markdown make a link of by themselves: addresses of pages and of e-mail."""
 TYPED = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
 """What a person may type in one line, as a pattern for forms, in the dialect that Python and browsers share."""
-_MARKUP = re.compile(r"([\\*\[\]~|])")
+_MARKUP, _IN_A_LABEL = re.compile(r"[\\*~|]|(?<=\])[(\[:]"), re.compile(r"[\\*~|\[\]]")
 
 
 def plain(text: object) -> str:
@@ -28,6 +30,11 @@ def plain(text: object) -> str:
     if whole.isprintable():
         return whole
     return "".join(c if c.isprintable() or c == "\n" or c in JOINERS else _shown(c) for c in whole)
+
+
+def shown(value: object) -> object:
+    """For `finalize` of a template: a text without control characters; anything else, such as HTML, as it is."""
+    return plain(value) if type(value) is str else value
 
 
 def one_line(text: object) -> str:
@@ -45,14 +52,28 @@ def markdown(text: object) -> str:
     Addresses are shown as code: a reader of Markdown makes a link of any that stands in a text, escaped or not.
 
     >>> print(markdown("[x](javascript:a) *b* <img> https://a.example"))
-    \[x\](javascript:a) \*b\* &lt;img> `https://a.example`
+    [x]\(javascript:a) \*b\* &lt;img> `https://a.example`
     """
-    line, parts, end = one_line(text), [], 0
-    for found in ADDRESS.finditer(line):
-        parts += [_escaped(line[end : found.start()]), f"`{found[0]}`"]
-        end = found.end()
-    whole = "".join([*parts, _escaped(line[end:])])
-    return re.sub(r"^(?:(\d+)([.)])|([-+=>#:]))", _not_a_block, whole)
+    return re.sub(r"^(?:(\d+)([.)])|([-+=>#:]))", _not_a_block, _as_text(text, _MARKUP))
+
+
+def link(label: str, address: str) -> str:
+    """A link in Markdown, for an address that we made; only its label, where the address may not become a link.
+
+    >>> link("Version 4", "https://mlflow.example/a b"), link("it", "javascript:alert(1)")
+    ('[Version 4](https://mlflow.example/a%20b)', 'it')
+    """
+    shown = _as_text(label, _IN_A_LABEL)
+    return f"[{shown}]({_one_word(address)})" if is_linkable(address) else shown
+
+
+def is_linkable(address: str) -> bool:
+    """Whether an address may become a link: http and https only."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def typed(what: str, text: str) -> str:
@@ -67,12 +88,28 @@ def typed(what: str, text: str) -> str:
     return text
 
 
+def _one_word(address: str) -> str:
+    """An address with every character escaped that would end a link early, and every control character."""
+    return "".join(
+        c if c.isprintable() and c not in " ()<>|\\`" else "".join(f"%{b:02X}" for b in c.encode(errors="replace"))
+        for c in address
+    )
+
+
 def _shown(character: str) -> str:
     return " " if unicodedata.category(character) == "Zs" else character.encode("unicode_escape").decode()
 
 
-def _escaped(text: str) -> str:
-    line = _MARKUP.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "&#96;"))
+def _as_text(text: object, markup: re.Pattern[str]) -> str:
+    line, parts, end = one_line(text), [], 0
+    for found in ADDRESSES.finditer(line):
+        parts += [_escaped(line[end : found.start()], markup), f"`{found[0]}`"]
+        end = found.end()
+    return "".join([*parts, _escaped(line[end:], markup)])
+
+
+def _escaped(text: str, markup: re.Pattern[str]) -> str:
+    line = markup.sub(r"\\\g<0>", text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "&#96;"))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
 
 

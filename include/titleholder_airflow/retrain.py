@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context
 
+from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
 from titleholder_airflow import forms
@@ -227,7 +228,8 @@ def _doc(spec: ModelSpec) -> str:
     limits = {"loss": judgement.tolerance, "unit": unit, "error": 1 - judgement.confidence}
     rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(
-        name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
+        name=spec.name, description=markdown(spec.description), owner=markdown(spec.owner),
+        candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
         metric=spec.judgement.metric, rule=rule + _approval(spec),
     )  # fmt: skip
@@ -237,5 +239,5 @@ def _approval(spec: ModelSpec) -> str:
     approval = spec.promotion.approval
     if approval == "automatic":
         return ""
-    people = ", ".join(p.name for p in approval.people)
+    people = ", ".join(markdown(p.name) for p in approval.people)
     return f" Then one of {people} must approve within {approval.within}; no answer means no."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, dag, get_current_context
 
+from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
@@ -48,7 +49,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
     @dag(
         dag_id=f"{spec.name}.rollback",
         description=f"Make an earlier champion of {spec.name} champion again",
-        doc_md=DOC.format(name=spec.name, owner=spec.owner, approval=_approval(spec)),
+        doc_md=DOC.format(name=spec.name, owner=markdown(spec.owner), approval=_approval(spec)),
         schedule=None,
         catchup=False,
         max_active_runs=1,
@@ -75,7 +76,7 @@ def _approval(spec: ModelSpec) -> str:
     approval = spec.promotion.rollback_approval
     if approval == "automatic":
         return ""
-    people = ", ".join(p.name for p in approval.people)
+    people = ", ".join(markdown(p.name) for p in approval.people)
     return f" First one of {people} must approve within {approval.within}; no answer means no, and nothing changes."
 
 

@@ -56,4 +56,4 @@ def _sent(to: dict[str, object], document: str) -> str:
 
 
 def _print(line: str) -> None:
-    err.print(line, highlight=False, markup=False, soft_wrap=True)
+    err.print(line, soft_wrap=True)

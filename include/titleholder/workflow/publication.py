@@ -11,6 +11,7 @@ from titleholder import reports
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.plain_text import link
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.types import LIVE
@@ -96,7 +97,7 @@ def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:
 
 def linked(links: Mapping[str, str]) -> str:
     """Links by label as one line of Markdown; those without an address are left out."""
-    return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
+    return " · ".join(link(label, url) for label, url in links.items() if url)
 
 
 def run_note(model: str, as_of: date, lane: str, origin: Origin, remark: str = "") -> str:
