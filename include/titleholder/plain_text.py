@@ -10,11 +10,15 @@ from titleholder.errors import UsageError
 
 JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Invisible characters without which words of some languages, and many emoji, cannot be written."""
+CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that no reader sees; those that this Python does not know yet are none of them."""
 _ADDRESS = r"(?:[a-z][a-z0-9+.-]{0,30}://|www\.)[^\s<>`|\\]+|[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
 ADDRESSES = re.compile(f"(?:{_ADDRESS})+", re.IGNORECASE)
 """What readers of Markdown make a link of by themselves: addresses of pages and of e-mail."""
-TYPED = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*$"
-"""What a person may type in one line, as a pattern for forms, in the dialect that Python and browsers share."""
+TYPED = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]*(?![\s\S])"
+"""What a person may type in one line, as a pattern for forms, in the dialect that Python and browsers share.
+
+For Python `$` would also match before a last line break."""
 _MARKUP, _IN_A_LABEL = re.compile(r"[\\*~|]|(?<=\])[(\[:]"), re.compile(r"[\\*~|\[\]]")
 
 
@@ -80,12 +84,21 @@ def typed(what: str, text: str) -> str:
     """A line that a person typed, as it is.
 
     Raises:
-        UsageError: it has a control character, which `what` and the message name.
+        UsageError: it has a control character, which the message names after `what`.
     """
-    if found := next((c for c in text if not c.isprintable() and c not in JOINERS), None):
-        name = unicodedata.name(found, "a control character")
-        raise UsageError(f"{what} is one line of plain text; it has {_shown(found)} ({name}), which is not printable")
+    if found := unprintable(text):
+        raise UsageError(f"{what} {found}")
     return text
+
+
+def unprintable(text: str) -> str:
+    """What is wrong with a text that should be one line of plain text; empty where nothing is.
+
+    >>> unprintable("red \\x1b[31m"), unprintable("fine")
+    ('is one line of plain text, and has \\\\x1b, which is not printable', '')
+    """
+    found = next((c for c in text if unicodedata.category(c) in CONTROLS and c not in JOINERS), None)
+    return f"is one line of plain text, and has {_shown(found)}, which is not printable" if found else ""
 
 
 def _one_word(address: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
 
+from titleholder.plain_text import TYPED, one_line
 from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ class Asking(ApprovalOperator, ABC):
 
     def __init__(self, *, proposed: Any, approval: Approval, **options: Any) -> None:
         comment = Param(  # nullable: Airflow's user interface accepts no answer while a plain string is empty
-            None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
+            None,
+            type=["null", "string"],
+            maxLength=500,
+            pattern=TYPED,
+            title="Comment",
+            description_md="Kept in the ledger.",
         )
         within = longest(approval.within)
         super().__init__(
@@ -106,7 +112,7 @@ class Asking(ApprovalOperator, ABC):
                 "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
                 "by": person["name"] if person else "",
                 "at": response["responded_at"],
-                "comment": response["params_input"].get("comment") or "",
+                "comment": one_line(response["params_input"].get("comment") or ""),
             },
         )
 

@@ -64,11 +64,11 @@ def test_an_address_in_a_text_is_code_because_readers_make_links_of_any_other(ad
 
 
 @pytest.mark.parametrize(
-    "text", ["line\nbreak", "\x1b[31m", "a\rb", "\u202e", "\ud800", "\x00", "\x9b", "\u2028", "\ufeff"]
+    "text", ["line\nbreak", "last\n", "\x1b[31m", "a\rb", "\u202e", "\ud800", "\x00", "\x9b", "\u2028", "\ufeff"]
 )
 def test_what_a_person_types_has_no_control_character(text: str) -> None:
 
-    with pytest.raises(UsageError, match=r"the reason is one line of plain text; it has \\"):
+    with pytest.raises(UsageError, match=r"the reason is one line of plain text, and has \\"):
         typed("the reason", text)
     assert re.search(TYPED, text) is None or text == "\ud800"
 

@@ -22,7 +22,7 @@ from titleholder.spec.source import Columns, Source, Windows
 from titleholder.spec.sql import PARAMETERS, parameters
 from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
-from titleholder.spec.types import AssetName, Name, StrictModel
+from titleholder.spec.types import AssetName, Line, Name, StrictModel
 
 
 class ModelSpec(StrictModel):
@@ -42,8 +42,8 @@ class ModelSpec(StrictModel):
     """
 
     name: Name
-    owner: str
-    description: str = ""
+    owner: Line
+    description: Line = ""
     schedule: str | None = None
     start_date: date
     end_date: date | None = None

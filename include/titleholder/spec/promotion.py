@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from titleholder.spec.types import Address, Duration, ElapsedTime, Name, StrictModel
+from titleholder.spec.types import Address, Duration, ElapsedTime, Line, Name, StrictModel
 
 
 class Person(StrictModel):
     """A user of Airflow whose id is not its name, as with the FAB auth manager, whose ids are numbers."""
 
-    id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
+    id: Line = Field(min_length=1)
+    name: Line = Field(min_length=1)
 
 
 class Approval(StrictModel):
@@ -23,7 +23,7 @@ class Approval(StrictModel):
     (Person(id='ana', name='ana'), Person(id='7', name='ben'))
     """
 
-    by: Annotated[tuple[str | Person, ...], Field(min_length=1)]
+    by: Annotated[tuple[Line | Person, ...], Field(min_length=1)]
     within: ElapsedTime
     own_runs: bool = False
     """Whether somebody may approve the challenger of a run that they requested themselves."""

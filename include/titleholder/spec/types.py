@@ -8,8 +8,17 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from dateutil.relativedelta import relativedelta
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
+
+from titleholder.plain_text import unprintable
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -22,6 +31,16 @@ UNJUDGED = ("rollback", DECLINE, "withdraw")
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
 """The name of an independent line of decisions."""
+
+
+def _printable(text: str) -> str:
+    if found := unprintable(text):
+        raise ValueError(found)
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+"""One line of plain text."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """An e-mail address."""

@@ -11,7 +11,7 @@ from titleholder import reports
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
-from titleholder.plain_text import link
+from titleholder.plain_text import link, markdown
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.types import LIVE
@@ -102,7 +102,7 @@ def linked(links: Mapping[str, str]) -> str:
 
 def run_note(model: str, as_of: date, lane: str, origin: Origin, remark: str = "") -> str:
     """The description of a run before anything was decided."""
-    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", remark, linked({AIRFLOW: origin.url}))
+    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", markdown(remark), linked({AIRFLOW: origin.url}))
     return " ".join(filter(None, parts))
 
 
