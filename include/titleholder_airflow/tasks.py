@@ -13,7 +13,9 @@ from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
+from titleholder import masking
 from titleholder_airflow import urls
 
 if TYPE_CHECKING:
@@ -82,7 +84,6 @@ def champion_outlet(model: str) -> AssetAlias:
 
 def publish(decision: Decision) -> dict[str, Any]:
     """A decision's summary for XCom; a change of the live champion also updates the model's asset."""
-    from titleholder.registry.client import Registry
     from titleholder.spec.types import LIVE
     from titleholder.workflow.publication import summary
 
@@ -94,7 +95,7 @@ def publish(decision: Decision) -> dict[str, Any]:
         }
         events = get_current_context()["outlet_events"]
         events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
-    return summary(decision, Registry(settings().tracking_uri))
+    return summary(decision)
 
 
 def origin(context: Mapping[str, Any]) -> Origin:
@@ -134,7 +135,14 @@ def connection_url(connection: str) -> str:
 
 
 def settings() -> Settings:
-    """Where the services are."""
+    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log."""
     from titleholder.settings import Settings
 
+    _mask_secrets()
     return Settings.from_environment()
+
+
+@functools.cache
+def _mask_secrets() -> None:
+    for secret in masking.secrets():
+        mask_secret(secret)
