@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
+from titleholder.ledger import store as ledger
 from titleholder.ledger.decision import Decision
-from titleholder.registry import names
+from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -50,13 +52,13 @@ class TrainedVersion(NamedTuple):
 
     >>> from titleholder.spec.source import Windows
     >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
-    >>> judged = TrainedVersion(3, "a1b2", loans)
+    >>> judged = TrainedVersion(3, Nominee.model_construct(run_id="a1b2"), loans)
     >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id
     (ScoreKey(model='loans', run_id='a1b2', sha256='c3d4'), 'a1b2-refit')
     """
 
     version: int
-    run_id: str
+    nominee: Nominee
     spec: ModelSpec
     refitted: bool = False
 
@@ -68,7 +70,7 @@ class TrainedVersion(NamedTuple):
     @property
     def name(self) -> str:
         """Under which its scores are stored: the training run, and whether it is that run's refit."""
-        return refit_of(self.run_id) if self.refitted else self.run_id
+        return refit_of(self.nominee.run_id) if self.refitted else self.nominee.run_id
 
     @property
     def is_twin(self) -> bool:
@@ -85,6 +87,15 @@ class TrainedVersion(NamedTuple):
         return ScoreKey(self.spec.name, self.name, sha256)
 
 
+def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[TrainedVersion]:
+    """The challengers of these decisions, as they were trained; what a row does not have is read in one query."""
+    lacking = [row.id for row in rows if row.spec is None]
+    known = {row.id: row for row in (ledger.decisions(url, lacking) if lacking else ())}
+    whole = [known.get(row.id, row) for row in rows]
+    specs = [ModelSpec.restore(row.spec or {}) for row in whole]
+    return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
+
+
 class Comparison(BaseModel):
     """What is needed to judge a challenger, now or again later: no training, only scores."""
 
@@ -93,8 +104,7 @@ class Comparison(BaseModel):
     spec: ModelSpec
     as_of: date
     version: int
-    run_id: str
-    candidate: str
+    nominee: Nominee
     uri: str
     sha256: str
     spans: windows.Intervals
@@ -109,8 +119,7 @@ class Comparison(BaseModel):
             spec=snapshot.spec,
             as_of=snapshot.as_of,
             version=challenger.version,
-            run_id=challenger.run_id,
-            candidate=challenger.name,
+            nominee=challenger.nominee,
             uri=snapshot.uri,
             sha256=snapshot.sha256,
             spans=snapshot.spans,
@@ -125,8 +134,7 @@ class Comparison(BaseModel):
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
             version=row.challenger,
-            run_id=row.training_run_id,
-            candidate=row.judged.candidate,
+            nominee=row.nominee,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.windows,
@@ -137,7 +145,7 @@ class Comparison(BaseModel):
     @property
     def challenger(self) -> TrainedVersion:
         """The challenger."""
-        return TrainedVersion(self.version, self.run_id, self.spec)
+        return TrainedVersion(self.version, self.nominee, self.spec)
 
 
 class ScoredComparison(BaseModel):
@@ -210,12 +218,10 @@ class Scorer:
         return predict(self._load(trained) if model is None else model, trained.spec, frame)
 
     def _load(self, trained: TrainedVersion) -> Pipeline:
-        if not trained.is_twin:
-            return self.registry.models.read(f"models:/{trained.spec.name}/{trained.version}")
-        twin = self.registry.runs.tags(trained.run_id).get(names.TWIN_URI)
-        if twin is None:
-            raise DataError(f"{trained.spec.name}: run {trained.run_id} names no twin of version {trained.version}")
-        return self.registry.models.read(twin)
+        logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
+        if logged is None:
+            raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
+        return self.registry.models.read(logged.uri, logged.sha256, trained.spec)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
@@ -275,7 +281,7 @@ def compare(
     models = challenger.models
     evidence = Evidence(
         spec=spec,
-        candidate=comparison.candidate,
+        candidate=comparison.nominee.name,
         frame=frame,
         y=features.target(frame, spec),
         challenger=scores.challenger[judged],

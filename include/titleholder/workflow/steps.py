@@ -19,8 +19,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
@@ -28,6 +27,7 @@ from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.plain_text import typed
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
@@ -44,7 +44,6 @@ from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
     Donor,
-    Nominee,
     Origin,
     ProposedDecision,
     RollbackOrder,
@@ -64,6 +63,9 @@ from titleholder.workflow.scoring import (
     store_training_scores,
     trained_columns,
 )
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -176,17 +178,12 @@ def train(
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
     run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
     known = registry.runs.tags(run_id)
-    if names.MODEL_URI not in known:
+    if names.NOMINEE not in known:
         with registry.runs.running(run_id):
             known = _train_and_log(snapshot, name, run_id, registry, ScoreStore(settings.snapshots), on_trial)
     registry.runs.finish(run_id)
-    return TrainedCandidate(
-        snapshot=snapshot,
-        name=name,
-        run_id=run_id,
-        model_uri=known[names.MODEL_URI],
-        score=float(known[names.SCORE]),
-    )
+    nominee = Nominee.model_validate_json(known[names.NOMINEE])
+    return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
 
 
 def _train_and_log(
@@ -223,14 +220,19 @@ def _train_and_log(
         curves=fitted.recorded_trials,
         tags=warm_start.recorded(donors),
     )
-    log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
+
+    def logged(pipeline: Pipeline, called: str = "model") -> LoggedModel:
+        uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
+        return LoggedModel(uri=uri, sha256=sha256)
+
     if matured is None:
-        uris = {"model_uri": log_model(fitted.pipeline)}
+        nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
     else:
         refit, refit_key = search.refit(matured, spec, name, fitted.params), key._replace(run_id=refit_of(run_id))
         store_training_scores(scores, refit_key, refit, spec, rows.head(RELOADED_ROWS))
-        uris = {"twin_uri": log_model(fitted.pipeline, name="twin"), "model_uri": log_model(refit)}
-    done = names.tags(score=repr(fitted.score), **uris)
+        twin = logged(fitted.pipeline, "twin")
+        nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
+    done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
     registry.runs.annotate(run_id, tags=done)
     return done
 
@@ -246,10 +248,9 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     spec = snapshot.spec
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     ranked = search.ranked(ordered, spec, lambda c: c.score)
-    ranking = [Nominee(name=c.name, run_id=c.run_id, model_uri=c.model_uri) for c in ranked]
     scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
     registry.runs.annotate(snapshot.run_id, metrics=scores)
-    return nomination.register(snapshot, ranking, (), registry)
+    return nomination.register(snapshot, [c.nominee for c in ranked], (), registry)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:
