@@ -56,6 +56,7 @@ def _superuser(keys: Keys, port: int) -> Iterator[connection]:
             password=keys.roles[SUPERUSER],
             dbname="postgres",
             connect_timeout=2,
+            require_auth="scram-sha-256",
             options="-c statement_timeout=20000",
         )
     ) as connected:
