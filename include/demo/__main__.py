@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 from dateutil.relativedelta import relativedelta
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.lender import fingerprint, simulate
@@ -21,7 +20,7 @@ from localstack import cli as stack
 from localstack.airflow import DONE, Airflow
 from localstack.settings import environment
 from localstack.state import State
-from titleholder.cli.console import ProgressBars
+from titleholder.cli.console import ProgressBars, err, out, print_error
 from titleholder.cli.tables import decision_table
 from titleholder.errors import TitleholderError
 from titleholder.ledger import reigns, store
@@ -35,7 +34,6 @@ from titleholder.workflow.backtest.run import Request, backtest
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"
 MONTHS, PER_MONTH, SEED = 60, 2000, 10  # of the simulated lender
-out, err = Console(), Console(stderr=True)
 
 
 def run(
@@ -59,7 +57,7 @@ def run(
         _until(lambda: all([history(), live()]))  # side by side: a chain of tasks alone leaves a core idle
         worth, report = _backtest(spec, env, progress)
     _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], report, time.monotonic() - began)
-    out.print(f"\nWas retraining worth it? {worth}", highlight=False, soft_wrap=True)
+    out.print(f"\nWas retraining worth it? {worth}", soft_wrap=True)
 
 
 def _fill_warehouse(url: str, this_month: date, progress: Progress) -> None:
@@ -163,7 +161,6 @@ def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, rep
         f"  Backtest  {report}\n"
         f"  Audit     {command} audit {MODEL}          (ledger, MLflow and snapshots agree)\n"
         f"  Stop      make down        (data stays; make clean deletes it)",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -200,7 +197,7 @@ def main() -> None:
     try:
         typer.run(run)
     except TitleholderError as error:
-        err.print(f"Error: {error}", markup=False)
+        print_error(error)
         sys.exit(error.exit_code)
 
 

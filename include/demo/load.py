@@ -10,10 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from psycopg2 import sql
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from demo.lender import Lender
+from titleholder import postgres
 from titleholder.errors import DataError
 
 Progress = Callable[[str, int, int], None]
@@ -102,7 +103,7 @@ def load(url: str, lender: Lender, schema: str = "lender", progress: Progress | 
         DataError: when the schema exists and was not made by this function.
     """
     frames = lender.tables
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+    engine = create_engine("postgresql+psycopg2://", poolclass=NullPool, connect_args=postgres.parameters(url))
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
@@ -117,7 +118,7 @@ def load(url: str, lender: Lender, schema: str = "lender", progress: Progress | 
 
 def loaded(url: str, schema: str = "lender") -> str | None:
     """The fingerprint of the simulated lender in `schema`, or None when there is none."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool)
+    engine = create_engine("postgresql+psycopg2://", poolclass=NullPool, connect_args=postgres.parameters(url))
     connection = engine.raw_connection()
     try:
         mark = _mark(connection.cursor(), schema)

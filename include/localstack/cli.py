@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +25,7 @@ from localstack.keys import ADMIN
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
-from titleholder.cli.console import AsJson, Line, fitted, print_json, print_table, progress
+from titleholder.cli.console import AsJson, Line, err, fitted, out, print_error, print_json, print_table, progress
 from titleholder.errors import ServiceError, TitleholderError
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ app = typer.Typer(
     help="The embedded local stack: PostgreSQL, MLflow and Airflow, on loopback, without containers.",
     no_args_is_help=True,
 )
-_out = Console()
-_err = Console(stderr=True)
 
 
 @app.command()
@@ -47,11 +44,10 @@ def up() -> None:
     began = time.monotonic()
     with _reporting(), _Board() as board:
         statuses = stack.up(state, after_postgres=[migrate_ledger], watch=board.note)
-    _out.print(_table(statuses))
-    _out.print(f"Up in {time.monotonic() - began:.0f} s.", highlight=False)
-    _out.print(
+    out.print(_table(statuses))
+    out.print(f"Up in {time.monotonic() - began:.0f} s.")
+    out.print(
         f"Airflow's user is {ADMIN}; `titleholder stack status --password` shows the password.",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -61,7 +57,7 @@ def down() -> None:
     """Stop every process of the stack, also after a crash. Data stays."""
     with _reporting():
         stopped = stack.down(State.locate())
-    _out.print("Stopped." if stopped else "Nothing was running.")
+    out.print("Stopped." if stopped else "Nothing was running.")
 
 
 @app.command()
@@ -85,7 +81,7 @@ def status(
     if as_json:
         sys.stdout.write(json.dumps([asdict(item) for item in statuses], indent=2) + "\n")
     else:
-        _out.print(_table(statuses))
+        out.print(_table(statuses))
     if not all(item.up for item in statuses):
         raise typer.Exit(3)
 
@@ -113,7 +109,7 @@ def clean(
         typer.confirm(f"Delete everything the stack keeps in {state.root}?", abort=True)
     with _reporting():
         stack.clean(state)
-    _out.print("Deleted.")
+    out.print("Deleted.")
 
 
 def load(
@@ -145,21 +141,19 @@ def load(
 
 
 def _print_loaded(loaded: LoadedTable) -> None:
-    _out.print(f"{loaded.rows:,} rows in {loaded.table}")
+    out.print(f"{loaded.rows:,} rows in {loaded.table}")
     shown = [
         {"column": c.column, "type": c.type, **({"in SQL": c.sql} if loaded.quoted else {})} for c in loaded.columns
     ]
     print_table("", shown)
     if loaded.quoted:
         example = f"select {loaded.quoted[0].sql} as {re.sub('[^a-z0-9]+', '_', loaded.quoted[0].column.lower())}"
-        _err.print(
+        err.print(
             f"SQL finds names with capitals, spaces or signs in double quotes only: {example} from {loaded.table}",
             soft_wrap=True,
-            highlight=False,
-            markup=False,
         )
     for warning in loaded.warnings:
-        _err.print(Text(f"Warning: {warning}", style="yellow"), soft_wrap=True)
+        err.print(Text(f"Warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def migrate_ledger(owner_url: str) -> None:
@@ -175,10 +169,10 @@ def _reporting() -> Iterator[None]:
     try:
         yield
     except TitleholderError as error:
-        _err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        print_error(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
-        _err.print("Interrupted. `titleholder stack up` goes on, `titleholder stack down` stops what has started.")
+        err.print("Interrupted. `titleholder stack up` goes on, `titleholder stack down` stops what has started.")
         raise typer.Exit(130) from None
 
 
@@ -190,15 +184,15 @@ class _Board:
         self._done: dict[str, float] = {}
         self._began = time.monotonic()
         self._spinner = Spinner("dots")
-        self._live = Live(get_renderable=self._draw, console=_err, refresh_per_second=8, transient=True)
+        self._live = Live(get_renderable=self._draw, console=err, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> _Board:
-        if _err.is_terminal:
+        if err.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if _err.is_terminal:
+        if err.is_terminal:
             self._live.stop()
 
     def note(self, service: str, step: str) -> None:
@@ -206,8 +200,8 @@ class _Board:
         self._steps[service] = (step, now)
         if step == "ready":
             self._done[service] = now - self._began
-        if not _err.is_terminal:
-            _err.print(f"{now - self._began:5.1f} s  {service}: {step}", highlight=False)
+        if not err.is_terminal:
+            err.print(f"{now - self._began:5.1f} s  {service}: {step}")
 
     def _draw(self) -> Table:
         table = Table.grid(padding=(0, 1))
@@ -216,7 +210,7 @@ class _Board:
             if name not in self._steps:
                 continue
             step, since = self._steps[name]
-            mark = "[green]✓[/green]" if name in self._done else self._spinner.render(now)
+            mark = Text("✓", "green") if name in self._done else self._spinner.render(now)
             elapsed = self._done.get(name, now - since)
             table.add_row(mark, name, step, f"{elapsed:.0f} s")
         return table
@@ -227,5 +221,5 @@ def _table(statuses: list[stack.Status]) -> RenderableType:
     for item in statuses:
         not_up = Text("no answer", "yellow") if item.pid else Text("down", "red")
         lines.append(Line([item.name, Text("up", "green") if item.up else not_up, str(item.pid or ""), item.address]))
-    table = fitted("", ["service", "state", "pid", "address"], lines, _out.width)
+    table = fitted("", ["service", "state", "pid", "address"], lines, out.width)
     return Group(table, Text(f"Logs: {Path(statuses[0].log).parent}", overflow="fold"))

@@ -18,6 +18,7 @@ from localstack.csv_files import CsvFile
 from localstack.settings import environment
 from localstack.state import State
 from localstack.text_columns import TextColumns
+from titleholder import postgres
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
@@ -97,7 +98,7 @@ def load(
         ServiceError: when the warehouse cannot be reached.
     """
     schema, name = _names(table)
-    url = re.sub(r"^postgresql\+\w+://", "postgresql://", os.environ.get(LOADER_URL) or _of_local_stack())
+    url = postgres.address(postgres.parameters(os.environ.get(LOADER_URL) or _of_local_stack()))
     reader, total = open_file(path, encoding, delimiter, on_rows)
     texts = TextColumns()
     try:

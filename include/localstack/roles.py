@@ -55,6 +55,7 @@ def answers(keys: Keys, port: int) -> bool:
                     password=keys.roles[SUPERUSER],
                     dbname="postgres",
                     connect_timeout=2,
+                    require_auth="scram-sha-256",
                     options="-c statement_timeout=20000",
                 )
             ) as connected,

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from titleholder.masking import mask
+
 LONGEST = 600
 """The greatest length of a library's message in one of ours."""
 
@@ -26,18 +28,21 @@ def one_line(error: BaseException) -> str:
     >>> one_line(KeyError())
     'KeyError'
     """
-    said = " ".join(str(error).partition("Traceback (most recent call last)")[0].split())
+    said = mask(" ".join(str(error).partition("Traceback (most recent call last)")[0].split()))
     return (said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…") or type(error).__name__
 
 
 class TitleholderError(Exception):
-    """Base of every error this package raises on purpose. The message says what, where, and what to do.
+    """Base of every error this package raises on purpose. The message says what, where, and what to do, and no secret.
 
     >>> {error.__name__: error.exit_code for error in TitleholderError.__subclasses__()}
     {'SpecError': 2, 'UsageError': 2, 'DataError': 1, 'TrainingError': 1, 'ServiceError': 3}
     """
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(mask(str(message)))
 
 
 class SpecError(TitleholderError):

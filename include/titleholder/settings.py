@@ -18,6 +18,8 @@ from titleholder.errors import ServiceError, UsageError
 class Settings:
     """Addresses of the ledger, MLflow and the snapshots. Not printable, because addresses contain passwords.
 
+    Those of MLflow and the snapshots contain none: the one is in messages and links, the other in the ledger for good.
+
     >>> Settings("postgresql://ledger:secret@db/titleholder", "http://mlflow:5000", "s3://snapshots").tracking_uri
     'http://mlflow:5000'
     """
@@ -25,6 +27,19 @@ class Settings:
     ledger_url: str
     tracking_uri: str
     snapshots: str
+
+    def __post_init__(self) -> None:
+        if "@" in self.tracking_uri:
+            raise UsageError(
+                "MLFLOW_TRACKING_URI has a login, which would be in messages and logs. Leave it out of the address: "
+                "it is in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        if "://" in self.snapshots and (found := next((c for c in "@?#" if c in self.snapshots), "")):
+            raise UsageError(
+                f"TITLEHOLDER_SNAPSHOTS has {found!r}: it is an address such as s3://bucket/prefix, without "
+                "credentials and options, because the ledger keeps it for good. A store reads them from the "
+                "environment: for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL"
+            )
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
 
-from titleholder_airflow.tasks import settings
+from titleholder.plain_text import TYPED, one_line
+from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
@@ -49,12 +49,18 @@ class Asking(ApprovalOperator, ABC):
 
     def __init__(self, *, proposed: Any, approval: Approval, **options: Any) -> None:
         comment = Param(  # nullable: Airflow's user interface accepts no answer while a plain string is empty
-            None, type=["null", "string"], maxLength=500, title="Comment", description_md="Kept in the ledger."
+            None,
+            type=["null", "string"],
+            maxLength=500,
+            pattern=TYPED,
+            title="Comment",
+            description_md="Kept in the ledger.",
         )
-        within = timedelta(seconds=approval.within.total_seconds())  # Airflow cannot serialise a subclass
+        within = longest(approval.within)
         super().__init__(
             defaults=self.REJECT,
             response_timeout=within,
+            execution_timeout=None,  # people have their own time
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
         self.proposed, self.within = proposed, within
@@ -106,7 +112,7 @@ class Asking(ApprovalOperator, ABC):
                 "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
                 "by": person["name"] if person else "",
                 "at": response["responded_at"],
-                "comment": response["params_input"].get("comment") or "",
+                "comment": one_line(response["params_input"].get("comment") or ""),
             },
         )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from titleholder.errors import TitleholderError, UsageError
+from titleholder.plain_text import TYPED
 from titleholder.settings import need
 from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE, WHAT_IF
 
@@ -47,7 +48,7 @@ def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> For
             examples=[LIVE, BACKTEST, WHAT_IF],
         ),
         "reason": Param(
-            None, type=["null", "string"], maxLength=500, title="Reason",
+            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
             description_md="Why you start this run. Recorded with the decision.",
         ),
         **{f"{TRAIN}{name}": _candidate(name, c.estimator) for name, c in spec.training.candidates.items()},
@@ -113,7 +114,7 @@ def rollback(reigns: Sequence[ReignRecord] | None) -> Form:
     """The form of a rollback DAG: a list of earlier champions; any number where `reigns` (oldest first) is None."""
     return {
         "reason": Param(
-            type="string", minLength=3, maxLength=500, title="Reason",
+            type="string", minLength=3, maxLength=500, pattern=TYPED, title="Reason",
             description_md="Recorded in the ledger, with your name.",
         ),
         "to": Param(

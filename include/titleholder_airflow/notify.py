@@ -14,19 +14,24 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.definitions.callback import AsyncCallback  # the stub of airflow.sdk lacks these
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
-from titleholder.errors import ServiceError
+from titleholder.errors import ServiceError, UsageError, one_line
+from titleholder.registry import urls as mlflow_urls
+from titleholder.settings import need
 from titleholder.spec.promotion import Notifications
 from titleholder.spec.types import LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import forms, urls
 
 if TYPE_CHECKING:
+    from titleholder.ledger.decision import Decision
     from titleholder.spec.model import ModelSpec
 
 LOG = logging.getLogger(__name__)
@@ -38,16 +43,35 @@ TRIGGERER_TIMEOUT = 120.0
 
 
 def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
-    """For `on_success_callback` of a task that writes a decision: sends the `decision_message` of its result."""
+    """For `on_success_callback` of a task that writes a decision: sends the `decision_message` of its row.
+
+    The task's result says which row; all that people read is in the ledger, which an edited result cannot change.
+    """
 
     def notify(context: Any) -> None:
+        from titleholder.ledger import store
+
         ti = context["ti"]
-        decision = ti.xcom_pull(task_ids=ti.task_id)
-        links = {**(decision.get("links") or {}), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
-        if notice := notifications.decision_message({"owner": spec.owner, **decision, "links": links}):
+        number = ti.xcom_pull(task_ids=ti.task_id)["id"]
+        decision = store.decision(need("TITLEHOLDER_LEDGER_URL"), int(number))
+        if decision.model != spec.name:
+            raise UsageError(f"the result of {ti.task_id} names decision {number}, which is none of {spec.name}")
+        links = {**_pages(decision), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
+        if notice := notifications.decision_message({**notifications.facts(decision, spec.owner), "links": links}):
             _send(spec.notifications, notice, TIMEOUT)
 
     return [notify]
+
+
+def _pages(decision: Decision) -> dict[str, str]:
+    """Where people read more: the version, and the run with its model card. Made of names, without asking MLflow."""
+    server, version = need("MLFLOW_TRACKING_URI"), decision.challenger_version or decision.champion_after
+    found = {"Model version": mlflow_urls.version(server, decision.model, version)} if version else {}
+    if decision.kind == "recall" and decision.champion_after:
+        found["Recalled version"] = mlflow_urls.version(server, decision.model, decision.champion_after)
+    if decision.mlflow_run_id:
+        found["Model card"] = mlflow_urls.run(server, decision.mlflow_run_id)
+    return found
 
 
 class ApprovalNotifier(BaseNotifier):
@@ -117,49 +141,63 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
 
 
 class Channel(NamedTuple):
-    """A way to reach people: its name, the Airflow connection it uses, its kind, and what makes the notifier."""
+    """A way to reach people: its name, the Airflow connection it uses, its kind, and what sends."""
 
     name: str
     connection: str
     kind: str
-    notifier: Callable[[], BaseNotifier]
+    send: Callable[[], None]
 
 
 def _channels(channels: Notifications, notice: notifications.Message) -> list[Channel]:
     found = []
     if email := channels.email:
-        found.append(Channel("e-mail", email.connection, "SMTP", lambda: _smtp(email, notice)))
+        found.append(Channel("e-mail", email.connection, "SMTP", lambda: _mail(email, notice)))
     if slack := channels.slack:
         found.append(
-            Channel("Slack", slack.connection, "Slack Incoming Webhook", lambda: _slack(slack.connection, notice))
+            Channel("Slack", slack.connection, "Slack Incoming Webhook", lambda: _post(slack.connection, notice))
         )
     return found
 
 
-def _smtp(email: Any, notice: notifications.Message) -> BaseNotifier:
+def _mail(email: Any, notice: notifications.Message) -> None:
+    """Send by Airflow's notifier: `notify`, not the notifier itself, would render the text as a Jinja template."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-    return SmtpNotifier(
+    SmtpNotifier(
         to=list(email.to),
         subject=notice.subject,
         html_content=notifications.to_html(notice),
         smtp_conn_id=email.connection,
-    )
+    ).notify({})
 
 
-def _slack(connection: str, notice: notifications.Message) -> BaseNotifier:
-    from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+def _post(connection: str, notice: notifications.Message) -> None:
+    """Post to the webhook of a connection. No redirect is followed, and nothing of the answer is read but its status.
 
-    return SlackWebhookNotifier(
-        slack_webhook_conn_id=connection, text=notifications.to_slack(notice), unfurl_links=False
-    )
+    Raises:
+        ServiceError: the server did not take it. The message has no address: whoever knows it can post.
+    """
+    import requests
+    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+
+    to = SlackWebhookHook(slack_webhook_conn_id=connection).client
+    proxies = {"http": to.proxy, "https": to.proxy} if to.proxy else None
+    options: dict[str, Any] = {"allow_redirects": False, "stream": True, "proxies": proxies}
+    try:
+        with requests.post(to.url, json=notifications.to_slack(notice), timeout=TIMEOUT, **options) as answer:
+            status = answer.status_code
+    except requests.RequestException as error:
+        raise ServiceError(f"the webhook does not answer ({type(error).__name__})") from None
+    if status != HTTPStatus.OK:
+        raise ServiceError(f"the webhook answered {status}")
 
 
 def _send(to: Notifications, notice: notifications.Message, timeout: float) -> list[str]:
     """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
     channels = _channels(to, notice)
     names = ", ".join(channel.name for channel in channels) or "no one: the spec has no channel under notifications"
-    LOG.info("Notification to %s\n%s\n%s", names, notice.subject, notice.text)
+    LOG.info("Notification to %s\n%s\n%s", names, notice.subject, notice.whole)
     sending = {_start(channel): channel for channel in channels}
     wait(sending, timeout=timeout)
     failures = [failure for future, channel in sending.items() if (failure := _failure(channel, future, timeout))]
@@ -169,16 +207,12 @@ def _send(to: Notifications, notice: notifications.Message, timeout: float) -> l
 
 
 def _start(channel: Channel) -> Future[None]:
-    """Send in a thread that the process does not wait for.
-
-    It calls `notify`, not the notifier itself, which would render the text as a Jinja template: a reason must not be
-    able to read connections.
-    """
+    """Send in a thread that the process does not wait for."""
     done: Future[None] = Future()
 
     def send() -> None:
         try:
-            channel.notifier().notify({})
+            channel.send()
             done.set_result(None)
         except Exception as error:
             done.set_exception(error)
@@ -191,7 +225,7 @@ def _failure(channel: Channel, future: Future[None], timeout: float) -> str:
     if not future.done():
         cause = f"no answer within {timeout:.0f} s"
     elif error := future.exception():
-        cause = f"{type(error).__name__}: {error}"
+        cause = str(redact(f"{type(error).__name__}: {one_line(error)}"))  # Airflow knows its connections' secrets
     else:
         return ""
     return (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context
 
+from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
 from titleholder_airflow import forms
@@ -14,7 +15,16 @@ from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT, DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
 from titleholder_airflow.schedule import schedule_of
-from titleholder_airflow.tasks import champion_outlet, connection_url, origin, publish, retries, settings, step
+from titleholder_airflow.tasks import (
+    champion_outlet,
+    connection_url,
+    longest,
+    origin,
+    publish,
+    settings,
+    step,
+    task_arguments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +79,12 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         params=forms.retrain(spec, reigns),
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
-        default_args={"owner": spec.owner, **retries()},
+        default_args=task_arguments(spec),
     )
     def retrain() -> None:
         names = extract(spec.name, str(folder))
-        candidates = train.partial(snapshot=names[SNAPSHOT]).expand(name=names)
+        training = train.override(execution_timeout=longest(spec.timeouts.train))
+        candidates = training.partial(snapshot=names[SNAPSHOT]).expand(name=names)
         challenger = nominate(candidates)
         proposed = validate(challenger)
         if (approval := spec.promotion.approval) != "automatic":
@@ -217,7 +228,8 @@ def _doc(spec: ModelSpec) -> str:
     limits = {"loss": judgement.tolerance, "unit": unit, "error": 1 - judgement.confidence}
     rule = RULES[judgement.rule].format(**judgement.model_dump(), **limits)
     return DOC.format(
-        name=spec.name, description=spec.description, owner=spec.owner, candidates=", ".join(spec.training.candidates),
+        name=spec.name, description=markdown(spec.description), owner=markdown(spec.owner),
+        candidates=", ".join(spec.training.candidates),
         holdout=spec.windows.holdout, label_maturity=spec.windows.label_maturity,
         metric=spec.judgement.metric, rule=rule + _approval(spec),
     )  # fmt: skip
@@ -227,5 +239,5 @@ def _approval(spec: ModelSpec) -> str:
     approval = spec.promotion.approval
     if approval == "automatic":
         return ""
-    people = ", ".join(p.name for p in approval.people)
+    people = ", ".join(markdown(p.name) for p in approval.people)
     return f" Then one of {people} must approve within {approval.within}; no answer means no."

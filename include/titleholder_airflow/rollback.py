@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, dag, get_current_context
 
+from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
 from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
-from titleholder_airflow.tasks import actor, champion_outlet, publish, retries, settings, step
+from titleholder_airflow.tasks import actor, champion_outlet, publish, settings, step, task_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +49,13 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
     @dag(
         dag_id=f"{spec.name}.rollback",
         description=f"Make an earlier champion of {spec.name} champion again",
-        doc_md=DOC.format(name=spec.name, owner=spec.owner, approval=_approval(spec)),
+        doc_md=DOC.format(name=spec.name, owner=markdown(spec.owner), approval=_approval(spec)),
         schedule=None,
         catchup=False,
         max_active_runs=1,
         params=forms.rollback(reigns),
         tags=["titleholder", "rollback"],
-        default_args={"owner": spec.owner, **retries()},
+        default_args=task_arguments(spec),
         is_paused_upon_creation=False,
     )
     def rollback() -> None:
@@ -75,7 +76,7 @@ def _approval(spec: ModelSpec) -> str:
     approval = spec.promotion.rollback_approval
     if approval == "automatic":
         return ""
-    people = ", ".join(p.name for p in approval.people)
+    people = ", ".join(markdown(p.name) for p in approval.people)
     return f" First one of {people} must approve within {approval.within}; no answer means no, and nothing changes."
 
 

@@ -13,7 +13,9 @@ from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
+from titleholder import masking
 from titleholder_airflow import urls
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.decision import Decision
     from titleholder.settings import Settings
+    from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
 NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
@@ -48,15 +51,25 @@ def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options
     return task_decorator_factory(function, decorated_operator_class=linked, **options)
 
 
-def retries() -> dict[str, Any]:
-    """Task arguments: an unreachable service is retried; an invalid spec or invalid data fails at once."""
+def task_arguments(spec: ModelSpec) -> dict[str, Any]:
+    """What all tasks of a model have: its owner, the longest a try may take, and what is tried again.
+
+    An unreachable service is; an invalid spec or invalid data fails at once.
+    """
     permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
+        "owner": spec.owner,
+        "execution_timeout": longest(spec.timeouts.task),
         "retries": 2,
         "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
         "retry_exponential_backoff": True,
         "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
     }
+
+
+def longest(time: timedelta) -> timedelta:
+    """A span of a spec as a task argument: Airflow cannot serialise a subclass."""
+    return timedelta(seconds=time.total_seconds())
 
 
 def champion_asset(model: str) -> Asset:
@@ -71,7 +84,6 @@ def champion_outlet(model: str) -> AssetAlias:
 
 def publish(decision: Decision) -> dict[str, Any]:
     """A decision's summary for XCom; a change of the live champion also updates the model's asset."""
-    from titleholder.registry.client import Registry
     from titleholder.spec.types import LIVE
     from titleholder.workflow.publication import summary
 
@@ -83,7 +95,7 @@ def publish(decision: Decision) -> dict[str, Any]:
         }
         events = get_current_context()["outlet_events"]
         events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
-    return summary(decision, Registry(settings().tracking_uri))
+    return summary(decision)
 
 
 def origin(context: Mapping[str, Any]) -> Origin:
@@ -123,7 +135,14 @@ def connection_url(connection: str) -> str:
 
 
 def settings() -> Settings:
-    """Where the services are."""
+    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log."""
     from titleholder.settings import Settings
 
+    _mask_secrets()
     return Settings.from_environment()
+
+
+@functools.cache
+def _mask_secrets() -> None:
+    for secret in masking.secrets():
+        mask_secret(secret)

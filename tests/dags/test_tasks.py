@@ -57,7 +57,7 @@ def refused(call, *given):
     except UsageError as error:
         return str(error)
 
-publication.summary = lambda decision, registry: {"id": decision.id, "kind": decision.kind}
+publication.summary = lambda decision: {"id": decision.id, "kind": decision.kind}
 decided = a_decision(4, champion_before=2)
 """
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import adbc_driver_manager
+import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -16,8 +22,11 @@ from localstack.settings import ledger_url
 from localstack.state import State
 from support.factories import result
 from support.rows import append, entry
+from titleholder.data import warehouse
 from titleholder.errors import DataError, ServiceError
 from titleholder.ledger import lane_records, reigns, store
+from titleholder.ledger.database import engine as ledger_engine
+from titleholder.ledger.database import reachable
 from titleholder.ledger.decision import Entry, written_form
 from titleholder.ledger.integrity import digest
 from titleholder.ledger.migrations import migrate
@@ -308,3 +317,43 @@ def test_migrating_twice_is_migrating_once(state: State, settings: Settings) -> 
     migrate(ledger_url(state, "ledger_owner"))
     migrate(ledger_url(state, "ledger_owner"))
     assert store.read(settings.ledger_url, "paper", "dates") == before
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_vanished_client_frees_the_lock_in_seconds(settings: Settings, end: signal.Signals) -> None:
+    """A killed process closes its socket; a stopped one, like a machine that is gone, says nothing ever after."""
+    name = f"vanished-{end.name.lower()}"
+    code = "import sys, time\nfrom titleholder.ledger import store\nwith store.appending(sys.argv[1]) as connection:\n"
+    code += "    connection.exec_driver_sql(sys.argv[2])\n    print('held', flush=True)\n    time.sleep(600)"
+    lock = f"SELECT pg_advisory_xact_lock(hashtextextended('titleholder:paper:{name}', 0))"
+    command = [sys.executable, "-c", code, settings.ledger_url, lock]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout
+            assert holder.stdout.readline() == "held\n"
+            holder.send_signal(end)
+            began = time.monotonic()
+            append(settings, entry(name))
+            took = time.monotonic() - began
+        finally:
+            holder.kill()
+    assert took < (store.LOCK_IDLE + 5 if end == signal.SIGSTOP else 5)
+    assert end == signal.SIGKILL or took > 2, "the lock was held"
+
+
+def test_a_statement_that_hangs_ends_by_itself(settings: Settings) -> None:
+    with (
+        pytest.raises(ServiceError, match="statement timeout"),
+        reachable(),
+        ledger_engine(settings.ledger_url, short=True).begin() as connection,
+    ):
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+
+def test_the_warehouse_ends_a_query_that_takes_too_long(env: dict[str, str]) -> None:
+    began = time.monotonic()
+    with warehouse.rows(env["AIRFLOW_CONN_WAREHOUSE"], "warehouse", timedelta(seconds=1)) as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+        with pytest.raises((adbc_driver_manager.Error, pa.ArrowException, OSError), match="statement timeout"):
+            cursor.fetchall()
+    assert time.monotonic() - began < 10

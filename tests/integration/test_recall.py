@@ -19,7 +19,7 @@ from titleholder.ledger import queries, rollbacks, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
 from titleholder.registry.client import Registry
-from titleholder.workflow import publication, steps
+from titleholder.workflow import steps
 from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
@@ -87,9 +87,6 @@ def test_both_versions_carry_the_decision_and_what_it_was_for_them(recalled: Rec
         tags = registry.models.tags(MODEL, version)
         assert (tags[names.VERDICT], tags[names.DECISION]) == (said, str(row.id))
         assert tags[names.DECISION_HASH] == row.hash
-    links = publication.summary(row, registry)["links"]
-    assert links["Recalled version"] == registry.models.url(MODEL, recalled.first.challenger)
-    assert links["Model version"] == registry.models.url(MODEL, row.challenger)
 
 
 def test_the_page_and_the_command_line_show_whose_month_the_champion_is_of(recalled: Recalled) -> None:

@@ -78,6 +78,8 @@ answer = {
     "picks": known["to"].schema,
     "tried": [refused(known, {"reason": "why not", **to}) for to in ({"to": None}, {"to": 4}, {}, {"to": 7}, {"to": "4"})],
     "any": refused(plain, {"reason": "why not", "to": 99}),
+    "typed": [[bool(refused(form, {"reason": why})) for form in (retrain, known)] for why in (
+        "why <b>not</b> [x]", "schön", "a\\x1b[31m", "a\\nb", "a\\n", "a\\u202eb", "a\\x00b")],
     "until": forms.retrain(ended)["as_of"].schema["title"],
     "unknown": [unknown(conf) for conf in (
         None, {}, {"as_of": None, "train_line": False, "openlineage": {}}, {"asof": "2024-01-01", "lanne": "x"},
@@ -186,6 +188,10 @@ def test_the_forms_name_the_champion_and_where_a_rollback_leads(found: dict[str,
     assert found["champion to roll back"] == ["", now]
 
 
+def test_a_reason_with_control_characters_is_refused_before_a_run_exists(found: dict[str, Any]) -> None:
+    assert found["typed"] == [[False, False]] * 2 + [[True, True]] * 5
+
+
 def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_path: Path) -> None:
     """192.0.2.1 is reserved for documentation: where packets to it vanish, only a timeout ends the wait."""
     urls = [
@@ -197,6 +203,6 @@ def test_without_the_ledger_any_version_can_be_entered_and_the_log_says_why(tmp_
     assert [reigns for reigns, _ in answers] == [None] * 4
     assert max(seconds for _, seconds in answers) < 8
     assert log.count("The forms name no champion, and a rollback's takes any number") == 4
-    for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "ArgumentError"):
+    for why in ("TITLEHOLDER_LEDGER_URL is not set", "the ledger's PostgreSQL does not answer", "cannot be read"):
         assert why in log
     assert "secret" not in log

@@ -19,16 +19,25 @@ from titleholder.spec.promotion import Notifications
 
 DECISION = {
     "id": 12, "model": "small", "lane": "live", "kind": "promote", "as_of": "2026-03-01", "challenger_version": 7,
-    "champion_before": 5, "champion_after": 7, "actor": "airflow:scheduled", "approved_by": "",
-    "reason": "Better <!channel> & {{ conn.smtp_default.host }} ünd so.", "links": {"Model card": "http://mlflow.example/card"},
+    "champion_before": 5, "champion_after": 7, "actor": "airflow:scheduled", "mlflow_run_id": "c0a8",
+    "reason": "Better <!channel> & {{ conn.smtp_default.host }} ünd so.", "verdict": None, "approval": None,
 }
+store = Of()
+sys.modules["titleholder.ledger.store"] = store
+__import__("titleholder.ledger").ledger.store = store
 
 def spec(**channels):
     return Of(name="small", owner="credit-risk", notifications=Notifications.model_validate_json(json.dumps(channels)))
 
-def context(decision=DECISION):
+def row(**changes):
+    values = {**DECISION, **changes}
+    dumped = {key: values[key] for key in values if key not in ("mlflow_run_id", "verdict", "approval")}
+    return Of(**{**values, "model_dump": lambda mode, include: {k: v for k, v in dumped.items() if k in include}})
+
+def context(result={"id": 12}, **changes):
+    store.decision = lambda url, number: {12: row(**changes), 13: row(model="other")}[number]
     ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote",
-            xcom_pull=lambda task_ids: decision if task_ids == "promote" else None)
+            xcom_pull=lambda task_ids: result if task_ids == "promote" else None)
     return {"ti": ti}
 
 BOTH = {"email": {"to": ["ann@example.org", "bob@example.org"]}, "slack": {}}
@@ -55,6 +64,8 @@ def run(tmp_path: Path, code: str, *, mail: int = 9, web: int = 9) -> tuple[Any,
         tmp_path,
         f"{PRELUDE}\n{code}",
         AIRFLOW__API__BASE_URL="https://airflow.example/af/",
+        TITLEHOLDER_LEDGER_URL="postgresql://unused",
+        MLFLOW_TRACKING_URI="http://mlflow.example",
         AIRFLOW_CONN_SMTP_DEFAULT=mail_connection(mail),
         AIRFLOW_CONN_SLACK_WEBHOOK_DEFAULT=json.dumps(
             {"conn_type": "slackwebhook", "password": f"http://{sinks.HOST}:{web}/hook"}
@@ -72,19 +83,56 @@ def test_a_decision_goes_out_by_mail_and_slack(tmp_path: Path) -> None:
             mail=mail.server_address[1],
             web=web.server_address[1],
         )
-    (to, subject, html), (message,) = sinks.read(*mail.kept), [json.loads(m)["text"] for m in web.kept]
+    (to, subject, html), (message,) = sinks.read(*mail.kept), [slack(m) for m in web.kept]
     assert to == "ann@example.org, bob@example.org"
     assert subject == "small: version 7 is the new champion, after version 5"
     assert "Why: Better &lt;!channel&gt; &amp; {{ conn.smtp_default.host }} ünd so.<br>" in html, (
         "escaped, not rendered"
     )
-    assert message.startswith(f"*{subject}*\nVersion 7 of small is the new champion.")
-    assert "Why: Better &lt;!channel&gt; &amp; {{ conn.smtp_default.host }} ünd so.\n" in message
+    assert message.startswith(f"{subject}\nVersion 7 of small is the new champion.")
+    assert "Why: Better <!channel> & {{ conn.smtp_default.host }} ünd so.\n" in message, "in a block of plain text"
     page = "https://airflow.example/af/dags/small.retrain/runs/manual__2026-03-01T00%3A00%3A00%2B00%3A00"
     for text in (html, message):
         assert "Owner: credit-risk" in text, "the spec's, where the task does not say"
-        assert "http://mlflow.example/card" in text
+        assert "http://mlflow.example/#/runs/c0a8" in text
         assert page in text
+
+
+def slack(body: bytes) -> str:
+    """The texts of a message's blocks, one below the other."""
+    return "\n".join(block["text"]["text"] for block in json.loads(body)["blocks"])
+
+
+def test_what_people_read_is_in_the_ledger_whatever_the_result_of_the_task_says(tmp_path: Path) -> None:
+    """Whoever may edit an XCom could write a notification of their own."""
+    forged = {"id": 12, "kind": "reject", "reason": "forged", "links": {"Model card": "http://evil.example"}}
+    code = f"""
+(send,) = notify.decision_callbacks(spec())
+send(context({forged}))
+try:
+    send(context({{"id": 13}}))
+except Exception as error:
+    answer = str(error)
+"""
+    answer, log = run(tmp_path, code)
+    assert "small: version 7 is the new champion" in log
+    assert "forged" not in log
+    assert "evil" not in log
+    assert answer == "the result of promote names decision 13, which is none of small"
+
+
+def test_a_webhook_that_redirects_is_not_followed_and_its_address_is_not_repeated(tmp_path: Path) -> None:
+    with sinks.web() as elsewhere, sinks.web(to=f"http://{sinks.HOST}:{elsewhere.server_address[1]}/") as web:
+        _, log = run(tmp_path, "notify.decision_callbacks(spec(slack={}))[0](context())", web=web.server_address[1])
+        dead, _ = run(
+            tmp_path,
+            "answer = notify._send(spec(slack={}).notifications, notify.notifications.Message("
+            "subject='s', text='t'), 5)",
+        )
+    assert elsewhere.kept == []
+    assert "the webhook answered 302" in log
+    assert "the webhook does not answer (ConnectionError)" in dead[0]
+    assert "/hook" not in log + dead[0]
 
 
 def test_a_kept_champion_and_other_lanes_notify_nobody(tmp_path: Path) -> None:
@@ -92,7 +140,7 @@ def test_a_kept_champion_and_other_lanes_notify_nobody(tmp_path: Path) -> None:
         run(
             tmp_path,
             "(send,) = notify.decision_callbacks(spec(**BOTH))\n"
-            "for changes in [{'kind': 'keep'}, {'lane': 'backtest'}]: send(context({**DECISION, **changes}))",
+            "for changes in [{'kind': 'keep'}, {'lane': 'backtest'}]: send(context(**changes))",
             mail=mail.server_address[1],
             web=web.server_address[1],
         )

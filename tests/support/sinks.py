@@ -41,7 +41,10 @@ class _Mute(StreamRequestHandler):
 class _Web(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.kept.append(self.rfile.read(int(self.headers["Content-Length"])))  # type: ignore[attr-defined]
-        self.send_response(200)
+        to = self.server.to  # type: ignore[attr-defined]
+        self.send_response(302 if to else 200)
+        if to:
+            self.send_header("Location", to)
         self.end_headers()
         self.wfile.write(b"ok")
 
@@ -73,8 +76,11 @@ def mute() -> contextlib.AbstractContextManager[Any]:
     return _serving(_Threads((HOST, 0), _Mute))
 
 
-def web(port: int = 0) -> contextlib.AbstractContextManager[Any]:
-    return _serving(ThreadingHTTPServer((HOST, port), _Web))
+def web(port: int = 0, to: str = "") -> contextlib.AbstractContextManager[Any]:
+    """It answers `ok`, or leads to another address."""
+    server = ThreadingHTTPServer((HOST, port), _Web)
+    server.to = to  # type: ignore[attr-defined]
+    return _serving(server)
 
 
 def read(message: bytes) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from titleholder.errors import ServiceError, UsageError
-from titleholder.settings import connection_url
+from titleholder.settings import Settings, connection_url
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +35,25 @@ def test_a_misspelt_connection_lists_those_that_exist(monkeypatch: pytest.Monkey
 def test_without_any_connection_the_stack_is_not_up() -> None:
     with pytest.raises(ServiceError, match=r"AIRFLOW_CONN_WAREHOUSE is not set\. Start the local stack with `make up`"):
         connection_url("warehouse")
+
+
+@pytest.mark.parametrize(
+    ("mlflow", "snapshots", "message"),
+    [
+        ("http://ann:hunter2@mlflow:5000", "/s", "MLFLOW_TRACKING_URI has a login"),
+        ("http://ann:hun/ter2@mlflow:5000", "/s", "MLFLOW_TRACKING_URI has a login"),
+        ("http://mlflow", "s3://AKIA:hunter2@bucket/x", "TITLEHOLDER_SNAPSHOTS has '@'"),
+        ("http://mlflow", "s3://bucket/x?region=hunter2", r"TITLEHOLDER_SNAPSHOTS has '\?'.*AWS_DEFAULT_REGION"),
+        ("http://mlflow", "s3://bucket/x#hunter2", "TITLEHOLDER_SNAPSHOTS has '#'"),
+    ],
+)
+def test_no_address_that_is_shown_or_kept_has_a_secret(mlflow: str, snapshots: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        Settings("postgresql://db/x", mlflow, snapshots)
+    assert "hunter2" not in str(raised.value)
+    assert "ter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("snapshots", ["/data/team@home/s?#", "s3://bucket/prefix", "file:///data"])
+def test_folders_and_plain_addresses_are_fine(snapshots: str) -> None:
+    assert Settings("postgresql://db/x", "http://mlflow", snapshots).snapshots == snapshots

@@ -48,7 +48,7 @@ def champion(
     url = Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if not rows:
-        err.print(lane_records.other_lanes("champion", model, lane, store.lanes(url, model)), **PLAIN)
+        err.print(lane_records.other_lanes("champion", model, lane, store.lanes(url, model)), soft_wrap=True)
     past = reigns.until(rows, lane, day, by_clock=by_clock)
     reign, taken = reigns.reign_after(rows, past), reigns.crowning(past)
     judged = reigns.decision_on(rows, reign.version if reign else None)
@@ -57,17 +57,14 @@ def champion(
         print_json({"model": model, "lane": lane, "on": day, **_as_json(reign, taken, judged, unfit)})
     elif reign and taken:
         where = model if lane == LIVE else f"{model}, lane {lane}"
-        out.print(f"{where}: {_described(reign, taken, judged)}", highlight=False)
+        out.print(f"{where}: {_described(reign, taken, judged)}")
         for line in (hints.champion_line(unfit), hints.card_line(judged) if judged else ""):
             if line:
-                err.print(line, **PLAIN)
+                err.print(line, soft_wrap=True)
     else:
         when = f"on {day}" if by_clock else f"as of {day}"
         said = f"{model}: no champion in lane {lane} {when}{_why_none(rows, past, model, day, by_clock=by_clock)}"
-        out.print(said, highlight=False, markup=False)
-
-
-PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
+        out.print(said)
 
 
 def _judged_against(past: Sequence[Decision], reign: Reign | None) -> Decision | None:

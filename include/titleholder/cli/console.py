@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from titleholder.cli import completion
+from titleholder.masking import mask
+from titleholder.plain_text import plain
 
-out, err = Console(), Console(stderr=True)
+
+class Terminal(Console):
+    """A console on which data are text, whatever they are made of: no markup, no control character, no colour but ours.
+
+    >>> Terminal(file=sys.stdout).print("[link=https://a.example]here[/link]", "\x1b[31m")
+    [link=https://a.example]here[/link] \\x1b[31m
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Whatever is printed becomes segments here; those that move the cursor are rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
+
+
+out, err = Terminal(), Terminal(stderr=True)
 LINE_EVERY = 20.0
 """Seconds between two lines about a task, where there is no terminal."""
 GUTTER, NARROWEST = 2, 14
@@ -81,16 +102,16 @@ class ProgressBars(Progress):
         if self.disable and (task.finished or now - self._printed.get(task_id, -LINE_EVERY) >= LINE_EVERY):
             self._printed[task_id] = now
             done = "" if task.total is None else f": {task.completed:.0f} of {task.total:.0f}"
-            self.console.print(f"{task.description}{done} {task.fields.get('step', '')}".rstrip(), markup=False)
+            self.console.print(f"{task.description}{done} {task.fields.get('step', '')}".rstrip())
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Progress on stderr; a task has a description and a `step`."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[step]}"),
+        TextColumn("{task.fields[step]}", markup=False),
         TimeElapsedColumn(),
     )
     with ProgressBars(*columns, console=err) as shown:
@@ -104,7 +125,20 @@ def print_json(data: Any) -> None:
 
 def print_error(error: Exception) -> None:
     """An error's message on stderr; brackets in it are no markup, and only a terminal breaks its lines."""
-    err.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=not err.is_terminal)
+    err.print(Text.assemble(("Error:", "red"), f" {plain(error)}"), soft_wrap=not err.is_terminal)
+
+
+def print_crash(error: Exception) -> None:
+    """The traceback of an error that is none of ours, on stderr, without secrets."""
+    err.print(mask("".join(traceback.format_exception(error))), soft_wrap=True)
+
+
+class LogFormat(logging.Formatter):
+    """What libraries log, without secrets and control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        return plain(mask(super().format(record)))
 
 
 class Line(NamedTuple):
@@ -124,10 +158,10 @@ def fitted(
     plain text, not markup.
     """
     if width_of(columns, lines, wrapped) > width:
-        return Group(Text(title, style="table.title"), *(_paragraph(columns, line) for line in lines))
-    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, GUTTER, 0, 0))
+        return Group(Text(plain(title), style="table.title"), *(_paragraph(columns, line) for line in lines))
+    table = Table(title=_text(title), title_justify="left", box=None, padding=(0, GUTTER, 0, 0))
     for name in columns:
-        table.add_column(Text(name), no_wrap=name not in wrapped, overflow="fold")
+        table.add_column(_text(name), no_wrap=name not in wrapped, overflow="fold")
     for line in lines:
         if line.gap:
             table.add_section()
@@ -139,7 +173,7 @@ def width_of(columns: Sequence[str], lines: Sequence[Line], wrapped: Collection[
     """The least width of a table in which no cell is cut, and no other than of the columns `wrapped` is broken."""
     total = 0
     for n, name in enumerate(columns):
-        longest = max(cell.cell_len for cell in [Text(name), *(_text(line.cells[n]) for line in lines)])
+        longest = max(cell.cell_len for cell in [_text(name), *(_text(line.cells[n]) for line in lines)])
         total += GUTTER + (min(longest, NARROWEST) if name in wrapped else longest)
     return total
 
@@ -147,12 +181,12 @@ def width_of(columns: Sequence[str], lines: Sequence[Line], wrapped: Collection[
 def _paragraph(columns: Sequence[str], line: Line) -> Text:
     """`first cell: heading cell; heading cell`, without empty cells; long words go on in the next line."""
     first, *others = zip(columns, map(_text, line.cells), strict=True)
-    parts = [Text.assemble(f"{name} ", cell) for name, cell in others if cell.plain]
+    parts = [Text.assemble(f"{plain(name)} ", cell) for name, cell in others if cell.plain]
     return Text.assemble(first[1], ": " if parts else "", Text("; ").join(parts), style=line.style, overflow="fold")
 
 
 def _text(cell: str | Text) -> Text:
-    return cell if isinstance(cell, Text) else Text(cell)
+    return cell if isinstance(cell, Text) else Text(plain(cell))
 
 
 def print_table(title: str, rows: list[dict[str, Any]], wrapped: Collection[str] = ()) -> None:
@@ -163,7 +197,7 @@ def print_table(title: str, rows: list[dict[str, Any]], wrapped: Collection[str]
 
 def interrupted(standing: str) -> NoReturn:
     """End a command after Ctrl-C with exit code 130, saying what stands."""
-    err.print(f"Interrupted: {standing}", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"Interrupted: {standing}", soft_wrap=True)
     raise typer.Exit(130)
 
 

@@ -161,7 +161,7 @@ def history(
     lane, url = lane_to_show(model, lane, "live", as_json=as_json), Settings.from_environment().ledger_url
     rows = store.read(url, model, lane)
     if record := lane_records.newest(url, model).get(lane):
-        err.print(f"Lane {lane} was {record}.", highlight=False, markup=False)
+        err.print(f"Lane {lane} was {record}.")
     if not rows:
         _hint(lane_records.other_lanes("history", model, lane, store.lanes(url, model)))
     rows_in_force, outdated = reigns.in_force(rows, lane), reigns.to_rerun(rows, lane)
@@ -247,7 +247,7 @@ def _print(
 def _hint(line: str) -> None:
     """A line for people beside a result; whole, so that an address can be copied."""
     if line:
-        err.print(line, highlight=False, markup=False, soft_wrap=True)
+        err.print(line, soft_wrap=True)
 
 
 def _as_json(row: Decision, note: str, card: bool) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def lanes(
     ]
     print_table(f"{model}: lanes", rows)
     if len(found) < len(every):
-        err.print(f"{len(every) - len(found)} archived or deleted: --all shows them.", highlight=False)
+        err.print(f"{len(every) - len(found)} archived or deleted: --all shows them.")
 
 
 @lane_commands.command()
@@ -58,7 +58,7 @@ def archive(model: Model, lane: LaneName, reason: Why = "") -> None:
 
     require_model(model)
     keeping.archive(model, lane, reason, f"cli:{user()}", settings=Settings.from_environment())
-    out.print(f"{model}: lane {lane} is archived.", highlight=False)
+    out.print(f"{model}: lane {lane} is archived.")
 
 
 @lane_commands.command()
@@ -74,9 +74,9 @@ def delete(model: Model, lane: LaneName, reason: Why = "", yes: Yes = False) -> 
         )
     done = keeping.delete(model, lane, reason, f"cli:{user()}", settings=Settings.from_environment())
     gone = f"{done.versions} version{'s' * (done.versions != 1)} and {done.runs} run{'s' * (done.runs != 1)}"
-    out.print(f"{model}: lane {lane} is deleted: {gone}.", highlight=False)
+    out.print(f"{model}: lane {lane} is deleted: {gone}.")
     if done.kept:
-        err.print(f"Versions in use elsewhere stay: {', '.join(map(str, done.kept))}.", highlight=False)
+        err.print(f"Versions in use elsewhere stay: {', '.join(map(str, done.kept))}.")
 
 
 def retire(
@@ -100,7 +100,7 @@ def retire(
     if as_json:
         print_json(done.model_dump(mode="json", exclude={"spec"}))
     else:
-        out.print(f"Decision {done.id}: {model}: {done.reason}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"Decision {done.id}: {model}: {done.reason}", soft_wrap=True)
     notify(done)
 
 
@@ -118,7 +118,7 @@ def lane_to_show(model: str, asked: str, usual: str, *, as_json: bool) -> str:
     if usual in known or len(known) != 1:
         return usual
     said = f"{model} has no decision in lane {usual}; this is lane {known[0]}, the only one that has."
-    err.print(said, highlight=False, markup=False, soft_wrap=True)
+    err.print(said, soft_wrap=True)
     return known[0]
 
 

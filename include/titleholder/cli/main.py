@@ -10,30 +10,45 @@ from typing import Annotated
 import typer
 
 from titleholder.cli import backtest, champion, decisions, first_steps, housekeeping, local_stack, sql, verify
-from titleholder.cli.console import AsJson, err, interruptible, out, print_error, print_json, print_table
+from titleholder.cli.console import (
+    AsJson,
+    LogFormat,
+    err,
+    interruptible,
+    out,
+    print_crash,
+    print_error,
+    print_json,
+    print_table,
+)
 from titleholder.errors import SpecError, TitleholderError
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # locals carry addresses with passwords
     help="Retrain models on a schedule; a new one takes over only after it has beaten the champion, fairly.",
 )
 
 
 def main() -> None:
     """Run the command; an error of this package ends it with its message and exit code, without a traceback.
+    Any other ends it with a traceback without secrets, and 1.
 
     Of the libraries' warnings people see none: `python -W default -m titleholder.cli.main` shows them.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    log = logging.StreamHandler()
+    log.setFormatter(LogFormat("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[log], level=logging.WARNING)
     local_stack.use_addresses()
     try:
         app()
     except TitleholderError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        print_crash(error)
+        sys.exit(1)
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,7 +108,7 @@ def models(as_json: AsJson = False) -> None:
             print_error(error)
         for path in specs.not_read:
             said = f"Not read: {path}. The name of a spec's file ends in {' or '.join(SUFFIXES)}."
-            err.print(said, soft_wrap=True, markup=False)
+            err.print(said, soft_wrap=True)
     if errors:
         raise typer.Exit(2)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from titleholder.cli.console import err
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
+from titleholder.workflow.notifications import facts
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -34,13 +35,7 @@ def notify(decision: Decision) -> None:
     elif find_spec("airflow") is None or find_spec(SENDER.partition(".")[0]) is None:
         _print(f"No one was notified by {' and '.join(to)}: Airflow, which sends notifications, is not installed here.")
     else:
-        _print(_sent(to, json.dumps({"channels": to, "decision": _summary(decision, spec.owner)})))
-
-
-def _summary(decision: Decision, owner: str) -> dict[str, object]:
-    """What a notification says of it; see `titleholder.workflow.notifications.decision_message`."""
-    fields = {"id", "model", "lane", "kind", "as_of", "challenger_version", "champion_before", "champion_after"}
-    return {**decision.model_dump(mode="json", include=fields | {"actor", "reason"}), "owner": owner}
+        _print(_sent(to, json.dumps({"channels": to, "decision": facts(decision, spec.owner)})))
 
 
 def _sent(to: dict[str, object], document: str) -> str:
@@ -56,4 +51,4 @@ def _sent(to: dict[str, object], document: str) -> str:
 
 
 def _print(line: str) -> None:
-    err.print(line, highlight=False, markup=False, soft_wrap=True)
+    err.print(line, soft_wrap=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 
 from titleholder.cli import local_stack
 from titleholder.cli.console import AsJson, err, print_json, print_table
-from titleholder.errors import ServiceError, UsageError
+from titleholder.errors import UsageError
 
 SHOWN = 200
 """Rows that a table for people has at most."""
@@ -35,7 +34,7 @@ def sql(
     if not command:
         if as_json:
             raise UsageError("--json needs a query: titleholder sql --json --command 'select …'")
-        _open_psql(url, connection)
+        _open_psql(url)
     columns, rows = _query(url, connection, command)
     if as_json:
         print_json([{name: _plain(v) for name, v in zip(columns, row, strict=True)} for row in rows])
@@ -49,32 +48,20 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _settings(url: str, connection: str) -> dict[str, str]:
-    from psycopg2 import ProgrammingError
-    from psycopg2.extensions import parse_dsn
-
-    from titleholder.data.extraction import libpq_url
-
-    try:
-        return dict(parse_dsn(libpq_url(url)))
-    except ProgrammingError:
-        raise UsageError(
-            f"connection {connection} is no address of PostgreSQL, such as postgresql://reader:…@db/warehouse"
-        ) from None
-
-
-def _open_psql(url: str, connection: str) -> None:
+def _open_psql(url: str) -> None:
     """Replace this process by psql. The password is in its environment, never among its arguments, which all see."""
     from psycopg2.extensions import make_dsn
+
+    from titleholder import postgres
 
     program = local_stack.psql()
     if program is None:
         raise UsageError(
             "psql is not in PATH. Install PostgreSQL's client, or print one result: titleholder sql -c 'select …'"
         )
-    settings = _settings(url, connection)
-    password = settings.pop("password", None)
-    added = {"PGPASSWORD": password} if password else {}
+    settings = postgres.parameters(url)
+    hidden = {"password": "PGPASSWORD", "require_auth": "PGREQUIREAUTH"}  # the latter: an older psql does not know it
+    added = {variable: settings.pop(name) for name, variable in hidden.items() if name in settings}
     read_only = f"{os.environ.get('PGOPTIONS', '')} -c default_transaction_read_only=on".strip()
     sys.stdout.flush()
     os.execve(program, [program, make_dsn(**settings)], {**os.environ, "PGOPTIONS": read_only, **added})  # noqa: S606
@@ -83,18 +70,10 @@ def _open_psql(url: str, connection: str) -> None:
 def _query(url: str, connection: str, command: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The columns and rows that a query returns; none where it returns nothing."""
     import psycopg2
-    from psycopg2.extensions import make_dsn
 
-    settings = _settings(url, connection)
-    try:
-        connected = psycopg2.connect(make_dsn(**{"connect_timeout": "10", **settings}))
-    except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ServiceError(
-            f"the warehouse (connection {connection}) does not answer: {reason}. Locally: `make up`."
-        ) from None
-    with closing(connected), connected.cursor() as cursor:
-        connected.set_session(readonly=True)
+    from titleholder.data import warehouse
+
+    with warehouse.session(url, connection) as connected, connected.cursor() as cursor:
         try:
             cursor.execute(command)
             rows = cursor.fetchall() if cursor.description else []

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from titleholder.cli.console import Line, fitted, width_of
 from titleholder.ledger.decision import Decision
+from titleholder.plain_text import one_line
 from titleholder.spec.cadence import cadence
 from titleholder.validation.verdict import Verdict
 
@@ -116,13 +117,15 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     """
     note = f"{notes[row.id]}. " if row.id in notes else ""
     if row.verdict is None:
-        return f"{note}{row.reason}"  # there is no page about it
+        return one_line(f"{note}{row.reason}")  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
     unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
     unfit += "".join(f"; v{u.version} ({u.name}) is unfit too: {', '.join(u.failed)}" for u in row.verdict.also_unfit)
     if codes := ", ".join(result.code for result in row.verdict.champion_unfitness()):
         unfit += f"; v{row.champion_before}, champion then, itself fails {codes}"
-    return f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
+    return one_line(
+        f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
+    )
 
 
 def gain_and_bound(row: Decision) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -10,10 +9,9 @@ from typing import Any
 
 import adbc_driver_manager
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 
-from titleholder.data import contract, snapshots
-from titleholder.errors import ContractError, DataError, ServiceError
+from titleholder.data import contract, snapshots, warehouse
+from titleholder.errors import ContractError, DataError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of, line_of, ordered, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
@@ -76,10 +74,7 @@ def opened(url: str, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator
         ServiceError: when the warehouse cannot be reached.
     """
     moments = {"as_of": as_of, "window_start": spans.train_start, "window_end": spans.matured}
-    with _connect(url, spec) as connection, connection.cursor() as cursor:
-        with _explained(spec):
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+    with warehouse.rows(url, spec.source.connection, spec.timeouts.query) as cursor:
         session = Session(cursor, spec)
         for name, moment in moments.items():
             session.bind(name, midnight(moment).isoformat())
@@ -113,22 +108,6 @@ def stream(
             f"{spec.name}: {contract.column_difference(returned, spec)}\n"
             f"Correct the columns in {spec.name}.yaml, or {spec.source.query}."
         )
-
-
-@contextmanager
-def _connect(url: str, spec: ModelSpec) -> Iterator[Any]:
-    try:
-        connection = dbapi.connect(libpq_url(url))
-    except adbc_driver_manager.Error as error:
-        raise ServiceError(
-            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: "
-            f"{_first_line(error)}. "
-            "Is PostgreSQL up? Locally: `make up`."
-        ) from None
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -> Iterator[pa.RecordBatch]:
@@ -196,15 +175,6 @@ def _normalised_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
-def libpq_url(url: str) -> str:
-    """A libpq address from a SQLAlchemy or Airflow one."""
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-
-
 def _message(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines).split(" Query was:")[0].split(" Query:")[0].rpartition("ERROR: ")[2].strip()[:600]
-
-
-def _first_line(error: BaseException) -> str:
-    return _message(error).split(" Is the server running")[0]

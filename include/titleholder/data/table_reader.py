@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from titleholder.data.extraction import libpq_url
+from titleholder.data import warehouse
 from titleholder.data.table_profile import AMOUNT, DATE_FORMATS, FEW, NUMBER, ColumnProfile, Kind, TableProfile
-from titleholder.errors import DataError, ServiceError, UsageError
+from titleholder.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -198,22 +198,12 @@ def reading(url: str, table: str, connection: str) -> Iterator[TableReader]:
         ServiceError: when the warehouse cannot be reached.
         DataError: when a statement fails, with PostgreSQL's own message.
     """
-    try:
-        opened = psycopg2.connect(libpq_url(url))
-    except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ServiceError(
-            f"the warehouse (connection {connection}) cannot be reached: {reason}. "
-            "Is PostgreSQL up? Locally: `make up`."
-        ) from None
-    with closing(opened):
-        opened.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        with opened.cursor() as cursor:
-            cursor.execute("SET LOCAL TIME ZONE 'UTC'")
-            try:
-                yield TableReader(cursor, table)
-            except psycopg2.Error as error:
-                raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from None
+    with warehouse.session(url, connection) as opened, opened.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        try:
+            yield TableReader(cursor, table)
+        except psycopg2.Error as error:
+            raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from None
 
 
 def _kind(category: str, typname: str) -> Kind:

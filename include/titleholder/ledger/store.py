@@ -24,13 +24,19 @@ from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import reigns
-from titleholder.ledger.database import engine, reachable
+from titleholder.ledger.database import engine, limit, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, written_form
 from titleholder.ledger.lane_entry import WHOLE, LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
-LOCK_TIMEOUT = "1min"
-"""How long a run waits for the lock of a model's alias."""
+LOCK_TIMEOUT = 60
+"""Seconds that a run waits for a lock."""
+LOCK_IDLE, ALIAS_IDLE = 10, 45
+"""Seconds for which a client may hold the lock of a lane, and that of an alias, and send the database nothing.
+
+A client that was stopped or vanished then loses it. Under a lane's lock nobody waits for anything else, under that of
+an alias for MLflow.
+"""
 _APPEND = text("SELECT * FROM titleholder.append(:after, CAST(:entries AS json))")
 
 ATTEMPTS = 30
@@ -82,17 +88,25 @@ def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] 
     of the database does it, which holds the lane's lock until it ends: it checks their places in the lane, and sets
     number, time, hashes and the role that wrote them.
     """
-    with reachable(), engine(url).begin() as connection:
+    with appending(url) as connection:
         places = connection.execute(_APPEND, {"after": after, "entries": written_form(entries)}).mappings().all()
     made = [Decision.model_validate({**e.model_dump(), **place}) for e, place in zip(entries, places, strict=False)]
     return made or None
 
 
 @contextmanager
-def _advisory(url: str, name: str) -> Iterator[Connection]:
-    """A transaction that holds the advisory lock of this name until it ends."""
+def appending(url: str) -> Iterator[Connection]:
+    """A transaction in which rows are written: it loses the lane's lock where its client falls silent."""
     with reachable(), engine(url).begin() as connection:
-        connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": LOCK_TIMEOUT})
+        limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=LOCK_IDLE)
+        yield connection
+
+
+@contextmanager
+def _advisory(url: str, name: str, idle: int) -> Iterator[Connection]:
+    """A transaction that holds the advisory lock of this name until it ends, or until it was idle for so long."""
+    with reachable(), engine(url).begin() as connection:
+        limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=idle)
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
         yield connection
 
@@ -103,7 +117,7 @@ def alias_locked(url: str, model: str) -> Iterator[None]:
 
     It is a lock of its own: the lanes go on meanwhile.
     """
-    with _advisory(url, f"titleholder:alias:{model}"):
+    with _advisory(url, f"titleholder:alias:{model}", ALIAS_IDLE):
         yield
 
 

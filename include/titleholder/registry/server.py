@@ -10,8 +10,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from titleholder.errors import ServiceError
-from titleholder.registry import urls
+from titleholder.errors import ServiceError, one_line
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
@@ -35,12 +34,11 @@ class Server:
 
     @contextmanager
     def reachable(self) -> Iterator[None]:
-        """Raise ServiceError, without a login, where the server does not answer."""
+        """Raise ServiceError where the server does not answer: in one line, and without what a library said of it."""
         try:
             yield
         except MlflowException as error:
             if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
-                shown = urls.without_login(self.uri)
-                message = str(error).replace(self.uri, shown)
-                raise ServiceError(f"MLflow at {shown} does not answer: {message}. Locally: `make up`.") from error
+                said = f"MLflow at {self.uri} does not answer: {one_line(error)}. Locally: `make up`."
+                raise ServiceError(said) from None
             raise

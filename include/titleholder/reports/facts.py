@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from titleholder import formatting
+from titleholder.plain_text import is_linkable
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks import docs_url
 from titleholder.validation.verdict import Verdict
@@ -112,13 +112,4 @@ def outcome(facts: Facts, verdict: Verdict) -> str:
 
 def safe_links(facts: Facts) -> dict[str, str]:
     """The links with an http or https address."""
-    return {label: url for label, url in facts.links.items() if is_safe(url)}
-
-
-def is_safe(url: str) -> bool:
-    """Whether an address may become a link: http and https only."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
+    return {label: url for label, url in facts.links.items() if is_linkable(url)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from titleholder.formatting import (
@@ -17,6 +16,8 @@ from titleholder.formatting import (
     scale,
     signed,
 )
+from titleholder.plain_text import link
+from titleholder.plain_text import markdown as text
 from titleholder.reports.check_results import result_counts, result_groups
 from titleholder.reports.facts import Facts, headline, safe_links
 from titleholder.reports.plots.sequential import counted_looks, cumulative_looks
@@ -32,13 +33,6 @@ def markdown(facts: Facts, verdict: Verdict) -> str:
     """
     parts = (_head(facts, verdict), _checks(verdict), _evidence(verdict), _metrics(verdict), _origin(facts, verdict))
     return "\n".join(line for part in parts for line in part) + "\n"
-
-
-def text(value: object) -> str:
-    """Plain text for one line or cell: no markup, no line break."""
-    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
-    line = re.sub(r"([\\`*|])", r"\\\1", line).replace("](", "]\\(")
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
 
 
 def _head(facts: Facts, verdict: Verdict) -> Iterator[str]:
@@ -146,19 +140,10 @@ def _origin(facts: Facts, verdict: Verdict) -> Iterator[str]:
     yield from ("", "### Lineage", "")
     yield from _table(["what", "value"], ([text(k), text(v)] for k, v in facts.lineage.items()))
     yield ""
-    yield from (f"- [{_label(label)}]({_address(url)})" for label, url in safe_links(facts).items())
+    yield from (f"- {link(label, url)}" for label, url in safe_links(facts).items())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     yield from (f"| {' | '.join(row)} |" for row in rows)
-
-
-def _label(label: str) -> str:
-    return re.sub(r"([\[\]])", r"\\\1", text(label))
-
-
-def _address(url: str) -> str:
-    """The address with every character escaped that would end a Markdown link early."""
-    return re.sub(r"[\s()<>|\\]", lambda m: "".join(f"%{byte:02X}" for byte in m[0].encode()), url)

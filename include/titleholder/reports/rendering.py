@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from titleholder import formatting
+from titleholder.plain_text import shown
 
 PACKAGE = "titleholder.reports"
 FILTERS = {
@@ -38,6 +39,7 @@ def _environment(package: str) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in dict.fromkeys((package, PACKAGE))]),
         autoescape=True,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

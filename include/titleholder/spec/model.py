@@ -21,8 +21,9 @@ from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.source import Columns, Source, Windows
 from titleholder.spec.sql import PARAMETERS, parameters, unfinished
+from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
-from titleholder.spec.types import AssetName, Name, StrictModel, Words
+from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
 
 
 class ModelSpec(StrictModel):
@@ -43,7 +44,7 @@ class ModelSpec(StrictModel):
 
     name: Name
     owner: Words
-    description: str = Field(default="", max_length=2000)
+    description: Annotated[Line, Field(max_length=2000)] = ""
     schedule: Annotated[str, Field(max_length=100)] | None = None
     start_date: date = Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))
     end_date: date | None = Field(default=None, le=date(2199, 12, 31))
@@ -57,6 +58,7 @@ class ModelSpec(StrictModel):
     judgement: Judgement
     promotion: Promotion = Promotion()
     notifications: Notifications = Notifications()
+    timeouts: Timeouts = Timeouts()
     sql: str
 
     @field_validator("schedule")

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from titleholder.plain_text import unprintable
+
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 LIVE, BACKTEST, WHAT_IF = "live", "backtest", "what-if"
@@ -30,20 +32,29 @@ UNJUDGED = ("rollback", DECLINE, "withdraw")
 LANE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
 Lane = Annotated[str, StringConstraints(pattern=LANE_PATTERN)]
 """The name of an independent line of decisions."""
+
+
+def _printable(text: str) -> str:
+    if found := unprintable(text):
+        raise ValueError(found)
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+"""One line of plain text."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 MOST_COLUMNS = 1600
 """PostgreSQL's limit for the columns of a table."""
 ColumnNames = Annotated[tuple[Column, ...], Field(max_length=MOST_COLUMNS)]
 
 
-def _one_line(text: str) -> str:
-    if not text.strip() or _CONTROL.search(text):
+def _not_blank(text: str) -> str:
+    if not text.strip():
         raise ValueError("give a text of one line")
     return text
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Words = Annotated[Line, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
 """A text of one line that is not empty, such as a person's name."""
 Count = Annotated[int, Field(le=1_000_000_000)]
 """A number of rows or events."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from titleholder import reports
 from titleholder.ledger import reigns, rollbacks, store
 from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.plain_text import link
+from titleholder.plain_text import markdown as text
 from titleholder.registry import names
 from titleholder.registry.client import Registry
-from titleholder.reports.markdown import text
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.types import LIVE
@@ -76,7 +77,7 @@ def _described(rows: Sequence[LaneEntry], model: str, version: int, registry: Re
     if crowned_on and not when:
         when = f", champion from {crowned_on[-1]:%Y-%m-%d}"
     as_of = f" (as of {known.as_of}{when})" if known else ""
-    return f"[version {version}]({registry.models.url(model, version)}){as_of}"
+    return f"{link(f'version {version}', registry.models.url(model, version))}{as_of}"
 
 
 def only(people: Sequence[Person]) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from titleholder.errors import UsageError
 from titleholder.ledger import lane_records, store
+from titleholder.plain_text import typed
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.spec.types import LIVE
@@ -34,7 +35,7 @@ def archive(model: str, lane: str, reason: str, actor: str, *, settings: Setting
     url = settings.ledger_url
     _require(model, lane, url)
     refuse_deleted(model, lane, url)
-    lane_records.add(url, model, lane, "archive", actor, reason)
+    lane_records.add(url, model, lane, "archive", actor, typed("the reason", reason))
 
 
 def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings) -> Deletion:
@@ -50,7 +51,7 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     _require(model, lane, url)
     known = lane_records.newest(url, model).get(lane)
     if known is None or known.kind != "delete":
-        lane_records.add(url, model, lane, "delete", actor, reason)
+        lane_records.add(url, model, lane, "delete", actor, typed("the reason", reason))
     lanes = store.versions_by_lane(url, model)
     own = lanes.pop(lane, {})
     others = [used for of_lane in lanes.values() for used in of_lane.items()]

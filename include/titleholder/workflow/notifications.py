@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import html as markup
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from titleholder.plain_text import is_linkable, one_line
 from titleholder.spec.types import DECLINE, LIVE
 
-_LINK = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])")
+if TYPE_CHECKING:
+    from titleholder.ledger.decision import Decision
+
+LONGEST = {"subject": 150, "text": 2900}
+"""Slack refuses a message of which a part is longer."""
 
 
 class Message(BaseModel):
-    """A subject of one line and a text of short lines. Both are plain text, which the sender must escape.
+    """A subject of one line, a text of short lines, and addresses by label. All of it is text, which senders escape.
 
-    >>> to_slack(Message(subject="small: late", text="see <https://a.example>"))
-    '*small: late*\\nsee &lt;https://a.example&gt;'
+    >>> to_html(Message(subject="small: late", text="see <https://a.example>", links={"Run": "https://b.example"}))
+    '<p>see &lt;https://a.example&gt;<br>\\n<br>\\nRun: <a href="https://b.example">https://b.example</a></p>\\n'
     """
 
     model_config = ConfigDict(frozen=True)
 
     subject: str
     text: str
+    links: dict[str, str] = {}
+
+    @property
+    def whole(self) -> str:
+        """The text, and below it the addresses."""
+        addresses = [f"{label}: {address}" for label, address in self.links.items()]
+        return "\n".join([self.text, *(["", *addresses] if addresses else [])])
+
+
+def facts(decision: Decision, owner: str) -> dict[str, Any]:
+    """What a message says of a decision: from its row in the ledger, and from nothing else but the spec's owner."""
+    fields = {"id", "model", "lane", "kind", "as_of", "challenger_version", "champion_before", "champion_after"}
+    given = decision.approval
+    return {
+        **decision.model_dump(mode="json", include=fields | {"actor", "reason"}),
+        "owner": owner,
+        "approved_by": given.by if given and given.answer == "approve" else "",
+        "champion_failed": [r.code for r in decision.verdict.champion_unfitness()] if decision.verdict else [],
+    }
 
 
 def decision_message(decision: Mapping[str, Any]) -> Message | None:
@@ -141,15 +164,27 @@ def approval_message(
 
 
 def to_html(message: Message) -> str:
-    """The text as HTML for e-mail: everything escaped, http(s) addresses as links that show the address."""
-    lines = ("".join(_linked(piece) for piece in _LINK.split(line)) for line in message.text.splitlines())
-    body = "<br>\n".join(lines)
+    """As HTML for e-mail: everything escaped. Our own addresses are links, and none that stands in a text."""
+    lines = [markup.escape(line) for line in message.text.splitlines()]
+    shown = [f"{markup.escape(label)}: {_linked(address)}" for label, address in message.links.items()]
+    body = "<br>\n".join([*lines, *(["", *shown] if shown else [])])
     return f"<p>{body}</p>\n"
 
 
-def to_slack(message: Message) -> str:
-    """Subject (bold) and text for Slack: &, < and > escaped, so that no value can mention people."""
-    return markup.escape(f"*{message.subject}*\n{message.text}", quote=False)
+def to_slack(message: Message) -> dict[str, Any]:
+    """What is posted to Slack's webhook: as plain text, in which nothing is markup, a mention, or a link.
+
+    Our own addresses are links below it. No page that an address leads to is shown.
+    """
+    subject, text = (_cut(getattr(message, part), length) for part, length in LONGEST.items())
+    links = [f"{_slack(label)}: <{_slack(address)}>" for label, address in message.links.items()]
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": subject, "emoji": False}},
+        {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}},
+    ]
+    if links:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(links), "verbatim": True}})
+    return {"text": _slack(subject), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 
 
 def _promoted(decision: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -233,14 +268,13 @@ _KINDS = {
 
 def _message(subject: str, sentence: str, facts: Mapping[str, Any], links: Mapping[str, str]) -> Message:
     """A message without the facts and links that are empty."""
-    lines = [_line(sentence), *(f"{label}: {_line(value)}" for label, value in facts.items() if value)]
-    addresses = [f"{_line(label)}: {_line(address)}" for label, address in links.items() if address]
-    return Message(subject=_line(subject), text="\n".join([*lines, *(["", *addresses] if addresses else [])]))
+    lines = [one_line(sentence), *(f"{label}: {one_line(value)}" for label, value in facts.items() if value)]
+    addresses = {one_line(label): one_line(address) for label, address in links.items() if is_linkable(address)}
+    return Message(subject=one_line(subject), text="\n".join(lines), links=addresses)
 
 
-def _line(value: Any) -> str:
-    """One line without control characters, safe for a header and a label."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _version(number: int | None) -> str:
@@ -260,6 +294,10 @@ def _utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _linked(piece: str) -> str:
-    shown = markup.escape(piece)
-    return f'<a href="{shown}">{shown}</a>' if _LINK.fullmatch(piece) else shown
+def _linked(address: str) -> str:
+    shown = markup.escape(address)
+    return f'<a href="{shown}">{shown}</a>' if is_linkable(address) else shown
+
+
+def _slack(text: str) -> str:
+    return markup.escape(text, quote=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
 from titleholder.ledger.decision import Answer
 from titleholder.ledger.nominee import Nominee
+from titleholder.plain_text import typed
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.training import Choice
@@ -16,6 +17,9 @@ from titleholder.spec.windows import Intervals
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.decision_policy import Kind
+
+Reason = Annotated[str, AfterValidator(lambda text: typed("the reason", text))]
+"""What a person typed; UsageError for control characters."""
 
 
 class Payload(BaseModel):
@@ -33,7 +37,7 @@ class Origin(Payload):
 
     actor: str
     airflow_run: str = ""
-    reason: str = ""
+    reason: Reason = ""
     url: str = ""
     decisions: str = ""
 
@@ -174,7 +178,7 @@ class RollbackOrder(Payload):
     where nobody need approve; `answer` is theirs.
     """
 
-    reason: str
+    reason: Reason
     actor: str
     to: int | None = None
     leaving: int | None = None

@@ -11,6 +11,7 @@ from titleholder import reports
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.plain_text import link, markdown
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.types import LIVE
@@ -96,12 +97,12 @@ def _links(row: Decision, registry: Registry, origin: Origin) -> dict[str, str]:
 
 def linked(links: Mapping[str, str]) -> str:
     """Links by label as one line of Markdown; those without an address are left out."""
-    return " · ".join(f"[{label}]({url})" for label, url in links.items() if url)
+    return " · ".join(link(label, url) for label, url in links.items() if url)
 
 
 def run_note(model: str, as_of: date, lane: str, origin: Origin, remark: str = "") -> str:
     """The description of a run before anything was decided."""
-    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", remark, linked({AIRFLOW: origin.url}))
+    parts = (f"Retrains {model} as of {as_of} (lane {lane}).", markdown(remark), linked({AIRFLOW: origin.url}))
     return " ".join(filter(None, parts))
 
 
@@ -119,17 +120,7 @@ def decision_tags(row: Decision, verdict: str) -> dict[str, str]:
     return names.tags(verdict=verdict, decision=row.id, decision_hash=row.hash, reason=row.reason)
 
 
-def summary(row: Decision, registry: Registry) -> dict[str, Any]:
-    """A decision as notifications and the links of a task need it: small, without verdict and spec."""
-    fields = {"id", "model", "lane", "sequence", "as_of", "kind", "reason", "actor", "mlflow_run_id"}
-    versions = {"challenger_version", "champion_before", "champion_after"}
-    version = row.challenger_version or row.champion_after
-    links = {"Model version": registry.models.url(row.model, version)} if version else {}
-    if row.kind == "recall" and row.champion_after:
-        links["Recalled version"] = registry.models.url(row.model, row.champion_after)
-    if row.mlflow_run_id:
-        links["Model card"] = registry.runs.artifact_url(row.mlflow_run_id, names.CARD)
-    approved = row.approval.by if row.approval and row.approval.answer == "approve" else ""
-    failed = [result.code for result in row.verdict.champion_unfitness()] if row.verdict else []
-    more = {"approved_by": approved, "links": links, "champion_failed": failed}
-    return {**row.model_dump(mode="json", include=fields | versions), **more}
+def summary(row: Decision) -> dict[str, Any]:
+    """A decision as later tasks and the links of a task need it: small, and no word that people are shown."""
+    fields = {"id", "model", "lane", "sequence", "as_of", "kind", "mlflow_run_id"}
+    return row.model_dump(mode="json", include=fields | {"challenger_version", "champion_before", "champion_after"})

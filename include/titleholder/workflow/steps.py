@@ -28,6 +28,7 @@ from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import LoggedModel, Nominee
+from titleholder.plain_text import typed
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
 from titleholder.registry.runs import key_of
@@ -388,7 +389,7 @@ def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decisi
         UsageError: where there is no live champion; nothing was changed then.
     """
     registry = registry_at(settings.tracking_uri)
-    decision = withdraw(model, reason, actor, settings.ledger_url)
+    decision = withdraw(model, typed("the reason", reason), actor, settings.ledger_url)
     follow_head(model, settings=settings, registry=registry)
     if decision.champion_before is not None:
         registry.models.set_tags(model, decision.champion_before, publication.decision_tags(decision, "retired"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
+from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import requests
@@ -15,6 +18,10 @@ TIMEOUT, FILE_TIMEOUT = 2.0, 5.0
 """Seconds that MLflow may take for an answer, and for a file, before the page is shown without it."""
 KEPT, FRESH = 20.0, 1.0
 """Seconds for which aliases are kept, and for which an answer that shows a difference is believed."""
+LARGEST = 32 * 1024 * 1024
+"""Bytes that an answer may have: a model card has less than a tenth of it."""
+PAGES = 20
+"""Pages of 1000 models that are read."""
 AT_ONCE = 4
 """The largest number of requests that wait for MLflow; the API server's other threads stay free."""
 
@@ -57,7 +64,7 @@ def _read_aliases() -> Aliases:
     found: dict[str, int | None] = {}
     token = ""
     try:
-        while True:
+        for _ in range(PAGES):
             wanted = {"max_results": 1000, **({"page_token": token} if token else {})}
             page = _json(_request("GET", "/api/2.0/mlflow/registered-models/search", params=wanted))
             for model in page.get("registered_models", []):
@@ -65,6 +72,7 @@ def _read_aliases() -> Aliases:
                 found[model["name"]] = versions.get(names.ALIAS)
             if not (token := page.get("next_page_token", "")):
                 return Aliases(found)
+        return Aliases({}, "MLflow has too many models")
     except (UnavailableError, ValueError, KeyError) as error:
         return Aliases({}, str(error))
 
@@ -79,7 +87,7 @@ def artifact(run_id: str, path: str) -> str:
     answer = _request("GET", "/get-artifact", timeout=FILE_TIMEOUT, missing=True, params=wanted)
     if answer is None:
         raise UnavailableError(f"MLflow has no {path} of this run")
-    return str(answer.content.decode("utf-8", errors="replace"))
+    return answer.decode("utf-8", errors="replace")
 
 
 def newest_backtest(model: str, lane: str) -> str | None:
@@ -120,29 +128,68 @@ def _server() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
 
 
-def _json(answer: Any) -> dict[str, Any]:
+def _json(answer: bytes | None) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = answer.json()
-    except ValueError as error:
-        raise UnavailableError("MLflow gave an answer that is not JSON") from error
+        found = json.loads(answer or b"")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UnavailableError("MLflow gave an unexpected answer")
     return found
 
 
-def _request(method: str, path: str, *, missing: bool = False, timeout: float = TIMEOUT, **what: Any) -> Any:
-    """An answer of MLflow; None for a 404 where that is expected."""
+def _request(method: str, path: str, *, missing: bool = False, timeout: float = TIMEOUT, **what: Any) -> bytes | None:
+    """The body of an answer of MLflow; None for a 404 where that is expected.
+
+    It is there within `timeout` or not at all, however slowly the server sends; no redirect is followed, because the
+    login is for this server; and it is not larger than `LARGEST`, also when it was compressed.
+    """
     if not (server := _server()):
         raise UnavailableError("MLFLOW_TRACKING_URI is not set for Airflow's API server")
-    login = (os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
     if not _slots.acquire(timeout=TIMEOUT):
         raise UnavailableError("Too many requests wait for MLflow")
+    answer: Future[tuple[int, bytes]] = Future()
+    arguments = (answer, method, f"{server}{path}", timeout, what)
+    threading.Thread(target=_fetch, args=arguments, name="request to MLflow", daemon=True).start()
     try:
-        answer = requests.request(method, f"{server}{path}", auth=login if login[0] else None, timeout=timeout, **what)
+        status, body = answer.result(timeout)
+    except TimeoutError:
+        raise UnavailableError(f"MLflow does not answer within {timeout:g} s") from None
     except requests.RequestException as error:
-        raise UnavailableError(f"MLflow does not answer ({type(error).__name__})") from error
+        raise UnavailableError(f"MLflow does not answer ({type(error).__name__})") from None
+    if status == HTTPStatus.NOT_FOUND and missing:
+        return None
+    if status != HTTPStatus.OK:
+        raise UnavailableError(f"MLflow answered {status}")
+    return body
+
+
+def _fetch(answer: Future[tuple[int, bytes]], method: str, url: str, timeout: float, what: dict[str, Any]) -> None:
+    """Ask, and free the slot. A server that sends its headers byte by byte holds the slot, and no page."""
+    login = (os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+    options: dict[str, Any] = {
+        "auth": login if login[0] else None,
+        "allow_redirects": False,
+        "stream": True,
+        "headers": {"Accept-Encoding": "identity"},
+        **what,
+    }
+    try:
+        with requests.request(method, url, timeout=timeout, **options) as response:
+            answer.set_result((response.status_code, _body(response, time.monotonic() + timeout)))
+    except Exception as error:
+        answer.set_exception(error)
     finally:
         _slots.release()
-    if answer.status_code == 404 and missing:
-        return None
-    if not answer.ok:
-        raise UnavailableError(f"MLflow answered {answer.status_code}")
-    return answer
+
+
+def _body(response: requests.Response, deadline: float) -> bytes:
+    """What was sent, as it was sent, until the deadline."""
+    body = bytearray()
+    for part in response.raw.stream(65_536, decode_content=False):
+        body += part
+        if len(body) > LARGEST:
+            raise UnavailableError(f"MLflow's answer is larger than {LARGEST // 1024**2} MB")
+        if time.monotonic() > deadline:
+            raise UnavailableError("MLflow's answer takes too long")
+    return bytes(body)

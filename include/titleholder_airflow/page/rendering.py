@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from titleholder import formatting
+from titleholder.plain_text import shown
 from titleholder.spec.check_rules import docs_url
 from titleholder_airflow import urls
 from titleholder_airflow.page import charts, mlflow
@@ -65,6 +66,7 @@ def _docs_url(code: str, title: str) -> str:
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
+    finalize=shown,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -23,7 +23,7 @@ def history(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
         monkeypatch.setenv(name, "unused")
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://bob:secret@mlflow.example/")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example/")
     monkeypatch.delenv("TITLEHOLDER_MLFLOW_ADDRESS", raising=False)
     monkeypatch.setattr(lane_records, "newest", lambda *_: {})
     monkeypatch.setattr(store, "lanes", lambda *_: ["dev", "trial"])

@@ -6,17 +6,18 @@ from datetime import date
 from io import StringIO
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from support.backtest_cases import a_backtest, a_trial
 from support.factories import a_regression, a_spec
 from titleholder.cli.backtest import merged
 from titleholder.cli.backtest_tables import period_table, what_if_table
+from titleholder.cli.console import Terminal
 from titleholder.workflow.backtest.summary import Setting
 
 
 def printed(table: RenderableType, width: int = 160) -> str:
-    console = Console(width=width, record=True, file=StringIO())
+    console = Terminal(width=width, record=True, file=StringIO())
     console.print(table)
     return console.export_text()
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from rich.progress import TextColumn
 
 from titleholder.cli import console
-from titleholder.cli.console import ProgressBars
+from titleholder.cli.console import ProgressBars, Terminal
 
 
 def shown(*, terminal: bool, updates: int = 100) -> list[str]:
     printed = StringIO()
-    with ProgressBars(TextColumn("bar"), console=Console(file=printed, force_terminal=terminal)) as bars:
+    with ProgressBars(TextColumn("bar"), console=Terminal(file=printed, force_terminal=terminal)) as bars:
         task = bars.add_task("loans [2024]", total=updates, step="extract")
         for n in range(1, updates + 1):
             bars.update(task, completed=n, step="train")

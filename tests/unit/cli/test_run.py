@@ -25,7 +25,7 @@ from titleholder.workflow.retrain import FailedCandidate, Retrained
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
     for name in ("TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_SNAPSHOTS", "MLFLOW_TRACKING_URI", "AIRFLOW_CONN_WAREHOUSE"):
-        monkeypatch.setenv(name, "postgresql://u:p@localhost:1/x")
+        monkeypatch.setenv(name, "postgresql://localhost:1/x")
     monkeypatch.setenv("COLUMNS", "80")
     write(tmp_path)
 

@@ -30,7 +30,8 @@ def test_psql_gets_the_password_by_its_environment_alone(tmp_path: Path) -> None
     command = [sys.executable, "-m", "titleholder.cli.main", "sql"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     words, environment = json.loads(done.stdout)
-    assert words == ["user=reader dbname=warehouse host=db.example port=5433 sslmode=require"]
+    assert {"user=reader", "dbname=warehouse", "host=db.example", "port=5433", "sslmode=require"} <= {*words[0].split()}
+    assert environment["PGREQUIREAUTH"] == "scram-sha-256"
     assert environment["PGPASSWORD"] == "s3cr@et"
     assert "default_transaction_read_only=on" in environment["PGOPTIONS"]
 
@@ -55,9 +56,14 @@ def test_psql_of_the_embedded_postgresql_is_found_where_path_has_none(monkeypatc
 @pytest.mark.parametrize(
     ("url", "words", "kind", "message"),
     [
-        ("sqlite:///secret", ["-c", "select 1"], UsageError, "connection warehouse is no address of PostgreSQL"),
+        (
+            "sqlite:///secret",
+            ["-c", "select 1"],
+            UsageError,
+            "connection warehouse: an address of PostgreSQL cannot be read",
+        ),
         (URL, ["--json"], UsageError, "--json needs a query"),
-        ("postgresql://a:secret@127.0.0.1:1/b", ["-c", "select 1"], ServiceError, "does not answer: connection to"),
+        ("postgresql://a:secret@127.0.0.1:1/b", ["-c", "select 1"], ServiceError, "cannot be reached: connection to"),
     ],
 )
 def test_what_cannot_be_opened_is_said_without_the_password(

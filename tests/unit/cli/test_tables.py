@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from io import StringIO
 
 import pytest
-from rich.console import Console
+from hypothesis import given
 
 from support.factories import REIGN, a_decision, a_recall, a_rollback, a_verdict, an_outlook
+from support.hostile import controls, hostile
+from titleholder.cli.console import Terminal
 from titleholder.cli.tables import decision_table, legend
 from titleholder.ledger.decision import Decision
 from titleholder.validation.evidence import UnfitCandidate
@@ -28,7 +31,7 @@ def row(verdict: Verdict, rule: str) -> Decision:
 
 
 def printed(verdict: Verdict, rule: str, width: int = 80) -> str:
-    console = Console(width=width, record=True, file=StringIO())
+    console = Terminal(width=width, record=True, file=StringIO())
     console.print(decision_table("small", [row(verdict, rule)], width))
     return console.export_text()
 
@@ -67,7 +70,7 @@ def test_the_gain_here_comes_before_what_its_rule_went_by(rule: str, verdict: Ve
 )
 def test_the_heading_says_what_the_gains_are(rules: list[str], heading: str) -> None:
     """`+0.0234 (1%)` stood under `gain, lower bound`, and was read as a lower bound."""
-    console = Console(width=200, record=True, file=StringIO())
+    console = Terminal(width=200, record=True, file=StringIO())
     console.print(decision_table("small", [row(a_verdict(outlook=an_outlook()), rule) for rule in rules], 200))
     assert f"  {heading}  " in console.export_text()
 
@@ -84,7 +87,7 @@ def test_a_decision_by_one_holdout_never_shows_evidence_of_a_reign(rule: str) ->
 
 
 def test_a_decision_by_another_metric_than_the_newest_names_its_own() -> None:
-    console = Console(width=80, record=True, file=StringIO())
+    console = Terminal(width=80, record=True, file=StringIO())
     verdict = a_verdict()
     gini = verdict.model_copy(update={"metric": "gini", "challenger_metrics": {"gini": 0.4321}})
     console.print(decision_table("small", [row(verdict, "fresh"), row(gini, "fresh")], 80))
@@ -95,7 +98,7 @@ def test_a_decision_by_another_metric_than_the_newest_names_its_own() -> None:
 
 @pytest.mark.parametrize(("schedule", "shown"), [("@daily", "(2024-06-01)"), ("@monthly", "(2024-06)")])
 def test_the_champion_is_named_by_the_period_of_its_schedule(schedule: str, shown: str) -> None:
-    console = Console(width=100, record=True, file=StringIO())
+    console = Terminal(width=100, record=True, file=StringIO())
     made = a_decision()
     console.print(decision_table("small", [made.model_copy(update={"spec": {**made.spec, "schedule": schedule}})], 80))
     assert shown in console.export_text()
@@ -117,7 +120,7 @@ def test_the_versions_of_unfit_candidates_are_named() -> None:
 
 
 def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:
-    console = Console(width=80, record=True, file=StringIO())
+    console = Terminal(width=80, record=True, file=StringIO())
     console.print(decision_table("small", [a_decision(), a_recall(2, 3, 1, reason="On the record. And more.")], 80))
     found = console.export_text()
     assert "v2   v3 (2024-06)" in found
@@ -126,7 +129,7 @@ def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:
 
 
 def test_a_rollback_is_printed_with_its_reason() -> None:
-    console = Console(width=80, record=True, file=StringIO())
+    console = Terminal(width=80, record=True, file=StringIO())
     back = a_rollback(2, 3, 1, reason="Version 3 gave way to version 1. It saw the future.")
     console.print(decision_table("small", [a_decision(), back], 80))
     found = console.export_text()
@@ -135,14 +138,14 @@ def test_a_rollback_is_printed_with_its_reason() -> None:
     assert "Decision 102, on 2024-02-01 rollback: Version 3 gave way to version 1. It saw" in found
     assert "\nthe future." in found
     assert "roc_auc" in found, "the metric's name is taken from the newest verdict"
-    alone = Console(width=80, record=True, file=StringIO())
+    alone = Terminal(width=80, record=True, file=StringIO())
     alone.print(decision_table("small", [back], 80))
     assert "roc_auc" in alone.export_text(), "or from the spec: the heading was `metric`"
 
 
 def test_what_people_decided_is_dated_by_the_day_on_which_they_did() -> None:
     """`history` had the as-of date of the newest run, `backtest` the day of the rollback, years later."""
-    console = Console(width=200, record=True, file=StringIO())
+    console = Terminal(width=200, record=True, file=StringIO())
     made = {"as_of": date(2022, 7, 1), "created_at": datetime(2026, 11, 27, 9, tzinfo=UTC)}
     rows = [a_decision(1, as_of=date(2022, 7, 1)), a_rollback(2, 3, 1, **made)]
     console.print(decision_table("small", rows, 200))
@@ -168,7 +171,7 @@ def test_the_legend_says_what_the_gains_are(rules: list[str], said: list[str]) -
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
-    console = Console(width=width, record=True, file=StringIO())
+    console = Terminal(width=width, record=True, file=StringIO())
     first, second = a_decision(1), a_decision(2, champion_before=1)
     console.print(
         decision_table(
@@ -178,3 +181,17 @@ def test_a_month_that_must_be_run_again_says_so(width: int) -> None:
     found = " ".join(console.export_text().split())
     assert found.count("Run it again: version 7 is champion before it now") == 1
     assert found.count("Because") == 2
+
+
+@given(hostile, hostile)
+def test_a_history_is_printed_whatever_its_rows_say(reason: str, model: str) -> None:
+    """`[/red]` in a reason ended `titleholder history` for good; a line break could pass for another decision."""
+    judged = row(a_verdict(), "record").model_copy(update={"reason": reason})
+    rows = [judged, a_rollback(2, 3, 1, reason=reason)]
+    for width in (30, 80, 200):
+        file = StringIO()
+        console = Terminal(width=width, file=file, force_terminal=True, color_system="standard")
+        console.print(decision_table(model, rows, width))
+        lines = re.sub(r"\x1b\[(\d+(;\d+)*)?m", "", file.getvalue())
+        assert controls(lines) == []
+        assert not [line for line in lines.splitlines() if line.startswith("Decision 9, ")] or width == 30

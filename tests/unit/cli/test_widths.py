@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from typer.testing import CliRunner
 
 from localstack import stack
@@ -18,7 +18,7 @@ from support.backtest_cases import a_backtest, a_trial
 from support.factories import REIGN, a_decision, a_recall, a_regression, a_verdict, result
 from support.specs import bent
 from titleholder.cli.backtest_tables import period_table, what_if_table
-from titleholder.cli.console import Line, fitted
+from titleholder.cli.console import Line, Terminal, fitted
 from titleholder.cli.main import app
 from titleholder.cli.tables import decision_table
 from titleholder.data.leakage.event_test import EventTestSummary
@@ -35,7 +35,7 @@ DAY = date(2024, 7, 1)
 
 
 def printed(what: RenderableType, width: int) -> str:
-    console = Console(width=width, record=True, file=StringIO())
+    console = Terminal(width=width, record=True, file=StringIO())
     console.print(what)
     return console.export_text()
 
@@ -51,7 +51,7 @@ def assert_whole(text: str, width: int, names: Sequence[str]) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, width: int, *words: str) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
     for name in ("TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_SNAPSHOTS", "MLFLOW_TRACKING_URI", "AIRFLOW_CONN_WAREHOUSE"):
-        monkeypatch.setenv(name, "postgresql://u:p@localhost:1/x")
+        monkeypatch.setenv(name, "postgresql://localhost:1/x")
     return CliRunner().invoke(app, list(words)).stdout
 
 

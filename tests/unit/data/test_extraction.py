@@ -14,6 +14,7 @@ import pytest
 
 from support.factories import AS_OF, a_spec, rows, spans_of
 from titleholder.data import contract, extraction
+from titleholder.data import warehouse as warehouse_of
 from titleholder.data.snapshots import Extract
 from titleholder.errors import DataError, ServiceError
 
@@ -65,11 +66,6 @@ def test_a_query_that_fails_half_way_leaves_nothing(extract, tmp_path: Path) -> 
     assert not (tmp_path / "snapshots").exists()
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
-def test_an_address_for_libpq(scheme: str) -> None:
-    assert extraction.libpq_url(f"{scheme}://reader:secret@db:5432/w") == "postgresql://reader:secret@db:5432/w"
-
-
 def test_a_warehouse_that_is_down_is_named_without_its_password() -> None:
     url = "postgresql://reader:secret@127.0.0.1:1/warehouse"
     opened = extraction.opened(url, a_spec(), spans_of(a_spec()), date(2024, 7, 1))
@@ -118,9 +114,9 @@ def failure(monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, sql: str = SQ
         def close(self) -> None:
             """Nothing."""
 
-    monkeypatch.setattr(extraction.dbapi, "connect", lambda _: Connection())
+    monkeypatch.setattr(warehouse_of.dbapi, "connect", lambda _: Connection())
     spec = a_spec(sql=sql, **changes)
-    with pytest.raises(DataError) as error, extraction.stream("", spec, spans_of(spec), AS_OF):
+    with pytest.raises(DataError) as error, extraction.stream("postgresql://db/w", spec, spans_of(spec), AS_OF):
         pass
     return str(error.value)
 

@@ -8,8 +8,8 @@ import pytest
 
 from support.factories import a_recall_of, an_outlook, result
 from support.report_cases import HOSTILE, checks, facts, looks, simulated, verdict_on
+from titleholder.plain_text import markdown as text
 from titleholder.reports import markdown
-from titleholder.reports.markdown import text
 
 FOUND = simulated(n=200)
 
@@ -87,7 +87,7 @@ def test_the_numbers_of_both_models_the_looks_the_windows_and_the_lineage_are_li
     by_looks = markdown(facts(), verdict_on(FOUND, looks=looks(), rule="sequential")).splitlines()
     assert sum(line.startswith("| 2023-") for line in by_looks) == 3
     assert "| Judged rows | 2023-10-01 to before 2024-01-01 |" in page
-    assert "| Snapshot | s3://snapshots/one.parquet |" in page
+    assert "| Snapshot | `s3://snapshots/one.parquet` |" in page
     assert "- [Model version](https://mlflow.example/v/4)" in page
 
 
@@ -113,7 +113,7 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head_for_any_text() -> No
     [
         ("a|b\nc", r"a\|b c"),
         ("roc_auc of _x_", r"roc_auc of \_x\_"),
-        ("2*3*4 `c`", r"2\*3\*4 \`c\`"),
+        ("2*3*4 `c`", r"2\*3\*4 &#96;c&#96;"),
         ("[gain](url)", r"[gain]\(url)"),
         ("R&D <b>", "R&amp;D &lt;b>"),
         ("[0.1, 0.2] (DeLong)", "[0.1, 0.2] (DeLong)"),

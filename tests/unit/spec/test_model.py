@@ -248,3 +248,10 @@ def test_a_quantile_is_judged_by_the_pinball_loss_only() -> None:
     with pytest.raises(ValidationError, match=r"judgement.quantile: a quantile is judged by metric: pinball, not by r"):
         a_regression(judgement__quantile=0.9)
     assert a_regression().judgement.predicted_quantile is None
+
+
+@pytest.mark.parametrize("key", ["owner", "description"])
+@pytest.mark.parametrize("text", ["risk\x1b[31m", "a\nb", "\N{RIGHT-TO-LEFT OVERRIDE}txt"])
+def test_what_people_write_about_a_model_is_one_line_of_plain_text(key: str, text: str) -> None:
+    with pytest.raises(ValueError, match=r"one line of plain text, and has \\"):
+        a_spec(**{key: text})

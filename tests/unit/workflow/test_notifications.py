@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from support.hostile import controls, hostile
 from titleholder.workflow import notifications
 from titleholder.workflow.notifications import Message
 
@@ -51,9 +56,8 @@ def test_a_new_champion() -> None:
         "Owner: credit-risk",
         "What to do: nothing, if you expected it: whoever loads the champion gets version 7 from now on. "
         "If something is wrong with it, roll back to version 5.",
-        "",
-        CARD,
     ]
+    assert message.whole.splitlines()[-2:] == ["", CARD]
 
 
 def test_the_first_champion_replaces_no_version() -> None:
@@ -159,8 +163,9 @@ def test_keys_that_may_be_missing(key: str) -> None:
 
 
 def test_a_link_without_an_address_is_left_out() -> None:
-    assert CARD not in about(links={"Model card": ""}).text
-    assert not about(links={"Model card": ""}).text.endswith("\n")
+    for address in ("", "javascript:alert(1)"):
+        assert about(links={"Model card": address}).links == {}
+        assert about(links={"Model card": address}).whole == about(links={}).text
 
 
 def test_a_late_run() -> None:
@@ -174,16 +179,15 @@ def test_a_late_run() -> None:
         "Champion now: as before: until a run decides, the champion stays",
         "Owner: credit-risk",
         "What to do: open the run and see what it waits for: a task that runs or retries, a slot, or an approval.",
-        "",
-        "The run: https://airflow.example/run",
     ]
+    assert message.links == {"The run": "https://airflow.example/run"}
 
 
 def test_a_run_that_failed_before_its_deadline_has_not_decided_either() -> None:
     message = notifications.late_message("small", "o", "manual__1", datetime(2026, 3, 1, tzinfo=UTC), "", "failed")
     assert "failed, and has not decided" in message.text
     assert "clear the task" in advice(message)
-    assert "The run:" not in message.text
+    assert not message.links
 
 
 def test_a_request_for_approval() -> None:
@@ -200,10 +204,8 @@ def test_a_request_for_approval() -> None:
         "As of: 2026-03-01",
         "Owner: credit-risk",
         "What to do: read the model card, then approve or reject under the first link.",
-        "",
-        "Answer: https://airflow.example/answer",
-        CARD,
     ]
+    assert message.whole.splitlines()[-3:] == ["", "Answer: https://airflow.example/answer", CARD]
 
 
 def test_a_request_for_the_approval_of_a_recall() -> None:
@@ -229,7 +231,7 @@ def test_a_value_is_one_line_and_cannot_pass_for_another(between: str) -> None:
     spoofed = f"fine{between}Champion now: version 99"
     for changed in ({"reason": spoofed}, {"actor": spoofed}, {"links": {spoofed: "https://a"}}, {"owner": spoofed}):
         assert "Champion now: version 99" not in about(**changed).text.splitlines()
-        assert len(about(**changed).text.splitlines()) == len(about().text.splitlines())
+        assert len(about(**changed).whole.splitlines()) == len(about().whole.splitlines())
     assert about(model=spoofed).subject.isprintable()
 
 
@@ -248,27 +250,41 @@ def test_html_escapes_everything() -> None:
     assert body.rstrip().endswith("</p>")
 
 
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("see https://a.example/x?a=1&b=2.", 'see <a href="https://a.example/x?a=1&amp;b=2">https://a.example/x?a=1&amp;b=2</a>.'),
-        ("(http://a.example/x)", '(<a href="http://a.example/x">http://a.example/x</a>)'),
-        ('http://a.example/"onmouseover="x', '<a href="http://a.example/">http://a.example/</a>&quot;onmouseover=&quot;x'),
-        ("javascript:alert(1)", "javascript:alert(1)"),
-        ("ftp://a.example", "ftp://a.example"),
-        ("https://", "https://"),
-    ],
-)  # fmt: skip
-def test_html_makes_http_addresses_clickable_and_nothing_else(written: str, shown: str) -> None:
-    assert notifications.to_html(Message(subject="s", text=written)) == f"<p>{shown}</p>\n"
+@given(hostile, hostile)
+def test_html_is_text_and_our_own_links(text: str, address: str) -> None:
+    message = about(
+        reason=text, actor=text, model=text, links={"Model card": address, text: "https://a.example/x?a=1&b=2"}
+    )
+    body = notifications.to_html(message)
+    assert controls(body) == []
+    assert set(re.findall(r"<[^>]*>", body)) <= {
+        "<p>", "</p>", "<br>", "</a>", *(f'<a href="{html.escape(url)}">' for url in message.links.values()),
+    }  # fmt: skip
+    assert all(url.startswith(("https://", "http://")) for url in message.links.values())
+
+
+def test_an_address_in_a_text_is_no_link() -> None:
+    assert "<a" not in notifications.to_html(about(reason="see https://evil.example/x", links={}))
 
 
 def test_html_keeps_lines() -> None:
     assert notifications.to_html(Message(subject="s", text="a\n\nb")) == "<p>a<br>\n<br>\nb</p>\n"
 
 
-def test_slack_cannot_be_made_to_mention_anybody() -> None:
-    text = notifications.to_slack(about(reason=HOSTILE, model="<@U1>"))
-    assert text.startswith("*&lt;@U1&gt;: version 7 is the new champion, after version 5*\n")
-    assert "Why: &lt;!channel&gt; &amp; &lt;b onclick=\"x('y')\"&gt;\n" in text
-    assert "<" not in text
+@given(hostile, st.text(max_size=4000))
+def test_slack_gets_plain_text_of_a_length_that_it_accepts(text: str, long: str) -> None:
+    payload = notifications.to_slack(about(reason=text + long, model=text))
+    head, body, links = payload["blocks"]
+    assert (head["type"], head["text"]["type"], body["text"]["type"]) == ("header", "plain_text", "plain_text")
+    assert not head["text"]["emoji"]
+    assert not body["text"]["emoji"]
+    assert len(head["text"]["text"]) <= 150
+    assert len(body["text"]["text"]) <= 3000
+    assert controls(head["text"]["text"] + body["text"]["text"]) == []
+    assert links["text"]["text"] == "Model card: <https://mlflow.example/card>"
+    assert not {"<", ">"} & set(payload["text"])
+
+
+def test_slack_shows_no_page_that_an_address_leads_to() -> None:
+    payload = notifications.to_slack(about(reason="https://evil.example/x.png"))
+    assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from support.factories import a_nominee, a_recall_of, a_regression, a_spec, a_verdict, result, spans_of
+from titleholder.errors import UsageError
 from titleholder.ledger.decision import Answer
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import UnfitCandidate
-from titleholder.workflow.payloads import Challenger, Origin, ProposedDecision, Snapshot, TrainedCandidate
+from titleholder.workflow.payloads import (
+    Challenger,
+    Origin,
+    ProposedDecision,
+    RollbackOrder,
+    Snapshot,
+    TrainedCandidate,
+)
 
 SHIPPED = list(load_specs(DEFAULT_FOLDER).models.values())
 
@@ -68,3 +76,12 @@ def test_a_proposal_says_which_former_version_is_to_be_recalled(
 def test_a_trained_candidate_keeps_every_digit_of_its_score() -> None:
     trained = TrainedCandidate(snapshot=a_snapshot(a_spec()), nominee=a_nominee("a"), score=0.1 + 0.2)
     assert TrainedCandidate.model_validate(json.loads(json.dumps(trained.model_dump(mode="json")))) == trained
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31m", "a\nDecision 9: promoted", "a\u202eb", "a\x00"])
+def test_a_reason_with_control_characters_is_refused_where_it_enters(text: str) -> None:
+    """A NUL failed in PostgreSQL's driver, after everything else was done."""
+    with pytest.raises(UsageError, match="the reason is one line of plain text"):
+        Origin(actor="ann", reason=text)
+    with pytest.raises(UsageError, match="the reason is one line of plain text"):
+        RollbackOrder(actor="ann", reason=text)

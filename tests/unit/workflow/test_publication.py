@@ -1,24 +1,15 @@
-"""What of a decision goes to notifications and links."""
+"""What of a decision goes to notifications, and what to the later tasks."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from support.factories import a_decision, a_rollback, a_verdict, result
 from titleholder.ledger.decision import Decision
-from titleholder.registry.client import Registry
 from titleholder.workflow import notifications, publication
 
-REGISTRY = cast(
-    Registry,
-    SimpleNamespace(
-        models=SimpleNamespace(url=lambda *_: "https://mlflow.example/v"),
-        runs=SimpleNamespace(artifact_url=lambda *_: "https://mlflow.example/card"),
-    ),
-)
 KEPT: dict[str, Any] = {"kind": "keep", "champion_before": 1, "champion_after": 1}
 OFF = result("TH203", "fail")
 
@@ -42,5 +33,11 @@ OFF = result("TH203", "fail")
 def test_people_hear_of_a_champion_that_was_kept_where_it_fails_by_itself(
     decision: Decision, subject: str | None
 ) -> None:
-    message = notifications.decision_message(publication.summary(decision, REGISTRY))
+    message = notifications.decision_message(notifications.facts(decision, "risk"))
     assert (message.subject if message else None) == subject
+
+
+def test_a_tasks_result_has_no_word_that_people_are_shown() -> None:
+    """Who may edit an XCom could write a notification: its reason, who approved, and links."""
+    kept = a_decision(2, reason="Because.", **KEPT)
+    assert not {"reason", "actor", "approved_by", "links", "champion_failed"} & set(publication.summary(kept))

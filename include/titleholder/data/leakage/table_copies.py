@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg2
 from psycopg2 import sql
 
-from titleholder.data.extraction import libpq_url
-from titleholder.errors import DataError, ServiceError
+from titleholder.data import warehouse
+from titleholder.errors import DataError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import from_settings, line_of, quoted_line, setting, without
 from titleholder.spec.windows import Intervals, midnight
@@ -195,17 +195,9 @@ def table_oid(cursor: cursor, name: str) -> int | None:
 
 @contextmanager
 def _connected(url: str, spec: ModelSpec) -> Iterator[Any]:
-    try:
-        connection = psycopg2.connect(libpq_url(url))
-    except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ServiceError(
-            f"{spec.name}: the warehouse (connection {spec.source.connection}) cannot be reached: {reason}. "
-            "Is PostgreSQL up? Locally: `make up`."
-        ) from None
-    with closing(connection):
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=False)
-        yield connection  # closing without a commit rolls back
+    """A transaction that may make temporary tables; nothing of it stays."""
+    with warehouse.session(url, spec.source.connection, spec.timeouts.query, readonly=False) as connection:
+        yield connection
 
 
 @contextmanager

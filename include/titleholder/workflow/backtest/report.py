@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from titleholder import formatting
-from titleholder.reports.facts import is_safe
+from titleholder.plain_text import is_linkable
 from titleholder.reports.rendering import render
 from titleholder.workflow.backtest.answer import answer, cautions, verdict
 from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES
@@ -44,5 +44,5 @@ def page(result: Backtest, run_url: str) -> str:
         pictures=[metric_by_period(result), cumulative_difference(result)] if whole.periods else [],
         scale=formatting.scale,
         like=formatting.scale(f.metric for m in result.periods for f in m.figures.values()),
-        run_url=run_url if is_safe(run_url) else "",
+        run_url=run_url if is_linkable(run_url) else "",
     )

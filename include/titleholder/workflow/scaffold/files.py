@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from titleholder.data.table_profile import ColumnProfile, TableProfile
 from titleholder.data.table_reader import TableReader, reading
 from titleholder.errors import UsageError
+from titleholder.plain_text import one_line
 from titleholder.spec import cadence
 from titleholder.spec.files import SpecLoader
 from titleholder.spec.loader import load_spec, models_folder
@@ -169,6 +170,7 @@ def _environment() -> Environment:
     )
     found.filters |= {
         "scalar": _scalar,
+        "one_line": one_line,
         "comment": _comment,
         "names": _flow_list,
         "selected": _selected,

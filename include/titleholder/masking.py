@@ -1,0 +1,72 @@
+"""Secrets out of any text: what libraries say of addresses, logins and headers, and the secrets that are known here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote
+
+MASK = "***"
+SHORTEST = 5
+"""The least length of a secret that is searched for by its value, as in Airflow: a shorter one is part of any word."""
+
+_KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private|secret)_?key|credentials?|sig(?:nature)?"
+_VARIABLE = re.compile(
+    r"(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|(?:fernet|api|access|private|secret)_?key)$|_pwd$", re.IGNORECASE
+)
+_LOGIN = re.compile(r"(?<=://)(?![^\s/@]*:…@)[^\s/?#'\"<>@]{0,300}(?:[^\s'\"<>]{0,300}(?=@[\w.\-\[]))?@")
+_PATTERNS = tuple(
+    (re.compile(pattern, re.IGNORECASE), instead)
+    for pattern, instead in (
+        (r"((?:proxy-)?authorization['\"]?\s*[:=]\s*(?:b?['\"])?)(?!\*\*\*)(?:\w+\s+)?[^\s'\",;]+", rf"\1{MASK}"),
+        (r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {MASK}"),
+        (
+            rf"((?:\b|_|-)(?:{_KEYS})['\"]?\s*[=:]\s*)(?!\*\*\*)(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&,;'\"]+)",
+            rf"\1{MASK}",
+        ),
+        (r"(hooks\.slack(?:-gov)?\.com|webhook\.office\.com|discord(?:app)?\.com)/[^\s'\")]+", rf"\1/{MASK}"),
+        (r"/(services|workflows|triggers)/T\w+/[^\s'\")]+", rf"/\1/{MASK}"),  # as urllib3 says it, without its host
+    )
+)
+"""Keys with their values, headers, and the addresses of webhooks: whoever knows one can post there."""
+_IN_VALUES = re.compile(r"(?i)password['\"]?\s*[=:]\s*['\"]?([^\s&,;'\"]+)")
+"""Passwords in the value of a variable: in the query of an address, or in a connection written as JSON."""
+
+
+def mask(text: str) -> str:
+    """The text with every secret replaced by `***`.
+
+    Logins in addresses, `password=…` and the like, Authorization headers, addresses of webhooks, and, wherever they
+    stand, the secrets of the environment's variables.
+
+    >>> mask("cannot reach https://ann:hunter2@mlflow.example/api (password='x y')")
+    'cannot reach https://***@mlflow.example/api (password=***)'
+    """
+    for secret in secrets():
+        text = text.replace(secret, MASK)
+    text = _LOGIN.sub(f"{MASK}@", text)
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def secrets() -> list[str]:
+    """The secrets of the environment by their values, the longest first."""
+    return sorted(set(_of_environment(os.environ)), key=lambda secret: (-len(secret), secret))
+
+
+def _of_environment(environment: Mapping[str, str]) -> Iterable[str]:
+    """The values of variables with the name of a secret, and the passwords of the addresses in all others."""
+    for name, value in environment.items():
+        if _VARIABLE.search(name) and "://" not in value:
+            yield from _forms(value)
+        if "://" in value or name.startswith("AIRFLOW_CONN_"):
+            logins = re.findall(r"://([^\s/?#]*)@", value)
+            for secret in (*(login.partition(":")[2] for login in logins), *_IN_VALUES.findall(value)):
+                yield from _forms(secret)
+
+
+def _forms(secret: str) -> list[str]:
+    """A secret as it was written, and with its percent signs read."""
+    return [form for form in {secret, unquote(secret)} if len(form) >= SHORTEST and not form.isspace()]
