@@ -39,7 +39,7 @@ ADVICE = {
     "succession": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
     "alias": "`titleholder audit --repair` sets it to what the ledger has.",
-    "snapshot": "Restore the file from a backup; without it the decision can be neither reproduced nor re-judged.",
+    "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
 """What to do about a finding, by its check."""
@@ -260,7 +260,8 @@ def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStor
     for trained in TrainedVersion(version, row["training_run_id"], spec).models:
         stored = scorer.recorded(trained, row["snapshot_sha256"], first)
         if stored is None:
-            return f"the scores stored at its training ({trained.key(row['snapshot_sha256']).training_path}) are gone"
+            path = trained.key(row["snapshot_sha256"]).training_path
+            return f"the scores stored at its training ({path}) are gone or damaged"
         reloaded = scorer.predict(trained, first)
         found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
         if found.status == "fail":

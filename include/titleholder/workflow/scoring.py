@@ -84,6 +84,10 @@ class TrainedVersion(NamedTuple):
         """Under which its scores of a snapshot are stored."""
         return ScoreKey(self.spec.name, self.name, sha256)
 
+    def keys(self, sha256: str) -> list[ScoreKey]:
+        """The same of each of its models."""
+        return [model.key(sha256) for model in self.models]
+
 
 class Comparison(BaseModel):
     """What is needed to judge a challenger, now or again later: no training, only scores."""

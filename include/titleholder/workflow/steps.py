@@ -58,6 +58,7 @@ from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
     Scorer,
+    TrainedVersion,
     compare,
     refit_of,
     store_training_scores,
@@ -169,15 +170,20 @@ def _params(
 def train(
     snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
 ) -> TrainedCandidate:
-    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run."""
+    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run.
+
+    It trains again where the scores that were stored at the training are lost or damaged: without these nothing shows
+    that the model answers as it did. The same rows and seed give the same model.
+    """
     registry = registry_at(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
     run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
-    known = registry.runs.tags(run_id)
-    if names.MODEL_URI not in known:
+    known, scores = registry.runs.tags(run_id), ScoreStore(settings.snapshots)
+    keys = TrainedVersion(0, run_id, snapshot.spec).keys(snapshot.sha256)
+    if names.MODEL_URI not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = _train_and_log(snapshot, name, run_id, registry, ScoreStore(settings.snapshots), on_trial)
+            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial)
     registry.runs.finish(run_id)
     return TrainedCandidate(
         snapshot=snapshot,
