@@ -1,12 +1,12 @@
 """Extraction: time and peak memory by rows, against `COPY (the same ordered query) TO STDOUT (FORMAT binary)`.
 
     python benchmarks/extraction.py --rows 2000000 8000000
-    python benchmarks/extraction.py --ways titleholder unsynced again      # the price of synced and verified files
+    python benchmarks/extraction.py --ways titleholder unsynced again
 
-Each measurement is a process of its own; memory is its peak resident set above that of a process that only imports. `unsynced` does not bring the file to the disk; `again`
-finds it there, from an earlier run, and verifies it.
-The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet. Needs the
-local stack (`make up`); makes and drops the table `bench_events` in its warehouse.
+Each measurement is a process of its own; memory is its peak resident set above that of a process that only imports.
+The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet.
+`unsynced` does not bring the file to the disk; `again` finds the file there and verifies it. Needs the local stack
+(`make up`); makes and drops the table `bench_events` in its warehouse.
 """
 
 from __future__ import annotations

@@ -200,6 +200,20 @@ class Models:
         """Where a person sees a version."""
         return urls.version(self._server.uri, model, version)
 
+    def of_model(self, model: str) -> list[ModelVersion]:
+        """Every version of a model, without aliases."""
+        return self._found(f"name = '{model}'")
+
+    def aliased(self, model: str) -> set[int]:
+        """The versions that any alias points at."""
+        with self._server.reachable():
+            try:
+                return set(map(int, self._client.get_registered_model(model).aliases.values()))
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    return set()
+                raise
+
 
 def _download_and_load(source: str) -> Pipeline:
     """MLflow itself would leave the downloaded files behind in the temporary folder."""

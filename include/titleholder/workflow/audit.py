@@ -27,6 +27,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks.model_contract import compare_scores
+from titleholder.workflow.lanes import deleted
 from titleholder.workflow.promotion import follow_head
 from titleholder.workflow.scoring import RELOADED_ROWS, Scorer, TrainedVersion
 
@@ -91,6 +92,7 @@ class _Book:
     def __init__(self, model: str, versions: Sequence[ModelVersion], url: str) -> None:
         self.model, self.versions = model, versions
         self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
+        self.deleted = deleted(model, url)
 
     @property
     def rows(self) -> list[Row]:
@@ -104,10 +106,13 @@ class _Book:
 
     @property
     def extracts(self) -> dict[tuple[str, str], Row]:
-        """Each snapshot, as address and SHA-256, with the first decision that rests on it."""
+        """Each snapshot, as address and SHA-256, with the first decision that rests on it.
+
+        Decisions of a deleted lane rest on none any more: their models are gone.
+        """
         found: dict[tuple[str, str], Row] = {}
         for row in self.rows:
-            if row["snapshot_uri"]:
+            if row["snapshot_uri"] and row["lane"] not in self.deleted:
                 found.setdefault((row["snapshot_uri"], row["snapshot_sha256"]), row)
         return found
 
@@ -167,6 +172,13 @@ def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list
             f"no decisions about {', '.join(unknown)}; models with decisions: {', '.join(known) or 'none'}"
         )
     return [_Book(m, [v for v in versions if v.name == m], settings.ledger_url) for m in models or known]
+
+
+def doubts(models: Sequence[str], *, settings: Settings) -> list[AuditFinding]:
+    """What makes the ledger doubtful about these models. No snapshot is read for it, and no model loaded."""
+    versions = Registry(settings.tracking_uri).models.tagged(names.DECISION)
+    books = [_Book(model, [v for v in versions if v.name == model], settings.ledger_url) for model in models]
+    return [finding for book in books for finding in _decisions(book, ())]
 
 
 def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair: bool) -> Iterator[tuple[str, Job]]:

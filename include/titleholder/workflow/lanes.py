@@ -51,7 +51,7 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     known = lane_records.newest(url, model).get(lane)
     if known is None or known.kind != "delete":
         lane_records.add(url, model, lane, "delete", actor, reason)
-    lanes = store.versions_by_lane(url, model)
+    lanes = {name: found.versions for name, found in store.references(url, model).items()}
     own = lanes.pop(lane, {})
     others = [used for of_lane in lanes.values() for used in of_lane.items()]
     deleted, kept = registry.models.delete(model, own.keys(), keep={version for version, _ in others})
@@ -59,6 +59,11 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     gone = registry.runs.delete(model, set().union(*own.values()), keep=used)
     log.info("%s, lane %s: %d versions and %d runs deleted", model, lane, deleted, gone)
     return Deletion(deleted, gone, tuple(sorted(kept)))
+
+
+def deleted(model: str, url: str) -> set[str]:
+    """The lanes of a model that were deleted; never the live one."""
+    return {lane for lane, known in lane_records.newest(url, model).items() if known.kind == "delete"} - {LIVE}
 
 
 def refuse_deleted(model: str, lane: str, url: str) -> None:
