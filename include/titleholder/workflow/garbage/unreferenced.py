@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -26,7 +26,8 @@ _SCORES = re.compile(r"scores/(?P<model>[^/]+)/(?P<owner>[^/]+)/(?P<sha256>[0-9a
 _PART = re.compile(rf"(?:scores/)?(?P<model>[^/]+)/[^/]+/[^/]+{re.escape(PART)}")
 _BENCHMARK = "benchmark-"
 """What the owner of the benchmark's scores begins with: they belong to a snapshot, whatever was trained on it."""
-T = TypeVar("T", int, str)
+SHA256 = "snapshot_sha256"
+"""The parameter of a month's run that names its snapshot."""
 
 
 class Known(NamedTuple):
@@ -66,63 +67,72 @@ class Unreferenced(NamedTuple):
 def unreferenced(known: Known, before: float) -> Unreferenced:
     """What no decision of a lane that exists references, and what is closed and was last changed before this time.
 
-    A run or version that names a decision that the ledger does not have is a witness that a row was removed. It stays,
-    and so does whatever Titleholder did not make.
+    A month's run and those nested in it are a family. Of a family about which something was decided, the other
+    candidates go; one about which nothing was decided goes as a whole. What is strange stays, with its family.
     """
-    used = [found for lane, found in known.lanes.items() if lane not in known.deleted]
-    given_up = _union(found.decisions for lane, found in known.lanes.items() if lane in known.deleted)
-    active = _active(known.runs, before)
-    numbers = known.aliased | _union(found.versions for found in used)
-    versions, needed = {}, _union(runs for found in used for runs in found.versions.values())
-    for version in known.versions:
-        old = max(version.creation_timestamp or 0, version.last_updated_timestamp or 0) / 1000 < before
-        unused = int(version.version) not in numbers and version.run_id not in active
-        if old and unused and _is_garbage(version.tags, given_up):
-            versions[int(version.version)] = _why(version.tags, known.deleted)
-        else:
-            needed.add(version.run_id or "")
-    decided = _union(runs for found in used for runs in found.versions.values())
-    kept = active | {run.run_id for run in known.runs if run.run_id in needed or not _may_go(run, known, given_up)}
-    kept |= {run.parent for run in known.runs if run.run_id in kept}
-    kept |= {run.run_id for run in known.runs if run.parent in kept and run.parent not in decided}
+    used = _merged(found for lane, found in known.lanes.items() if lane not in known.deleted)
+    given_up = _merged(found for lane, found in known.lanes.items() if lane in known.deleted)
+    decided, family = _runs(used), {run.run_id: run.parent or run.run_id for run in known.runs}
+    whole = {family[run.run_id] for run in known.runs if run.is_open or run.changed_at >= before}
+    active = {run for run, of in family.items() if of in whole}
+    whole |= {
+        family[run.run_id] for run in known.runs if run.run_id not in decided and _is_strange(run, known, given_up)
+    }
+    others = [version for version in known.versions if int(version.version) not in used.versions]
+    stay = [v for v in others if _stays(v, known.aliased, before) or _is_strange_decision(v.tags, given_up)]
+    whole |= {family.get(version.run_id or "", "") for version in stay}
+    kept = decided | {run for run, of in family.items() if of in whole} | {family[r] for r in family if r in decided}
+    kept |= {version.run_id or "" for version in known.versions if int(version.version) in used.versions}
     runs = {
-        run.run_id: NOT_CHOSEN if run.parent in decided else _why(run.tags, known.deleted)
+        run.run_id: NOT_CHOSEN if family[run.run_id] in decided else _why(run.tags, known.deleted)
         for run in known.runs
         if run.run_id not in kept
     }
-    snapshots = _union(found.snapshots for found in used)
-    snapshots |= set(_snapshots([run for run in known.runs if run.run_id in kept], active))
-    others = {sha256: SUPERSEDED for run in known.runs if (sha256 := run.tags.get(names.OUTCOMES_SHA256))}
-    others |= {run.params["snapshot_sha256"]: runs[run.run_id] for run in known.runs if _extracted(run, runs)}
-    others |= dict.fromkeys(
-        _union(known.lanes[lane].snapshots for lane in known.deleted & known.lanes.keys()), LANE_DELETED
-    )
-    return Unreferenced(versions, runs, kept | needed, snapshots, others)
+    versions = {int(v.version): _why(v.tags, known.deleted) for v in others if v not in stay and v.run_id not in kept}
+    snapshots = used.snapshots | set(_snapshots([run for run in known.runs if run.run_id in kept], active))
+    reasons = {sha256: SUPERSEDED for run in known.runs if (sha256 := run.tags.get(names.OUTCOMES_SHA256))}
+    reasons |= {sha256: runs[r.run_id] for r in known.runs if (sha256 := r.params.get(SHA256)) and r.run_id in runs}
+    return Unreferenced(versions, runs, kept, snapshots, reasons | dict.fromkeys(given_up.snapshots, LANE_DELETED))
 
 
-def _extracted(run: RunRecord, runs: Mapping[str, str]) -> bool:
-    return run.run_id in runs and "snapshot_sha256" in run.params
+def _merged(lanes: Iterable[References]) -> References:
+    merged = References(set(), {}, set())
+    for lane in lanes:
+        merged.decisions.update(lane.decisions)
+        merged.snapshots.update(lane.snapshots)
+        for version, runs in lane.versions.items():
+            merged.versions.setdefault(version, set()).update(runs)
+    return merged
 
 
-def _union(sets: Iterable[Iterable[T]]) -> set[T]:
-    return {item for one in sets for item in one}
+def _runs(found: References) -> set[str]:
+    return set().union(*found.versions.values())
 
 
-def _active(runs: Sequence[RunRecord], before: float) -> set[str]:
-    """The runs that are open or young, with those around them: a task that failed may be cleared and go on."""
-    families = {run.parent or run.run_id for run in runs if run.is_open or run.changed_at >= before}
-    return {run.run_id for run in runs if (run.parent or run.run_id) in families}
+def _is_strange(run: RunRecord, known: Known, given_up: References) -> bool:
+    """Whether a run that no decision references was made by others, reports on a lane, or is a witness of a lost row.
+
+    A month's run finishes when its decision is in the ledger; else it fails, or stays open.
+    """
+    if run.tags.get(names.KIND) == "backtest":
+        return run.tags.get(names.LANE) not in known.deleted
+    if (
+        not run.parent
+        and run.status == "FINISHED"
+        and not any(run.run_id in runs for runs in given_up.versions.values())
+    ):
+        return True
+    return _is_strange_decision(run.tags, given_up)
 
 
-def _is_garbage(tags: Mapping[str, str], given_up: set[str]) -> bool:
-    """Whether Titleholder made it, and no decision is named that stands."""
-    return names.KEY in tags and tags.get(names.DECISION, "") in {"", *given_up}
+def _is_strange_decision(tags: Mapping[str, str], given_up: References) -> bool:
+    """Whether it is not ours, or names a decision that the ledger does not have, or that references others."""
+    return names.KEY not in tags or tags.get(names.DECISION, "") not in {"", *given_up.decisions}
 
 
-def _may_go(run: RunRecord, known: Known, given_up: set[str]) -> bool:
-    """The report of a backtest stays as long as its lane."""
-    report = run.tags.get(names.KIND) == "backtest" and run.tags.get(names.LANE) not in known.deleted
-    return _is_garbage(run.tags, given_up) and not report
+def _stays(version: ModelVersion, aliased: set[int], before: float) -> bool:
+    changed = max(version.creation_timestamp or 0, version.last_updated_timestamp or 0) / 1000
+    return int(version.version) in aliased or changed >= before
 
 
 def _why(tags: Mapping[str, str], deleted: set[str]) -> str:
@@ -131,7 +141,7 @@ def _why(tags: Mapping[str, str], deleted: set[str]) -> str:
 
 def _snapshots(runs: Sequence[RunRecord], active: set[str]) -> Iterator[str]:
     """Those of runs that stay. Of the backtests only the newest of each lane needs its rows: they can be read again."""
-    yield from (run.params["snapshot_sha256"] for run in runs if "snapshot_sha256" in run.params)
+    yield from (run.params[SHA256] for run in runs if SHA256 in run.params)
     reports = [run for run in sorted(runs, key=lambda run: run.changed_at) if names.OUTCOMES_SHA256 in run.tags]
     newest = {run.tags.get(names.LANE): run.run_id for run in reports}
     chosen = active.union(newest.values())
