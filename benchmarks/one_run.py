@@ -39,7 +39,7 @@ class Counts:
         event.listen(Engine, "after_cursor_execute", self._statement)
         snapshots.opened = self._counted("snapshots hashed", snapshots.opened)
         snapshots.write = self._counted("snapshots hashed", snapshots.write)
-        Models.load = self._counted("models loaded", Models.load)  # type: ignore[method-assign]
+        Models._file = self._counted("models loaded", Models._file)  # type: ignore[method-assign]
 
     def _statement(self, _: Any, cursor: Any, statement: str, *__: Any) -> None:
         if "titleholder.decisions" in statement:

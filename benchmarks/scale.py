@@ -161,18 +161,20 @@ def spans() -> Any:
 def validate(folder: Path) -> int:
     """The boosting against the scorecard, as the task `validate` does without ledger and MLflow; the judged rows."""
     from titleholder.data.scores import ScoreStore
+    from titleholder.ledger.nominee import LoggedModel, Nominee
     from titleholder.validation.verdict import Reign
     from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
 
     taken, where = spec(), json.loads((folder / "snapshot.json").read_text())
-    models = {f"models:/scale/{n}": name for n, name in enumerate(TASKS[:2], start=1)}
-    stored = SimpleNamespace(read=lambda uri: pickle.loads((folder / f"{models[uri]}.pickle").read_bytes()))
-    comparison = Comparison(
-        spec=taken, as_of=AS_OF, version=2, run_id="boosting", candidate="boosting", spans=spans(), **where
+    champion, challenger = (
+        Nominee(name=name, run_id=name, model=LoggedModel(uri=name, sha256={})) for name in TASKS[:2]
     )
+    stored = SimpleNamespace(read=lambda uri, *_: pickle.loads((folder / f"{uri}.pickle").read_bytes()))
+    comparison = Comparison(spec=taken, as_of=AS_OF, version=2, nominee=challenger, spans=spans(), **where)
     reign = Reign(version=1, as_of=AS_OF, trained_through=spans().holdout_start)
     scorer = Scorer(SimpleNamespace(models=stored), ScoreStore(str(folder)))  # type: ignore[arg-type]
-    verdict = compare(comparison, reign, TrainedVersion(1, "scorecard", taken), scorer).judge()
+    known = TrainedVersion(1, champion, taken)
+    verdict = compare(comparison, reign, known, scorer).judge()
     (folder / "verdict.json").write_text(verdict.model_dump_json(indent=1))
     return verdict.rows
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace as Of
-from support.factories import a_decision, a_verdict, spans_of
+from support.factories import a_decision, a_nominee, a_verdict, spans_of
 from titleholder.errors import UsageError
 from titleholder.spec.loader import load_specs
 from titleholder.workflow import publication, steps
@@ -63,8 +63,8 @@ decided = a_decision(4, champion_before=2)
 
 RETRAIN = """
 step("extract", a_snapshot)
-step("train", lambda snapshot, name: TrainedCandidate(snapshot=snapshot, name=name, run_id="t", model_uri="m", score=0.1 + 0.2))
-step("nominate", lambda trained: Challenger(snapshot=trained[0].snapshot, name="scorecard", run_id="t", version=4, trained_through=AS_OF))
+step("train", lambda snapshot, name: TrainedCandidate(snapshot=snapshot, nominee=a_nominee(name, "t"), score=0.1 + 0.2))
+step("nominate", lambda trained: Challenger(snapshot=trained[0].snapshot, name="scorecard", version=4, trained_through=AS_OF, ranking=(trained[0].nominee,)))
 step("validate", lambda challenger: ValidatedChallenger(challenger=challenger, verdict=a_verdict()))
 step("decide", lambda found: ProposedDecision(challenger=found.challenger, verdict=found.verdict, kind="ask", reason="So."))
 step("promote", decided)
@@ -110,7 +110,7 @@ APPROVE = """
 run()
 seen["extract"] = [(), {"origin": tasks.origin(retrain.get_current_context())}]
 snapshot = a_snapshot(SPEC, AS_OF, "live")
-challenger = Challenger(snapshot=snapshot, name="scorecard", run_id="t", version=4, trained_through=AS_OF)
+challenger = Challenger(snapshot=snapshot, name="scorecard", version=4, trained_through=AS_OF, ranking=(a_nominee("scorecard"),))
 proposed = ProposedDecision(challenger=challenger, verdict=a_verdict(), kind="ask", reason="So.")
 order = RollbackOrder(reason="bad", actor="cfo", to=1, leaving=2, approvers=(SPEC.promotion.approval.people[0],))
 approval.ApprovalOperator.execute = lambda self, context: "waits"

@@ -182,15 +182,19 @@ def test_the_champions_own_snapshot_is_one_finding_not_two(world: World) -> None
         assert checks(looked(world)) == [("snapshot", world.rows[-1].id)]
 
 
-@pytest.mark.parametrize("content", [None, b"no model"])
-def test_a_champion_that_cannot_be_loaded(world: World, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("model.skops", None), ("model.skops", b"no model"), ("MLmodel", b"flavors: {}"), ("model.pkl", b"cos\nsystem")],
+)
+def test_a_champion_whose_files_are_not_those_that_were_logged(world: World, name: str, content: bytes | None) -> None:
+    """Also those that only consumers read, and such as nobody logged."""
     row = world.rows[-1]
-    source = MlflowClient(world.settings.tracking_uri).get_model_version(MODEL, str(row.challenger)).source
-    (file,) = world.state.artifacts.glob(f"*/models/{source.rpartition('/')[2]}/artifacts/model.skops")
-    with replaced(file, content):
+    model = row.nominee.model.uri.rpartition("/")[2]
+    (folder,) = world.state.artifacts.glob(f"*/models/{model}/artifacts")
+    with replaced(folder / name, content):
         found = the_one(looked(world))
     assert (found.check, found.decision) == ("model", row.id)
-    assert f"Version {row.challenger} is champion, but it cannot be loaded and asked: " in found.explanation
+    assert f"of its files at models:/{model}, {name} are not what was logged" in found.explanation
 
 
 def other(scores: Array) -> Array:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-import mlflow.sklearn
 import pytest
 from sqlalchemy import Engine, event
 
@@ -17,6 +16,7 @@ from titleholder.data import snapshots
 from titleholder.errors import ServiceError
 from titleholder.ledger import database, store
 from titleholder.ledger.decision import Decision
+from titleholder.registry import model_files
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.settings import Settings
@@ -161,7 +161,7 @@ class Asked:
         self.counts: Counter[str] = Counter()
         self.engine = database.engine(settings.ledger_url)
         patch.setattr(snapshots, "opened", self._counted("snapshots", snapshots.opened))
-        patch.setattr(mlflow.sklearn, "load_model", self._counted("models", mlflow.sklearn.load_model))
+        patch.setattr(model_files, "read", self._counted("models", model_files.read))
 
     def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 import tempfile
 import types
@@ -13,14 +15,20 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+import requests
+import skops.io
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 
 from support.factories import rows, with_candidate
 from support.retraining import challenge
 from support.training_cases import fitted, scores
 from titleholder.data import snapshots
+from titleholder.errors import DataError
+from titleholder.ledger.nominee import LoggedModel
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
+from titleholder.workflow import steps
 
 pytestmark = pytest.mark.slow
 MONTH = date(2024, 1, 1)
@@ -35,7 +43,9 @@ def test_the_registered_model_has_a_signature_and_no_pickle(settings: Settings) 
         frame = extract.read().head(5)
     served = mlflow.pyfunc.load_model(f"models:/tiny/{challenger.version}")
     features = frame[["signal", "noise", "price", "kind"]].astype({"kind": object})
-    expected = Registry(settings.tracking_uri).models.load("tiny", challenger.version).predict_proba(features)
+    own = challenger.nominee.model
+    read = Registry(settings.tracking_uri).models.read(own.uri, own.sha256, challenger.snapshot.spec)
+    expected = read.predict_proba(features)
     assert served.predict(features) == pytest.approx(expected)
 
 
@@ -45,9 +55,62 @@ def test_reading_a_model_leaves_no_files_behind(
     challenger = challenge("tiny", MONTH, "said", settings)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     models = Registry(settings.tracking_uri).models
-    assert models.load("tiny", challenger.version).n_features_in_ == 4
+    own = challenger.nominee.model
+    assert models.read(own.uri, own.sha256, challenger.snapshot.spec).n_features_in_ == 4
     assert models.libraries("tiny", challenger.version)["python"]
     assert list(tmp_path.iterdir()) == []
+
+
+CALLED = """flavors:
+  sklearn: {pickled_model: model.pkl, serialization_format: pickle, sklearn_version: 1.0.0}
+  python_function: {loader_module: mlflow.sklearn, model_path: model.pkl, python_version: 3.11.0}
+"""
+
+
+class Runs:
+    """Whoever unpickles it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def put(model: LoggedModel, name: str, content: bytes, settings: Settings) -> None:
+    """What whoever may write to MLflow can do."""
+    location = Registry(settings.tracking_uri).server.client.get_logged_model(model.uri.rpartition("/")[2])
+    path = location.artifact_location.partition(":/")[2].lstrip("/")
+    address = f"{settings.tracking_uri}/api/2.0/mlflow-artifacts/artifacts/{path}/{name}"
+    requests.put(address, data=content, timeout=30).raise_for_status()
+
+
+def test_a_model_that_was_made_a_pickle_in_mlflow_is_not_unpickled(settings: Settings, tmp_path: Path) -> None:
+    challenger, ran = challenge("tiny", MONTH, "pickled", settings), tmp_path / "ran"
+    put(challenger.nominee.model, "MLmodel", CALLED.encode(), settings)
+    put(challenger.nominee.model, "model.pkl", pickle.dumps(Runs(ran)), settings)
+    validated = steps.validate(challenger, settings=settings)
+    assert (validated.challenger.version, ran.exists()) == (challenger.version, False)
+
+
+def test_a_model_that_was_exchanged_in_mlflow_is_not_judged(settings: Settings) -> None:
+    challenger = challenge("tiny", MONTH, "exchanged", settings)
+    other = skops.io.dumps(DummyClassifier().fit([[0], [1]], [0, 1]))
+    put(challenger.nominee.model, "model.skops", other, settings)
+    with pytest.raises(DataError, match="is not what was logged"):
+        steps.validate(challenger, settings=settings)
+
+
+def test_a_model_that_a_killed_try_has_logged_is_logged_anew(settings: Settings) -> None:
+    """What its files were is not known, and MLflow is not believed."""
+    challenger = challenge("tiny", MONTH, "killed", settings)
+    client, run_id = Registry(settings.tracking_uri).server.client, challenger.nominee.run_id
+    client.delete_tag(run_id, "titleholder.nominee")
+    again = steps.train(challenger.snapshot, challenger.name, settings=settings).nominee
+    assert again.model.uri != challenger.nominee.model.uri
+    experiment = client.get_run(run_id).info.experiment_id
+    left = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    assert [f"models:/{model.model_id}" for model in left] == [again.model.uri]
 
 
 class Remembered(ClassifierMixin, BaseEstimator):
@@ -83,5 +146,5 @@ def test_a_model_of_another_library_is_logged_and_read_back(
     pipeline = fitted(spec, frame).pipeline
     registry = Registry(settings.tracking_uri)
     run = registry.runs.open("extra", estimator, "extra", {})
-    read = registry.models.read(registry.models.log(run, pipeline, spec, estimator))
+    read = registry.models.read(*registry.models.log(run, pipeline, spec, estimator), spec)
     assert (scores(read, frame, spec) == scores(pipeline, frame, spec)).all()

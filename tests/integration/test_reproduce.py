@@ -60,13 +60,13 @@ def test_a_refit_is_registered_its_twin_is_judged_and_both_are_reproduced(settin
             whole = extract.read(positions=True)
         params = registry.models.training_run("tiny", row.challenger).params  # type: ignore[union-attr]
         expected = search.refit(whole, spec, "scorecard", {"C": float(params["C"])})
-        both = TrainedVersion(row.challenger, row.training_run_id, spec).models
+        both = TrainedVersion(row.challenger, row.nominee, spec).models
         twin, refit = (scorer.predict(trained, whole) for trained in both)
         wanted = pipeline.score(expected, features.design_matrix(whole, spec), spec)
         np.testing.assert_allclose(refit, wanted, rtol=0, atol=1e-12)
         assert np.abs(twin - refit).max() > 1e-4
     sha256 = _backtested("refit", settings)
-    judged = TrainedVersion(first.challenger, first.training_run_id, spec)
+    judged = TrainedVersion(first.challenger, first.nominee, spec)
     stored = [scorer.store.stored(trained.key(sha256), np.array([0])) for trained in judged.models]
     assert stored[0] is None, "what is measured in use is not the twin"
     assert stored[1] is not None

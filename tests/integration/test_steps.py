@@ -259,6 +259,8 @@ def test_a_month_with_a_damaged_snapshot_and_damaged_scores_heals_when_it_is_run
     assert retrain("tiny", MONTHS[0], "damaged", settings) == decided
     snapshots.verify(decided.snapshot_uri, decided.snapshot_sha256)
     pd.testing.assert_frame_equal(pd.read_parquet(scores), stored)
+    logged = decided.nominee.model
+    assert Registry(settings.tracking_uri).models.files(logged.uri) == logged.sha256, "its model is left alone"
 
 
 def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tmp_path: Path) -> None:

@@ -47,13 +47,17 @@ def models_in(folder: Path, state: State) -> Iterator[Settings]:
 
 @contextmanager
 def replaced(path: Path, content: bytes | None) -> Iterator[None]:
-    """Another content of a file, or none; its own again in the end."""
-    whole = path.read_bytes()
-    path.unlink() if content is None else path.write_bytes(content)
+    """Another content of a file, or none; as it was in the end, or gone where it was not there."""
+    whole = path.read_bytes() if path.exists() else None
+    _write(path, content)
     try:
         yield
     finally:
-        path.write_bytes(whole)
+        _write(path, whole)
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    path.unlink() if content is None else path.write_bytes(content)
 
 
 @dataclass

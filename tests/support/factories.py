@@ -12,6 +12,7 @@ import yaml
 from dateutil.relativedelta import relativedelta
 
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.ledger.queries import LaneSummary
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
@@ -194,6 +195,13 @@ def an_outlook(gain: float = 0.0041, risk: float = 0.021, **parts: Any) -> Outlo
     return Outlook.model_validate(known | parts)
 
 
+def a_nominee(name: str = "line", run_id: str = "x", *, model: str = "", twin: str = "") -> Nominee:
+    """A trained candidate, whose model is at `models:/<model>` (by default its name), and a twin's at `models:/<twin>`."""
+    ids = filter(None, (model or name, twin))
+    logged = [LoggedModel(uri=f"models:/{of}", sha256={"model.skops": f"hash of {of}"}) for of in ids]
+    return Nominee(name=name, run_id=run_id, model=logged[0], twin=logged[1] if twin else None)
+
+
 def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     """A row of the live lane: by default a promotion of version `sequence` as of the first of the `sequence`-th month."""
     as_of = parts.pop("as_of", None) or date(2024, sequence, 1)
@@ -212,6 +220,7 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
         "spec": spec.model_dump(mode="json"),
         "verdict": a_verdict(),
         "spans": spans_of(spec, as_of),
+        "nominees": (a_nominee(run_id=parts.get("training_run_id", "x")),),
         "seed": 7,
         "reason": "Because. And so on.",
         "created_at": datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),

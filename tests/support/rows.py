@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from support.factories import a_nominee
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision, Entry
 from titleholder.settings import Settings
@@ -29,7 +30,7 @@ def entry(
     )  # fmt: skip
     return Entry(
         model="paper", lane=lane, as_of=as_of, kind=kind, challenger_version=version, champion_before=before,
-        champion_after=after, trained_through=as_of, run_key="k", snapshot_uri="u", snapshot_sha256="s",
+        champion_after=after, trained_through=as_of, nominees=(a_nominee(run_id="t"),), run_key="k", snapshot_uri="u", snapshot_sha256="s",
         spec={"C": 0.001, "huge": 1e20, "high": 10, "name": "Zoë"}, spec_fingerprint="f", training_run_id="t", judgement_fingerprint="j", reign_fingerprint="", verdict=verdict,
         spans=Intervals(train_start=as_of, holdout_start=as_of, matured=as_of), code_version="0", seed=7,
         mlflow_run_id="r", airflow_run="", actor="tester", reason="because",

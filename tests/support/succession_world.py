@@ -60,10 +60,12 @@ class World:
         trained = self.fits[as_of][self.made % 2]
         self.made += 1
         models, key = Registry(self.settings.tracking_uri).models, f"{self.model}-{self.made}"
-        version = models.register(self.model, key, trained.model_uri, trained.run_id, {}, "made by a test")
+        version = models.register(
+            self.model, key, trained.nominee.model.uri, trained.nominee.run_id, {}, "made by a test"
+        )
         snapshot = trained.snapshot
         return Challenger(
-            snapshot=snapshot, name=trained.name, run_id=trained.run_id, version=version,
+            snapshot=snapshot, name=trained.name, version=version, ranking=(trained.nominee,),
             trained_through=snapshot.spans.holdout_start,
         )  # fmt: skip
 

@@ -10,13 +10,14 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.errors import DataError
+from titleholder.ledger.nominee import Nominee, judged_of
 from titleholder.spec.windows import Intervals
 from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 from titleholder.validation.verdict import Verdict
 
 Kind = Literal["promote", "keep", "reject", "recall", "rollback", "decline", "retire", "withdraw"]
-DOCUMENTS = ("spec", "verdict", "spans", "approval")
+DOCUMENTS = ("spec", "nominees", "verdict", "spans", "approval")
 """Columns that hold a JSON text. PostgreSQL keeps it as it was written, and the hash covers that text."""
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ class Entry(BaseModel):
     trained_through: date | None
     training_run_id: str
     """The MLflow run that trained the challenger (after a rollback, the champion): stored scores go by it."""
+    nominees: tuple[Nominee, ...]
+    """The candidates of its run, the best first, with the SHA-256 of their files; empty where nothing was judged."""
     run_key: str
     snapshot_uri: str
     snapshot_sha256: str
@@ -158,6 +161,11 @@ class Decision(Entry):
     def challenger(self) -> int:
         """The version that was judged; DataError for a rollback, where none was."""
         return self._present(self.challenger_version)
+
+    @property
+    def nominee(self) -> Nominee:
+        """The candidate that was judged; DataError for a rollback, where none was."""
+        return judged_of(self.nominees, self.training_run_id)
 
     def _present(self, value: T | None) -> T:
         if value is None:

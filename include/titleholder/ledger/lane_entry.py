@@ -9,17 +9,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from titleholder.ledger.decision import Entry
+from titleholder.ledger.nominee import Nominee, judged_of
 from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
 
-DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "approval", "spec"})
+WHOLE = ("spec", "nominees")
+"""What is read only of rows that made another version champion: it says how the challenger was trained."""
+DERIVED = frozenset({"matured", "look", "fit", "rule", "cohorts", "ranking", "approval", *WHOLE})
 """What a `LaneEntry` has that is no column as it is."""
 
 
 class LaneEntry(BaseModel):
     """A decision as its lane sees it: what succession needs to know, without the verdict.
 
-    `spec` is there only where another version became champion: it says what the challenger was trained with.
+    `spec` and `nominees` are there only where another version became champion.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,8 +52,9 @@ class LaneEntry(BaseModel):
     ranking: tuple[int, ...]
     approval: dict[str, Any] | None
     spec: dict[str, Any] | None
+    nominees: tuple[Nominee, ...]
 
-    @field_validator("rule", "cohorts", "ranking", mode="before")
+    @field_validator("rule", "cohorts", "ranking", "nominees", mode="before")
     @classmethod
     def _nothing_of_a_rollback(cls, value: Any, info: ValidationInfo) -> Any:
         return value or ("" if info.field_name == "rule" else ())
@@ -60,11 +64,16 @@ class LaneEntry(BaseModel):
         """Whether it made another version champion."""
         return self.champion_after != self.champion_before
 
+    @property
+    def nominee(self) -> Nominee:
+        """The candidate that was judged, where `nominees` are there."""
+        return judged_of(self.nominees, self.training_run_id)
+
     @classmethod
     def planned(cls, entry: Entry, rows: Sequence[LaneEntry]) -> LaneEntry:
         """An entry as it will stand behind these rows; its id is negative, its time that of no clock.
 
-        It has its spec in any case: the ledger cannot be asked for it yet.
+        It has its spec and nominees in any case: the ledger cannot be asked for them yet.
         """
         known = entry.model_dump(include=set(cls.model_fields) - DERIVED)
         return cls(
@@ -80,4 +89,5 @@ class LaneEntry(BaseModel):
             ranking=entry.ranking,
             approval=entry.approval.model_dump(mode="json") if entry.approval else None,
             spec=entry.spec,
+            nominees=entry.nominees,
         )

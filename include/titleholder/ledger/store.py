@@ -30,7 +30,7 @@ from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
 from titleholder.ledger.integrity import digest
-from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.ledger.lane_entry import WHOLE, LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = "1min"
@@ -48,9 +48,9 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         of = _table(connection).c
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
-            case((of.champion_after.is_distinct_from(of.champion_before), of.spec)).label("spec"),
+            *(case((of.champion_after.is_distinct_from(of.champion_before), of[name])).label(name) for name in WHOLE),
         )
-        plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", "spec")]
+        plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", *WHOLE)]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
 

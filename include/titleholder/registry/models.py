@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 import tempfile
 from collections.abc import Collection, Mapping
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mlflow
-import mlflow.sklearn
+import mlflow.artifacts
 import yaml
-from mlflow.entities import RunData
+from mlflow.entities import LoggedModelOutput, RunData
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.models import Model
 
-from titleholder.registry import urls
+from titleholder.registry import model_files, urls
 from titleholder.registry.names import ALIAS, KEY, LANE
 from titleholder.registry.server import ABSENT, Server
 from titleholder.spec.model import ModelSpec
@@ -31,6 +27,8 @@ NOTE = (
     f"`{LANE}` = `live`, all others are trials. The version in use has the alias `{ALIAS}`."
 )
 """The description of a registered model, where people choose a version."""
+KEPT = 8
+"""So many models are kept in memory once they were read."""
 
 
 class Models:
@@ -38,34 +36,34 @@ class Models:
 
     def __init__(self, server: Server) -> None:
         self._server, self._client = server, server.client
-        self._read = lru_cache(maxsize=8)(_download_and_load)  # a version never changes
+        self._read: dict[tuple[str, str], Pipeline] = {}  # by address and SHA-256: these never change
 
-    def log(self, run_id: str, pipeline: Pipeline, spec: ModelSpec, estimator: str, name: str = "model") -> str:
-        """Log a pipeline with signature, requirements and skops serialisation; returns `models:/<id>`.
+    def log(
+        self, run_id: str, pipeline: Pipeline, spec: ModelSpec, estimator: str, name: str = "model"
+    ) -> tuple[str, dict[str, str]]:
+        """Log a pipeline; returns `models:/<id>` and the SHA-256 of each of its files by name.
 
-        A model of this name that an earlier try of the same task has already logged is reused.
+        A model of this name that an earlier try of the same task has left is deleted: what its files are is not known.
         """
-        with self._server.reachable():
+        with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
             run = self._client.get_run(run_id)
-            logged = self._client.search_logged_models(
-                [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+            experiment = run.info.experiment_id
+            for left in self._client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+                if left.name == name:
+                    self._client.delete_logged_model(left.model_id)
+            logged = self._client.create_logged_model(experiment, name, run_id, params=run.data.params)
+            described = Model(
+                artifact_path=logged.artifact_location,
+                model_uuid=logged.model_id,
+                run_id=run_id,
+                model_id=logged.model_id,
+                signature=model_files.signature(spec),
             )
-            if ready := [m for m in logged if str(m.status) == "READY" and m.name == name]:
-                return f"models:/{ready[0].model_id}"
-            import skops.io  # with every estimator of scikit-learn: only what logs a model waits for it
-
-            types = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
-            with mlflow.start_run(run_id=run_id):
-                info = mlflow.sklearn.log_model(
-                    pipeline,
-                    name=name,
-                    serialization_format="skops",
-                    skops_trusted_types=types,
-                    signature=signature(spec),
-                    pip_requirements=requirements(estimator, *types),
-                    pyfunc_predict_fn="predict_proba" if spec.task == "classification" else "predict",
-                )
-            return f"models:/{info.model_id}"
+            sha256 = model_files.write(Path(folder), pipeline, described, spec, estimator)
+            self._client.log_model_artifacts(logged.model_id, folder)
+            self._client.finalize_logged_model(logged.model_id, "READY")
+            self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        return f"models:/{logged.model_id}", sha256
 
     def register(self, model: str, key: str, source: str, run_id: str, tags: Mapping[str, str], note: str) -> int:
         """The model version with this key, created if there is none yet; returns its number."""
@@ -104,14 +102,41 @@ class Models:
         found = self._client.search_model_versions(f"name = '{model}' and tags.`{KEY}` = '{key}'")
         return sorted(found, key=lambda v: int(v.version))
 
-    def load(self, model: str, version: int) -> Pipeline:
-        """The pipeline of a version, read back from the registry."""
-        return self.read(f"models:/{model}/{version}")
+    def read(self, uri: str, sha256: Mapping[str, str], spec: ModelSpec) -> Pipeline:
+        """The pipeline that is logged at this address, where its file is the one that was logged.
 
-    def read(self, uri: str) -> Pipeline:
-        """The pipeline that is logged at this address, read back."""
+        Raises:
+            DataError: where it is another one or gone, or holds types that are neither scikit-learn's nor the spec's.
+        """
+        key = (uri, sha256.get(model_files.MODEL, ""))
+        if key not in self._read:
+            if len(self._read) >= KEPT:
+                self._read.clear()
+            with self._server.reachable():
+                self._read[key] = model_files.read(self._file(uri, model_files.MODEL), key[1], spec, uri)
+        return self._read[key]
+
+    def _file(self, uri: str, name: str) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
+            location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
+            artifact = f"{location}/{name}"
+            return Path(mlflow.artifacts.download_artifacts(artifact, dst_path=folder)).read_bytes()
+
+    def files(self, uri: str) -> dict[str, str]:
+        """The SHA-256 of each file of a logged model as it is now, by name."""
+        with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
+            location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
+            root = Path(mlflow.artifacts.download_artifacts(location, dst_path=folder))
+            return {
+                str(path.relative_to(root)): model_files.sha256_of(path.read_bytes())
+                for path in root.rglob("*")
+                if path.is_file()
+            }
+
+    def source(self, model: str, version: int) -> str:
+        """The address of the logged model that consumers of a version are given."""
         with self._server.reachable():
-            return self._read(uri)
+            return str(self._client.get_model_version(model, str(version)).source)
 
     def run_id(self, model: str, version: int) -> str:
         """The run that trained a version; empty where it names none."""
@@ -213,33 +238,3 @@ class Models:
                 if error.error_code in ABSENT:
                     return set()
                 raise
-
-
-def _download_and_load(source: str) -> Pipeline:
-    """MLflow itself would leave the downloaded files behind in the temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
-        return mlflow.sklearn.load_model(source, dst_path=folder)
-
-
-def signature(spec: ModelSpec) -> ModelSignature:
-    """Numbers as double, categories as string; the answer is one probability per class, or one value."""
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(kind, column) for column, kind in spec.columns.inputs.items()]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
-
-
-def requirements(*classes: str) -> list[str]:
-    """What a consumer must install to load a model of these classes: exactly what it was trained with.
-
-    A package that was not installed, such as a module in `include/`, has no version and is left out.
-    """
-    names = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    packages = {path.partition(".")[0] for path in classes} - {"sklearn", *names, *sys.stdlib_module_names}
-    known = _distributions() if packages else {}
-    names += sorted(name for package in packages for name in known.get(package, []))
-    return [f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(names)]
-
-
-@lru_cache
-def _distributions() -> Mapping[str, list[str]]:
-    """The distributions of every package; it reads the list of files of each, which takes half a second."""
-    return importlib.metadata.packages_distributions()

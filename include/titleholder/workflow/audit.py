@@ -20,8 +20,10 @@ from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.ledger import guards, integrity, store
 from titleholder.ledger.integrity import Row
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry
+from titleholder.registry.model_files import differing
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
@@ -251,8 +253,9 @@ def _champion(
     lost = {f.decision for f in found if f.check == "snapshot"}
     same = {r["id"] for r in book.rows if r["snapshot_uri"] == row["snapshot_uri"]}
     try:
-        registry.models.load(book.model, book.head)
-        wrong = "" if lost & same else _scores_differ(row, book.head, registry, ScoreStore(settings.snapshots))
+        wrong = _files_differ(row, book.head, registry)
+        if not wrong and not lost & same:
+            wrong = _scores_differ(row, book.head, Scorer(registry, ScoreStore(settings.snapshots)))
     except Exception as error:  # whatever a model or its libraries raise
         if isinstance(error, ServiceError):
             registry.models.champion(book.model)  # raises as well where it is the server that does not answer
@@ -261,15 +264,30 @@ def _champion(
         yield book.finding("model", f"Version {book.head} is champion, but {wrong.rstrip('.')}.", row)
 
 
-def _scores_differ(row: Row, version: int, registry: Registry, scores: ScoreStore) -> str:
+def _nominee(row: Row) -> Nominee:
+    nominees = [Nominee.model_validate(nominee) for nominee in json.loads(row["nominees"])]
+    return next(nominee for nominee in nominees if nominee.run_id == row["training_run_id"])
+
+
+def _files_differ(row: Row, version: int, registry: Registry) -> str:
+    """How the files that consumers of a version are given differ from those that were logged; empty where not."""
+    nominee = _nominee(row)
+    if (source := registry.models.source(row["model"], version)) != nominee.model.uri:
+        return f"MLflow gives {source} for it, and it was registered as {nominee.model.uri}"
+    for logged in filter(None, (nominee.model, nominee.twin)):
+        if changed := differing(registry.models.files(logged.uri), logged.sha256):
+            return f"of its files at {logged.uri}, {', '.join(changed)} are not what was logged"
+    return ""
+
+
+def _scores_differ(row: Row, version: int, scorer: Scorer) -> str:
     """How the model's scores, or its twin's, differ from those stored at its training; empty where they do not."""
     spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
         columns = spec.columns
         trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
-    scorer = Scorer(registry, scores)
-    for trained in TrainedVersion(version, row["training_run_id"], spec).models:
+    for trained in TrainedVersion(version, _nominee(row), spec).models:
         stored = scorer.recorded(trained, row["snapshot_sha256"], first)
         if stored is None:
             path = trained.key(row["snapshot_sha256"]).training_path

@@ -8,7 +8,7 @@ from typing import Any
 from titleholder import reports
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
-from titleholder.registry.models import requirements
+from titleholder.registry.model_files import requirements
 from titleholder.settings import code_version, docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, remarks

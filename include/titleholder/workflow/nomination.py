@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.runs import key_of
@@ -16,7 +17,7 @@ from titleholder.validation.checks import CHECKS
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import publication
-from titleholder.workflow.payloads import Challenger, Nominee, Snapshot
+from titleholder.workflow.payloads import Challenger, Snapshot
 
 
 def register(
@@ -38,12 +39,11 @@ def register(
     links = {publication.AIRFLOW: origin.url}
     described = publication.description(nominee.name, snapshot.as_of, snapshot.lane, refit, snapshot.spans, links)
     key = _key(snapshot, ranking, len(unfit))
-    version = registry.models.register(snapshot.model, key, nominee.model_uri, nominee.run_id, tags, described)
+    version = registry.models.register(snapshot.model, key, nominee.model.uri, nominee.run_id, tags, described)
     registry.runs.annotate(snapshot.run_id, tags={names.CHALLENGER: str(version)})
     return Challenger(
         snapshot=snapshot,
         name=nominee.name,
-        run_id=nominee.run_id,
         version=version,
         trained_through=through,
         ranking=tuple(ranking),

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from titleholder.ledger.decision import Answer
+from titleholder.ledger.nominee import Nominee
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.training import Choice
@@ -84,18 +85,13 @@ class TrainedCandidate(Payload):
     """A fitted candidate: where its model is, and its score on time-ordered folds."""
 
     snapshot: Snapshot
-    name: str
-    run_id: str
-    model_uri: str
+    nominee: Nominee
     score: float
 
-
-class Nominee(Payload):
-    """A trained candidate as the ranking of a run has it."""
-
-    name: str
-    run_id: str
-    model_uri: str
+    @property
+    def name(self) -> str:
+        """Which candidate of the spec it is."""
+        return self.nominee.name
 
 
 class Challenger(Payload):
@@ -107,12 +103,16 @@ class Challenger(Payload):
 
     snapshot: Snapshot
     name: str
-    run_id: str
     version: int
     trained_through: date
-    ranking: tuple[Nominee, ...] = ()
+    ranking: tuple[Nominee, ...]
     unfit: tuple[UnfitCandidate, ...] = ()
     also_unfit: tuple[UnfitCandidate, ...] = ()
+
+    @property
+    def nominee(self) -> Nominee:
+        """Its own models and training run."""
+        return next(nominee for nominee in self.ranking if nominee.name == self.name)
 
     @property
     def is_last(self) -> bool:
@@ -125,7 +125,7 @@ class Challenger(Payload):
         if version == self.version:
             return self.model_copy(update=others)
         nominee = self.ranking[len(verdict.unfit)]
-        return self.model_copy(update={"name": nominee.name, "run_id": nominee.run_id, "version": version, **others})
+        return self.model_copy(update={"name": nominee.name, "version": version, **others})
 
 
 class ValidatedChallenger(Payload):

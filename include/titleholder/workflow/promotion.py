@@ -26,7 +26,15 @@ from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
+from titleholder.workflow.scoring import (
+    Comparison,
+    ScoredComparison,
+    Scorer,
+    TrainedVersion,
+    compare,
+    judged_from,
+    trained_versions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +153,8 @@ class Planner:
             champion_before=reign.version if reign else None,
             champion_after=champion_after(ruling.kind, challenger.version, verdict),
             trained_through=challenger.trained_through,
-            training_run_id=challenger.run_id,
+            training_run_id=challenger.nominee.run_id,
+            nominees=challenger.ranking,
             run_key=snapshot.key,
             snapshot_uri=snapshot.uri,
             snapshot_sha256=snapshot.sha256,
@@ -231,8 +240,7 @@ def champion_of(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Tra
     row = reigns.decision_on(rows, reign.version) if reign else None
     if row is None or reign is None:
         return None
-    spec = row.spec or store.decision(url, row.id).spec
-    return TrainedVersion(reign.version, row.training_run_id, ModelSpec.restore(spec))
+    return trained_versions([row], url)[0]
 
 
 def crowned(rows: Sequence[LaneEntry], reign: Reign | None, url: str) -> Decision | None:

@@ -205,7 +205,8 @@ def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, scorer: Scorer) 
     """The registered model against the one trained again, on every row of the snapshot."""
     tally, X = Tally("registered model"), features.design_matrix(whole, spec)
     try:
-        registered = pipeline.score(scorer.registry.models.load(row.model, row.challenger), X, spec)
+        logged = row.nominee.model
+        registered = pipeline.score(scorer.registry.models.read(logged.uri, logged.sha256, spec), X, spec)
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
@@ -219,7 +220,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     crowned = reigns.decision_on(before, reign.version) if reign else None
     if reign is None or crowned is None:
         return None
-    return TrainedVersion(reign.version, crowned.training_run_id, ModelSpec.restore(crowned.spec))
+    return TrainedVersion(reign.version, crowned.nominee, ModelSpec.restore(crowned.spec))
 
 
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:
@@ -238,10 +239,10 @@ def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> It
     for n, candidate in enumerate(family):
         if candidate is own:
             continue
-        known = {"version": candidate.version, "candidate": candidate.name, "unfit": family[:n], "also_unfit": ()}
+        nominee = next(nominee for nominee in row.nominees if nominee.name == candidate.name)
+        known = {"version": candidate.version, "nominee": nominee, "unfit": family[:n], "also_unfit": ()}
         try:
-            run_id = scorer.registry.models.run_id(row.model, candidate.version)
-            comparison = Comparison.behind(row).model_copy(update={**known, "run_id": run_id})
+            comparison = Comparison.behind(row).model_copy(update=known)
             scored = compare(comparison, row.judged.champion, champion, scorer)
             failed = list(nomination.failed(scored.without_champion(scored.judge())))
         except (MlflowException, DataError) as error:

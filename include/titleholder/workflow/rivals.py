@@ -16,17 +16,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from titleholder.ledger import reigns, store
+from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec import windows
-from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.cohort_record import CohortRecord, Member, newest
 from titleholder.validation.evidence import Array, Evidence, Rival, events, informative, metric_basis
 from titleholder.validation.metrics import Estimation
 from titleholder.validation.verdict import Reign
-from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersion, missing_columns
+from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersion, missing_columns, trained_versions
 
 Entry = TypeVar("Entry", LaneEntry, Decision)
 NEWEST, BEST = 3, 5
@@ -76,9 +75,10 @@ def line_before(
     chosen: list[int] = _chosen(before, reign)
     seen: set[int] = {m.version for cohort in newest(earlier) if cohort.start >= holdout_start for m in cohort.members}
     versions = [*chosen, *sorted(seen - set(chosen))]
-    found = [(version, reigns.decision_on(rows, version)) for version in versions]
+    found = [row for version in versions if (row := reigns.decision_on(rows, version)) is not None]
     rivals = [
-        _known(row, eligible=row.fit and not reigns.recall_bar(rows, version), url=url) for version, row in found if row
+        _known(row, trained, eligible=row.fit and not reigns.recall_bar(rows, trained.version))
+        for row, trained in zip(found, trained_versions(found, url), strict=True)
     ]
     return Line(tuple(rivals), frozenset(chosen), earlier)
 
@@ -93,9 +93,7 @@ def _chosen(before: Sequence[reigns.Row], reign: Reign) -> list[int]:
     return [reign.version, *(version for version in versions if version in chosen and version != reign.version)]
 
 
-def _known(row: LaneEntry | Decision, *, eligible: bool, url: str) -> KnownVersion:
-    spec = row.spec or store.decision(url, row.id).spec
-    trained = TrainedVersion(row.challenger_version or 0, row.training_run_id, ModelSpec.restore(spec))
+def _known(row: LaneEntry | Decision, trained: TrainedVersion, *, eligible: bool) -> KnownVersion:
     through = row.trained_through or date.max
     member = Member(version=trained.version, trained_through=through, judged_through=row.matured or date.max)
     return KnownVersion(trained, member, row.as_of, eligible=eligible)

@@ -159,6 +159,7 @@ def _entry(model: str, version: int, rows: Sequence[LaneEntry], url: str, **part
         ("run_key", "snapshot_uri", "snapshot_sha256", "reign_fingerprint", "mlflow_run_id"), ""
     )
     blank |= dict.fromkeys(("challenger_version", "champion_after", "verdict", "spans"))
+    blank["nominees"] = ()
     place = {
         "model": model,
         "lane": LIVE,

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
+from titleholder.ledger import store as ledger
 from titleholder.ledger.decision import Decision
-from titleholder.registry import names
+from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -42,6 +44,12 @@ def refit_of(run_id: str) -> str:
     return f"{run_id}-refit"
 
 
+def training_keys(spec: ModelSpec, run_id: str, sha256: str) -> list[ScoreKey]:
+    """Under which the scores of a training run's model are stored, and those of its refit where there is one."""
+    names = [run_id, *([refit_of(run_id)] if spec.windows.refit else [])]
+    return [ScoreKey(spec.name, name, sha256) for name in names]
+
+
 class TrainedVersion(NamedTuple):
     """A registered version, the MLflow run that trained it, and the spec under which it was trained.
 
@@ -50,13 +58,13 @@ class TrainedVersion(NamedTuple):
 
     >>> from titleholder.spec.source import Windows
     >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
-    >>> judged = TrainedVersion(3, "a1b2", loans)
+    >>> judged = TrainedVersion(3, Nominee.model_construct(run_id="a1b2"), loans)
     >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id
     (ScoreKey(model='loans', run_id='a1b2', sha256='c3d4'), 'a1b2-refit')
     """
 
     version: int
-    run_id: str
+    nominee: Nominee
     spec: ModelSpec
     refitted: bool = False
 
@@ -68,7 +76,7 @@ class TrainedVersion(NamedTuple):
     @property
     def name(self) -> str:
         """Under which its scores are stored: the training run, and whether it is that run's refit."""
-        return refit_of(self.run_id) if self.refitted else self.run_id
+        return refit_of(self.nominee.run_id) if self.refitted else self.nominee.run_id
 
     @property
     def is_twin(self) -> bool:
@@ -84,9 +92,14 @@ class TrainedVersion(NamedTuple):
         """Under which its scores of a snapshot are stored."""
         return ScoreKey(self.spec.name, self.name, sha256)
 
-    def keys(self, sha256: str) -> list[ScoreKey]:
-        """The same of each of its models."""
-        return [model.key(sha256) for model in self.models]
+
+def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[TrainedVersion]:
+    """The challengers of these decisions, as they were trained; what a row does not have is read in one query."""
+    lacking = [row.id for row in rows if row.spec is None]
+    known = {row.id: row for row in (ledger.decisions(url, lacking) if lacking else ())}
+    whole = [known.get(row.id, row) for row in rows]
+    specs = [ModelSpec.restore(row.spec or {}) for row in whole]
+    return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
 
 
 class Comparison(BaseModel):
@@ -97,8 +110,7 @@ class Comparison(BaseModel):
     spec: ModelSpec
     as_of: date
     version: int
-    run_id: str
-    candidate: str
+    nominee: Nominee
     uri: str
     sha256: str
     spans: windows.Intervals
@@ -113,8 +125,7 @@ class Comparison(BaseModel):
             spec=snapshot.spec,
             as_of=snapshot.as_of,
             version=challenger.version,
-            run_id=challenger.run_id,
-            candidate=challenger.name,
+            nominee=challenger.nominee,
             uri=snapshot.uri,
             sha256=snapshot.sha256,
             spans=snapshot.spans,
@@ -129,8 +140,7 @@ class Comparison(BaseModel):
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
             version=row.challenger,
-            run_id=row.training_run_id,
-            candidate=row.judged.candidate,
+            nominee=row.nominee,
             uri=row.snapshot_uri,
             sha256=row.snapshot_sha256,
             spans=row.windows,
@@ -141,7 +151,7 @@ class Comparison(BaseModel):
     @property
     def challenger(self) -> TrainedVersion:
         """The challenger."""
-        return TrainedVersion(self.version, self.run_id, self.spec)
+        return TrainedVersion(self.version, self.nominee, self.spec)
 
 
 class ScoredComparison(BaseModel):
@@ -214,12 +224,10 @@ class Scorer:
         return predict(self._load(trained) if model is None else model, trained.spec, frame)
 
     def _load(self, trained: TrainedVersion) -> Pipeline:
-        if not trained.is_twin:
-            return self.registry.models.read(f"models:/{trained.spec.name}/{trained.version}")
-        twin = self.registry.runs.tags(trained.run_id).get(names.TWIN_URI)
-        if twin is None:
-            raise DataError(f"{trained.spec.name}: run {trained.run_id} names no twin of version {trained.version}")
-        return self.registry.models.read(twin)
+        logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
+        if logged is None:
+            raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
+        return self.registry.models.read(logged.uri, logged.sha256, trained.spec)
 
     def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
         """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
@@ -279,7 +287,7 @@ def compare(
     models = challenger.models
     evidence = Evidence(
         spec=spec,
-        candidate=comparison.candidate,
+        candidate=comparison.nominee.name,
         frame=frame,
         y=features.target(frame, spec),
         challenger=scores.challenger[judged],

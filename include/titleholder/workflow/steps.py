@@ -19,15 +19,15 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
-from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
+from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
 from titleholder.registry.runs import key_of
@@ -43,7 +43,6 @@ from titleholder.workflow.payloads import (
     ApprovalRequest,
     Challenger,
     Donor,
-    Nominee,
     Origin,
     ProposedDecision,
     RollbackOrder,
@@ -58,12 +57,14 @@ from titleholder.workflow.scoring import (
     RELOADED_ROWS,
     Comparison,
     Scorer,
-    TrainedVersion,
     compare,
-    refit_of,
     store_training_scores,
     trained_columns,
+    training_keys,
 )
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -180,18 +181,13 @@ def train(
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
     run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
     known, scores = registry.runs.tags(run_id), ScoreStore(settings.snapshots)
-    keys = TrainedVersion(0, run_id, snapshot.spec).keys(snapshot.sha256)
-    if names.MODEL_URI not in known or not all(map(scores.has_training, keys)):
+    keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
+    if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial)
+            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial, known)
     registry.runs.finish(run_id)
-    return TrainedCandidate(
-        snapshot=snapshot,
-        name=name,
-        run_id=run_id,
-        model_uri=known[names.MODEL_URI],
-        score=float(known[names.SCORE]),
-    )
+    nominee = Nominee.model_validate_json(known[names.NOMINEE])
+    return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
 
 
 def _train_and_log(
@@ -201,7 +197,9 @@ def _train_and_log(
     registry: Registry,
     scores: ScoreStore,
     on_trial: Callable[[int, int], None] | None,
+    known: dict[str, str],
 ) -> dict[str, str]:
+    """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
         columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
@@ -216,10 +214,15 @@ def _train_and_log(
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
-    key = ScoreKey(spec.name, run_id, snapshot.sha256)
+    key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
     store_training_scores(scores, key, fitted.pipeline, spec, rows)
     if fitted.out_of_fold:
         scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
+    refit = None if matured is None else search.refit(matured, spec, name, fitted.params)
+    if refit is not None:
+        store_training_scores(scores, refit_keys[0], refit, spec, rows.head(RELOADED_ROWS))
+    if names.NOMINEE in known:
+        return known
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(
         run_id,
@@ -228,14 +231,17 @@ def _train_and_log(
         curves=fitted.recorded_trials,
         tags=warm_start.recorded(donors),
     )
-    log_model = partial(registry.models.log, run_id, spec=spec, estimator=estimator)
-    if matured is None:
-        uris = {"model_uri": log_model(fitted.pipeline)}
+
+    def logged(pipeline: Pipeline, called: str = "model") -> LoggedModel:
+        uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
+        return LoggedModel(uri=uri, sha256=sha256)
+
+    if refit is None:
+        nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
     else:
-        refit, refit_key = search.refit(matured, spec, name, fitted.params), key._replace(run_id=refit_of(run_id))
-        store_training_scores(scores, refit_key, refit, spec, rows.head(RELOADED_ROWS))
-        uris = {"twin_uri": log_model(fitted.pipeline, name="twin"), "model_uri": log_model(refit)}
-    done = names.tags(score=repr(fitted.score), **uris)
+        twin = logged(fitted.pipeline, "twin")
+        nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
+    done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
     registry.runs.annotate(run_id, tags=done)
     return done
 
@@ -251,10 +257,9 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     spec = snapshot.spec
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     ranked = search.ranked(ordered, spec, lambda c: c.score)
-    ranking = [Nominee(name=c.name, run_id=c.run_id, model_uri=c.model_uri) for c in ranked]
     scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
     registry.runs.annotate(snapshot.run_id, metrics=scores)
-    return nomination.register(snapshot, ranking, (), registry)
+    return nomination.register(snapshot, [c.nominee for c in ranked], (), registry)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:

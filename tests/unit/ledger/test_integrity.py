@@ -23,7 +23,7 @@ def row(sequence: int, previous: str, **changes: Any) -> dict[str, Any]:
     made: dict[str, Any] = {
         "id": 40 + sequence, "model": "m", "lane": "live", "sequence": sequence, "as_of": day, "kind": "promote",
         "challenger_version": sequence, "champion_before": sequence - 1 or None, "champion_after": sequence,
-        "trained_through": day, "run_key": "k", "snapshot_uri": "u", "snapshot_sha256": "s", "spec": json.dumps({"huge": 1e20}),
+        "trained_through": day, "nominees": "[]", "run_key": "k", "snapshot_uri": "u", "snapshot_sha256": "s", "spec": json.dumps({"huge": 1e20}),
         "spec_fingerprint": "f", "training_run_id": "t", "judgement_fingerprint": "j", "reign_fingerprint": "", "verdict": json.dumps(VERDICT),
         "spans": json.dumps({"train_start": "2023-01-01", "holdout_start": "2024-01-01", "matured": "2024-03-01"}),
         "caused_by": None, "code_version": "0", "seed": 1, "mlflow_run_id": "r",

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_spec, a_verdict, result, spans_of
+from support.factories import a_nominee, a_spec, a_verdict, result, spans_of
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.workflow import nomination
-from titleholder.workflow.payloads import Challenger, Nominee, Origin, Snapshot
+from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
-RANKING = tuple(Nominee(name=name, run_id=f"run-{name}", model_uri=f"models:/{name}") for name in ("trees", "line"))
+RANKING = tuple(a_nominee(name, f"run-{name}") for name in ("trees", "line"))
 
 
 class Versions:
@@ -74,7 +74,12 @@ UNFIT = a_verdict(result("TH101"), result("TH203", "fail"), result("TH301", "fai
 def test_the_best_is_registered_and_only_the_best() -> None:
     registry = a_registry()
     challenger = first(registry)
-    assert (challenger.name, challenger.run_id, challenger.version, challenger.unfit) == ("trees", "run-trees", 1, ())
+    assert (challenger.name, challenger.nominee.run_id, challenger.version, challenger.unfit) == (
+        "trees",
+        "run-trees",
+        1,
+        (),
+    )
     assert registry.models.sources == ["models:/trees"]
     assert first(registry) == challenger
     assert list(nomination.versions(challenger, registry)) == [1]
@@ -85,7 +90,7 @@ def test_one_that_is_unfit_gives_way_to_the_next_which_knows_of_it() -> None:
     challenger = first(registry)
     found = nomination.following(challenger, UNFIT, registry)
     assert found is not None
-    assert (found.name, found.run_id, found.version) == ("line", "run-line", 2)
+    assert (found.name, found.nominee.run_id, found.version) == ("line", "run-line", 2)
     assert found.unfit == (UnfitCandidate(name="trees", version=1, failed=("TH203",)),)
     assert registry.models.tags == {1: "unfit"}
     assert nomination.following(challenger, UNFIT, registry) == found

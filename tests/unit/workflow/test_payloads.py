@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_recall_of, a_regression, a_spec, a_verdict, result, spans_of
+from support.factories import a_nominee, a_recall_of, a_regression, a_spec, a_verdict, result, spans_of
 from titleholder.ledger.decision import Answer
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import UnfitCandidate
-from titleholder.workflow.payloads import Challenger, Nominee, Origin, ProposedDecision, Snapshot, TrainedCandidate
+from titleholder.workflow.payloads import Challenger, Origin, ProposedDecision, Snapshot, TrainedCandidate
 
 SHIPPED = list(load_specs(DEFAULT_FOLDER).models.values())
 
@@ -30,8 +30,8 @@ def a_snapshot(spec: ModelSpec) -> Snapshot:
 def test_a_proposal_comes_back_with_the_very_spec(spec: ModelSpec) -> None:
     snapshot = a_snapshot(spec)
     challenger = Challenger(
-        snapshot=snapshot, name="a", run_id="r", version=3, trained_through=date(2023, 9, 1),
-        ranking=(Nominee(name="b", run_id="s", model_uri="m"), Nominee(name="a", run_id="r", model_uri="n")),
+        snapshot=snapshot, name="a", version=3, trained_through=date(2023, 9, 1),
+        ranking=(a_nominee("b", "s"), a_nominee("a", "r", twin="c")),
         unfit=(UnfitCandidate(name="b", version=2, failed=("TH203",)),),
     )  # fmt: skip
     answer = Answer(asked=("ann",), answer="approve", by="ann", at=datetime(2024, 7, 2, tzinfo=UTC))
@@ -55,7 +55,7 @@ def test_a_proposal_says_which_former_version_is_to_be_recalled(
     kind: Any, if_approved: Any, recalled: int | None
 ) -> None:
     challenger = Challenger(
-        snapshot=a_snapshot(a_spec()), name="a", run_id="r", version=3, trained_through=date(2023, 9, 1)
+        snapshot=a_snapshot(a_spec()), name="a", version=3, trained_through=date(2023, 9, 1), ranking=(a_nominee("a"),)
     )
     verdict = a_verdict(recall=a_recall_of(1))
     proposed = ProposedDecision(
@@ -66,7 +66,5 @@ def test_a_proposal_says_which_former_version_is_to_be_recalled(
 
 
 def test_a_trained_candidate_keeps_every_digit_of_its_score() -> None:
-    trained = TrainedCandidate(
-        snapshot=a_snapshot(a_spec()), name="a", run_id="r", model_uri="models:/m", score=0.1 + 0.2
-    )
+    trained = TrainedCandidate(snapshot=a_snapshot(a_spec()), nominee=a_nominee("a"), score=0.1 + 0.2)
     assert TrainedCandidate.model_validate(json.loads(json.dumps(trained.model_dump(mode="json")))) == trained

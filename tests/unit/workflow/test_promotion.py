@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_spec, a_verdict, result, spans_of
+from support.factories import (
+    a_decision,
+    a_nominee,
+    a_recall,
+    a_recall_of,
+    a_rollback,
+    a_spec,
+    a_verdict,
+    result,
+    spans_of,
+)
 from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
@@ -108,16 +118,16 @@ def test_the_spec_and_the_run_of_a_champion_come_from_the_lane_or_else_from_its_
     rows = lane(a_decision(1))
     reign = reigns.reign_before(rows, LIVE, date(2024, 9, 1))
 
-    def asked(_: str, number: int) -> Decision:
-        assert number == 102
-        return a_decision(2, spec=OTHER.model_dump(mode="json"))
+    def asked(_: str, numbers: list[int]) -> list[Decision]:
+        assert numbers == [102]
+        return [a_decision(2, challenger_version=1, spec=OTHER.model_dump(mode="json"))]
 
-    monkeypatch.setattr(store, "decision", asked)
-    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[0].training_run_id, SPEC)
+    monkeypatch.setattr(store, "decisions", asked)
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[0].nominee, SPEC)
     assert promotion.champion_of(rows, None, "url") is None
     unchanged = a_decision(2, challenger_version=1, kind="keep", champion_before=1, champion_after=1)
     rows = lane(a_decision(1), unchanged)
-    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[1].training_run_id, OTHER)
+    assert promotion.champion_of(rows, reign, "url") == TrainedVersion(1, rows[1].nominee, OTHER)
 
 
 def test_a_rejudgement_carries_what_a_new_verdict_changes() -> None:
@@ -153,7 +163,9 @@ def recall_planned(rows: list[LaneEntry], head: int, answer: Answer | None, spec
         spec=spec, lane=LIVE, as_of=as_of, spans=spans_of(spec, as_of), candidates=("line",), uri="u", sha256="s",
         rows=9, key="k", run_id="r", origin=Origin(actor="airflow:scheduled"),
     )  # fmt: skip
-    challenger = Challenger(snapshot=snapshot, name="line", run_id="t", version=7, trained_through=date(2023, 10, 1))
+    challenger = Challenger(
+        snapshot=snapshot, name="line", version=7, trained_through=date(2023, 10, 1), ranking=(a_nominee("line", "t"),)
+    )
     verdict = a_verdict(champion=reigns.reign_before(rows, LIVE, as_of), recall=a_recall_of(1))
     proposed = ProposedDecision(
         challenger=challenger, verdict=verdict, kind="ask", reason="", if_approved="recall", head=head, answer=answer

@@ -17,6 +17,7 @@ from support.factories import (
     AS_OF,
     REIGN,
     a_decision,
+    a_nominee,
     a_recall,
     a_recall_of,
     a_rollback,
@@ -156,7 +157,9 @@ def compared(n: int = 900, spec: Any = SPEC) -> ScoredComparison:
 
 def known(version: int, through: date = date(2023, 6, 1), spec: Any = SPEC) -> KnownVersion:
     member = Member(version=version, trained_through=through, judged_through=date(2023, 9, 1))
-    return KnownVersion(TrainedVersion(version, f"run-{version}", spec), member, month(1), eligible=True)
+    return KnownVersion(
+        TrainedVersion(version, a_nominee(run_id=f"run-{version}"), spec), member, month(1), eligible=True
+    )
 
 
 def a_line(*versions: KnownVersion, earlier: tuple[CohortRecord, ...] = ()) -> Line:

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import AS_OF, REIGN, a_spec, rows, spans_of
+from support.factories import AS_OF, REIGN, a_nominee, a_spec, rows, spans_of
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ColumnsError, DataError, TrainingError
-from titleholder.registry import names
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.training import benchmark
 from titleholder.validation.checks import CHECKS
@@ -27,7 +27,7 @@ from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, com
 SPEC = a_spec()
 SPANS = spans_of(SPEC)
 CHALLENGER, TWIN = 7, 70
-CHAMPION = TrainedVersion(REIGN.version, "run-of-champion", SPEC)
+CHAMPION = TrainedVersion(REIGN.version, a_nominee(run_id="run-of-champion", model=str(REIGN.version)), SPEC)
 
 
 class DebtModel:
@@ -53,16 +53,13 @@ class Case(NamedTuple):
     loaded: list[int]
 
     def scorer(self, retrained: dict[str, Any] | None = None) -> Scorer:
-        def read(uri: str) -> DebtModel:
+        def read(uri: str, sha256: dict[str, str], spec: ModelSpec) -> DebtModel:
             version = int(uri.rpartition("/")[2])
+            assert sha256 == {"model.skops": f"hash of {version}"}
             self.loaded.append(version)
             return self.models[version]
 
-        def tags(run_id: str) -> dict[str, str]:
-            return {names.TWIN_URI: f"models:/{TWIN}"} if run_id == "run-of-challenger" else {}
-
-        models, runs = SimpleNamespace(read=read), SimpleNamespace(tags=tags)
-        registry: Any = SimpleNamespace(models=models, runs=runs)
+        registry: Any = SimpleNamespace(models=SimpleNamespace(read=read))
         return Scorer(registry, self.store, retrained)
 
     @property
@@ -84,8 +81,7 @@ def case(tmp_path: Path) -> Case:
         spec=SPEC,
         as_of=AS_OF,
         version=CHALLENGER,
-        run_id="run-of-challenger",
-        candidate="line",
+        nominee=a_nominee(run_id="run-of-challenger", model=str(CHALLENGER), twin=str(TWIN)),
         uri=extract.uri,
         sha256=extract.sha256,
         spans=SPANS,
@@ -268,8 +264,8 @@ def test_a_lost_refit_or_twin_is_seen(refitted: Case) -> None:
     )  # fmt: skip
     evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
     assert CHECKS["TH703"](evidence).status == "fail"
-    with pytest.raises(DataError, match="run-of-nobody names no twin of version 7"):
-        refitted.scorer().predict(judged._replace(run_id="run-of-nobody"), rows(SPEC, n=1))
+    with pytest.raises(DataError, match="version 7 was refitted, but has no twin"):
+        refitted.scorer().predict(judged._replace(nominee=a_nominee(model="7")), rows(SPEC, n=1))
 
 
 @pytest.fixture

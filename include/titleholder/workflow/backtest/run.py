@@ -229,7 +229,7 @@ def _trained(version: int, decided: Sequence[Decision]) -> TrainedVersion:
     row = reigns.decision_on(decided, version)
     if row is None:
         raise UsageError(f"version {version} has no decision of its own in this lane")
-    return TrainedVersion(version, row.training_run_id, ModelSpec.restore(row.spec)).registered
+    return TrainedVersion(version, row.nominee, ModelSpec.restore(row.spec)).registered
 
 
 def _result(

@@ -116,7 +116,7 @@ class _Challenger:
             crowned = reigns.decision_on(rows, champion)
             trained = None
             if crowned and champion is not None:
-                trained = TrainedVersion(champion, crowned.training_run_id, ModelSpec.restore(crowned.spec))
+                trained = TrainedVersion(champion, crowned.nominee, ModelSpec.restore(crowned.spec))
             self._scored[champion] = self._compare(reign, trained)
         line = line_before(rows, BACKTEST, self._row.as_of, reign, self._comparison.spans.holdout_start, "")
         scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)

@@ -46,6 +46,7 @@ CREATE TABLE titleholder.decisions (
     champion_after        integer,
     trained_through       date,
     training_run_id       text        NOT NULL,
+    nominees              json        NOT NULL,
     run_key               text        NOT NULL,
     snapshot_uri          text        NOT NULL,
     snapshot_sha256       text        NOT NULL,
