@@ -82,6 +82,8 @@ def test_a_deleted_lane_leaves_its_decisions_and_a_record_and_nothing_in_mlflow(
     assert audit([model], settings=settings).findings == ()
     with pytest.raises(UsageError, match=r"lane try was deleted on 20.* by cli:.*: too big\. Its models are gone"):
         retraining.extract(model, date(2024, 5, 1), "try", settings)
+    for words in (["reproduce", str(rows[0]["id"])], ["backtest", model, "--lane", "try"]):
+        assert "lane try was deleted on" in str(invoke(*words).exception), "it failed with what MLflow does not have"
     assert "0 versions and 0 runs" in invoke("lane", "delete", model, "try", "--yes").stdout, "safe to repeat"
 
 

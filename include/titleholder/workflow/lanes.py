@@ -70,7 +70,7 @@ def refuse_deleted(model: str, lane: str, url: str) -> None:
     """Raise a UsageError for a lane that was deleted: its decisions stand in the ledger, and their models are gone."""
     known = lane_records.newest(url, model).get(lane)
     if known and known.kind == "delete":
-        raise UsageError(f"{model}: lane {lane} was {known}. Its models are gone; choose another name for a new lane")
+        raise UsageError(f"{model}: lane {lane} was {known}. Its models are gone, and a new lane needs another name")
 
 
 def _require(model: str, lane: str, url: str) -> None:
