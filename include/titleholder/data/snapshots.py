@@ -41,9 +41,9 @@ class Extract:
             holdout = extract.read(event_time="applied_at", start=holdout_start, positions=True)
     """
 
-    def __init__(self, uri: str, sha256: str, path: str) -> None:
+    def __init__(self, uri: str, sha256: str, file: pa.NativeFile) -> None:
         self.uri, self.sha256 = uri, sha256
-        self._file = pq.ParquetFile(pa.OSFile(path))  # not mapped: pages that were read would count as memory in use
+        self._file = pq.ParquetFile(file)
         self.rows: int = self._file.metadata.num_rows
         self.columns: list[str] = self._file.schema_arrow.names
 
@@ -159,14 +159,17 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         with _explained(uri):
             storage, path = storage_of(uri)
             local = stack.enter_context(storage.local(path))
-            _compare(uri, _digest(local), sha256)
-            extract = stack.enter_context(Extract(uri, sha256, local))
+            file = pa.OSFile(local)  # not mapped: pages that were read would count as memory in use
+            _compare(uri, _digest(file), sha256)
+            extract = stack.enter_context(Extract(uri, sha256, file))  # the same one, whatever has its name by now
         yield extract
 
 
-def _digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: pa.NativeFile) -> str:
+    """The SHA-256 of a file, which is then read from its beginning."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest
 
 
 def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Extract:
@@ -182,8 +185,9 @@ def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.Record
         storage, base = storage_of(root)
         with storage.draft(f"{base}/{folder}") as draft:
             _write(draft, schema, batches)
-            digest = _digest(str(draft))
-            extract = Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, str(draft))
+            file = pa.OSFile(str(draft))
+            digest = _digest(file)
+            extract = Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, file)
             storage.put(draft, f"{base}/{folder}/{digest}.parquet", digest)
             return extract
     except (OSError, pa.ArrowInvalid) as error:

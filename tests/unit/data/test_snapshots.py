@@ -288,6 +288,23 @@ def test_a_file_is_hashed_once_however_often_it_is_read(written: Extract, monkey
     assert len(hashed) == 1
 
 
+def test_a_file_that_is_exchanged_once_it_was_verified_is_not_read(
+    rows: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who verifies one file and opens another trusts a name."""
+    found, plain = write(tmp_path, rows), hashlib.file_digest
+    pq.write_table(rows.slice(1), other := tmp_path / "other.parquet")
+
+    def exchanged(*args: object) -> object:
+        digest = plain(*args)  # type: ignore[arg-type]
+        other.replace(found.uri)
+        return digest
+
+    monkeypatch.setattr(snapshots.hashlib, "file_digest", exchanged)
+    with snapshots.opened(found.uri, found.sha256) as extract:
+        assert extract.rows == ROWS
+
+
 def test_an_extract_is_not_mapped_and_lets_its_file_go_when_it_was_read(rows: pa.Table, tmp_path: Path) -> None:
     written = write(tmp_path, rows)
     written.__exit__()
