@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from titleholder.errors import UsageError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
+from titleholder.registry.runs import Runs
 from titleholder.settings import connection_url
 from titleholder.spec import windows
 from titleholder.spec.loader import load_specs
@@ -80,9 +82,9 @@ def everything(world: World) -> tuple[Any, ...]:
     return files(world), runs, {int(v.version) for v in registry.models.of_model(MODEL)}
 
 
-def failed(month: int, world: World) -> Challenger:
+def failed(as_of: date, world: World) -> Challenger:
     """A month that was never decided, and is closed."""
-    found = challenge(MODEL, date(2024, month, 1), "live", world.settings)
+    found = challenge(MODEL, as_of, "live", world.settings)
     client = MlflowClient(world.settings.tracking_uri)
     client.set_terminated(found.snapshot.run_id, "FAILED")
     return found
@@ -109,7 +111,7 @@ def backtested(labels: date, world: World) -> str:
 
 def test_nothing_that_audit_or_reproduce_needs_goes_and_all_else_does(world: World) -> None:
     settings, root = world.settings, Path(world.settings.snapshots)
-    undecided, waiting = failed(4, world), challenge(MODEL, date(2024, 5, 1), "live", settings)
+    undecided, waiting = failed(date(2024, 4, 1), world), challenge(MODEL, date(2024, 5, 1), "live", settings)
     gone = [Path(undecided.snapshot.uri), Path(broken_contract(6, world)), Path(deleted_lane(7, world).snapshot_uri)]
     old, new = (backtested(date(2024, m, 1), world) for m in (4, 7))
     (part := root / MODEL / "2024-01-01" / f"killed{PART}").write_bytes(b"half a file")
@@ -156,7 +158,7 @@ def test_nothing_that_audit_or_reproduce_needs_goes_and_all_else_does(world: Wor
         assert retrain(MODEL, row.as_of, row.lane, settings, **BOTH) == row, "a month that is run again changes nothing"
     assert backtested(date(2024, 7, 1), world) == new
     assert settle(waiting, settings).challenger == waiting.version, "an open run goes on"
-    again = settle(failed(4, world), settings)
+    again = settle(failed(date(2024, 4, 1), world), settings)
     assert again.challenger > undecided.version, "a month that was given up can be run after all"
     assert audit([MODEL], settings=settings).findings == ()
     strangers[1].unlink()
@@ -194,19 +196,40 @@ def test_where_the_last_row_is_lost_before_anything_was_written_about_it_its_mon
 
 
 def test_a_run_that_goes_on_between_the_two_readings_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    cleared = failed(9, world)
+    cleared = failed(date(2024, 9, 1), world)
     registry_of_run = Registry(world.settings.tracking_uri).runs
-    size = type(registry_of_run).size
+    size = Runs.size
 
     def resumed(self: Any, run_id: str) -> int:
         with registry_of_run.running(cleared.snapshot.run_id):
             return size(self, run_id)
 
-    monkeypatch.setattr(type(registry_of_run), "size", resumed)
+    monkeypatch.setattr(Runs, "size", resumed)
     report = swept(world, delete=True)
     assert ("runs", UNDECIDED) not in freed(report)
     assert Path(cleared.snapshot.uri).exists()
     assert settle(cleared, world.settings).challenger == cleared.version
+
+
+def test_a_collection_that_is_killed_is_completed_by_the_next_and_two_at_once_do_not_disturb_one_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months = [failed(date(2023, month, 1), world) for month in (10, 11)]
+
+    def killed(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, "delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            swept(world, delete=True)
+    assert not everything(world)[2] & {month.version for month in months}
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: swept(world, delete=True), range(2)))
+    assert [("runs", UNDECIDED) in freed(one) for one in both].count(True) >= 1
+    assert freed(swept(world)) == {}
+    assert [month for month in months if Path(month.snapshot.uri).exists()] == []
+    assert audit([MODEL], settings=world.settings).findings == ()
 
 
 def test_the_command_deletes_only_with_yes(world: World) -> None:

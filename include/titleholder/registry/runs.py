@@ -25,7 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
 from titleholder.registry.names import DECISION, KEY
-from titleholder.registry.server import Server
+from titleholder.registry.server import Server, gone_already
 
 DATASET_ROWS = 1000
 """MLflow looks at so many rows for the schema of a dataset."""
@@ -109,9 +109,11 @@ class Runs:
             gone = {run.info.run_id for run in every if {run.info.run_id, _parent(run)} & set(runs)} - set(keep)
             for logged in _pages(lambda token: self._client.search_logged_models([experiment], page_token=token)):
                 if logged.source_run_id in gone:
-                    self._client.delete_logged_model(logged.model_id)
+                    with gone_already():
+                        self._client.delete_logged_model(logged.model_id)
             for run_id in gone:
-                self._client.delete_run(run_id)
+                with gone_already():
+                    self._client.delete_run(run_id)
         return len(gone)
 
     def tags(self, run_id: str) -> dict[str, str]:

@@ -44,3 +44,13 @@ class Server:
                 message = str(error).replace(self.uri, shown)
                 raise ServiceError(f"MLflow at {shown} does not answer: {message}. Locally: `make up`.") from error
             raise
+
+
+@contextmanager
+def gone_already() -> Iterator[None]:
+    """What is deleted inside may be gone: somebody else has deleted it meanwhile."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
