@@ -17,15 +17,15 @@ RUN groupadd --gid 10001 titleholder \
 
 # The code belongs to root: a task can read it, not change it.
 WORKDIR /opt/titleholder
-COPY requirements.txt requirements-extra.tx[t] ./
+COPY requirements.txt requirements-build.txt requirements-extra.tx[t] ./
 COPY wheels/ wheels/
-RUN python -m pip install --requirement requirements.txt \
+RUN python -m pip install --require-hashes --requirement requirements-build.txt --requirement requirements.txt \
         $(test ! -e requirements-extra.txt || echo --requirement requirements-extra.txt)
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include/ include/
 # Editable: titleholder then finds include/models, and Airflow its plugin by the entry point.
-RUN python -m pip install --no-deps --editable .
+RUN python -m pip install --no-deps --no-build-isolation --editable .
 
 COPY config/ config/
 COPY compose/init.py compose/healthy.py compose/

@@ -95,7 +95,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
                 (borrowed / entry.name).symlink_to(entry)
     (packages / "borrowed.pth").write_text(str(borrowed))
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert uv, "uv is in requirements-dev.txt"
+    assert uv, "uv is in requirements-build.txt"
     _do(
         uv, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "--no-deps", "--no-index", str(wheel)
     )

@@ -16,7 +16,7 @@ import pytest
 from localstack.state import PROJECT
 from support.factories import rows, with_candidate
 from support.training_cases import fitted, scores
-from titleholder.registry.models import requirements
+from titleholder.registry.model_files import requirements
 
 LOCK = "requirements-extra.txt"
 LIBRARIES = [
@@ -27,7 +27,7 @@ LIBRARIES = [
 
 def planned(folder: Path, target: str) -> str:
     """What make would do in a folder with the files that it goes by."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+    for name in ("Makefile", "requirements.txt", "requirements-build.txt", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(PROJECT / name, folder)
     return subprocess.run(["make", "--dry-run", target], cwd=folder, capture_output=True, text=True, check=True).stdout
 
@@ -66,7 +66,7 @@ def test_the_lock_goes_by_the_versions_of_requirements_txt(tmp_path: Path) -> No
 def test_the_image_takes_the_extra_lock_and_the_wheels() -> None:
     dockerfile = (PROJECT / "Dockerfile").read_text()
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
-    assert "COPY requirements.txt requirements-extra.tx[t] ./" in dockerfile, "a pattern: the file may be absent"
+    assert "COPY requirements.txt requirements-build.txt requirements-extra.tx[t] ./" in dockerfile, "a pattern: the file may be absent"
     assert f"--requirement {LOCK}" in dockerfile
     assert {f"!{LOCK}", "!wheels"} <= set(ignored)
     assert list((PROJECT / "wheels").iterdir()), "git keeps no empty folder, and COPY needs one"
