@@ -66,7 +66,9 @@ def test_the_lock_goes_by_the_versions_of_requirements_txt(tmp_path: Path) -> No
 def test_the_image_takes_the_extra_lock_and_the_wheels() -> None:
     dockerfile = (PROJECT / "Dockerfile").read_text()
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
-    assert "COPY requirements.txt requirements-build.txt requirements-extra.tx[t] ./" in dockerfile, "a pattern: the file may be absent"
+    assert "COPY requirements.txt requirements-build.txt requirements-extra.tx[t] ./" in dockerfile, (
+        "a pattern: the file may be absent"
+    )
     assert f"--requirement {LOCK}" in dockerfile
     assert {f"!{LOCK}", "!wheels"} <= set(ignored)
     assert list((PROJECT / "wheels").iterdir()), "git keeps no empty folder, and COPY needs one"
