@@ -1,10 +1,12 @@
 """Extraction: time and peak memory by rows, against `COPY (the same ordered query) TO STDOUT (FORMAT binary)`.
 
     python benchmarks/extraction.py --rows 2000000 8000000
+    python benchmarks/extraction.py --ways titleholder unsynced again
 
 Each measurement is a process of its own; memory is its peak resident set above that of a process that only imports.
-The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet. Needs the
-local stack (`make up`); makes and drops the table `bench_events` in its warehouse.
+The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet.
+`unsynced` does not bring the file to the disk; `again` finds the file there and verifies it. Needs the local stack
+(`make up`); makes and drops the table `bench_events` in its warehouse.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from measurement import Row, memory
 
-WAYS = ["COPY", "titleholder", "pandas"]
+WAYS = ["COPY", "titleholder", "unsynced", "again", "pandas"]
 FEATURES = [f"f{i}" for i in range(12)]
 
 
@@ -45,7 +48,7 @@ def spec() -> object:
 
 
 def measure(how: str, rows: int) -> None:
-    """Run one way once and print seconds and peak megabytes."""
+    """Run one way once and print seconds, processor seconds and peak megabytes."""
     import pandas as pd
     import psycopg2
     from sqlalchemy import create_engine
@@ -59,18 +62,27 @@ def measure(how: str, rows: int) -> None:
     taken = taken.model_copy(update={"sql": sql})
     spans, url = windows.intervals(taken, date(2024, 1, 1)), connection_url("warehouse")
     plain = f"select * from bench_events where id < {rows} order by happened_at, id"
-    began, before = time.perf_counter(), memory("VmHWM")
+
+    def extract() -> None:
+        with extraction.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
+            snapshots.write(folder, "bench", schema, batches)
+
     with tempfile.TemporaryDirectory() as folder:
-        if how == "titleholder":
-            with extraction.stream(url, taken, spans, date(2024, 1, 1)) as (schema, batches):
-                snapshots.write(folder, "bench", schema, batches)
+        if how == "again":
+            extract()
+        if how == "unsynced":
+            os.fsync = lambda _: None
+        began, worked, before = time.perf_counter(), time.process_time(), memory("VmHWM")
+        if how in ("titleholder", "unsynced", "again"):
+            extract()
         elif how == "COPY":
             with psycopg2.connect(url) as connection, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
                 connection.cursor().copy_expert(f"COPY ({plain}) TO STDOUT (FORMAT binary)", nowhere)
         elif how == "pandas":
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
             pd.read_sql(plain, engine).to_parquet(f"{folder}/x.parquet", compression="zstd")
-    sys.stdout.write(f"{time.perf_counter() - began} {memory('VmHWM') - before}\n")
+        seconds, processor = time.perf_counter() - began, time.process_time() - worked
+    sys.stdout.write(f"{seconds} {processor} {memory('VmHWM') - before}\n")
 
 
 def fill(url: str, rows: int) -> None:
@@ -86,35 +98,46 @@ def fill(url: str, rows: int) -> None:
         )
 
 
-def measured(sizes: Sequence[int], times: int, ways: Sequence[str]) -> Iterator[tuple[int, str, float, float]]:
-    """Of each size and way: median seconds and peak megabytes."""
+class Measured(NamedTuple):
+    """Medians of one size and way: seconds, processor seconds, and peak megabytes."""
+
+    rows: int
+    how: str
+    seconds: float
+    processor: float
+    megabytes: float
+
+
+def measured(sizes: Sequence[int], times: int, ways: Sequence[str]) -> Iterator[Measured]:
+    """Each size and way, several times in turn."""
     from sqlalchemy import create_engine
 
     loader = os.environ["TITLEHOLDER_LOADER_URL"]
     fill(loader, max(sizes))
     for rows in sizes:
-        found: dict[str, list[tuple[float, float]]] = {}
+        found: dict[str, list[list[float]]] = {}
         for _, how in itertools.product(range(times), ways):
             command = [sys.executable, __file__, "--measure", how, str(rows)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            seconds, megabytes = map(float, done.stdout.split())
-            found.setdefault(how, []).append((seconds, megabytes))
+            found.setdefault(how, []).append([float(number) for number in done.stdout.split()])
         for how, runs in found.items():
-            yield rows, how, statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
+            yield Measured(rows, how, *map(statistics.median, zip(*runs, strict=True)))
     with create_engine(loader).begin() as connection:
         connection.exec_driver_sql("drop table bench_events")
 
 
 def rows(_case: object) -> Iterator[Row]:
     """For `make bench`."""
-    yardstick = 0.0
-    for size, how, seconds, megabytes in measured([2_000_000], 3, WAYS):
-        yardstick = seconds if how == "COPY" else yardstick
-        if how != "COPY":
-            goal = 1.3 if how == "titleholder" else None
-            yield Row(f"{how}, {size:,} rows", seconds, "s", "COPY", yardstick, goal)
-        if how == "titleholder":
-            yield Row(f"{how}, peak memory", megabytes, "MB", "250 MB", 250, 1.0)
+    found = {one.how: one for one in measured([2_000_000], 3, WAYS)}
+    own, copy, unsynced, again = (found[how] for how in ("titleholder", "COPY", "unsynced", "again"))
+    size = f"{own.rows:,} rows"
+    yield Row(f"titleholder, {size}", own.seconds, "s", "COPY", copy.seconds, 1.3)
+    yield Row("titleholder, peak memory", own.megabytes, "MB", "250 MB", 250, 1.0)
+    yield Row("titleholder, brought to the disk", own.seconds, "s", "not brought to the disk", unsynced.seconds)
+    yield Row("the same, processor time", own.processor, "s", "not brought to the disk", unsynced.processor)
+    yield Row("titleholder, the file is there and is verified", again.seconds, "s", "written", own.seconds)
+    yield Row("the same, processor time", again.processor, "s", "written", own.processor)
+    yield Row(f"pandas, {size}", found["pandas"].seconds, "s", "COPY", copy.seconds)
 
 
 def main() -> None:
@@ -128,10 +151,12 @@ def main() -> None:
     asked = parser.parse_args()
     use_addresses()
     yardsticks: dict[int, float] = {}
-    print(f"{'way':12} {'rows':>10} {'seconds':>9} {'ratio':>6} {'peak MB':>9}   (medians of {asked.times})")
-    for size, how, seconds, peaks in measured(asked.rows, asked.times, asked.ways):
-        ratio = seconds / yardsticks.setdefault(size, seconds)
-        print(f"{how:12} {size:>10,} {seconds:>9.2f} {ratio:>6.2f} {peaks:>9.0f}", flush=True)
+    heads = f"{'way':12} {'rows':>10} {'seconds':>9} {'ratio':>6} {'processor':>9} {'peak MB':>9}"
+    print(f"{heads}   (medians of {asked.times})")
+    for one in measured(asked.rows, asked.times, asked.ways):
+        ratio = one.seconds / yardsticks.setdefault(one.rows, one.seconds)
+        numbers = f"{one.seconds:>9.2f} {ratio:>6.2f} {one.processor:>9.2f} {one.megabytes:>9.0f}"
+        print(f"{one.how:12} {one.rows:>10,} {numbers}", flush=True)
 
 
 if __name__ == "__main__":

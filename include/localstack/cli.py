@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import filesize
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from localstack import stack
+from localstack import pruning, stack
 from localstack.keys import ADMIN
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
 from titleholder.cli.console import AsJson, Line, err, fitted, out, print_error, print_json, print_table, progress
 from titleholder.errors import ServiceError, TitleholderError
+from titleholder.formatting import counted
 
 if TYPE_CHECKING:
     from localstack.loading import LoadedTable
@@ -110,6 +112,29 @@ def clean(
     with _reporting():
         stack.clean(state)
     out.print("Deleted.")
+
+
+@app.command()
+def prune(
+    older_than: Annotated[
+        int, typer.Option("--older-than", min=1, metavar="DAYS", help="Keep what is younger than DAYS days.")
+    ] = 90,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")] = False,
+) -> None:
+    """Delete old logs of tasks, old rows of Airflow's database, and the files of runs that were deleted in MLflow.
+
+    `titleholder gc` says which runs and models nothing references, and deletes them in MLflow first.
+    """
+    with _reporting():
+        found = pruning.prune(State.locate(), older_than, delete=yes, on_step=lambda what: err.print(what))
+    logs = f"{counted(found.files, 'log')} ({filesize.decimal(found.bytes)})"
+    if yes:
+        said = (
+            f"{logs} deleted, with rows of Airflow and files of deleted runs older than {counted(older_than, 'day')}."
+        )
+    else:
+        said = f"{logs} can be deleted, with rows of Airflow and files of deleted runs: --yes deletes them."
+    out.print(said, soft_wrap=True)
 
 
 def load(

@@ -160,6 +160,8 @@ def write_private(path: Path, text: str) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # passwords that a power cut lost would lock the database
     draft.replace(path)
 
 

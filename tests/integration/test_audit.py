@@ -227,7 +227,7 @@ def test_stored_scores_that_are_lost_are_a_finding(world: World, content: bytes 
     with replaced(world.scores_of(row), content):
         found = the_one(looked(world))
     assert (found.check, found.decision) == ("model", row.id)
-    assert f"{row.snapshot_sha256}.training.parquet) are gone" in found.explanation
+    assert f"{row.snapshot_sha256}.training.parquet) are gone or damaged" in found.explanation
 
 
 T = "titleholder.decisions"

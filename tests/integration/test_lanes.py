@@ -16,6 +16,7 @@ from support.succession_world import write_model
 from titleholder.cli.main import app
 from titleholder.errors import UsageError
 from titleholder.ledger import store
+from titleholder.ledger.nominee import LoggedModel
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow.audit import audit
@@ -51,6 +52,12 @@ def lanes_of_runs(model: str, settings: Settings) -> list[str]:
     return [run.data.tags["titleholder.lane"] for run in client.search_runs([experiment.experiment_id])]
 
 
+def assert_there(model: str, version: int, logged: LoggedModel, settings: Settings) -> None:
+    """A version has the files that were logged for it."""
+    models = Registry(settings.tracking_uri).models
+    assert (models.source(model, version), models.files(logged.uri)) == (logged.uri, logged.sha256)
+
+
 def test_an_archived_lane_is_hidden_until_something_is_decided_in_it(model: str, settings: Settings) -> None:
     retraining.retrain(model, MONTH, "try", settings)
     retraining.retrain(model, MONTH, "live", settings)
@@ -75,13 +82,15 @@ def test_a_deleted_lane_leaves_its_decisions_and_a_record_and_nothing_in_mlflow(
     client = MlflowClient(settings.tracking_uri)
     assert [int(v.version) for v in client.search_model_versions(f"name = '{model}'")] == [live.challenger]
     assert set(lanes_of_runs(model, settings)) == {"live"}
-    assert Registry(settings.tracking_uri).models.load(model, live.challenger).n_features_in_ == 4
+    assert_there(model, live.challenger, live.nominee.model, settings)
     assert store.stored(settings.ledger_url, model, "try") == rows
     assert [row["challenger_version"] for row in rows] == [row.challenger for row in trials]
     assert listed(model, "--all") == {"live": "", "try": "deleted"}
     assert audit([model], settings=settings).findings == ()
     with pytest.raises(UsageError, match=r"lane try was deleted on 20.* by cli:.*: too big\. Its models are gone"):
         retraining.extract(model, date(2024, 5, 1), "try", settings)
+    for words in (["reproduce", str(rows[0]["id"])], ["backtest", model, "--lane", "try"]):
+        assert "lane try was deleted on" in str(invoke(*words).exception), "it failed with what MLflow does not have"
     assert "0 versions and 0 runs" in invoke("lane", "delete", model, "try", "--yes").stdout, "safe to repeat"
 
 
@@ -95,7 +104,7 @@ def test_what_another_lane_or_an_alias_uses_stays(model: str, settings: Settings
     done = invoke("lane", "delete", model, "try", "--yes")
     assert "0 versions and 0 runs" in done.stdout
     assert f"Versions in use elsewhere stay: {challenger.version}, {other.challenger}." in done.stderr
-    assert Registry(settings.tracking_uri).models.load(model, challenger.version).n_features_in_ == 4
+    assert_there(model, challenger.version, challenger.nominee.model, settings)
 
 
 def test_the_ledger_says_what_belongs_to_a_lane_and_not_the_tags(model: str, settings: Settings) -> None:
@@ -113,7 +122,7 @@ def test_the_ledger_says_what_belongs_to_a_lane_and_not_the_tags(model: str, set
     left = {int(v.version) for v in client.search_model_versions(f"name = '{model}'")}
     assert left == {live.challenger, undecided.version}
     assert client.get_run(live.training_run_id).info.lifecycle_stage == "active"
-    assert Registry(settings.tracking_uri).models.load(model, live.challenger).n_features_in_ == 4
+    assert_there(model, live.challenger, live.nominee.model, settings)
 
 
 def test_the_live_lane_is_neither_archived_nor_deleted(model: str, settings: Settings) -> None:

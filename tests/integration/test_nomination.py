@@ -62,7 +62,7 @@ def test_where_no_candidate_is_fit_the_nominee_stays(settings: Settings) -> None
     assert (again.challenger, again.verdict) == (challenger, verdict)
     models = Registry(settings.tracking_uri).models
     assert models.tags("tiny", also.version)["titleholder.verdict"] == "unfit"
-    assert store.versions_by_lane(settings.ledger_url, "tiny")["all-unfit"].keys() >= {also.version, nominee.version}
+    assert store.references(settings.ledger_url, "tiny")["all-unfit"].versions.keys() >= {also.version, nominee.version}
     reproduced = reproduce(decision.id, settings=settings)
     assert reproduced.same
     assert [(p.equal, p.different) for p in reproduced.parts if p.name == "unfit candidates"] == [(1, 0)]

@@ -248,6 +248,21 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
     assert runs[0].data.tags["mlflow.parentRunId"] == snapshot.run_id
 
 
+def test_a_month_with_a_damaged_snapshot_and_damaged_scores_heals_when_it_is_run_again(settings: Settings) -> None:
+    """Each of the two made every later try of the month fail, or its challenger be rejected."""
+    decided = retrain("tiny", MONTHS[0], "damaged", settings)
+    root = Path(settings.snapshots)
+    scores = root / ScoreKey("tiny", decided.training_run_id, decided.snapshot_sha256).training_path
+    stored = pd.read_parquet(scores)
+    for path in (Path(decided.snapshot_uri), scores):
+        path.write_bytes(path.read_bytes()[:100])
+    assert retrain("tiny", MONTHS[0], "damaged", settings) == decided
+    snapshots.verify(decided.snapshot_uri, decided.snapshot_sha256)
+    pd.testing.assert_frame_equal(pd.read_parquet(scores), stored)
+    logged = decided.nominee.model
+    assert Registry(settings.tracking_uri).models.files(logged.uri) == logged.sha256, "its model is left alone"
+
+
 def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tmp_path: Path) -> None:
     for month in MONTHS[:2]:
         decision = retrain("tiny", month, "carded", settings, report=True)

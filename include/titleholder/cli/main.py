@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, champion, decisions, first_steps, housekeeping, local_stack, sql, verify
+from titleholder.cli import backtest, champion, decisions, first_steps, garbage, housekeeping, local_stack, sql, verify
 from titleholder.cli.console import (
     AsJson,
     LogFormat,
@@ -137,6 +137,7 @@ for command in (
     decisions.rollback,
     housekeeping.retire,
     housekeeping.lanes,
+    garbage.gc,
     verify.audit,
     verify.reproduce,
     verify.leaktest,

@@ -10,10 +10,9 @@ so it only grows, and one that is lost or damaged costs a prediction.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from titleholder.data import snapshots
+from titleholder.data.storage import storage_of
 from titleholder.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -29,6 +28,8 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 Positions = NDArray[np.int64]
 SCHEMA = pa.schema([("position", pa.int64()), ("score", pa.float64())])
+DIGEST = b"sha256"
+"""The key of a file's metadata that holds the SHA-256 of its path and its scores."""
 
 
 class ScoreKey(NamedTuple):
@@ -129,6 +130,14 @@ class ScoreStore:
         """
         self._write(key.folds_path, positions, scores)
 
+    def has_training(self, key: ScoreKey) -> bool:
+        """Whether anything that the model answered when it was trained is stored, and sound.
+
+        Raises:
+            ServiceError: when the place cannot be read now.
+        """
+        return self._read(key.training_path) is not None
+
     def _stored(self, path: str, positions: Positions) -> Array | None:
         known = self._read(path)
         return _at(positions, *known) if known and np.isin(positions, known[0]).all() else None
@@ -142,33 +151,54 @@ class ScoreStore:
         self._write(key.training_path, positions, scores)
 
     def _read(self, path: str) -> tuple[Positions, Array] | None:
-        files, base = snapshots.store_of(self._root)
+        storage, base = storage_of(self._root)
         try:
-            with files.open_input_file(f"{base}/{path}") as file:
+            with storage.open(f"{base}/{path}") as file:
                 content = file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ServiceError(f"scores: {self._root}/{path} cannot be read now: {error}") from error
         try:
-            table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-            return table["position"].to_numpy(), table["score"].to_numpy()
-        except (OSError, pa.ArrowException, KeyError) as error:
-            log.warning("Stored scores %s are damaged: %s", path, error)
+            return _decoded(content, path)
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            log.warning("Stored scores %s/%s are damaged: %s. %s", self._root, path, error, _remedy(path))
             return None
 
     def _write(self, path: str, positions: Positions, scores: Array) -> None:
         """In the order of positions, in place of what was stored; they appear whole or not at all."""
         order = np.argsort(positions, kind="stable")
-        table = pa.Table.from_arrays([pa.array(positions[order]), pa.array(scores[order])], schema=SCHEMA)
+        positions, scores = positions[order], scores[order]
+        noted = SCHEMA.with_metadata({DIGEST: _digest(path, positions, scores)})
+        table = pa.Table.from_arrays([pa.array(positions), pa.array(scores)], schema=noted)
         try:
-            files, base = snapshots.store_of(self._root)
-            with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-                local = Path(scratch) / "scores.parquet"
-                pq.write_table(table, local, compression="zstd", write_page_checksum=True)
-                snapshots.place(local, files, f"{base}/{path}")
+            storage, base = storage_of(self._root)
+            with storage.draft(f"{base}/{path}".rpartition("/")[0]) as draft:
+                pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
+                storage.replace(draft, f"{base}/{path}")
         except (OSError, pa.ArrowInvalid) as error:
             raise ServiceError(f"scores: {self._root}/{path} cannot be written: {error}") from error
+
+
+def _decoded(content: bytes, path: str) -> tuple[Positions, Array]:
+    """The positions and scores of a file, which must be those that were written at this path; else a ValueError."""
+    table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    positions, scores = table["position"].to_numpy(), table["score"].to_numpy()
+    if (table.schema.metadata or {}).get(DIGEST) != _digest(path, positions, scores):
+        raise ValueError("they are not what was written there")
+    return positions, scores
+
+
+def _digest(path: str, positions: Positions, scores: Array) -> bytes:
+    """The SHA-256 of scores and of the path that they belong to, in hexadecimal digits."""
+    return hashlib.sha256(b"\0".join([path.encode(), positions.tobytes(), scores.tobytes()])).hexdigest().encode()
+
+
+def _remedy(path: str) -> str:
+    """What becomes of scores that are damaged, or what to do about them."""
+    if path.endswith(".training.parquet"):
+        return "Run the same as-of date and lane again: the candidate is trained again, and they are stored anew."
+    return "They are left out." if path.endswith(".folds.parquet") else "They are computed again."
 
 
 def _at(wanted: Positions, positions: Positions, scores: Array) -> Array:

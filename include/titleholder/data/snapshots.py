@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Self
@@ -17,13 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyarrow import fs
 
+from titleholder.data.storage import storage_of
 from titleholder.errors import DataError, ServiceError
 from titleholder.spec.windows import midnight
 
 ROW_GROUP = 65_536
 """Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
+REMEDY = (
+    "Run the same as-of date and lane again: `extract` writes the file anew where the warehouse still returns the same "
+    "rows. Otherwise restore it from a backup"
+)
+"""What to do about a file that is gone or damaged."""
 
 
 class Extract:
@@ -37,9 +41,9 @@ class Extract:
             holdout = extract.read(event_time="applied_at", start=holdout_start, positions=True)
     """
 
-    def __init__(self, uri: str, sha256: str, path: str) -> None:
+    def __init__(self, uri: str, sha256: str, file: pa.NativeFile) -> None:
         self.uri, self.sha256 = uri, sha256
-        self._file = pq.ParquetFile(pa.OSFile(path))  # not mapped: pages that were read would count as memory in use
+        self._file = pq.ParquetFile(file)
         self.rows: int = self._file.metadata.num_rows
         self.columns: list[str] = self._file.schema_arrow.names
 
@@ -151,45 +155,41 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         DataError: when the file is gone, or no longer hashes to `sha256`.
         ServiceError: when the place cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
+    with ExitStack() as stack:
         with _explained(uri):
-            store, path = store_of(uri)
-            local = path if isinstance(store, fs.LocalFileSystem) else _fetch(store, path, scratch)
-            _compare(uri, _digest(local), sha256)
-            extract = Extract(uri, sha256, local)
-        with extract:
-            yield extract
+            storage, path = storage_of(uri)
+            local = stack.enter_context(storage.local(path))
+            file = pa.OSFile(local)  # not mapped: pages that were read would count as memory in use
+            _compare(uri, _digest(file), sha256)
+            extract = stack.enter_context(Extract(uri, sha256, file))  # the same one, whatever has its name by now
+        yield extract
 
 
-def _fetch(store: fs.FileSystem, path: str, folder: str) -> str:
-    local = f"{folder}/extract.parquet"
-    fs.copy_files(path, local, source_filesystem=store, destination_filesystem=fs.LocalFileSystem())
-    return local
-
-
-def _digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: pa.NativeFile) -> str:
+    """The SHA-256 of a file, which is then read from its beginning."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest
 
 
 def write(root: str, folder: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Extract:
     """Write the batches to `root/folder/<sha256>.parquet`; returns what was written, which is not fetched to be read.
 
-    The file appears whole or not at all, and equal content is written once. Memory: two row groups.
+    The file appears whole or not at all. Equal content is written once; a damaged file of that name is replaced.
+    Memory: two row groups.
 
     Raises:
         ServiceError: when the place cannot be written.
     """
     try:
-        store, base = store_of(root)
-        with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-            local = Path(scratch) / "extract.parquet"
-            _write(local, schema, batches)
-            digest = _digest(str(local))
-            target = f"{base}/{folder}/{digest}.parquet"
-            if store.get_file_info(target).type == fs.FileType.NotFound:
-                place(local, store, target)
-            return Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, str(local))
+        storage, base = storage_of(root)
+        with storage.draft(f"{base}/{folder}") as draft:
+            _write(draft, schema, batches)
+            file = pa.OSFile(str(draft))
+            digest = _digest(file)
+            extract = Extract(f"{root.rstrip('/')}/{folder}/{digest}.parquet", digest, file)
+            storage.put(draft, f"{base}/{folder}/{digest}.parquet", digest)
+            return extract
     except (OSError, pa.ArrowInvalid) as error:
         raise ServiceError(f"snapshots: {root} cannot be written: {error}") from error
 
@@ -212,22 +212,6 @@ def _write(file: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
             last = thread.submit(writer.write_table, table, row_group_size=ROW_GROUP)
         if last:
             last.result()
-
-
-def store_of(root: str) -> tuple[fs.FileSystem, str]:
-    """The file system and base path of a folder or of a URL such as s3://bucket/prefix."""
-    if "://" in root:
-        store, base = fs.FileSystem.from_uri(root)
-        return store, base.rstrip("/")
-    return fs.LocalFileSystem(), str(Path(root).absolute())
-
-
-def place(local: Path, store: fs.FileSystem, target: str) -> None:
-    """Copy a file of a scratch folder to `target`, which appears, or is replaced, whole or not at all."""
-    store.create_dir(target.rpartition("/")[0], recursive=True)
-    part = f"{target}.{local.parent.name}.part"
-    fs.copy_files(str(local), part, source_filesystem=fs.LocalFileSystem(), destination_filesystem=store)
-    store.move(part, target)
 
 
 def _even(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -253,8 +237,8 @@ def verify(uri: str, sha256: str) -> None:
         ServiceError: when the place cannot be read.
     """
     with _explained(uri):
-        store, path = store_of(uri)
-        with store.open_input_stream(path) as file:
+        storage, path = storage_of(uri)
+        with storage.open(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         _compare(uri, digest, sha256)
 
@@ -264,11 +248,11 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise DataError(f"snapshot {uri} cannot be read: {error}") from error
+        raise DataError(f"snapshot {uri} cannot be read: {error}. {REMEDY}") from error
     except OSError as error:
         raise ServiceError(f"snapshots: {uri} cannot be read now: {error}") from error
 
 
 def _compare(uri: str, digest: str, sha256: str) -> None:
     if digest != sha256:
-        raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}")
+        raise DataError(f"snapshot {uri} was changed: its SHA-256 is {digest}, expected {sha256}. {REMEDY}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -192,19 +192,35 @@ def lanes(url: str, model: str) -> list[str]:
         return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
 
 
-def versions_by_lane(url: str, model: str) -> dict[str, dict[int, set[str]]]:
-    """The versions that each lane's decisions are about, unfit ones too, with the MLflow runs of these decisions."""
+class References(NamedTuple):
+    """What the decisions of a lane reference.
+
+    `decisions` are their ids as texts, `versions` those that they are about, unfit ones too, with their MLflow runs;
+    `snapshots` are SHA-256s.
+    """
+
+    decisions: set[str]
+    versions: dict[int, set[str]]
+    snapshots: set[str]
+
+
+def references(url: str, model: str) -> dict[str, References]:
+    """What the decisions of each of a model's lanes reference."""
     with reachable(), engine(url).connect() as connection:
         of = _table(connection).c
         others = [of.verdict.op("->")(key).label(key) for key in ("unfit", "also_unfit")]
-        named = (of.lane, of.challenger_version, of.training_run_id, of.mlflow_run_id, *others)
-        rows = connection.execute(select(*named).where(of.model == model, of.challenger_version.is_not(None))).all()
-    found: dict[str, dict[int, set[str]]] = {}
+        named = (of.lane, of.id, of.challenger_version, of.training_run_id, of.mlflow_run_id, of.snapshot_sha256)
+        rows = connection.execute(select(*named, *others).where(of.model == model)).all()
+    found: dict[str, References] = {}
     for row in rows:
-        lane = found.setdefault(row.lane, {})
-        lane.setdefault(row.challenger_version, set()).update((row.training_run_id, row.mlflow_run_id))
+        lane = found.setdefault(row.lane, References(set(), {}, set()))
+        lane.decisions.add(str(row.id))
+        if row.challenger_version is None:
+            continue
+        lane.snapshots.add(row.snapshot_sha256)
+        lane.versions.setdefault(row.challenger_version, set()).update((row.training_run_id, row.mlflow_run_id))
         for candidate in (*(row.unfit or ()), *(row.also_unfit or ())):
-            lane.setdefault(candidate["version"], set()).add(row.mlflow_run_id)
+            lane.versions.setdefault(candidate["version"], set()).add(row.mlflow_run_id)
     return found
 
 

@@ -16,7 +16,7 @@ from mlflow.models import Model
 
 from titleholder.registry import model_files, urls
 from titleholder.registry.names import ALIAS, KEY, LANE
-from titleholder.registry.server import ABSENT, Server
+from titleholder.registry.server import ABSENT, Server, gone_already
 from titleholder.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -184,7 +184,8 @@ class Models:
             aliases = self._client.get_registered_model(model).aliases  # a search of versions leaves them out
             stay = {*keep, *map(int, aliases.values())}
             for number in chosen.keys() - stay:
-                self._client.delete_model_version(model, str(number))
+                with gone_already():
+                    self._client.delete_model_version(model, str(number))
         kept = {number: found.run_id or "" for number, found in chosen.items() if number in stay}
         return len(chosen) - len(kept), kept
 
@@ -224,3 +225,17 @@ class Models:
     def url(self, model: str, version: int) -> str:
         """Where a person sees a version."""
         return urls.version(self._server.uri, model, version)
+
+    def of_model(self, model: str) -> list[ModelVersion]:
+        """Every version of a model, without aliases."""
+        return self._found(f"name = '{model}'")
+
+    def aliased(self, model: str) -> set[int]:
+        """The versions that any alias points at."""
+        with self._server.reachable():
+            try:
+                return set(map(int, self._client.get_registered_model(model).aliases.values()))
+            except MlflowException as error:
+                if error.error_code in ABSENT:
+                    return set()
+                raise

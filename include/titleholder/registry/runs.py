@@ -12,19 +12,20 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, FileInfo, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
 from titleholder.registry.names import DECISION, KEY
-from titleholder.registry.server import Server
+from titleholder.registry.server import Server, gone_already
 
 DATASET_ROWS = 1000
 """MLflow looks at so many rows for the schema of a dataset."""
@@ -108,9 +109,11 @@ class Runs:
             gone = {run.info.run_id for run in every if {run.info.run_id, _parent(run)} & set(runs)} - set(keep)
             for logged in _pages(lambda token: self._client.search_logged_models([experiment], page_token=token)):
                 if logged.source_run_id in gone:
-                    self._client.delete_logged_model(logged.model_id)
+                    with gone_already():
+                        self._client.delete_logged_model(logged.model_id)
             for run_id in gone:
-                self._client.delete_run(run_id)
+                with gone_already():
+                    self._client.delete_run(run_id)
         return len(gone)
 
     def tags(self, run_id: str) -> dict[str, str]:
@@ -173,6 +176,49 @@ class Runs:
         with self._server.reachable():
             experiment = self._client.get_run(run_id).info.experiment_id
         return urls.artifact(self._server.uri, experiment, run_id, path)
+
+    def of_model(self, model: str) -> list[RunRecord]:
+        """Every run of a model's experiment that is not deleted; none where there is no such experiment."""
+        with self._server.reachable():
+            experiment = self._client.get_experiment_by_name(model)
+            if experiment is None:
+                return []
+            found = _pages(lambda token: self._client.search_runs([experiment.experiment_id], page_token=token))
+            return [_record(run) for run in found]
+
+    def size(self, run_id: str) -> int:
+        """The bytes of a run's files and of the models that it logged."""
+        with self._server.reachable():
+            experiment = self._client.get_run(run_id).info.experiment_id
+            logged = self._client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
+            lists = [partial(self._client.list_artifacts, run_id)]
+            lists += [partial(self._client.list_logged_model_artifacts, model.model_id) for model in logged]
+            return sum(_bytes(files) for files in lists)
+
+
+class RunRecord(NamedTuple):
+    """A run as it is listed: `parent` is the run around it, or empty; `changed_at` is in seconds since 1970."""
+
+    run_id: str
+    parent: str
+    status: str
+    changed_at: float
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.status not in ("FINISHED", "FAILED", "KILLED")
+
+
+def _record(run: Run) -> RunRecord:
+    changed = max(run.info.start_time or 0, run.info.end_time or 0) / 1000
+    return RunRecord(run.info.run_id, _parent(run), run.info.status, changed, run.data.tags, run.data.params)
+
+
+def _bytes(files: Callable[[str | None], Sequence[FileInfo]], folder: str | None = None) -> int:
+    return sum(_bytes(files, file.path) if file.is_dir else file.file_size or 0 for file in files(folder))
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:

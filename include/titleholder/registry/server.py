@@ -42,3 +42,13 @@ class Server:
                 said = f"MLflow at {self.uri} does not answer: {one_line(error)}. Locally: `make up`."
                 raise ServiceError(said) from None
             raise
+
+
+@contextmanager
+def gone_already() -> Iterator[None]:
+    """What is deleted inside may be gone: somebody else has deleted it meanwhile."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise

@@ -29,6 +29,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks.model_contract import compare_scores
+from titleholder.workflow.lanes import deleted
 from titleholder.workflow.promotion import follow_head
 from titleholder.workflow.scoring import RELOADED_ROWS, Scorer, TrainedVersion
 
@@ -41,7 +42,7 @@ ADVICE = {
     "succession": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
     "alias": "`titleholder audit --repair` sets it to what the ledger has.",
-    "snapshot": "Restore the file from a backup; without it the decision can be neither reproduced nor re-judged.",
+    "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
 """What to do about a finding, by its check."""
@@ -93,6 +94,7 @@ class _Book:
     def __init__(self, model: str, versions: Sequence[ModelVersion], url: str) -> None:
         self.model, self.versions = model, versions
         self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
+        self.deleted = deleted(model, url)
 
     @property
     def rows(self) -> list[Row]:
@@ -106,10 +108,13 @@ class _Book:
 
     @property
     def extracts(self) -> dict[tuple[str, str], Row]:
-        """Each snapshot, as address and SHA-256, with the first decision that rests on it."""
+        """Each snapshot, as address and SHA-256, with the first decision that rests on it.
+
+        Decisions of a deleted lane rest on none any more: their models are gone.
+        """
         found: dict[tuple[str, str], Row] = {}
         for row in self.rows:
-            if row["snapshot_uri"]:
+            if row["snapshot_uri"] and row["lane"] not in self.deleted:
                 found.setdefault((row["snapshot_uri"], row["snapshot_sha256"]), row)
         return found
 
@@ -169,6 +174,13 @@ def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list
             f"no decisions about {', '.join(unknown)}; models with decisions: {', '.join(known) or 'none'}"
         )
     return [_Book(m, [v for v in versions if v.name == m], settings.ledger_url) for m in models or known]
+
+
+def doubts(models: Sequence[str], *, settings: Settings) -> list[AuditFinding]:
+    """What makes the ledger doubtful about these models. No snapshot is read for it, and no model loaded."""
+    versions = Registry(settings.tracking_uri).models.tagged(names.DECISION)
+    books = [_Book(model, [v for v in versions if v.name == model], settings.ledger_url) for model in models]
+    return [finding for book in books for finding in _decisions(book, ())]
 
 
 def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair: bool) -> Iterator[tuple[str, Job]]:
@@ -278,7 +290,8 @@ def _scores_differ(row: Row, version: int, scorer: Scorer) -> str:
     for trained in TrainedVersion(version, _nominee(row), spec).models:
         stored = scorer.recorded(trained, row["snapshot_sha256"], first)
         if stored is None:
-            return f"the scores stored at its training ({trained.key(row['snapshot_sha256']).training_path}) are gone"
+            path = trained.key(row["snapshot_sha256"]).training_path
+            return f"the scores stored at its training ({path}) are gone or damaged"
         reloaded = scorer.predict(trained, first)
         found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
         if found.status == "fail":

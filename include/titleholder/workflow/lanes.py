@@ -52,7 +52,7 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     known = lane_records.newest(url, model).get(lane)
     if known is None or known.kind != "delete":
         lane_records.add(url, model, lane, "delete", actor, typed("the reason", reason))
-    lanes = store.versions_by_lane(url, model)
+    lanes = {name: found.versions for name, found in store.references(url, model).items()}
     own = lanes.pop(lane, {})
     others = [used for of_lane in lanes.values() for used in of_lane.items()]
     deleted, kept = registry.models.delete(model, own.keys(), keep={version for version, _ in others})
@@ -62,11 +62,16 @@ def delete(model: str, lane: str, reason: str, actor: str, *, settings: Settings
     return Deletion(deleted, gone, tuple(sorted(kept)))
 
 
+def deleted(model: str, url: str) -> set[str]:
+    """The lanes of a model that were deleted; never the live one."""
+    return {lane for lane, known in lane_records.newest(url, model).items() if known.kind == "delete"} - {LIVE}
+
+
 def refuse_deleted(model: str, lane: str, url: str) -> None:
     """Raise a UsageError for a lane that was deleted: its decisions stand in the ledger, and their models are gone."""
     known = lane_records.newest(url, model).get(lane)
     if known and known.kind == "delete":
-        raise UsageError(f"{model}: lane {lane} was {known}. Its models are gone; choose another name for a new lane")
+        raise UsageError(f"{model}: lane {lane} was {known}. Its models are gone, and a new lane needs another name")
 
 
 def _require(model: str, lane: str, url: str) -> None:

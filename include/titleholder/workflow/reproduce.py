@@ -37,6 +37,7 @@ from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
+from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, refit_of, spread
@@ -88,7 +89,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     """Train, judge and rule again on a decision of the ledger, and compare every number with what was recorded.
 
     Raises:
-        UsageError: for a decision that the ledger does not have, or a rollback.
+        UsageError: for a decision that the ledger does not have, a rollback, or one of a lane that was deleted.
         DataError: when the snapshot is gone or changed, or a model that is needed cannot be read.
     """
     row, before, stored = _read(number, settings.ledger_url)
@@ -142,6 +143,7 @@ def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, An
     row = store.decision(url, number)
     if row.kind in UNJUDGED:
         raise UsageError(f"decision {number} is a {row.kind}: nothing was trained or judged, nothing can be reproduced")
+    refuse_deleted(row.model, row.lane, url)
     rows = store.stored(url, row.model, row.lane)
     before = [Decision.from_row(r) for r in rows if r["sequence"] < row.sequence]
     (stored,) = [r for r in rows if r["id"] == number]

@@ -44,6 +44,12 @@ def refit_of(run_id: str) -> str:
     return f"{run_id}-refit"
 
 
+def training_keys(spec: ModelSpec, run_id: str, sha256: str) -> list[ScoreKey]:
+    """Under which the scores of a training run's model are stored, and those of its refit where there is one."""
+    names = [run_id, *([refit_of(run_id)] if spec.windows.refit else [])]
+    return [ScoreKey(spec.name, name, sha256) for name in names]
+
+
 class TrainedVersion(NamedTuple):
     """A registered version, the MLflow run that trained it, and the spec under which it was trained.
 

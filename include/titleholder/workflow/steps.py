@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
-from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -59,9 +59,9 @@ from titleholder.workflow.scoring import (
     Comparison,
     Scorer,
     compare,
-    refit_of,
     store_training_scores,
     trained_columns,
+    training_keys,
 )
 
 if TYPE_CHECKING:
@@ -172,15 +172,20 @@ def _params(
 def train(
     snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
 ) -> TrainedCandidate:
-    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run."""
+    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run.
+
+    It trains again where the scores that were stored at the training are lost or damaged: without these nothing shows
+    that the model answers as it did. The same rows and seed give the same model.
+    """
     registry = registry_at(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
     run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
-    known = registry.runs.tags(run_id)
-    if names.NOMINEE not in known:
+    known, scores = registry.runs.tags(run_id), ScoreStore(settings.snapshots)
+    keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
+    if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = _train_and_log(snapshot, name, run_id, registry, ScoreStore(settings.snapshots), on_trial)
+            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial, known)
     registry.runs.finish(run_id)
     nominee = Nominee.model_validate_json(known[names.NOMINEE])
     return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
@@ -193,7 +198,9 @@ def _train_and_log(
     registry: Registry,
     scores: ScoreStore,
     on_trial: Callable[[int, int], None] | None,
+    known: dict[str, str],
 ) -> dict[str, str]:
+    """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
         columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
@@ -208,10 +215,15 @@ def _train_and_log(
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
     fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
-    key = ScoreKey(spec.name, run_id, snapshot.sha256)
+    key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
     store_training_scores(scores, key, fitted.pipeline, spec, rows)
     if fitted.out_of_fold:
         scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
+    refit = None if matured is None else search.refit(matured, spec, name, fitted.params)
+    if refit is not None:
+        store_training_scores(scores, refit_keys[0], refit, spec, rows.head(RELOADED_ROWS))
+    if names.NOMINEE in known:
+        return known
     params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
     registry.runs.annotate(
         run_id,
@@ -225,11 +237,9 @@ def _train_and_log(
         uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
         return LoggedModel(uri=uri, sha256=sha256)
 
-    if matured is None:
+    if refit is None:
         nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
     else:
-        refit, refit_key = search.refit(matured, spec, name, fitted.params), key._replace(run_id=refit_of(run_id))
-        store_training_scores(scores, refit_key, refit, spec, rows.head(RELOADED_ROWS))
         twin = logged(fitted.pipeline, "twin")
         nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
     done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from titleholder.data import snapshots
+from titleholder.data import storage
 from titleholder.data.scores import Positions, ScoreKey, ScoreStore
 from titleholder.errors import ServiceError
 
@@ -97,7 +97,7 @@ def test_a_place_that_cannot_be_written_costs_a_prediction_but_not_a_training(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(snapshots, "place", full)
+    monkeypatch.setattr(storage.Folder, "replace", full)
     store = ScoreStore(str(tmp_path))
     assert store.scores(KEY, np.array([3]), model).tolist() == [0.3]
     assert "no space left" in caplog.text
@@ -121,4 +121,7 @@ def test_a_damaged_file_is_computed_again(
     with caplog.at_level(logging.WARNING):
         assert store.scores(KEY, rows, model).tolist() == (rows / 10).tolist()
     assert len(model.asked) == 2
-    assert f"Stored scores {KEY.path} are damaged" in caplog.text
+    assert f"Stored scores {tmp_path}/{KEY.path} are damaged" in caplog.text
+    assert "They are computed again." in caplog.text
+    assert store.scores(KEY, rows, model).tolist() == (rows / 10).tolist()
+    assert len(model.asked) == 2, "the file was replaced by a sound one"

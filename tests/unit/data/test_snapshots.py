@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from titleholder.data import snapshots
 from titleholder.data.snapshots import Extract
+from titleholder.data.storage import Remote
 from titleholder.errors import DataError, ServiceError
 
 ROWS = 150_000
@@ -226,12 +227,14 @@ class Counted(fs.FileSystemHandler):
         self._store, self.reads = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem()), 0
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
+        opened = self._store.open_input_stream(path)
         self.reads += 1
-        return self._store.open_input_stream(path)
+        return opened
 
     def open_input_file(self, path: str) -> pa.NativeFile:
+        opened = self._store.open_input_file(path)
         self.reads += 1
-        return self._store.open_input_file(path)
+        return opened
 
     def open_output_stream(self, path: str, metadata: object) -> pa.NativeFile:
         return self._store.open_output_stream(path)
@@ -262,7 +265,8 @@ def test_a_file_of_another_store_is_fetched_once(
     rows: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Counted(tmp_path)
-    monkeypatch.setattr(snapshots, "store_of", lambda uri: (fs.PyFileSystem(store), uri.removeprefix("bucket://")))
+    elsewhere = Remote(fs.PyFileSystem(store))
+    monkeypatch.setattr(snapshots, "storage_of", lambda uri: (elsewhere, uri.removeprefix("bucket://")))
     written = write("bucket://b", rows)
     assert written.read(["id"]).shape == (ROWS, 1)
     assert store.reads == 0, "what was written is at hand"
@@ -284,7 +288,27 @@ def test_a_file_is_hashed_once_however_often_it_is_read(written: Extract, monkey
     assert len(hashed) == 1
 
 
-def test_an_extract_is_not_mapped_and_lets_its_file_go_when_it_was_read(written: Extract) -> None:
+def test_a_file_that_is_exchanged_once_it_was_verified_is_not_read(
+    rows: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who verifies one file and opens another trusts a name."""
+    found, plain = write(tmp_path, rows), hashlib.file_digest
+    pq.write_table(rows.slice(1), other := tmp_path / "other.parquet")
+
+    def exchanged(*args: object) -> object:
+        digest = plain(*args)  # type: ignore[arg-type]
+        other.replace(found.uri)
+        return digest
+
+    monkeypatch.setattr(snapshots.hashlib, "file_digest", exchanged)
+    with snapshots.opened(found.uri, found.sha256) as extract:
+        assert extract.rows == ROWS
+
+
+def test_an_extract_is_not_mapped_and_lets_its_file_go_when_it_was_read(rows: pa.Table, tmp_path: Path) -> None:
+    written = write(tmp_path, rows)
+    written.__exit__()
+
     def opened() -> list[str]:
         return [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
 

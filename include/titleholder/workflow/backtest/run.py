@@ -31,6 +31,7 @@ from titleholder.workflow.backtest.periods import Period, decisions, periods_of
 from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
+from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.scoring import Scorer, TrainedVersion, missing_columns
 
 Progress = Callable[[str, int, int], None]
@@ -86,8 +87,8 @@ def backtest(
     The spec is that of the lane's newest decision: its columns, metric, weights, clusters and profit.
 
     Raises:
-        UsageError: for a lane without decisions, naming those that have some, for one with periods that must be run
-            again, or for invalid values.
+        UsageError: for a lane without decisions, naming those that have some, for one that was deleted or has periods
+            that must be run again, or for invalid values.
         DataError: when a snapshot is gone.
     """
     decided = _decided(request, settings)
@@ -113,6 +114,7 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
     if not rows:
         lanes = store.lanes(settings.ledger_url, request.model)
         raise UsageError(lane_records.other_lanes("backtest", request.model, request.lane, lanes))
+    refuse_deleted(request.model, request.lane, settings.ledger_url)
     if decided := decisions(rows, request.lane, request.until):
         again = reigns.to_rerun(rows, request.lane)
         if waiting := [str(row.as_of) for row in decided if row.id in again]:

@@ -1,0 +1,1 @@
+"""What no decision, open run or recent work references any more, and its deletion: `titleholder gc`."""
