@@ -6,7 +6,7 @@
 over the months from the seventh on. `growth`, specs: a DAG file read anew, beyond imports, per model; 1, 20 and 200
 models. Decisions: what the page Champions, `titleholder history` and a run ask the ledger, about a model with 100
 decisions in a ledger of 100, 10,000 and 100,000; then about a model whose lane has 100, 1,000 and 10,000. These are
-copies of a real decision, written past the ledger's guards; nothing reads their hashes here.
+copies of a real decision, which the ledger's owner inserts; nothing reads their hashes here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import numpy as np
 from measurement import Row, used_by
 from sqlalchemy import create_engine, text
 
+from localstack.settings import ledger_url
+from localstack.state import State
 from titleholder.ledger import queries, store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
@@ -184,7 +186,7 @@ def copy(template: int, models: Sequence[str], count: int) -> None:
         "case when n % 12 = 1 then 'promote' else 'keep' end", "champion_before": "greatest(n - 2, 0) / 12 * 12 + 1",
         "champion_after": "(n - 1) / 12 * 12 + 1", "created_at": "timestamptz '2000-01-01' + n * interval '1 day'",
     }  # fmt: skip
-    with create_engine(os.environ["TITLEHOLDER_LEDGER_URL"]).begin() as connection:
+    with create_engine(ledger_url(State.locate(), "ledger_owner")).begin() as connection:
         listed = connection.scalars(
             text(
                 "select column_name from information_schema.columns where table_schema = 'titleholder' and "

@@ -1,33 +1,46 @@
--- Databases and roles of a new server, as localstack.roles makes them for the local stack.
--- Runs once, on an empty data volume. Passwords come from the environment and stay out of every log.
+-- Databases, roles and rights, for psql as the superuser; of both stacks. Safe to repeat: what exists is kept.
+-- The local stack runs it at each start, PostgreSQL's image once, on an empty volume. Passwords come from the
+-- environment and stay out of every log.
+--
+-- airflow     owned by `airflow`           mlflow       owned by `mlflow`
+-- warehouse   owned by `loader`, which fills it; `reader` reads what it makes, and cannot write
+-- titleholder owned by `ledger_owner`, which migrates it; `ledger` and `ledger_reader` get their rights by that
 \set ON_ERROR_STOP on
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET log_min_duration_statement = -1;
 
-\getenv airflow_password AIRFLOW_DB_PASSWORD
-\getenv mlflow_password MLFLOW_DB_PASSWORD
-\getenv loader_password LOADER_DB_PASSWORD
-\getenv reader_password READER_DB_PASSWORD
-\getenv ledger_owner_password LEDGER_OWNER_DB_PASSWORD
-\getenv ledger_password LEDGER_DB_PASSWORD
+\getenv airflow AIRFLOW_DB_PASSWORD
+\getenv mlflow MLFLOW_DB_PASSWORD
+\getenv loader LOADER_DB_PASSWORD
+\getenv reader READER_DB_PASSWORD
+\getenv ledger_owner LEDGER_OWNER_DB_PASSWORD
+\getenv ledger LEDGER_DB_PASSWORD
+\getenv ledger_reader LEDGER_READER_DB_PASSWORD
 
-CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
-CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
-CREATE ROLE loader LOGIN PASSWORD :'loader_password';
-CREATE ROLE reader LOGIN PASSWORD :'reader_password';
-CREATE ROLE ledger_owner LOGIN PASSWORD :'ledger_owner_password';
-CREATE ROLE ledger LOGIN PASSWORD :'ledger_password';
+SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', role, password)
+FROM (VALUES ('airflow', :'airflow'), ('mlflow', :'mlflow'), ('loader', :'loader'), ('reader', :'reader'),
+             ('ledger_owner', :'ledger_owner'), ('ledger', :'ledger'), ('ledger_reader', :'ledger_reader')
+) AS wanted (role, password)
+WHERE role NOT IN (SELECT rolname FROM pg_roles)
+\gexec
 
-CREATE DATABASE airflow OWNER airflow;
-CREATE DATABASE mlflow OWNER mlflow;
-CREATE DATABASE warehouse OWNER loader;
-CREATE DATABASE titleholder OWNER ledger_owner;
+SELECT format('CREATE DATABASE %I OWNER %I', database, owner)
+FROM (VALUES ('airflow', 'airflow'), ('mlflow', 'mlflow'), ('warehouse', 'loader'), ('titleholder', 'ledger_owner')
+) AS wanted (database, owner)
+WHERE database NOT IN (SELECT datname FROM pg_database)
+\gexec
 
+-- Each service connects to its own database and to no other.
 REVOKE ALL ON DATABASE airflow, mlflow, warehouse, titleholder, postgres, template1 FROM PUBLIC;
-GRANT CONNECT ON DATABASE warehouse TO reader;
-GRANT CONNECT ON DATABASE titleholder TO ledger;
-
--- The role covers tables that do not exist yet; `reader` can connect to nothing but the warehouse.
-GRANT pg_read_all_data TO reader;
+-- Temporary tables: the copies of the leak test, and the schema that an audit compares the ledger's with.
+GRANT CONNECT, TEMPORARY ON DATABASE warehouse TO reader;
+GRANT CONNECT, TEMPORARY ON DATABASE titleholder TO ledger, ledger_reader;
 ALTER ROLE reader SET default_transaction_read_only = on;
+ALTER ROLE ledger_reader SET default_transaction_read_only = on;
+
+-- The reader may read what the loader makes, now and later, and nothing else: no catalogue with passwords.
+\connect warehouse
+GRANT USAGE ON SCHEMA public TO reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE loader GRANT USAGE ON SCHEMAS TO reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE loader GRANT SELECT ON TABLES TO reader;

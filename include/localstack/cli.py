@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -156,11 +156,11 @@ def _print_loaded(loaded: LoadedTable) -> None:
         err.print(Text(f"Warning: {warning}", style="yellow"), soft_wrap=True)
 
 
-def migrate_ledger(values: Mapping[str, str]) -> None:
+def migrate_ledger(owner_url: str) -> None:
     """Bring the ledger's tables up to date (called by `up` once PostgreSQL answers)."""
     from titleholder.ledger.migrations import migrate
 
-    migrate(values["TITLEHOLDER_LEDGER_OWNER_URL"])
+    migrate(owner_url)
 
 
 @contextmanager

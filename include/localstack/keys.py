@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from localstack.state import State, write_private
 from titleholder.errors import ServiceError
 
-ROLES = ("postgres", "airflow", "mlflow", "loader", "reader", "ledger_owner", "ledger")
+ROLES = ("postgres", "airflow", "mlflow", "loader", "reader", "ledger_owner", "ledger", "ledger_reader")
 ADMIN = "admin"
 
 

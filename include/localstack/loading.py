@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
 from localstack.csv_files import CsvFile
+from localstack.settings import environment
+from localstack.state import State
 from localstack.text_columns import TextColumns
 from titleholder import postgres
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
 BATCH = 10_000
+LOADER_URL = "TITLEHOLDER_LOADER_URL"
 OnRows = Callable[[int, int | None, str], None]
 """Called with the rows done, the rows in all (None where that is not known yet), and what is being done."""
 _COLUMNS = """
@@ -94,7 +98,7 @@ def load(
         ServiceError: when the warehouse cannot be reached.
     """
     schema, name = _names(table)
-    url = postgres.address(postgres.parameters(need("TITLEHOLDER_LOADER_URL")))
+    url = postgres.address(postgres.parameters(os.environ.get(LOADER_URL) or _of_local_stack()))
     reader, total = open_file(path, encoding, delimiter, on_rows)
     texts = TextColumns()
     try:
@@ -114,6 +118,13 @@ def load(
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()
     return LoadedTable(table, int(rows), columns, (*texts.warnings(), *_bytes(columns)))
+
+
+def _of_local_stack() -> str:
+    try:
+        return environment(State.locate())[LOADER_URL]
+    except ServiceError:
+        return need(LOADER_URL)  # whose message names both ways
 
 
 def _bytes(columns: tuple[LoadedColumn, ...]) -> Iterator[str]:

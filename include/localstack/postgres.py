@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from localstack.environments import base
 from localstack.keys import Keys
 from localstack.ports import HOST
 from localstack.processes import SystemUser, log_tail, stop
@@ -116,6 +117,7 @@ def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) 
                 command,
                 check=True,
                 cwd=draft,
+                env=base(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 user=user.uid if user else None,

@@ -6,7 +6,7 @@ import http.client
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,6 @@ from localstack import postgres, roles
 from localstack.keys import Keys
 from localstack.ports import HOST
 from localstack.processes import SystemUser
-from localstack.settings import database_url
 from localstack.state import Running, State
 from titleholder.errors import ServiceError
 
@@ -35,7 +34,6 @@ class Service:
     argv: tuple[str, ...]
     healthy: Callable[[Running], bool]
     cwd: Path
-    extra: Mapping[str, str] = field(default_factory=dict)
     user: SystemUser | None = None
     migration: str | None = None
     patience: float = 420
@@ -55,18 +53,20 @@ def executable(name: str) -> str:
 
 def services(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, Service]:
     """All services of the stack by name, in the order in which they start."""
-    everything = [_postgres(state, keys, ports), _mlflow(state, keys, ports)]
+    everything = [_postgres(state, keys, ports), _mlflow(state, ports)]
     everything += [_airflow(name, state, ports["airflow"]) for name in AIRFLOW]
     return {service.name: service for service in everything}
 
 
-def migrations(keys: Keys, ports: Mapping[str, int]) -> dict[str, tuple[tuple[str, ...], dict[str, str]]]:
-    """The command that prepares each service's database, and what its environment needs in addition."""
+def migrations(ports: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """The command that prepares each service's database.
+
+    The password goes through the environment: everyone on the machine can read arguments.
+    """
     address = f"postgresql+psycopg2://mlflow@{HOST}:{ports['postgres']}/mlflow"
     return {
-        # The password goes through the environment: everyone on the machine can read arguments.
-        "mlflow-migration": ((executable("mlflow"), "db", "upgrade", address), {"PGPASSWORD": keys.roles["mlflow"]}),
-        "airflow-migration": ((executable("airflow"), "db", "migrate"), {}),
+        "mlflow-migration": (executable("mlflow"), "db", "upgrade", address),
+        "airflow-migration": (executable("airflow"), "db", "migrate"),
     }
 
 
@@ -95,7 +95,7 @@ def _postgres(state: State, keys: Keys, ports: Mapping[str, int]) -> Service:
     )
 
 
-def _mlflow(state: State, keys: Keys, ports: Mapping[str, int]) -> Service:
+def _mlflow(state: State, ports: Mapping[str, int]) -> Service:
     port = ports["mlflow"]
     return Service(
         name="mlflow",
@@ -105,12 +105,6 @@ def _mlflow(state: State, keys: Keys, ports: Mapping[str, int]) -> Service:
         ),
         healthy=lambda _: _get(port, "/health") is not None,
         cwd=state.root,
-        extra={
-            "MLFLOW_BACKEND_STORE_URI": database_url(keys, "mlflow", "mlflow", ports["postgres"]),
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": keys.mlflow,
-            # The job runner and its eight consumers cost 1.9 GB and a minute, and nothing here uses them.
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        },
         migration="mlflow-migration",
     )
 

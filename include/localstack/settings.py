@@ -1,10 +1,10 @@
-"""The environment variables of the stack, for its services and for a shell that uses them."""
+"""The environment variables of the stack, for a shell that uses it, and the parts of those of its services."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,13 +16,13 @@ from titleholder.errors import ServiceError
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
 USERS_VARIABLE, AIRFLOW_USERS_VARIABLE = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 ROLES_OF_USERS = ("viewer", "user", "op", "admin")
-_PASSED_ON = ("TITLEHOLDER_MODELS", "TITLEHOLDER_RETRY_SECONDS")  # a person may set these for the services
-# A shell may have the settings of another Airflow, MLflow or PostgreSQL: the services do not get them.
-_FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "MLFLOW_", "_MLFLOW_", "PG", "PYTHONHOME")
 
 
 def environment(state: State) -> dict[str, str]:
-    """The variables with which a process uses the stack: addresses, credentials, Airflow's settings.
+    """The variables with which a person uses the stack on a command line: addresses, credentials, Airflow's settings.
+
+    The password of the ledger's owner is not among them: `titleholder stack up` migrates the ledger. The services have
+    environments of their own, see `localstack.environments`.
 
     Raises:
         ServiceError: no stack was ever started here.
@@ -32,17 +32,13 @@ def environment(state: State) -> dict[str, str]:
         raise ServiceError(f"The local stack in {state.root} has no ports yet. Start it with `titleholder stack up`.")
     return {
         **read_settings(PROJECT / "config" / "airflow.env"),
-        **_titleholder(state, keys, ports),
-        **_airflow(state, keys, ports),
-        **_loopback(),
+        "TITLEHOLDER_STATE": str(state.root),
+        "TITLEHOLDER_LOADER_URL": database_url(keys, "loader", "warehouse", ports["postgres"]),
+        **records_settings(keys, ports, "ledger"),
+        **steps_settings(state, keys, ports),
+        **airflow_settings(state, keys, ports),
+        **loopback(),
     }
-
-
-def process_environment(state: State) -> dict[str, str]:
-    """The caller's environment without the settings of other stacks, plus those of this one."""
-    kept = {name: value for name, value in os.environ.items() if name in _PASSED_ON or not name.startswith(_FOREIGN)}
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-    return {**kept, **environment(state), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def read_settings(path: Path) -> dict[str, str]:
@@ -71,6 +67,11 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
     return f"postgresql{driver}://{role}:{quote(keys.roles[role], safe='')}@{HOST}:{port}/{database}"
 
 
+def ledger_url(state: State, role: str) -> str:
+    """The ledger as one of its roles: `ledger_owner`, `ledger`, which appends, or `ledger_reader`."""
+    return database_url(load_keys(state), role, "titleholder", state.read().ports["postgres"])
+
+
 def parallelism() -> int:
     """Tasks that may run at once.
 
@@ -82,20 +83,24 @@ def parallelism() -> int:
     return max(2, os.cpu_count() or 2) + 4
 
 
-def _titleholder(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
-    postgres = ports["postgres"]
+def records_settings(keys: Keys, ports: Mapping[str, int], role: str) -> dict[str, str]:
+    """What reads the ledger, as one of its roles, and the registry."""
     return {
-        "TITLEHOLDER_STATE": str(state.root),
-        "TITLEHOLDER_SNAPSHOTS": str(state.snapshots),
-        "TITLEHOLDER_LOADER_URL": database_url(keys, "loader", "warehouse", postgres),
-        "TITLEHOLDER_LEDGER_URL": database_url(keys, "ledger", "titleholder", postgres),
-        "TITLEHOLDER_LEDGER_OWNER_URL": database_url(keys, "ledger_owner", "titleholder", postgres),
-        "AIRFLOW_CONN_WAREHOUSE": database_url(keys, "reader", "warehouse", postgres, driver=""),
+        "TITLEHOLDER_LEDGER_URL": database_url(keys, role, "titleholder", ports["postgres"]),
         "MLFLOW_TRACKING_URI": f"http://{HOST}:{ports['mlflow']}",
     }
 
 
-def _airflow(state: State, keys: Keys, ports: dict[str, int]) -> dict[str, str]:
+def steps_settings(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
+    """What also extracts from the warehouse."""
+    return {
+        "TITLEHOLDER_SNAPSHOTS": str(state.snapshots),
+        "AIRFLOW_CONN_WAREHOUSE": database_url(keys, "reader", "warehouse", ports["postgres"], driver=""),
+    }
+
+
+def airflow_settings(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
+    """Airflow's own settings that depend on this stack, secrets included."""
     address = f"http://{HOST}:{ports['airflow']}"
     return {
         "AIRFLOW_HOME": str(state.airflow),
@@ -147,7 +152,7 @@ def passwords(state: State) -> dict[str, str]:
     return {**(json.loads(file.read_text()) if file.exists() else {}), ADMIN: load_keys(state).admin}
 
 
-def _loopback() -> dict[str, str]:
+def loopback() -> dict[str, str]:
     """Exclude the stack's own services from a proxy, in addition to what is excluded already."""
     excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     names = [name for name in excluded.split(",") if name]

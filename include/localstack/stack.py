@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,14 +22,15 @@ from localstack.settings import (
     PASSWORDS_FILE,
     USERS_VARIABLE,
     airflow_users,
-    environment,
+    ledger_url,
     passwords,
     users,
 )
 from localstack.start import Starter, Watch, ignore
 from localstack.state import Record, Running, State, write_private
 
-Hook = Callable[[Mapping[str, str]], None]
+Hook = Callable[[str], None]
+"""Called with the address of the ledger as its owner."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def up(
 ) -> list[Status]:
     """Start what is not running, and return when everything answers. Without `airflow`: PostgreSQL and MLflow only.
 
-    Each hook of `after_postgres` is called with the stack's environment as soon as PostgreSQL answers, on every
-    `up`, so it must be safe to repeat. `watch(service, step)` is called with progress.
+    Each hook of `after_postgres` is called with the owner's address of the ledger as soon as PostgreSQL answers, on
+    every `up`, so it must be safe to repeat. `watch(service, step)` is called with progress.
 
     Raises:
         ServiceError: a service died or did not answer in time; names it, its log file and the last lines.
@@ -64,7 +65,7 @@ def up(
         starter.run([starter.postgres(known["postgres"])])
         starter.run(
             [starter.chain([known["mlflow"]]), *([starter.chain([known[n] for n in AIRFLOW])] if airflow else [])],
-            meanwhile=[partial(hook, environment(state)) for hook in after_postgres],
+            meanwhile=[partial(hook, ledger_url(state, "ledger_owner")) for hook in after_postgres],
         )
     return status(state)
 

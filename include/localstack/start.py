@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from localstack import postgres, processes, roles
+from localstack import environments, postgres, processes, roles
 from localstack.keys import Keys
 from localstack.services import Service, installed, migrations
-from localstack.settings import process_environment
 from localstack.state import Record, Running, State
 from titleholder.errors import ServiceError
 
@@ -70,8 +68,7 @@ class Starter:
     def _migrate(self, migration: str, group: Sequence[Service]) -> Steps:
         for service in group:
             self.watch(service.name, "migrating its database")
-        command, extra = migrations(self.keys, self.record.ports)[migration]
-        process = self._spawn(migration, command, group[0], extra)
+        process = self._spawn(migration, migrations(self.record.ports)[migration], group[0])
         yield from self._until_done(migration, process, deadline=time.monotonic() + group[0].patience)
         self.record.migrated[migration] = installed(migration)
         self.state.write(self.record)
@@ -93,7 +90,7 @@ class Starter:
         child = None
         if running is None:
             self.watch(service.name, "starting")
-            child = self._spawn(service.name, service.argv, service, service.extra)
+            child = self._spawn(service.name, service.argv, service)
             running = self._record(service, child)
         deadline = time.monotonic() + service.patience
         while not (processes.is_alive(running) and service.healthy(running)):
@@ -113,22 +110,16 @@ class Starter:
         self.state.write(self.record)
         return running
 
-    def _spawn(
-        self, name: str, argv: Sequence[str], service: Service, extra: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, argv: Sequence[str], service: Service) -> subprocess.Popen[bytes]:
         return processes.start(
             name,
             argv,
             mark=str(self.state.root),
             log=self.state.log(name),
             cwd=service.cwd,
-            env={**self._environment, **extra},
+            env=environments.of(name, self.state, self.keys, self.record.ports),
             user=service.user,
         )
-
-    @cached_property
-    def _environment(self) -> dict[str, str]:
-        return process_environment(self.state)
 
     def _failure(self, name: str, what: str) -> ServiceError:
         return ServiceError(f"{name} {what}. {processes.log_tail(self.state.log(name))}")

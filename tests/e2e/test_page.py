@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from localstack import environments
+from localstack.keys import load_keys
 from localstack.ports import HOST
-from localstack.settings import passwords, process_environment
+from localstack.settings import passwords
 from localstack.state import State
 from support.rows import append, entry
 from titleholder.ledger.decision import Decision
@@ -87,7 +89,7 @@ def fab(state: State) -> Iterator[str]:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     whole = f"http://{HOST}:{port}{PATH}"
-    env = process_environment(state) | {
+    env = environments.of("api-server", state, load_keys(state), state.read().ports) | {
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__API__BASE_URL": whole,
         "AIRFLOW__API__PORT": str(port),

@@ -49,8 +49,9 @@ def test_a_decision_comes_without_its_verdict(settings: Settings) -> None:
         ),
     )  # fmt: skip
     approval = Answer(asked=("ann",), answer="approve", by="ann")
+    append(settings, entry("narrowed", JANUARY))
     row = append(settings, made.model_copy(update={"approval": approval}))
-    (found,) = queries.decisions(settings.ledger_url, "paper", "narrowed")
+    (_, found) = queries.decisions(settings.ledger_url, "paper", "narrowed")
     for name in ("id", "model", "lane", "sequence", "as_of", "kind", "challenger_version", "champion_before",
                  "champion_after", "created_at", "actor", "reason", "asked_because", "caused_by"):  # fmt: skip
         assert getattr(found, name) == getattr(row, name)
@@ -91,8 +92,8 @@ def test_no_answer_about_a_lane_reads_its_verdicts(settings: Settings) -> None:
 
 
 def test_what_is_in_force_is_what_reigns_says(settings: Settings) -> None:
-    for as_of, version in ((JANUARY, 1), (MARCH, 3), (FEBRUARY, 2), (MARCH, 4)):
-        append(settings, entry("folded", as_of, version=version))
+    for as_of, version, before in ((JANUARY, 1, None), (MARCH, 3, 1), (FEBRUARY, 2, 1), (MARCH, 4, 2)):
+        append(settings, entry("folded", as_of, version=version, before=before))
     rows = store.read(settings.ledger_url, "paper", "folded")
     found = queries.decisions(settings.ledger_url, "paper", "folded")
     assert [d.id for d in found] == [r.id for r in rows]
@@ -123,14 +124,19 @@ def test_where_each_model_stands_in_one_look(settings: Settings) -> None:
 
 def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settings: Settings) -> None:
     append(settings, named("late", entry("live", JANUARY, version=1)))
-    newest = append(settings, named("late", entry("live", MARCH, version=2)))
+    newest = append(settings, named("late", entry("live", MARCH, version=2, before=1)))
     older = append(settings, named("late", entry("live", FEBRUARY, "keep", 3, before=2)))
     found = queries.live_status(settings.ledger_url, ["late"])["late"]
     assert found.last is not None
     assert found.judged is not None
     assert (found.last.id, found.judged.id) == (older.id, newest.id)
     back = entry("live", date(2024, 4, 1)).model_copy(
-        update={"kind": "rollback", "challenger_version": None, "champion_before": 2, "champion_after": 1}
+        update={
+            **dict.fromkeys(("challenger_version", "verdict", "spans")),
+            "kind": "rollback",
+            "champion_before": 2,
+            "champion_after": 1,
+        }
     )
     rolled = append(settings, named("late", back))
     found = queries.live_status(settings.ledger_url, ["late"])["late"]
@@ -144,8 +150,8 @@ def test_an_older_month_that_came_late_and_a_rollback_judge_nothing_newer(settin
 def test_lanes_are_counted_live_first(settings: Settings) -> None:
     for lane in ("backtest", "live", "what-if"):
         append(settings, named("laned", entry(lane, JANUARY)))
-    append(settings, named("laned", entry("backtest", MARCH, version=2)))
-    append(settings, named("laned", entry("backtest", MARCH, version=2)))
+    for _ in range(2):
+        append(settings, named("laned", entry("backtest", MARCH, version=2, before=1)))
     found = queries.lanes(settings.ledger_url, "laned")
     assert [lane[:5] for lane in found] == [
         ("live", 1, 1, JANUARY, JANUARY), ("backtest", 3, 2, JANUARY, MARCH), ("what-if", 1, 1, JANUARY, JANUARY),
@@ -154,9 +160,10 @@ def test_lanes_are_counted_live_first(settings: Settings) -> None:
 
 
 def test_beside_a_decision_stand_those_written_before_and_after_it(settings: Settings) -> None:
-    first, second = (append(settings, entry("beside", day, version=n)) for n, day in ((1, JANUARY), (2, FEBRUARY)))
+    first = append(settings, entry("beside", JANUARY, version=1))
+    second = append(settings, entry("beside", FEBRUARY, version=2, before=1))
     append(settings, entry("elsewhere", JANUARY))
-    third = append(settings, entry("beside", MARCH, version=3))
+    third = append(settings, entry("beside", MARCH, version=3, before=2))
     found = [queries.neighbours(settings.ledger_url, "paper", "beside", row.sequence) for row in (first, second, third)]
     assert found == [(None, second.id), (first.id, third.id), (second.id, None)]
 

@@ -16,11 +16,13 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+import yaml
 
-from localstack import postgres, processes, services, stack, start
-from localstack.keys import ensure_keys
+from localstack import postgres, processes, roles, services, stack, start
+from localstack.keys import ROLES, Keys, ensure_keys
+from localstack.loading import load
 from localstack.ports import choose_ports
-from localstack.settings import database_url
+from localstack.settings import database_url, ledger_url
 from localstack.state import PROJECT, Record, State
 from titleholder.errors import ServiceError
 
@@ -84,6 +86,93 @@ def test_what_the_loader_makes_later_the_reader_reads_and_cannot_change(database
             run_sql(database, "reader", "warehouse", "SET TRANSACTION READ WRITE", statement)
 
 
+def test_the_reader_sees_no_password_of_a_role_and_nothing_that_the_loader_did_not_make(
+    database: start.Starter,
+) -> None:
+    for catalogue in ("pg_authid", "pg_shadow", "pg_user_mapping", "pg_largeobject", "pg_statistic"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            run_sql(database, "reader", "warehouse", f"SELECT * FROM pg_catalog.{catalogue}")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run_sql(database, "reader", "warehouse", "SELECT pg_read_file('postgresql.conf')")
+    run_sql(database, "postgres", "warehouse", "CREATE SCHEMA internal", "CREATE TABLE internal.secrets (x int)")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run_sql(database, "reader", "warehouse", "SELECT * FROM internal.secrets")
+    assert run_sql(database, "reader", "warehouse", "SELECT pg_has_role('pg_read_all_data', 'MEMBER')") == [(False,)]
+
+
+def test_a_file_loaded_later_is_readable_also_when_it_replaces_another(
+    database: start.Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database_url(database.keys, "loader", "warehouse", database.record.ports["postgres"])
+    monkeypatch.setenv("TITLEHOLDER_LOADER_URL", url)
+    file = tmp_path / "loans.csv"
+    for table in ("loans", "later.loans"):
+        for n, replace in enumerate((False, True), start=1):
+            file.write_text("id,name\n" + "1,a\n" * n)
+            load(file, table, replace=replace, on_rows=lambda *_: None)
+            assert run_sql(database, "reader", "warehouse", f"SELECT count(*) FROM {table}") == [(n,)]
+
+
+RIGHTS = """
+SELECT 'role', rolname, concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls,
+       rolinherit, rolconnlimit, rolconfig) FROM pg_roles WHERE rolname !~ '^pg_'
+UNION ALL SELECT 'member', roleid::regrole::text, member::regrole::text FROM pg_auth_members
+UNION ALL SELECT 'database', datname, concat_ws(' ', datdba::regrole, datacl) FROM pg_database
+UNION ALL SELECT 'schema', nspname, concat_ws(' ', nspowner::regrole, nspacl) FROM pg_namespace
+          WHERE nspname !~ '^pg_(temp|toast)'
+UNION ALL SELECT 'default', defaclrole::regrole::text, concat_ws(' ', defaclobjtype, defaclnamespace, defaclacl)
+          FROM pg_default_acl
+ORDER BY 1, 2, 3
+"""
+
+
+def rights(starter: start.Starter) -> dict[str, list[tuple[object, ...]]]:
+    return {name: run_sql(starter, "postgres", name, RIGHTS) for name in ("postgres", *DATABASES)}
+
+
+DATABASES = ("airflow", "mlflow", "warehouse", "titleholder")
+
+
+def test_both_stacks_have_the_same_roles_and_rights(database: start.Starter, tmp_path: Path) -> None:
+    """The local one by `provision`, at every start; the other as PostgreSQL's image runs the file, on an empty volume.
+
+    Both on servers of their own; what a server of the local stack has had since is not compared.
+    """
+    provided = State(tmp_path / "state")
+    composed = State(tmp_path / "composed")
+    try:
+        ours = start_postgres(provided)
+        roles.provision(ours.keys, ours.record.ports["postgres"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(roles, "provision", as_the_image_does)
+            theirs = start_postgres(composed)
+        found = rights(ours)
+        assert found == rights(theirs)
+        named = {name for kind, name, _ in found["postgres"] if kind == "role"}
+        assert named == set(ROLES), "no role is left out, and none is there besides"
+        assert {name for kind, name, _ in found["postgres"] if kind == "database"} >= set(DATABASES)
+        for role in ROLES:
+            assert run_sql(theirs, role, {"postgres": "postgres", "reader": "warehouse", "loader": "warehouse"}.get(
+                role, role if role in DATABASES else "titleholder"), "SELECT 1") == [(1,)]  # fmt: skip
+    finally:
+        stack.clean(provided)
+        stack.clean(composed)
+
+
+def as_the_image_does(keys: Keys, port: int) -> None:
+    """Run the files of compose/initdb, with the variables that docker-compose.yaml gives to PostgreSQL."""
+    given = yaml.safe_load((PROJECT / "docker-compose.yaml").read_text())["services"]["postgres"]
+    folder = next(mount for mount in given["volumes"] if "initdb" in mount).split(":")[0]
+    passwords = {f"{role.upper()}_DB_PASSWORD": password for role, password in keys.roles.items()}
+    known = passwords | {"POSTGRES_PASSWORD": keys.roles["postgres"]}
+    env = {name: known[name] for name in given["environment"] if name in known}
+    env |= {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGPASSWORD": env["POSTGRES_PASSWORD"]}
+    psql = [str(postgres.binaries() / "psql"), "-v", "ON_ERROR_STOP=1", "--username", "postgres", "--no-password",
+            "--no-psqlrc", "--dbname", "postgres"]  # fmt: skip
+    for file in sorted((PROJECT / folder).glob("*.sql")):
+        subprocess.run([*psql, "-f", str(file)], env=env, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize(
     ("role", "mine"),
     [
@@ -92,6 +181,7 @@ def test_what_the_loader_makes_later_the_reader_reads_and_cannot_change(database
         ("loader", {"warehouse"}),
         ("reader", {"warehouse"}),
         ("ledger", {"titleholder"}),
+        ("ledger_reader", {"titleholder"}),
         ("ledger_owner", {"titleholder"}),
     ],
 )
@@ -162,13 +252,15 @@ def listening(state: State) -> set[str]:
     return {connection.laddr.ip for connection in found}
 
 
-def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path) -> None:
+def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = State(tmp_path / "state")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-services")
     called: list[str] = []
     try:
-        first = stack.up(state, after_postgres=[lambda env: called.append(env["TITLEHOLDER_LEDGER_OWNER_URL"])])
+        first = stack.up(state, after_postgres=[called.append])
         assert [item.name for item in first if item.up] == list(services.ORDER)
-        assert len(called) == 1
+        assert called == [ledger_url(state, "ledger_owner")]
+        assert_environments(state)
         assert listening(state) == {"127.0.0.1"}
 
         began = time.monotonic()
@@ -187,6 +279,25 @@ def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path) -> None:
         assert not stack.down(state)
     finally:
         stack.clean(state)
+
+
+def assert_environments(state: State) -> None:
+    """What the real processes of a running stack, children included, know of its passwords and of their caller."""
+    keys, environments = ensure_keys(state), dict[str, str]()
+    for service, group in processes.find(str(state.root)).items():
+        for process in group:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                environments[service] = environments.get(service, "") + Path(f"/proc/{process.pid}/environ").read_text()
+    assert set(environments) == set(services.ORDER)
+    knows = {
+        service: {role for role, password in keys.roles.items() if password in text}
+        for service, text in environments.items()
+    }
+    assert knows == {
+        "postgres": set(), "mlflow": {"mlflow"}, "triggerer": {"airflow"}, "scheduler": {"airflow", "ledger", "reader"},
+        "api-server": {"airflow", "ledger_reader"}, "dag-processor": {"airflow", "ledger_reader"},
+    }  # fmt: skip
+    assert not [service for service, text in environments.items() if "not-for-services" in text]
 
 
 FORKED = """

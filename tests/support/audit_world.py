@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 import psycopg2
 import pytest
+from sqlalchemy import Connection, NullPool, create_engine
 
 from localstack.keys import load_keys
 from localstack.ports import HOST
 from localstack.postgres import SUPERUSER
-from localstack.settings import environment
+from localstack.settings import environment, ledger_url
 from localstack.state import State
 from support.retraining import retrain
 from support.succession_world import write_model
@@ -83,6 +84,15 @@ class World:
                 yield cursor
 
     @contextmanager
+    def harmed(self, statements: str) -> Iterator[Connection]:
+        """A transaction of the role `ledger` in which a superuser has executed these before; it is rolled back."""
+        engine = create_engine(ledger_url(self.state, SUPERUSER), poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statements)
+            connection.exec_driver_sql("SET LOCAL SESSION AUTHORIZATION ledger")
+            yield connection
+
+    @contextmanager
     def unguarded(self) -> Iterator[Any]:
         """The same, with the trigger off that refuses changes."""
         with self.superuser() as cursor:
@@ -90,7 +100,7 @@ class World:
             try:
                 yield cursor
             finally:
-                cursor.execute("ALTER TABLE titleholder.decisions ENABLE TRIGGER no_change")
+                cursor.execute("ALTER TABLE titleholder.decisions ENABLE ALWAYS TRIGGER no_change")
 
     @contextmanager
     def forged(self, *statements: str) -> Iterator[None]:

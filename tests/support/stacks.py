@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -36,8 +37,8 @@ def adapt_services(patch: pytest.MonkeyPatch) -> None:
     started = processes.start
 
     def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
-        kept = {k: v for k, v in env.items() if service in MEASURED or k != "COVERAGE_PROCESS_CONFIG"}
-        return started(service, *args, env={**kept, **SOONER}, **options)
+        measured = {k: os.environ[k] for k in ("COVERAGE_PROCESS_CONFIG",) if service in MEASURED and k in os.environ}
+        return started(service, *args, env={**env, **measured, **SOONER}, **options)
 
     patch.setattr(processes, "start", start)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localstack import roles, settings
+from localstack import environments, roles, settings
 from localstack.keys import ROLES, Keys
 from localstack.ports import PREFERRED
 from localstack.state import PROJECT, Record, State
@@ -131,8 +131,8 @@ def test_passwords_stand_only_where_they_are_used() -> None:
     assert holders("LEDGER_OWNER_DB_PASSWORD") == {"postgres", "airflow-init"}
     assert holders("LOADER_DB_PASSWORD") == {"postgres", "titleholder"}
     assert holders("READER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "titleholder"}
-    readers = {"airflow-scheduler", "airflow-apiserver", "airflow-dag-processor", "titleholder"}
-    assert holders("LEDGER_DB_PASSWORD") == {"postgres", *readers}
+    assert holders("LEDGER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "titleholder"}
+    assert holders("LEDGER_READER_DB_PASSWORD") == {"postgres", "airflow-apiserver", "airflow-dag-processor"}
     assert holders("MLFLOW_DB_PASSWORD") == {"postgres", "airflow-init", "mlflow"}
     assert holders("AIRFLOW_DB_PASSWORD") == {"postgres", *AIRFLOW}
     assert holders("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
@@ -242,15 +242,20 @@ def test_airflow_uses_the_login_for_production() -> None:
 # --- The same as the local stack ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def local(tmp_path: Path) -> dict[str, str]:
-    """The environment of a local stack that was never started."""
-    state = State(tmp_path / "state")
+def a_local_stack(state: State) -> tuple[Keys, dict[str, int]]:
+    """The secrets and ports of a local stack that was never started."""
     state.prepare()
     keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", admin="x")
     state.secrets.write_text(json.dumps(keys.__dict__))
     state.write(Record(ports=dict.fromkeys(PREFERRED, 1)))
-    return settings.environment(state)
+    return keys, dict.fromkeys(PREFERRED, 1)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> dict[str, str]:
+    """The environment of its shell."""
+    a_local_stack(State(tmp_path / "state"))
+    return settings.environment(State(tmp_path / "state"))
 
 
 def test_every_setting_of_the_local_stack_is_set(local: Mapping[str, str]) -> None:
@@ -265,14 +270,24 @@ def test_no_service_overrides_a_shared_setting() -> None:
         assert not set(shared) & set(service.get("environment", {}))
 
 
-def test_addresses_name_the_same_roles_databases_and_drivers(local: Mapping[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("service", "process"),
+    [
+        ("mlflow", "mlflow"), ("airflow-apiserver", "api-server"), ("airflow-scheduler", "scheduler"),
+        ("airflow-dag-processor", "dag-processor"), ("airflow-triggerer", "triggerer"),
+    ],
+)  # fmt: skip
+def test_each_service_has_the_roles_databases_and_drivers_of_the_local_one(
+    service: str, process: str, tmp_path: Path
+) -> None:
     address = re.compile(r"(postgresql[+\w]*)://(\w+):.*@[^/]+/(\w+)")
-    for service in SERVICES.values():
-        for name, value in service.get("environment", {}).items():
-            if name in local and (here := address.fullmatch(str(value))):
-                there = address.fullmatch(local[name])
-                assert there is not None
-                assert here.groups() == there.groups(), name
+    keys, ports = a_local_stack(State(tmp_path / "state"))
+    local = environments.of(process, State(tmp_path / "state"), keys, ports)
+    here, there = (
+        {name: found.groups() for name, value in values.items() if (found := address.fullmatch(str(value)))}
+        for values in (SERVICES[service]["environment"], local)
+    )
+    assert here == there
 
 
 def test_postgres_is_tuned_alike() -> None:
@@ -283,25 +298,12 @@ def test_postgres_is_tuned_alike() -> None:
     assert flags == {name: value for name, value in postgres._SETTINGS.items() if name not in where}
 
 
-def test_first_start_makes_the_same_databases_and_roles() -> None:
-    sql = (PROJECT / "compose" / "initdb" / "roles.sql").read_text()
-    made = dict(re.findall(r"^CREATE ROLE (\w+) LOGIN PASSWORD :'(\w+)';$", sql, flags=re.M))
-    assert set(made) == set(ROLES) - {"postgres"}
-    read = dict(re.findall(r"^\\getenv (\w+) (\w+)$", sql, flags=re.M))
-    assert {role: read[variable] for role, variable in made.items()} == {
-        role: f"{role.upper()}_DB_PASSWORD" for role in made
-    }
-    assert dict(re.findall(r"^CREATE DATABASE (\w+) OWNER (\w+);$", sql, flags=re.M)) == roles.OWNERS
-    granted = re.findall(r"^GRANT CONNECT ON DATABASE (\w+) TO (\w+);$", sql, flags=re.M)
-    assert granted == [(database, guest) for database, guests in roles.GUESTS.items() for guest in guests]
-    closed = ", ".join([*roles.OWNERS, "postgres", "template1"])
-    for line in (
-        f"REVOKE ALL ON DATABASE {closed} FROM PUBLIC;",
-        "GRANT pg_read_all_data TO reader;",
-        "ALTER ROLE reader SET default_transaction_read_only = on;",
-    ):
-        assert line in sql.splitlines()
-    assert set(read.values()) | {"POSTGRES_PASSWORD"} <= set(SERVICES["postgres"]["environment"])
+def test_first_start_runs_the_file_of_the_local_stack_with_every_password() -> None:
+    assert "./compose/initdb:/docker-entrypoint-initdb.d:ro" in SERVICES["postgres"]["volumes"]
+    assert list((PROJECT / "compose" / "initdb").iterdir()) == [roles.SCRIPT]
+    read = set(re.findall(r"^\\getenv \w+ (\w+)$", roles.SCRIPT.read_text(), flags=re.M))
+    assert read == DATABASE_PASSWORDS - {"POSTGRES_PASSWORD"}
+    assert set(SERVICES["postgres"]["environment"]) >= DATABASE_PASSWORDS
 
 
 # --- The image ------------------------------------------------------------------------------------------------------

@@ -42,7 +42,10 @@ def psql() -> str | None:
 
 
 def use_addresses() -> None:
-    """Where a local stack exists, set each variable that the environment does not set to the stack's address."""
+    """Where a local stack exists, set each variable that the environment does not set to the stack's address.
+
+    Not that of the warehouse's loader: `titleholder load` alone finds it, and no command that runs a model has it.
+    """
     if not installed():
         return
     from localstack.settings import environment
@@ -54,5 +57,5 @@ def use_addresses() -> None:
     except ServiceError:
         return  # no local stack: the environment alone says where the services are
     for name, value in found.items():
-        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")) and name != "TITLEHOLDER_LOADER_URL":
             os.environ.setdefault(name, value)

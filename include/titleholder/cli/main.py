@@ -116,12 +116,14 @@ def models(as_json: AsJson = False) -> None:
 @app.command()
 def migrate(
     app_role: Annotated[str, typer.Option(help="The role that may read and append, and nothing else.")] = "ledger",
+    reader_role: Annotated[str, typer.Option(help="The role that may only read.")] = "ledger_reader",
 ) -> None:
     """Bring the ledger's schema up to date (as its owner: TITLEHOLDER_LEDGER_OWNER_URL)."""
     from titleholder.ledger import migrations
+    from titleholder.ledger.rights import Roles
     from titleholder.settings import need
 
-    migrations.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), app_role)
+    migrations.migrate(need("TITLEHOLDER_LEDGER_OWNER_URL"), Roles(app_role, reader_role))
     out.print("The ledger's schema is up to date.")
 
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DataError as InvalidValueError
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from titleholder import postgres
-from titleholder.errors import ServiceError, one_line
+from titleholder.errors import DataError, ServiceError, one_line
 
 SHORT_TIMEOUT = 3
 """Seconds in which a server must take a connection and answer a query, from a page or a form, which Airflow shows."""
@@ -60,16 +61,19 @@ def limit(connection: Connection, **seconds: int) -> None:
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turn SQLAlchemy's errors into ServiceErrors without addresses, passwords, or the statements and their values."""
+    """Turn SQLAlchemy's errors into ours, without addresses, passwords, or the statements and their values.
+
+    DataError for a row that was refused, else ServiceError.
+    """
     try:
         yield
     except PoolTimeoutError:
         raise ServiceError("the ledger is asked by too many at once; try again in a moment") from None
-    except IntegrityError:
-        raise  # two writers of one row: for the caller to decide
     except DBAPIError as error:
         said = str(error.orig).strip()
+        reason = said.splitlines()[0] if said else one_line(error)
+        if isinstance(error, (IntegrityError, InvalidValueError)):
+            raise DataError(f"the ledger refused the row: {reason}. Nothing was written") from None
         if isinstance(error, OperationalError) or error.connection_invalidated:
-            reason = said.splitlines()[0] if said else one_line(error)
             raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from None
         raise ServiceError(f"the ledger refused: {said}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, Self, TypeVar
 
@@ -135,6 +135,8 @@ class Decision(Entry):
     id: int
     sequence: int
     created_at: datetime
+    written_by: str
+    """The role of the database that wrote it, which no writer can choose."""
     previous_hash: str
     hash: str
 
@@ -173,12 +175,7 @@ class Decision(Entry):
         return value
 
 
-def row_of(entry: Entry) -> dict[str, Any]:
-    """An entry as the table has it: scalars as they are, the parts in `DOCUMENTS` as JSON text."""
-    plain = entry.model_dump(exclude=set(DOCUMENTS))
-    documents = entry.model_dump(mode="json", include=set(DOCUMENTS))
-    return {**plain, **{name: _json(value) for name, value in documents.items()}}
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, sort_keys=True, allow_nan=False)
+def written_form(entries: Sequence[Entry]) -> str:
+    """Entries of one lane as JSON: each an object with the columns by name, in which documents are objects too."""
+    plain = [entry.model_dump(mode="json") for entry in entries]
+    return json.dumps(plain, sort_keys=True, allow_nan=False)

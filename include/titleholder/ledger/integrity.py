@@ -23,19 +23,28 @@ def digest(row: Mapping[str, Any]) -> str:
     """SHA-256 of a row as the table has it, all columns but its id and its own hash.
 
     It covers the previous row's hash, which makes the rows a chain, and the JSON documents as the very texts that are
-    stored: no number has to be written again in the same way.
+    stored: no number has to be written again in the same way. The database writes the same with `titleholder.digest`.
     """
-    covered = {name: _text(value) for name, value in row.items() if name not in ("id", "hash")}
-    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
+    covered = "".join(_field(name, row[name]) for name in sorted(row) if name not in ("id", "hash"))
+    return hashlib.sha256(covered.encode()).hexdigest()
 
 
-def _text(value: Any) -> Any:
+def _field(name: str, value: Any) -> str:
+    text = _text(value)
+    return f"{name}\n" if text is None else f"{name}={len(text)}:{text}\n"
+
+
+def _text(value: Any) -> str | None:
     match value:
         case datetime():
-            return value.astimezone(UTC).isoformat()
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         case date():
             return value.isoformat()
-    return value
+        case int():
+            return str(value)
+        case str() | None:
+            return value
+    raise TypeError(f"no column of the ledger holds a {type(value).__name__}")
 
 
 class Fault(NamedTuple):
@@ -116,6 +125,8 @@ def wrong_champions(rows: Sequence[Row], lane: str) -> Iterator[Fault]:
             yield Fault(
                 row, f"It is a recall of {_name(ended)}, which was the challenger of no earlier as-of date of the lane."
             )
+        elif kind == "rollback" and ended not in {r["champion_after"] for r in rows[:n]}:
+            yield Fault(row, f"It is a rollback to {_name(ended)}, which never was champion before.")
 
 
 def _recalled(row: Row) -> int | None:

@@ -15,10 +15,7 @@ _NEWEST = """
 SELECT DISTINCT ON (lane) lane, kind, actor, reason, created_at FROM titleholder.lane_records
 WHERE model = :model ORDER BY lane, id DESC
 """
-_ADD = """
-INSERT INTO titleholder.lane_records (model, lane, kind, actor, reason)
-VALUES (:model, :lane, :kind, :actor, :reason)
-"""
+_ADD = "SELECT titleholder.record_lane(:model, :lane, :kind, :actor, :reason)"
 
 
 class LaneRecord(NamedTuple):

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
+from pydantic import TypeAdapter
+
 from titleholder.ledger import rollbacks
 from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation.cohort_record import CohortRecord
@@ -53,6 +55,7 @@ class Row(rollbacks.Row, Protocol):
 R = TypeVar("R", bound=Row)
 RETURNS = ("recall", "rollback")
 """Kinds of decision that make a version champion whose own month is an earlier one."""
+_COHORTS: TypeAdapter[tuple[CohortRecord, ...]] = TypeAdapter(tuple[CohortRecord, ...])
 LOOK_FIELDS = ("as_of", "start", "end", "rows", "events", "metric", "gain", "error")
 """What a fingerprint covers of a look: named, so that a field that comes later changes no fingerprint."""
 
@@ -83,12 +86,15 @@ def reign_before(rows: Sequence[Row], lane: str, as_of: date) -> Reign | None:
     reign = reign_after(rows, earlier)
     if reign is None:
         return None
-    line = [(r.as_of, r.challenger_version, r.champion_after, r.fit, r.cohorts) for r in line_before(rows, lane, as_of)]
-    named = hashlib.sha256(str([[str(value) for value in one] for one in line]).encode()).hexdigest()[:12]
+    line = line_before(rows, lane, as_of)
+    named = hashlib.sha256()
+    for row in line:
+        named.update(f"{(str(row.as_of), row.challenger_version, row.champion_after, row.fit)}".encode())
+        named.update(_COHORTS.dump_json(row.cohorts))
     since = tuple(_since_the_change(earlier))[::-1]
     looks = tuple(row.look for row in since if row.look)
     tried = tuple(row.matured for row in since if row.matured)
-    return reign.model_copy(update={"looks": looks, "tried": tried, "line": named if line else ""})
+    return reign.model_copy(update={"looks": looks, "tried": tried, "line": named.hexdigest()[:12] if line else ""})
 
 
 def line_before(rows: Sequence[R], lane: str, as_of: date) -> list[R]:

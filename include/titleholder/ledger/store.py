@@ -17,30 +17,27 @@ from sqlalchemy import (
     Table,
     case,
     cast,
-    insert,
-    literal,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, limit, reachable
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
-from titleholder.ledger.integrity import digest
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, written_form
 from titleholder.ledger.lane_entry import WHOLE, LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = 60
-"""Seconds that a writer waits for the lane's lock, under which rows are read and written and nothing else is done."""
+"""Seconds that a run waits for the lock of a lane or of a model's alias."""
 LOCK_IDLE, ALIAS_IDLE = 10, 45
 """Seconds for which a client may hold the lock of a lane, and that of an alias, and send the database nothing.
 
 A client that was stopped or vanished then loses it. Under a lane's lock nobody waits for anything else, under that of
 an alias for MLflow.
 """
+_APPEND = text("SELECT * FROM titleholder.append(:after, CAST(:entries AS json))")
 
 ATTEMPTS = 30
 """How often a plan is made before the lane is said to be too busy; each time another run has written something."""
@@ -87,50 +84,21 @@ def write(plan: Plan, url: str, model: str, lane: str) -> Decision:
 def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] | None:
     """Write these entries of one lane behind its row number `after`; None where that is no longer its last one.
 
-    The first entry is a decision, the others are months re-judged because of it. All are written or none, under the
-    lane's lock, at the database's time: one clock for all writers.
+    The first entry is a decision, the others are months re-judged because of it. All are written or none. A function
+    of the database does it, which holds the lane's lock until it ends: it checks their places in the lane, and sets
+    number, time, hashes and the role that wrote them.
     """
-    model, lane = entries[0].model, entries[0].lane
-    with lane_locked(url, model, lane) as connection:
-        table = _table(connection)
-        last = select(table.c.sequence, table.c.hash).where(table.c.model == model, table.c.lane == lane)
-        head = connection.execute(last.order_by(table.c.sequence.desc()).limit(1)).one_or_none()
-        if (head.sequence if head else 0) != after:
-            return None
-        written: list[Decision] = []
-        for entry in entries:
-            cause = {"caused_by": written[0].id} if written else {}
-            previous = written[-1].hash if written else (head.hash if head else "")
-            written.append(_write(connection, entry.model_copy(update=cause), after + len(written) + 1, previous))
-        return written
-
-
-def _write(connection: Connection, entry: Entry, sequence: int, previous: str) -> Decision:
-    table = _table(connection)
-    row = row_of(entry) | {
-        "sequence": sequence,
-        "created_at": connection.scalar(text("SELECT clock_timestamp()")),
-        "previous_hash": previous,
-    }
-    row["hash"] = digest(row)
-    documents = {name: cast(literal(row[name], Text), JSON) for name in DOCUMENTS}
-    number = connection.execute(insert(table).values(row | documents).returning(table.c.id)).scalar_one()
-    return Decision.from_row(row | {"id": number})
+    with locking(url, LOCK_IDLE) as connection:
+        places = connection.execute(_APPEND, {"after": after, "entries": written_form(entries)}).mappings().all()
+    made = [Decision.model_validate({**e.model_dump(), **place}) for e, place in zip(entries, places, strict=False)]
+    return made or None
 
 
 @contextmanager
-def lane_locked(url: str, model: str, lane: str) -> Iterator[Connection]:
-    """A transaction that holds a lane against every other writer."""
-    with _advisory(url, f"titleholder:{model}:{lane}", LOCK_IDLE) as connection:
-        yield connection
-
-
-@contextmanager
-def _advisory(url: str, name: str, idle: int) -> Iterator[Connection]:
-    """A transaction that holds the advisory lock of this name until it ends, or until it was idle for so long."""
+def locking(url: str, idle: int) -> Iterator[Connection]:
+    """A transaction that waits for a lock and holds it, until its client has sent nothing for `idle` seconds."""
     with reachable(), engine(url).begin() as connection:
         limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=idle)
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
         yield connection
 
 
@@ -140,7 +108,9 @@ def alias_locked(url: str, model: str) -> Iterator[None]:
 
     It is a lock of its own: the lanes go on meanwhile.
     """
-    with _advisory(url, f"titleholder:alias:{model}", ALIAS_IDLE):
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+    with locking(url, ALIAS_IDLE) as connection:
+        connection.execute(lock, {"name": f"titleholder:alias:{model}"})
         yield
 
 

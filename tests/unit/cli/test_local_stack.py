@@ -39,15 +39,17 @@ def test_without_the_stack_the_command_runs_and_has_no_stack_and_no_load() -> No
 def test_addresses_of_the_stack_never_replace_those_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = {"TITLEHOLDER_LEDGER_URL": "stack", "MLFLOW_TRACKING_URI": "stack", "HOME": "stack"}
+    found = dict.fromkeys(("TITLEHOLDER_LEDGER_URL", "TITLEHOLDER_LOADER_URL", "MLFLOW_TRACKING_URI", "HOME"), "stack")
     monkeypatch.setattr(settings, "environment", lambda state: found)
     monkeypatch.setenv("TITLEHOLDER_LEDGER_URL", "mine")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    for name in ("MLFLOW_TRACKING_URI", "TITLEHOLDER_LOADER_URL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     local_stack.use_addresses()
     assert os.environ["TITLEHOLDER_LEDGER_URL"] == "mine"
     assert os.environ["MLFLOW_TRACKING_URI"] == "stack"
+    assert "TITLEHOLDER_LOADER_URL" not in os.environ, "a command that runs models cannot write to the warehouse"
     assert os.environ["HOME"] == str(tmp_path), "only the variables of this project are set"
 
 

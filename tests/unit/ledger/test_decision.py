@@ -10,7 +10,7 @@ import pytest
 
 from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_verdict, result
 from titleholder.errors import DataError
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, row_of
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, written_form
 from titleholder.ledger.integrity import digest
 
 
@@ -18,8 +18,9 @@ def stored(**parts: Any) -> dict[str, Any]:
     """A decision's row as the database gives it back."""
     decision = a_decision(created_at=datetime(2024, 1, 1, 6, 0, 0, 120, tzinfo=UTC), **parts)
     entry = Entry.model_validate(decision.model_dump(include=set(Entry.model_fields)))
-    rest = decision.model_dump(include={"id", "sequence", "created_at", "previous_hash", "hash"})
-    return row_of(entry) | rest
+    (written,) = json.loads(written_form([entry]))
+    documents = {name: written[name] and json.dumps(written[name], sort_keys=True) for name in DOCUMENTS}
+    return decision.model_dump(exclude=set(DOCUMENTS)) | documents
 
 
 def test_a_row_comes_back_as_it_was_written() -> None:

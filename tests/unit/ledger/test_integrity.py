@@ -26,7 +26,7 @@ def row(sequence: int, previous: str, **changes: Any) -> dict[str, Any]:
         "trained_through": day, "nominees": "[]", "run_key": "k", "snapshot_uri": "u", "snapshot_sha256": "s", "spec": json.dumps({"huge": 1e20}),
         "spec_fingerprint": "f", "training_run_id": "t", "judgement_fingerprint": "j", "reign_fingerprint": "", "verdict": json.dumps(VERDICT),
         "spans": json.dumps({"train_start": "2023-01-01", "holdout_start": "2024-01-01", "matured": "2024-03-01"}),
-        "caused_by": None, "code_version": "0", "seed": 1, "mlflow_run_id": "r",
+        "caused_by": None, "written_by": "ledger", "code_version": "0", "seed": 1, "mlflow_run_id": "r",
         "airflow_run": "", "actor": "a", "reason": "because", "asked_because": "", "approval": None,
         "created_at": datetime(2024, sequence, 2, tzinfo=UTC), "previous_hash": previous,
     } | changes  # fmt: skip
@@ -109,6 +109,7 @@ def test_what_cannot_be_hashed_or_read_is_a_fault_and_no_crash() -> None:
         ({"champion_after": 7}, "a promote from version 2, which cannot end with version 7"),
         ({"kind": "keep"}, "a keep from version 2, which cannot end with version 3"),
         ({"kind": "rollback", "champion_after": 2}, "a rollback from version 2, which cannot end with version 2"),
+        ({"kind": "rollback", "champion_after": 7}, "a rollback to version 7, which never was champion before"),
         ({"kind": "recall"}, "a recall from version 2, which cannot end with version 3"),
         (
             {"kind": "recall", "verdict": "no JSON", "champion_after": 1},

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from localstack import settings
-from localstack.keys import ensure_keys
+from localstack.keys import ensure_keys, load_keys
 from localstack.processes import STACK_MARK
 from localstack.state import PROJECT, Record, State
 from titleholder.errors import ServiceError
@@ -34,7 +34,7 @@ def test_has_every_address(state: State) -> None:
     assert {url.port for url in urls.values()} == set(PORTS.values())
     assert urls["AIRFLOW_CONN_WAREHOUSE"].scheme == "postgresql"
     assert urls["AIRFLOW_CONN_WAREHOUSE"].username == "reader"
-    for name, role in {"LOADER": "loader", "LEDGER": "ledger", "LEDGER_OWNER": "ledger_owner"}.items():
+    for name, role in {"LOADER": "loader", "LEDGER": "ledger"}.items():
         url = urls[f"TITLEHOLDER_{name}_URL"]
         assert (url.scheme, url.username) == ("postgresql+psycopg2", role)
     assert values["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:18080/execution/"
@@ -47,23 +47,13 @@ def test_holds_the_settings_shared_with_compose(state: State) -> None:
     assert common.items() <= settings.environment(state).items()
 
 
-def test_the_mark_that_gets_processes_stopped_never_reaches_a_shell(state: State) -> None:
-    assert STACK_MARK not in settings.environment(state)
-    assert STACK_MARK not in settings.process_environment(state)
-
-
-def test_another_stacks_settings_do_not_leak_in(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
-    monkeypatch.setenv("AIRFLOW__CELERY__BROKER_URL", "redis://elsewhere")
-    monkeypatch.setenv("PGHOST", "elsewhere")
-    monkeypatch.setenv("AIRFLOW_CONN_MINE", "http://mine")
-    monkeypatch.setenv("TITLEHOLDER_MODELS", "/mine")
-    values = settings.process_environment(state)
-    assert values["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
-    assert "AIRFLOW__CELERY__BROKER_URL" not in values
-    assert "PGHOST" not in values
-    assert values["AIRFLOW_CONN_MINE"] == "http://mine"
-    assert values["TITLEHOLDER_MODELS"] == "/mine"
+def test_a_shell_gets_neither_the_mark_that_gets_processes_stopped_nor_the_password_of_the_ledgers_owner(
+    state: State,
+) -> None:
+    values = settings.environment(state)
+    assert STACK_MARK not in values
+    assert load_keys(state).roles["ledger_owner"] not in "\n".join(values.values())
+    assert urlsplit(settings.ledger_url(state, "ledger_owner")).username == "ledger_owner"
 
 
 def test_a_proxy_is_kept_away_from_loopback(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

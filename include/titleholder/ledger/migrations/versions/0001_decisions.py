@@ -1,8 +1,12 @@
-"""The append-only tables of decisions and of lanes, and their views: the database itself refuses every change."""
+"""The append-only tables of decisions and of lanes, and their views: the database itself refuses every change.
+
+Rows enter by two functions that run with their owner's rights. No other role may insert any.
+"""
 
 from __future__ import annotations
 
-from alembic import context, op
+from alembic import op
+from sqlalchemy import text
 
 revision = "0001"
 down_revision = None
@@ -33,30 +37,30 @@ $$
 TABLE = """
 CREATE TABLE titleholder.decisions (
     id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    model                 text        NOT NULL,
-    lane                  text        NOT NULL,
+    model                 text        NOT NULL CHECK (model ~ '^[a-z][a-z0-9_]{0,59}$'),
+    lane                  text        NOT NULL CHECK (lane ~ '^[a-z][a-z0-9_-]{0,39}$'),
     sequence              integer     NOT NULL CHECK (sequence > 0),
-    as_of                 date        NOT NULL,
+    as_of                 date        NOT NULL CHECK (as_of BETWEEN '0001-01-01' AND '9999-12-31'),
     kind                  text        NOT NULL
                           CHECK (kind IN (
                               'promote', 'keep', 'reject', 'recall', 'rollback', 'decline', 'retire', 'withdraw'
                           )),
-    challenger_version    integer,
-    champion_before       integer,
-    champion_after        integer,
-    trained_through       date,
+    challenger_version    integer     CHECK (challenger_version > 0),
+    champion_before       integer     CHECK (champion_before > 0),
+    champion_after        integer     CHECK (champion_after > 0),
+    trained_through       date        CHECK (trained_through BETWEEN '0001-01-01' AND '9999-12-31'),
     training_run_id       text        NOT NULL,
-    nominees              json        NOT NULL,
+    nominees              json        NOT NULL CHECK (json_typeof(nominees) = 'array'),
     run_key               text        NOT NULL,
     snapshot_uri          text        NOT NULL,
     snapshot_sha256       text        NOT NULL,
-    spec                  json        NOT NULL,
+    spec                  json        NOT NULL CHECK (json_typeof(spec) = 'object'),
     spec_fingerprint      text        NOT NULL,
     judgement_fingerprint text        NOT NULL,
     reign_fingerprint     text        NOT NULL,
-    verdict               json,
-    spans                 json,
-    approval              json,
+    verdict               json        CHECK (json_typeof(verdict) = 'object'),
+    spans                 json        CHECK (json_typeof(spans) = 'object'),
+    approval              json        CHECK (json_typeof(approval) = 'object'),
     code_version          text        NOT NULL,
     seed                  bigint      NOT NULL,
     mlflow_run_id         text        NOT NULL,
@@ -66,6 +70,7 @@ CREATE TABLE titleholder.decisions (
     asked_because         text        NOT NULL,
     caused_by             bigint      REFERENCES titleholder.decisions,
     created_at            timestamptz NOT NULL,
+    written_by            text        NOT NULL,
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     fit                   boolean     NOT NULL GENERATED ALWAYS AS (
@@ -79,11 +84,18 @@ CREATE TABLE titleholder.decisions (
     ranking               json        GENERATED ALWAYS AS (verdict -> 'outlook' -> 'ranking') STORED,
     shown                 jsonb       GENERATED ALWAYS AS (titleholder.shown(verdict::jsonb)) STORED,
     UNIQUE (model, lane, sequence),
-    CHECK (kind IN ('rollback', 'decline', 'withdraw') OR num_nulls(verdict, spans, challenger_version) = 0),
-    CHECK (kind <> 'decline' OR (lane = 'live' AND champion_after IS NOT DISTINCT FROM champion_before
-                                 AND approval IS NOT NULL)),
-    CHECK (kind <> 'withdraw' OR (lane = 'live' AND champion_before IS NOT NULL AND champion_after IS NULL)),
-    CHECK (kind <> 'recall' OR coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false))
+    CHECK (num_nulls(verdict, spans, challenger_version)
+           = CASE WHEN kind IN ('rollback', 'decline', 'withdraw') THEN 3 ELSE 0 END),
+    CHECK (lane = 'live' OR kind NOT IN ('rollback', 'decline', 'withdraw')),
+    CHECK (kind <> 'decline' OR approval IS NOT NULL),
+    CONSTRAINT champion_follows_from_kind CHECK (CASE kind
+        WHEN 'promote' THEN champion_after = challenger_version
+        WHEN 'recall' THEN coalesce((verdict -> 'recall' ->> 'version')::integer = champion_after, false)
+                           AND champion_after IS DISTINCT FROM champion_before
+        WHEN 'rollback' THEN champion_after IS NOT NULL AND champion_after IS DISTINCT FROM champion_before
+        WHEN 'withdraw' THEN champion_after IS NULL AND champion_before IS NOT NULL
+        ELSE champion_after IS NOT DISTINCT FROM champion_before
+    END)
 )
 """
 
@@ -99,8 +111,116 @@ CREATE TABLE titleholder.lane_records (
     kind       text        NOT NULL CHECK (kind IN ('archive', 'delete')),
     actor      text        NOT NULL,
     reason     text        NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL,
+    written_by text        NOT NULL
 )
+"""
+
+# The same form as in titleholder.ledger.integrity: `name=length:text` of each column in the order of their names, or
+# `name` alone for null. A document counts as the very text that is stored.
+DIGEST = """
+CREATE FUNCTION titleholder.digest(decision titleholder.decisions) RETURNS text LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(sha256(convert_to({form}, 'UTF8')), 'hex')
+$$
+"""
+FIELD = "coalesce('{name}=' || length({text}) || ':' || {text}, '{name}') || E'\\n'"
+FORMS = {
+    "date": "to_char(decision.{name}, 'YYYY-MM-DD')",
+    "timestamp with time zone": "to_char(decision.{name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
+}
+
+# The first entry is a decision, the others are months re-judged because of it. All belong to one line, whose lock is
+# held until the transaction ends. Nothing is written, and nothing returned, unless row `after` is its last one.
+# Without `enable_seqscan`, because a session keeps a plan that was made while the table was empty.
+APPEND = """
+CREATE FUNCTION titleholder.append(after integer, entries json)
+RETURNS TABLE (id bigint, sequence integer, caused_by bigint, created_at timestamptz, written_by text,
+               previous_hash text, hash text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1min'
+SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    line    titleholder.decisions := json_populate_record(NULL::titleholder.decisions, entries -> 0);
+    written titleholder.decisions;
+    head    record;
+    cause   bigint;
+    entry   json;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('titleholder:' || line.model || ':' || line.lane, 0));
+    SELECT d.sequence, d.hash, d.champion_after INTO head FROM titleholder.decisions AS d
+    WHERE d.model = line.model AND d.lane = line.lane ORDER BY d.sequence DESC LIMIT 1;
+    IF coalesce(head.sequence, 0) <> after THEN
+        RETURN;
+    END IF;
+    FOR entry IN SELECT json_array_elements(entries) LOOP
+        written := json_populate_record(NULL::titleholder.decisions, entry);
+        written.sequence := coalesce(head.sequence, 0) + 1;
+        written.caused_by := cause;
+        written.created_at := clock_timestamp();
+        written.written_by := session_user;
+        written.previous_hash := coalesce(head.hash, '');
+        written.hash := titleholder.digest(written);
+        PERFORM titleholder.check_place(written, line.model, line.lane, head.champion_after);
+        INSERT INTO titleholder.decisions ({columns}) VALUES ({values}) RETURNING decisions.id INTO written.id;
+        cause := coalesce(cause, written.id);
+        RETURN QUERY SELECT written.id, written.sequence, written.caused_by, written.created_at, written.written_by,
+                            written.previous_hash, written.hash;
+        SELECT written.sequence, written.hash, written.champion_after INTO head;
+    END LOOP;
+END $$
+"""
+
+# What a row must agree with beyond itself; `left_by_last` is the champion that the last row of its lane leaves. In
+# other lanes than live the month before decides, not the row before. `integrity.wrong_champions` checks the same.
+CHECK_PLACE = """
+CREATE FUNCTION titleholder.check_place(decision titleholder.decisions, model text, lane text, left_by_last integer)
+RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    expected integer := left_by_last;
+    known    boolean;
+BEGIN
+    IF decision.model IS DISTINCT FROM $2 OR decision.lane IS DISTINCT FROM $3 THEN
+        RAISE check_violation USING MESSAGE = 'all entries must be of one model and one lane';
+    END IF;
+    IF decision.lane <> 'live' THEN
+        expected := (
+            SELECT d.champion_after FROM titleholder.decisions AS d
+            WHERE d.model = $2 AND d.lane = $3 AND d.as_of < decision.as_of
+            ORDER BY d.as_of DESC, d.sequence DESC LIMIT 1
+        );
+    END IF;
+    IF decision.champion_before IS DISTINCT FROM expected THEN
+        RAISE check_violation USING MESSAGE = format(
+            'champion_before is %s, but %s is champion before this decision',
+            coalesce(decision.champion_before::text, 'null'), coalesce('version ' || expected, 'no version'));
+    END IF;
+    known := CASE decision.kind
+        WHEN 'recall' THEN EXISTS (
+            SELECT FROM titleholder.decisions AS d WHERE d.model = $2 AND d.lane = $3
+            AND d.challenger_version = decision.champion_after AND d.as_of < decision.as_of)
+        WHEN 'rollback' THEN EXISTS (
+            SELECT FROM titleholder.decisions AS d WHERE d.model = $2 AND d.lane = $3
+            AND d.champion_after = decision.champion_after)
+        ELSE true
+    END;
+    IF NOT known AND decision.champion_after IS NOT NULL THEN
+        RAISE check_violation USING MESSAGE = format(
+            'a %s cannot lead to version %s, which this lane does not know', decision.kind, decision.champion_after);
+    END IF;
+END $$
+"""
+
+RECORD_LANE = """
+CREATE FUNCTION titleholder.record_lane(model text, lane text, kind text, actor text, reason text)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM titleholder.decisions AS d WHERE d.model = $1 AND d.lane = $2) THEN
+        RAISE check_violation USING MESSAGE = format('%s has no decision in lane %s', $1, $2);
+    END IF;
+    INSERT INTO titleholder.lane_records (model, lane, kind, actor, reason, created_at, written_by)
+    VALUES ($1, $2, $3, $4, $5, clock_timestamp(), session_user);
+END $$
 """
 
 GUARD = """
@@ -119,6 +239,8 @@ WHOLE = """
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
 """
+
+ALWAYS = "ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER {trigger}"  # whatever session_replication_role is
 
 # `in_force`: in the live lane every row is, elsewhere the latest of each as-of date.
 DECISIONS = """
@@ -192,17 +314,38 @@ FROM titleholder.champion_history WHERE reigned_to IS NULL
 
 
 def upgrade() -> None:
-    """Create the tables, their guards and views, and the application role's right to read and to append."""
+    """Create the tables, their guards and views, and the functions by which rows enter. Rights are given elsewhere."""
     for statement in (SHOWN, TABLE, INLINE, BY_VERSION, BY_AS_OF, LANES, GUARD, DECISIONS, HISTORY, CURRENT):
         op.execute(statement)
     for table in ("decisions", "lane_records"):
         op.execute(ROWS.format(table=table))
         op.execute(WHOLE.format(table=table))
-    role = op.get_bind().dialect.identifier_preparer.quote(context.config.attributes["app_role"])
-    op.execute(f"GRANT USAGE ON SCHEMA titleholder TO {role}")
-    op.execute(f"GRANT SELECT, INSERT ON titleholder.decisions, titleholder.lane_records TO {role}")
-    for view in ("decision_history", "champion_history", "current_champion"):
-        op.execute(f"GRANT SELECT ON titleholder.{view} TO {role}")
+        for trigger in ("no_change", "no_truncate"):
+            op.execute(ALWAYS.format(table=table, trigger=trigger))
+    types = written_columns()
+    fields = (FIELD.format(name=name, text=text_of(name, types[name])) for name in sorted(types) if name != "hash")
+    named = {"columns": ", ".join(types), "values": ", ".join(f"written.{name}" for name in types)}
+    for statement in (
+        DIGEST.format(form="\n        || ".join(fields)),
+        CHECK_PLACE,
+        APPEND.format(**named),
+        RECORD_LANE,
+    ):
+        op.execute(statement)
+
+
+def written_columns() -> dict[str, str]:
+    """The types of the columns of `decisions` that a writer fills, by name: all but the id and what is generated."""
+    found = text(
+        "SELECT attname, format_type(atttypid, NULL) AS kind FROM pg_attribute WHERE attrelid = to_regclass("
+        "'titleholder.decisions') AND attnum > 0 AND attgenerated = '' AND attidentity = '' ORDER BY attnum"
+    )
+    return {column.attname: column.kind for column in op.get_bind().execute(found)}
+
+
+def text_of(name: str, kind: str) -> str:
+    """A column as the text that its hash covers, in SQL."""
+    return FORMS.get(kind, "decision.{name}::text").format(name=name)
 
 
 def downgrade() -> None:
