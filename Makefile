@@ -14,7 +14,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.ind
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage check format lock bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz check format lock bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -51,7 +51,7 @@ clean: ## Stop them and delete their data
 	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack clean --yes
 
 # Two sets of tests share two cores: the threads of one model would wait for those of another.
-test test-airflow test-services test-fast test-half test-rest: export OMP_NUM_THREADS := 1
+test test-airflow test-services test-fast test-half test-rest fuzz: export OMP_NUM_THREADS := 1
 
 check: dev ## Lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -88,6 +88,10 @@ test-half: dev
 
 test-rest: dev
 	$(PYTEST) -m "not slow" $(HALF:%=--ignore=%)
+
+CASES ?= 100000
+fuzz: dev ## Random specs, queries, rows and command lines: CASES=100000 of them
+	FUZZ_CASES=$(CASES) nice $(PYTEST) --timeout 0 tests/unit/fuzz
 
 format: dev ## Put the code into its one form
 	$(BIN)/ruff check --fix .

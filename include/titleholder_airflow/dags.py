@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import get_parsing_context
+from airflow.sdk import DAG, dag, get_parsing_context, task
 
-from titleholder.errors import SpecError
+from titleholder.errors import SpecError, one_line
 from titleholder.spec.loader import Specs, load_specs, models_folder
 from titleholder_airflow import forms, retrain, rollback
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from titleholder.ledger.queries import ReignRecord
+    from titleholder.spec.model import ModelSpec
+
 LOG = logging.getLogger(__name__)
+BUILDERS = {"retrain": retrain.build, "rollback": rollback.build}
 
 
 def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = None) -> None:
@@ -21,7 +28,8 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
 
     `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
     task builds only the DAG that it runs. Broken specs are logged and leave the other models working;
-    `report_missing_dags` in a second file shows them in Airflow.
+    `report_missing_dags` in a second file shows them in Airflow. In place of a DAG that cannot be built stands one
+    whose runs fail with the reason.
 
     Raises:
         UsageError: there is no such folder.
@@ -38,10 +46,38 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
     # version that a rollback has just made champion is no choice any more. The run could not be retried.
     reigns = None if model else forms.reigns(specs.models)
     for name, spec in specs.models.items():
-        if kind in (None, "retrain"):
-            namespace[f"{name}_retrain"] = retrain.build(spec, folder, reigns[name] if reigns else None)
-        if kind in (None, "rollback"):
-            namespace[f"{name}_rollback"] = rollback.build(spec, folder, reigns[name] if reigns else None)
+        for own, build in BUILDERS.items():
+            if kind in (None, own):
+                namespace[f"{name}_{own}"] = _built(
+                    build, f"{name}.{own}", spec, folder, reigns[name] if reigns else None
+                )
+
+
+def _built(
+    build: Callable[..., DAG], dag_id: str, spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None
+) -> DAG:
+    """The DAG, or where it cannot be built one that says why: an exception here would stop all models."""
+    try:
+        built = build(spec, folder, reigns)
+        built.validate()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        LOG.exception("%s cannot be built", dag_id)
+        return _refusal(dag_id, f"{dag_id} cannot be built from its spec: {type(error).__name__}: {one_line(error)}")
+    return built
+
+
+def _refusal(dag_id: str, message: str) -> DAG:
+    """A DAG that shows a message (as code: it is no markup), and whose runs fail with it."""
+
+    @dag(dag_id=dag_id, description=message, doc_md=f"    {message}", schedule=None, tags=["titleholder", "broken"])
+    def refused() -> None:
+        @task
+        def refuse() -> None:
+            raise SpecError(message)
+
+        refuse()
+
+    return refused()
 
 
 def report_missing_dags(models: str | Path | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from pathlib import Path
 
@@ -101,6 +102,47 @@ def test_a_broken_spec_is_an_import_error_and_leaves_the_others(tmp_path: Path) 
     ((file, message),) = found["errors"].items()
     assert file.endswith("broken_specs.py")
     assert "line 11: judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in message
+
+
+ODD = {
+    "key": "!!binary YQ==: 1\n",
+    "bomb": "a: &a [x, x]\nb: &b [*a, *a]\n",
+    "deep": "a: " + "[" * 10_000,
+    "latin": "owner: Andr\xe9\n",
+}
+"""Files that took all models down, or hung the parser."""
+
+
+def test_odd_files_are_import_errors_of_their_own_and_every_other_model_keeps_its_dags(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for name in ("tiny.yaml", "tiny.sql"):
+        (models / name).write_text((MODELS / name).read_text())
+    for name, text in ODD.items():
+        (models / f"{name}.yaml").write_bytes(text.encode("latin-1"))
+    (models / "lost.yaml").symlink_to("gone")
+    os.mkfifo(models / "pipe.yaml")
+    found = read_dags(models, tmp_path)
+    assert set(found["dags"]) == {"tiny.retrain", "tiny.rollback"}
+    ((file, message),) = found["errors"].items()
+    assert file.endswith("broken_specs.py")
+    assert [name for name in (*ODD, "lost", "pipe") if f"{name}.yaml" not in message] == []
+
+
+def test_a_dag_that_cannot_be_built_is_replaced_by_one_that_says_why(tmp_path: Path) -> None:
+    fails = """
+from titleholder_airflow import retrain
+real = retrain.build
+def build(spec, *others):
+    return real(spec, *others) if spec.name != "tiny" else 1 / 0
+retrain.build = build
+"""
+    found = read_dags(MODELS, tmp_path, fails + PROBE)
+    assert {f"{p.stem}.retrain" for p in MODELS.glob("tiny*.yaml")} <= set(found["dags"])
+    tiny = found["dags"]["tiny.retrain"]
+    assert (list(tiny["tasks"]), tiny["schedule"], tiny["tags"]) == (["refuse"], None, ["broken", "titleholder"])
+    assert tiny["doc"] == "    tiny.retrain cannot be built from its spec: ZeroDivisionError: division by zero"
+    assert chain(found["dags"]["tiny.rollback"]) == ["rollback"]
 
 
 def test_a_task_process_builds_only_its_own_dag(tmp_path: Path) -> None:

@@ -39,11 +39,15 @@ def violations(
     """Every violation of the contract of `spec` in `frame`, one sentence each, columns first."""
     frame = frame.reset_index(drop=True)
     single = frame.loc[:, ~frame.columns.duplicated()]
+    objects = [c for c in single if types.is_object_dtype(single[c].dtype)]
+    nested = [c for c in objects if not all(map(types.is_hashable, single[c]))]
+    single = single.drop(columns=nested)
+    wrong = [f"{c}: {_wrong_type('one value, no array and no JSON')}" for c in nested if c in spec.columns.all]
     rows = too_little(single, spec, spans) if to_train else ()
     cells = _cell_violations(single, spec, spans, as_of)
     outcomes = [*_outcome_violations(single, spec), *_late_outcomes(single, spec)]
     differences = filter(None, [column_difference(list(frame.columns), spec)])
-    return [*differences, *cells, *outcomes, *rows]
+    return [*differences, *wrong, *cells, *outcomes, *rows]
 
 
 def column_difference(returned: Sequence[str], spec: ModelSpec) -> str:

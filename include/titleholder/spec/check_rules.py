@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from titleholder.spec.metrics import METRICS
-from titleholder.spec.types import StrictModel
+from titleholder.spec.types import Amount, ColumnNames, Count, StrictModel
 
 Severity = Literal["block", "warn", "off"]
 CHECKS_PAGE = "docs/checks.md"
@@ -42,7 +42,7 @@ class Rule(StrictModel):
 class Baseline(Rule):
     """Better than a constant, by more than this (in the metric's units, shown by its interval)."""
 
-    minimum_gain: float = Field(default=0.0, ge=0.0)
+    minimum_gain: Amount = Field(default=0.0, ge=0.0)
 
 
 class CalibrationRule(Rule):
@@ -55,10 +55,10 @@ class CalibrationRule(Rule):
     (0.8, 1.25)
     """
 
-    observed_expected: float = Field(default=0.25, gt=0.0)
+    observed_expected: Amount = Field(default=0.25, gt=0.0)
     slope_low: float = Field(default=0.7, gt=0.0, lt=1.0)
-    slope_high: float = Field(default=1.5, gt=1.0)
-    tolerance: float = Field(default=0.1, ge=0.0)
+    slope_high: Amount = Field(default=1.5, gt=1.0)
+    tolerance: Amount = Field(default=0.1, ge=0.0)
 
 
 class Cohorts(Rule):
@@ -73,8 +73,8 @@ class Cohorts(Rule):
 
     severity: Severity = "warn"
     period: Literal["schedule", "day", "week", "month", "quarter", "year"] = "schedule"
-    observed_expected: float = Field(default=0.5, gt=0.0)
-    minimum_events: int = Field(default=30, ge=2)
+    observed_expected: Amount = Field(default=0.5, gt=0.0)
+    minimum_events: Count = Field(default=30, ge=2)
 
 
 class ChampionFloors(Rule):
@@ -93,7 +93,7 @@ class GradeCalibration(Rule):
     """
 
     severity: Severity = "warn"
-    observed_expected: float = Field(default=0.1, ge=0.0)
+    observed_expected: Amount = Field(default=0.1, ge=0.0)
 
 
 class GradeOrder(Rule):
@@ -121,14 +121,14 @@ class Segments(Rule):
     default twice the metric's default `tolerated_loss`: of ROC AUC 0.02, of RMSE 2 %.
     """
 
-    tolerance: float | None = Field(default=None, ge=0.0)
-    minimum_events: int = Field(default=30, ge=2)
+    tolerance: Amount | None = Field(default=None, ge=0.0)
+    minimum_events: Count = Field(default=30, ge=2)
 
 
 class ProfitRule(Rule):
     """Profit a row at the cut-off is not shown to fall by more than this."""
 
-    tolerance: float = Field(default=0.0, ge=0.0)
+    tolerance: Amount = Field(default=0.0, ge=0.0)
 
 
 class SwapSet(Rule):
@@ -137,8 +137,8 @@ class SwapSet(Rule):
     `tolerance` is a difference of event rates (classification) or of mean outcomes (regression).
     """
 
-    tolerance: float = Field(default=0.0, ge=0.0)
-    minimum_rows: int = Field(default=30, ge=2)
+    tolerance: Amount = Field(default=0.0, ge=0.0)
+    minimum_rows: Count = Field(default=30, ge=2)
 
 
 class Stability(Rule):
@@ -149,7 +149,7 @@ class Stability(Rule):
     """
 
     severity: Severity = "warn"
-    psi: float = Field(default=0.25, gt=0.0)
+    psi: Amount = Field(default=0.25, gt=0.0)
     bins: int = Field(default=10, ge=2, le=100)
 
 
@@ -197,7 +197,7 @@ class TooGood(Rule):
     {'gini': 0.8}
     """
 
-    ceilings: dict[str, float] = Field(default={"roc_auc": 0.90, "r2": 0.90})
+    ceilings: dict[str, Amount] = Field(default={"roc_auc": 0.90, "r2": 0.90})
 
     @field_validator("ceilings")
     @classmethod
@@ -229,8 +229,8 @@ class Acknowledged(StrictModel):
     3
     """
 
-    features: tuple[str, ...] = ()
-    gain_over: int | None = Field(default=None, ge=1)
+    features: ColumnNames = ()
+    gain_over: Count | None = Field(default=None, ge=1)
 
 
 class Plausible(Rule):
@@ -248,10 +248,10 @@ class Plausible(Rule):
     pydantic_core._pydantic_core.ValidationError: ... Extra inputs are not permitted...
     """
 
-    gain_roc_auc: float = Field(default=0.05, gt=0.0)
-    gain_r2: float = Field(default=0.10, gt=0.0)
-    rise_roc_auc: float = Field(default=0.10, gt=0.0)
-    rise_r2: float = Field(default=0.20, gt=0.0)
+    gain_roc_auc: Amount = Field(default=0.05, gt=0.0)
+    gain_r2: Amount = Field(default=0.10, gt=0.0)
+    rise_roc_auc: Amount = Field(default=0.10, gt=0.0)
+    rise_r2: Amount = Field(default=0.20, gt=0.0)
     new_feature_roc_auc: float = Field(default=0.72, gt=0.5, le=1.0)
     new_feature_r2: float = Field(default=0.50, gt=0.0, le=1.0)
     acknowledged: Acknowledged = Acknowledged()
@@ -262,7 +262,7 @@ class Fairness(Rule):
 
     severity: Severity = "warn"
     ratio: float = Field(default=0.8, gt=0.0, le=1.0)
-    minimum_rows: int = Field(default=50, ge=2)
+    minimum_rows: Count = Field(default=50, ge=2)
 
 
 class Monotone(Rule):
@@ -274,7 +274,7 @@ class Monotone(Rule):
 
     rows: int = Field(default=200, ge=1, le=10_000)
     points: int = Field(default=20, ge=2, le=200)
-    tolerance: float = Field(default=1e-9, ge=0.0)
+    tolerance: Amount = Field(default=1e-9, ge=0.0)
 
 
 class Signature(Rule):
@@ -284,7 +284,7 @@ class Signature(Rule):
 class Reload(Rule):
     """Predictions of the model read back from the registry, against those recorded when it was trained."""
 
-    tolerance: float = Field(default=1e-12, ge=0.0)
+    tolerance: Amount = Field(default=1e-12, ge=0.0)
 
 
 class MissingInputs(Rule):

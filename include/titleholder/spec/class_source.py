@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from titleholder.spec.metrics import Task
 
-LIBRARIES = ("sklearn", "lightgbm", "xgboost", "catboost")
+LIBRARIES = ("sklearn", "lightgbm", "xgboost")
 """The nearest of these is suggested for a misspelt library."""
 HOPS = 5
 """A class may be imported through at most so many modules."""
@@ -26,12 +26,14 @@ class ClassSource(NamedTuple):
     """What the definition of a class says: its name, the parameters of its constructor, and the task that it is for.
 
     `parameters` is empty where they cannot be seen, such as behind **kwargs; `task` is None where neither its name nor
-    those of its bases say it.
+    those of its bases say it; `bases` are the texts of its base classes, or None where it may get others (a metaclass,
+    a decorator).
     """
 
     name: str
     parameters: tuple[str, ...]
     task: Task | None
+    bases: tuple[str, ...] | None
 
 
 class Import(NamedTuple):
@@ -42,8 +44,8 @@ class Import(NamedTuple):
     level: int
 
 
-Binding = ClassSource | Import | None
-"""None: something else, such as a function or an assignment."""
+Binding = ClassSource | Import | Literal["function"] | None
+"""None: something else, such as an assignment."""
 
 
 def faults(path: str, parameters: Iterable[str], task: object) -> list[str]:
@@ -53,11 +55,13 @@ def faults(path: str, parameters: Iterable[str], task: object) -> list[str]:
     ["module sklearn.linear_model has no class Rigde; did you mean 'Ridge'?"]
     >>> faults("sklearn.linear_model.Ridge", ["alhpa"], "regression")[0].partition(";")[0]
     "Ridge takes no parameter 'alhpa'"
+    >>> faults("subprocess.Popen", [], "regression")
+    ['Popen is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator']
     """
     try:
         found = _find(*_split(path), hops=HOPS)
-    except _MissingError as missing:
-        return [str(missing)]
+    except _RefusedError as refused:
+        return [str(refused)]
     if found is None:
         return []
     return [*_wrong_task(found, task), *unknown_parameters(path, parameters, found.parameters)]
@@ -93,7 +97,21 @@ def wrong_task(name: str, own: Task, task: object) -> str:
     return f"{name} {kind}, but the task is {task}"
 
 
-class _MissingError(Exception):
+def no_estimator(name: str) -> str:
+    """The sentence about a class that scikit-learn cannot use."""
+    return f"{name} is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator"
+
+
+def not_a_class(path: str, kind: str) -> str:
+    """The sentence about something else at the path of an estimator."""
+    return f"{path} is a {kind}, not a class"
+
+
+class _RefusedError(Exception):
+    """What is no class of an estimator; the message says why."""
+
+
+class _MissingError(_RefusedError):
     """A library, module or class that does not exist; the message says which."""
 
 
@@ -112,16 +130,23 @@ def _find(module: str, name: str, hops: int) -> ClassSource | None:
 
     Raises:
         _MissingError: where the library, the module or the class does not exist.
+        _RefusedError: where it is a function, a module, or a class that cannot be an estimator's.
     """
     file = _file(module)
     if file is None or not hops:
         return None
     bound, complete = _bindings(file)
     if name not in bound:
-        if not complete or _beside(file, name):
+        if not complete:
             return None
+        if file.name == "__init__.py" and _beside(file, name):
+            raise _RefusedError(not_a_class(f"{module}.{name}", "module"))
         raise _MissingError(f"module {module} has no class {name}{nearest(name, bound)}")
     node = bound[name]
+    if node == "function":
+        raise _RefusedError(not_a_class(f"{module}.{name}", "function"))
+    if isinstance(node, ClassSource) and _has_other_bases_only(node, bound):
+        raise _RefusedError(no_estimator(name))
     if not isinstance(node, Import):
         return node
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
@@ -130,6 +155,19 @@ def _find(module: str, name: str, hops: int) -> ClassSource | None:
         return _find(".".join([*above, *([node.module] if node.module else [])]), node.name, hops - 1)
     except _MissingError:
         return None  # the library's own affair, such as a module that is compiled
+
+
+def _has_other_bases_only(found: ClassSource, bound: Mapping[str, Binding], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a class and all those of its own module that it inherits from have no other base."""
+    if found.bases is None or found.name in seen:
+        return False
+    return all(
+        base == "object"
+        or (
+            isinstance(node := bound.get(base), ClassSource) and _has_other_bases_only(node, bound, seen | {found.name})
+        )
+        for base in found.bases
+    )
 
 
 def _file(module: str) -> Path | None:
@@ -170,15 +208,15 @@ def _bindings(file: Path) -> tuple[dict[str, Binding], bool]:
     """What each name of a module is bound to at the top level, and whether these are all that it has."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return {}, False
     bound: dict[str, Binding] = {}
     complete = True
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            bound[node.name] = ClassSource(node.name, _parameters(node), _task(node))
-        elif isinstance(node, ast.FunctionDef):
-            bound[node.name] = None
+            bound[node.name] = ClassSource(node.name, _parameters(node), _task(node), _bases(node))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            bound[node.name] = None if node.decorator_list else "function"
             complete = complete and node.name != "__getattr__"
         elif isinstance(node, ast.ImportFrom):
             bound |= {a.asname or a.name: Import(node.module or "", a.name, node.level) for a in node.names}
@@ -190,6 +228,12 @@ def _bindings(file: Path) -> tuple[dict[str, Binding], bool]:
         elif not isinstance(node, ast.Expr | ast.AnnAssign):
             complete = False  # if, try, with: names may be bound inside
     return bound, complete
+
+
+def _bases(definition: ast.ClassDef) -> tuple[str, ...] | None:
+    if definition.keywords or definition.decorator_list:
+        return None
+    return tuple(ast.unparse(base) for base in definition.bases)
 
 
 def _parameters(definition: ast.ClassDef) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder.spec.check_rules import Checks
 from titleholder.spec.metrics import METRICS, Task
-from titleholder.spec.types import StrictModel
+from titleholder.spec.types import Amount, Count, StrictModel
 
 
 class CutOff(StrictModel):
@@ -22,7 +22,7 @@ class CutOff(StrictModel):
     """
 
     accept: Literal["below", "above"]
-    score: float | None = None
+    score: Amount | None = None
     share: float | None = Field(default=None, gt=0.0, lt=1.0)
 
     @model_validator(mode="after")
@@ -35,10 +35,10 @@ class CutOff(StrictModel):
 class Profit(StrictModel):
     """The value of a row, by its answer (accepted or declined at the cut-off) and its outcome (target 1 or 0)."""
 
-    accepted_1: float
-    accepted_0: float
-    declined_1: float = 0.0
-    declined_0: float = 0.0
+    accepted_1: Amount
+    accepted_0: Amount
+    declined_1: Amount = 0.0
+    declined_0: Amount = 0.0
 
 
 class Emp(StrictModel):
@@ -55,7 +55,7 @@ class Emp(StrictModel):
 
     p0: float = Field(default=0.55, ge=0.0, le=1.0)
     p1: float = Field(default=0.10, ge=0.0, le=1.0)
-    roi: float = Field(default=0.2644, gt=0.0)
+    roi: Amount = Field(default=0.2644, gt=0.0)
 
     @model_validator(mode="after")
     def _probabilities(self) -> Self:
@@ -78,7 +78,7 @@ class Grades(StrictModel):
 
     number: int = Field(default=10, ge=2, le=50)
     cut_offs: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = Field(default=(), max_length=49)
-    minimum_rows: int = Field(default=100, ge=1)
+    minimum_rows: Count = Field(default=100, ge=1)
 
     @field_validator("cut_offs")
     @classmethod
@@ -103,15 +103,15 @@ class Judgement(StrictModel):
     rule: Literal["record", "fresh", "sequential"] = "record"
     tolerated_loss: float | None = Field(default=None, ge=0.0, lt=1.0)
     """Rules `record` and `fresh`: see `MetricInfo.tolerated_loss`, which is the default."""
-    minimum_gain: float = 0.0
+    minimum_gain: Amount = 0.0
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     horizon: int | None = Field(default=None, ge=1, le=120)
     """Rule `sequential`: so many looks at a reign for which less evidence is enough; none is always valid alike."""
-    minimum_events: int = Field(default=50, ge=1)
+    minimum_events: Count = Field(default=50, ge=1)
     """Of the holdout, rows of the rarer class; of a regression, rows. `minimum_new_events`: the same of a look."""
-    minimum_new_events: int = Field(default=20, ge=5)
+    minimum_new_events: Count = Field(default=20, ge=5)
     resamples: int = Field(default=1000, ge=100, le=100_000)
-    floors: dict[str, float] = Field(default={})
+    floors: dict[str, Amount] = Field(default={})
     cut_off: CutOff | None = None
     grades: Grades = Grades()
     profit: Profit | None = None

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from titleholder.errors import SpecError, UsageError
+from titleholder.errors import SpecError, UsageError, one_line
 from titleholder.spec import class_source, messages, repairs
+from titleholder.spec.files import read_text, read_yaml, shown
 from titleholder.spec.messages import Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
+from titleholder.spec.training import MOST_CANDIDATES, MOST_PARAMETERS
 from titleholder.spec.types import CLASS_PATH
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "models"
@@ -73,16 +73,16 @@ def models_folder(folder: Path | None = None) -> Path:
 def spec_files(folder: Path) -> tuple[dict[str, list[Path]], list[Path]]:
     """The files of specs in a folder and those below it, by model; and files that only look like one by their names.
 
-    Hidden files and folders are left out: a mounted ConfigMap keeps its copies there. A model of two files is an error
-    of the folder, which `load_specs` reports.
+    Hidden files and folders are left out: a mounted ConfigMap keeps its copies there. What is no file that can be read,
+    such as a link that leads nowhere, and a model of two files are errors that `load_specs` reports.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     others = []
     for path in sorted(folder.rglob("*.[yY]*")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
+        if any(part.startswith(".") for part in path.relative_to(folder).parts) or path.is_dir():
             continue
         if path.suffix.lower() in SUFFIXES:
-            found[path.stem].append(path)
+            found[shown(path).removesuffix(path.suffix)].append(path)
         elif any(f"{suffix}." in path.name.lower() for suffix in SUFFIXES):
             others.append(path)
     return dict(sorted(found.items())), others
@@ -104,6 +104,9 @@ def load_specs(folder: Path | None = None, only: str | None = None) -> Specs:
             models[name] = load_spec(_only_file(name, paths, root))
         except SpecError as error:
             errors[name] = error
+        except Exception as error:  # whatever is wrong with one file, or with its reading, the others are read
+            files = " and ".join(map(shown, paths))
+            errors[name] = SpecError(f"{files}: the spec cannot be read: {type(error).__name__}: {one_line(error)}")
     return Specs(models, errors, tuple(found), tuple(others))
 
 
@@ -142,7 +145,7 @@ def load_spec(path: Path) -> ModelSpec:
     """
     spec, faults = read_spec(path)
     if faults or spec is None:
-        raise SpecError("\n  ".join([f"{path.name} is not a valid model spec:", *faults]))
+        raise SpecError("\n  ".join([f"{shown(path)} is not a valid model spec:", *faults]))
     return spec
 
 
@@ -152,8 +155,7 @@ def read_spec(path: Path) -> tuple[ModelSpec | None, list[str]]:
     Raises:
         SpecError: when the file cannot be read, or is no YAML.
     """
-    text = _read(path, "spec")
-    data, lines = _parse(path, text)
+    data, lines = read_yaml(path)
     sql, fault = _query(path.parent, data.get("source"))
     faults = [f"{messages.place(('source', 'query'), lines)}source.query: {fault}"] if fault else []
     if "sql" in data:
@@ -171,13 +173,12 @@ def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
     """What the sources of the candidates' classes say against them; the validation of the spec reports other faults."""
     training = data.get("training")
     candidates = training.get("candidates") if isinstance(training, dict) else None
-    for name, candidate in candidates.items() if isinstance(candidates, dict) else ():
+    for name, candidate in islice(candidates.items(), MOST_CANDIDATES) if isinstance(candidates, dict) else ():
         path = candidate.get("estimator") if isinstance(candidate, dict) else None
         if isinstance(path, str) and CLASS_PATH.fullmatch(path):
-            given = [
-                key for part in ("params", "search") if isinstance(candidate.get(part), dict) for key in candidate[part]
-            ]
-            key = ("training", "candidates", str(name), "estimator")
+            parts = [given for part in ("params", "search") if isinstance(given := candidate.get(part), dict)]
+            given = [key for part in parts if len(part) <= MOST_PARAMETERS for key in part]
+            key = ("training", "candidates", name, "estimator")
             where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
             yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
 
@@ -188,62 +189,11 @@ def _query(folder: Path, source: Any) -> tuple[str, str]:
     name = source.get("query") if isinstance(source, dict) else None
     if not isinstance(name, str) or not QUERY_FILE.fullmatch(name):
         return stand_in, ""  # the validation of the spec reports it
-    try:
-        return (folder / name).read_text(encoding="utf-8-sig"), ""
-    except FileNotFoundError:
-        present = ", ".join(sorted(p.name for p in folder.glob("*.sql"))) or "none"
+    file = folder / name
+    if not file.exists() and not file.is_symlink():
+        present = ", ".join(sorted(shown(p) for p in folder.glob("*.sql"))) or "none"
         return stand_in, f"no file {name!r} beside the spec; there are: {present}"
-    except (OSError, UnicodeDecodeError) as error:
-        return stand_in, f"{name!r} cannot be read: {getattr(error, 'strerror', None) or error}"
-
-
-def _read(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SpecError(f"{path.name}: the {what} cannot be read: {reason}") from None
-
-
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], Lines]:
-    """The file's data and the line of each key; duplicate keys are refused."""
-    try:
-        root = yaml.compose(text, Loader=SpecLoader)
-        data = SpecLoader(text).get_single_data()
-        lines: Lines = {}
-        _note_lines(root, (), lines, path.name)
-    except (yaml.YAMLError, ValueError) as error:
-        raise SpecError(f"{path.name} is not valid YAML: {error}") from None
-    except RecursionError:
-        raise SpecError(f"{path.name}: an alias (*name) contains itself") from None
-    if not isinstance(root, yaml.MappingNode) or not isinstance(data, dict):
-        raise SpecError(f"{path.name}: a spec is a mapping of keys such as name, source, columns, training")
-    return data, lines
-
-
-class SpecLoader(yaml.SafeLoader):
-    """Safe YAML in which a date stays text, and 1e-3 is a number as in YAML 1.2."""
-
-
-SpecLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-SpecLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _note_lines(node: yaml.Node | None, at: tuple[str, ...], lines: Lines, file: str) -> None:
-    """Add the line of each key and list item under `node` to `lines`."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            key_path = (*at, str(key.value))
-            if key_path in lines:
-                raise SpecError(f"{file}, line {key.start_mark.line + 1}: {'.'.join(key_path)}: given twice")
-            lines[key_path] = key.start_mark.line + 1
-            _note_lines(value, key_path, lines, file)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines[(*at, str(index))] = value.start_mark.line + 1
-            _note_lines(value, (*at, str(index)), lines, file)
+        return read_text(file), ""
+    except SpecError as error:
+        return stand_in, f"{name!r} cannot be read: {error}"

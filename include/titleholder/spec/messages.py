@@ -14,6 +14,10 @@ KeyPath = tuple[str, ...]
 """The keys that lead to a value, outermost first."""
 Lines = dict[KeyPath, int]
 """The line of each key in its file, from 1."""
+LONGEST_VALUE = 200
+"""Characters of a value that are shown."""
+LISTED = 100
+"""The most faults of one validation that are listed."""
 _UNION_LABELS = {
     "Range", "Approval", "Person", "TableHistory", "Duration", "ElapsedTime", "int", "float", "str", "bool", "none",
     "constrained-str",
@@ -29,8 +33,12 @@ class Fault(NamedTuple):
 
 
 def faults(error: ValidationError, lines: Lines) -> list[Fault]:
-    """One for each key that is wrong."""
-    return [_fault(each, lines) for detail in _one_per_key(error.errors()) for each in _split(detail)]
+    """One for each key that is wrong, and one for all beyond the first `LISTED`."""
+    details = [each for detail in _one_per_key(error.errors(include_url=False), lines) for each in _split(detail)]
+    found = [_fault(each, lines) for each in details[:LISTED]]
+    if more := len(details) - len(found):
+        found.append(Fault((), f"and {more:,} more", unknown=False))
+    return found
 
 
 def _split(detail: ErrorDetails) -> list[ErrorDetails]:
@@ -44,27 +52,29 @@ def place(path: KeyPath, lines: Lines) -> str:
     return next((f"line {lines[path[:n]]}: " for n in range(len(path), 0, -1) if path[:n] in lines), "")
 
 
-def _one_per_key(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+def _one_per_key(errors: list[ErrorDetails], lines: Lines) -> list[ErrorDetails]:
     """A union reports one error per member; keep the one of the member that was written."""
     kept: dict[tuple[Any, ...], ErrorDetails] = {}
     for detail in errors:
-        key = _path(detail["loc"])
+        key = _path(detail["loc"], lines)
         if key not in kept or kept[key]["type"].endswith("_type"):
             kept[key] = detail
-    return [d for path, d in kept.items() if not any(path == other[: len(path)] != other for other in kept)]
+    sections = {path[:n] for path in kept for n in range(len(path))}
+    return [detail for path, detail in kept.items() if path not in sections]
 
 
-def _path(loc: tuple[int | str, ...]) -> KeyPath:
-    """Pydantic's path without the names of union members, which are not keys of the file."""
-    return tuple(
-        str(p)
-        for p in loc
-        if str(p) not in _UNION_LABELS and not str(p).startswith(("tuple[", "literal[", "function-"))
-    )
+def _path(loc: tuple[int | str, ...], lines: Lines) -> KeyPath:
+    """Pydantic's path without the names of union members, unless the file has a key of that name there."""
+    path: KeyPath = ()
+    for part in map(str, loc):
+        label = part in _UNION_LABELS or part.startswith(("tuple[", "literal[", "function-"))
+        if not label or (*path, part) in lines:
+            path = (*path, part)
+    return path
 
 
 def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
-    path, message = _path(detail["loc"]), detail["msg"].removeprefix("Value error, ")
+    path, message = _path(detail["loc"], lines), detail["msg"].removeprefix("Value error, ")
     if path == ("sql",):
         path = ("source", "query")
     named, colon, rest = message.partition(": ")
@@ -77,8 +87,13 @@ def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
     if detail["type"] == "missing":
         return Fault(path, f"{where}{key}: required, but not given", unknown=False)
     value = detail["input"]
-    shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {value!r})"
+    shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {_brief(value)})"
     return Fault(path, f"{where}{key}: {message}{shown}", unknown=False)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _choices(path: KeyPath) -> str:

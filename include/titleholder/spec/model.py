@@ -10,19 +10,20 @@ import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from functools import lru_cache
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from titleholder.spec.cadence import fault
 from titleholder.spec.criteria import Judgement
+from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.source import Columns, Source, Windows
-from titleholder.spec.sql import PARAMETERS, parameters
+from titleholder.spec.sql import PARAMETERS, parameters, unfinished
 from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
-from titleholder.spec.types import AssetName, Line, Name, StrictModel
+from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
 
 
 class ModelSpec(StrictModel):
@@ -42,12 +43,12 @@ class ModelSpec(StrictModel):
     """
 
     name: Name
-    owner: Line
-    description: Line = ""
-    schedule: str | None = None
-    start_date: date
-    end_date: date | None = None
-    assets: tuple[AssetName, ...] = ()
+    owner: Words
+    description: Line = Field(default="", max_length=2000)
+    schedule: Annotated[str, Field(max_length=100)] | None = None
+    start_date: date = Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))
+    end_date: date | None = Field(default=None, le=date(2199, 12, 31))
+    assets: tuple[AssetName, ...] = Field(default=(), max_length=100)
     """Airflow assets by name; once all of them were updated, a run starts, beside those of the schedule."""
     source: Source
     columns: Columns
@@ -70,6 +71,10 @@ class ModelSpec(StrictModel):
     @field_validator("sql")
     @classmethod
     def _binds_all_parameters(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("the query has a NUL character, which PostgreSQL does not take")
+        if clause := unfinished(value):
+            raise ValueError(f"the query cannot be read: {clause}")
         found = parameters(value)
         if missing := [p for p in PARAMETERS if p not in found]:
             raise ValueError(
@@ -85,7 +90,12 @@ class ModelSpec(StrictModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if faults := [*self._wrong_metrics(), *self._wrong_candidates(), *self._wrong_names()]:
+        if faults := [
+            *self._wrong_metrics(),
+            *out_of_reach(self.judgement, self.task),
+            *self._wrong_candidates(),
+            *self._wrong_names(),
+        ]:
             raise ValueError("\n".join(faults))
         return self
 

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from titleholder.spec.types import Address, Duration, ElapsedTime, Line, Name, StrictModel
+from titleholder.spec.types import Address, Duration, ElapsedTime, Name, StrictModel, Words
 
 
 class Person(StrictModel):
     """A user of Airflow whose id is not its name, as with the FAB auth manager, whose ids are numbers."""
 
-    id: Line = Field(min_length=1)
-    name: Line = Field(min_length=1)
+    id: Words
+    name: Words
 
 
 class Approval(StrictModel):
@@ -23,7 +23,7 @@ class Approval(StrictModel):
     (Person(id='ana', name='ana'), Person(id='7', name='ben'))
     """
 
-    by: Annotated[tuple[Line | Person, ...], Field(min_length=1)]
+    by: Annotated[tuple[Words | Person, ...], Field(min_length=1, max_length=100)]
     within: ElapsedTime
     own_runs: bool = False
     """Whether somebody may approve the challenger of a run that they requested themselves."""
@@ -52,7 +52,7 @@ class Promotion(StrictModel):
 class Email(StrictModel):
     """Who gets e-mail, and the Airflow connection (SMTP) that sends it."""
 
-    to: Annotated[tuple[Address, ...], Field(min_length=1)]
+    to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     connection: Name = "smtp_default"
 
 

@@ -46,7 +46,7 @@ def validate(data: dict[str, Any], lines: Lines) -> tuple[ModelSpec | None, list
     touched: list[KeyPath] = []
     for number in range(ROUNDS):
         try:
-            spec = ModelSpec.model_validate_json(json.dumps(data, default=str))
+            spec = ModelSpec.model_validate_json(json.dumps(data))
         except ValidationError as error:
             faults = [f for f in messages.faults(error, lines) if not any(f.path[: len(t)] == t for t in touched)]
             found |= dict.fromkeys(fault.sentence for fault in faults)

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
+from itertools import zip_longest
 
-from titleholder.spec.sql import without_comments
-
-_TOKEN = re.compile(
-    r"""
-      '(?:[^']|'')*'                                    # a string
-    | "(?P<quoted>(?:[^"]|"")*)"                        # a name in double quotes
-    | (?P<word>[^\W\d]\w*)
-    | (?P<mark>[(),])
-    """,
-    re.VERBOSE,
-)
-_QUALIFIER = re.compile(r"\s*\.")
+from titleholder.spec.sql_tokens import significant
 
 
 class _Level:
@@ -27,34 +17,40 @@ class _Level:
         self.in_select = self.after_from = False
 
 
-def names_read(sql: str) -> dict[str, frozenset[str]]:
-    """The names in the expression of each `… AS name`, and what these read in turn.
+def names_read(sql: str, column: str) -> frozenset[str]:
+    """The names in the expression of each `… AS column`, and what these read in turn; none where there is no such.
 
     Equal names of two tables count as one, so there may be too many. What only chooses rows (FROM, WHERE) does
     not count. Without quotes, names are in lower case.
 
-    >>> sorted(names_read("select p.x from (select greatest(a, b) + 1 as x from t where c > 0) p")["x"])
+    >>> sorted(names_read("select p.x from (select greatest(a, b) + 1 as x from t where c > 0) p", "x"))
     ['a', 'b', 'greatest']
     """
+    return frozenset(_followed(column, _defined(sql)))
+
+
+@lru_cache(maxsize=8)
+def _defined(sql: str) -> dict[str, set[str]]:
+    """The names in the expressions of each `… AS name`."""
     defined: dict[str, set[str]] = {}
     levels, named = [_Level()], False
-    text = without_comments(sql)
-    for token in _TOKEN.finditer(text):
-        name = token["word"].lower() if token["word"] else (token["quoted"] or "").replace('""', '"')
-        if token["mark"]:
-            _enter_or_leave(levels, token["mark"])
-        elif token["word"] and name in ("select", "from", "as"):
+    found = significant(sql)
+    for token, following in zip_longest(found, found[1:]):
+        name, keyword = token.identifier, token.kind == "word"
+        if token.is_mark("(", ",", ")"):
+            _enter_or_leave(levels, token.text)
+        elif keyword and name in ("select", "from", "as"):
             level = levels[-1]
             level.in_select |= name == "select"
             level.after_from = name == "from" and level.in_select
             level.item = level.item if name == "as" else set()
         elif named and name:
             defined.setdefault(name, set()).update(levels[-1].item - {name})
-        elif name and not levels[-1].after_from and not _QUALIFIER.match(text, token.end()):
+        elif name and not levels[-1].after_from and not (following and following.is_mark(".")):
             levels[-1].item.add(name)
             levels[-1].read.add(name)
-        named = bool(token["word"]) and name == "as"
-    return {name: frozenset(_followed(name, defined)) for name in defined}
+        named = keyword and name == "as"
+    return defined
 
 
 def _enter_or_leave(levels: list[_Level], mark: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.types import Column, Duration, ElapsedTime, Name, StrictModel
+from titleholder.spec.types import MOST_COLUMNS, Column, ColumnNames, Duration, ElapsedTime, Name, StrictModel
 
 QUERY_FILE = re.compile(r"[\w.-]+\.sql")
 
@@ -28,9 +29,9 @@ class TableHistory(StrictModel):
     """Where rows are recorded late: the time from which what they say could be used, also as an expression."""
     until: Column | None = None
     """Where a row is a version: the column of the time when a newer version took its place."""
-    changes: tuple[Column, ...] = ()
+    changes: ColumnNames = ()
     """Where rows are overwritten in place: the columns that are overwritten once the fact is known."""
-    on_trust: tuple[Column, ...] = ()
+    on_trust: ColumnNames = ()
     """Where rows are overwritten in place: columns that the query uses and that are known never to be overwritten."""
     longest_gap: Duration | None = None
     """For how long there may be no new fact although the data go on; by default as long as the table's own pauses."""
@@ -90,10 +91,10 @@ class Columns(StrictModel):
     cluster: Column | None = None
     accepted: Column | None = None
     """True for rows that were accepted: only these have an outcome, and only these are trained on and judged."""
-    numeric: tuple[Column, ...] = ()
-    categorical: tuple[Column, ...] = ()
-    segments: tuple[Column, ...] = ()
-    protected: tuple[Column, ...] = ()
+    numeric: ColumnNames = ()
+    categorical: ColumnNames = ()
+    segments: ColumnNames = ()
+    protected: ColumnNames = ()
     known_after: dict[Column, ElapsedTime] = Field(default={})
     """Features that are known later than the event on purpose, and how long after it."""
 
@@ -124,9 +125,14 @@ class Columns(StrictModel):
         if not self.features:
             raise ValueError("name at least one feature under numeric or categorical")
         keys = [self.entity, self.event_time, self.known_at, self.target, self.outcome_at, self.weight, self.accepted]
-        roles = [*filter(None, keys), *self.numeric, *self.categorical]
-        if twice := sorted({c for c in roles if roles.count(c) > 1}):
+        roles = Counter([*filter(None, keys), *self.numeric, *self.categorical])
+        # rows of one group may share anything but what is known of them later, or what is about their worth
+        groups = {*self.segments, *self.protected, *filter(None, [self.cluster])}
+        apart = {self.target, self.outcome_at, self.weight}
+        if twice := sorted({c for c, n in roles.items() if n > 1} | {c for c in groups if c in apart}):
             raise ValueError(f"columns with two roles: {', '.join(twice)}")
+        if len(self.all) > MOST_COLUMNS:
+            raise ValueError(f"at most {MOST_COLUMNS:,} columns, the most that a table of PostgreSQL has")
         if leaked := sorted(set(self.protected) & set(self.features)):
             raise ValueError(f"protected columns are never trained on, yet also features: {', '.join(leaked)}")
         if unknown := sorted(set(self.known_after) - set(self.features)):

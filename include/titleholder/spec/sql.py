@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-PARAMETERS = ("as_of", "window_start", "window_end")
+from titleholder.spec.sql_tokens import tokens
 
-_TOKEN = re.compile(
-    r"""
-      --[^\n]*                          # comment to the end of the line
-    | /\*.*?\*/                         # block comment
-    | (?P<tag>\$\w*\$).*?(?P=tag)       # dollar-quoted string
-    | '(?:[^']|'')*'                    # string
-    | "(?:[^"]|"")*"                    # quoted identifier
-    | ::                                # cast
-    | (?P<end>;)(?=(?:[\s;]|--[^\n]*(?:\n|\Z)|/\*(?:(?!\*/).)*\*/)*\Z)  # semicolon with only comments behind it
-    | :(?P<name>[A-Za-z_]\w*)           # bound parameter
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+PARAMETERS = ("as_of", "window_start", "window_end")
+SPACE = " \t\n\r\f\v"
+"""What PostgreSQL takes for space: a non-breaking space is a letter."""
+SHOWN = 60
+"""Characters of a query that are shown in a message."""
 
 
 def parameters(sql: str) -> list[str]:
     """Names of the bound parameters in `sql`, in order of first appearance."""
-    return list(dict.fromkeys(m["name"] for m in _TOKEN.finditer(sql) if m["name"]))
+    return list(dict.fromkeys(token.text[1:] for token in tokens(sql) if token.kind == "parameter"))
+
+
+def unfinished(sql: str) -> str:
+    """A clause about the string, name or comment of `sql` that never ends; empty without one.
+
+    >>> unfinished("select 1, 'it''s")
+    "in line 1 something begins that never ends: 'it''s"
+    """
+    line = 1
+    for token in tokens(sql):
+        if token.kind == "unfinished":
+            shown = token.text.split("\n")[0][:SHOWN].strip()
+            return f"in line {line} something begins that never ends: {shown}"
+        line += token.text.count("\n")
+    return ""
 
 
 def without_comments(sql: str) -> str:
     """`sql` without its comments."""
-    return _TOKEN.sub(lambda m: " " if m[0].startswith(("--", "/*")) else m[0], sql)
+    return "".join(" " if token.kind == "comment" else token.text for token in tokens(sql))
 
 
 def setting(name: str) -> str:
@@ -44,14 +50,16 @@ def from_settings(sql: str) -> str:
     with the inner SELECT it reads a setting once a query, not once a row. A semicolon at the end is removed, so that
     the query can be a subquery.
     """
+    found = list(tokens(sql))
+    statement = len(found)
+    while statement and (found[statement - 1].kind in ("space", "comment") or found[statement - 1].is_mark(";")):
+        statement -= 1
+    sent = [_from_setting(token.text[1:]) if token.kind == "parameter" else token.text for token in found[:statement]]
+    return "".join([*sent, *(token.text for token in found[statement:] if not token.is_mark(";"))]).strip(SPACE)
 
-    def replacement(match: re.Match[str]) -> str:
-        if match["end"]:
-            return ""
-        name = match["name"]
-        return match[0] if name is None else f"(SELECT current_setting('{setting(name)}')::timestamptz)"
 
-    return _TOKEN.sub(replacement, sql).strip()
+def _from_setting(name: str) -> str:
+    return f"(SELECT current_setting('{setting(name)}')::timestamptz)"
 
 
 def ordered(sql: str, event_time: str, entity: str) -> str:
@@ -76,7 +84,7 @@ def line_of(position: int, statement: str, sql: str) -> int | None:
     within = position - 1 - statement.find(body)
     if body not in statement or not 0 <= within < len(body):
         return None
-    blank = sql[: len(sql) - len(sql.lstrip())].count("\n")
+    blank = sql[: len(sql) - len(sql.lstrip(SPACE))].count("\n")
     return blank + body[:within].count("\n") + 1
 
 
@@ -86,7 +94,10 @@ def quoted_line(line: int | None, sql: str) -> str:
     >>> quoted_line(2, "select a\\n  from t")
     ', line 2 (`from t`)'
     """
-    return f", line {line} (`{sql.splitlines()[line - 1].strip()}`)" if line else ""
+    if not line:
+        return ""
+    text = sql.split("\n")[line - 1].strip()  # not splitlines(), to which more than that ends a line
+    return f", line {line} (`{text}`)"
 
 
 def by_day(sql: str, event_time: str, outcome: str, number: str, where: str | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.types import ClassPath, Column, Name, StrictModel
+from titleholder.spec.types import ClassPath, ColumnNames, Count, Name, StrictModel
 
 
 class Range(StrictModel):
@@ -30,7 +30,8 @@ class Range(StrictModel):
 
 
 Choice = str | int | float | bool | None
-Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1, max_length=1000)]
+MOST_PARAMETERS, MOST_CANDIDATES = 200, 50
 
 
 LOSSES = ("loss", "objective")
@@ -49,11 +50,11 @@ class Candidate(StrictModel):
     """
 
     estimator: ClassPath
-    params: dict[str, Choice | tuple[Choice, ...]] = Field(default={})
-    search: dict[str, Range | Choices] = Field(default={})
+    params: dict[str, Choice | tuple[Choice, ...]] = Field(default={}, max_length=MOST_PARAMETERS)
+    search: dict[str, Range | Choices] = Field(default={}, max_length=MOST_PARAMETERS)
     encoding: Literal["auto", "linear", "tree"] = "auto"
-    increasing: tuple[Column, ...] = ()
-    decreasing: tuple[Column, ...] = ()
+    increasing: ColumnNames = ()
+    decreasing: ColumnNames = ()
 
     @field_validator("search")
     @classmethod
@@ -108,7 +109,7 @@ class Search(StrictModel):
 class Training(StrictModel):
     """How candidates are trained."""
 
-    seed: int = Field(default=0, ge=0)
-    minimum_rows: int = Field(default=200, ge=10)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    minimum_rows: Count = Field(default=200, ge=10)
     search: Search = Search()
-    candidates: dict[Name, Candidate] = Field(min_length=1)
+    candidates: dict[Name, Candidate] = Field(min_length=1, max_length=MOST_CANDIDATES)

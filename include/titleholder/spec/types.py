@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -39,14 +40,31 @@ def _printable(text: str) -> str:
     return text
 
 
+def _given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("give a text of one line")
+    return text
+
+
 Line = Annotated[str, AfterValidator(_printable)]
 """One line of plain text."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+MOST_COLUMNS = 1600
+"""PostgreSQL's limit for the columns of a table."""
+ColumnNames = Annotated[tuple[Column, ...], Field(max_length=MOST_COLUMNS)]
+Words = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_given), AfterValidator(_printable)
+]
+"""A text of one line that is not empty, such as a person's name."""
+Count = Annotated[int, Field(le=1_000_000_000)]
+"""A number of rows or events."""
+Amount = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""A number in any unit, such as money."""
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 """An e-mail address."""
-AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
 """The name of an Airflow asset, as in `Asset("loans_loaded")`."""
-CLASS_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+CLASS_PATH = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,9}$")
 ClassPath = Annotated[str, StringConstraints(pattern=CLASS_PATH.pattern)]
 
 
@@ -72,7 +90,8 @@ class Duration(relativedelta):
     datetime.date(2024, 2, 29)
     """
 
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (day|week|month|year)s?")
+    _PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (day|week|month|year)s?")
+    LONGEST: ClassVar[int] = 100
 
     @classmethod
     def parse(cls, text: object) -> Self:
@@ -85,6 +104,8 @@ class Duration(relativedelta):
         duration = cls(**units)  # type: ignore[arg-type]
         if not duration:
             raise ValueError("a duration must be longer than zero")
+        if duration.years + duration.months / 12 + duration.days / 365 > cls.LONGEST:
+            raise ValueError(f"a duration is at most {cls.LONGEST} years")
         return duration
 
     def __str__(self) -> str:
@@ -109,7 +130,7 @@ class ElapsedTime(timedelta):
     True
     """
 
-    PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+) (minute|hour|day|week)s?")
+    PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (minute|hour|day|week)s?")
     LONGEST: ClassVar[timedelta] = timedelta(days=366)
 
     @classmethod

@@ -5,12 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
-from titleholder.errors import SpecError
-from titleholder.spec.class_source import nearest, not_installed, unknown_parameters, wrong_task
+from titleholder.errors import SpecError, one_line
+from titleholder.spec.class_source import (
+    nearest,
+    no_estimator,
+    not_a_class,
+    not_installed,
+    unknown_parameters,
+    wrong_task,
+)
 from titleholder.spec.metrics import Task
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import LOSSES, MEDIAN_LOSSES, QUANTILE_LOSSES, Candidate, Range
@@ -61,6 +69,8 @@ def create(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Any
     except TypeError as error:
         takes = ", ".join(sorted(accepted))
         raise SpecError(f"{spec.name}: {candidate.estimator}: {error}; it takes {takes}") from None
+    except Exception as error:  # the class's own code runs
+        raise SpecError(f"{spec.name}: {candidate.estimator}: {type(error).__name__}: {one_line(error)}") from None
     own = _task_of(estimator)
     if own and own != spec.task:
         raise SpecError(f"{spec.name}: {wrong_task(candidate.estimator, own, spec.task)}")
@@ -85,30 +95,41 @@ def faults(spec: ModelSpec, only: Sequence[str] = ()) -> list[str]:
     return found
 
 
-def import_estimator(path: str) -> type:
+def import_estimator(path: str) -> type[BaseEstimator]:
     """The class at a dotted path.
 
     >>> import_estimator("sklearn.linear_model.Ridge").__name__
     'Ridge'
 
     Raises:
-        SpecError: when the module or the class does not exist, naming which, or when it is not a class.
+        SpecError: when the module or the class does not exist, naming which, or when it is no class of a scikit-learn
+            estimator that can be fitted. Importing a module runs it; nothing in it is called before this is known.
     """
     module, _, name = path.rpartition(".")
+    found = _imported(path, module)
     try:
-        cls = getattr(importlib.import_module(module), name)
+        cls = getattr(found, name)
+    except AttributeError:
+        close = nearest(name, dir(found))
+        raise SpecError(f"estimator {path}: module {module} has no class {name}{close}") from None
+    if not inspect.isclass(cls):
+        raise SpecError(f"estimator {not_a_class(path, type(cls).__name__)}")
+    if not issubclass(cls, BaseEstimator):
+        raise SpecError(f"estimator {path}: {no_estimator(name)}")
+    if not hasattr(cls, "fit") or not (hasattr(cls, "predict") or hasattr(cls, "predict_proba")):
+        raise SpecError(f"estimator {path}: {name} is no model: it lacks fit, or both predict and predict_proba")
+    return cls
+
+
+def _imported(path: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         library = path.partition(".")[0]
         why = not_installed(library) if error.name == library else f"cannot be imported: {error}"
         raise SpecError(f"estimator {path}: {why}") from None
-    except ImportError as error:
-        raise SpecError(f"estimator {path}: cannot be imported: {error}") from None
-    except AttributeError:
-        close = nearest(name, dir(importlib.import_module(module)))
-        raise SpecError(f"estimator {path}: module {module} has no class {name}{close}") from None
-    if not inspect.isclass(cls):
-        raise SpecError(f"estimator {path}: is a {type(cls).__name__}, not a class")
-    return cls
+    except (Exception, SystemExit) as error:  # the module's own code runs
+        raise SpecError(f"estimator {path}: cannot be imported: {type(error).__name__}: {one_line(error)}") from None
 
 
 def accepted_parameters(cls: type) -> set[str]:
@@ -123,10 +144,7 @@ def accepted_parameters(cls: type) -> set[str]:
 
 def _task_of(estimator: Any) -> Task | None:
     """The task that an estimator says it is for; None where it says neither."""
-    try:
-        return "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
-    except AttributeError:  # it is no scikit-learn estimator, which the pipeline reports
-        return None
+    return "classification" if is_classifier(estimator) else "regression" if is_regressor(estimator) else None
 
 
 def _named_parameters(cls: type) -> set[str]:

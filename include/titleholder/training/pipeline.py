@@ -12,7 +12,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils import get_tags
 
-from titleholder.errors import SpecError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
 from titleholder.training import estimators
@@ -52,19 +51,10 @@ def _answers(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
 
 
 def encoding_of(candidate: Candidate, estimator: Any) -> Encoding:
-    """How the columns are prepared for an estimator: as the spec says, else by whether it takes missing values.
-
-    Raises:
-        SpecError: when it is no scikit-learn estimator.
-    """
+    """How the columns are prepared for an estimator: as the spec says, else by whether it takes missing values."""
     if candidate.encoding != "auto":
         return candidate.encoding
-    try:
-        return "tree" if get_tags(estimator).input_tags.allow_nan else "linear"
-    except AttributeError:
-        raise SpecError(
-            f"{candidate.estimator} is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator"
-        ) from None
+    return "tree" if get_tags(estimator).input_tags.allow_nan else "linear"
 
 
 def preparation(spec: ModelSpec, encoding: Encoding) -> ColumnTransformer:

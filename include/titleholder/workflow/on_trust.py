@@ -37,11 +37,10 @@ class StrongFeatures(NamedTuple):
 
 def trusted_features(spec: ModelSpec) -> list[str]:
     """The features that read a column on trust, as far as the query's text shows it; entity and event time are none."""
-    read = names_read(spec.sql)
     columns = {name for h in spec.source.tables.values() if isinstance(h, TableHistory) for name in h.on_trust}
     for key in (spec.columns.entity, spec.columns.event_time):
-        columns -= read.get(key, frozenset()) | {key}
-    return [f for f in spec.columns.features if columns & (read.get(f, frozenset()) | {f})]
+        columns -= names_read(spec.sql, key) | {key}
+    return [f for f in spec.columns.features if columns & (names_read(spec.sql, f) | {f})]
 
 
 def strong_features(spec: ModelSpec, frame: pd.DataFrame) -> StrongFeatures | None:

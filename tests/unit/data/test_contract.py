@@ -39,6 +39,15 @@ def moment(text: str) -> pd.Timestamp:
     return pd.Timestamp(text, tz="UTC")
 
 
+@pytest.mark.parametrize("column", ["loan_id", "bad", "income", "purpose", "region", "issued_at"])
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, np.array([1, 2])])
+def test_arrays_and_json_are_of_the_wrong_type(column: str, value: Any) -> None:
+    """An array as the entity ended in a TypeError of pandas."""
+    values = pd.Series([value] * 120, dtype=object)
+    said = f"{column}: has the wrong type; it must be one value, no array and no JSON"
+    assert said in found(rows().assign(**{column: values}))
+
+
 def test_valid_rows_have_no_violations() -> None:
     assert found(rows()) == []
     contract.enforce(rows(), a_spec(), spans_of(a_spec()), AS_OF)

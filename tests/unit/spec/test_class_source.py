@@ -54,7 +54,13 @@ def test_no_estimator_of_scikit_learn_is_refused_for_its_own_task_and_parameters
         ("def __getattr__(name): ...", []),
         ("from other import *", []),
         ("try:\n    from fast import It\nexcept ImportError:\n    It = None", []),
-        ("class It:\n    def __init__(self, **others): ...", ["rate"]),
+        ("class It(Base):\n    def __init__(self, **others): ...", ["rate"]),
+        ("@made\nclass It: ...", []),
+        ("class It(metaclass=Made): ...", []),
+        ("class Own(Base): ...\nclass It(Own): ...", []),
+        ("class It(It): ...", []),
+        ("@made\ndef It(): ...", []),
+        ("if True:\n    def It(): ...", []),
         ("class It(Base): ...", ["rate"]),
         ("It = make()", ["rate"]),
         ("this is no Python", []),
@@ -68,6 +74,27 @@ def test_what_the_source_does_not_show_is_left_to_the_import(
     (tmp_path / "open_library" / "__init__.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert faults("open_library.It", parameters, "regression") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("subprocess.Popen", "Popen is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator"),
+        ("own_library.It", "It is no scikit-learn estimator: let it inherit from sklearn.base.BaseEstimator"),
+        ("shutil.rmtree", "shutil.rmtree is a function, not a class"),
+        ("own_library.make", "own_library.make is a function, not a class"),
+        ("own_library.part", "own_library.part is a module, not a class"),
+    ],
+)
+def test_what_is_no_class_of_an_estimator_is_refused_by_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, said: str
+) -> None:
+    library = tmp_path / "own_library"
+    library.mkdir()
+    (library / "part.py").write_text("raise SystemExit('not to be imported')")
+    (library / "__init__.py").write_text("class Base(object): ...\nclass It(Base): ...\nasync def make(): ...")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert faults(path, ["args"], "regression") == [said]
 
 
 def test_a_spec_file_names_every_candidate_that_cannot_do(tmp_path: Path) -> None:

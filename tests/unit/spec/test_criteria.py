@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from support.factories import a_regression, a_spec
 from titleholder.spec.criteria import Judgement
-from titleholder.spec.loader import DEFAULT_FOLDER, SpecLoader
+from titleholder.spec.files import SpecLoader
+from titleholder.spec.loader import DEFAULT_FOLDER
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from support.factories import YAML
 from titleholder.cli.main import app
+from titleholder.spec.files import SpecLoader
 from titleholder.spec.json_schema import json_schema
-from titleholder.spec.loader import DEFAULT_FOLDER, SpecLoader
+from titleholder.spec.loader import DEFAULT_FOLDER
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.types import Duration
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from support.factories import SQL, YAML, a_spec
 from support.specs import bent, complaint, write
 from titleholder.errors import SpecError, UsageError
 from titleholder.spec import loader
+from titleholder.spec.files import read_yaml
 from titleholder.spec.loader import DEFAULT_FOLDER, load_spec, load_specs, models_folder
 from titleholder.spec.model import ModelSpec
 
@@ -28,7 +32,9 @@ def test_a_file_gives_what_the_same_words_in_memory_give(tmp_path: Path) -> None
 def test_sql_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "small.sql").write_bytes(b"\xff\xfe")
-    with pytest.raises(SpecError, match=r"source\.query: 'small\.sql' cannot be read: .*utf-8"):
+    with pytest.raises(
+        SpecError, match=r"source\.query: 'small\.sql' cannot be read: it is no UTF-8: invalid start byte at byte 0"
+    ):
         load_spec(path)
 
 
@@ -183,10 +189,72 @@ def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: p
         load_specs()
 
 
-def test_an_alias_that_contains_itself_is_an_error_of_its_file_only(tmp_path: Path) -> None:
-    (tmp_path / "loop.yaml").write_text("name: loop\ncolumns: &c\n  inner: *c\n")
+def test_a_file_that_makes_the_reading_itself_fail_leaves_the_others_working(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path) -> object:
+        if path.stem == "broken":
+            raise KeyError("x")
+        return read_yaml(path)
+
+    write(tmp_path), write(tmp_path, name="broken")
+    monkeypatch.setattr(loader, "read_yaml", fails)
     specs = load_specs(tmp_path)
-    assert "an alias (*name) contains itself" in str(specs.errors["loop"])
+    assert list(specs.models) == ["small"]
+    assert str(specs.errors["broken"]) == "broken.yaml: the spec cannot be read: KeyError: 'x'"
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_lost_link(path: Path) -> None:
+    path.symlink_to(path.with_name("gone"))
+
+
+def a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_large_file(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10**9)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (a_pipe, "it is no regular file"),
+        (a_device, "it is no regular file"),
+        (a_lost_link, "it is a link to a file that does not exist"),
+        (a_large_file, "it is larger than 256 KB"),
+        (lambda path: path.write_bytes(YAML.encode("utf-16")), "it is no UTF-8: invalid start byte at byte 0"),
+    ],
+)
+@pytest.mark.parametrize("name", ["odd.yaml", "odd.sql"])
+def test_what_is_no_file_of_text_is_an_error_of_its_model_only(
+    tmp_path: Path, make: Callable[[Path], None], said: str, name: str
+) -> None:
+    """A pipe was waited for, a device read without end, and a link that leads nowhere left its model out silently."""
+    write(tmp_path)
+    if name == "odd.sql":
+        write(tmp_path, YAML.replace("name: small", "name: odd").replace("small.sql", "odd.sql"), name="odd")
+    make(tmp_path / name)
+    begun = time.process_time()
+    specs = load_specs(tmp_path)
+    assert time.process_time() - begun < 2
+    assert list(specs.models) == ["small"]
+    assert said in str(specs.errors["odd"])
+    assert "odd.yaml" in str(specs.errors["odd"])
+
+
+def test_a_file_name_that_cannot_be_printed_is_named_in_characters_that_can(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / os.fsdecode(b"a\xff\x1b[31m.yaml")).write_text(YAML)
+    specs = load_specs(tmp_path)
+    assert list(specs.models) == ["small"]
+    ((name, error),) = specs.errors.items()
+    assert (name.isprintable(), str(error).isascii()) == (True, True)
 
 
 FULL = """\

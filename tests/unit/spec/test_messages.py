@@ -83,6 +83,36 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("approval: automatic", "approval: auto", "approval", "promotion.approval: Input should be 'automatic' (got 'auto')"),
         ("approval: automatic", "approval: {by: [lead]}", "approval", "promotion.approval.within: required, but not given"),
         ("approval: automatic", "approval: {by: [], within: 1 day}", "approval", "promotion.approval.by: Tuple should have at least 1 item"),
+        ("minimum_rows: 20", "minimum_rows: 1" + "0" * 40, "minimum_rows", "training.minimum_rows: Input should be less than or equal to 1000000000"),
+        ("minimum_events: 5", "minimum_events: 1" + "0" * 30, "minimum_events", "judgement.minimum_events: Input should be less than or equal to 1000000000"),
+        ("minimum_events: 5", "minimum_gain: 1e300", "minimum_gain", "judgement.minimum_gain: Input should be less than or equal to 1000000000000"),
+        ("minimum_events: 5", "minimum_gain: 1.0", "minimum_gain", "judgement.minimum_gain: 1 is no gain in roc_auc, which is 0 to 1"),
+        ("seed: 7", "seed: 4294967296", "seed", "training.seed: Input should be less than 4294967296"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 1.5}", "floors", "judgement.floors.roc_auc: 1.5 is no value of roc_auc, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 55}", "floors", "judgement.floors.roc_auc: 55 is no value of roc_auc, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "floors: {log_loss: -0.1}", "floors", "judgement.floors.log_loss: -0.1 is no value of log_loss, which is at least 0"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: .inf}", "floors", "judgement.floors.roc_auc: Input should be a finite number (got inf)"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 0.95}", "floors", "judgement.floors.roc_auc: 0.95 lies beyond 0.9, the ceiling of judgement.checks.too_good: no model can win"),
+        ("floors: {roc_auc: 0.55}", "checks: {too_good: {ceilings: {gini: 0.0}}}", "checks:", "judgement.checks.too_good.ceilings.gini: 0 is not above 0, which a model without any skill has"),
+        ("floors: {roc_auc: 0.55}", "checks: {too_good: {ceilings: {brier: -1}}}", "checks:", "judgement.checks.too_good.ceilings.brier: -1 is no value of brier, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "cut_off: {accept: below, score: 12}", "cut_off", "judgement.cut_off.score: 12 is no probability between 0 and 1"),
+        ("floors: {roc_auc: 0.55}", "checks: {drift: {psi: .inf}}", "checks:", "judgement.checks.drift.psi: Input should be a finite number (got inf)"),
+        ("max_iter: 500", "tol: .nan", "params", "training.candidates.line.params.tol: Input should be a finite number (got nan)"),
+        ("high: 10,", "high: .inf,", "C:", "training.candidates.line.search.C.high: Input should be a finite number (got inf)"),
+        ("approval: automatic", "approval: {by: [''], within: 1 day}", "approval", "promotion.approval.by.0: String should have at least 1 character (got '')"),
+        ("approval: automatic", "approval: {by: [{id: '7', name: ' '}], within: 1 day}", "approval", "promotion.approval.by.0.name: give a text of one line (got ' ')"),
+        ("owner: credit-risk", "owner: ' '", "owner", "owner: give a text of one line (got ' ')"),
+        ("owner: credit-risk", 'owner: "a\\nb"', "owner", "owner: is one line of plain text, and has \\n, which is not printable (got 'a\\nb')"),
+        ("owner: credit-risk", "owner: ana\nassets: [lädt]", "assets", "assets.0: String should match pattern"),
+        ("[region]", "[bad]", "columns", "columns: columns with two roles: bad"),
+        ("[age_band]", "[bad]", "columns", "columns: columns with two roles: bad"),
+        ("target: bad", "target: bad\n  cluster: bad", "columns", "columns: columns with two roles: bad"),
+        ("12 months", "1000000 months", "train: ", "windows.train: a duration is at most 100 years (got '1000000 months')"),
+        ("12 months", "9" * 40 + " months", "train: ", f"windows.train: {VALID_DURATION}"),
+        ("start_date: 2020-01-01", "start_date: 9999-12-31", "start_date", "start_date: Input should be less than or equal to 2199-12-31"),
+        ("seed: 7", "seed: 1:30", "seed", "training.seed: Input should be a valid integer (got '1:30')"),
+        ("seed: 7", "seed: 010", "seed", "training.seed: Input should be a valid integer (got '010')"),
+        ('"@monthly"', '"' + "0," * 200 + '0 6 1 * *"', "schedule", "schedule: String should have at most 100 characters"),
         ("sklearn.linear_model.LogisticRegression", "LogisticRegression", "estimator", "training.candidates.line.estimator: String should match pattern"),
     ],
 )  # fmt: skip
@@ -98,6 +128,27 @@ def test_a_fault_is_reported_with_line_key_value_and_choices(
 def test_a_value_of_the_wrong_type_is_reported_once_not_once_per_valid_type(tmp_path: Path) -> None:
     text = bent(("approval: automatic", "approval: {by: [lead], within: soon}"), ("low: 0.01", "low: x"))
     assert len(complaint(tmp_path, text).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["Duration", "Range", "str", "int", "none", "Person", "function-x", "tuple[x]", "literal[x]"]
+)
+def test_a_key_that_is_called_as_a_type_is_unknown_as_any_other(tmp_path: Path, name: str) -> None:
+    """It was taken for pydantic's name of a type, and the message about it failed."""
+    assert f": {name}: unknown key; " in complaint(tmp_path, YAML + f"'{name}': 1\n")
+    inside = complaint(tmp_path, bent(("  seed: 7", f"  seed: 7\n  '{name}': 1")))
+    assert f"line 24: training.{name}: unknown key; " in inside
+
+
+def test_only_the_first_of_very_many_faults_are_listed(tmp_path: Path) -> None:
+    found = complaint(tmp_path, YAML + "".join(f"k{n}: 1\n" for n in range(150))).splitlines()
+    assert (len(found), found[-1]) == (102, "  and 50 more")
+
+
+def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    found = complaint(tmp_path, bent(("seed: 7", "seed: " + "x" * 100_000)))
+    assert "seed: Input should be a valid integer (got 'xxxx" in found
+    assert len(found) < 400
 
 
 def test_empty_candidates_are_refused(tmp_path: Path) -> None:
@@ -119,6 +170,8 @@ def test_no_feature_at_all_is_refused(tmp_path: Path) -> None:
             "the query must bind :as_of, :window_start, :window_end; it does not bind :as_of",
         ),
         ("select 1", "it does not bind :as_of, :window_start, :window_end"),
+        (SQL + " and 'it > k", "the query cannot be read: in line 1 something begins that never ends: 'it > k"),
+        (SQL + " /* \0 */", "the query has a NUL character, which PostgreSQL does not take"),
         (SQL + " and :today > k", "the query binds :today; valid are :as_of, :window_start, :window_end"),
     ],
 )

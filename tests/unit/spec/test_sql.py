@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from titleholder.spec.sql import by_day, from_settings, parameters, without, without_comments
+from titleholder.spec.sql import by_day, from_settings, parameters, unfinished, without, without_comments
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,27 @@ from titleholder.spec.sql import by_day, from_settings, parameters, without, wit
         ("select $tag$ $$ :as_of $tag$, :window_end", ["window_end"]),
         ("select a[1:2], '{}'::int[]", []),
         ("select a := 1", []),
+        ("select f(a :=:as_of)", ["as_of"]),
+        (r"select E'\'', :as_of, ':x'", ["as_of"]),
+        (r"select e'\\', :as_of, '\', :window_end", ["as_of", "window_end"]),
+        ("select E'a'\n  -- more\n '\\' :x', :as_of", ["as_of"]),
+        ("select E'a' '\\', :as_of", ["as_of"]),
+        (r"select U&'\0041 :x', n':x', x'1f', b'01', U&\":x\", :as_of", ["as_of"]),
+        ("select somee':x', :as_of", ["as_of"]),
+        ("select a$b$, :as_of, c$b$", ["as_of"]),
+        ("select ä$b$, :as_of, ä$b$", ["as_of"]),
+        ("select $1$ :as_of", ["as_of"]),
+        ("select $$ $a$ :x $$, :as_of", ["as_of"]),
+        ("select /* a /* b */ :x */ :as_of", ["as_of"]),
+        ("select 1 -- :x\r, :as_of", ["as_of"]),
+        ("select a[lo:hi], a[:hi], a[lo :hi], a[lo: hi], a[(lo):hi], a[b[1]:hi], a[lo::int:hi]", []),
+        ("select a[1:hi] from t where k <= :as_of", ["as_of"]),
+        ("select array[:as_of, :window_end], array [:window_start]", ["as_of", "window_end", "window_start"]),
+        ("select array[[:as_of], [:window_end]]", ["as_of", "window_end"]),
+        ("select array[case when a then :as_of else :window_end end]", ["as_of", "window_end"]),
+        ("select a[extract(day from :as_of)::int:hi]", ["as_of"]),
+        ("select $$ :as_of", []),
+        ("select ')', ']', \"[\", :as_of", ["as_of"]),
     ],
 )
 def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: list[str]) -> None:
@@ -53,6 +76,10 @@ def test_finds_the_bound_names_and_nothing_that_looks_like_one(sql: str, names: 
         ("select 1;;\n;", "select 1"),
         ("select ';'", "select ';'"),
         ("select ' ; -- x'", "select ' ; -- x'"),
+        ("select a[lo:hi]", "select a[lo:hi]"),
+        (" \xa0[:as_of", "\xa0[:as_of"),
+        (r"select E'\';'", r"select E'\';'"),
+        ("select 1 /* a /* ; */ b */ ;", "select 1 /* a /* ; */ b */"),
     ],
 )
 def test_replaces_the_names_by_places_and_leaves_the_rest_as_written(sql: str, sent: str) -> None:
@@ -69,6 +96,40 @@ def test_replaces_the_names_by_places_and_leaves_the_rest_as_written(sql: str, s
 )
 def test_a_semicolon_goes_even_with_comments_behind_it(sql: str, sent: str) -> None:
     assert from_settings(sql) == sent
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "; " * 60_000 + "x",
+        "/*" * 120_000,
+        "$a$b" * 60_000,
+        "E'" * 120_000,
+        "'" * 240_001,
+        "-- a " * 50_000,
+        "a[:b" * 60_000,
+    ],
+)
+def test_a_query_is_read_in_the_time_that_its_length_takes(sql: str) -> None:
+    """A search for what follows each semicolon took minutes for this."""
+    begun = time.process_time()
+    assert from_settings(sql).strip()
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("sql", "clause"),
+    [
+        ("select 1,\n 'a", "in line 2 something begins that never ends: 'a"),
+        ("select /* a /* b */\n:as_of", "in line 1 something begins that never ends: /* a /* b */"),
+        ("select $a$ $b$", "in line 1 something begins that never ends: $a$ $b$"),
+        ('select "a', 'in line 1 something begins that never ends: "a'),
+        ("select E'\\'", "in line 1 something begins that never ends: E'\\'"),
+        ("select 'a', \"b\", $$c$$, E'\\'' /* /* */ */ -- '", ""),
+    ],
+)
+def test_what_never_ends_is_named_with_its_line(sql: str, clause: str) -> None:
+    assert unfinished(sql) == clause
 
 
 def test_a_semicolon_between_statements_stays_for_postgres_to_refuse() -> None:

@@ -71,11 +71,11 @@ def test_too_early_says_which_windows_do_not_fit(as_of: date, train: str) -> Non
 
 def test_a_window_longer_than_the_calendar_is_refused_in_words() -> None:
     with pytest.raises(UsageError, match="too early"):
-        intervals(spec_with("6 months", "3 months", "99999 years"), date(2024, 7, 1))
+        intervals(spec_with("100 years", "100 years", "100 years"), date(200, 7, 1))
 
 
 units = st.sampled_from(["day", "week", "month", "year"])
-durations = st.lists(st.tuples(st.integers(1, 40), units), min_size=1, max_size=3)
+durations = st.lists(st.tuples(st.integers(1, 30), units), min_size=1, max_size=3)
 
 
 def words(parts: list[tuple[int, str]]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,6 +78,9 @@ class Base(ClassifierMixin, BaseEstimator):
     def __init__(self, random_state: int | None = None, n_jobs: int | None = None, **others: Any) -> None:
         self.random_state, self.n_jobs, self.others = random_state, n_jobs, others
 
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Base:
+        raise NotImplementedError
+
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
@@ -119,7 +124,8 @@ def test_a_class_open_to_any_parameter_gets_seed_threads_and_directions() -> Non
         ),
         ({"estimator": "sklearn.ensemble.Nothing"}, "module sklearn.ensemble has no class Nothing"),
         ({"estimator": "own_models.Stranger"}, "is no scikit-learn estimator: let it inherit from sklearn.base.Base"),
-        ({"estimator": "own_models.rate"}, "estimator own_models.rate: is a int, not a class"),
+        ({"estimator": "own_models.rate"}, "estimator own_models.rate is a int, not a class"),
+        ({"estimator": "sklearn.linear_model"}, "estimator sklearn.linear_model is a module, not a class"),
         ({"estimator": "sklearn.metrics.roc_auc_score"}, "is a function, not a class"),
         (
             {**LINEAR, "params": {"depth": 3}},
@@ -133,6 +139,48 @@ def test_a_class_open_to_any_parameter_gets_seed_threads_and_directions() -> Non
 def test_an_estimator_that_cannot_be_used_is_named(candidate: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match=said):
         fitted(with_candidate(**candidate), rows())
+
+
+@pytest.mark.parametrize(
+    "path", ["subprocess.Popen", "own_models.Stranger", "pathlib.Path", "zipfile.ZipFile", "sklearn.base.BaseEstimator"]
+)
+@pytest.mark.usefixtures("own")
+def test_a_class_is_known_to_be_a_models_before_anything_of_it_is_called(tmp_path: Path, path: str) -> None:
+    """`subprocess.Popen` ran a command that a spec named, before it was refused."""
+    file = tmp_path / "made"
+    params = (
+        {"args": f"touch {file}", "shell": True} if path == "subprocess.Popen" else {"file": str(file), "mode": "w"}
+    )
+    spec = with_candidate(estimator=path, params=params)
+    (fault,) = faults(spec)
+    assert "is no scikit-learn estimator" in fault or "is no model" in fault
+    with pytest.raises(SpecError):
+        fitted(spec, rows())
+    time.sleep(0.2)  # a command would need a moment
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise SystemExit(3)", "estimator team.It: cannot be imported: SystemExit: 3"),
+        ("1 / 0", "estimator team.It: cannot be imported: ZeroDivisionError: division by zero"),
+        ("import sys; sys.gone", "estimator team.It: cannot be imported: AttributeError: module 'sys' has no"),
+        (
+            "from sklearn.linear_model import Ridge\nclass It(Ridge):\n    def __init__(self): raise KeyError('no')",
+            "training.candidates.it: team.It: KeyError: 'no'",
+        ),
+    ],
+)
+def test_a_module_of_the_teams_own_that_fails_is_a_fault_of_its_candidate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    (tmp_path / "team.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "team", raising=False)
+    (fault,) = faults(with_candidate(estimator="team.It"))
+    monkeypatch.delitem(sys.modules, "team", raising=False)
+    assert said in fault
 
 
 def test_the_class_at_a_path() -> None:

@@ -19,7 +19,8 @@ from titleholder.data.table_reader import TableReader, reading
 from titleholder.errors import UsageError
 from titleholder.plain_text import one_line
 from titleholder.spec import cadence
-from titleholder.spec.loader import SpecLoader, load_spec, models_folder
+from titleholder.spec.files import SpecLoader
+from titleholder.spec.loader import load_spec, models_folder
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.types import NAME_PATTERN
 from titleholder.workflow.scaffold import calendar, roles

@@ -45,7 +45,10 @@ def a_draft(names: list[str], owner: str = "risk") -> Draft:
     return Draft("small", owner, "warehouse", table, roles, times, 30.0, (names[0],), TODAY)
 
 
-@given(names=st.lists(NAMES, unique=True, min_size=5, max_size=60), owner=NAMES.filter(str.isprintable))
+@given(
+    names=st.lists(NAMES, unique=True, min_size=5, max_size=60),
+    owner=NAMES.filter(lambda n: n.isprintable() and n.strip()),
+)
 def test_any_names_give_a_spec_that_can_be_read(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], owner: str
 ) -> None:
