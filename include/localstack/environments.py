@@ -46,9 +46,9 @@ def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict
         ServiceError: TITLEHOLDER_PASS_ON names a variable that is not set.
     """
     shared = read_settings(PROJECT / "config" / "airflow.env")
-    client = {name: value for name, value in shared.items() if name.startswith("MLFLOW_")}
+    client = {name: value for name, value in shared.items() if name.startswith(("MLFLOW_", "PG"))}
     airflow = {
-        **{name: value for name, value in shared.items() if name.startswith("AIRFLOW__")},
+        **{name: value for name, value in shared.items() if name.startswith(("AIRFLOW__", "PG"))},
         **airflow_settings(state, keys, ports),
         **_of_caller(f"TITLEHOLDER_{name}" for name in CHOICES),
         **loopback(),

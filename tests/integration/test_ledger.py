@@ -323,10 +323,16 @@ def test_migrating_twice_is_migrating_once(state: State, settings: Settings) -> 
 def test_a_vanished_client_frees_the_lock_in_seconds(settings: Settings, end: signal.Signals) -> None:
     """A killed process closes its socket; a stopped one, like a machine that is gone, says nothing ever after."""
     name = f"vanished-{end.name.lower()}"
-    code = "import sys, time\nfrom titleholder.ledger import store\nwith store.appending(sys.argv[1]) as connection:\n"
-    code += "    connection.exec_driver_sql(sys.argv[2])\n    print('held', flush=True)\n    time.sleep(600)"
-    lock = f"SELECT pg_advisory_xact_lock(hashtextextended('titleholder:paper:{name}', 0))"
-    command = [sys.executable, "-c", code, settings.ledger_url, lock]
+    code = """
+import sys, time
+from sqlalchemy import text
+from titleholder.ledger import store
+with store.locking(sys.argv[1], store.LOCK_IDLE) as connection:
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": sys.argv[2]})
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", code, settings.ledger_url, f"titleholder:paper:{name}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout

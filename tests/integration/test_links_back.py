@@ -49,7 +49,7 @@ def decide(challenger: Challenger, settings: Settings) -> Decision:
 def test_everything_in_mlflow_leads_back_from_its_first_moment(settings: Settings) -> None:
     challenger = challenge(date(2024, 1, 1), "one", settings)
     client = MlflowClient(settings.tracking_uri)
-    run, fit = (client.get_run(r).data.tags for r in (challenger.snapshot.run_id, challenger.run_id))
+    run, fit = (client.get_run(r).data.tags for r in (challenger.snapshot.run_id, challenger.nominee.run_id))
     version = client.get_model_version(MODEL, str(challenger.version))
     back = f"[Airflow run]({address('one')})"
     for tags in (run, fit, version.tags):

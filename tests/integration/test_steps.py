@@ -243,7 +243,7 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
     client = MlflowClient(settings.tracking_uri)
     experiment = client.get_experiment_by_name("tiny").experiment_id
     runs = client.search_runs([experiment], f"tags.`titleholder.key` = '{snapshot.key}:scorecard'")
-    assert [r.info.run_id for r in runs] == [trained.run_id]
+    assert [r.info.run_id for r in runs] == [trained.nominee.run_id]
     assert runs[0].info.status == "FINISHED"
     assert runs[0].data.tags["mlflow.parentRunId"] == snapshot.run_id
 
@@ -280,7 +280,7 @@ def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tm
 def training_scores(challenger: Challenger, settings: Settings) -> Path:
     """The file of the scores that were stored when a challenger was trained."""
     snapshot = challenger.snapshot
-    return Path(settings.snapshots) / ScoreKey(snapshot.model, challenger.run_id, snapshot.sha256).training_path
+    return Path(settings.snapshots) / ScoreKey(snapshot.model, challenger.nominee.run_id, snapshot.sha256).training_path
 
 
 @pytest.mark.parametrize(("by", "status"), [(0.0, "pass"), (0.001, "fail"), (None, "fail")])
@@ -292,7 +292,7 @@ def test_a_model_must_score_as_it_did_when_it_was_trained(settings: Settings, by
     file.unlink()
     if by is not None:
         ScoreStore(settings.snapshots).store_training(
-            ScoreKey("tiny", challenger.run_id, challenger.snapshot.sha256),
+            ScoreKey("tiny", challenger.nominee.run_id, challenger.snapshot.sha256),
             stored["position"].to_numpy(), stored["score"].to_numpy() + by,
         )  # fmt: skip
     decision = settle(challenger, settings)
@@ -316,7 +316,7 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert {"verdict.json", "decision.md", "card.html"} <= names
     assert "reign_gain" not in run.data.metrics, "there was no champion"
     assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
-    child = client.get_run(challenger.run_id)
+    child = client.get_run(challenger.nominee.run_id)
     assert {"estimator", "rows"} <= set(child.data.params)
     spec = challenger.snapshot.spec
     trials = client.get_metric_history(child.info.run_id, f"trial_{spec.search_metric}")

@@ -63,20 +63,17 @@ def limit(connection: Connection, **seconds: int) -> None:
 def reachable() -> Iterator[None]:
     """Turn SQLAlchemy's errors into ours, without addresses, passwords, or the statements and their values.
 
-    Raises:
-        DataError: for a row that the database refused.
-        ServiceError: for everything else.
+    DataError for a row that was refused, else ServiceError.
     """
     try:
         yield
     except PoolTimeoutError:
         raise ServiceError("the ledger is asked by too many at once; try again in a moment") from None
-    except (IntegrityError, InvalidValueError) as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise DataError(f"the ledger refused the row: {reason}. Nothing was written") from None
     except DBAPIError as error:
         said = str(error.orig).strip()
+        reason = said.splitlines()[0] if said else one_line(error)
+        if isinstance(error, (IntegrityError, InvalidValueError)):
+            raise DataError(f"the ledger refused the row: {reason}. Nothing was written") from None
         if isinstance(error, OperationalError) or error.connection_invalidated:
-            reason = said.splitlines()[0] if said else one_line(error)
             raise ServiceError(f"the ledger's PostgreSQL does not answer: {reason}. Locally: `make up`.") from None
         raise ServiceError(f"the ledger refused: {said}") from None

@@ -30,7 +30,7 @@ from titleholder.ledger.lane_entry import WHOLE, LaneEntry
 from titleholder.spec.types import DECLINE, LIVE
 
 LOCK_TIMEOUT = 60
-"""Seconds that a run waits for a lock."""
+"""Seconds that a run waits for the lock of a lane or of a model's alias."""
 LOCK_IDLE, ALIAS_IDLE = 10, 45
 """Seconds for which a client may hold the lock of a lane, and that of an alias, and send the database nothing.
 
@@ -88,26 +88,17 @@ def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] 
     of the database does it, which holds the lane's lock until it ends: it checks their places in the lane, and sets
     number, time, hashes and the role that wrote them.
     """
-    with appending(url) as connection:
+    with locking(url, LOCK_IDLE) as connection:
         places = connection.execute(_APPEND, {"after": after, "entries": written_form(entries)}).mappings().all()
     made = [Decision.model_validate({**e.model_dump(), **place}) for e, place in zip(entries, places, strict=False)]
     return made or None
 
 
 @contextmanager
-def appending(url: str) -> Iterator[Connection]:
-    """A transaction in which rows are written: it loses the lane's lock where its client falls silent."""
-    with reachable(), engine(url).begin() as connection:
-        limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=LOCK_IDLE)
-        yield connection
-
-
-@contextmanager
-def _advisory(url: str, name: str, idle: int) -> Iterator[Connection]:
-    """A transaction that holds the advisory lock of this name until it ends, or until it was idle for so long."""
+def locking(url: str, idle: int) -> Iterator[Connection]:
+    """A transaction that waits for a lock and holds it, until its client has sent nothing for `idle` seconds."""
     with reachable(), engine(url).begin() as connection:
         limit(connection, lock_timeout=LOCK_TIMEOUT, idle_timeout=idle)
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
         yield connection
 
 
@@ -117,7 +108,9 @@ def alias_locked(url: str, model: str) -> Iterator[None]:
 
     It is a lock of its own: the lanes go on meanwhile.
     """
-    with _advisory(url, f"titleholder:alias:{model}", ALIAS_IDLE):
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+    with locking(url, ALIAS_IDLE) as connection:
+        connection.execute(lock, {"name": f"titleholder:alias:{model}"})
         yield
 
 

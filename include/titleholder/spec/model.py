@@ -44,7 +44,7 @@ class ModelSpec(StrictModel):
 
     name: Name
     owner: Words
-    description: Annotated[Line, Field(max_length=2000)] = ""
+    description: Line = Field(default="", max_length=2000)
     schedule: Annotated[str, Field(max_length=100)] | None = None
     start_date: date = Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))
     end_date: date | None = Field(default=None, le=date(2199, 12, 31))

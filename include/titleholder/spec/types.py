@@ -40,21 +40,21 @@ def _printable(text: str) -> str:
     return text
 
 
+def _given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("give a text of one line")
+    return text
+
+
 Line = Annotated[str, AfterValidator(_printable)]
 """One line of plain text."""
 Column = Annotated[str, StringConstraints(min_length=1, max_length=63)]
 MOST_COLUMNS = 1600
 """PostgreSQL's limit for the columns of a table."""
 ColumnNames = Annotated[tuple[Column, ...], Field(max_length=MOST_COLUMNS)]
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("give a text of one line")
-    return text
-
-
-Words = Annotated[Line, StringConstraints(min_length=1, max_length=200), AfterValidator(_not_blank)]
+Words = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_given), AfterValidator(_printable)
+]
 """A text of one line that is not empty, such as a person's name."""
 Count = Annotated[int, Field(le=1_000_000_000)]
 """A number of rows or events."""

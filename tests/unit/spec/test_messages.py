@@ -102,7 +102,7 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("approval: automatic", "approval: {by: [''], within: 1 day}", "approval", "promotion.approval.by.0: String should have at least 1 character (got '')"),
         ("approval: automatic", "approval: {by: [{id: '7', name: ' '}], within: 1 day}", "approval", "promotion.approval.by.0.name: give a text of one line (got ' ')"),
         ("owner: credit-risk", "owner: ' '", "owner", "owner: give a text of one line (got ' ')"),
-        ("owner: credit-risk", 'owner: "a\\nb"', "owner", "owner: give a text of one line (got 'a\\nb')"),
+        ("owner: credit-risk", 'owner: "a\\nb"', "owner", "owner: is one line of plain text, and has \\n, which is not printable (got 'a\\nb')"),
         ("owner: credit-risk", "owner: ana\nassets: [lädt]", "assets", "assets.0: String should match pattern"),
         ("[region]", "[bad]", "columns", "columns: columns with two roles: bad"),
         ("[age_band]", "[bad]", "columns", "columns: columns with two roles: bad"),

@@ -47,7 +47,7 @@ def a_draft(names: list[str], owner: str = "risk") -> Draft:
 
 @given(
     names=st.lists(NAMES, unique=True, min_size=5, max_size=60),
-    owner=NAMES.filter(lambda n: n.strip() and n.isprintable()),
+    owner=NAMES.filter(lambda n: n.isprintable() and n.strip()),
 )
 def test_any_names_give_a_spec_that_can_be_read(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], owner: str
