@@ -328,7 +328,9 @@ def test_image_runs_as_nobody_special_and_copies_no_secret() -> None:
 def test_image_takes_the_lock() -> None:
     text = (PROJECT / "Dockerfile").read_text()
     assert "--require-hashes --requirement requirements-build.txt --requirement requirements.txt" in text
-    assert "pip install --no-deps --no-build-isolation --editable ." in text, "the models are looked for beside the package's folder"
+    assert "pip install --no-deps --no-build-isolation --editable ." in text, (
+        "the models are looked for beside the package's folder"
+    )
 
 
 def test_folders_of_volumes_are_made_in_the_image_with_their_owner() -> None:
