@@ -98,7 +98,7 @@ def stack(*, airflow: str | None, log: Callable[[str], None]) -> Iterator[None]:
 
     With Airflow where a model is named: it then has the usual DAG of that model too.
     """
-    from localstack import settings
+    from localstack import environments
     from localstack import stack as local
     from localstack.cli import migrate_ledger
     from localstack.settings import environment
@@ -107,11 +107,11 @@ def stack(*, airflow: str | None, log: Callable[[str], None]) -> Iterator[None]:
     state = State(Path(tempfile.mkdtemp(prefix="titleholder-bench-")))
     log("starting PostgreSQL, MLflow" + (" and Airflow" if airflow else ""))
     dags = state.root.with_suffix(".dags")
-    plainly = settings._airflow
+    plainly = environments.airflow_settings
     try:
         shutil.copytree(ROOT / "dags", dags)
         (dags / "usual.py").write_text(STUB.format(benchmarks=str(ROOT / "benchmarks"), model=airflow))
-        with patch.object(settings, "_airflow", lambda *known: plainly(*known) | {DAGS_FOLDER: str(dags)}):
+        with patch.object(environments, "airflow_settings", lambda *known: plainly(*known) | {DAGS_FOLDER: str(dags)}):
             local.up(state, airflow=airflow is not None, after_postgres=[migrate_ledger])
         os.environ["TITLEHOLDER_STATE"] = str(state.root)
         os.environ.update(

@@ -264,7 +264,10 @@ def test_a_regression_is_measured_in_its_own_direction(world: World) -> None:
 
 def test_a_version_that_needs_columns_which_are_gone_is_left_out(world: World, tmp_path: Path) -> None:
     """Rejected long ago, it needed a column that the query has lost since."""
-    model, strict = "tiny_lost", "judgement: {metric: roc_auc, minimum_events: 30, floors: {roc_auc: 0.99}}"
+    model, strict = (
+        "tiny_lost",
+        "judgement: {metric: roc_auc, minimum_events: 30, floors: {roc_auc: 0.99}, checks: {too_good: {severity: warn}}}",
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
         write_model(tmp_path, model, judgement=strict)

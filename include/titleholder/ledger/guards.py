@@ -42,8 +42,8 @@ WHERE has_table_privilege(role, name, verb) ORDER BY role, name, verb
 def faults(url: str) -> list[str]:
     """What is wrong with the guards that keep the tables append-only, a sentence each; empty where they hold."""
     with reachable(), engine(url).connect() as connection:
-        connection.execute(text("SET TRANSACTION READ WRITE"))  # for temporary objects, which are rolled back
-        return list(faults_seen_by(connection))
+        # The reader's transactions are read-only; this one makes temporary objects, which are rolled back.
+        return list(faults_seen_by(connection.execution_options(postgresql_readonly=False)))
 
 
 def faults_seen_by(connection: Connection) -> Iterator[str]:
