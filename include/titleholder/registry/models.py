@@ -109,12 +109,14 @@ class Models:
             DataError: where it is another one or gone, or holds types that are neither scikit-learn's nor the spec's.
         """
         key = (uri, sha256.get(model_files.MODEL, ""))
-        if key not in self._read:
-            if len(self._read) >= KEPT:
-                self._read.clear()
+        found = self._read.pop(key, None)
+        if found is None:
             with self._server.reachable():
-                self._read[key] = model_files.read(self._file(uri, model_files.MODEL), key[1], spec, uri)
-        return self._read[key]
+                found = model_files.read(self._file(uri, model_files.MODEL), key[1], spec, uri)
+        self._read[key] = found  # the newest is last, and the one that was asked for longest ago goes first
+        if len(self._read) > KEPT:
+            del self._read[next(iter(self._read))]
+        return found
 
     def _file(self, uri: str, name: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
