@@ -120,15 +120,16 @@ class Models:
 
     def _file(self, uri: str, name: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
-            location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
-            artifact = f"{location}/{name}"
-            return Path(mlflow.artifacts.download_artifacts(artifact, dst_path=folder)).read_bytes()
+            return self._download(uri, f"/{name}", folder).read_bytes()
+
+    def _download(self, uri: str, path: str, folder: str) -> Path:
+        location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
+        return Path(mlflow.artifacts.download_artifacts(f"{location}{path}", dst_path=folder))
 
     def files(self, uri: str) -> dict[str, str]:
         """The SHA-256 of each file of a logged model as it is now, by name."""
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
-            location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
-            root = Path(mlflow.artifacts.download_artifacts(location, dst_path=folder))
+            root = self._download(uri, "", folder)
             return {
                 str(path.relative_to(root)): model_files.sha256_of(path.read_bytes())
                 for path in root.rglob("*")
@@ -139,11 +140,6 @@ class Models:
         """The address of the logged model that consumers of a version are given."""
         with self._server.reachable():
             return str(self._client.get_model_version(model, str(version)).source)
-
-    def run_id(self, model: str, version: int) -> str:
-        """The run that trained a version; empty where it names none."""
-        with self._server.reachable():
-            return self._client.get_model_version(model, str(version)).run_id or ""
 
     def training_run(self, model: str, version: int) -> RunData | None:
         """Params, metrics and tags of the run that trained a version; None where it names none."""
