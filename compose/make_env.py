@@ -34,6 +34,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_API_SECRET_KEY": _password,
     "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(64),
     "AIRFLOW_ADMIN_PASSWORD": _password,
+    "TITLEHOLDER_SIGNING_KEY": lambda: secrets.token_urlsafe(48),
 }
 
 

@@ -6,7 +6,8 @@ mlflow          base, its own database
 Airflow         base, Airflow's settings, the folder of models; in addition:
   api-server    the ledger as its reading role, MLflow
   scheduler     and its tasks: the ledger as its appending role, the warehouse as its reading role, MLflow, snapshots,
-                Airflow's connections and variables, proxies, and what TITLEHOLDER_PASS_ON names
+                the key that signs what tasks hand on, Airflow's connections and variables, proxies, and what
+                TITLEHOLDER_PASS_ON names
   dag-processor the ledger as its reading role, Airflow's connections and variables, proxies
   triggerer     Airflow's connections and variables, proxies
 
@@ -55,13 +56,15 @@ def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict
     }
     reading, appending = (records_settings(keys, ports, role) | client for role in ("ledger_reader", "ledger"))
     ledger = {name: value for name, value in reading.items() if name == "TITLEHOLDER_LEDGER_URL"}
+    signing = {"TITLEHOLDER_SIGNING_KEY": keys.signing}
+    steps = appending | steps_settings(state, keys, ports) | signing
     own: dict[str, dict[str, str]] = {
         "postgres": {},
         "mlflow": {**client, **_mlflow(keys, ports)},
         "mlflow-migration": {**client, "PGPASSWORD": keys.roles["mlflow"]},
         "airflow-migration": airflow,
         "api-server": airflow | reading,
-        "scheduler": {**_passed_on(), **_outgoing(), **airflow, **appending, **steps_settings(state, keys, ports)},
+        "scheduler": {**_passed_on(), **_outgoing(), **airflow, **steps},
         "dag-processor": {**_outgoing(), **airflow, **ledger},
         "triggerer": {**_outgoing(), **airflow},
     }

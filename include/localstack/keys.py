@@ -23,6 +23,7 @@ class Keys:
     jwt: str
     api: str
     mlflow: str
+    signing: str
     admin: str
 
 
@@ -70,5 +71,6 @@ def _make_keys() -> Keys:
         jwt=secrets.token_urlsafe(64),
         api=secrets.token_urlsafe(32),
         mlflow=secrets.token_urlsafe(32),
+        signing=secrets.token_urlsafe(48),
         admin=secrets.token_urlsafe(16),
     )

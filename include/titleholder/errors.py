@@ -7,6 +7,7 @@
     │   ├── ContractError    a snapshot violates its contract
     │   └── ColumnsError     rows lack columns that a model needs
     ├── TrainingError    no candidate could be trained                   (exit code 1)
+    ├── SignatureError   a task got what no task before it handed on     (exit code 1)
     └── ServiceError     PostgreSQL, MLflow or Airflow is not available  (exit code 3)
 
 "Not better" and "a person said no" are outcomes, not errors: they are rows of the ledger.
@@ -36,7 +37,7 @@ class TitleholderError(Exception):
     """Base of every error this package raises on purpose. The message says what, where, and what to do, and no secret.
 
     >>> {error.__name__: error.exit_code for error in TitleholderError.__subclasses__()}
-    {'SpecError': 2, 'UsageError': 2, 'DataError': 1, 'TrainingError': 1, 'ServiceError': 3}
+    {'SpecError': 2, 'UsageError': 2, 'DataError': 1, 'TrainingError': 1, 'SignatureError': 1, 'ServiceError': 3}
     """
 
     exit_code = 1
@@ -75,6 +76,10 @@ class ColumnsError(DataError):
 
 class TrainingError(TitleholderError):
     """A candidate cannot be trained as specified."""
+
+
+class SignatureError(TitleholderError):
+    """What a task got is not what the task before it handed on. Names both and the run."""
 
 
 class ServiceError(TitleholderError):

@@ -13,7 +13,8 @@ SHORTEST = 5
 
 _KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private|secret)_?key|credentials?|sig(?:nature)?"
 _VARIABLE = re.compile(
-    r"(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|(?:fernet|api|access|private|secret)_?key)$|_pwd$", re.IGNORECASE
+    r"(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|(?:fernet|api|access|private|secret|signing)_?key)$|_pwd$",
+    re.IGNORECASE,
 )
 _LOGIN = re.compile(r"(?<=://)(?![^\s/@]*:…@)[^\s/?#'\"<>@]{0,300}(?:[^\s'\"<>]{0,300}(?=@[\w.\-\[]))?@")
 _PATTERNS = tuple(

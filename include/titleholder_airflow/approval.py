@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
+from airflow.sdk.exceptions import TaskAwaitingInput
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
+from titleholder.errors import SignatureError, UsageError
 from titleholder.plain_text import TYPED, one_line
+from titleholder_airflow import signing
 from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
@@ -43,6 +48,8 @@ class Asking(ApprovalOperator, ABC):
     """Returns the proposal it got; with the people's answer where the proposal asks for one.
 
     Unlike its parent it never skips the tasks after it: a no, or no answer, is an answer like any other.
+    The proposal that it gets is verified, and what it returns is signed (see `signing`). The answer is that of
+    Airflow's own record of the question, with which Airflow resumes the task; an XCom says nothing about it.
     """
 
     template_fields = ("proposed",)  # a request's text is no template
@@ -63,7 +70,7 @@ class Asking(ApprovalOperator, ABC):
             execution_timeout=None,  # people have their own time
             **{**options, "params": {"comment": comment}},  # Airflow passes the DAG's own form here
         )
-        self.proposed, self.within = proposed, within
+        self.proposed, self.source, self.within = proposed, signing.source(proposed), within
 
     @abstractmethod
     def request(self, proposed: Any) -> ApprovalRequest | None:
@@ -74,8 +81,8 @@ class Asking(ApprovalOperator, ABC):
         """What the notification says about the proposal; see `approval_message`."""
 
     @abstractmethod
-    def read(self) -> Any:
-        """The proposal as a payload."""
+    def read(self, payload: Any) -> Any:
+        """The proposal, of its payload."""
 
     @abstractmethod
     def asked(self, proposed: Any) -> tuple[Person, ...]:
@@ -83,12 +90,14 @@ class Asking(ApprovalOperator, ABC):
 
     def execute(self, context: Any) -> Any:
         """Ask and wait; return the proposal as it is where no one need be asked."""
-        proposed = self.read()
+        signing.need_key()
+        payload = self.received(context)
+        proposed = self.read(payload)
         request = self.request(proposed)
         if request is None:
-            return self.proposed
+            return self.handed_on(proposed, context)
         if not request.asked:
-            return _with_answer(proposed, {"asked": (), "answer": "none"})
+            return self.handed_on(_with_answer(proposed, {"asked": (), "answer": "none"}), context)
         until = timezone.utcnow() + self.within
         self.subject, self.body = request.subject, request.body
         self.assigned_users = [{"id": p.id, "name": p.name} for p in request.asked]
@@ -98,23 +107,63 @@ class Asking(ApprovalOperator, ABC):
             "until": f"{until:%Y-%m-%d %H:%M} UTC",
             "links": {"Model card": request.card},
         }
-        return super().execute(context)
+        self.refuse_another_question(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput as waiting:
+            waiting.kwargs = {"about": signing.digest(payload)}
+            raise
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """The proposal with the answer and who gave it, or with the fact that there was none."""
+    def execute_complete(self, context: Any, event: dict[str, Any], about: str = "") -> Any:
+        """The proposal with the answer and who gave it, or with the fact that there was none.
+
+        Raises:
+            SignatureError: it is not the proposal `about` which people were asked.
+        """
         response = HITLOperator.execute_complete(self, context, event)
-        proposed = self.read()
-        person = response["responded_by_user"]
-        return _with_answer(
-            proposed,
-            {
-                "asked": tuple(p.name for p in self.asked(proposed)),
-                "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
-                "by": person["name"] if person else "",
-                "at": response["responded_at"],
-                "comment": one_line(response["params_input"].get("comment") or ""),
-            },
-        )
+        payload = self.received(context)
+        if signing.digest(payload) != about:
+            raise SignatureError(
+                f"{self.task_id} of the run {context['ti'].dag_id}/{context['ti'].run_id} asked about another proposal "
+                "than the one that is there now as its input (XCom): it was replaced by one of an earlier try. Clear "
+                "the task that proposes and the tasks after it. Nothing was decided"
+            )
+        proposed, person = self.read(payload), response["responded_by_user"]
+        asked = {p.id: p.name for p in self.asked(proposed)}
+        answer = {
+            "asked": tuple(asked.values()),
+            "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
+            "by": asked.get(person["id"], f"{person['name']} (id {person['id']})") if person else "",
+            "at": response["responded_at"],
+            "comment": one_line(response["params_input"].get("comment") or ""),
+        }
+        return self.handed_on(_with_answer(proposed, answer), context)
+
+    def received(self, context: Any) -> Any:
+        """The payload of the proposal, verified."""
+        return signing.received(self.proposed, self.source, context["ti"])
+
+    def handed_on(self, proposed: Any, context: Any) -> dict[str, Any]:
+        """A proposal as it is handed on by this task."""
+        return signing.sign(proposed.model_dump(mode="json"), signing.Place.of(context["ti"]))
+
+    def refuse_another_question(self, context: Any) -> None:
+        """Airflow 3.3.2 keeps text and people of a question that an earlier try of the task asked.
+
+        Raises:
+            UsageError: that was another question than this one.
+        """
+        question = CreateHITLDetailPayload(
+            ti_id=context["ti"].id, options=self.options, subject=self.subject, body=self.body, defaults=self.defaults,
+            params=self.serialized_params, assigned_users=self.assigned_users,
+        )  # fmt: skip
+        kept: Any = task_runner.SUPERVISOR_COMMS.send(question)
+        if (kept.subject, kept.body, kept.assigned_users) != (question.subject, question.body, question.assigned_users):
+            raise UsageError(
+                f"{self.task_id} of the run {context['ti'].dag_id}/{context['ti'].run_id} was cleared, and asks about "
+                "something else now, but Airflow would show the text of its earlier question. Start another run: what "
+                "was trained is found again. Nothing was decided"
+            )
 
 
 class Approve(Asking):
@@ -138,11 +187,11 @@ class Approve(Asking):
             "reason": proposed.reason,
         }
 
-    def read(self) -> ProposedDecision:
+    def read(self, payload: Any) -> ProposedDecision:
         """The proposal of `validate`."""
         from titleholder.workflow.payloads import ProposedDecision
 
-        return ProposedDecision.model_validate(self.proposed)
+        return ProposedDecision.model_validate(payload)
 
     def asked(self, proposed: ProposedDecision) -> tuple[Person, ...]:
         """By the spec of this run, not the file as it is now."""
@@ -150,7 +199,9 @@ class Approve(Asking):
 
         snapshot = proposed.challenger.snapshot
         approval = snapshot.spec.promotion.approval
-        return () if approval == "automatic" else decision_policy.approvers(approval, snapshot.origin.actor)
+        if approval == "automatic":
+            return ()
+        return decision_policy.approvers(approval, snapshot.origin.actor, snapshot.origin.requesters)
 
 
 class ApproveRollback(Asking):
@@ -171,21 +222,18 @@ class ApproveRollback(Asking):
         versions = {"challenger_version": proposed.leaving, "rolled_back_to": proposed.to}
         return {"as_of": "", **versions, "reason": proposed.reason}
 
-    def read(self) -> RollbackOrder:
+    def read(self, payload: Any) -> RollbackOrder:
         """The order of `request`."""
         from titleholder.workflow.payloads import RollbackOrder
 
-        return RollbackOrder.model_validate(self.proposed)
+        return RollbackOrder.model_validate(payload)
 
     def asked(self, proposed: RollbackOrder) -> tuple[Person, ...]:
         """By the spec when the rollback was requested; an edit since then makes nobody an approver of this one."""
         return proposed.approvers or ()
 
 
-def _with_answer(proposed: Any, answer: dict[str, Any]) -> dict[str, Any]:
+def _with_answer(proposed: Any, answer: dict[str, Any]) -> Any:
     from titleholder.ledger.decision import Answer
 
-    found: dict[str, Any] = proposed.model_copy(update={"answer": Answer.model_validate(answer)}).model_dump(
-        mode="json"
-    )
-    return found
+    return proposed.model_copy(update={"answer": Answer.model_validate(answer)})

@@ -7,13 +7,13 @@ from typing import Any
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.bases.xcom import BaseXCom
 
+from titleholder.errors import TitleholderError
 from titleholder.registry import urls as mlflow_urls
 from titleholder.settings import need
-from titleholder_airflow import urls
+from titleholder_airflow import signing, urls
 
 SNAPSHOT = "snapshot"
-"""The XCom key of the payload of `extract`. A payload is never mapped over: Airflow renders strings that it maps over
-as Jinja templates, and neither a reason nor a query may read connections."""
+"""The XCom key of the payload of `extract`: its result is the names of the candidates, over which `train` is mapped."""
 
 
 class MlflowRunLink(BaseOperatorLink):
@@ -54,10 +54,16 @@ class DecisionLink(BaseOperatorLink):
 
 
 def _result(ti_key: Any) -> dict[str, Any]:
-    found = BaseXCom.get_value(ti_key=ti_key, key="return_value")
-    if isinstance(found, list):  # of extract: the candidates; the snapshot has a key of its own
-        return {"snapshot": BaseXCom.get_value(ti_key=ti_key, key=SNAPSHOT)}
-    return found if isinstance(found, dict) else {}
+    """What the task handed on; empty where it handed on nothing, or something else is there now."""
+    found = BaseXCom.get_value(ti_key=ti_key, key=signing.RESULT)
+    named = isinstance(found, list)  # of extract: the candidates; the snapshot has a key of its own
+    key = SNAPSHOT if named else signing.RESULT
+    value = BaseXCom.get_value(ti_key=ti_key, key=key) if named else found
+    try:
+        payload = signing.opened(value, signing.Place.of(ti_key, key))
+    except TitleholderError:
+        return {}
+    return {"snapshot": payload} if named else payload
 
 
 def _snapshot(reference: dict[str, Any]) -> dict[str, Any]:

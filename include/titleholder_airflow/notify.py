@@ -22,13 +22,13 @@ from airflow.sdk.definitions.callback import AsyncCallback  # the stub of airflo
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
-from titleholder.errors import ServiceError, UsageError, one_line
+from titleholder.errors import ServiceError, one_line
 from titleholder.registry import urls as mlflow_urls
 from titleholder.settings import need
 from titleholder.spec.promotion import Notifications
 from titleholder.spec.types import LIVE
 from titleholder.workflow import notifications
-from titleholder_airflow import forms, urls
+from titleholder_airflow import forms, signing, urls
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -45,17 +45,15 @@ TRIGGERER_TIMEOUT = 120.0
 def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
     """For `on_success_callback` of a task that writes a decision: sends the `decision_message` of its row.
 
-    The task's result says which row; all that people read is in the ledger, which an edited result cannot change.
+    The task's result, which is signed, says which row; all that people read is in the ledger.
     """
 
     def notify(context: Any) -> None:
         from titleholder.ledger import store
 
         ti = context["ti"]
-        number = ti.xcom_pull(task_ids=ti.task_id)["id"]
-        decision = store.decision(need("TITLEHOLDER_LEDGER_URL"), int(number))
-        if decision.model != spec.name:
-            raise UsageError(f"the result of {ti.task_id} names decision {number}, which is none of {spec.name}")
+        number = signing.opened(ti.xcom_pull(task_ids=ti.task_id), signing.Place.of(ti))["id"]
+        decision = store.decision(need("TITLEHOLDER_LEDGER_URL"), number)
         links = {**_pages(decision), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
         if notice := notifications.decision_message({**notifications.facts(decision, spec.owner), "links": links}):
             _send(spec.notifications, notice, TIMEOUT)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, dag, get_current_context
 
+from titleholder.errors import SignatureError
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
-from titleholder_airflow import forms
+from titleholder_airflow import forms, signing
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import SNAPSHOT, DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
 
 Reference = dict[str, Any]
-"""A payload of `titleholder.workflow.payloads` as JSON: what travels through XCom."""
+"""A payload of `titleholder.workflow.payloads` as JSON: what travels through XCom, signed (`signing`)."""
 
 DOC = """
 ### {name}: {description}
@@ -132,7 +133,8 @@ def extract(model: str, models: str) -> list[str]:
         origin=origin(context),
         settings=settings(),
     )
-    context["ti"].xcom_push(SNAPSHOT, snapshot.model_dump(mode="json"))
+    place = signing.Place.of(context["ti"], SNAPSHOT)
+    context["ti"].xcom_push(SNAPSHOT, signing.sign(snapshot.model_dump(mode="json"), place))
     return list(snapshot.candidates)
 
 
@@ -149,7 +151,14 @@ def train(snapshot: Reference, name: str) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Snapshot
 
-    return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
+    ti: Any = get_current_context()["ti"]
+    taken = Snapshot.model_validate(snapshot)
+    if (ti.map_index, name) not in enumerate(taken.candidates):
+        raise SignatureError(
+            f"extract of the run {ti.dag_id}/{ti.run_id} handed on {', '.join(taken.candidates)}, and not {name!r} as "
+            f"candidate {ti.map_index}: its result (XCom) was edited. Clear extract and the tasks after it"
+        )
+    return steps.train(taken, name, settings=settings()).model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, links=(MlflowRunLink(), ModelVersionLink()))

@@ -13,6 +13,7 @@ from titleholder_airflow import forms
 from titleholder_airflow.approval import ApproveRollback
 from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
+from titleholder_airflow.requesters import requesters
 from titleholder_airflow.tasks import actor, champion_outlet, publish, settings, step, task_arguments
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _order() -> RollbackOrder:
     return RollbackOrder(
         reason=form["reason"],
         actor=actor(run),
+        requesters=requesters(run),
         to=form["to"],
         leaving=form["leaving"],
         force=form["force"],

@@ -16,12 +16,13 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from titleholder import masking
-from titleholder_airflow import urls
+from titleholder_airflow import signing, urls
+from titleholder_airflow.requesters import requesters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import BaseOperatorLink
+    from airflow.sdk import BaseOperatorLink, Context
     from pydantic import JsonValue
 
     from titleholder.ledger.decision import Decision
@@ -29,14 +30,37 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
-NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError"]
+NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError", "SignatureError"]
 """Errors of titleholder.errors that a retry cannot cure."""
 
 
 class StepOperator(_PythonDecoratedOperator):
-    """A Python task of a step."""
+    """A Python task of a step. What it gets of other tasks is verified first, and a dict that it returns is signed.
+
+    A list of names is not signed: Airflow maps tasks over it.
+    """
 
     custom_operator_name = "@step"
+
+    def __init__(
+        self, *, op_args: Sequence[Any] = (), op_kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        named = op_kwargs or {}
+        self.sources = [*map(signing.source, op_args)], {name: signing.source(value) for name, value in named.items()}
+        super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
+
+    def render_template(self, content: Any, *options: Any, **more: Any) -> Any:
+        """What other tasks handed on. No text is a template: people can edit the names that a task is mapped over."""
+        return content if isinstance(content, str) else super().render_template(content, *options, **more)
+
+    def execute(self, context: Context) -> Any:
+        """Run the step."""
+        signing.need_key()
+        ti, (positional, named) = context["ti"], self.sources
+        self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
+        self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
+        result = super().execute(context)
+        return signing.sign(result, signing.Place.of(ti)) if isinstance(result, dict) else result
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:
@@ -105,6 +129,7 @@ def origin(context: Mapping[str, Any]) -> Origin:
     run = context["dag_run"]
     return Origin(
         actor=actor(run),
+        requesters=requesters(run),
         airflow_run=f"{run.dag_id}/{run.run_id}",
         reason=context["params"]["reason"] or "",
         url=urls.run(run.dag_id, run.run_id),

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import create_engine
 
 from localstack import ports
 from localstack.ports import HOST
-from localstack.settings import passwords
+from localstack.settings import environment, passwords
 from localstack.state import State
 from support.browser import People, Troubles, keep, start
 from support.stacks import a_stack
@@ -26,6 +27,23 @@ def state() -> Iterator[State]:
         patch.setattr(ports, "PREFERRED", {"postgres": 15432, "mlflow": 15000, "airflow": 18080})
         with a_stack(airflow=True) as state:
             yield state
+
+
+@pytest.fixture
+def recent(state: State) -> Iterator[None]:
+    """Events of the last months: a run of today is judged on them."""
+    columns = "bad, signal, noise, price, kind, amount"
+    engine = create_engine(environment(state)["TITLEHOLDER_LOADER_URL"])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO tiny (id, happened_at, known_at, {columns}) SELECT id + 1000000, "
+            "now() - interval '100 days' + mod(id, 30) * interval '1 day', now() - interval '60 days', "
+            f"{columns} FROM tiny WHERE id < 300"
+        )
+    yield
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM tiny WHERE id >= 1000000")
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")

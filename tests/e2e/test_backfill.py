@@ -5,18 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
 from mlflow import MlflowClient
-from sqlalchemy import create_engine
 
 from localstack import processes
 from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
-from localstack.settings import environment
 from localstack.state import State
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
@@ -57,23 +54,6 @@ def outcome(rows: list[Decision]) -> list[tuple[object, ...]]:
         (r.as_of, r.kind, as_of.get(r.champion_after), r.snapshot_sha256, r.judged.challenger_metrics, r.judged.gain)
         for r in rows
     ]
-
-
-@pytest.fixture
-def recent(state: State) -> Iterator[None]:
-    """Events of the last months: a run of today is judged on them."""
-    columns = "bad, signal, noise, price, kind, amount"
-    engine = create_engine(environment(state)["TITLEHOLDER_LOADER_URL"])
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            f"INSERT INTO tiny (id, happened_at, known_at, {columns}) SELECT id + 1000000, "
-            "now() - interval '100 days' + mod(id, 30) * interval '1 day', now() - interval '60 days', "
-            f"{columns} FROM tiny WHERE id < 300"
-        )
-    yield
-    with engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM tiny WHERE id >= 1000000")
-    engine.dispose()
 
 
 @pytest.mark.usefixtures("recent")

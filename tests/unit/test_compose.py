@@ -36,6 +36,7 @@ SECRETS = DATABASE_PASSWORDS | {
     "AIRFLOW_API_SECRET_KEY",
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_ADMIN_PASSWORD",
+    "TITLEHOLDER_SIGNING_KEY",
 }
 # What only the local stack sets: its state folder, a login for development, and a plugins folder for a checkout that was
 # not installed. The image is always installed, and has the plugin by its entry point.
@@ -136,6 +137,7 @@ def test_passwords_stand_only_where_they_are_used() -> None:
     assert holders("MLFLOW_DB_PASSWORD") == {"postgres", "airflow-init", "mlflow"}
     assert holders("AIRFLOW_DB_PASSWORD") == {"postgres", *AIRFLOW}
     assert holders("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
+    assert holders("TITLEHOLDER_SIGNING_KEY") == {"airflow-scheduler"}, "where tasks run"
     for key in ("AIRFLOW_FERNET_KEY", "AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET"):
         assert holders(key) == AIRFLOW, "equal on every Airflow service, and nowhere else"
 

@@ -64,6 +64,11 @@ class LaneEntry(BaseModel):
         """Whether it made another version champion."""
         return self.champion_after != self.champion_before
 
+    def refused_in(self, airflow_run: str) -> bool:
+        """Whether a person said no in this Airflow run."""
+        answer = self.approval["answer"] if self.approval else ""
+        return answer == "reject" and bool(airflow_run) and self.airflow_run == airflow_run
+
     @property
     def nominee(self) -> Nominee:
         """The candidate that was judged, where `nominees` are there."""

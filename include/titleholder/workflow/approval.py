@@ -14,7 +14,7 @@ from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
-from titleholder.spec.types import LIVE
+from titleholder.spec.types import DECLINE, LIVE
 from titleholder.workflow import decision_policy, model_card, publication
 from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision, RollbackOrder
 from titleholder.workflow.promotion import champion_of, crowned, standing
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 def request(proposed: ProposedDecision, scorer: Scorer, url: str) -> ApprovalRequest | None:
     """What people are to be asked about a challenger or a former version; None where they need not be.
 
+    A person's no stands for its Airflow run: who clears a run is not known to its tasks, and could ask until somebody
+    says yes. Another run has a requester, who may not approve it.
+
     The model card is attached to the MLflow run first, so that they can read it. The task `report` replaces it once
     there is a decision.
     """
@@ -35,10 +38,10 @@ def request(proposed: ProposedDecision, scorer: Scorer, url: str) -> ApprovalReq
         return None
     rows = store.read_lane(url, snapshot.model, snapshot.lane)
     decided = standing(rows, proposed.challenger.version, snapshot.spec)
-    if any(r.id == decided and r.changed for r in rows):
+    if any(r.id == decided and (r.changed or r.refused_in(snapshot.origin.airflow_run)) for r in rows):
         return None
     facts = model_card.proposed_facts(proposed, scorer.registry)
-    asked = decision_policy.approvers(approval, snapshot.origin.actor)
+    asked = decision_policy.approvers(approval, snapshot.origin.actor, snapshot.origin.requesters)
     card = _attach_card(proposed, rows, scorer, url)
     links = publication.linked({"Model card": card, publication.AIRFLOW: snapshot.origin.url})
     parts = (links, only(asked), reports.markdown(facts, proposed.verdict))
@@ -51,6 +54,8 @@ def request_rollback(spec: ModelSpec, order: RollbackOrder, registry: Registry, 
     if order.approvers is None or order.to is None:
         return None
     rows, leaving = store.read_lane(url, spec.name, LIVE), order.leaving
+    if any(r.kind == DECLINE and r.refused_in(order.run) for r in rows):
+        return None
     change = f"roll back version {leaving} to" if leaving else "end the retirement with"
     subject = f"{spec.name} (lane {LIVE}): approval requested to {change} version {order.to}"
     present = "There is no champion: the model was retired."

@@ -209,26 +209,38 @@ def _asked(spec: ModelSpec, lane: str) -> str:
     return "" if approval == "automatic" or lane != LIVE else ", ".join(p.name for p in approval.people)
 
 
-def approvers(approval: Approval, requester: str) -> tuple[Person, ...]:
-    """The people who may approve the challenger, or the rollback, of a run that `requester` started."""
-    return tuple(p for p in approval.people if approval.own_runs or requester not in (p.id, p.name))
+def approvers(approval: Approval, actor: str, requesters: Sequence[str] | None = ()) -> tuple[Person, ...]:
+    """The people who may approve the challenger, or the rollback, of a run that `actor` and `requesters` asked for.
+
+    Without `requesters` (None) anybody may have asked for it, so nobody may approve it.
+    """
+    if approval.own_runs:
+        return approval.people
+    if requesters is None:
+        return ()
+    return tuple(p for p in approval.people if not {p.id, p.name} & {actor, *requesters})
 
 
-def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "") -> Ruling:
+def answered(ruling: Ruling, answer: Answer | None, decided_meanwhile: str = "", *, by_anybody: bool = False) -> Ruling:
     """The ruling after people were asked: it promotes or recalls only on a timely yes of a person who was asked.
 
     `decided_meanwhile` names a decision that came after the question; the answer was to another question then. A ruling
-    that is no longer `ask` stays as it is.
+    that is no longer `ask` stays as it is. `by_anybody`: anybody may have asked for the run.
     """
-    sentence, yes = approved(answer, decided_meanwhile)
+    sentence, yes = approved(answer, decided_meanwhile, by_anybody=by_anybody)
     kind = (ruling.if_approved if yes else ruling.if_refused) if ruling.kind == "ask" else ruling.kind
     return Ruling(kind, f"{sentence}. {ruling.reason}")
 
 
-def approved(answer: Answer | None, decided_meanwhile: str = "") -> tuple[str, bool]:
+def approved(answer: Answer | None, decided_meanwhile: str = "", *, by_anybody: bool = False) -> tuple[str, bool]:
     """A sentence about an answer, without its full stop, and whether it is a yes that counts."""
     if answer is None:
         return "No person could be asked", False
+    if not answer.asked and by_anybody:
+        return (
+            "No person may approve: it is not known who asked for this run, so it may have been any of them. Trigger "
+            "the DAG by hand, or set own_runs in the spec's approval"
+        ), False
     if not answer.asked:
         return "No person may approve: the only approvers started the run themselves", False
     if answer.answer == "none":

@@ -31,11 +31,13 @@ class Payload(BaseModel):
 class Origin(Payload):
     """Who or what asked for a run, and why, and where people see more of it.
 
-    `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the address of its
-    page; both are for MLflow's pages only, never for the ledger.
+    `requesters` are the people whom the run goes back to besides `actor`, None where it may be anybody: they may not
+    approve it. `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the
+    address of its page; both are for MLflow's pages only, never for the ledger.
     """
 
     actor: str
+    requesters: tuple[str, ...] | None = ()
     airflow_run: str = ""
     reason: Reason = ""
     url: str = ""
@@ -173,13 +175,14 @@ class ApprovalRequest(Payload):
 class RollbackOrder(Payload):
     """Who wants which version back, and why.
 
-    `to` is None for the predecessor; `leaving`, where given, must be the champion, or nothing is done; `force` allows a
-    version that was rolled back itself. `approvers` are those whom the spec named when the rollback was requested, None
-    where nobody need approve; `answer` is theirs.
+    `requesters` are as in `Origin`. `to` is None for the predecessor; `leaving`, where given, must be the champion, or
+    nothing is done; `force` allows a version that was rolled back itself. `approvers` are those whom the spec named
+    when the rollback was requested, None where nobody need approve; `answer` is theirs.
     """
 
     reason: Reason
     actor: str
+    requesters: tuple[str, ...] | None = ()
     to: int | None = None
     leaving: int | None = None
     force: bool = False

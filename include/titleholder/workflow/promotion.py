@@ -143,7 +143,8 @@ class Planner:
             verdict = self._judge(reign, champion_of(rows, reign, self._url), line)
         ruling = rule(spec, verdict, snapshot.as_of, challenger.trained_through, snapshot.lane, rows)
         if ruling.kind == "ask" or proposed.answer:
-            ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed))
+            by_anybody = snapshot.origin.requesters is None
+            ruling = decision_policy.answered(ruling, proposed.answer, _since(rows, proposed), by_anybody=by_anybody)
         return Entry(
             model=snapshot.model,
             lane=snapshot.lane,

@@ -14,7 +14,7 @@ from titleholder.ledger.decision import Decision, Entry
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.promotion import Approval
+from titleholder.spec.promotion import Approval, Person
 from titleholder.spec.types import DECLINE, LIVE, UNJUDGED
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import RollbackOrder
@@ -32,8 +32,12 @@ def pinned(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -
     if _done(rows, order) is not None:
         return order
     head, approval = _head(rows, model), _approval(spec, rows, url)
-    people = None if approval == "automatic" else decision_policy.approvers(approval, order.actor)
+    people = None if approval == "automatic" else _approvers(approval, order)
     return order.model_copy(update={"leaving": head, "to": _target(rows, order, model, head), "approvers": people})
+
+
+def _approvers(approval: Approval, order: RollbackOrder) -> tuple[Person, ...]:
+    return decision_policy.approvers(approval, order.actor, order.requesters)
 
 
 def _approval(spec: ModelSpec | None, rows: Sequence[LaneEntry], url: str) -> Approval | Literal["automatic"]:
@@ -82,8 +86,8 @@ def _answered(model: str, order: RollbackOrder, approval: Approval | Literal["au
             f"{model}: a rollback must be approved by one of {people} (promotion.rollback_approval); trigger the DAG "
             f"{model}.rollback in Airflow, which asks them. Nothing was rolled back"
         )
-    sentence, yes = decision_policy.approved(order.answer)
-    named = None if approval == "automatic" else [p.name for p in decision_policy.approvers(approval, order.actor)]
+    sentence, yes = decision_policy.approved(order.answer, by_anybody=order.requesters is None)
+    named = None if approval == "automatic" else [p.name for p in _approvers(approval, order)]
     if yes and order.answer and named is not None and order.answer.by not in named:
         return f"{sentence}, but may not any more by the spec as it is now. ", False
     return f"{sentence}. ", yes
@@ -111,11 +115,14 @@ def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
 
 
 def _done(rows: Sequence[LaneEntry], order: RollbackOrder) -> int | None:
-    """The decision that an earlier try of the same Airflow run wrote: a rollback, or that this answer declined it."""
+    """The decision that an earlier try of the same Airflow run wrote: a rollback, or that this answer declined it.
+
+    A person's no stands for the run, whatever came of clearing it.
+    """
     answer = order.answer.model_dump(mode="json") if order.answer else None
     own = [r for r in rows if r.airflow_run and r.airflow_run == order.run]
-    done = (r.id for r in own if r.kind == "rollback" or (r.kind == DECLINE and r.approval == answer))
-    return next(done, None)
+    declined = [r.id for r in own if r.kind == DECLINE and (r.approval == answer or r.refused_in(order.run))]
+    return next((r.id for r in own if r.kind == "rollback" or r.id in declined), None)
 
 
 def _head(rows: Sequence[LaneEntry], model: str) -> int | None:
