@@ -19,12 +19,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace as Of
 from support.factories import a_decision, a_nominee, a_verdict, spans_of
-from titleholder.errors import UsageError
+from titleholder.errors import SignatureError, UsageError
 from titleholder.spec.loader import load_specs
 from titleholder.workflow import publication, steps
 from titleholder.workflow.payloads import (
     ApprovalRequest, Challenger, ProposedDecision, RollbackOrder, Snapshot, TrainedCandidate, ValidatedChallenger)
-from titleholder_airflow import approval, links, retrain, rollback, tasks
+from titleholder_airflow import approval, links, retrain, rollback, signing, tasks
 
 FOLDER = Path(sys.argv[1])
 SPEC = load_specs(FOLDER, only="tiny_asked")["tiny_asked"]
@@ -36,7 +36,8 @@ def run(kind="manual", user="ann", conf=None, **form):
     record = Of(dag_id="tiny_asked.retrain", run_id="r 1", run_type=kind, conf=conf or {}, triggering_user_name=user,
                 data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC))
     outlet = Of(add=lambda asset, extra: events.append([asset.uri, extra]))
-    context = {"dag_run": record, "params": fields, "ti": Of(xcom_push=pushed.__setitem__),
+    ti = Of(dag_id=record.dag_id, run_id=record.run_id, task_id="extract", map_index=0, xcom_push=pushed.__setitem__)
+    context = {"dag_run": record, "params": fields, "ti": ti,
                "outlet_events": {tasks.champion_outlet("small"): outlet}}
     for module in (retrain, rollback, tasks):
         module.get_current_context = lambda: context
@@ -51,10 +52,10 @@ def a_snapshot(spec, as_of, lane):
     return Snapshot(spec=spec, lane=lane, as_of=as_of, spans=spans_of(spec, as_of), candidates=("scorecard",),
                     uri="/s/x.parquet", sha256="ab", rows=9, key="k", run_id="run", origin=seen["extract"][1]["origin"])
 
-def refused(call, *given):
+def refused(call, *given, **named):
     try:
-        call(*given)
-    except UsageError as error:
+        call(*given, **named)
+    except (UsageError, SignatureError) as error:
         return str(error)
 
 publication.summary = lambda decision: {"id": decision.id, "kind": decision.kind}
@@ -73,7 +74,8 @@ step("report", None)
 run()
 names = retrain.extract.function("tiny_asked", str(FOLDER))
 json.dumps(pushed)
-trained = retrain.train.function(pushed[links.SNAPSHOT], "scorecard")
+snapshot = signing.opened(pushed[links.SNAPSHOT], signing.Place("tiny_asked.retrain", "r 1", "extract", 0, links.SNAPSHOT))
+trained = retrain.train.function(snapshot, "scorecard")
 challenger = retrain.nominate.function([None, trained])
 proposed = retrain.validate.function(challenger)
 published = retrain.promote.function(proposed)
@@ -113,7 +115,14 @@ snapshot = a_snapshot(SPEC, AS_OF, "live")
 challenger = Challenger(snapshot=snapshot, name="scorecard", version=4, trained_through=AS_OF, ranking=(a_nominee("scorecard"),))
 proposed = ProposedDecision(challenger=challenger, verdict=a_verdict(), kind="ask", reason="So.")
 order = RollbackOrder(reason="bad", actor="cfo", to=1, leaving=2, approvers=(SPEC.promotion.approval.people[0],))
-approval.ApprovalOperator.execute = lambda self, context: "waits"
+def wait(self, context):
+    raise approval.TaskAwaitingInput(method_name="execute_complete")
+approval.ApprovalOperator.execute = wait
+kept = {}  # what Airflow kept of the question of an earlier try
+approval.task_runner.SUPERVISOR_COMMS = Of(send=lambda question: question.model_copy(update=kept))
+TI = Of(id="018f0000-0000-7000-8000-000000000000", dag_id="tiny_asked.retrain", run_id="r 1", task_id="approve", map_index=-1)
+CONTEXT = {"ti": TI}
+opened = lambda value: signing.opened(value, signing.Place.of(TI))
 people = {p.name: p for p in SPEC.promotion.approval.people}
 
 def operators():
@@ -124,31 +133,43 @@ def operators():
 def asked(name, request):
     step(name, request)
     operator = operators()[name]
-    result = operator.execute({})
-    return operator, result
+    try:
+        return operator, operator.execute(CONTEXT)
+    except approval.TaskAwaitingInput as waiting:
+        return operator, waiting.kwargs
 
 def response(option, user):
     return {"chosen_options": [option], "params_input": {"comment": "as discussed"} if user else {},
-            "responded_at": datetime(2024, 3, 2, tzinfo=UTC), "responded_by_user": user and {"id": user, "name": user}}
+            "responded_at": datetime(2024, 3, 2, tzinfo=UTC),
+            "responded_by_user": {"id": user, "name": user} if isinstance(user, str) else user}
 
 answer = {}
 for name, payload in {"ask": proposed, "ask_to_roll_back": order}.items():
-    same = payload.model_dump(mode="json")
+    same, who = payload.model_dump(mode="json"), {"ask": "cfo", "ask_to_roll_back": "risk-lead"}[name]
     _, unneeded = asked(name, None)
     got = seen[name][0][-1] == payload
     _, nobody = asked(name, ApprovalRequest(subject="s", body="b", asked=()))
-    operator, waiting = asked(name, ApprovalRequest(subject="May it?", body="Checks", asked=(people["cfo"],), card="http://card"))
+    request = ApprovalRequest(subject="May it?", body="Checks", asked=(people["cfo"],), card="http://card")
+    operator, about = asked(name, request)
     facts = operator.notice_facts
+    def answered(option, user, **changes):
+        operator = operators()[name]
+        operator.proposed = operator.proposed | changes
+        return opened(operator.execute_complete(CONTEXT, response(option, user), **about))["answer"]
+    kept["body"] = "other checks"
+    another = refused(asked, name, request)
+    kept.clear()
     answer[name] = {
-        "got the payload": got, "unneeded": unneeded == same, "nobody": nobody["answer"], "waits": waiting,
+        "got the payload": got, "unneeded": opened(unneeded) == same, "nobody": opened(nobody)["answer"],
         "subject": [operator.subject, operator.body, [u["id"] for u in operator.assigned_users]],
         "facts": {k: str(v) for k, v in facts.items() if k != "until"}, "until": facts["until"].endswith(" UTC"),
-        "yes": operator.execute_complete({}, response("Approve", "cfo")),
-        "no": operators()[name].execute_complete({}, response("Reject", "cfo"))["answer"],
-        "silence": operators()[name].execute_complete({}, response("Reject", None))["answer"],
+        "yes": answered("Approve", who), "no": answered("Reject", who), "silence": answered("Reject", None),
+        "a namesake": answered("Approve", {"id": "9", "name": "cfo"})["by"],
+        "replaced": refused(answered, "Approve", who, **{"head": 9} if name == "ask" else {"to": 9}),
+        "another question": another,
     }
-    answer[name]["yes"], rest = answer[name]["yes"].pop("answer"), {**answer[name]["yes"], "answer": None}
-    answer[name]["rest"] = rest == {**same, "answer": None}
+    whole = opened(operators()[name].execute_complete(CONTEXT, response("Approve", who), **about))
+    answer[name]["rest"] = {**whole, "answer": None} == {**same, "answer": None}
 """
 
 ROLLBACK = """
@@ -168,12 +189,16 @@ answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"
 LINKS = """
 found = {}
 links.BaseXCom.get_value = lambda ti_key, key: found.get(key)
+HERE = Of(dag_id="tiny.retrain", run_id="r 1", task_id="any", map_index=-1)
 every = {"run": links.MlflowRunLink(), "version": links.ModelVersionLink(), "decision": links.DecisionLink()}
 snapshot = {"run_id": "run", "spec": {"name": "tiny"}}
 
-def of(value, pushed=None):
-    found.update({"return_value": value, links.SNAPSHOT: pushed})
-    return {name: link.get_link(None, ti_key=None) for name, link in every.items()}
+def of(value, pushed=None, edited=None):
+    result = signing.sign(value, signing.Place.of(HERE)) if isinstance(value, dict) else value
+    found.update({"return_value": result, links.SNAPSHOT: pushed and signing.sign(pushed, signing.Place.of(HERE, links.SNAPSHOT))})
+    if edited:
+        result["payload"] = json.dumps({**value, **edited})
+    return {name: link.get_link(None, ti_key=HERE) for name, link in every.items()}
 
 answer = {
     "extract": of(["scorecard"], snapshot),
@@ -182,6 +207,7 @@ answer = {
     "promote": of({"id": 12, "model": "tiny", "mlflow_run_id": "run", "challenger_version": 4, "champion_after": 3}),
     "rollback": of({"id": 13, "model": "tiny", "mlflow_run_id": "", "challenger_version": None, "champion_after": 3}),
     "failed": of(None),
+    "edited": of({"id": 12, "model": "tiny", "mlflow_run_id": "run", "champion_after": 3}, edited={"id": 13}),
 }
 """
 
@@ -197,7 +223,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         tmp_path_factory.mktemp("airflow"), "\n".join([PRELUDE, "answers = {}", *pieces, "answer = answers"]), str(MODELS),
         AIRFLOW_CONN_WAREHOUSE="postgres://reader:x@db/warehouse",
         AIRFLOW__API__BASE_URL="https://airflow.example",
-        TITLEHOLDER_LEDGER_URL="ledger", TITLEHOLDER_SNAPSHOTS="/s", MLFLOW_TRACKING_URI="http://mlflow.example",
+        TITLEHOLDER_SIGNING_KEY="x" * 48, TITLEHOLDER_LEDGER_URL="ledger", TITLEHOLDER_SNAPSHOTS="/s", MLFLOW_TRACKING_URI="http://mlflow.example",
     )  # fmt: skip
     return dict(answer)
 
@@ -252,20 +278,27 @@ def test_people_are_asked_and_their_answer_is_handed_on(
     assert answered["got the payload"]
     assert answered["unneeded"], "handed on as it is"
     assert (answered["nobody"]["answer"], answered["nobody"]["asked"]) == ("none", [])
-    assert answered["waits"] == "waits"
     assert answered["subject"] == ["May it?", "Checks", ["cfo"]]
     assert answered["until"]
     assert answered["facts"] == {**facts, "by": "['cfo']", "links": "{'Model card': 'http://card'}"}
     yes = answered["yes"]
-    assert (yes["answer"], yes["by"], yes["comment"], yes["asked"]) == ("approve", "cfo", "as discussed", asked)
+    assert (yes["answer"], yes["by"], yes["comment"], yes["asked"]) == ("approve", asked[-1], "as discussed", asked)
     assert yes["at"].startswith("2024-03-02")
     assert answered["rest"], "nothing else changed"
-    assert (answered["no"]["answer"], answered["no"]["by"]) == ("reject", "cfo")
+    assert (answered["no"]["answer"], answered["no"]["by"]) == ("reject", asked[-1])
+    assert answered["a namesake"] == "cfo (id 9)", "who was not asked"
     assert (answered["silence"]["answer"], answered["silence"]["by"], answered["silence"]["comment"]) == (
         "none",
         "",
         "",
     )
+
+
+@pytest.mark.parametrize("name", ["ask", "ask_to_roll_back"])
+def test_a_yes_is_for_the_question_that_people_read(found: dict[str, Any], name: str) -> None:
+    """Somebody could put the proposal of an earlier try in its place, or clear the task: Airflow keeps its old text."""
+    assert "asked about another proposal than the one that is there now" in found["approve"][name]["replaced"]
+    assert "Airflow would show the text of its earlier question" in found["approve"][name]["another question"]
 
 
 def test_a_rollback_is_ordered_by_the_form_and_done_with_the_answer(found: dict[str, Any]) -> None:
@@ -284,7 +317,7 @@ def test_tasks_link_to_what_they_made(found: dict[str, Any]) -> None:
     there = {task: [name for name, address in of.items() if address] for task, of in linked.items()}
     assert there == {
         "extract": ["run"], "train": ["run"], "validate": ["run", "version"], "promote": ["run", "version", "decision"],
-        "rollback": ["version", "decision"], "failed": [],
+        "rollback": ["version", "decision"], "failed": [], "edited": [],
     }  # fmt: skip
     assert [linked[task]["run"].rpartition("/")[2] for task in ("extract", "train", "promote")] == ["run", "t", "run"]
     assert [linked[task]["version"].rpartition("/")[2] for task in ("promote", "rollback")] == ["4", "3"]

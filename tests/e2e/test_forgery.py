@@ -51,16 +51,17 @@ class Editor:
     def delete(self, run: tuple[str, str], task: str) -> None:
         self._send("DELETE", f"{self._results(run, task)}/return_value")
 
-    def clear(self, run: tuple[str, str], *tasks: Any, after: bool = False) -> None:
+    def clear(self, run: tuple[str, str], *tasks: Any) -> None:
+        """Clear tasks and those after them."""
         body = {"dry_run": False, "dag_run_id": run[1], "task_ids": [*tasks], "only_failed": False,
-                "include_downstream": after, "reset_dag_runs": True}  # fmt: skip
+                "include_downstream": True, "reset_dag_runs": True}  # fmt: skip
         self._send("POST", f"{run[0]}/clearTaskInstances", body)
 
     def mark_successful(self, run: tuple[str, str], task: str) -> None:
         self._send("PATCH", f"{run[0]}/dagRuns/{run[1]}/taskInstances/{task}", {"new_state": "success"})
 
     def refused(self, run: tuple[str, str], *tasks: Any) -> str:
-        """Clear tasks and return what the failed one's log says; it was not tried again."""
+        """Clear tasks and those after them; return what the log of the failed one says. It was not tried again."""
         before = self._tries(run)
         self.clear(run, *tasks)
         assert self.airflow.wait_for_run(*run) == "failed"
@@ -193,7 +194,7 @@ def test_a_no_of_a_person_stands_for_the_run(
 ) -> None:
     """Nobody knows who cleared it, so it could be asked until somebody says yes."""
     before = told()
-    op.clear(declined, "validate", after=True)
+    op.clear(declined, "validate")
     users["admin"].wait_for_success(*declined)
     assert told() == before
 
@@ -206,7 +207,7 @@ def test_an_approval_that_is_marked_as_successful_approves_nothing(
     assert users["admin"].wait_for_run(*run) == "failed"
     assert "handed nothing on: it was marked as successful" in users["admin"].failures(*run, lines=60)
     assert told() == before
-    op.clear(run, "approve", after=True)
+    op.clear(run, "approve")
     users["admin"].wait_for_question(*run, "approve")
     users["cfo"].answer(*run, "approve", "Reject")
     users["admin"].wait_for_success(*run)
@@ -217,7 +218,7 @@ def test_people_are_not_shown_the_question_of_an_earlier_try(op: Editor, users: 
     """Airflow keeps the text of a question that was cleared, and people would approve something else than they read."""
     waiting = asked(users, "2024-03-13")
     changed = decided(users, "2024-03-14", "Approve")
-    op.clear(waiting, "validate", after=True)
+    op.clear(waiting, "validate")
     assert users["admin"].wait_for_run(*waiting) == "failed"
     assert "asks about something else now, but Airflow would show the text of its earlier question" in users[
         "admin"

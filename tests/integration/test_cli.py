@@ -68,6 +68,7 @@ def test_models_names_broken_specs_with_exit_code_2() -> None:
         "tiny_fed",
         "tiny_hasty",
         "tiny_page",
+        "tiny_signed",
     }
     assert "minimun_gain" in listed["errors"]["broken"]
 

@@ -7,14 +7,17 @@ from pathlib import Path
 from support import apart
 
 CODE = """
+from types import SimpleNamespace as Of
 from unittest import mock
-from titleholder_airflow import links
+from titleholder_airflow import links, signing
+it = Of(dag_id="m.retrain", run_id="r", task_id="t", map_index=-1)
+sign = lambda value, key: signing.sign(value, signing.Place.of(it, key)) if isinstance(value, dict) else value
 results = {}
 with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: results.get(key)):
     def leads(returned):
-        results["return_value"] = returned
-        results["snapshot"] = {"model": "m", "run_id": "r"}
-        return links.DecisionLink().get_link(None, ti_key="it")
+        results["return_value"] = sign(returned, signing.RESULT)
+        results["snapshot"] = sign({"model": "m", "run_id": "r"}, "snapshot")
+        return links.DecisionLink().get_link(None, ti_key=it)
     answer = [leads(returned) for returned in RETURNED]
 """
 RETURNED = """[
@@ -28,6 +31,8 @@ RETURNED = """[
 
 def test_a_decision_has_its_page_on_champions_and_nothing_else_has(tmp_path: Path) -> None:
     code = CODE.replace("RETURNED", RETURNED)
-    found, _ = apart.run(tmp_path, code, AIRFLOW__API__BASE_URL="https://x.org/airflow")
+    found, _ = apart.run(
+        tmp_path, code, AIRFLOW__API__BASE_URL="https://x.org/airflow", TITLEHOLDER_SIGNING_KEY="k" * 48
+    )
     page = "https://x.org/airflow/plugin/champions/airflow/titleholder/decisions"
     assert found == [f"{page}/12", f"{page}/13", "", "", ""]

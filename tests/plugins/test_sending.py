@@ -13,7 +13,7 @@ PRELUDE = """
 import asyncio, json, sys
 from types import SimpleNamespace as Of
 heavy = sorted({"sklearn", "mlflow", "pandas", "pyarrow", "airflow.providers.smtp.hooks.smtp", "slack_sdk", "aiosmtplib"})
-from titleholder_airflow import notify
+from titleholder_airflow import notify, signing
 loaded = [m for m in heavy if m in sys.modules]
 from titleholder.spec.promotion import Notifications
 
@@ -34,10 +34,11 @@ def row(**changes):
     dumped = {key: values[key] for key in values if key not in ("mlflow_run_id", "verdict", "approval")}
     return Of(**{**values, "model_dump": lambda mode, include: {k: v for k, v in dumped.items() if k in include}})
 
-def context(result={"id": 12}, **changes):
+def context(result={"id": 12}, edits={}, **changes):
     store.decision = lambda url, number: {12: row(**changes), 13: row(model="other")}[number]
-    ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote",
-            xcom_pull=lambda task_ids: result if task_ids == "promote" else None)
+    ti = Of(dag_id="small.retrain", run_id="manual__2026-03-01T00:00:00+00:00", task_id="promote", map_index=-1)
+    handed_on = signing.sign(result, signing.Place.of(ti)) | edits
+    ti.xcom_pull = lambda task_ids: handed_on if task_ids == "promote" else None
     return {"ti": ti}
 
 BOTH = {"email": {"to": ["ann@example.org", "bob@example.org"]}, "slack": {}}
@@ -65,6 +66,7 @@ def run(tmp_path: Path, code: str, *, mail: int = 9, web: int = 9) -> tuple[Any,
         f"{PRELUDE}\n{code}",
         AIRFLOW__API__BASE_URL="https://airflow.example/af/",
         TITLEHOLDER_LEDGER_URL="postgresql://unused",
+        TITLEHOLDER_SIGNING_KEY="k" * 48,
         MLFLOW_TRACKING_URI="http://mlflow.example",
         AIRFLOW_CONN_SMTP_DEFAULT=mail_connection(mail),
         AIRFLOW_CONN_SLACK_WEBHOOK_DEFAULT=json.dumps(
@@ -104,21 +106,20 @@ def slack(body: bytes) -> str:
 
 
 def test_what_people_read_is_in_the_ledger_whatever_the_result_of_the_task_says(tmp_path: Path) -> None:
-    """Whoever may edit an XCom could write a notification of their own."""
-    forged = {"id": 12, "kind": "reject", "reason": "forged", "links": {"Model card": "http://evil.example"}}
-    code = f"""
+    """Whoever may edit an XCom could write a notification of their own, or name another decision."""
+    code = """
 (send,) = notify.decision_callbacks(spec())
-send(context({forged}))
+send(context({"id": 12, "kind": "reject", "reason": "not the ledger's", "links": {"Model card": "http://evil.example"}}))
 try:
-    send(context({{"id": 13}}))
+    send(context(edits={"payload": '{"id": 13}'}))
 except Exception as error:
     answer = str(error)
 """
     answer, log = run(tmp_path, code)
     assert "small: version 7 is the new champion" in log
-    assert "forged" not in log
+    assert "not the ledger's" not in log
     assert "evil" not in log
-    assert answer == "the result of promote names decision 13, which is none of small"
+    assert "what is there as the result (XCom return_value) of promote of the run small.retrain/manual" in answer
 
 
 def test_a_webhook_that_redirects_is_not_followed_and_its_address_is_not_repeated(tmp_path: Path) -> None:

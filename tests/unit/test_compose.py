@@ -247,7 +247,7 @@ def test_airflow_uses_the_login_for_production() -> None:
 def a_local_stack(state: State) -> tuple[Keys, dict[str, int]]:
     """The secrets and ports of a local stack that was never started."""
     state.prepare()
-    keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", admin="x")
+    keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", signing="x", admin="x")
     state.secrets.write_text(json.dumps(keys.__dict__))
     state.write(Record(ports=dict.fromkeys(PREFERRED, 1)))
     return keys, dict.fromkeys(PREFERRED, 1)

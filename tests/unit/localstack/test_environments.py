@@ -84,6 +84,7 @@ def test_each_process_has_the_passwords_that_it_needs(process: str, roles: set[s
     for secret in (keys.fernet, keys.jwt, keys.api):
         assert (secret in values.values()) == airflow
     assert (keys.mlflow in values.values()) == (process == "mlflow")
+    assert (keys.signing in values.values()) == (process == "scheduler"), "where tasks run"
     assert keys.admin not in values.values()
 
 

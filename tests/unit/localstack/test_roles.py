@@ -11,7 +11,7 @@ from support.impostors import CLEARTEXT, asking_for_a_password
 
 
 def test_a_server_that_asks_for_the_superusers_password_gets_none() -> None:
-    keys = Keys(dict.fromkeys(ROLES, "tr0ub4dor"), fernet="", jwt="", api="", mlflow="", admin="")
+    keys = Keys(dict.fromkeys(ROLES, "tr0ub4dor"), fernet="", jwt="", api="", mlflow="", signing="", admin="")
     with asking_for_a_password(CLEARTEXT) as (port, received):
         assert not roles.answers(keys, port)
     assert bytes(received) == b""

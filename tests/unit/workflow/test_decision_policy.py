@@ -300,8 +300,17 @@ def test_people_do_not_approve_their_own_runs_unless_the_spec_allows_it() -> Non
     assert [p.name for p in approvers(approval, "airflow:scheduled")] == ["risk-lead", "cfo"]
     assert [p.id for p in approvers(approval, "risk-lead")] == ["3"]
     assert [p.id for p in approvers(approval, "cfo")] == ["risk-lead"]
+    assert [p.id for p in approvers(approval, "airflow:asset_triggered", ["cfo"])] == ["risk-lead"]
+    assert approvers(approval, "airflow:asset_triggered", None) == (), "it may have been any of them"
     own = approval.model_copy(update={"own_runs": True})
-    assert len(approvers(own, "cfo")) == 2
+    assert len(approvers(own, "cfo")) == len(approvers(own, "airflow:asset_triggered", None)) == 2
+
+
+def test_a_run_that_anybody_may_have_asked_for_says_what_to_do() -> None:
+    ruling = answered(ASKED, Answer(asked=(), answer="none"), by_anybody=True)
+    assert ruling.kind == "keep"
+    assert ruling.reason.startswith("No person may approve: it is not known who asked for this run")
+    assert "Trigger the DAG by hand, or set own_runs in the spec's approval. Shown" in ruling.reason
 
 
 def test_a_better_challenger_that_is_barred_is_kept_back() -> None:

@@ -58,9 +58,9 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     return Ledger(monkeypatch)
 
 
-def ordered(spec: ModelSpec | None, actor: str = "ops", **order: Any) -> RollbackOrder:
+def ordered(spec: ModelSpec | None, actor: str = "ops", run: str = RUN, **order: Any) -> RollbackOrder:
     """An order as it is when people are asked about it."""
-    wanted = RollbackOrder(reason="too eager", actor=actor, run=RUN, **order)
+    wanted = RollbackOrder(reason="too eager", actor=actor, run=run, **order)
     return rollback.pinned("small", spec, wanted, "")
 
 
@@ -90,14 +90,33 @@ def test_a_no_leaves_a_row_and_changes_nothing(ledger: Ledger, answer: str, pers
     assert reigns.bar(ledger.rows, ledger.rows[1].trained_through or a_decision(1).as_of) == "", "nobody is barred"
 
 
-def test_another_try_of_the_run_writes_no_second_row_and_a_yes_to_a_second_question_counts(ledger: Ledger) -> None:
+def test_a_no_stands_for_its_run_and_a_yes_in_another_counts(ledger: Ledger) -> None:
+    """Who clears a run is not known, and an answer of an earlier try could be put back into Airflow's results."""
     spec = by("ann")
-    refused = answered(ordered(spec), "reject", "ann")
+    refused, replayed = (answered(ordered(spec), answer, "ann") for answer in ("reject", "approve"))
     first = rollback.roll_back("small", spec, refused, "")
-    assert rollback.roll_back("small", spec, refused, "") is first
-    again = rollback.roll_back("small", spec, answered(ordered(spec), "approve", "ann"), "")
+    for again in (refused, replayed, ordered(spec)):
+        assert rollback.roll_back("small", spec, again, "") is first
+    row = rollback.roll_back("small", spec, answered(ordered(spec, run="another"), "approve", "ann"), "")
     assert [e.kind for e in ledger.entries[2:]] == ["decline", "rollback"]
-    assert again.reason == "ann approved. Version 2 gave way to version 1. too eager"
+    assert row.reason == "ann approved. Version 2 gave way to version 1. too eager"
+
+
+def test_silence_may_be_followed_by_a_yes_in_the_same_run(ledger: Ledger) -> None:
+    spec = by("ann")
+    for answer, person in (("none", ""), ("approve", "ann")):
+        rollback.roll_back("small", spec, answered(ordered(spec), answer, person), "")
+    assert [e.kind for e in ledger.entries[2:]] == ["decline", "rollback"]
+
+
+def test_nobody_approves_a_rollback_that_anybody_may_have_requested(ledger: Ledger) -> None:
+    spec = by("ann", "bob")
+    assert [p.name for p in ordered(spec, requesters=("bob",)).approvers or ()] == ["ann"]
+    order = ordered(spec, actor="airflow:operator_triggered", requesters=None)
+    assert order.approvers == ()
+    row = rollback.roll_back("small", spec, answered(order, "none"), "")
+    assert row.kind == "decline"
+    assert row.reason.startswith("No person may approve: it is not known who asked for this run")
 
 
 def test_the_approvers_are_those_of_the_spec_when_it_was_requested(ledger: Ledger) -> None:
@@ -119,7 +138,8 @@ def test_whom_the_spec_does_not_name_any_more_may_not_say_yes(ledger: Ledger) ->
 def test_a_no_counts_although_the_spec_asks_nobody_any_more(ledger: Ledger) -> None:
     order = ordered(by("ann"))
     assert rollback.roll_back("small", AUTOMATIC, answered(order, "reject", "ann"), "").kind == "decline"
-    assert rollback.roll_back("small", AUTOMATIC, answered(order, "approve", "ann"), "").kind == "rollback"
+    later = ordered(by("ann"), run="another")
+    assert rollback.roll_back("small", AUTOMATIC, answered(later, "approve", "ann"), "").kind == "rollback"
 
 
 def test_no_way_leads_past_the_question(ledger: Ledger) -> None:
@@ -136,7 +156,7 @@ def test_without_a_spec_that_of_the_newest_run_says_who_must_approve(ledger: Led
     declined = answered(ordered(None), "reject", "ann")
     row = rollback.roll_back("small", None, declined, "")
     assert (row.kind, row.spec["promotion"]["rollback_approval"]) == ("decline", "automatic")
-    assert [p.name for p in ordered(None).approvers or ()] == ["ann"]
+    assert [p.name for p in ordered(None, run="another").approvers or ()] == ["ann"]
 
 
 def test_a_retired_model_can_be_brought_back_with_an_approval_and_stays_retired_after_a_no(ledger: Ledger) -> None:
@@ -149,7 +169,7 @@ def test_a_retired_model_can_be_brought_back_with_an_approval_and_stays_retired_
     assert (row.kind, row.champion_after) == ("decline", None)
     assert "The model stays retired: version 2 was to become champion again" in row.reason
     assert "no product" in reigns.retirement(ledger.rows)
-    back = rollback.roll_back("small", spec, answered(ordered(spec), "approve", "ann"), "")
+    back = rollback.roll_back("small", spec, answered(ordered(spec, run="another"), "approve", "ann"), "")
     assert (back.kind, back.champion_after) == ("rollback", 2)
     assert reigns.retirement(ledger.rows) == ""
 
