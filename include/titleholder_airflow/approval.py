@@ -26,21 +26,24 @@ proposal needs it.
 
 Answer under *Required Actions*.
 
-**Promises.** Only those named can answer, and no one for a run of their own unless the spec allows it. No answer means
-no. A yes is void when the champion changed, or a newer challenger was decided, since people were asked.
+**Promises.** Only those named can answer, and no one for a run that they asked for unless the spec allows it; where
+that may have been anybody, nobody can. No answer means no. A yes is void when the champion changed, or a newer
+challenger was decided, since people were asked. A no stands for the run, also when it is cleared.
 
-**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
+**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. Otherwise the log says
+which result (XCom) is not what its task handed on, or that another run is needed to ask again. A no is no error.
 """
 
 ROLLBACK_DOC = """Ask the people whom the spec names (`promotion.rollback_approval`) whether it may take place.
 
 Answer under *Required Actions*.
 
-**Promises.** Only those named can answer, and no one for a run of their own unless the spec allows it. No answer means
-no. A yes is for the two versions that the request names, and void when another version became champion meanwhile, or
-when the spec does not name that person any more.
+**Promises.** Only those named can answer, and no one for a rollback that they requested unless the spec allows it. No
+answer means no. A yes is for the two versions that the request names, and void when another version became champion
+meanwhile, or when the spec does not name that person any more. A no stands for the run, also when it is cleared.
 
-**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. A no is no error.
+**When it is red.** PostgreSQL or MLflow is down: clear the task, and people are asked again. Otherwise the log says
+which result (XCom) is not what its task handed on. A no is no error.
 """
 
 
@@ -107,7 +110,8 @@ class Asking(ApprovalOperator, ABC):
             "until": f"{until:%Y-%m-%d %H:%M} UTC",
             "links": {"Model card": request.card},
         }
-        self.refuse_another_question(context)
+        if context["ti"].try_number > 1:
+            self.refuse_another_question(context)
         try:
             return super().execute(context)
         except TaskAwaitingInput as waiting:

@@ -51,7 +51,8 @@ schedule has ended.
 **When it is red.** *extract*: the warehouse is down, or the snapshot broke its contract; the log lists every violation.
 *train*: that candidate cannot be fitted; the others continue. *nominate*, *validate*, *promote*: MLflow or PostgreSQL
 is down. *report*: the decision stands, only its model card is missing. Fix the cause and clear the task; the run
-continues from there. "Not better" is not an error: the run is green, and `titleholder history {name}` says why.
+continues from there. Where a result (XCom) is not what its task handed on, the log says which task to clear. "Not
+better" is not an error: the run is green, and `titleholder history {name}` says why.
 
 Owner: {owner}.
 """
@@ -249,4 +250,5 @@ def _approval(spec: ModelSpec) -> str:
     if approval == "automatic":
         return ""
     people = ", ".join(markdown(p.name) for p in approval.people)
-    return f" Then one of {people} must approve within {approval.within}; no answer means no."
+    own = "" if approval.own_runs else ", and not whoever asked for the run"
+    return f" Then one of {people} must approve within {approval.within}{own}; no answer means no."

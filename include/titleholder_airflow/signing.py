@@ -65,13 +65,7 @@ def source(argument: Any) -> Source | None:
 
 
 def sign(payload: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """A payload as it is handed on at this place.
-
-    >>> place = Place("m.retrain", "r 1", "validate")
-    >>> import os; os.environ[VARIABLE] = "0123456789abcdef0123456789abcdef"
-    >>> opened(sign({"kind": "keep"}, place), place)
-    {'kind': 'keep'}
-    """
+    """A payload as it is handed on at this place."""
     text = json.dumps(payload)
     return {"map_index": place.map_index, "payload": text, "signature": _signature(text, place)}
 

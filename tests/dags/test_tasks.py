@@ -120,7 +120,7 @@ def wait(self, context):
 approval.ApprovalOperator.execute = wait
 kept = {}  # what Airflow kept of the question of an earlier try
 approval.task_runner.SUPERVISOR_COMMS = Of(send=lambda question: question.model_copy(update=kept))
-TI = Of(id="018f0000-0000-7000-8000-000000000000", dag_id="tiny_asked.retrain", run_id="r 1", task_id="approve", map_index=-1)
+TI = Of(id="018f0000-0000-7000-8000-000000000000", dag_id="tiny_asked.retrain", run_id="r 1", task_id="approve", map_index=-1, try_number=2)
 CONTEXT = {"ti": TI}
 opened = lambda value: signing.opened(value, signing.Place.of(TI))
 people = {p.name: p for p in SPEC.promotion.approval.people}

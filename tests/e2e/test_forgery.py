@@ -173,7 +173,7 @@ def test_nobody_forges_a_verdict_or_a_spec(op: Editor, declined: tuple[str, str]
     op.write(declined, "validate", {**proposed, "payload": json.dumps({**payload, "kind": "promote"})})
     assert REFUSED in op.refused(declined, "approve")
     op.write(declined, "validate", proposed)
-    for task, key, index, after in (("extract", "snapshot", -1, "train"), ("train", "return_value", 0, "nominate")):
+    for task, key, index, after in (("train", "return_value", 0, "nominate"), ("extract", "snapshot", -1, "train")):
         value = op.read(declined, task, key, index)
         edited = json.loads(value["payload"])
         snapshot = edited if task == "extract" else edited["snapshot"]
@@ -200,7 +200,7 @@ def test_a_no_of_a_person_stands_for_the_run(
 ) -> None:
     """Nobody knows who cleared it, so it could be asked until somebody says yes."""
     before = told()
-    op.clear(declined, "validate")
+    op.clear(declined, "train")
     users["admin"].wait_for_success(*declined)
     assert told() == before
 

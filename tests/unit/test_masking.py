@@ -62,6 +62,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("MLFLOW_TRACKING_PASSWORD", SECRET),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
         ("AIRFLOW__CORE__FERNET_KEY", SECRET),
+        ("TITLEHOLDER_SIGNING_KEY", SECRET),
         ("TITLEHOLDER_LEDGER_URL", "postgresql://ledger:tr0ub4dor@db/x"),
         ("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": SECRET})),
         ("AIRFLOW_CONN_X", "postgresql://db/x?password=tr0ub4dor"),

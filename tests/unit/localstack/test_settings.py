@@ -53,6 +53,7 @@ def test_a_shell_gets_neither_the_mark_that_gets_processes_stopped_nor_the_passw
     values = settings.environment(state)
     assert STACK_MARK not in values
     assert load_keys(state).roles["ledger_owner"] not in "\n".join(values.values())
+    assert load_keys(state).signing not in values.values(), "only tasks sign"
     assert urlsplit(settings.ledger_url(state, "ledger_owner")).username == "ledger_owner"
 
 
