@@ -62,6 +62,8 @@ def _preload() -> None:
     _import_without_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
+    if os.environ.get("TITLEHOLDER_SNAPSHOTS", "").startswith("s3://"):
+        importlib.import_module("s3fs")
     # Whoever logs a model asks MLflow what is installed: 0.3 s that each process would need for itself.
     importlib.import_module("mlflow.utils.requirements_utils").warn_dependency_requirement_mismatches(["mlflow"])
     importlib.import_module("narwhals.dependencies").is_into_dataframe(object())  # scikit-learn asks for its plugins
