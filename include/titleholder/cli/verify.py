@@ -40,7 +40,7 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that ledger, registry and snapshots agree with each other; print each finding."""
+    """Check that ledger, registry, reports and snapshots agree with each other; print each finding."""
     from titleholder.settings import Settings
     from titleholder.workflow import audit as auditing
 
@@ -69,7 +69,8 @@ def _print_report(report: AuditReport) -> None:
     scope = (
         f"{counted(report.rows, 'decision')} in {counted(report.lanes, 'lane')} of "
         f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
-        f"{counted(report.snapshots, 'snapshot')}, {counted(report.champions, 'live champion')}"
+        f"{counted(report.snapshots, 'snapshot')}, {counted(report.reports, 'report')}, "
+        f"{counted(report.champions, 'live champion')}"
     )
     result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:

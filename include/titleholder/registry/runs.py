@@ -156,6 +156,17 @@ class Runs:
             with self._server.reachable():
                 self._client.log_artifacts(run_id, folder)
 
+    def sha256(self, run_id: str, files: Collection[str], largest: int) -> dict[str, str]:
+        """The SHA-256 of those of these artifacts that exist; empty for one of more than `largest` bytes."""
+        found: dict[str, str] = {}
+        with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
+            for known in self._client.list_artifacts(run_id):
+                if known.path in files and not known.is_dir:
+                    whole = (known.file_size or 0) <= largest
+                    path = self._client.download_artifacts(run_id, known.path, folder) if whole else ""
+                    found[known.path] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if whole else ""
+        return found
+
     def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
         """Log a snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # advice about schemas, which is not ours
