@@ -80,6 +80,10 @@ def _print_report(report: AuditReport) -> None:
 
 def reproduce(
     decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Also import this class, which no spec names now: package.module.Class; repeat for more."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Repeat a decision (train, validate, decide) from what was stored of it, and compare every number."""
@@ -92,6 +96,7 @@ def reproduce(
         comparison = reproduction.reproduce(
             decision,
             settings=settings,
+            allowed=allow or (),
             on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
         )
         shown.update(bar, total=1, completed=1, step="compared")
