@@ -32,8 +32,8 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
     return (
         f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {gibibytes(needed)} at "
         f"least, and this process may have {gibibytes(limit)}. Give it more (training.candidates.{name}.resources: a "
-        "pod with more memory, or a queue of workers that have it), shorten windows.train, let the query return a sample "
-        "with columns.weight, or name fewer features"
+        "pod with more memory, or a queue of workers that have it), shorten windows.train, let the query return a "
+        "sample with columns.weight, or name fewer features"
     )
 
 
