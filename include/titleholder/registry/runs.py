@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, FileInfo, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from titleholder.errors import ServiceError
@@ -176,7 +176,12 @@ class Runs:
         tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
         entity = DatasetInput(described, tags=[InputTag(k, v) for k, v in tags.items()])
         with self._server.reachable():
-            self._client.log_inputs(run_id, [entity])
+            try:
+                self._client.log_inputs(run_id, [entity])
+            except RestException as error:
+                if "already exists" not in str(error):
+                    raise
+                self._client.log_inputs(run_id, [entity])  # another run added the same snapshot at that very moment
 
     def url(self, run_id: str) -> str:
         """Where a person sees a run."""
