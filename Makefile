@@ -14,7 +14,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.ind
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz check format lock bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz check format lock licences audit bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -53,11 +53,13 @@ clean: ## Stop them and delete their data
 # Two sets of tests share two cores: the threads of one model would wait for those of another.
 test test-airflow test-services test-fast test-half test-rest fuzz: export OMP_NUM_THREADS := 1
 
-check: dev ## Lint, types and the direction of imports
+check: dev ## Lint, types, the direction of imports, secrets and licences
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/secret_scan.py
+	$(BIN)/python tools/licences.py --check
 
 PYTEST ?= $(BIN)/python -m pytest
 
@@ -100,10 +102,16 @@ format: dev ## Put the code into its one form
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
 
 lock: dev ## Pin what pyproject.toml and requirements*.in ask for
-	$(LOCK) --extra airflow --extra local -o requirements.txt pyproject.toml requirements.in
+	$(LOCK) --extra airflow --extra local --extra s3 -o requirements.txt pyproject.toml requirements.in
 	$(LOCK) -c requirements.txt -o requirements-build.txt requirements-build.in
 	$(LOCK) -o requirements-dev.txt requirements-dev.in
 	test ! -e requirements-extra.in || $(LOCK) -c requirements.txt -o requirements-extra.txt requirements-extra.in
+
+licences: dev ## Write docs/licences.md
+	$(BIN)/python tools/licences.py
+
+audit: dev ## Ask the package index about every locked version: vulnerabilities, yanked files, archived projects
+	$(BIN)/python tools/advisories.py
 
 bench: dev ## Measure against yardsticks, in minutes: ONLY="name ..." some, ALL=1 the long ones too, LOANS=file real loans
 	$(BIN)/python benchmarks/bench.py $(ONLY) $(if $(ALL),--all) $(if $(LOANS),--loans $(LOANS))

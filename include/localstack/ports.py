@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import socket
-import tempfile
+import stat
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from titleholder.errors import ServiceError
 HOST = "127.0.0.1"
 PREFERRED = {"postgres": 5432, "mlflow": 5000, "airflow": 8080}
 _TRIES = 200
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _STARTING = 120.0
 """Seconds within which a service listens on the port that was chosen for it."""
 
@@ -43,8 +44,7 @@ def choose_ports(recorded: Mapping[str, int], running: Collection[str], owner: s
 @contextmanager
 def _recently_chosen(owner: str) -> Iterator[tuple[set[int], list[int]]]:
     """The ports that other stacks of this user have chosen in the last two minutes, and a list to add ours to."""
-    path = Path(tempfile.gettempdir()) / f"titleholder-ports-{os.getuid()}.json"
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as file:
+    with os.fdopen(os.open(_own_folder() / "ports.json", _OPEN, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             known = [(port, who, when) for port, who, when in json.load(file) if time.time() - when < _STARTING]
@@ -56,6 +56,25 @@ def _recently_chosen(owner: str) -> Iterator[tuple[set[int], list[int]]]:
         file.seek(0)
         file.truncate()
         json.dump([*kept, *((port, owner, time.time()) for port in mine)], file)
+
+
+def _own_folder() -> Path:
+    """The folder of what the stacks of one user share: nobody else can write there.
+
+    Raises:
+        ServiceError: for a folder that is a link, or somebody else's, or that others may write to.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "titleholder"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise ServiceError(
+            f"{folder} cannot be made: {error.strerror}. Set XDG_CACHE_HOME to a folder of yours"
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise ServiceError(f"{folder} must be a folder that is yours and that nobody else may write to: chmod 700 it")
+    return folder
 
 
 def is_free(port: int) -> bool:

@@ -22,8 +22,12 @@ from localstack.ports import HOST
 from localstack.settings import passwords
 from localstack.state import State
 from support.rows import append, entry
+from titleholder.ledger import reports
 from titleholder.ledger.decision import Decision
+from titleholder.registry import names
+from titleholder.registry.client import Registry
 from titleholder.settings import Settings
+from titleholder.workflow.publication import attach
 
 pytestmark = pytest.mark.slow
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -203,13 +207,49 @@ def test_behind_a_path_every_address_has_it(fab: str, decisions: dict[str, Decis
     assert view["href"] == f"{PATH}/titleholder/"
 
 
-def test_without_mlflow_the_page_says_so_and_shows_the_rest(fab: str, decisions: dict[str, Decision]) -> None:
+POISON = (b"<script>alert(1)</script>", b"\xff\x00", b"[" * 100_000, b'{"a": NaN}', b"", bytes(33 * 1024**2))
+
+
+def test_what_mlflow_has_in_place_of_a_report_is_not_shown(viewer: Reader, settings: Settings, tmp_path: Path) -> None:
+    """A card and a backtest, as they were written and then as somebody with MLflow's login replaced them."""
+    registry = Registry(settings.tracking_uri)
+    run = registry.runs.open(SEEN, "poisoned", "poisoned", {})
+    made = entry(LANE, date(2024, 1, 1)).model_copy(update={"model": SEEN, "mlflow_run_id": run})
+    row = append(settings, made)
+    parts = {
+        f"/decisions/{row.id}/card": names.card(row.id),
+        f"/models/{SEEN}/backtest?lane={LANE}": names.BACKTEST_REPORT,
+    }
+    assert ["yet" in viewer.ask(part).text for part in parts] == [True, True]
+    card, backtest = ({name: f"<p>The {name}</p>"} for name in parts.values())
+    attach(card, SEEN, LANE, run, registry, settings.ledger_url, row.id)
+    attach(backtest, SEEN, LANE, run, registry, settings.ledger_url)
+    for part, name in parts.items():
+        shown = viewer.ask(part)
+        assert (shown.status_code, shown.text) == (200, f"<p>The {name}</p>")
+        assert "sandbox" in shown.headers["Content-Security-Policy"]
+        for poison in POISON:
+            (tmp_path / name).write_bytes(poison)
+            registry.server.client.log_artifact(run, str(tmp_path / name))
+            refused = viewer.ask(part)
+            assert refused.status_code == (409 if len(poison) < 32 * 1024**2 else 502)
+            assert "<script>alert(1)" not in refused.text
+            assert "in MLflow is not what was written" in refused.text or "is larger than 32 MB" in refused.text
+    assert viewer.ask(f"/decisions/{row.id}").status_code == 200
+
+
+def test_without_mlflow_the_page_says_so_and_shows_the_rest(
+    fab: str, decisions: dict[str, Decision], settings: Settings
+) -> None:
+    row = decisions[SEEN]
+    for decision in (row.id, None):
+        reports.add(settings.ledger_url, SEEN, LANE, "r", {names.BACKTEST_REPORT: "0" * 64}, decision)
     boss = Reader.of(fab, "boss", "pw-of-boss")
     overview = boss.ask("/")
     assert overview.status_code == 200
     assert "alias not compared" in overview.text
-    assert boss.ask(f"/decisions/{decisions[SEEN].id}").status_code == 200
-    for part in (f"/decisions/{decisions[SEEN].id}/card", f"/models/{SEEN}/backtest?lane={LANE}"):
+    assert boss.ask(f"/decisions/{row.id}").status_code == 200
+    for part in (f"/decisions/{row.id}/card", f"/models/{SEEN}/backtest?lane={LANE}"):
         answer = boss.ask(part)
         assert answer.status_code == 502
         assert "MLflow does not answer" in answer.text

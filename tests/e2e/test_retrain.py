@@ -73,7 +73,7 @@ def test_a_live_run_makes_a_champion_in_ledger_and_registry(airflow: Airflow, se
     assert tags["titleholder.airflow_url"] == f"{airflow.address}/dags/{DAG}/runs/{quote(run_id, safe='')}"
     assert f"[Airflow run]({tags['titleholder.airflow_url']})" in tags["mlflow.note.content"]
     files = {a.path for a in MlflowClient(settings.tracking_uri).list_artifacts(row.mlflow_run_id)}
-    assert "card.html" in files, "report was successful"
+    assert f"card-{row.id}.html" in files, "report was successful"
 
 
 def links_of(airflow: Airflow, path: str, last: str) -> dict[str, str | None]:

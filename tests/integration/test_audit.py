@@ -72,7 +72,8 @@ def test_a_sound_ledger_gives_no_finding_and_says_what_was_looked_at(world: Worl
     taken: list[tuple[str, int, int]] = []
     report = audit([MODEL], settings=world.settings, on_step=lambda *step: taken.append(step))
     assert report.model_dump() == {
-        "findings": (), "models": (MODEL,), "lanes": 1, "rows": 3, "witnesses": 3, "snapshots": 3, "champions": 1,
+        "findings": (), "models": (MODEL,), "lanes": 1, "rows": 3, "witnesses": 3, "snapshots": 3, "reports": 3,
+        "champions": 1,
         "repaired": (),
     }  # fmt: skip
     assert [n for _, n, _ in taken] == list(range(taken[0][2]))
@@ -197,6 +198,23 @@ def test_a_champion_whose_files_are_not_those_that_were_logged(world: World, nam
         found = the_one(looked(world))
     assert (found.check, found.decision) == ("model", row.id)
     assert f"of its files at models:/{model}, {name} are not what was logged" in found.explanation
+
+
+POISON = {
+    "a script": b"<script>alert(1)</script>", "no text": b"\xff\x00", "deep JSON": b"[" * 100_000, "nothing": b"",
+    "too large": b" " * (33 * 1024**2), "gone": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", POISON)
+def test_a_card_that_is_not_what_was_drawn(world: World, content: str) -> None:
+    row = world.rows[1]
+    (card,) = world.state.artifacts.glob(f"*/{row.mlflow_run_id}/artifacts/card-{row.id}.html")
+    with replaced(card, POISON[content]):
+        found = the_one(looked(world))
+    assert (found.check, found.lane, found.decision) == ("report", "live", row.id)
+    said = "is gone" if content == "gone" else "is not what was written"
+    assert f"card-{row.id}.html of the MLflow run {row.mlflow_run_id} {said}" in found.explanation
 
 
 def other(scores: Array) -> Array:

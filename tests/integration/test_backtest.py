@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -17,14 +18,14 @@ from sklearn.metrics import mean_squared_error, roc_auc_score
 from typer.testing import CliRunner, Result
 
 from localstack.state import State
-from support.audit_world import models_in
+from support.audit_world import models_in, replaced
 from support.retraining import in_force, retrain
 from support.stacks import tiny_rows
 from support.succession_world import MODELS, write_model
 from titleholder.cli.main import app
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ServiceError, UsageError
-from titleholder.ledger import store
+from titleholder.ledger import reports, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
@@ -33,6 +34,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result as Check
 from titleholder.validation.verdict import Recall, Verdict
+from titleholder.workflow.audit import audit
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.scoring import Scorer
@@ -226,8 +228,26 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
     assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"backtest.html", "backtest.json"}
     assert run.info.status == "FINISHED"
     assert run.data.tags["titleholder.lane"] == LANE
+    known = {r.file: r for r in reports.of_model(world.settings.ledger_url, "tiny_walk") if r.run_id == run.info.run_id}
+    for name in ("backtest.html", "backtest.json"):
+        content = Path(client.download_artifacts(run.info.run_id, name)).read_bytes()
+        assert hashlib.sha256(content).hexdigest() in known[name].sha256
     assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
     assert run.data.metrics["gate_over_never_lower"] <= run.data.metrics["gate_over_never_estimate"]
+
+
+def test_a_backtest_that_is_not_what_was_written_is_found_by_an_audit_and_may_be_deleted(
+    world: World, state: State
+) -> None:
+    run = computed("tiny_walk")["run_id"]
+    for name in ("backtest.html", "backtest.json"):
+        (file,) = state.artifacts.glob(f"*/{run}/artifacts/{name}")
+        for content in (b'{"lane": NaN}', b"[" * 100_000, None):
+            with replaced(file, content):
+                report = audit(["tiny_walk"], settings=world.settings)
+            found = [(f.check, f.lane, f.decision, f.explanation.partition(". ")[0]) for f in report.findings]
+            said = ("report", LANE, None, f"{name} of the MLflow run {run} is not what was written")
+            assert found == ([said] if content else [])
 
 
 def test_scores_are_stored_by_version_and_snapshot_and_computed_again_where_they_are_lost(world: World) -> None:

@@ -24,7 +24,7 @@ from support.factories import result
 from support.rows import append, entry
 from titleholder.data import warehouse
 from titleholder.errors import DataError, ServiceError
-from titleholder.ledger import lane_records, reigns, store
+from titleholder.ledger import lane_records, reigns, reports, store
 from titleholder.ledger.database import engine as ledger_engine
 from titleholder.ledger.database import reachable
 from titleholder.ledger.decision import Entry, written_form
@@ -68,11 +68,15 @@ def execute(state: State, role: str, statement: str) -> None:
         "UPDATE titleholder.lane_records SET reason = 'forged'",
         "DELETE FROM titleholder.lane_records",
         "TRUNCATE titleholder.lane_records",
+        "UPDATE titleholder.reports SET sha256 = 'forged'",
+        "DELETE FROM titleholder.reports",
+        "TRUNCATE titleholder.reports",
     ],
 )
 def test_the_database_refuses_to_change_history(settings: Settings, state: State, who: str, statement: str) -> None:
-    append(settings, entry("guard"))
+    row = append(settings, entry("guard"))
     lane_records.add(settings.ledger_url, "paper", "guard", "archive", "tester", "")
+    reports.add(settings.ledger_url, "paper", "guard", "r", {"card.html": "0" * 64}, row.id)
     with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
         execute(state, who, statement)
 
@@ -88,6 +92,7 @@ INSERT INTO titleholder.decisions ({columns}) SELECT {columns} FROM titleholder.
     [
         COPY.format(columns="model, lane, sequence, as_of, kind, hash"),
         "INSERT INTO titleholder.lane_records (model, lane, kind, actor, reason) VALUES ('a', 'b', 'delete', 'c', '')",
+        "INSERT INTO titleholder.reports (model, lane, run_id, file, sha256) VALUES ('a', 'b', 'c', 'd', 'e')",
         "SELECT setval('titleholder.decisions_id_seq', 1)",
         "SELECT nextval('titleholder.decisions_id_seq')",
         "ALTER TABLE titleholder.decisions DISABLE TRIGGER no_change",
@@ -111,6 +116,7 @@ def test_the_reading_role_reads_and_appends_nothing(settings: Settings, state: S
     for write in (
         lambda: store.append(url, [entry("read-only", version=2)], after=1),
         lambda: lane_records.add(url, "paper", "read-only", "delete", "mallory", ""),
+        lambda: reports.add(url, "paper", "read-only", "r", {"card.html": "0" * 64}, row.id),
     ):
         with pytest.raises(ServiceError, match="permission denied"):
             write()
@@ -196,6 +202,44 @@ def test_a_record_of_a_lane_has_the_time_of_now_and_the_role_that_wrote_it(setti
         ((by, age),) = connection.execute(found, {"of": "recorded"})
     assert by == "ledger"
     assert abs(age.total_seconds()) < 60
+
+
+A, B = "a" * 64, "b" * 64
+
+
+def test_a_report_may_have_every_sha256_that_was_recorded_of_it(settings: Settings, state: State) -> None:
+    """Whoever draws it again records it again, in any order; a page reads it as the role that only reads."""
+    url, reading = settings.ledger_url, ledger_url(state, "ledger_reader")
+    row = append(settings, entry("drawn"))
+    assert reports.of_decision(reading, row.id) is None
+    for sha256 in (A, B, A):
+        reports.add(url, "paper", "drawn", "r", {"card.html": sha256}, row.id)
+    card = reports.Report("drawn", row.id, "r", "card.html", frozenset({A, B}))
+    assert reports.of_decision(reading, row.id) == card
+    for run in ("old", "new"):
+        reports.add(url, "paper", "drawn", run, {"backtest.html": A, "backtest.json": B})
+    newest = reports.Report("drawn", None, "new", "backtest.html", frozenset({A}))
+    assert reports.newest_backtest(reading, "paper", "drawn", "backtest.html") == newest
+    assert reports.newest_backtest(reading, "paper", "elsewhere", "backtest.html") is None
+    assert next(r for r in reports.of_model(reading, "paper") if r.lane == "drawn") == card
+    with engine_of(state, "ledger").begin() as connection:
+        written = text("SELECT DISTINCT written_by, clock_timestamp() - created_at < '1min' FROM titleholder.reports")
+        assert connection.execute(written).all() == [("ledger", True)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lane": "another"}, {"model": "another"}, {"run_id": "another"}, {"decision": 2**40}, {"sha256": {"x": "0"}},
+        {"sha256": {"../x": A}}, {"run_id": "a/../b", "decision": None}, {"lane": "nowhere", "decision": None},
+    ],
+)  # fmt: skip
+def test_a_report_of_something_else_than_its_decision_is_refused(settings: Settings, wrong: dict[str, Any]) -> None:
+    row = append(settings, entry("refused"))
+    about = {"model": "paper", "lane": "refused", "run_id": "r", "sha256": {"card.html": A}, "decision": row.id}
+    with pytest.raises(DataError, match="the ledger refused the row"):
+        reports.add(settings.ledger_url, **{**about, **wrong})
+    assert reports.of_decision(settings.ledger_url, row.id) is None
 
 
 ODD = {

@@ -64,7 +64,7 @@ def test_everything_in_mlflow_leads_back_from_its_first_moment(settings: Setting
     assert note.startswith("[Model card](")
     assert note.splitlines()[0].endswith(links)
     assert client.get_model_version(MODEL, str(row.challenger_version)).description.endswith(links)
-    card = Path(client.download_artifacts(row.mlflow_run_id, "card.html")).read_text()
+    card = Path(client.download_artifacts(row.mlflow_run_id, f"card-{row.id}.html")).read_text()
     assert f'href="{address("one")}"' in card
     assert f'href="{PAGES}{row.id}"' in card
 

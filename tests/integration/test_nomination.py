@@ -88,7 +88,7 @@ def test_a_nominee_that_is_unfit_gives_way_to_the_next_candidate_and_a_retry_cha
     steps.report(decision.id, origin=TESTER, settings=settings)
     assert Registry(settings.tracking_uri).models.tags("tiny", nominee.version)["titleholder.verdict"] == "unfit"
     client = MlflowClient(settings.tracking_uri)
-    card = Path(client.download_artifacts(decision.mlflow_run_id, "card.html")).read_text()
+    card = Path(client.download_artifacts(decision.mlflow_run_id, f"card-{decision.id}.html")).read_text()
     assert f"timid (version {nominee.version}) is unfit for use: TH203. 2 candidates were judged" in card
     reproduced = reproduce(decision.id, settings=settings)
     assert reproduced.same

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import types
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,17 @@ def test_a_model_of_another_library_is_logged_and_read_back(
     run = registry.runs.open("extra", estimator, "extra", {})
     read = registry.models.read(*registry.models.log(run, pipeline, spec, estimator), spec)
     assert (scores(read, frame, spec) == scores(pipeline, frame, spec)).all()
+
+
+def test_runs_that_log_the_same_snapshot_at_once_all_have_it(settings: Settings) -> None:
+    """MLflow looks whether it knows a dataset and then adds it: of two at that moment one is refused."""
+    runs, frame = Registry(settings.tracking_uri).runs, rows()
+    opened = [runs.open("at_once", f"key {n}", f"run {n}", {}) for n in range(16)]
+    for turn in range(5):
+        sha256 = f"{turn:02x}" * 32
+
+        def log(run_id: str, sha256: str = sha256) -> None:
+            runs.log_dataset(run_id, frame, name="at once", uri="/none", sha256=sha256, target="bad")
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(log, opened))

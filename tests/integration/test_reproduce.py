@@ -246,6 +246,26 @@ def test_fields_that_an_older_version_did_not_record_are_listed_as_such(world: W
     assert set(comparison.not_recorded) == {"verdict.look", "verdict.note"}
 
 
+def test_a_class_that_a_forged_row_names_is_not_imported(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may append rows chose which module `reproduce` runs."""
+    mark, row = tmp_path / "imported", world.rows[0]
+    (tmp_path / "forged_rerun.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\nfrom sklearn.linear_model import LogisticRegression\n"
+        "class Model(LogisticRegression): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    named = "replace(spec::text, 'sklearn.linear_model.LogisticRegression', 'forged_rerun.Model')::json"
+    with world.forged(f"UPDATE titleholder.decisions SET spec = {named} WHERE id = {row.id}"):
+        refused = CliRunner().invoke(app, ["reproduce", str(row.id)])
+        assert isinstance(refused.exception, UsageError)
+        assert "--allow forged_rerun.Model" in str(refused.exception)
+        assert not mark.exists()
+        done = CliRunner().invoke(app, ["reproduce", str(row.id), "--allow", "forged_rerun.Model"])
+    assert mark.exists(), done.output
+
+
 def test_a_decision_that_is_not_there(world: World) -> None:
     with pytest.raises(UsageError, match="no decision 999999 in the ledger"):
         reproduce(999_999, settings=world.settings)

@@ -267,7 +267,7 @@ def test_every_decision_has_a_card_that_says_what_and_why(settings: Settings, tm
     for month in MONTHS[:2]:
         decision = retrain("tiny", month, "carded", settings, report=True)
         client = MlflowClient(settings.tracking_uri)
-        path = client.download_artifacts(decision.mlflow_run_id, "card.html", str(tmp_path))
+        path = client.download_artifacts(decision.mlflow_run_id, f"card-{decision.id}.html", str(tmp_path))
         card = html.unescape(Path(path).read_text())
         assert decision.reason in card
         assert decision.hash in card
@@ -313,7 +313,7 @@ def test_the_run_says_what_it_did(settings: Settings) -> None:
     assert {t.key: t.value for t in run.inputs.dataset_inputs[0].tags}["sha256"] == challenger.snapshot.sha256
     assert "holdout_roc_auc" in run.data.metrics
     names = {a.path for a in client.list_artifacts(run.info.run_id)}
-    assert {"verdict.json", "decision.md", "card.html"} <= names
+    assert {"verdict.json", "decision.md", f"card-{decision.id}.html"} <= names
     assert "reign_gain" not in run.data.metrics, "there was no champion"
     assert run.data.tags["mlflow.note.content"].startswith("[Model card](")
     child = client.get_run(challenger.nominee.run_id)

@@ -173,7 +173,7 @@ def back(arena: World, **order: object) -> Decision:
 def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: dict[str, str]) -> None:
     arena = a_world(models, settings, "tiny_back")
     one, two, three = (arena.decide().champion_after for _ in range(3))
-    first, second = back(arena), back(arena)
+    first, second = back(arena), back(arena, leaving=two)
     assert [(r.champion_before, r.champion_after) for r in (first, second)] == [(three, two), (two, one)]
     assert arena.champion() == one
     assert first.verdict is None
@@ -183,7 +183,7 @@ def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: 
         UsageError,
         match=f"version {one} has no predecessor to go back to; nothing was changed; other .*: {two} .rolled back., {three}",
     ):
-        back(arena)
+        back(arena, leaving=one)
     with pytest.raises(UsageError, match=f"version {three} was itself rolled back .it saw the future.; reinstate it"):
         back(arena, to=three)
     forward = back(arena, to=three, force=True, reason="it was the data, not the model")
@@ -275,6 +275,34 @@ def test_a_rollback_from_the_command_line(models: Path, settings: Settings) -> N
     listed = CliRunner().invoke(app, ["history", "tiny_typed"])
     assert "rollback" in listed.output
     assert f"Version {two} gave way to version {one}" in listed.output
+
+
+def test_a_command_that_is_repeated_because_its_answer_was_lost_rolls_back_once(
+    models: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = a_world(models, settings, "tiny_repeated")
+    one, two, _ = (arena.decide().champion_after for _ in range(3))
+    typed = ["rollback", "tiny_repeated", "--reason", "too eager"]
+
+    def lost(*args: Any, **options: Any) -> Any:
+        append(*args, **options)
+        raise ServiceError("the ledger's PostgreSQL does not answer")
+
+    append = store.append
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "append", lost)
+        failed = CliRunner().invoke(app, typed)
+    assert isinstance(failed.exception, ServiceError)
+    assert "It is not known whether the rollback was decided" in str(failed.exception)
+    for _ in range(2):
+        again = CliRunner().invoke(app, typed)
+        assert again.exit_code == 0
+        assert f"Nothing was rolled back now: decision {arena.rows()[-1].id}" in " ".join(again.output.split())
+    assert (arena.champion(), len(arena.rows())) == (two, 4), "and the alias has followed"
+    further = CliRunner().invoke(app, [*typed, "--leaving", str(two)])
+    assert further.exit_code == 0
+    assert "Nothing was rolled back" not in further.output
+    assert (arena.champion(), len(arena.rows())) == (one, 5)
 
 
 def test_a_retired_model_has_no_champion_and_its_record_stays(

@@ -80,7 +80,7 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
     assert trained.data.tags["titleholder.as_of"] == version.tags["titleholder.as_of"] == said
     assert said in parent.info.run_name
     assert f"as of {said}" in version.description
-    assert said in Path(client.download_artifacts(row.mlflow_run_id, "card.html")).read_text()
+    assert said in Path(client.download_artifacts(row.mlflow_run_id, f"card-{row.id}.html")).read_text()
     assert said in Path(client.download_artifacts(row.mlflow_run_id, "verdict.json")).read_text()
 
 

@@ -16,6 +16,7 @@ from titleholder.formatting import MINUS
 ASK = """
 import json, os, sys
 from datetime import date
+from hashlib import sha256
 from types import SimpleNamespace
 from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
@@ -23,6 +24,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from titleholder_airflow.page import mlflow, queries, routes as page
 from support.page_cases import MODEL, decided, reigned
 from titleholder.ledger import queries as ledger
+from titleholder.ledger import reports
 
 session = SimpleNamespace(close=lambda: None)
 page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
@@ -77,14 +79,21 @@ for name, newest in {"daily": june(10), "daily, rolled back": june(10, kind="rol
     ledger.reigns = lambda url, model, lane: [champion]
     get(name, "/models/tiny")
     get(f"{name}, overview")
-mlflow.newest_backtest = lambda model, lane: None
+reports.newest_backtest = lambda url, model, lane, file: None
 get("no backtest", "/models/tiny/backtest?lane=backtest")
 get("no backtest of another lane", "/models/tiny/backtest?lane=what-if")
 get("invalid lane", "/models/tiny/backtest?lane=No!")
-mlflow.newest_backtest = lambda model, lane: "r1"
+written = b"<p>backtest.html of r1</p>"
+known = reports.Report("backtest", None, "r1", "backtest.html", frozenset({"0" * 64, sha256(written).hexdigest()}))
+reports.newest_backtest = lambda url, model, lane, file: known
 get("backtest, MLflow down", "/models/tiny/backtest?lane=backtest")
-artifact, mlflow.artifact = mlflow.artifact, lambda run_id, path: f"<p>{path} of {run_id}</p>"
+artifact, mlflow.artifact = mlflow.artifact, lambda run_id, path: f"<p>{path} of {run_id}</p>".encode()
 get("backtest", "/models/tiny/backtest?lane=backtest")
+os.environ["MLFLOW_TRACKING_URI"] = "https://mlflow.example"
+for name, poison in {"script": b"<script>alert(1)</script>", "no text": bytes([255, 254]), "deep": b"[" * 10**6, "empty": b""}.items():
+    mlflow.artifact = lambda run_id, path: poison
+    get(f"backtest poisoned, {name}", "/models/tiny/backtest?lane=backtest")
+del os.environ["MLFLOW_TRACKING_URI"]
 mlflow.artifact = artifact
 back = dict.fromkeys(("challenger_version", "caused_by", "approval", "airflow_run", "mlflow_run_id", "snapshot_uri", "verdict"), None) | {
     "id": 7, "model": "tiny", "lane": "live", "sequence": 3, "as_of": rows[-1].as_of, "kind": "rollback", "reason": "So.",
@@ -249,6 +258,17 @@ def test_a_backtest_is_its_report_in_a_sandbox(answers: dict) -> None:
     assert "sandbox allow-popups" in policy
     assert "script-src" not in policy, "nothing but default-src 'none'"
     assert 'src="/models/tiny/backtest?lane=backtest"' in answers["all"][1]
+
+
+def test_a_report_that_is_not_what_was_written_is_not_shown(answers: dict) -> None:
+    found = [answer for name, answer in answers.items() if name.startswith("backtest poisoned")]
+    assert len(found) == 4
+    for status, text, policy in found:
+        assert status == 409
+        assert "Not shown: this file in MLflow is not what was written" in text
+        assert 'href="https://mlflow.example/#/runs/r1"' in text, "whoever wants to see it"
+        assert "alert(1)" not in text
+        assert "unsafe" not in policy
 
 
 def test_without_a_backtest_it_says_how_to_get_one(answers: dict) -> None:

@@ -20,7 +20,7 @@ import time
 from titleholder_airflow.page import mlflow
 began = time.monotonic()
 try:
-    answer = [mlflow.artifact("r", "card.html"), time.monotonic() - began]
+    answer = [mlflow.artifact("r", "card.html").decode(), time.monotonic() - began]
 except mlflow.UnavailableError as error:
     answer = [str(error), time.monotonic() - began]
 """
@@ -90,7 +90,7 @@ def test_nothing_is_unpacked(tmp_path: Path) -> None:
         tmp_path,
         answering(head, packed),
         ASK.replace("answer = [mlflow.artifact", "answer = [len(mlflow.artifact").replace(
-            '"card.html"),', '"card.html")),'
+            '"card.html").decode(),', '"card.html")),'
         ),
     )
     assert text < 2**20
@@ -103,3 +103,29 @@ def test_a_list_without_an_end_is_not_read(tmp_path: Path) -> None:
         tmp_path, answering(head + page), "from titleholder_airflow.page import mlflow\nanswer = mlflow.aliases()"
     )
     assert found == [{}, "MLflow has too many models"]
+
+
+def test_an_answer_that_breaks_off_is_no_error_of_the_page(tmp_path: Path) -> None:
+    said, _ = ask(tmp_path, answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"no length\r\n"))
+    assert said.startswith("MLflow does not answer (")
+
+
+ODD = (
+    b"", b"\xff", b"null", b"[]", b"7", b"[" * 100_000, b'{"registered_models": 5}', b'{"registered_models": [5]}',
+    b'{"registered_models": [{"name": "m", "aliases": {"a": 1}}]}',
+    b'{"registered_models": [{"name": "m", "aliases": [{"alias": "champion", "version": NaN}]}]}',
+    b'{"registered_models": [{"name": "m", "aliases": [{"alias": "champion", "version": Infinity}]}]}',
+    b'{"registered_models": [{"name": "m", "aliases": [{"alias": [], "version": 1}]}]}',
+)  # fmt: skip
+
+
+def test_an_answer_of_another_form_is_no_error_of_the_page(tmp_path: Path) -> None:
+    served = iter(ODD)
+
+    def serve(client: socket.socket) -> None:
+        read_request(client)
+        page = next(served)
+        client.sendall(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page)
+
+    code = f"from titleholder_airflow.page import mlflow\nanswer = [mlflow.aliases(-1) for _ in range({len(ODD)})]"
+    assert ask(tmp_path, serve, code) == [[{}, "MLflow gave an unexpected answer"]] * len(ODD)

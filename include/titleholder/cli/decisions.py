@@ -26,7 +26,8 @@ from titleholder.cli.console import (
     user,
 )
 from titleholder.cli.housekeeping import lane_to_show, require_model
-from titleholder.errors import UsageError
+from titleholder.errors import ServiceError, UsageError
+from titleholder.formatting import stamp
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
@@ -195,22 +196,40 @@ def rollback(
     """Make an earlier champion the live champion again. Nothing is trained or judged.
 
     The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
-    approve a rollback, only the model's rollback DAG in Airflow can do it.
+    approve a rollback, only the model's rollback DAG in Airflow can do it. The same command again, with the same
+    reason, rolls nothing back while the version that it brought back is champion, unless --leaving names that one.
     """
     from titleholder.cli.notices import notify
+    from titleholder.ledger import store
     from titleholder.settings import Settings
     from titleholder.spec.loader import load_specs
+    from titleholder.spec.types import LIVE
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import RollbackOrder
 
     require_model(model)
+    settings = Settings.from_environment()
     spec = load_specs(only=model).models.get(model)  # a broken one must not stop a rollback
     order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
+    unsure = (
+        f"whether the rollback was decided, `titleholder history {model}` shows. The same command again does not roll "
+        "back twice."
+    )
+    known = {row.id for row in store.read_lane(settings.ledger_url, model, LIVE)}
+    order = steps.order_rollback(model, order, settings=settings, spec=spec)
     try:
-        decision = steps.rollback(model, order, settings=Settings.from_environment(), spec=spec)
+        decision = steps.rollback(model, order, settings=settings, spec=spec)
     except KeyboardInterrupt:
-        interrupted(f"whether the rollback was decided, `titleholder history {model}` shows.")
+        interrupted(unsure)
+    except ServiceError as error:
+        raise ServiceError(f"{error} It is not known {unsure}") from None
     _print(f"{model}, lane live", [decision], as_json)
+    if decision.id in known:
+        now = decision.champion_after
+        _hint(
+            f"Nothing was rolled back now: decision {decision.id} of {stamp(decision.created_at)} did it, and version "
+            f"{now} is champion since. To go back from that one: --leaving {now}"
+        )
     notify(decision)
 
 

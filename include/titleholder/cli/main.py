@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli import backtest, champion, decisions, first_steps, garbage, housekeeping, local_stack, sql, verify
+from titleholder.cli import (
+    backtest,
+    champion,
+    decisions,
+    first_steps,
+    garbage,
+    housekeeping,
+    local_stack,
+    sql,
+    step,
+    verify,
+)
 from titleholder.cli.console import (
     AsJson,
     LogFormat,
@@ -132,6 +143,7 @@ for command in (
     first_steps.check,
     first_steps.schema,
     decisions.run,
+    step.step,
     decisions.history,
     champion.champion,
     decisions.rollback,

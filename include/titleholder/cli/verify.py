@@ -40,7 +40,7 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that ledger, registry and snapshots agree with each other; print each finding."""
+    """Check that ledger, registry, reports and snapshots agree with each other; print each finding."""
     from titleholder.settings import Settings
     from titleholder.workflow import audit as auditing
 
@@ -69,7 +69,8 @@ def _print_report(report: AuditReport) -> None:
     scope = (
         f"{counted(report.rows, 'decision')} in {counted(report.lanes, 'lane')} of "
         f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
-        f"{counted(report.snapshots, 'snapshot')}, {counted(report.champions, 'live champion')}"
+        f"{counted(report.snapshots, 'snapshot')}, {counted(report.reports, 'report')}, "
+        f"{counted(report.champions, 'live champion')}"
     )
     result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:
@@ -79,6 +80,10 @@ def _print_report(report: AuditReport) -> None:
 
 def reproduce(
     decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Also import this class, which no spec names now: package.module.Class; repeat for more."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Repeat a decision (train, validate, decide) from what was stored of it, and compare every number."""
@@ -91,6 +96,7 @@ def reproduce(
         comparison = reproduction.reproduce(
             decision,
             settings=settings,
+            allowed=allow or (),
             on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
         )
         shown.update(bar, total=1, completed=1, step="compared")

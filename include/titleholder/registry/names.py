@@ -29,7 +29,17 @@ DONORS = tag("donors")
 LABELS_AS_OF, UNTIL, OUTCOMES_SHA256 = map(tag, ("labels_as_of", "until", "outcomes_sha256"))
 
 CARD, DECISION_NOTE, VERDICT_JSON = "card.html", "decision.md", "verdict.json"
+"""The card of a challenger about which nothing was decided yet, for those who are asked; what was decided, and why."""
 BACKTEST_REPORT, BACKTEST_DATA = "backtest.html", "backtest.json"
+
+
+def card(decision: int) -> str:
+    """The model card of a decision. A month that is re-judged has several decisions in one run.
+
+    >>> card(12)
+    'card-12.html'
+    """
+    return f"card-{decision}.html"
 
 
 def tags(**values: object) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, FileInfo, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from titleholder.errors import ServiceError
@@ -156,6 +156,17 @@ class Runs:
             with self._server.reachable():
                 self._client.log_artifacts(run_id, folder)
 
+    def sha256(self, run_id: str, files: Collection[str], largest: int) -> dict[str, str]:
+        """The SHA-256 of those of these artifacts that exist; empty for one of more than `largest` bytes."""
+        found: dict[str, str] = {}
+        with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
+            for known in self._client.list_artifacts(run_id):
+                if known.path in files and not known.is_dir:
+                    whole = (known.file_size or 0) <= largest
+                    path = self._client.download_artifacts(run_id, known.path, folder) if whole else ""
+                    found[known.path] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if whole else ""
+        return found
+
     def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
         """Log a snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # advice about schemas, which is not ours
@@ -165,7 +176,12 @@ class Runs:
         tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
         entity = DatasetInput(described, tags=[InputTag(k, v) for k, v in tags.items()])
         with self._server.reachable():
-            self._client.log_inputs(run_id, [entity])
+            try:
+                self._client.log_inputs(run_id, [entity])
+            except RestException as error:
+                if "already exists" not in str(error):
+                    raise
+                self._client.log_inputs(run_id, [entity])  # another run added the same snapshot at that very moment
 
     def url(self, run_id: str) -> str:
         """Where a person sees a run."""

@@ -171,8 +171,11 @@ class ModelSpec(StrictModel):
         needs = METRICS[self.search_metric].needs
         by = {*([needs] if needs else []), *(["cut_off"] if needs == "profit" else [])}
         metric = {"metric": self.search_metric, **self.judgement.model_dump(mode="json", include=by)}
-        written: dict[str, Any] = {"training": {"search": {"metric"}}}  # the same whether it is written or the default
-        return _digest({**self.model_dump(mode="json", include=parts, exclude=written), "metric": metric})
+        # The metric is the same whether it is written or the default; where a model is trained does not change it.
+        without: dict[str, Any] = {
+            "training": {"search": {"metric"}, "resources": True, "candidates": {"__all__": {"resources"}}}
+        }
+        return _digest({**self.model_dump(mode="json", include=parts, exclude=without), "metric": metric})
 
     def judgement_fingerprint(self) -> str:
         """Twelve hex digits that change with the thresholds and rules for a challenger."""

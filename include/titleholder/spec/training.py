@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from titleholder.spec.resources import Resources
 from titleholder.spec.types import ClassPath, ColumnNames, Count, Name, StrictModel
 
 
@@ -55,6 +56,8 @@ class Candidate(StrictModel):
     encoding: Literal["auto", "linear", "tree"] = "auto"
     increasing: ColumnNames = ()
     decreasing: ColumnNames = ()
+    resources: Resources | None = None
+    """In place of `training.resources`, as a whole."""
 
     @field_validator("search")
     @classmethod
@@ -112,4 +115,9 @@ class Training(StrictModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
     minimum_rows: Count = Field(default=200, ge=10)
     search: Search = Search()
+    resources: Resources = Resources()
     candidates: dict[Name, Candidate] = Field(min_length=1, max_length=MOST_CANDIDATES)
+
+    def resources_of(self, name: str) -> Resources:
+        """Where the candidate of this name is trained, and with how much."""
+        return self.candidates[name].resources or self.resources

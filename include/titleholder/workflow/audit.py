@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
-from titleholder.ledger import guards, integrity, store
+from titleholder.ledger import guards, integrity, reports, store
 from titleholder.ledger.integrity import Row
 from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.model_files import differing
+from titleholder.registry.server import ABSENT
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
@@ -42,12 +43,15 @@ ADVICE = {
     "succession": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
     "alias": "`titleholder audit --repair` sets it to what the ledger has.",
+    "report": "Restore the file from a backup of MLflow's artifacts. What was decided, the ledger says.",
     "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
 """What to do about a finding, by its check."""
 DOUBTS = ("chain", "succession", "witness")
 """Findings that make the ledger itself doubtful: no alias follows it then."""
+LARGEST = 32 * 1024 * 1024
+"""Bytes of a report in MLflow that are read; none that was written has a tenth of it."""
 
 
 class AuditFinding(BaseModel):
@@ -81,6 +85,7 @@ class AuditReport(BaseModel):
     rows: int
     witnesses: int
     snapshots: int
+    reports: int
     champions: int
     repaired: tuple[str, ...]
 
@@ -95,6 +100,7 @@ class _Book:
         self.model, self.versions = model, versions
         self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
         self.deleted = deleted(model, url)
+        self.reports = [report for report in reports.of_model(url, model) if report.lane not in self.deleted]
 
     @property
     def rows(self) -> list[Row]:
@@ -161,6 +167,7 @@ def audit(
         rows=sum(len(b.rows) for b in books),
         witnesses=sum(len(b.versions) for b in books),
         snapshots=len({key for b in books for key in b.extracts}),
+        reports=sum(len(b.reports) for b in books),
         champions=sum(b.head is not None for b in books),
         repaired=tuple(repaired),
     )
@@ -191,6 +198,9 @@ def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair
     for book in books:
         for (uri, sha256), row in book.extracts.items():
             yield f"{book.model}: snapshot of {row['as_of']}", partial(_snapshot, book, uri, sha256)
+    for book in books:
+        for run_id in dict.fromkeys(report.run_id for report in book.reports):
+            yield f"{book.model}: reports of run {run_id}", partial(_reports, book, registry, run_id)
     for book in books:
         yield f"{book.model}: champion", partial(_champion, book, registry, settings)
     for book in books:
@@ -236,6 +246,24 @@ def _snapshot(book: _Book, uri: str, sha256: str, _: Sequence[AuditFinding]) -> 
         resting = [r for r in book.rows if (r["snapshot_uri"], r["snapshot_sha256"]) == (uri, sha256)]
         which = f"Decision {', '.join(str(r['id']) for r in resting)}:"
         yield book.finding("snapshot", f"{which} {error}.", resting[0])
+
+
+def _reports(book: _Book, registry: Registry, run_id: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    """Cards and backtests in MLflow are what was written there. A backtest may be gone: no decision rests on one."""
+    known = [report for report in book.reports if report.run_id == run_id]
+    try:
+        found = registry.runs.sha256(run_id, [report.file for report in known], LARGEST)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        found = {}
+    for report in known:
+        sha256 = found.get(report.file)
+        if sha256 in report.sha256 or (sha256 is None and report.decision is None):
+            continue
+        said = "is gone" if sha256 is None else "is not what was written"
+        explanation = f"{report.file} of the MLflow run {run_id} {said}."
+        yield book.finding("report", explanation, lane=report.lane, decision=report.decision)
 
 
 def _champion(

@@ -9,11 +9,13 @@ from typing import Any
 
 from titleholder import reports
 from titleholder.ledger import reigns, store
+from titleholder.ledger import reports as recorded
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.plain_text import link, markdown
 from titleholder.registry import names
 from titleholder.registry.client import Registry
+from titleholder.registry.model_files import sha256_of
 from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.workflow import model_card
@@ -55,9 +57,27 @@ def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin
         _annotate_recalled(row, scorer.registry)
         champion = champion_of(rows, row.judged.champion, url)
         card = model_card.draw(row, champion, crowned(rows, row.judged.champion, url), scorer, links)
-        scorer.registry.runs.attach(row.mlflow_run_id, texts={names.CARD: card})
+        attach({names.card(row.id): card}, row.model, row.lane, row.mlflow_run_id, scorer.registry, url, row.id)
         scorer.registry.models.set_tags(row.model, row.challenger, {names.REPORTED: str(row.id)})
     log.warning("%s: version %s is re-judged faster than it can be written about", row.model, row.challenger_version)
+
+
+def attach(
+    texts: Mapping[str, str],
+    model: str,
+    lane: str,
+    run_id: str,
+    registry: Registry,
+    url: str,
+    decision: int | None = None,
+) -> None:
+    """Log reports as artifacts of a run, by file name, after the ledger has the SHA-256 of each.
+
+    In this order, a report that people are shown always has a record, wherever this is interrupted.
+    """
+    sha256 = {name: sha256_of(content.encode()) for name, content in texts.items()}
+    recorded.add(url, model, lane, run_id, sha256, decision)
+    registry.runs.attach(run_id, texts)
 
 
 def is_published(row: Decision, registry: Registry) -> bool:
@@ -68,7 +88,7 @@ def is_published(row: Decision, registry: Registry) -> bool:
 
 def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> None:
     """Tags and notes of the run and the version; they need no model and no picture."""
-    card = {"Model card": registry.runs.artifact_url(row.mlflow_run_id, names.CARD)}
+    card = {"Model card": registry.runs.artifact_url(row.mlflow_run_id, names.card(row.id))}
     note = f"{linked({**card, **links})}\n\n{reports.markdown(model_card.facts(row, registry), row.judged)}"
     registry.runs.attach(row.mlflow_run_id, texts={names.DECISION_NOTE: note})
     registry.runs.annotate(row.mlflow_run_id, tags=decision_tags(row, row.kind), note=note)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
+from titleholder.workflow.known_classes import require_known
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
@@ -85,11 +86,20 @@ class Reproduction(BaseModel):
         return not any(p.different for p in self.parts)
 
 
-def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None) -> Reproduction:
+def reproduce(
+    number: int,
+    *,
+    settings: Settings,
+    allowed: Collection[str] = (),
+    on_trial: Callable[[int, int], None] | None = None,
+) -> Reproduction:
     """Train, judge and rule again on a decision of the ledger, and compare every number with what was recorded.
 
+    A class outside of scikit-learn is imported only where a spec of the folder of models names it, or `allowed` does.
+
     Raises:
-        UsageError: for a decision that the ledger does not have, a rollback, or one of a lane that was deleted.
+        UsageError: for a decision that the ledger does not have, a rollback, one of a lane that was deleted, or one
+            that trains a class which may not be imported.
         DataError: when the snapshot is gone or changed, or a model that is needed cannot be read.
     """
     row, before, stored = _read(number, settings.ledger_url)
@@ -98,6 +108,7 @@ def reproduce(number: int, *, settings: Settings, on_trial: Callable[[int, int],
     candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
     if candidate not in spec.training.candidates:
         raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
+    require_known(number, spec.training.candidates[candidate].estimator, spec.task, allowed)
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         whole = extract.read(positions=True)
     before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)

@@ -29,7 +29,7 @@ def pinned(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str) -
         UsageError: naming what does not fit and what would.
     """
     rows = store.read_lane(url, model, LIVE)
-    if _done(rows, order) is not None:
+    if _done(rows, order, url) is not None:
         return order
     head, approval = _head(rows, model), _approval(spec, rows, url)
     people = None if approval == "automatic" else _approvers(approval, order)
@@ -56,7 +56,7 @@ def roll_back(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str
 
     Where people had to approve it and did not, write that it was declined: nothing else changes. Only a yes counts of a
     person who was asked and whom the spec still names. The version rolled back is barred from then on; see
-    `reigns.bar`. A second try of one Airflow run finds what the first one wrote.
+    `reigns.bar`. A second try of one Airflow run, or of one person with one reason, finds what the first one wrote.
 
     Raises:
         UsageError: naming what does not fit and what would, or that people must be asked first; nothing was written
@@ -64,7 +64,7 @@ def roll_back(model: str, spec: ModelSpec | None, order: RollbackOrder, url: str
     """
 
     def plan(rows: list[LaneEntry]) -> list[Entry] | int:
-        done = _done(rows, order)
+        done = _done(rows, order, url)
         if done is not None:
             return done
         sentence, yes = _answered(model, order, _approval(spec, rows, url))
@@ -114,15 +114,26 @@ def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
     return store.write(plan, url, model, LIVE)
 
 
-def _done(rows: Sequence[LaneEntry], order: RollbackOrder) -> int | None:
-    """The decision that an earlier try of the same Airflow run wrote: a rollback, or that this answer declined it.
+def _done(rows: Sequence[LaneEntry], order: RollbackOrder, url: str) -> int | None:
+    """The decision that an earlier try of the same order wrote: a rollback, or that this answer declined it.
 
-    A person's no stands for the run, whatever came of clearing it.
+    A person's no stands for the Airflow run, whatever came of clearing it. An order without a run is the one by which the
+    champion came back, where the same person gave it with the same reason and the same versions, as far as it names
+    them: its answer may have been lost.
     """
+    if not order.run:
+        last = next((r for r in reversed(rows) if r.changed), None)
+        return last.id if last and last.kind == "rollback" and _is_order_of(last, order, url) else None
     answer = order.answer.model_dump(mode="json") if order.answer else None
-    own = [r for r in rows if r.airflow_run and r.airflow_run == order.run]
+    own = [r for r in rows if r.airflow_run == order.run]
     declined = [r.id for r in own if r.kind == DECLINE and (r.approval == answer or r.refused_in(order.run))]
     return next((r.id for r in own if r.kind == "rollback" or r.id in declined), None)
+
+
+def _is_order_of(row: LaneEntry, order: RollbackOrder, url: str) -> bool:
+    named = (order.leaving in (None, row.champion_before), order.to in (None, row.champion_after))
+    same = all(named) and not row.airflow_run and row.asked_because == order.reason
+    return same and store.decision(url, row.id).actor == order.actor
 
 
 def _head(rows: Sequence[LaneEntry], model: str) -> int | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreStore
-from titleholder.errors import DataError, SpecError, UsageError
+from titleholder.errors import DataError, SpecError, TrainingError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import LoggedModel, Nominee
@@ -36,7 +36,7 @@ from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
-from titleholder.training import estimators, search
+from titleholder.training import estimators, memory, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, nomination, publication, warm_start
 from titleholder.workflow.lanes import refuse_deleted
@@ -176,7 +176,12 @@ def train(
 
     It trains again where the scores that were stored at the training are lost or damaged: without these nothing shows
     that the model answers as it did. The same rows and seed give the same model.
+
+    Raises:
+        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that this process may have.
     """
+    if short := memory.shortage(snapshot.spec, name, snapshot.rows):
+        raise TrainingError(short)
     registry = registry_at(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})

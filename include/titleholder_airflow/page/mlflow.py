@@ -66,19 +66,21 @@ def _read_aliases() -> Aliases:
     try:
         for _ in range(PAGES):
             wanted = {"max_results": 1000, **({"page_token": token} if token else {})}
-            page = _json(_request("GET", "/api/2.0/mlflow/registered-models/search", params=wanted))
+            page = json.loads(_request("GET", "/api/2.0/mlflow/registered-models/search", params=wanted) or b"")
             for model in page.get("registered_models", []):
                 versions = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
-                found[model["name"]] = versions.get(names.ALIAS)
+                found[str(model["name"])] = versions.get(names.ALIAS)
             if not (token := page.get("next_page_token", "")):
                 return Aliases(found)
         return Aliases({}, "MLflow has too many models")
-    except (UnavailableError, ValueError, KeyError) as error:
+    except UnavailableError as error:
         return Aliases({}, str(error))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return Aliases({}, "MLflow gave an unexpected answer")
 
 
-def artifact(run_id: str, path: str) -> str:
-    """A text among a run's artifacts.
+def artifact(run_id: str, path: str) -> bytes:
+    """A file among a run's artifacts.
 
     Raises:
         UnavailableError: MLflow does not answer, or has no such file.
@@ -87,31 +89,7 @@ def artifact(run_id: str, path: str) -> str:
     answer = _request("GET", "/get-artifact", timeout=FILE_TIMEOUT, missing=True, params=wanted)
     if answer is None:
         raise UnavailableError(f"MLflow has no {path} of this run")
-    return answer.decode("utf-8", errors="replace")
-
-
-def newest_backtest(model: str, lane: str) -> str | None:
-    """The run of the last finished backtest of a lane; None where there is none.
-
-    Raises:
-        UnavailableError: MLflow does not answer, or not as expected.
-    """
-    name = {"experiment_name": model}
-    experiment = _request("GET", "/api/2.0/mlflow/experiments/get-by-name", missing=True, params=name)
-    if experiment is None:
-        return None
-    try:
-        body = {
-            "experiment_ids": [_json(experiment)["experiment"]["experiment_id"]],
-            "filter": f"tags.`{names.KIND}` = 'backtest' AND tags.`{names.LANE}` = '{lane}' "
-            "AND attributes.status = 'FINISHED'",
-            "order_by": ["attributes.start_time DESC"],
-            "max_results": 1,
-        }
-        runs = _json(_request("POST", "/api/2.0/mlflow/runs/search", json=body)).get("runs", [])
-        return str(runs[0]["info"]["run_id"]) if runs else None
-    except (KeyError, TypeError) as error:
-        raise UnavailableError("MLflow gave an unexpected answer") from error
+    return answer
 
 
 def run_url(run_id: str) -> str:
@@ -126,16 +104,6 @@ def version_url(model: str, version: int) -> str:
 
 def _server() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-
-
-def _json(answer: bytes | None) -> dict[str, Any]:
-    try:
-        found = json.loads(answer or b"")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UnavailableError("MLflow gave an unexpected answer")
-    return found
 
 
 def _request(method: str, path: str, *, missing: bool = False, timeout: float = TIMEOUT, **what: Any) -> bytes | None:
@@ -155,7 +123,9 @@ def _request(method: str, path: str, *, missing: bool = False, timeout: float = 
         status, body = answer.result(timeout)
     except TimeoutError:
         raise UnavailableError(f"MLflow does not answer within {timeout:g} s") from None
-    except requests.RequestException as error:
+    except UnavailableError:
+        raise
+    except Exception as error:  # of requests, of urllib3, of what is below them
         raise UnavailableError(f"MLflow does not answer ({type(error).__name__})") from None
     if status == HTTPStatus.NOT_FOUND and missing:
         return None

@@ -6,9 +6,10 @@ read a model's DAG gets the same answer as for a model that does not exist.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
+from titleholder.ledger import reports
 from titleholder.ledger.queries import DecisionRecord
 from titleholder.registry import names
 from titleholder.settings import need
@@ -37,10 +39,16 @@ OWN = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 
 POLICY = f"{OWN}; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'"
 """What the page may load: its own script, style, pictures and frames, and nothing inline."""
 REPORT_POLICY = f"{OWN}; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox"
-"""A report comes from MLflow: it is shown without scripts, as if from another origin."""
+"""A report is a file of MLflow's: it is shown without scripts, as if from another origin."""
 LEDGER_DOWN = (
     "Its PostgreSQL does not answer, or not in time; the log of Airflow's API server says more. On a local stack "
     "`make up` starts it. Nothing is lost, and every champion stays. Then reload this page."
+)
+CARD_ABSENT = "The task `report` of the run draws it, after the decision stands; where that task failed, clear it."
+CHANGED = "Not shown: this file in MLflow is not what was written"
+CHANGED_ADVICE = (
+    "Its SHA-256 is not in the ledger: somebody changed it there. Everything else on this page comes from the ledger. "
+    "Restore the file from a backup of MLflow's artifacts."
 )
 KINDS = ("promote", "keep", "reject", "recall", "rollback", "decline", "retire", "withdraw")
 ADVICE = {
@@ -167,7 +175,8 @@ def card(request: Request, number: int, user: GetUserDep, session: SessionDep) -
     session.close()
     if not row["mlflow_run_id"]:
         raise HTTPException(404)
-    return _report(request, lambda: row["mlflow_run_id"], names.CARD)
+    known = reports.of_decision(_ledger(), number)
+    return _report(request, known, "No model card of this decision yet", CARD_ABSENT)
 
 
 @app.get("/models/{name}/backtest")
@@ -177,9 +186,8 @@ def backtest(request: Request, name: str, user: GetUserDep, session: SessionDep,
     if not re.fullmatch(LANE_PATTERN, lane):
         raise HTTPException(404)
     session.close()
-    return _report(
-        request, lambda: mlflow.newest_backtest(name, lane), names.BACKTEST_REPORT, _how_to_backtest(name, lane)
-    )
+    known = reports.newest_backtest(_ledger(), name, lane, names.BACKTEST_REPORT)
+    return _report(request, known, "No backtest of this lane yet", _how_to_backtest(name, lane))
 
 
 def _how_to_backtest(name: str, lane: str) -> str:
@@ -187,15 +195,20 @@ def _how_to_backtest(name: str, lane: str) -> str:
     return f"After a backfill, `{command}` answers whether retraining was worth it, in one sentence and one report."
 
 
-def _report(request: Request, run: Callable[[], str | None], file: str, absent: str = "") -> HTMLResponse:
-    """A report from MLflow as the content of a frame, or why it is not there; `absent` is for a lane without a run."""
+def _report(request: Request, known: reports.Report | None, absent: str, advice: str) -> HTMLResponse:
+    """A report from MLflow as the content of a frame, where it is what was written; else why it is not there."""
+    if known is None:
+        return page(request, "part", title=absent, advice=advice)
     try:
-        if (run_id := run()) is None:
-            return page(request, "part", title="No backtest of this lane yet", advice=absent)
-        content = mlflow.artifact(run_id, file)
+        content = mlflow.artifact(known.run_id, known.file)
     except mlflow.UnavailableError as error:
         advice = "Everything else on this page comes from the ledger. See that MLflow is up, then reload."
         return page(request, "part", status=502, title=str(error), advice=advice)
+    if hashlib.sha256(content).hexdigest() not in known.sha256:
+        LOG.error(
+            "%s of MLflow run %s is not what was written: its SHA-256 is not in the ledger", known.file, known.run_id
+        )
+        return page(request, "part", status=409, title=CHANGED, advice=CHANGED_ADVICE, run_id=known.run_id)
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 

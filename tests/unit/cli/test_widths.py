@@ -123,7 +123,15 @@ def test_a_leak_test(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
 def test_an_audit_and_a_reproduction(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     finding = AuditFinding.model_construct(model=LONGEST, lane="l" * 40, check="snapshot", explanation="It is gone.")
     report = AuditReport(
-        findings=(finding,), models=(LONGEST,), lanes=1, rows=1, witnesses=1, snapshots=1, champions=1, repaired=()
+        findings=(finding,),
+        models=(LONGEST,),
+        lanes=1,
+        rows=1,
+        witnesses=1,
+        snapshots=1,
+        reports=1,
+        champions=1,
+        repaired=(),
     )
     monkeypatch.setattr("titleholder.workflow.audit.audit", lambda *_, **__: report)
     said = run(monkeypatch, width, "audit")

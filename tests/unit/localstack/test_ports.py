@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from titleholder.errors import ServiceError
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No other stack of this machine has chosen a port."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
 @pytest.fixture
@@ -83,9 +82,32 @@ def test_two_stacks_that_start_in_one_minute_choose_different_ports(
     assert first == ports.PREFERRED
     assert not set(first.values()) & set(second.values())
     assert ports.choose_ports({}, (), "one") == first, "its own choice does not stand in its way"
-    (kept,) = tmp_path.glob("titleholder-ports-*.json")
-    assert kept.stat().st_mode & 0o077 == 0
+    kept = tmp_path / "titleholder" / "ports.json"
+    assert [path.stat().st_mode & 0o077 for path in (kept, kept.parent)] == [0, 0]
     kept.write_text("[[5432, cut sh")
     assert ports.choose_ports({}, (), "three") == ports.PREFERRED, "a file cut short says nothing"
     monkeypatch.setattr(ports, "_STARTING", -1.0)
     assert ports.choose_ports({}, (), "four") == ports.PREFERRED, "whoever started long ago listens by now, or is gone"
+
+
+def test_nothing_is_read_or_written_where_others_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It was a file in /tmp: whoever made it first kept a stack from starting, or chose its ports."""
+    busy(monkeypatch)
+    folder, elsewhere = tmp_path / "titleholder", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+    with pytest.raises(ServiceError, match="must be a folder that is yours"):
+        ports.choose_ports({}, ())
+    folder.unlink()
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(ServiceError, match="that nobody else may write to: chmod 700 it"):
+        ports.choose_ports({}, ())
+    folder.chmod(0o700)
+    (folder / "ports.json").symlink_to(elsewhere / "target")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        ports.choose_ports({}, ())
+    assert not [*elsewhere.iterdir()]
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    with pytest.raises(ServiceError, match="Set XDG_CACHE_HOME to a folder of yours"):
+        ports.choose_ports({}, ())

@@ -142,6 +142,19 @@ def test_a_no_counts_although_the_spec_asks_nobody_any_more(ledger: Ledger) -> N
     assert rollback.roll_back("small", AUTOMATIC, answered(later, "approve", "ann"), "").kind == "rollback"
 
 
+def test_the_same_order_of_the_same_person_is_carried_out_once(ledger: Ledger) -> None:
+    """Its answer may have been lost; before, the second one went back one version further."""
+    typed = RollbackOrder(reason="too eager", actor="cli:ann")
+    first = rollback.roll_back("small", AUTOMATIC, typed, "")
+    named = [typed, *(typed.model_copy(update=more) for more in ({"leaving": 2}, {"to": 1}, {"leaving": 2, "to": 1}))]
+    for order in named:
+        assert rollback.roll_back("small", AUTOMATIC, rollback.pinned("small", AUTOMATIC, order, ""), "") is first
+    for other in ({"actor": "cli:bob"}, {"reason": "too timid"}, {"leaving": 1}, {"run": RUN}):
+        with pytest.raises(UsageError, match="version 1 has no predecessor to go back to"):
+            rollback.roll_back("small", AUTOMATIC, typed.model_copy(update=other), "")
+    assert len(ledger.rows) == 3
+
+
 def test_no_way_leads_past_the_question(ledger: Ledger) -> None:
     unasked = ordered(AUTOMATIC)
     assert unasked.approvers is None

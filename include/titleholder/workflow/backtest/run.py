@@ -32,6 +32,7 @@ from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows
 from titleholder.workflow.backtest.summary import Backtest, Setting
 from titleholder.workflow.backtest.what_if import grid, replay
 from titleholder.workflow.lanes import refuse_deleted
+from titleholder.workflow.publication import attach
 from titleholder.workflow.scoring import Scorer, TrainedVersion, missing_columns
 
 Progress = Callable[[str, int, int], None]
@@ -104,7 +105,7 @@ def backtest(
         found, together = _measured(periods, decided, outcomes, spec, scorer, on_step)
         lines = replay(decided, trials, scorer, lambda n, of: on_step("what if", n, of))
         result = _result(request, decided, spec, outcomes, found, lines, together=together, actor=actor, run_id=run_id)
-        page = _keep(result, scorer.registry)
+        page = _keep(result, scorer.registry, settings.ledger_url)
     runs.finish(run_id)
     return Finished(result, page, runs.artifact_url(run_id, names.BACKTEST_REPORT), scorer.store.computed)
 
@@ -276,14 +277,15 @@ def _result(
     )
 
 
-def _keep(result: Backtest, registry: Registry) -> str:
+def _keep(result: Backtest, registry: Registry, url: str) -> str:
     """Log figures, data and report; returns the report."""
     page = report.page(result, registry.runs.url(result.run_id))
     registry.runs.annotate(
         result.run_id, metrics=dict(_figures(result)), note=" ".join([answer(result), *cautions(result)])
     )
     data = result.model_dump_json(indent=2)
-    registry.runs.attach(result.run_id, texts={names.BACKTEST_REPORT: page, names.BACKTEST_DATA: data})
+    reports = {names.BACKTEST_REPORT: page, names.BACKTEST_DATA: data}
+    attach(reports, result.model, result.lane, result.run_id, registry, url)
     return page
 
 

@@ -1,6 +1,6 @@
-"""The append-only tables of decisions and of lanes, and their views: the database itself refuses every change.
+"""The append-only tables of decisions, of lanes and of reports, and views: the database itself refuses every change.
 
-Rows enter by two functions that run with their owner's rights. No other role may insert any.
+Rows enter by three functions that run with their owner's rights. No other role may insert any.
 """
 
 from __future__ import annotations
@@ -116,6 +116,23 @@ CREATE TABLE titleholder.lane_records (
 )
 """
 
+# A report in MLflow, by its run and the name of its file; that of a decision, or of no decision: a backtest.
+REPORTS = """
+CREATE TABLE titleholder.reports (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model      text        NOT NULL,
+    lane       text        NOT NULL,
+    decision   bigint,
+    run_id     text        NOT NULL CHECK (run_id ~ '^[0-9a-zA-Z_-]{1,64}$'),
+    file       text        NOT NULL CHECK (file ~ '^[a-z0-9][a-z0-9.-]{0,99}$'),
+    sha256     text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    created_at timestamptz NOT NULL,
+    written_by text        NOT NULL
+)
+"""
+REPORTS_BY_LANE = "CREATE INDEX ON titleholder.reports (model, lane, id)"
+REPORTS_BY_DECISION = "CREATE INDEX ON titleholder.reports (decision)"
+
 # The same form as in titleholder.ledger.integrity: `name=length:text` of each column in the order of their names, or
 # `name` alone for null. A document counts as the very text that is stored.
 DIGEST = """
@@ -223,6 +240,23 @@ BEGIN
 END $$
 """
 
+RECORD_REPORT = """
+CREATE FUNCTION titleholder.record_report(
+    model text, lane text, decision bigint, run_id text, file text, sha256 text
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM titleholder.decisions AS d WHERE d.model = $1 AND d.lane = $2
+        AND ($3 IS NULL OR (d.id = $3 AND d.mlflow_run_id = $4))
+    ) THEN
+        RAISE check_violation USING MESSAGE = format(
+            '%s has no such decision in lane %s%s', $1, $2, coalesce(': number ' || $3 || ' of run ' || $4, ''));
+    END IF;
+    INSERT INTO titleholder.reports (model, lane, decision, run_id, file, sha256, created_at, written_by)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(), session_user);
+END $$
+"""
+
 GUARD = """
 CREATE FUNCTION titleholder.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -315,9 +349,11 @@ FROM titleholder.champion_history WHERE reigned_to IS NULL
 
 def upgrade() -> None:
     """Create the tables, their guards and views, and the functions by which rows enter. Rights are given elsewhere."""
-    for statement in (SHOWN, TABLE, INLINE, BY_VERSION, BY_AS_OF, LANES, GUARD, DECISIONS, HISTORY, CURRENT):
+    for statement in (SHOWN, TABLE, INLINE, BY_VERSION, BY_AS_OF, LANES, REPORTS, REPORTS_BY_LANE, REPORTS_BY_DECISION):
         op.execute(statement)
-    for table in ("decisions", "lane_records"):
+    for statement in (GUARD, DECISIONS, HISTORY, CURRENT):
+        op.execute(statement)
+    for table in ("decisions", "lane_records", "reports"):
         op.execute(ROWS.format(table=table))
         op.execute(WHOLE.format(table=table))
         for trigger in ("no_change", "no_truncate"):
@@ -330,6 +366,7 @@ def upgrade() -> None:
         CHECK_PLACE,
         APPEND.format(**named),
         RECORD_LANE,
+        RECORD_REPORT,
     ):
         op.execute(statement)
 

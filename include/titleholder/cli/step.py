@@ -1,0 +1,58 @@
+"""The command `step`: one step of a retrain, wherever there is room for it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from titleholder.cli.console import progress
+from titleholder.errors import UsageError
+
+STDIN = "-"
+
+
+def step(
+    verb: Annotated[str, typer.Argument(help="extract, train, nominate, validate, promote or report.")],
+    payload: Annotated[str, typer.Argument(help="A JSON file with what the step takes, or - for standard input.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where its result goes, as JSON, when all is done; default: standard output.")
+    ] = None,
+) -> None:
+    """Run one step of a retrain from its payload, with nothing but this package and the environment.
+
+    For containers and batch jobs: what one step writes, the next one reads. The steps are those of the DAG, and are as
+    safe to repeat. docs/run-a-step-anywhere.md has an example.
+    """
+    from titleholder.settings import Settings
+    from titleholder.workflow import verbs
+
+    text = _read(payload)
+    with progress() as shown:
+        bar = shown.add_task(verb, total=None, step="")
+        done = verbs.perform(
+            verb,
+            text,
+            settings=Settings.from_environment(),
+            on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
+        )
+        shown.update(bar, total=1, completed=1)
+    written = json.dumps(done, allow_nan=False) + "\n"
+    if output is None:
+        sys.stdout.write(written)
+        return
+    part = output.with_name(f".{output.name}.part")  # whoever waits for the file finds it whole
+    part.write_text(written)
+    part.replace(output)
+
+
+def _read(payload: str) -> bytes:
+    if payload == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(payload).read_bytes()
+    except OSError as error:
+        raise UsageError(f"the payload {payload} cannot be read: {error.strerror}") from error

@@ -1,0 +1,68 @@
+"""How much memory a training takes at least, and how much its process may have."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from titleholder.spec.model import ModelSpec
+
+TIMES = 2.5
+"""What a training takes at least, in float64 matrices of the snapshot's features, as a cautious guess.
+
+`benchmarks/scale.py`: 1,000,000 x 30 took boosting 4.1 of them (990 MB, with the libraries), a scorecard 6.7.
+"""
+LEAST = 2**29
+"""Below this nothing is foretold: the libraries alone take as much, in bytes."""
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""What a container may have, in bytes, in both versions of Linux's control groups."""
+
+
+def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = None) -> str:
+    """Why the candidate cannot be trained on so many rows here, and what to change; empty where it may fit.
+
+    `may_have` is in bytes, by default what this process may have. A category counts as one column; encoded as many it
+    takes more.
+    """
+    limit = available() if may_have is None else may_have
+    columns = len(spec.columns.features)
+    needed = int(TIMES * rows * columns * 8)
+    if limit is None or needed < max(limit, LEAST):
+        return ""
+    return (
+        f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {gibibytes(needed)} at "
+        f"least, and this process may have {gibibytes(limit)}. Give it more (training.candidates.{name}.resources: a "
+        "pod with more memory, or a queue of workers that have it), shorten windows.train, let the query return a "
+        "sample with columns.weight, or name fewer features"
+    )
+
+
+def available() -> int | None:
+    """The bytes of memory that this process may have: its container's, its own or the machine's; None if unknown."""
+    found = [number for path in LIMITS if (number := _number(Path(path))) is not None]
+    own = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if own != resource.RLIM_INFINITY:
+        found.append(own)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")))
+    except (OSError, StopIteration):
+        pass
+    return min(found, default=None)
+
+
+def gibibytes(number: int) -> str:
+    """
+    >>> gibibytes(3 * 2**29)
+    '1.5 GiB'
+    """
+    return f"{number / 2**30:.1f} GiB"
+
+
+def _number(path: Path) -> int | None:
+    """`max` and absurd numbers stand for no limit."""
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() and int(text) < 2**60 else None
