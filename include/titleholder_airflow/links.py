@@ -12,9 +12,6 @@ from titleholder.registry import urls as mlflow_urls
 from titleholder.settings import need
 from titleholder_airflow import signing, urls
 
-SNAPSHOT = "snapshot"
-"""The XCom key of the payload of `extract`: its result is the names of the candidates, over which `train` is mapped."""
-
 
 class MlflowRunLink(BaseOperatorLink):
     """The task's own MLflow run: the candidate's for `train`, the retraining's for all others."""
@@ -55,15 +52,10 @@ class DecisionLink(BaseOperatorLink):
 
 def _result(ti_key: Any) -> dict[str, Any]:
     """What the task handed on; empty where it handed on nothing, or something else is there now."""
-    found = BaseXCom.get_value(ti_key=ti_key, key=signing.RESULT)
-    named = isinstance(found, list)  # of extract: the candidates; the snapshot has a key of its own
-    key = SNAPSHOT if named else signing.RESULT
-    value = BaseXCom.get_value(ti_key=ti_key, key=key) if named else found
     try:
-        payload = signing.opened(value, signing.Place.of(ti_key, key))
+        return signing.opened(BaseXCom.get_value(ti_key=ti_key, key=signing.RESULT), signing.Place.of(ti_key))
     except TitleholderError:
         return {}
-    return {"snapshot": payload} if named else payload
 
 
 def _snapshot(reference: dict[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, TriggerRule, dag, get_current_context
+from airflow.sdk import DAG, TaskGroup, TriggerRule, dag, get_current_context
 
-from titleholder.errors import SignatureError
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
-from titleholder_airflow import forms, signing
+from titleholder_airflow import forms, resources
 from titleholder_airflow.approval import Approve
-from titleholder_airflow.links import SNAPSHOT, DecisionLink, MlflowRunLink, ModelVersionLink
+from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
 from titleholder_airflow.schedule import schedule_of
 from titleholder_airflow.tasks import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
 
+log = logging.getLogger(__name__)
 Reference = dict[str, Any]
 """A payload of `titleholder.workflow.payloads` as JSON: what travels through XCom, signed (`signing`)."""
 
@@ -84,9 +85,9 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         default_args=task_arguments(spec),
     )
     def retrain() -> None:
-        names = extract(spec.name, str(folder))
-        training = train.override(execution_timeout=longest(spec.timeouts.train))
-        candidates = training.partial(snapshot=names[SNAPSHOT]).expand(name=names)
+        snapshot = extract(spec.name, str(folder))
+        with TaskGroup("train", tooltip="The candidates, side by side"):
+            candidates = [_training(spec, name)(snapshot, name) for name in spec.training.candidates]
         challenger = nominate(candidates)
         proposed = validate(challenger)
         if (approval := spec.promotion.approval) != "automatic":
@@ -101,12 +102,18 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
     return retrain()
 
 
+def _training(spec: ModelSpec, name: str) -> Any:
+    """The task of a candidate, with the resources that the spec gives it."""
+    own = resources.arguments(spec.training.resources_of(name))
+    return train.override(task_id=name, execution_timeout=longest(spec.timeouts.train), **own)
+
+
 @step(links=(MlflowRunLink(),))
-def extract(model: str, models: str) -> list[str]:
+def extract(model: str, models: str) -> Reference:
     """Read what was known at as_of, and no later, into an immutable snapshot that fulfils its contract.
 
-    Reads the model's spec from the folder `models`; every later task takes it from the snapshot. Returns the candidates
-    that the form left switched on, over which `train` is mapped.
+    Reads the model's spec from the folder `models`; every later task takes it from the snapshot, which also names the
+    candidates that the form left switched on.
 
     **Promises.** Nothing is trained on rows that break the contract. Equal rows give an equal file, so a retry finds
     the first try's snapshot and MLflow run.
@@ -134,14 +141,12 @@ def extract(model: str, models: str) -> list[str]:
         origin=origin(context),
         settings=settings(),
     )
-    place = signing.Place.of(context["ti"], SNAPSHOT)
-    context["ti"].xcom_push(SNAPSHOT, signing.sign(snapshot.model_dump(mode="json"), place))
-    return list(snapshot.candidates)
+    return snapshot.model_dump(mode="json")
 
 
-@step(map_index_template="{{ task.op_kwargs['name'] }}", links=(MlflowRunLink(),))
-def train(snapshot: Reference, name: str) -> Reference:
-    """Search and fit one candidate on time-ordered folds.
+@step(links=(MlflowRunLink(),))
+def train(snapshot: Reference, name: str) -> Reference | None:
+    """Search and fit one candidate on time-ordered folds; nothing where the form switched it off.
 
     **Promises.** It sees no row of the holdout. The same snapshot and seed give the same model. A retry continues in
     the MLflow run that the first try opened, and a model that was logged is not trained again.
@@ -152,13 +157,10 @@ def train(snapshot: Reference, name: str) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Snapshot
 
-    ti: Any = get_current_context()["ti"]
     taken = Snapshot.model_validate(snapshot)
-    if (ti.map_index, name) not in enumerate(taken.candidates):
-        raise SignatureError(
-            f"extract of the run {ti.dag_id}/{ti.run_id} handed on {', '.join(taken.candidates)}, and not {name!r} as "
-            f"candidate {ti.map_index}: its result (XCom) was edited. Clear extract and the tasks after it"
-        )
+    if name not in taken.candidates:
+        log.info("%s is switched off in this run: nothing is trained.", name)
+        return None
     return steps.train(taken, name, settings=settings()).model_dump(mode="json")
 
 

@@ -1,18 +1,17 @@
 """What one task hands on to a later one, signed: Airflow lets people edit it in between (XCom).
 
-A signed value is `{"map_index": …, "payload": "<JSON>", "signature": "<HMAC-SHA256>"}`. The payload travels as text:
-the database that keeps it would turn 1e16 into an integer and -0.0 into 0. The signature also covers where it was
-handed on: DAG, run, task, map index and key. So a value is good for one place only.
+A signed value is `{"payload": "<JSON>", "signature": "<HMAC-SHA256>"}`. The payload travels as text: the database that
+keeps it would turn 1e16 into an integer and -0.0 into 0. The signature also covers where it was handed on: DAG, run and
+task. So a value is good for one place only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from airflow.sdk import XComArg
@@ -27,47 +26,45 @@ RESULT = "return_value"
 
 
 class Place(NamedTuple):
-    """Where a payload is handed on: under which key, by which task of which run."""
+    """Where a payload is handed on: by which task of which run."""
 
     dag_id: str
     run_id: str
     task_id: str
-    map_index: int = -1
-    key: str = RESULT
 
     @classmethod
-    def of(cls, ti: Any, key: str = RESULT) -> Place:
+    def of(cls, ti: Any) -> Place:
         """The place of a task instance."""
-        return cls(ti.dag_id, ti.run_id, ti.task_id, ti.map_index, key)
+        return cls(ti.dag_id, ti.run_id, ti.task_id)
 
 
-class Source(NamedTuple):
-    """The task from which an argument comes, and under which key; by the DAG, which nobody can edit in Airflow."""
-
-    task_id: str
-    key: str
-    mapped: bool
+Source = str | tuple[str, ...] | None
+"""The task, or the tasks, from which an argument comes; None for one that the DAG file states itself."""
 
 
-def source(argument: Any) -> Source | None:
-    """Where a task's argument comes from; None for one that the DAG file states itself.
+def source(argument: Any) -> Source:
+    """Where a task's argument comes from: by the DAG, which nobody can edit in Airflow.
 
     Raises:
-        TypeError: it is made of several tasks' values, which cannot be verified.
+        TypeError: it is neither what one task returned nor a list of such, and cannot be verified.
     """
-    found = list(XComArg.iter_xcom_references(argument))
-    if not found:
-        return None
-    if not isinstance(argument, XComArg) or len(found) > 1:
-        raise TypeError(f"an argument is what one task handed on, and not a part of something else: {argument!r}")
-    ((operator, key),) = found
-    return Source(operator.task_id, key, operator.is_mapped)
+    if isinstance(argument, list | tuple):
+        found = tuple(source(item) for item in argument)
+        if all(isinstance(item, str) for item in found) and found:
+            return found  # type: ignore[return-value]
+    if isinstance(argument, XComArg):
+        ((operator, key),) = XComArg.iter_xcom_references(argument)
+        if key == RESULT and not operator.is_mapped:
+            return str(operator.task_id)
+    if list(XComArg.iter_xcom_references(argument)):
+        raise TypeError(f"an argument is what one task returned, or a list of such: {argument!r}")
+    return None
 
 
 def sign(payload: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """A payload as it is handed on at this place."""
     text = json.dumps(payload)
-    return {"map_index": place.map_index, "payload": text, "signature": _signature(text, place)}
+    return {"payload": text, "signature": _signature(text, place)}
 
 
 def opened(value: Any, place: Place) -> dict[str, Any]:
@@ -90,7 +87,7 @@ def opened(value: Any, place: Place) -> dict[str, Any]:
         genuine = hmac.compare_digest(_signature(text, place), signature.encode("ascii", "replace").decode())
     if not genuine:
         raise SignatureError(
-            f"what is there as the result (XCom {place.key}) of {where} was not handed on by it: it was edited, or is "
+            f"what is there as the result (XCom) of {where} was not handed on by it: it was edited, or is "
             f"of another task or run, or {VARIABLE} was changed. Clear {place.task_id} and the tasks after it. Nothing "
             "was decided"
         )
@@ -98,32 +95,21 @@ def opened(value: Any, place: Place) -> dict[str, Any]:
     return found
 
 
-def received(value: Any, source: Source | None, ti: Any) -> Any:
-    """The payload, or the payloads of a mapped task, that a task of the same run gets from `source`.
+def received(value: Any, source: Source, ti: Any) -> Any:
+    """The payload, or the payloads in their order, that a task of the same run gets from `source`.
 
-    Without a source the value is that of the DAG file, as it is.
+    Of several tasks those that failed handed on nothing, and are left out. Without a source the value is that of the
+    DAG file, as it is.
 
     Raises:
         SignatureError: see `opened`.
     """
     if source is None:
         return value
-    place = Place(ti.dag_id, ti.run_id, source.task_id, key=source.key)
-    return _of_mapped(list(value or ()), place) if source.mapped else opened(value, place)
-
-
-def _of_mapped(values: Sequence[Any], place: Place) -> list[dict[str, Any]]:
-    """In the order of their map indexes, each once. One that failed has none."""
-    given = [value.get("map_index") if isinstance(value, dict) else None for value in values]
-    indexes = [index if isinstance(index, int) else -1 for index in given]
-    found = [opened(value, place._replace(map_index=i)) for i, value in zip(indexes, values, strict=True)]
-    if any(after <= before for before, after in itertools.pairwise(indexes)):
-        raise SignatureError(
-            f"the results (XCom) of {place.task_id} of the run {place.dag_id}/{place.run_id} are not where they were "
-            f"handed on: one stands in another's place. Clear {place.task_id} and the tasks after it. Nothing was "
-            "decided"
-        )
-    return found
+    if isinstance(source, str):
+        return opened(value, Place(ti.dag_id, ti.run_id, source))
+    places = [Place(ti.dag_id, ti.run_id, task_id) for task_id in source]
+    return [opened(one, place) for one, place in zip(value, places, strict=True) if one is not None]
 
 
 def digest(payload: Mapping[str, Any]) -> str:

@@ -35,10 +35,7 @@ NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError", "Signa
 
 
 class StepOperator(_PythonDecoratedOperator):
-    """A Python task of a step. What it gets of other tasks is verified first, and a dict that it returns is signed.
-
-    A list of names is not signed: Airflow maps tasks over it.
-    """
+    """A Python task of a step. What it gets of other tasks is verified first, and what it returns is signed."""
 
     custom_operator_name = "@step"
 
@@ -49,10 +46,6 @@ class StepOperator(_PythonDecoratedOperator):
         self.sources = [*map(signing.source, op_args)], {name: signing.source(value) for name, value in named.items()}
         super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
 
-    def render_template(self, content: Any, *options: Any, **more: Any) -> Any:
-        """What other tasks handed on. No text is a template: people can edit the names that a task is mapped over."""
-        return content if isinstance(content, str) else super().render_template(content, *options, **more)
-
     def execute(self, context: Context) -> Any:
         """Run the step."""
         signing.need_key()
@@ -60,7 +53,7 @@ class StepOperator(_PythonDecoratedOperator):
         self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
         self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
         result = super().execute(context)
-        return signing.sign(result, signing.Place.of(ti)) if isinstance(result, dict) else result
+        return None if result is None else signing.sign(result, signing.Place.of(ti))
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:

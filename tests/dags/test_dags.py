@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,50 @@ def test_every_shipped_spec_becomes_a_dag_without_import_errors(shipped: dict) -
 
 
 def chain(dag: dict) -> list[str]:
-    """The tasks in the order in which they follow one another; empty when they are no chain."""
-    order = list(dag["tasks"])
-    follow = all(following in dag["tasks"][task]["down"] for task, following in itertools.pairwise(order))
-    return order if follow else []
+    """The steps in the order in which they follow one another; empty when they are no chain.
+
+    The trainings of all candidates are one step: each comes after the one before, and before the one after.
+    """
+    steps: dict[str, list[str]] = {}
+    for task in dag["tasks"]:
+        steps.setdefault(task.partition(".")[0], []).append(task)
+    follow = all(
+        set(following) <= set(dag["tasks"][task]["down"])
+        for tasks, following in itertools.pairwise(steps.values())
+        for task in tasks
+    )
+    return list(steps) if follow else []
 
 
 def test_a_dag_is_the_chain_of_steps(shipped: dict) -> None:
     retrain = ["extract", "train", "nominate", "validate", "promote", "report"]
     for name, dag in shipped["dags"].items():
         assert chain(dag) == (retrain if name.endswith("retrain") else ["rollback"])
+
+
+def test_each_candidate_has_a_task_with_the_resources_of_the_spec(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+    (models / "broken.yaml").unlink()
+    spec = (models / "tiny.yaml").read_text()
+    given = spec.replace(
+        "training:\n", "training:\n  resources: {queue: training, pool: fits, pool_slots: 2, priority_weight: 7}\n"
+    ).replace(
+        "    boosting:\n",
+        "    boosting:\n      resources: {pod: {memory: 8Gi, cpu: '2', node_selector: {disk: ssd}}}\n",
+    )
+    assert given.count("resources") == 2
+    (models / "tiny.yaml").write_text(given)
+    tasks = read_dags(models, tmp_path)["dags"]["tiny.retrain"]["tasks"]
+    plain = {"queue": "default", "pool": "default_pool", "pool_slots": 1, "priority_weight": 1, "pod": None}
+    assert tasks["train.scorecard"]["resources"] == {
+        "queue": "training", "pool": "fits", "pool_slots": 2, "priority_weight": 7, "pod": None
+    }  # fmt: skip
+    amounts = {"memory": "8Gi", "cpu": "2"}
+    container = {"name": "base", "resources": {"limits": amounts, "requests": amounts}}
+    pod = {"spec": {"containers": [container], "nodeSelector": {"disk": "ssd"}}}
+    assert tasks["train.boosting"]["resources"] == plain | {"pod": pod}
+    assert tasks["nominate"]["resources"] == plain
 
 
 def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
@@ -71,7 +106,7 @@ def test_a_task_links_to_what_it_made_and_to_nothing_else(shipped: dict) -> None
     links = {name: task["links"] for name, task in shipped["dags"]["demo_default.retrain"]["tasks"].items()}
     judged = [run, version]
     assert links == {
-        "extract": [run], "train": [run], "nominate": judged, "validate": judged,
+        "extract": [run], "train.scorecard": [run], "train.boosting": [run], "nominate": judged, "validate": judged,
         "promote": [*judged, decision], "report": [],
     }  # fmt: skip
     assert shipped["dags"]["demo_default.rollback"]["tasks"]["rollback"]["links"] == [version, decision]

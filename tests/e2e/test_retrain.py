@@ -93,11 +93,9 @@ def test_tasks_link_to_their_decision_mlflow_run_and_version(airflow: Airflow, s
     assert links["MLflow run"].endswith(f"/runs/{row.mlflow_run_id}")
     assert links["Decision"] == f"{airflow.address}/plugin/champions/titleholder/decisions/{row.id}"
     assert links["Model version"] == f"{settings.tracking_uri}/#/models/tiny/versions/{row.challenger_version}"
-    for index, name in enumerate(["scorecard", "boosting"]):
-        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train"
-        assert airflow.get(f"{path}/{index}")["rendered_map_index"] == name
-        links = links_of(airflow, f"{path}/links?map_index={index}", "MLflow run")
-        assert "/runs/" in links["MLflow run"]
+    for name in ("scorecard", "boosting"):
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train.{name}"
+        assert "/runs/" in links_of(airflow, f"{path}/links", "MLflow run")["MLflow run"]
 
 
 def test_a_backfill_goes_to_its_own_lane_and_agrees_with_the_command_line(
@@ -134,8 +132,8 @@ def test_a_killed_training_is_retried_in_the_same_run(airflow: Airflow, settings
     killed = kill_training(airflow, run_id)
     assert killed, "no train task was seen running"
     airflow.wait_for_success(DAG, run_id)
-    tries = {t["map_index"]: t["try_number"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"}
-    assert tries[killed[0]] >= 2
+    tries = {t["task_id"]: t["try_number"] for t in airflow.tasks(DAG, run_id)}
+    assert tries[killed] >= 2
     (row,) = store.read(settings.ledger_url, "tiny", "killed")
     client = MlflowClient(settings.tracking_uri)
     experiment = client.get_experiment_by_name("tiny").experiment_id
@@ -145,27 +143,28 @@ def test_a_killed_training_is_retried_in_the_same_run(airflow: Airflow, settings
     assert [int(v.version) for v in versions] == [row.challenger_version]
 
 
-def kill_training(airflow: Airflow, run_id: str) -> list[int]:
-    """SIGKILL the process of the first train task seen running; returns its map index."""
+def kill_training(airflow: Airflow, run_id: str) -> str:
+    """SIGKILL the process of the first training that is seen running; returns its task, or nothing."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for task in airflow.tasks(DAG, run_id):
-            if task["task_id"] == "train" and task["state"] == "running":
+            if task["task_id"].startswith("train.") and task["state"] == "running":
                 for process in psutil.process_iter(["cmdline"]):
                     if task["id"] in " ".join(process.info["cmdline"] or []):
                         child = (process.children() or [process])[0]
                         os.kill(child.pid, signal.SIGKILL)
-                        return [task["map_index"]]
+                        return str(task["task_id"])
         time.sleep(0.05)
-    return []
+    return ""
 
 
 def test_the_form_chooses_candidates(airflow: Airflow, settings: Settings) -> None:
     run_id = airflow.trigger(DAG, {"as_of": "2024-02-01", "lane": "chosen", "train_scorecard": False})
     airflow.wait_for_success(DAG, run_id)
-    trained = [t["rendered_map_index"] for t in airflow.tasks(DAG, run_id) if t["task_id"] == "train"]
-    assert trained == ["boosting"]
+    log = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/train.scorecard/logs/1"
+    assert "scorecard is switched off in this run" in str(airflow.get(log))
     (row,) = store.read(settings.ledger_url, "tiny", "chosen")
+    assert [nominee.name for nominee in row.nominees] == ["boosting"]
     version = MlflowClient(settings.tracking_uri).get_model_version("tiny", str(row.challenger_version))
     assert version.tags["titleholder.candidate"] == "boosting"
 

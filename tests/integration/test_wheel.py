@@ -159,6 +159,7 @@ def test_its_metadata_has_ranges_extras_and_no_exact_pin(installed: Installed) -
         "s3",
         "gcs",
         "azure",
+        "kubernetes",
         "lightgbm",
         "xgboost",
     }

@@ -117,9 +117,9 @@ def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
 def _done(rows: Sequence[LaneEntry], order: RollbackOrder, url: str) -> int | None:
     """The decision that an earlier try of the same order wrote: a rollback, or that this answer declined it.
 
-    A person's no stands for the Airflow run, whatever came of clearing it. An order without a run is the one by which the
-    champion came back, where the same person gave it with the same reason and the same versions, as far as it names
-    them: its answer may have been lost.
+    A person's no stands for the Airflow run, whatever came of clearing it. An order without a run is the one by which
+    the champion came back, where the same person gave it with the same reason and the same versions, as far as it
+    names them: its answer may have been lost.
     """
     if not order.run:
         last = next((r for r in reversed(rows) if r.changed), None)

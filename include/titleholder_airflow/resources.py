@@ -1,0 +1,42 @@
+"""Where a candidate is trained, and with how much, as arguments of its task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from titleholder.errors import SpecError
+
+if TYPE_CHECKING:
+    from titleholder.spec.resources import Pod, Resources
+
+CONTAINER = "base"
+"""What Airflow calls the container of a task's pod."""
+
+
+def arguments(resources: Resources) -> dict[str, Any]:
+    """The arguments of an Airflow task; none for what is left out, so that Airflow's own defaults hold.
+
+    Raises:
+        SpecError: a pod is wanted, and the library that describes one is not installed.
+    """
+    plain = resources.model_dump(exclude_none=True, exclude_defaults=True, exclude={"pod"})
+    if resources.pod is None:
+        return plain
+    return {**plain, "executor_config": {"pod_override": _pod(resources.pod)}}
+
+
+def _pod(pod: Pod) -> Any:
+    try:
+        from kubernetes.client import models as k8s
+    except ImportError:
+        raise SpecError(
+            "training.resources.pod needs the library kubernetes, which is not installed: "
+            "pip install 'titleholder[kubernetes]', wherever DAG files are read"
+        ) from None
+    amounts = {name: value for name, value in (("memory", pod.memory), ("cpu", pod.cpu)) if value}
+    container = k8s.V1Container(
+        name=CONTAINER,
+        image=pod.image,
+        resources=k8s.V1ResourceRequirements(requests=amounts, limits=amounts) if amounts else None,
+    )
+    return k8s.V1Pod(spec=k8s.V1PodSpec(containers=[container], node_selector=pod.node_selector or None))
