@@ -29,14 +29,14 @@ from titleholder_airflow import approval, links, retrain, rollback, signing, tas
 FOLDER = Path(sys.argv[1])
 SPEC = load_specs(FOLDER, only="tiny_asked")["tiny_asked"]
 AS_OF = date(2024, 3, 1)
-pushed, seen, events = {}, {}, []
+seen, events = {}, []
 
 def run(kind="manual", user="ann", conf=None, **form):
     fields = {"as_of": None, "lane": None, "reason": "why", "train_scorecard": True} | form
     record = Of(dag_id="tiny_asked.retrain", run_id="r 1", run_type=kind, conf=conf or {}, triggering_user_name=user,
                 data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC))
     outlet = Of(add=lambda asset, extra: events.append([asset.uri, extra]))
-    ti = Of(dag_id=record.dag_id, run_id=record.run_id, task_id="extract", map_index=0, xcom_push=pushed.__setitem__)
+    ti = Of(dag_id=record.dag_id, run_id=record.run_id, task_id="extract")
     context = {"dag_run": record, "params": fields, "ti": ti,
                "outlet_events": {tasks.champion_outlet("small"): outlet}}
     for module in (retrain, rollback, tasks):
@@ -72,9 +72,7 @@ step("promote", decided)
 step("report", None)
 
 run()
-names = retrain.extract.function("tiny_asked", str(FOLDER))
-json.dumps(pushed)
-snapshot = signing.opened(pushed[links.SNAPSHOT], signing.Place("tiny_asked.retrain", "r 1", "extract", 0, links.SNAPSHOT))
+snapshot = json.loads(json.dumps(retrain.extract.function("tiny_asked", str(FOLDER))))
 trained = retrain.train.function(snapshot, "scorecard")
 challenger = retrain.nominate.function([None, trained])
 proposed = retrain.validate.function(challenger)
@@ -82,7 +80,7 @@ published = retrain.promote.function(proposed)
 given, named = seen["extract"]
 answer = {
     "extract": [given[0].name, str(given[1]), given[2], named["candidates"], named["url"], named["origin"].model_dump()],
-    "names": names,
+    "switched off": retrain.train.function(snapshot, "boosting"),
     "train": [seen["train"][0][0] == a_snapshot(*given), seen["train"][0][1]],
     "nominate": [c.model_dump(mode="json") == trained for c in seen["nominate"][0][0]],
     "score": seen["nominate"][0][0][0].score,
@@ -120,7 +118,7 @@ def wait(self, context):
 approval.ApprovalOperator.execute = wait
 kept = {}  # what Airflow kept of the question of an earlier try
 approval.task_runner.SUPERVISOR_COMMS = Of(send=lambda question: question.model_copy(update=kept))
-TI = Of(id="018f0000-0000-7000-8000-000000000000", dag_id="tiny_asked.retrain", run_id="r 1", task_id="approve", map_index=-1, try_number=2)
+TI = Of(id="018f0000-0000-7000-8000-000000000000", dag_id="tiny_asked.retrain", run_id="r 1", task_id="approve", try_number=2)
 CONTEXT = {"ti": TI}
 opened = lambda value: signing.opened(value, signing.Place.of(TI))
 people = {p.name: p for p in SPEC.promotion.approval.people}
@@ -189,19 +187,19 @@ answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"
 LINKS = """
 found = {}
 links.BaseXCom.get_value = lambda ti_key, key: found.get(key)
-HERE = Of(dag_id="tiny.retrain", run_id="r 1", task_id="any", map_index=-1)
+HERE = Of(dag_id="tiny.retrain", run_id="r 1", task_id="any")
 every = {"run": links.MlflowRunLink(), "version": links.ModelVersionLink(), "decision": links.DecisionLink()}
 snapshot = {"run_id": "run", "spec": {"name": "tiny"}}
 
-def of(value, pushed=None, edited=None):
+def of(value, edited=None):
     result = signing.sign(value, signing.Place.of(HERE)) if isinstance(value, dict) else value
-    found.update({"return_value": result, links.SNAPSHOT: pushed and signing.sign(pushed, signing.Place.of(HERE, links.SNAPSHOT))})
+    found["return_value"] = result
     if edited:
         result["payload"] = json.dumps({**value, **edited})
     return {name: link.get_link(None, ti_key=HERE) for name, link in every.items()}
 
 answer = {
-    "extract": of(["scorecard"], snapshot),
+    "extract": of(snapshot),
     "train": of({"snapshot": snapshot, "run_id": "t"}),
     "validate": of({"challenger": {"snapshot": snapshot, "run_id": "t", "version": 4}}),
     "promote": of({"id": 12, "model": "tiny", "mlflow_run_id": "run", "challenger_version": 4, "champion_after": 3}),
@@ -238,7 +236,7 @@ def test_extract_gets_what_form_and_run_say(retrained: dict[str, Any]) -> None:
     assert rest == ["tiny_asked", "2024-03-01", "live", ["scorecard"], "postgres://reader:x@db/warehouse"]
     assert (origin["actor"], origin["airflow_run"], origin["reason"]) == ("ann", "tiny_asked.retrain/r 1", "why")
     assert origin["url"] == "https://airflow.example/dags/tiny_asked.retrain/runs/r%201"
-    assert retrained["names"] == ["scorecard"]
+    assert retrained["switched off"] is None
     assert retrained["scheduled"] == ["airflow:scheduled", "live"]
     assert retrained["backfill"] == "backtest"
     assert retrained["a date"] == ["2024-01-01", "what-if"]

@@ -35,14 +35,11 @@ class Editor:
     def _results(run: tuple[str, str], task: str) -> str:
         return f"{run[0]}/dagRuns/{run[1]}/taskInstances/{task}/xcomEntries"
 
-    def read(self, run: tuple[str, str], task: str, key: str = "return_value", map_index: int = -1) -> Any:
-        return self._send("GET", f"{self._results(run, task)}/{key}?map_index={map_index}")["value"]
+    def read(self, run: tuple[str, str], task: str) -> Any:
+        return self._send("GET", f"{self._results(run, task)}/return_value")["value"]
 
-    def write(
-        self, run: tuple[str, str], task: str, value: Any, key: str = "return_value", map_index: int = -1
-    ) -> None:
-        body = {"value": value, "map_index": map_index}
-        self._send("PATCH", f"{self._results(run, task)}/{key}", body)
+    def write(self, run: tuple[str, str], task: str, value: Any) -> None:
+        self._send("PATCH", f"{self._results(run, task)}/return_value", {"value": value, "map_index": -1})
 
     def make(self, run: tuple[str, str], task: str, value: Any) -> None:
         body = {"key": "return_value", "value": value, "map_index": -1}
@@ -51,7 +48,7 @@ class Editor:
     def delete(self, run: tuple[str, str], task: str) -> None:
         self._send("DELETE", f"{self._results(run, task)}/return_value")
 
-    def clear(self, run: tuple[str, str], *tasks: Any) -> None:
+    def clear(self, run: tuple[str, str], *tasks: str) -> None:
         """Clear tasks and those after them."""
         body = {"dry_run": False, "dag_run_id": run[1], "task_ids": [*tasks], "only_failed": False,
                 "include_downstream": True, "reset_dag_runs": True}  # fmt: skip
@@ -60,26 +57,24 @@ class Editor:
     def mark_successful(self, run: tuple[str, str], task: str) -> None:
         self._send("PATCH", f"{run[0]}/dagRuns/{run[1]}/taskInstances/{task}", {"new_state": "success"})
 
-    def refused(self, run: tuple[str, str], *tasks: Any) -> str:
+    def refused(self, run: tuple[str, str], *tasks: str) -> str:
         """Clear tasks and those after them; return what the log of the failed one says. It was not tried again."""
         before = self._tries(run)
         self.clear(run, *tasks)
         assert self.airflow.wait_for_run(*run) == "failed"
         after = self._tries(run)
-        for task in {t if isinstance(t, str) else t[0] for t in tasks}:
-            assert sum(n for (t, _), n in after.items() if t == task) == 1 + sum(
-                n for (t, _), n in before.items() if t == task
-            ), task
+        for task in tasks:
+            assert after[task] == before[task] + 1, task
         return self.failure(run)
 
     def failure(self, run: tuple[str, str]) -> str:
         """The logs of the failed tasks, with their exceptions."""
         failed = [t for t in self.airflow.tasks(*run) if t["state"] == "failed"]
-        paths = [f"{t['task_id']}/logs/{t['try_number']}?map_index={t['map_index']}&full_content=true" for t in failed]
+        paths = [f"{t['task_id']}/logs/{t['try_number']}?full_content=true" for t in failed]
         return "".join(str(self._send("GET", f"{run[0]}/dagRuns/{run[1]}/taskInstances/{path}")) for path in paths)
 
-    def _tries(self, run: tuple[str, str]) -> dict[tuple[str, int], int]:
-        return {(t["task_id"], t["map_index"]): t["try_number"] for t in self.airflow.tasks(*run)}
+    def _tries(self, run: tuple[str, str]) -> dict[str, int]:
+        return {t["task_id"]: t["try_number"] for t in self.airflow.tasks(*run)}
 
 
 @pytest.fixture(scope="module")
@@ -173,25 +168,25 @@ def test_nobody_forges_a_verdict_or_a_spec(op: Editor, declined: tuple[str, str]
     op.write(declined, "validate", {**proposed, "payload": json.dumps({**payload, "kind": "promote"})})
     assert REFUSED in op.refused(declined, "approve")
     op.write(declined, "validate", proposed)
-    for task, key, index, after in (("train", "return_value", 0, "nominate"), ("extract", "snapshot", -1, "train")):
-        value = op.read(declined, task, key, index)
+    for task, after in (("train.scorecard", "nominate"), ("extract", "train.scorecard")):
+        value = op.read(declined, task)
         edited = json.loads(value["payload"])
         snapshot = edited if task == "extract" else edited["snapshot"]
         snapshot["origin"]["actor"] = "somebody"
-        op.write(declined, task, {**value, "payload": json.dumps(edited)}, key, index)
+        op.write(declined, task, {**value, "payload": json.dumps(edited)})
         assert REFUSED in op.refused(declined, after), task
-        op.write(declined, task, value, key, index)
+        op.write(declined, task, value)
     assert told() == before
 
 
-def test_a_name_that_a_task_is_mapped_over_is_no_template(op: Editor, declined: tuple[str, str], told: Told) -> None:
+def test_a_result_is_no_template(op: Editor, declined: tuple[str, str], told: Told) -> None:
     """Jinja reaches connections, the environment and functions of the operating system."""
-    before, names = told(), op.read(declined, "extract")
-    op.write(declined, "extract", ["{{ macros.uuid.os.sep * 3 }}"])
-    log = op.refused(declined, ["train", 0])
-    assert "and not '{{ macros.uuid.os.sep * 3 }}' as candidate 0: its result (XCom) was edited" in log
+    before, value = told(), op.read(declined, "extract")
+    op.write(declined, "extract", "{{ macros.uuid.os.sep * 3 }}")
+    log = op.refused(declined, "train.scorecard")
+    assert REFUSED in log
     assert "///" not in log
-    op.write(declined, "extract", names)
+    op.write(declined, "extract", value)
     assert told() == before
 
 
@@ -200,7 +195,7 @@ def test_a_no_of_a_person_stands_for_the_run(
 ) -> None:
     """Nobody knows who cleared it, so it could be asked until somebody says yes."""
     before = told()
-    op.clear(declined, "train")
+    op.clear(declined, "train.scorecard")
     users["admin"].wait_for_success(*declined)
     assert told() == before
 

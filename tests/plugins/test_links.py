@@ -10,20 +10,19 @@ CODE = """
 from types import SimpleNamespace as Of
 from unittest import mock
 from titleholder_airflow import links, signing
-it = Of(dag_id="m.retrain", run_id="r", task_id="t", map_index=-1)
-sign = lambda value, key: signing.sign(value, signing.Place.of(it, key)) if isinstance(value, dict) else value
+it = Of(dag_id="m.retrain", run_id="r", task_id="t")
+sign = lambda value: signing.sign(value, signing.Place.of(it)) if isinstance(value, dict) else value
 results = {}
 with mock.patch.object(links.BaseXCom, "get_value", side_effect=lambda ti_key, key: results.get(key)):
     def leads(returned):
-        results["return_value"] = sign(returned, signing.RESULT)
-        results["snapshot"] = sign({"model": "m", "run_id": "r"}, "snapshot")
+        results["return_value"] = sign(returned)
         return links.DecisionLink().get_link(None, ti_key=it)
     answer = [leads(returned) for returned in RETURNED]
 """
 RETURNED = """[
     {"id": 12, "model": "m", "kind": "promote", "challenger_version": 3, "mlflow_run_id": "r"},
     {"id": 13, "model": "m", "kind": "rollback", "champion_after": 2, "mlflow_run_id": ""},
-    ["scorecard", "boosting"],
+    {"run_id": "r", "spec": {"name": "m"}},
     {"challenger": {"version": 3, "snapshot": {"model": "m", "run_id": "r"}}, "kind": "promote"},
     None,
 ]"""
