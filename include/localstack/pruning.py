@@ -57,7 +57,7 @@ def prune(state: State, days: int, *, delete: bool, on_step: Callable[[str], Non
     _run("airflow-migration", state, _airflow(then, delete=delete))
     if delete:
         on_step("files of deleted runs and models in MLflow")
-        _run("mlflow-migration", state, _mlflow(state, days))
+        _run("mlflow-gc", state, _mlflow(state, days))
     return found
 
 

@@ -101,7 +101,7 @@ def _mlflow(state: State, ports: Mapping[str, int]) -> Service:
         name="mlflow",
         argv=(
             *(executable("mlflow"), "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-            *("--serve-artifacts", "--artifacts-destination", str(state.artifacts)),
+            *("--app-name", "titleholder", "--serve-artifacts", "--artifacts-destination", str(state.artifacts)),
         ),
         healthy=lambda _: _get(port, "/health") is not None,
         cwd=state.root,

@@ -22,6 +22,7 @@ from localstack import environments, roles, settings
 from localstack.keys import ROLES, Keys
 from localstack.ports import PREFERRED
 from localstack.state import PROJECT, Record, State
+from titleholder_mlflow.login import PASSWORDS
 
 FILE = PROJECT / "docker-compose.yaml"
 TEXT = FILE.read_text()
@@ -245,7 +246,7 @@ def test_airflow_uses_the_login_for_production() -> None:
 def a_local_stack(state: State) -> tuple[Keys, dict[str, int]]:
     """The secrets and ports of a local stack that was never started."""
     state.prepare()
-    keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", admin="x")
+    keys = Keys(dict.fromkeys(ROLES, "x"), dict.fromkeys(PASSWORDS, "x"), fernet="x", jwt="x", api="x", admin="x")
     state.secrets.write_text(json.dumps(keys.__dict__))
     state.write(Record(ports=dict.fromkeys(PREFERRED, 1)))
     return keys, dict.fromkeys(PREFERRED, 1)
