@@ -23,8 +23,8 @@ from pathlib import Path
 from localstack.keys import Keys
 from localstack.settings import (
     airflow_settings,
-    database_url,
     loopback,
+    mlflow_database,
     mlflow_login,
     read_settings,
     records_settings,
@@ -48,6 +48,7 @@ def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict
         ServiceError: TITLEHOLDER_PASS_ON names a variable that is not set.
     """
     shared = read_settings(PROJECT / "config" / "airflow.env")
+    database = {"PGPASSWORD": keys.roles["mlflow"]}
     client = {name: value for name, value in shared.items() if name.startswith(("MLFLOW_", "PG"))}
     airflow = {
         **{name: value for name, value in shared.items() if name.startswith(("AIRFLOW__", "PG"))},
@@ -59,9 +60,9 @@ def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict
     ledger = {name: value for name, value in reading.items() if name == "TITLEHOLDER_LEDGER_URL"}
     own: dict[str, dict[str, str]] = {
         "postgres": {},
-        "mlflow": {**client, **_mlflow(keys, ports)},
-        "mlflow-migration": {**client, "PGPASSWORD": keys.roles["mlflow"]},
-        "mlflow-gc": {**client, "PGPASSWORD": keys.roles["mlflow"], **mlflow_login(keys, WRITER)},
+        "mlflow": {**client, **database, **_mlflow(keys, ports)},
+        "mlflow-migration": {**client, **database},
+        "mlflow-gc": {**client, **database, **mlflow_login(keys, WRITER)},
         "airflow-migration": airflow,
         "api-server": airflow | reading,
         "scheduler": {**_passed_on(), **_outgoing(), **airflow, **appending, **steps_settings(state, keys, ports)},
@@ -86,7 +87,7 @@ def _outgoing() -> dict[str, str]:
 
 def _mlflow(keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
     return {
-        "MLFLOW_BACKEND_STORE_URI": database_url(keys, "mlflow", "mlflow", ports["postgres"]),
+        "MLFLOW_BACKEND_STORE_URI": mlflow_database(ports["postgres"]),
         **{variable: keys.mlflow[user] for user, variable in PASSWORDS.items()},
         # The package's entry point names the app that asks for the login; its code is here.
         "PYTHONPATH": str(PROJECT / "include"),

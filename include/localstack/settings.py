@@ -68,6 +68,11 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
     return f"postgresql{driver}://{role}:{quote(keys.roles[role], safe='')}@{HOST}:{port}/{database}"
 
 
+def mlflow_database(port: int) -> str:
+    """MLflow's database, for argument lists, which everybody on the machine can read: PGPASSWORD has the password."""
+    return f"postgresql+psycopg2://mlflow@{HOST}:{port}/mlflow"
+
+
 def ledger_url(state: State, role: str) -> str:
     """The ledger as one of its roles: `ledger_owner`, `ledger`, which appends, or `ledger_reader`."""
     return database_url(load_keys(state), role, "titleholder", state.read().ports["postgres"])

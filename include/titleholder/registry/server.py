@@ -42,11 +42,9 @@ class Server:
             yield
         except MlflowException as error:
             if REFUSED.search(str(error)):
-                said = (
-                    f"MLflow at {self.uri} refuses MLFLOW_TRACKING_USERNAME ({os.environ.get('MLFLOW_TRACKING_USERNAME') or 'not set'}) "
-                    f"with MLFLOW_TRACKING_PASSWORD: {one_line(error)}"
-                )
-                raise ServiceError(said) from None
+                user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "not set"
+                login = f"MLFLOW_TRACKING_USERNAME ({user}) with MLFLOW_TRACKING_PASSWORD"
+                raise ServiceError(f"MLflow at {self.uri} refuses {login}: {one_line(error)}") from None
             if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
                 said = f"MLflow at {self.uri} does not answer: {one_line(error)}. Locally: `make up`."
                 raise ServiceError(said) from None
