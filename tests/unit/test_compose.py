@@ -495,6 +495,23 @@ def test_init_stops_at_the_first_failure_and_hands_passwords_over_in_private(
     assert "MLflow's database: `mlflow db upgrade` ended with 3" in str(init.main())
 
 
+@pytest.mark.parametrize("name", ["backup", "restore"])
+def test_backup_and_restore_reach_the_volumes_and_all_databases(name: str) -> None:
+    script = PROJECT / "compose" / f"{name}.sh"
+    assert os.access(script, os.X_OK)
+    subprocess.run(["sh", "-n", str(script)], check=True)
+    text = script.read_text().replace("\\\n", " ")
+    reached = re.findall(r"--no-deps (\S+)\s+tar \S+ --directory=(\S+)(?: (\w+) >| < \"\$folder/(\w+)\.tar)", text)
+    assert {made or read for *_, made, read in reached} == {"artifacts", "snapshots"}
+    for service, folder, made, read in reached:
+        assert f"{made or read}:{folder}/{made or read}" in SERVICES[service]["volumes"]
+    created = set(
+        re.findall(r"^FROM \(VALUES (.*?)\n?\) AS wanted \(database", roles.SCRIPT.read_text(), flags=re.M | re.S)
+    )
+    databases = set(re.findall(r"\('(\w+)', '\w+'\)", created.pop()))
+    assert set(re.search(r"for database in (.*); do", text)[1].split()) == databases  # type: ignore[index]
+
+
 # --- With docker compose, which needs no engine to read a file --------------------------------------------------------
 
 
