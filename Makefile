@@ -100,7 +100,7 @@ format: dev ## Put the code into its one form
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --generate-hashes
 
 lock: dev ## Pin what pyproject.toml and requirements*.in ask for
-	$(LOCK) --extra airflow --extra local -o requirements.txt pyproject.toml requirements.in
+	$(LOCK) --extra airflow --extra local --extra s3 -o requirements.txt pyproject.toml requirements.in
 	$(LOCK) -c requirements.txt -o requirements-build.txt requirements-build.in
 	$(LOCK) -o requirements-dev.txt requirements-dev.in
 	test ! -e requirements-extra.in || $(LOCK) -c requirements.txt -o requirements-extra.txt requirements-extra.in

@@ -9,6 +9,7 @@ Import only: a thread or an OpenMP region started before the fork would be missi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import importlib
@@ -61,22 +62,29 @@ def _preload() -> None:
     _import_without_airflow("skops.io")
     for name in _PRELOADED:
         importlib.import_module(name)
+    if os.environ.get("TITLEHOLDER_SNAPSHOTS", "").startswith("s3://"):
+        importlib.import_module("s3fs")
     # Whoever logs a model asks MLflow what is installed: 0.3 s that each process would need for itself.
     importlib.import_module("mlflow.utils.requirements_utils").warn_dependency_requirement_mismatches(["mlflow"])
+    importlib.import_module("narwhals.dependencies").is_into_dataframe(object())  # scikit-learn asks for its plugins
     imported = _files()
     if imported:
         importlib.import_module("titleholder.workflow.steps")
+        importlib.import_module("titleholder.reports.rendering").compile_templates()
+        importlib.import_module("titleholder.settings").code_version()
         os.register_at_fork(before=_preload_dags, after_in_child=lambda: _forget_changed(imported))
 
 
 @functools.cache  # once: forks inherit it, and what is garbage at a later fork must not be kept for ever
 def _preload_dags() -> None:
-    """What DAG files import, just before the first fork: Airflow cannot be imported while it reads these settings.
+    """What DAG files import and read, just before the first fork: Airflow cannot be imported while this file is read.
 
     What is in memory then is left alone by the collector, whose marks would copy each page into each task.
     """
     for name in ("titleholder_airflow.dags", "titleholder_airflow.plugin"):
         importlib.import_module(name)
+    with contextlib.suppress(importlib.import_module("titleholder.errors").UsageError):  # no folder of models here
+        importlib.import_module("titleholder.spec.loader").load_specs()
     gc.freeze()
 
 

@@ -315,6 +315,9 @@ import airflow_local_settings
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
 assert {"mlflow", "skops.io", "sklearn.ensemble", "pyarrow.parquet"} <= set(sys.modules)
 assert "titleholder.workflow.steps" in sys.modules
+from titleholder.reports import rendering
+compiled = rendering._environment(rendering.PACKAGE).cache
+assert any(name == "card.html.j2" for _, name in compiled.keys()), "templates are compiled"
 import gc
 if child := os.fork():
     frozen, later = gc.get_freeze_count(), [[] for _ in range(10_000)]

@@ -1,4 +1,4 @@
-"""Storage of whole files by path: in a folder of this machine, or wherever pyarrow can write.
+"""Storage of whole files by path: in a folder of this machine, or as objects of a store such as S3.
 
 A file appears under its name complete or not at all, and in a folder only after its content is on the disk: neither a
 killed process nor a power cut leaves half a file under a name.
@@ -12,14 +12,12 @@ import hashlib
 import logging
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple, Protocol
-
-import pyarrow as pa
-from pyarrow import fs
+from urllib.parse import unquote, urlsplit
 
 log = logging.getLogger(__name__)
 PART = ".part"
@@ -37,7 +35,7 @@ class StoredFile(NamedTuple):
 
 
 class Storage(Protocol):
-    """Files by path. What a second kind, such as objects that are put with a conditional write, must offer.
+    """Files by path: a `Folder`, or an `ObjectStore`.
 
     Methods raise OSError where the place cannot be used, FileNotFoundError for a file that is not there.
     """
@@ -51,7 +49,7 @@ class Storage(Protocol):
     def replace(self, draft: Path, path: str) -> None:
         """Let `path` hold the draft, whatever it held before."""
 
-    def open(self, path: str) -> pa.NativeFile:
+    def open(self, path: str) -> AbstractContextManager[BufferedIOBase]:
         """A file, to be read from its beginning."""
 
     def local(self, path: str) -> AbstractContextManager[str]:
@@ -67,13 +65,18 @@ class Storage(Protocol):
 def storage_of(address: str) -> tuple[Storage, str]:
     """The storage and the path in it of a folder, a file, or a URL such as s3://bucket/prefix.
 
+    UsageError for a store that is not known, or whose library is not installed.
+
     >>> storage_of("/data/snapshots")[1]
     '/data/snapshots'
     """
     if "://" not in address:
         return Folder(), str(Path(address).absolute())
-    files, path = fs.FileSystem.from_uri(address)
-    return (Folder() if isinstance(files, fs.LocalFileSystem) else Remote(files)), path.rstrip("/")
+    if address.startswith("file://"):
+        return Folder(), unquote(urlsplit(address).path).rstrip("/")
+    from titleholder.data import object_store
+
+    return object_store.connect(address)
 
 
 class Folder:
@@ -129,9 +132,9 @@ class Folder:
         draft.replace(path)
         _sync(Path(path).parent)
 
-    def open(self, path: str) -> pa.NativeFile:
-        """Not mapped: pages that were read would count as memory in use."""
-        return pa.OSFile(path)
+    def open(self, path: str) -> AbstractContextManager[BufferedIOBase]:
+        """As every file of this machine."""
+        return Path(path).open("rb")
 
     @contextmanager
     def local(self, path: str) -> Iterator[str]:
@@ -157,67 +160,6 @@ class Folder:
             if os.fstat(file.fileno()).st_mtime >= before:
                 return False
             Path(path).unlink()
-        return True
-
-
-class Remote:
-    """Files of another storage, through pyarrow. See `Storage`."""
-
-    def __init__(self, files: fs.FileSystem) -> None:
-        self._files = files
-
-    @contextmanager
-    def draft(self, folder: str) -> Iterator[Path]:
-        """A file in a temporary folder of this machine."""
-        del folder
-        with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-            yield Path(scratch) / "draft"
-
-    def put(self, draft: Path, path: str, sha256: str) -> None:
-        """To verify a file that is there, it is read once."""
-        try:
-            with self._files.open_input_stream(path) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-                    return
-            log.warning("%s is damaged, and is written again", path)
-        except FileNotFoundError:
-            pass
-        self.replace(draft, path)
-
-    def replace(self, draft: Path, path: str) -> None:
-        """Under another name first."""
-        self._files.create_dir(path.rpartition("/")[0], recursive=True)
-        part = f"{path}.{secrets.token_hex(8)}{PART}"
-        fs.copy_files(str(draft), part, source_filesystem=fs.LocalFileSystem(), destination_filesystem=self._files)
-        self._files.move(part, path)
-
-    def open(self, path: str) -> pa.NativeFile:
-        """As a stream."""
-        return self._files.open_input_stream(path)
-
-    @contextmanager
-    def local(self, path: str) -> Iterator[str]:
-        """A copy in a temporary folder."""
-        with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-            copy = f"{scratch}/copy"
-            fs.copy_files(path, copy, source_filesystem=self._files, destination_filesystem=fs.LocalFileSystem())
-            yield copy
-
-    def files(self, folder: str) -> Iterator[StoredFile]:
-        """Without a time, a file counts as new."""
-        for found in self._files.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True)):
-            if found.type == fs.FileType.File:
-                put_at = found.mtime.timestamp() if found.mtime else float("inf")
-                yield StoredFile(found.path, found.size, put_at)
-
-    def remove(self, path: str, before: float) -> bool:
-        """By the time at which it is listed now."""
-        found = self._files.get_file_info(path)
-        if found.type == fs.FileType.NotFound:
-            return True
-        if found.mtime is None or found.mtime.timestamp() >= before:
-            return False
-        self._files.delete_file(path)
         return True
 
 

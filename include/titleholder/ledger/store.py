@@ -6,20 +6,9 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    MetaData,
-    Select,
-    Table,
-    case,
-    cast,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Select, case, cast, column, select, table, text
 from sqlalchemy.types import Date, Text
 
 from titleholder.errors import ServiceError, UsageError
@@ -37,6 +26,10 @@ LOCK_IDLE, ALIAS_IDLE = 10, 45
 A client that was stopped or vanished then loses it. Under a lane's lock nobody waits for anything else, under that of
 an alias for MLflow.
 """
+_WRITTEN = tuple(Decision.model_fields)
+_READ = dict.fromkeys([*_WRITTEN, *(name for name in LaneEntry.model_fields if name != "matured")])
+"""The columns that are read: those that a writer fills, and those that the database derives for a `LaneEntry`."""
+_TABLE = table("decisions", *map(column, _READ), schema="titleholder")
 _APPEND = text("SELECT * FROM titleholder.append(:after, CAST(:entries AS json))")
 
 ATTEMPTS = 30
@@ -48,7 +41,7 @@ PAUSE = 0.05
 def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
     """What succession needs to know of every row of a lane, in the order of writing: one query, a small answer."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
+        of = _TABLE.c
         derived = (
             cast(of.spans.op("->>")("matured"), Date).label("matured"),
             *(case((of.champion_after.is_distinct_from(of.champion_before), of[name])).label(name) for name in WHOLE),
@@ -122,8 +115,8 @@ def read(url: str, model: str, lane: str) -> list[Decision]:
 def stored(url: str, model: str, lane: str) -> list[dict[str, Any]]:
     """Every row of a lane just as the database has it, in the order of writing: what hashes are checked against."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
-        wanted = _as_stored(connection).where(of.model == model, of.lane == lane).order_by(of.sequence)
+        of = _TABLE.c
+        wanted = _as_stored().where(of.model == model, of.lane == lane).order_by(of.sequence)
         return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
@@ -137,15 +130,15 @@ def decision(url: str, number: int) -> Decision:
 def decisions(url: str, numbers: Collection[int]) -> list[Decision]:
     """The decisions with these ids, in the order of writing."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
-        wanted = _as_stored(connection).where(of.id.in_(numbers)).order_by(of.id)
+        of = _TABLE.c
+        wanted = _as_stored().where(of.id.in_(numbers)).order_by(of.id)
         return [Decision.from_row(dict(row)) for row in connection.execute(wanted).mappings()]
 
 
 def newest_about(url: str, model: str, lane: str, version: int) -> int | None:
     """The id of the newest decision about a version in a lane; None where there is none."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
+        of = _TABLE.c
         about = select(of.id).where(of.model == model, of.lane == lane, of.challenger_version == version)
         return connection.scalar(about.order_by(of.sequence.desc()).limit(1))
 
@@ -165,7 +158,7 @@ def retired(url: str, model: str) -> str:
 def _last(url: str, model: str, lane: str) -> Any:
     """The last row of a lane but for declined rollbacks, which leave everything as it was."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
+        of = _TABLE.c
         named = (of.id, of.kind, of.champion_after, of.created_at, of.asked_because)
         last = select(*named).where(of.model == model, of.lane == lane, of.kind != DECLINE)
         return connection.execute(last.order_by(of.sequence.desc()).limit(1)).one_or_none()
@@ -174,15 +167,15 @@ def _last(url: str, model: str, lane: str) -> Any:
 def models(url: str) -> list[str]:
     """The models that have decisions."""
     with reachable(), engine(url).connect() as connection:
-        table = _table(connection)
-        return list(connection.scalars(select(table.c.model).distinct().order_by("model")))
+        return list(connection.scalars(select(_TABLE.c.model).distinct().order_by("model")))
 
 
 def lanes(url: str, model: str) -> list[str]:
     """The lanes in which a model has decisions."""
     with reachable(), engine(url).connect() as connection:
-        table = _table(connection)
-        return list(connection.scalars(select(table.c.lane).where(table.c.model == model).distinct().order_by("lane")))
+        return list(
+            connection.scalars(select(_TABLE.c.lane).where(_TABLE.c.model == model).distinct().order_by("lane"))
+        )
 
 
 class References(NamedTuple):
@@ -200,7 +193,7 @@ class References(NamedTuple):
 def references(url: str, model: str) -> dict[str, References]:
     """What the decisions of each of a model's lanes reference."""
     with reachable(), engine(url).connect() as connection:
-        of = _table(connection).c
+        of = _TABLE.c
         others = [of.verdict.op("->")(key).label(key) for key in ("unfit", "also_unfit")]
         named = (of.lane, of.id, of.challenger_version, of.training_run_id, of.mlflow_run_id, of.snapshot_sha256)
         rows = connection.execute(select(*named, *others).where(of.model == model)).all()
@@ -217,18 +210,7 @@ def references(url: str, model: str) -> dict[str, References]:
     return found
 
 
-def _as_stored(connection: Connection) -> Select[Any]:
+def _as_stored() -> Select[Any]:
     """Whole rows as they were written, JSON documents as their texts; nothing that the database derives from them."""
-    columns = _table(connection).c
-    written = (of for of in columns if of.computed is None)
+    written = (_TABLE.c[name] for name in _WRITTEN)
     return select(*(cast(of, Text).label(of.name) if of.name in DOCUMENTS else of for of in written))
-
-
-def _table(connection: Connection) -> Table:
-    return _reflect(connection.engine)
-
-
-@lru_cache(maxsize=8)
-def _reflect(bound: Engine) -> Table:
-    """The table as the migration made it: its columns have one home."""
-    return Table("decisions", MetaData(schema="titleholder"), autoload_with=bound)

@@ -34,6 +34,13 @@ def render(template: str, *, package: str = PACKAGE, **content: Any) -> str:
     return _environment(package).get_template(template).render(content)
 
 
+def compile_templates() -> None:
+    """Compile the templates of this package, as a process does that forks others: they need not do it again."""
+    environment = _environment(PACKAGE)
+    for name in environment.list_templates(extensions=["j2"]):
+        environment.get_template(name)
+
+
 @lru_cache
 def _environment(package: str) -> jinja2.Environment:
     environment = jinja2.Environment(

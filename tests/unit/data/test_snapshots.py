@@ -12,11 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import fs
 
 from titleholder.data import snapshots
 from titleholder.data.snapshots import Extract
-from titleholder.data.storage import Remote
 from titleholder.errors import DataError, ServiceError
 
 ROWS = 150_000
@@ -218,65 +216,6 @@ def test_a_url_of_this_machine_is_a_path(rows: pa.Table, tmp_path: Path) -> None
     snapshots.verify(found.uri, found.sha256)
     with snapshots.opened(found.uri, found.sha256) as extract:
         assert extract.rows == ROWS
-
-
-class Counted(fs.FileSystemHandler):
-    """A store elsewhere, in a folder of this machine, that counts how often a file is opened to be read."""
-
-    def __init__(self, root: Path) -> None:
-        self._store, self.reads = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem()), 0
-
-    def open_input_stream(self, path: str) -> pa.NativeFile:
-        opened = self._store.open_input_stream(path)
-        self.reads += 1
-        return opened
-
-    def open_input_file(self, path: str) -> pa.NativeFile:
-        opened = self._store.open_input_file(path)
-        self.reads += 1
-        return opened
-
-    def open_output_stream(self, path: str, metadata: object) -> pa.NativeFile:
-        return self._store.open_output_stream(path)
-
-    def get_file_info(self, paths: list[str]) -> list[fs.FileInfo]:
-        return self._store.get_file_info(paths)
-
-    def create_dir(self, path: str, recursive: bool) -> None:
-        self._store.create_dir(path, recursive=recursive)
-
-    def move(self, source: str, target: str) -> None:
-        self._store.move(source, target)
-
-    def get_type_name(self) -> str:
-        return "counted"
-
-    def _unused(self, *_: object) -> None:
-        raise NotImplementedError
-
-    get_file_info_selector = delete_dir = delete_dir_contents = delete_root_dir_contents = _unused
-    delete_file = copy_file = open_append_stream = _unused
-
-    def normalize_path(self, path: str) -> str:
-        return path
-
-
-def test_a_file_of_another_store_is_fetched_once(
-    rows: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Counted(tmp_path)
-    elsewhere = Remote(fs.PyFileSystem(store))
-    monkeypatch.setattr(snapshots, "storage_of", lambda uri: (elsewhere, uri.removeprefix("bucket://")))
-    written = write("bucket://b", rows)
-    assert written.read(["id"]).shape == (ROWS, 1)
-    assert store.reads == 0, "what was written is at hand"
-    with snapshots.opened(written.uri, written.sha256) as extract:
-        assert store.reads == 1
-        pd.testing.assert_frame_equal(extract.read(), rows.to_pandas())
-        assert len(extract.read(["x"], event_time="at", end=date(2024, 2, 1))) == 31 * 1440
-    assert store.reads == 1
-    with pytest.raises(DataError, match="bucket://b/none cannot be read"), snapshots.opened("bucket://b/none", "0"):
-        pass
 
 
 def test_a_file_is_hashed_once_however_often_it_is_read(written: Extract, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import fs
 
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.data.snapshots import Extract
-from titleholder.data.storage import ABANDONED, PART, Folder, Remote, Storage
+from titleholder.data.storage import ABANDONED, PART, Folder
 from titleholder.errors import DataError, ServiceError
 
 ROWS = pa.table({"id": range(200_000), "x": np.random.default_rng(1).normal(size=200_000)})
@@ -107,12 +106,9 @@ def damage(path: Path, how: str) -> None:
     other.replace(path)
 
 
-@pytest.fixture(params=["folder", "remote"])
-def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, as such and through pyarrow, as a storage elsewhere would be used."""
-    if request.param == "remote":
-        elsewhere = Remote(fs.LocalFileSystem())
-        monkeypatch.setattr(snapshots, "storage_of", lambda address: (elsewhere, address))
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder; tests/integration/test_object_store.py has the same for objects."""
     return tmp_path / "store"
 
 
@@ -275,19 +271,18 @@ def test_writers_of_the_same_content_do_not_disturb_one_another(root: Path) -> N
     assert all(one.read(["id"])["id"].is_monotonic_increasing for one in found)
 
 
-@pytest.fixture(params=[Folder, lambda: Remote(fs.LocalFileSystem())], ids=["folder", "remote"])
-def place(request: pytest.FixtureRequest) -> Storage:
-    found: Storage = request.param()
-    return found
+@pytest.fixture
+def place() -> Folder:
+    return Folder()
 
 
-def put(place: Storage, path: Path, content: bytes) -> None:
+def put(place: Folder, path: Path, content: bytes) -> None:
     with place.draft(str(path.parent)) as draft:
         draft.write_bytes(content)
         place.put(draft, str(path), hashlib.sha256(content).hexdigest())
 
 
-def test_files_are_listed_with_their_size_and_time(place: Storage, tmp_path: Path) -> None:
+def test_files_are_listed_with_their_size_and_time(place: Folder, tmp_path: Path) -> None:
     assert list(place.files(str(tmp_path / "none"))) == []
     put(place, tmp_path / "a" / "b" / "one", b"12345")
     age(tmp_path / "a" / "b" / "one", 100)
@@ -296,7 +291,7 @@ def test_files_are_listed_with_their_size_and_time(place: Storage, tmp_path: Pat
     assert found.put_at == pytest.approx(time.time() - 100, abs=60)
 
 
-def test_only_a_file_that_is_old_and_that_nobody_holds_is_removed(place: Storage, tmp_path: Path) -> None:
+def test_only_a_file_that_is_old_and_that_nobody_holds_is_removed(place: Folder, tmp_path: Path) -> None:
     put(place, path := tmp_path / "one", b"1")
     age(path, 100)
     assert not place.remove(str(path), time.time() - 200)
