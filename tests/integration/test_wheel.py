@@ -155,7 +155,15 @@ def test_its_metadata_has_ranges_extras_and_no_exact_pin(installed: Installed) -
         (name,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
         metadata = Parser().parsestr(wheel.read(name).decode())
     required = metadata.get_all("Requires-Dist") or []
-    assert set(metadata.get_all("Provides-Extra") or []) == {"airflow", "local", "s3", "gcs", "azure", "lightgbm", "xgboost"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {
+        "airflow",
+        "local",
+        "s3",
+        "gcs",
+        "azure",
+        "lightgbm",
+        "xgboost",
+    }
     assert not [line for line in required if "==" in line.partition(";")[0]]
     needed = {line.split(">")[0].split("<")[0].lower() for line in required if "extra ==" not in line}
     assert {"mlflow", "pandas", "scikit-learn", "sqlalchemy", "pydantic"} <= needed
