@@ -14,7 +14,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from localstack import environments, processes
+from localstack import environments, processes, pruning
 from localstack.keys import Keys, load_keys
 from localstack.state import State
 from support.retraining import challenge
@@ -227,6 +227,16 @@ def test_a_wrong_login_is_an_error_that_says_whose_and_no_password(
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", keys.mlflow[READER])
     with pytest.raises(ServiceError, match="The user reader may only read"):
         Registry(settings.tracking_uri).models.set_champion("tiny", 1)
+
+
+def test_the_clean_up_of_deleted_runs_logs_in(settings: Settings, state: State) -> None:
+    client = MlflowClient(settings.tracking_uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_text(run_id, "x", "x.txt")
+    (file,) = state.artifacts.rglob(f"{run_id}/artifacts/x.txt")
+    client.delete_run(run_id)
+    pruning._run("mlflow-gc", state, [*pruning._mlflow(state, 0), "--run-ids", run_id])
+    assert not file.exists()
 
 
 def test_no_password_is_in_a_log_or_an_argument(state: State, keys: Keys) -> None:
