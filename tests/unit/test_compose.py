@@ -455,7 +455,7 @@ def test_mlflow_allows_the_address_at_which_browsers_find_it(
 
 
 @pytest.mark.parametrize(
-    "address", ["mlflow.example.org", "https://*", "https://a,b", "https://me:pw@host", "ftp://x", ""]
+    "address", ["mlflow.example.org", "https://*", "https://a,b", "https://me:x@host", "ftp://x", ""]
 )
 def test_mlflow_does_not_start_for_an_address_that_allows_something_else(
     address: str, monkeypatch: pytest.MonkeyPatch
