@@ -28,7 +28,7 @@ COPY include/ include/
 RUN python -m pip install --no-deps --no-build-isolation --editable .
 
 COPY config/ config/
-COPY compose/init.py compose/healthy.py compose/
+COPY compose/init.py compose/healthy.py compose/mlflow_server.py compose/
 COPY dags/ dags/
 RUN python -m compileall -q include config dags
 

@@ -30,6 +30,8 @@ SECRETS: dict[str, Callable[[], str]] = {
     "LEDGER_OWNER_DB_PASSWORD": _password,
     "LEDGER_DB_PASSWORD": _password,
     "LEDGER_READER_DB_PASSWORD": _password,
+    "MLFLOW_WRITER_PASSWORD": _password,
+    "MLFLOW_READER_PASSWORD": _password,
     "AIRFLOW_FERNET_KEY": _fernet,
     "AIRFLOW_API_SECRET_KEY": _password,
     "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(64),

@@ -22,13 +22,14 @@ from rich.table import Table
 from rich.text import Text
 
 from localstack import pruning, stack
-from localstack.keys import ADMIN
+from localstack.keys import ADMIN, load_keys
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
 from titleholder.cli.console import AsJson, Line, err, fitted, out, print_error, print_json, print_table, progress
 from titleholder.errors import ServiceError, TitleholderError
 from titleholder.formatting import counted
+from titleholder_mlflow.login import READER
 
 if TYPE_CHECKING:
     from localstack.loading import LoadedTable
@@ -49,7 +50,8 @@ def up() -> None:
     out.print(_table(statuses))
     out.print(f"Up in {time.monotonic() - began:.0f} s.")
     out.print(
-        f"Airflow's user is {ADMIN}; `titleholder stack status --password` shows the password.",
+        f"Airflow's user is {ADMIN}: `titleholder stack status --password` shows the password. "
+        f"MLflow's is {READER}: `titleholder stack status --password --mlflow`.",
         soft_wrap=True,
     )
 
@@ -69,10 +71,14 @@ def status(
         bool, typer.Option("--password", help="Print the Airflow user's password, and that only.")
     ] = False,
     user: Annotated[str, typer.Option(help="With --password: whose, of the admin and TITLEHOLDER_USERS.")] = ADMIN,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help=f"With --password: that of MLflow's user {READER}.")] = False,
 ) -> None:
     """Show each service: up or down, process id, address, log file. Exit code 3 unless all are up."""
     state = State.locate()
     with _reporting():
+        if password and mlflow:
+            sys.stdout.write(load_keys(state).mlflow[READER] + "\n")
+            return
         if password:
             known = passwords(state)
             if user not in known:

@@ -2,12 +2,12 @@
 
 base            PATH, HOME, language, time zone, temporary folder, numbers of threads
 postgres        base
-mlflow          base, its own database
+mlflow          base, its own database, the passwords of its users
 Airflow         base, Airflow's settings, the folder of models; in addition:
-  api-server    the ledger as its reading role, MLflow
-  scheduler     and its tasks: the ledger as its appending role, the warehouse as its reading role, MLflow, snapshots,
-                the key that signs what tasks hand on, Airflow's connections and variables, proxies, and what
-                TITLEHOLDER_PASS_ON names
+  api-server    the ledger as its reading role, MLflow as its user who reads
+  scheduler     and its tasks: the ledger as its appending role, the warehouse as its reading role, MLflow as its user
+                who writes, snapshots, the key that signs what tasks hand on, Airflow's connections and variables,
+                proxies, and what TITLEHOLDER_PASS_ON names
   dag-processor the ledger as its reading role, Airflow's connections and variables, proxies
   triggerer     Airflow's connections and variables, proxies
 
@@ -24,14 +24,16 @@ from pathlib import Path
 from localstack.keys import Keys
 from localstack.settings import (
     airflow_settings,
-    database_url,
     loopback,
+    mlflow_database,
+    mlflow_login,
     read_settings,
     records_settings,
     steps_settings,
 )
 from localstack.state import PROJECT, State
 from titleholder.errors import ServiceError
+from titleholder_mlflow.login import PASSWORDS, WRITER
 
 BASE = ("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 OUTGOING = ("http_proxy", "https_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -41,12 +43,13 @@ PASS_ON = "TITLEHOLDER_PASS_ON"  # noqa: S105  (the name of a variable)
 
 
 def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
-    """The whole environment of a service, or of the migration of one, by its name.
+    """The whole environment of a service, or of a migration or clean-up of one, by its name.
 
     Raises:
         ServiceError: TITLEHOLDER_PASS_ON names a variable that is not set.
     """
     shared = read_settings(PROJECT / "config" / "airflow.env")
+    database = {"PGPASSWORD": keys.roles["mlflow"]}
     client = {name: value for name, value in shared.items() if name.startswith(("MLFLOW_", "PG"))}
     airflow = {
         **{name: value for name, value in shared.items() if name.startswith(("AIRFLOW__", "PG"))},
@@ -60,8 +63,9 @@ def of(process: str, state: State, keys: Keys, ports: Mapping[str, int]) -> dict
     steps = appending | steps_settings(state, keys, ports) | signing
     own: dict[str, dict[str, str]] = {
         "postgres": {},
-        "mlflow": {**client, **_mlflow(keys, ports)},
-        "mlflow-migration": {**client, "PGPASSWORD": keys.roles["mlflow"]},
+        "mlflow": {**client, **database, **_mlflow(keys, ports)},
+        "mlflow-migration": {**client, **database},
+        "mlflow-gc": {**client, **database, **mlflow_login(keys, WRITER)},
         "airflow-migration": airflow,
         "api-server": airflow | reading,
         "scheduler": {**_passed_on(), **_outgoing(), **airflow, **steps},
@@ -86,8 +90,10 @@ def _outgoing() -> dict[str, str]:
 
 def _mlflow(keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
     return {
-        "MLFLOW_BACKEND_STORE_URI": database_url(keys, "mlflow", "mlflow", ports["postgres"]),
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": keys.mlflow,
+        "MLFLOW_BACKEND_STORE_URI": mlflow_database(ports["postgres"]),
+        **{variable: keys.mlflow[user] for user, variable in PASSWORDS.items()},
+        # The package's entry point names the app that asks for the login; its code is here.
+        "PYTHONPATH": str(PROJECT / "include"),
         # The job runner and its eight consumers cost 1.9 GB and a minute, and nothing here uses them.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 
 from localstack.state import State, write_private
 from titleholder.errors import ServiceError
+from titleholder_mlflow.login import PASSWORDS
 
 ROLES = ("postgres", "airflow", "mlflow", "loader", "reader", "ledger_owner", "ledger", "ledger_reader")
 ADMIN = "admin"
@@ -16,13 +17,13 @@ ADMIN = "admin"
 
 @dataclass(frozen=True, repr=False)
 class Keys:
-    """Passwords by database role, and the keys of the services."""
+    """Passwords by database role and by user of MLflow, and the keys of the services."""
 
     roles: dict[str, str]
+    mlflow: dict[str, str]
     fernet: str
     jwt: str
     api: str
-    mlflow: str
     signing: str
     admin: str
 
@@ -40,7 +41,9 @@ def load_keys(state: State) -> Keys:
         raise ServiceError(f"No local stack in {state.root}. Start one with `titleholder stack up`.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ServiceError(f"The secrets in {state.secrets} cannot be read: {error!r}.") from error
-    missing = [role for role in ROLES if role not in keys.roles]
+    missing = [role for role in ROLES if role not in keys.roles] + [
+        user for user in PASSWORDS if user not in keys.mlflow
+    ]
     if missing:
         raise ServiceError(f"{state.secrets} has no password for {', '.join(missing)}.")
     return keys
@@ -67,10 +70,10 @@ def ensure_keys(state: State) -> Keys:
 def _make_keys() -> Keys:
     return Keys(
         roles={role: secrets.token_urlsafe(24) for role in ROLES},
+        mlflow={user: secrets.token_urlsafe(24) for user in PASSWORDS},
         fernet=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         jwt=secrets.token_urlsafe(64),
         api=secrets.token_urlsafe(32),
-        mlflow=secrets.token_urlsafe(32),
         signing=secrets.token_urlsafe(48),
         admin=secrets.token_urlsafe(16),
     )

@@ -19,6 +19,7 @@ from localstack import environments
 from localstack.keys import load_keys
 from localstack.ports import HOST
 from localstack.services import executable
+from localstack.settings import mlflow_database
 from localstack.state import State
 from titleholder.errors import ServiceError
 
@@ -57,7 +58,7 @@ def prune(state: State, days: int, *, delete: bool, on_step: Callable[[str], Non
     _run("airflow-migration", state, _airflow(then, delete=delete))
     if delete:
         on_step("files of deleted runs and models in MLflow")
-        _run("mlflow-migration", state, _mlflow(state, days))
+        _run("mlflow-gc", state, _mlflow(state, days))
     return found
 
 
@@ -76,9 +77,12 @@ def _airflow(then: datetime, *, delete: bool) -> list[str]:
 
 def _mlflow(state: State, days: int) -> list[str]:
     ports = state.read().ports
-    # The password goes through the environment: everyone on the machine can read arguments.
-    address = f"postgresql+psycopg2://mlflow@{HOST}:{ports['postgres']}/mlflow"
-    served = ["--backend-store-uri", address, "--tracking-uri", f"http://{HOST}:{ports['mlflow']}"]
+    served = [
+        "--backend-store-uri",
+        mlflow_database(ports["postgres"]),
+        "--tracking-uri",
+        f"http://{HOST}:{ports['mlflow']}",
+    ]
     return [executable("mlflow"), "gc", "--older-than", f"{days}d", *served]
 
 

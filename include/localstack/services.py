@@ -16,6 +16,7 @@ from localstack import postgres, roles
 from localstack.keys import Keys
 from localstack.ports import HOST
 from localstack.processes import SystemUser
+from localstack.settings import mlflow_database
 from localstack.state import Running, State
 from titleholder.errors import ServiceError
 
@@ -59,13 +60,9 @@ def services(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, Se
 
 
 def migrations(ports: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
-    """The command that prepares each service's database.
-
-    The password goes through the environment: everyone on the machine can read arguments.
-    """
-    address = f"postgresql+psycopg2://mlflow@{HOST}:{ports['postgres']}/mlflow"
+    """The command that prepares each service's database."""
     return {
-        "mlflow-migration": (executable("mlflow"), "db", "upgrade", address),
+        "mlflow-migration": (executable("mlflow"), "db", "upgrade", mlflow_database(ports["postgres"])),
         "airflow-migration": (executable("airflow"), "db", "migrate"),
     }
 
@@ -101,7 +98,7 @@ def _mlflow(state: State, ports: Mapping[str, int]) -> Service:
         name="mlflow",
         argv=(
             *(executable("mlflow"), "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-            *("--serve-artifacts", "--artifacts-destination", str(state.artifacts)),
+            *("--app-name", "titleholder", "--serve-artifacts", "--artifacts-destination", str(state.artifacts)),
         ),
         healthy=lambda _: _get(port, "/health") is not None,
         cwd=state.root,

@@ -12,6 +12,7 @@ from localstack.keys import ADMIN, Keys, load_keys
 from localstack.ports import HOST, PREFERRED
 from localstack.state import PROJECT, State
 from titleholder.errors import ServiceError
+from titleholder_mlflow.login import READER, WRITER
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
 USERS_VARIABLE, AIRFLOW_USERS_VARIABLE = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
@@ -67,6 +68,11 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
     return f"postgresql{driver}://{role}:{quote(keys.roles[role], safe='')}@{HOST}:{port}/{database}"
 
 
+def mlflow_database(port: int) -> str:
+    """MLflow's database, for argument lists, which everybody on the machine can read: PGPASSWORD has the password."""
+    return f"postgresql+psycopg2://mlflow@{HOST}:{port}/mlflow"
+
+
 def ledger_url(state: State, role: str) -> str:
     """The ledger as one of its roles: `ledger_owner`, `ledger`, which appends, or `ledger_reader`."""
     return database_url(load_keys(state), role, "titleholder", state.read().ports["postgres"])
@@ -84,11 +90,17 @@ def parallelism() -> int:
 
 
 def records_settings(keys: Keys, ports: Mapping[str, int], role: str) -> dict[str, str]:
-    """What reads the ledger, as one of its roles, and the registry."""
+    """What uses the ledger, as one of its roles, and the registry: as the user who writes where the role appends."""
     return {
         "TITLEHOLDER_LEDGER_URL": database_url(keys, role, "titleholder", ports["postgres"]),
         "MLFLOW_TRACKING_URI": f"http://{HOST}:{ports['mlflow']}",
+        **mlflow_login(keys, WRITER if role == "ledger" else READER),
     }
+
+
+def mlflow_login(keys: Keys, user: str) -> dict[str, str]:
+    """What MLflow's clients log in with."""
+    return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": keys.mlflow[user]}
 
 
 def steps_settings(state: State, keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:

@@ -243,6 +243,12 @@ def entries(**wanted):
     others = [e for e in real(**wanted) if e.name != "titleholder"]
     return [*others, entry] if installed else others
 importlib.metadata.entry_points = entries
+whole = importlib.metadata.distribution
+def distribution(name):
+    if name == "titleholder" and not installed:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return whole(name)
+importlib.metadata.distribution = distribution
 answer = {}
 for installed in (False, True):
     found, errors = plugins_manager._load_plugins_from_plugin_directory(plugins_folder=sys.argv[1])

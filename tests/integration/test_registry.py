@@ -83,7 +83,8 @@ def put(model: LoggedModel, name: str, content: bytes, settings: Settings) -> No
     location = Registry(settings.tracking_uri).server.client.get_logged_model(model.uri.rpartition("/")[2])
     path = location.artifact_location.partition(":/")[2].lstrip("/")
     address = f"{settings.tracking_uri}/api/2.0/mlflow-artifacts/artifacts/{path}/{name}"
-    requests.put(address, data=content, timeout=30).raise_for_status()
+    login = os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
+    requests.put(address, data=content, auth=login, timeout=30).raise_for_status()
 
 
 def test_a_model_that_was_made_a_pickle_in_mlflow_is_not_unpickled(settings: Settings, tmp_path: Path) -> None:

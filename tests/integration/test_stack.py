@@ -297,6 +297,14 @@ def assert_environments(state: State) -> None:
         "postgres": set(), "mlflow": {"mlflow"}, "triggerer": {"airflow"}, "scheduler": {"airflow", "ledger", "reader"},
         "api-server": {"airflow", "ledger_reader"}, "dag-processor": {"airflow", "ledger_reader"},
     }  # fmt: skip
+    logs_in = {
+        service: {user for user, password in keys.mlflow.items() if password in text}
+        for service, text in environments.items()
+    }
+    assert logs_in == {
+        "mlflow": {"titleholder", "reader"}, "scheduler": {"titleholder"}, "api-server": {"reader"},
+        "postgres": set(), "triggerer": set(), "dag-processor": set(),
+    }  # fmt: skip
     assert not [service for service, text in environments.items() if "not-for-services" in text]
 
 

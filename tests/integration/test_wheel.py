@@ -142,10 +142,12 @@ def shipped(*packages: str) -> Iterator[str]:
                 yield path.relative_to(ROOT / "include").as_posix()
 
 
-def test_the_wheel_has_every_file_of_two_packages_and_nothing_else(installed: Installed) -> None:
+def test_the_wheel_has_every_file_of_three_packages_and_nothing_else(installed: Installed) -> None:
     with zipfile.ZipFile(installed.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == set(shipped("titleholder", "titleholder_airflow"))
+        (points,) = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+        assert "[mlflow.app]\ntitleholder = titleholder_mlflow.login:create_app" in wheel.read(points).decode()
+    assert names == set(shipped("titleholder", "titleholder_airflow", "titleholder_mlflow"))
 
 
 def test_its_metadata_has_ranges_extras_and_no_exact_pin(installed: Installed) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ from localstack import environments, roles, settings
 from localstack.keys import ROLES, Keys
 from localstack.ports import PREFERRED
 from localstack.state import PROJECT, Record, State
+from titleholder_mlflow.login import PASSWORDS
 
 FILE = PROJECT / "docker-compose.yaml"
 TEXT = FILE.read_text()
@@ -32,6 +34,8 @@ AIRFLOW = {"airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-da
 ONE_SHOT = {"airflow-init", "titleholder"}
 DATABASE_PASSWORDS = {"POSTGRES_PASSWORD"} | {f"{role.upper()}_DB_PASSWORD" for role in ROLES if role != "postgres"}
 SECRETS = DATABASE_PASSWORDS | {
+    "MLFLOW_WRITER_PASSWORD",
+    "MLFLOW_READER_PASSWORD",
     "AIRFLOW_FERNET_KEY",
     "AIRFLOW_API_SECRET_KEY",
     "AIRFLOW_JWT_SECRET",
@@ -135,6 +139,8 @@ def test_passwords_stand_only_where_they_are_used() -> None:
     assert holders("LEDGER_DB_PASSWORD") == {"postgres", "airflow-scheduler", "titleholder"}
     assert holders("LEDGER_READER_DB_PASSWORD") == {"postgres", "airflow-apiserver", "airflow-dag-processor"}
     assert holders("MLFLOW_DB_PASSWORD") == {"postgres", "airflow-init", "mlflow"}
+    assert holders("MLFLOW_WRITER_PASSWORD") == {"mlflow", "airflow-scheduler", "titleholder"}
+    assert holders("MLFLOW_READER_PASSWORD") == {"mlflow", "airflow-apiserver"}
     assert holders("AIRFLOW_DB_PASSWORD") == {"postgres", *AIRFLOW}
     assert holders("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
     assert holders("TITLEHOLDER_SIGNING_KEY") == {"airflow-scheduler"}, "where tasks run"
@@ -181,9 +187,10 @@ def test_make_env_writes_a_private_file_once(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_ports_are_published_on_loopback_unless_a_person_says_otherwise() -> None:
+    """Passwords cross these ports in clear text."""
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert ports == {
-        "mlflow": ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"],  # it has no login: nothing widens this one
+        "mlflow": ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"],
         "airflow-apiserver": ["${AIRFLOW_BIND:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"],
     }
 
@@ -201,7 +208,6 @@ def test_our_services_share_one_image_settings_and_limits() -> None:
     assert {service["image"] for service in OURS.values()} == {"${TITLEHOLDER_IMAGE:-titleholder:local}"}
     for service in OURS.values():
         assert service["env_file"] == "config/airflow.env"
-        assert service["cap_drop"] == ["ALL"]
         assert service["init"] is True
     for service in SERVICES.values():
         assert "no-new-privileges:true" in service["security_opt"]
@@ -209,7 +215,7 @@ def test_our_services_share_one_image_settings_and_limits() -> None:
 
 
 def test_images_are_pinned() -> None:
-    assert re.fullmatch(r"postgres:18\.\d+-\w+", SERVICES["postgres"]["image"])
+    assert re.fullmatch(r"\$\{POSTGRES_IMAGE:-postgres:18\.\d+-\w+\}", SERVICES["postgres"]["image"])
     base = re.search(r"^ARG BASE_IMAGE=(.*)$", (PROJECT / "Dockerfile").read_text(), flags=re.M)
     assert base is not None
     assert re.fullmatch(r"python:3\.11-slim-\w+", base[1])
@@ -218,10 +224,58 @@ def test_images_are_pinned() -> None:
 
 def test_mlflow_is_small_and_knows_its_names() -> None:
     mlflow = SERVICES["mlflow"]
-    assert "--workers=1" in mlflow["command"]
-    assert "--serve-artifacts" in mlflow["command"]
-    assert "--allowed-hosts=mlflow:5000,localhost:*,127.0.0.1:*" in mlflow["command"]
+    assert mlflow["command"] == ["python", "/opt/titleholder/compose/mlflow_server.py"]
     assert mlflow["environment"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    addresses = {
+        SERVICES[name]["environment"]["TITLEHOLDER_MLFLOW_ADDRESS"] for name in ("mlflow", "airflow-scheduler")
+    }
+    assert addresses == {"${MLFLOW_ADDRESS:-http://localhost:5000}"}
+
+
+ZONES = {
+    "postgres": {"airflow", "mlflow", "commands"},
+    "mlflow": {"mlflow", "tracking", "front"},
+    "airflow-init": {"airflow"},
+    "airflow-apiserver": {"airflow", "tracking", "front"},
+    "airflow-scheduler": {"airflow", "tracking", "outside"},
+    "airflow-dag-processor": {"airflow", "outside"},
+    "airflow-triggerer": {"airflow", "outside"},
+    "titleholder": {"commands", "tracking", "outside"},
+}
+
+
+def test_each_service_is_in_the_networks_that_it_needs() -> None:
+    assert {name: set(service["networks"]) for name, service in SERVICES.items()} == ZONES
+    outward = {name for name, network in COMPOSE["networks"].items() if not (network or {}).get("internal")}
+    assert outward == {"front", "outside"}
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {
+        name for name, zones in ZONES.items() if "front" in zones
+    }
+
+
+def test_who_waits_for_a_service_or_has_its_address_is_in_a_network_with_it() -> None:
+    for name, service in SERVICES.items():
+        text = json.dumps([service.get("environment"), service.get("healthcheck")])
+        named = set(re.findall(r"[@/](postgres|mlflow|airflow-apiserver):", text))
+        for other in named - {name}:
+            assert ZONES[name] & ZONES[other], (name, other)
+
+
+def test_every_service_has_limits_and_writes_into_volumes_and_memory_only() -> None:
+    for name, service in SERVICES.items():
+        assert re.fullmatch(r"\$\{[A-Z]+_MEMORY:-\dg\}", service["mem_limit"]), name
+        assert re.fullmatch(r"\$\{[A-Z]+_PIDS:-\d+\}", service["pids_limit"]), name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert "/tmp" in service["tmpfs"], name
+    training = {name for name, service in SERVICES.items() if "TASKS_MEMORY" in service["mem_limit"]}
+    assert training == {"airflow-scheduler", "titleholder"}
+    assert SERVICES["postgres"]["user"] == "postgres"
+    assert "/var/run/postgresql:mode=1777" in SERVICES["postgres"]["tmpfs"]
+    home = _dockerfile_environment()["AIRFLOW_HOME"]
+    for name in AIRFLOW:
+        assert any(mount.startswith(f"{home}:") for mount in SERVICES[name]["tmpfs"]), "airflow.cfg is written there"
 
 
 def test_snapshots_and_logs_lie_where_the_environment_says() -> None:
@@ -230,8 +284,7 @@ def test_snapshots_and_logs_lie_where_the_environment_says() -> None:
         assert f"logs:{home}/logs" in SERVICES[name]["volumes"]
     for name in ("airflow-scheduler", "titleholder"):
         assert f"snapshots:{SERVICES[name]['environment']['TITLEHOLDER_SNAPSHOTS']}" in SERVICES[name]["volumes"]
-    destination = next(part for part in SERVICES["mlflow"]["command"] if part.startswith("--artifacts-destination="))
-    assert f"artifacts:{destination.partition('=')[2]}" in SERVICES["mlflow"]["volumes"]
+    assert f"artifacts:{SERVICES['mlflow']['environment']['MLFLOW_ARTIFACTS']}" in SERVICES["mlflow"]["volumes"]
 
 
 def test_airflow_uses_the_login_for_production() -> None:
@@ -247,7 +300,8 @@ def test_airflow_uses_the_login_for_production() -> None:
 def a_local_stack(state: State) -> tuple[Keys, dict[str, int]]:
     """The secrets and ports of a local stack that was never started."""
     state.prepare()
-    keys = Keys(roles=dict.fromkeys(ROLES, "x"), fernet="x", jwt="x", api="x", mlflow="x", signing="x", admin="x")
+    roles, people = dict.fromkeys(ROLES, "x"), dict.fromkeys(PASSWORDS, "x")
+    keys = Keys(roles, people, fernet="x", jwt="x", api="x", signing="x", admin="x")
     state.secrets.write_text(json.dumps(keys.__dict__))
     state.write(Record(ports=dict.fromkeys(PREFERRED, 1)))
     return keys, dict.fromkeys(PREFERRED, 1)
@@ -282,7 +336,7 @@ def test_no_service_overrides_a_shared_setting() -> None:
 def test_each_service_has_the_roles_databases_and_drivers_of_the_local_one(
     service: str, process: str, tmp_path: Path
 ) -> None:
-    address = re.compile(r"(postgresql[+\w]*)://(\w+):.*@[^/]+/(\w+)")
+    address = re.compile(r"(postgresql[+\w]*)://(\w+)(?::.*)?@[^/]+/(\w+)")
     keys, ports = a_local_stack(State(tmp_path / "state"))
     local = environments.of(process, State(tmp_path / "state"), keys, ports)
     here, there = (
@@ -290,6 +344,8 @@ def test_each_service_has_the_roles_databases_and_drivers_of_the_local_one(
         for values in (SERVICES[service]["environment"], local)
     )
     assert here == there
+    user = "MLFLOW_TRACKING_USERNAME"
+    assert SERVICES[service]["environment"].get(user) == local.get(user)
 
 
 def test_postgres_is_tuned_alike() -> None:
@@ -365,6 +421,53 @@ def test_healthy_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "refused" in healthy.main("http://127.0.0.1:1/health")
 
 
+@pytest.mark.parametrize(
+    ("address", "hosts", "origin"),
+    [
+        ("http://localhost:5000", "localhost:5000", "http://localhost:5000"),
+        ("https://mlflow.example.org", "mlflow.example.org,mlflow.example.org:*", "https://mlflow.example.org"),
+        ("https://mlflow.example.org:8443/x", "mlflow.example.org:8443", "https://mlflow.example.org:8443"),
+    ],
+)
+def test_mlflow_allows_the_address_at_which_browsers_find_it(
+    address: str, hosts: str, origin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.server.security_utils import is_allowed_host_header, should_block_cors_request
+
+    command = tmp_path / "mlflow"
+    command.write_text('#!/bin/sh\nprintf "%s\n" "$@"\n')
+    command.chmod(0o755)
+    given = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "MLFLOW_ARTIFACTS": "/a",
+        "TITLEHOLDER_MLFLOW_ADDRESS": address,
+    }
+    run = [sys.executable, str(PROJECT / "compose" / "mlflow_server.py")]
+    arguments = subprocess.run(run, env=given, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert arguments[0] == "server"
+    assert {"--workers=1", "--serve-artifacts", "--artifacts-destination=/a", "--app-name=titleholder"} < set(arguments)
+    allowed = next(a for a in arguments if a.startswith("--allowed-hosts=")).partition("=")[2].split(",")
+    origins = next(a for a in arguments if a.startswith("--cors-allowed-origins=")).partition("=")[2].split(",")
+    assert allowed == list(dict.fromkeys(["mlflow:5000", "localhost:*", "127.0.0.1:*", *hosts.split(",")]))
+    assert origins == [origin]
+    assert is_allowed_host_header(allowed, origin.partition("://")[2])
+    assert is_allowed_host_header(allowed, "mlflow:5000")
+    assert not is_allowed_host_header(allowed, "evil.example")
+    assert not should_block_cors_request(origin, "POST", origins)
+    assert should_block_cors_request("https://evil.example", "POST", origins)
+
+
+@pytest.mark.parametrize(
+    "address", ["mlflow.example.org", "https://*", "https://a,b", "https://me:x@host", "ftp://x", ""]
+)
+def test_mlflow_does_not_start_for_an_address_that_allows_something_else(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TITLEHOLDER_MLFLOW_ADDRESS", address)
+    with pytest.raises(SystemExit, match=r"MLFLOW_ADDRESS is not http\(s\)://HOST"):
+        _script("mlflow_server").main()
+
+
 def test_init_stops_at_the_first_failure_and_hands_passwords_over_in_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,6 +496,23 @@ def test_init_stops_at_the_first_failure_and_hands_passwords_over_in_private(
     assert [call.count("first-secret") for call in calls] == [0, 0, 0, 2]
     (tmp_path / "mlflow").write_text("#!/bin/sh\nexit 3\n")
     assert "MLflow's database: `mlflow db upgrade` ended with 3" in str(init.main())
+
+
+@pytest.mark.parametrize("name", ["backup", "restore"])
+def test_backup_and_restore_reach_the_volumes_and_all_databases(name: str) -> None:
+    script = PROJECT / "compose" / f"{name}.sh"
+    assert os.access(script, os.X_OK)
+    subprocess.run(["sh", "-n", str(script)], check=True)
+    text = script.read_text().replace("\\\n", " ")
+    reached = re.findall(r"--no-deps (\S+)\s+tar \S+ --directory=(\S+)(?: (\w+) >| < \"\$folder/(\w+)\.tar)", text)
+    assert {made or read for *_, made, read in reached} == {"artifacts", "snapshots"}
+    for service, folder, made, read in reached:
+        assert f"{made or read}:{folder}/{made or read}" in SERVICES[service]["volumes"]
+    created = set(
+        re.findall(r"^FROM \(VALUES (.*?)\n?\) AS wanted \(database", roles.SCRIPT.read_text(), flags=re.M | re.S)
+    )
+    databases = set(re.findall(r"\('(\w+)', '\w+'\)", created.pop()))
+    assert set(re.search(r"for database in (.*); do", text)[1].split()) == databases  # type: ignore[index]
 
 
 # --- With docker compose, which needs no engine to read a file --------------------------------------------------------

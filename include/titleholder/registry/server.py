@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ DEFAULTS = {
 }
 ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 """The error codes by which MLflow says that an alias, model or version is not there."""
+REFUSED = re.compile(r"failed with error code 40[13]\b")
+"""What MLflow's client says where a server knows no such login, or allows its user less."""
 
 
 class Server:
@@ -38,6 +41,10 @@ class Server:
         try:
             yield
         except MlflowException as error:
+            if REFUSED.search(str(error)):
+                user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "not set"
+                login = f"MLFLOW_TRACKING_USERNAME ({user}) with MLFLOW_TRACKING_PASSWORD"
+                raise ServiceError(f"MLflow at {self.uri} refuses {login}: {one_line(error)}") from None
             if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
                 said = f"MLflow at {self.uri} does not answer: {one_line(error)}. Locally: `make up`."
                 raise ServiceError(said) from None

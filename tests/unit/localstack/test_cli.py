@@ -58,9 +58,12 @@ def test_env_is_for_a_shell_to_evaluate(stopped: State) -> None:
 
 
 def test_the_password_is_printed_only_when_asked_for(stopped: State) -> None:
-    password = ensure_keys(stopped).admin
-    assert CliRunner().invoke(app, ["status", "--password"]).stdout == password + "\n"
-    assert password not in CliRunner().invoke(app, ["status"]).output
+    keys = ensure_keys(stopped)
+    assert CliRunner().invoke(app, ["status", "--password"]).stdout == keys.admin + "\n"
+    assert CliRunner().invoke(app, ["status", "--password", "--mlflow"]).stdout == keys.mlflow["reader"] + "\n"
+    assert not [
+        known for known in (keys.admin, *keys.mlflow.values()) if known in CliRunner().invoke(app, ["status"]).output
+    ]
 
 
 def test_clean_asks(stopped: State) -> None:

@@ -15,7 +15,7 @@ from localstack.state import State
 from titleholder.errors import ServiceError
 
 PORTS = {"postgres": 15432, "mlflow": 15000, "airflow": 18080}
-PROCESSES = (*ORDER, *MIGRATIONS)
+PROCESSES = (*ORDER, *MIGRATIONS, "mlflow-gc")
 SECRETS_OF_SOMEBODY = {
     "AWS_SECRET_ACCESS_KEY": "cloud", "DATABASE_URL": "postgresql://me:mine@elsewhere/db", "GITHUB_TOKEN": "token",
     "PGPASSWORD": "other", "AIRFLOW__CORE__FERNET_KEY": "foreign", "MLFLOW_TRACKING_PASSWORD": "foreign-too",
@@ -48,6 +48,11 @@ def of(process: str, state: State, keys: Keys) -> dict[str, str]:
     return environments.of(process, state, keys, PORTS)
 
 
+def mlflow_users_in(values: dict[str, str], keys: Keys) -> set[str]:
+    """The users of MLflow whose passwords an environment holds."""
+    return {user for user, password in keys.mlflow.items() if password in "\n".join(values.values())}
+
+
 def roles_in(values: dict[str, str], keys: Keys) -> set[str]:
     """The database roles whose passwords an environment holds."""
     text = "\n".join(unquote(value) for value in values.values())
@@ -63,27 +68,32 @@ def test_nothing_of_the_callers_that_is_not_listed(process: str, state: State, k
 
 
 @pytest.mark.parametrize(
-    ("process", "roles"),
+    ("process", "roles", "users"),
     [
-        ("postgres", set()),
-        ("mlflow", {"mlflow"}),
-        ("mlflow-migration", {"mlflow"}),
-        ("airflow-migration", {"airflow"}),
-        ("api-server", {"airflow", "ledger_reader"}),
-        ("scheduler", {"airflow", "ledger", "reader"}),
-        ("dag-processor", {"airflow", "ledger_reader"}),
-        ("triggerer", {"airflow"}),
+        ("postgres", set(), set()),
+        ("mlflow", {"mlflow"}, {"titleholder", "reader"}),
+        ("mlflow-migration", {"mlflow"}, set()),
+        ("mlflow-gc", {"mlflow"}, {"titleholder"}),
+        ("airflow-migration", {"airflow"}, set()),
+        ("api-server", {"airflow", "ledger_reader"}, {"reader"}),
+        ("scheduler", {"airflow", "ledger", "reader"}, {"titleholder"}),
+        ("dag-processor", {"airflow", "ledger_reader"}, set()),
+        ("triggerer", {"airflow"}, set()),
     ],
 )
-def test_each_process_has_the_passwords_that_it_needs(process: str, roles: set[str], state: State, keys: Keys) -> None:
+def test_each_process_has_the_passwords_that_it_needs(
+    process: str, roles: set[str], users: set[str], state: State, keys: Keys
+) -> None:
     values = of(process, state, keys)
     assert roles_in(values, keys) == roles
+    assert mlflow_users_in(values, keys) == users
+    if process != "mlflow":
+        assert {values.get("MLFLOW_TRACKING_USERNAME")} == (users or {None})
     if ledger := values.get("TITLEHOLDER_LEDGER_URL"):
         assert urlsplit(ledger).username == ("ledger" if process == "scheduler" else "ledger_reader")
     airflow = process in AIRFLOW or process == "airflow-migration"
     for secret in (keys.fernet, keys.jwt, keys.api):
         assert (secret in values.values()) == airflow
-    assert (keys.mlflow in values.values()) == (process == "mlflow")
     assert (keys.signing in values.values()) == (process == "scheduler"), "where tasks run"
     assert keys.admin not in values.values()
 

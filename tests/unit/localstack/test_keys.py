@@ -10,6 +10,7 @@ import pytest
 from localstack.keys import ROLES, ensure_keys, load_keys
 from localstack.state import State
 from titleholder.errors import ServiceError
+from titleholder_mlflow.login import PASSWORDS
 
 
 def mode(path: Path) -> int:
@@ -22,7 +23,9 @@ def test_secrets_are_made_once_and_differ_between_stacks(state: State, tmp_path:
     other.prepare()
     assert ensure_keys(state) == keys == load_keys(state)
     assert set(keys.roles) == set(ROLES)
-    assert len({*keys.roles.values(), *ensure_keys(other).roles.values()}) == 2 * len(ROLES)
+    assert set(keys.mlflow) == set(PASSWORDS)
+    made = [value for one in (keys, ensure_keys(other)) for value in (*one.roles.values(), *one.mlflow.values())]
+    assert len(set(made)) == 2 * (len(ROLES) + len(PASSWORDS))
     assert keys.admin not in repr(keys)
 
 

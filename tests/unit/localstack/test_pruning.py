@@ -16,6 +16,7 @@ from localstack.cli import app
 from localstack.keys import ensure_keys, load_keys
 from localstack.state import Record, State
 from titleholder.errors import ServiceError
+from titleholder_mlflow.login import WRITER
 
 
 class Commands:
@@ -68,9 +69,11 @@ def test_airflow_and_mlflow_are_asked_for_what_is_as_old(state: State, commands:
     assert "--yes" in airflow
     assert ",log," not in f",{airflow[airflow.index('--tables') + 1]},", "Airflow's audit log stays"
     assert mlflow[1:4] == ["gc", "--older-than", "30d"]
-    password = load_keys(state).roles["mlflow"]
-    assert env["PGPASSWORD"] == password
-    assert not any(password in argument for command, _ in commands.seen for argument in command)
+    keys = load_keys(state)
+    assert env["PGPASSWORD"] == keys.roles["mlflow"]
+    assert (env["MLFLOW_TRACKING_USERNAME"], env["MLFLOW_TRACKING_PASSWORD"]) == (WRITER, keys.mlflow[WRITER])
+    secret = {keys.roles["mlflow"], keys.mlflow[WRITER]}
+    assert not any(password in argument for command, _ in commands.seen for argument in command for password in secret)
 
 
 def test_a_clean_up_that_fails_is_named_with_its_last_lines(state: State, commands: Commands) -> None:

@@ -50,7 +50,7 @@ def test_a_heartbeat_counts_only_from_this_process(report: dict[str, object], si
 def test_no_password_is_in_an_argument(state: State, keys: Keys) -> None:
     arguments = [part for service in services.services(state, keys, PORTS).values() for part in service.argv]
     arguments += [part for command in services.migrations(PORTS).values() for part in command]
-    secret = {*keys.roles.values(), keys.fernet, keys.jwt, keys.api, keys.mlflow, keys.admin}
+    secret = {*keys.roles.values(), *keys.mlflow.values(), keys.fernet, keys.jwt, keys.api, keys.admin}
     assert not [part for part in arguments if any(value in part for value in secret)]
 
 

@@ -39,6 +39,7 @@ def test_has_every_address(state: State) -> None:
         assert (url.scheme, url.username) == ("postgresql+psycopg2", role)
     assert values["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:18080/execution/"
     assert values["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:15000"
+    assert values["MLFLOW_TRACKING_USERNAME"] == "titleholder"
 
 
 def test_holds_the_settings_shared_with_compose(state: State) -> None:

@@ -1,0 +1,112 @@
+"""MLflow's login: two users with a password each, one who may write and one who reads.
+
+It stands before every route of the server, whatever serves it (REST, the user interface's calls, GraphQL, files), and
+refuses what it does not know: a route that a later MLflow adds is one for the user who writes. MLflow's own app
+`basic-auth` decides route by route, lets readers create what has a new name, and hashes the password in each request.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+WRITER, READER = "titleholder", "reader"
+PASSWORDS = {WRITER: "MLFLOW_WRITER_PASSWORD", READER: "MLFLOW_READER_PASSWORD"}
+"""The users, and the environment variable with the password of each."""
+SHORTEST = 16
+"""The least length of a password: nothing limits how often somebody may guess."""
+OPEN = "/health"
+"""The path that answers without a login; it says `OK`."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SEARCH = re.compile(
+    r"/(?:ajax-)?api/2\.0/?mlflow/"
+    r"(?:(?:experiments|runs|logged-models)/search|experiments/search-datasets|registered-models/get-latest-versions)"
+    r"|/(?:ajax-)?api/3\.0/mlflow/(?:traces|datasets)/search"
+    r"|/graphql"
+)
+"""What is asked by POST and only reads. MLflow's GraphQL has searches and no other mutations."""
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def create_app() -> App:
+    """MLflow's server behind its login; what the entry point `mlflow.app` names.
+
+    Raises:
+        SystemExit: a password is not set, or too short.
+    """
+    passwords = _passwords(os.environ)
+    from mlflow.server.fastapi_app import app
+
+    return Login(app, passwords)
+
+
+class Login:
+    """An ASGI app that lets a request pass to another one if its user may make it; else 401 or 403."""
+
+    def __init__(self, app: App, passwords: Mapping[str, str]) -> None:
+        self._app = app
+        self._logins = {f"{user}:{password}".encode(): user for user, password in passwords.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == OPEN):
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        elif (user := self._user(dict(scope["headers"]).get(b"authorization", b""))) is None:
+            challenge = (b"www-authenticate", b'Basic realm="MLflow", charset="UTF-8"')
+            await _answer(send, 401, "A login is needed: MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD", challenge)
+        elif not may(user, scope["method"], scope["path"]):
+            await _answer(send, 403, f"The user {user} may only read")
+        else:
+            await self._app(scope, receive, send)
+
+    def _user(self, header: bytes) -> str | None:
+        """The user of an Authorization header; None where there is none, or the password is wrong."""
+        scheme, _, encoded = header.partition(b" ")
+        if scheme.lower() != b"basic":
+            return None
+        try:
+            given = base64.b64decode(encoded.strip(), validate=True)
+        except binascii.Error:
+            return None
+        known = [user for login, user in self._logins.items() if hmac.compare_digest(login, given)]
+        return known[0] if known else None
+
+
+def may(user: str, method: str, path: str) -> bool:
+    """Whether a user may make a request.
+
+    >>> may("reader", "POST", "/api/2.0/mlflow/runs/search"), may("reader", "POST", "/api/2.0/mlflow/runs/create")
+    (True, False)
+    """
+    return user == WRITER or method in _SAFE or (method == "POST" and _SEARCH.fullmatch(path) is not None)
+
+
+def _passwords(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {user: environment.get(name, "") for user, name in PASSWORDS.items()}
+    for user, password in found.items():
+        if len(password) < SHORTEST:
+            raise SystemExit(
+                f"{PASSWORDS[user]}, the password of MLflow's user {user}, has {len(password)} characters: "
+                f"set one of at least {SHORTEST}."
+            )
+    if len(set(found.values())) < len(found):
+        raise SystemExit(f"{' and '.join(PASSWORDS.values())} are equal: whoever reads could write.")
+    return found
+
+
+async def _answer(send: Send, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+    plain = (b"content-type", b"text/plain; charset=utf-8")
+    await send({"type": "http.response.start", "status": status, "headers": [plain, *headers]})
+    await send({"type": "http.response.body", "body": f"{text}\n".encode()})
