@@ -119,7 +119,7 @@ except Exception as error:
     assert "small: version 7 is the new champion" in log
     assert "not the ledger's" not in log
     assert "evil" not in log
-    assert "what is there as the result (XCom return_value) of promote of the run small.retrain/manual" in answer
+    assert "what is there as the result (XCom) of promote of the run small.retrain/manual" in answer
 
 
 def test_a_webhook_that_redirects_is_not_followed_and_its_address_is_not_repeated(tmp_path: Path) -> None:
