@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from localstack.airflow import Airflow
+from localstack.keys import load_keys
 from localstack.state import State
 from support.browser import PHONE, Troubles, axe, champions, choose_theme, fits, needs_chromium, tab_to
 from titleholder.ledger import store
@@ -53,8 +54,12 @@ def paths(row: Decision) -> dict[str, str]:
     }
 
 
-def test_from_the_navigation_to_mlflow_and_back(page_of: Opener, row: Decision, run_id: str) -> None:
-    page = page_of("admin")
+def test_from_the_navigation_to_mlflow_and_back(
+    page_of: Opener, row: Decision, run_id: str, state: State, settings: Settings
+) -> None:
+    """MLflow asks whoever follows the link for a login."""
+    login = {"username": "reader", "password": load_keys(state).mlflow["reader"], "origin": settings.tracking_uri}
+    page = page_of("admin", http_credentials=login)
     page.goto("/")
     page.get_by_role("link", name="Champions").click()
     inside = page.frame_locator("iframe")
