@@ -59,3 +59,24 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_index_names_every_page() -> None:
     index = (PROJECT / "docs" / "README.md").read_text(encoding="utf-8")
     assert not [page.name for page in PAGES[3:] if page.name != "README.md" and f"({page.name})" not in index]
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    """A name that ends in an ellipsis is the beginning of one."""
+    known = {
+        name
+        for file in (PROJECT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^ *def (test_\w+)", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    }
+    named = {
+        (page.name, *found)
+        for page in PAGES
+        for found in re.findall(r"`(test_\w+)(…?)`", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 30
+    missing = [
+        (page, name)
+        for page, name, cut in named
+        if not (any(other.startswith(name) for other in known) if cut else name in known)
+    ]
+    assert missing == []
