@@ -36,7 +36,7 @@ def test_a_service_killed_in_each_step_of_a_run(fragile: Fragile, settings: Sett
         if service == "postgres":
             fragile.start_postgres()
         fragile.up()
-    ended_green(airflow, model, run_id)
+    ended_green(fragile, model, run_id)
     assert_nothing_lost(model, run_id, calm.rows, settings)
 
 

@@ -71,7 +71,7 @@ def test_postgres_restarted_twice_under_a_run(fragile: Fragile, settings: Settin
         fragile.release(name, point)
         fragile.start_postgres()
     fragile.up()
-    ended_green(airflow, name, run_id)
+    ended_green(fragile, name, run_id)
     assert_nothing_lost(name, run_id, calm.rows, settings)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from localstack.airflow import Airflow
+from localstack.airflow import DONE, Airflow
+from support.fragile import Fragile
 from support.retraining import retrain
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
@@ -16,6 +19,7 @@ from titleholder.settings import Settings
 from titleholder.spec.types import LIVE
 from titleholder.workflow.audit import audit
 
+log = logging.getLogger(__name__)
 FIRST, SECOND = date(2024, 2, 1), date(2024, 3, 1)
 ONE = {"train_boosting": False}  # the quicker candidate alone: it is not training that is tested
 
@@ -54,15 +58,22 @@ def trigger(airflow: Airflow, model: str, reason: str, *, as_of: date = SECOND, 
     return airflow.trigger(f"{model}.retrain", {"as_of": str(as_of), "lane": lane, "reason": reason, **ONE})
 
 
-def ended_green(airflow: Airflow, model: str, run_id: str) -> int:
-    """Wait for a run's end; one that is red because its tries were over is cleared. Returns how often that was needed."""
+def ended(fragile: Fragile, model: str, run_id: str, timeout: float = 300) -> str:
+    """The final state of a run; services that die meanwhile are started again."""
+    deadline = time.monotonic() + timeout
+    while (state := fragile.airflow.run(f"{model}.retrain", run_id)["state"]) not in DONE:
+        assert time.monotonic() < deadline, fragile.airflow.tasks(f"{model}.retrain", run_id)
+        fragile.supervise()
+        time.sleep(0.5)
+    return str(state)
+
+
+def ended_green(fragile: Fragile, model: str, run_id: str) -> None:
+    """Wait for a run's end; one that is red because its tries were over is cleared, and the tests' log says so."""
     dag = f"{model}.retrain"
-    for cleared in range(3):
-        if airflow.wait_for_run(dag, run_id) == "success":
-            return cleared
-        airflow.clear(dag, run_id)
-    airflow.wait_for_success(dag, run_id)
-    return 3
+    while ended(fragile, model, run_id) != "success":
+        log.warning("%s is red: %s", run_id, fragile.airflow.failures(dag, run_id))
+        fragile.airflow.clear(dag, run_id)
 
 
 def assert_nothing_lost(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import os
 import shutil
 import signal
@@ -31,6 +33,7 @@ from support.holding import FOLDER
 from support.stacks import fill_tiny
 
 HERE = Path(__file__).parent
+log = logging.getLogger(__name__)
 QUICKLY = {
     # A dead worker and a dead scheduler are noticed sooner than config/airflow.env says: after 20 seconds, not 90 and 30.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -49,7 +52,7 @@ class Fragile:
     state: State
     holds: Path
 
-    @property
+    @functools.cached_property
     def airflow(self) -> Airflow:
         """Its admin."""
         return Airflow.of(self.state)
@@ -84,8 +87,16 @@ class Fragile:
         file, deadline = self.holds / f"{reason}.{point}.reached", time.monotonic() + timeout
         while not file.exists():
             assert time.monotonic() < deadline, f"no task of {reason} came to {point}; {self.state.log('scheduler')}"
+            self.supervise()
             time.sleep(0.05)
         return int(file.read_text())
+
+    def supervise(self) -> None:
+        """Start what has died, as a supervisor of services does; the tests' log says what did."""
+        running = self.state.read().services
+        if dead := [name for name, process in running.items() if not processes.is_alive(process)]:
+            log.warning("%s died", ", ".join(dead))
+            self.up()
 
     def release(self, reason: str, point: str) -> None:
         """Let it go on."""

@@ -87,7 +87,7 @@ def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None
 
 
 def _refuse_future(url: str, spec: ModelSpec, as_of: date) -> None:
-    """By the warehouse's clock where the day matters: that of a worker may be wrong, and all workers share the former."""
+    """By the warehouse's clock where a day matters: each worker has one of its own, which may be wrong."""
     if as_of < today_utc() - timedelta(days=1):
         return
     if as_of > (today := _warehouse_today(url, spec)):
