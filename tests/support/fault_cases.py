@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from localstack.airflow import DONE, Airflow
 from support.fragile import Fragile
 from support.retraining import retrain
+from titleholder.errors import ServiceError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -60,12 +62,14 @@ def trigger(airflow: Airflow, model: str, reason: str, *, as_of: date = SECOND, 
 
 def ended(fragile: Fragile, model: str, run_id: str, timeout: float = 300) -> str:
     """The final state of a run; services that die meanwhile are started again."""
-    deadline = time.monotonic() + timeout
-    while (state := fragile.airflow.run(f"{model}.retrain", run_id)["state"]) not in DONE:
+    deadline, state = time.monotonic() + timeout, ""
+    while state not in DONE:
         assert time.monotonic() < deadline, fragile.airflow.tasks(f"{model}.retrain", run_id)
-        fragile.supervise()
         time.sleep(0.5)
-    return str(state)
+        fragile.supervise()
+        with contextlib.suppress(ServiceError):  # the API server may be starting
+            state = fragile.airflow.run(f"{model}.retrain", run_id)["state"]
+    return state
 
 
 def ended_green(fragile: Fragile, model: str, run_id: str) -> None:
