@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 
 import psutil
 import pytest
 
-from support.fault_cases import Calm, assert_nothing_lost, ended_green, first_month, trigger
+from support.fault_cases import Calm, assert_nothing_lost, ended_green, first_month, reached, trigger
 from support.fragile import Fragile
 from support.holding import STEPS
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
+log = logging.getLogger(__name__)
 SERVICES = ("worker", "scheduler", "api-server", "mlflow", "postgres")
 
 
@@ -30,7 +32,8 @@ def test_a_service_killed_in_each_step_of_a_run(fragile: Fragile, settings: Sett
         fragile.hold(model, step)
     run_id = trigger(airflow, model, model)
     for n, step in enumerate(STEPS):
-        service, task = SERVICES[(n + shift) % len(SERVICES)], fragile.reached(model, step)
+        service, task = SERVICES[(n + shift) % len(SERVICES)], reached(fragile, model, run_id, step)
+        log.info("%s: %s is killed in %s", model, service, step)
         kill_worker(task) if service == "worker" else fragile.kill(service)
         fragile.release(model, step)
         if service == "postgres":

@@ -72,12 +72,27 @@ def ended(fragile: Fragile, model: str, run_id: str, timeout: float = 300) -> st
     return state
 
 
+def reached(fragile: Fragile, model: str, run_id: str, point: str) -> int:
+    """The process id of the task that waits at a point, once it does; a run that is red before is cleared."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return fragile.reached(model, point, timeout=5)
+        clear_if_red(fragile, model, run_id)
+
+
 def ended_green(fragile: Fragile, model: str, run_id: str) -> None:
-    """Wait for a run's end; one that is red because its tries were over is cleared, and the tests' log says so."""
-    dag = f"{model}.retrain"
+    """Wait for a run's end; one that is red because its tries were over is cleared."""
     while ended(fragile, model, run_id) != "success":
-        log.warning("%s is red: %s", run_id, fragile.airflow.failures(dag, run_id))
-        fragile.airflow.clear(dag, run_id)
+        clear_if_red(fragile, model, run_id)
+
+
+def clear_if_red(fragile: Fragile, model: str, run_id: str) -> None:
+    """Clear the failed tasks of a run whose tries were over, as a person does; the tests' log says so."""
+    dag = f"{model}.retrain"
+    with contextlib.suppress(ServiceError):  # the API server may be starting
+        if fragile.airflow.run(dag, run_id)["state"] == "failed":
+            log.warning("%s %s is red, and is cleared: %s", dag, run_id, fragile.airflow.failures(dag, run_id, lines=2))
+            fragile.airflow.clear(dag, run_id)
 
 
 def assert_nothing_lost(

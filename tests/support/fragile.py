@@ -63,12 +63,10 @@ class Fragile:
 
     def kill(self, service: str) -> None:
         """SIGKILL: of PostgreSQL and the scheduler the main process, whose children notice; of others every process."""
+        found = processes.find(str(self.state.root))[service]
         if service in ("postgres", "scheduler"):
-            os.kill(self.state.read().services[service].pid, signal.SIGKILL)
-            return
-        for process in processes.find(str(self.state.root))[service]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            found = [psutil.Process(self.state.read().services[service].pid)]
+        processes.stop(found, first=signal.SIGKILL)
 
     def start_postgres(self) -> None:
         """PostgreSQL alone, as where it is another machine's: `up` starts everything anew that used it."""
@@ -83,10 +81,11 @@ class Fragile:
         (self.holds / f"{reason}.{point}").touch()
 
     def reached(self, reason: str, point: str, timeout: float = 180) -> int:
-        """The process id of the task that waits there, once it does."""
+        """The process id of the task that waits there, once it does; what dies meanwhile is started again."""
         file, deadline = self.holds / f"{reason}.{point}.reached", time.monotonic() + timeout
         while not file.exists():
-            assert time.monotonic() < deadline, f"no task of {reason} came to {point}; {self.state.log('scheduler')}"
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no task of {reason} came to {point} in {timeout:.0f} s")
             self.supervise()
             time.sleep(0.05)
         return int(file.read_text())
@@ -122,7 +121,7 @@ def a_fragile_stack(models: Path, more: Mapping[str, str]) -> Iterator[Fragile]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ports, "PREFERRED", PORTS)
             patch.setenv("TITLEHOLDER_MODELS", str(models))
-            patch.setenv("TITLEHOLDER_RETRY_SECONDS", "1")
+            patch.setenv("TITLEHOLDER_RETRY_SECONDS", "4")
             _adapt_scheduler(patch, {FOLDER: str(holds), **more})
             for disk in (state.snapshots, state.artifacts):
                 disk.mkdir()
