@@ -95,7 +95,7 @@ fuzz: dev ## Random specs, queries, rows and command lines: CASES=100000 of them
 
 # The race of docs/reliability.md has 50 rounds here, and two in `make test`.
 faults: dev ## Break a stack of its own: kills, outages, full disks, wrong clocks, cut networks; half an hour
-	TITLEHOLDER_RACES=50 $(PYTEST) "tests/integration/test_succession.py::test_sixteen_that_promote_at_once_make_one_line" tests/faults
+	TITLEHOLDER_RACES=50 $(PYTEST) tests/faults "tests/integration/test_succession.py::test_sixteen_that_promote_at_once_make_one_line"
 
 format: dev ## Put the code into its one form
 	$(BIN)/ruff check --fix .

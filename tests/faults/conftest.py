@@ -17,16 +17,17 @@ from titleholder.settings import Settings
 
 MODELS = (
     *("calm", "shaken_0", "shaken_1", "shaken_2", "shaken_3", "shaken_4", "away_0", "away_1", "restarted", "full"),
-    *("read_only", "doubled", "fast_clock", "slow_clock", "cut_off", "flipped", "truncated"),
+    *("read_only", "doubled", "fast_clock", "slow_clock"),
 )
-CLOCK = pytest.StashKey[bool]()
+APART = ("cut_off_lane", "cut_off_alias", "flipped", "truncated")
+"""Models whose steps the tests run without Airflow."""
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models that differ by name only; nearly every challenger wins."""
     folder = tmp_path_factory.mktemp("models")
-    for name in MODELS:
+    for name in (*MODELS, *APART):
         write_model(folder, name, judgement=EASY)
     return folder
 
@@ -42,7 +43,7 @@ def fragile(models: Path, clock: Path | None) -> Iterator[Fragile]:
     """The stack; a test that broke something has started it again, or the next one does."""
     with a_fragile_stack(models, {"LD_PRELOAD": str(clock)} if clock else {}) as fragile:
         airflow = fragile.airflow
-        for name in MODELS[:-3]:
+        for name in MODELS:
             airflow.wait_for_dag(f"{name}.retrain")
             airflow.pause(f"{name}.retrain", False)
         yield fragile

@@ -35,7 +35,7 @@ def test_the_network_is_cut_while_a_lock_is_held(
     fragile: Fragile, settings: Settings, tmp_path: Path, where: str, idle: int
 ) -> None:
     """Another run gets the lock within the promised time; the cut one learns it, and its next try decides once."""
-    arena = World("cut_off", settings)
+    arena = World(f"cut_off_{where}", settings)
     arena.decide()
     cut_one, other, before = arena.proposed(), arena.proposed(), arena.rows()
     (tmp_path / "proposed.json").write_text(cut_one.model_dump_json())
@@ -66,4 +66,4 @@ def test_the_network_is_cut_while_a_lock_is_held(
     assert [r.challenger_version for r in arena.rows()].count(cut_one.challenger.version) == 1
     assert again.challenger_version == cut_one.challenger.version
     assert arena.champion() == arena.rows()[-1].champion_after
-    assert audit(["cut_off"], settings=settings).findings == ()
+    assert audit([arena.model], settings=settings).findings == ()
