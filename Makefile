@@ -14,7 +14,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.ind
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz check format lock licences audit bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz faults check format lock licences audit bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -51,7 +51,7 @@ clean: ## Stop them and delete their data
 	@test ! -x $(BIN)/titleholder || $(BIN)/titleholder stack clean --yes
 
 # Two sets of tests share two cores: the threads of one model would wait for those of another.
-test test-airflow test-services test-fast test-half test-rest fuzz: export OMP_NUM_THREADS := 1
+test test-airflow test-services test-fast test-half test-rest fuzz faults: export OMP_NUM_THREADS := 1
 
 check: dev ## Lint, types, the direction of imports, secrets and licences
 	$(BIN)/ruff format --check .
@@ -94,6 +94,10 @@ test-rest: dev
 CASES ?= 100000
 fuzz: dev ## Random specs, queries, rows and command lines: CASES=100000 of them
 	FUZZ_CASES=$(CASES) nice $(PYTEST) --timeout 0 tests/unit/fuzz
+
+# The race of docs/reliability.md has 50 rounds here, and two in `make test`.
+faults: dev ## Break a stack of its own: kills, outages, full disks, wrong clocks, cut networks; half an hour
+	TITLEHOLDER_RACES=50 $(PYTEST) tests/faults "tests/integration/test_succession.py::test_sixteen_that_promote_at_once_make_one_line"
 
 format: dev ## Put the code into its one form
 	$(BIN)/ruff check --fix .

@@ -180,5 +180,13 @@ class Airflow:
     def _end_of_log(self, dag: str, run_id: str, task: Mapping[str, Any], lines: int) -> str:
         path = f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         content = self.get(f"{path}?map_index={task['map_index']}&full_content=true")["content"]
-        events = [str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content]
-        return "\n".join([f"Task {task['task_id']}, try {task['try_number']}:", *events[-lines:]])
+        said = [text for line in content for text in _said(line)]
+        return "\n".join([f"Task {task['task_id']}, try {task['try_number']}:", *said[-lines:]])
+
+
+def _said(line: Any) -> list[str]:
+    """The texts of one line of a task's log: what happened, and the errors that it was about."""
+    if not isinstance(line, dict):
+        return [str(line)]
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or ()]
+    return [str(line.get("event", line)), *errors]

@@ -86,17 +86,16 @@ class Starter:
             raise self._failure(name, f"failed with exit code {process.returncode}")
 
     def _start_and_wait(self, service: Service) -> Steps:
-        running = self.record.services.get(service.name)
-        child = None
-        if running is None:
-            self.watch(service.name, "starting")
-            child = self._spawn(service.name, service.argv, service)
-            running = self._record(service, child)
+        """Where it runs already and dies meanwhile, of what `up` is called to mend for example, it is started too."""
+        running, child = self.record.services.get(service.name), None
         deadline = time.monotonic() + service.patience
-        while not (processes.is_alive(running) and service.healthy(running)):
-            if not processes.is_alive(running):
-                code = f" with exit code {child.poll()}" if child else ""
-                raise self._failure(service.name, f"ended{code} while it was starting")
+        while running is None or not (processes.is_alive(running) and service.healthy(running)):
+            if child is None and not processes.is_alive(running):
+                self.watch(service.name, "starting")
+                child = self._spawn(service.name, service.argv, service)
+                running = self._record(service, child)
+            elif child is not None and not processes.is_alive(running):
+                raise self._failure(service.name, f"ended with exit code {child.poll()} while it was starting")
             if time.monotonic() > deadline:
                 raise self._failure(service.name, f"did not answer within {service.patience:.0f} s")
             yield

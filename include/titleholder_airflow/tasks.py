@@ -71,15 +71,18 @@ def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options
 def task_arguments(spec: ModelSpec) -> dict[str, Any]:
     """What all tasks of a model have: its owner, the longest a try may take, and what is tried again.
 
-    An unreachable service is; an invalid spec or invalid data fails at once.
+    An unreachable service is; an invalid spec or invalid data fails at once. Airflow goes on counting the tries of a
+    task that was cleared: without a longest delay the seventh would wait for a quarter of an hour and more.
     """
+    delay = timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30")))
     permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
         "owner": spec.owner,
         "execution_timeout": longest(spec.timeouts.task),
         "retries": 2,
-        "retry_delay": timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30"))),
+        "retry_delay": delay,
         "retry_exponential_backoff": True,
+        "max_retry_delay": 4 * delay,
         "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import random
 from datetime import date
@@ -22,6 +23,7 @@ from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
+from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
 from titleholder.workflow import model_card, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
@@ -246,6 +248,22 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
     assert [r.info.run_id for r in runs] == [trained.nominee.run_id]
     assert runs[0].info.status == "FINISHED"
     assert runs[0].data.tags["mlflow.parentRunId"] == snapshot.run_id
+
+
+def test_a_candidate_that_was_killed_whenever_it_was_tried_is_not_open_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = extract("tiny", MONTHS[0], "killed-for-good", settings)
+    with monkeypatch.context() as patch:  # killed: nothing could be said about it any more
+        patch.setattr(Runs, "running", lambda *_: contextlib.nullcontext())
+        patch.setattr(Models, "log", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            steps.train(snapshot, "boosting", settings=settings)
+    trained = steps.train(snapshot, "scorecard", settings=settings)
+    decision = settle(steps.nominate([trained], settings=settings), settings)
+    steps.report(decision.id, origin=TESTER, settings=settings)
+    runs = [run for run in Registry(settings.tracking_uri).runs.of_model("tiny") if snapshot.run_id in run[:2]]
+    assert sorted(run.status for run in runs) == ["FINISHED", "FINISHED", "KILLED"]
 
 
 def test_a_month_with_a_damaged_snapshot_and_damaged_scores_heals_when_it_is_run_again(settings: Settings) -> None:

@@ -20,10 +20,11 @@ from support.stacks import tiny_rows
 from support.succession_world import write_model
 from support.time_world import execute
 from titleholder.cli.main import app
+from titleholder.data import as_of_range
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
-from titleholder.settings import Settings
+from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow.payloads import Snapshot
@@ -82,6 +83,18 @@ def test_everything_that_a_run_leaves_says_as_of_when(settings: Settings) -> Non
     assert f"as of {said}" in version.description
     assert said in Path(client.download_artifacts(row.mlflow_run_id, f"card-{row.id}.html")).read_text()
     assert said in Path(client.download_artifacts(row.mlflow_run_id, "verdict.json")).read_text()
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(days=1)])
+def test_the_future_begins_where_the_warehouse_says(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    """A worker's clock that is wrong around midnight refuses no date of today, and accepts none of tomorrow."""
+    url, spec, today = connection_url("warehouse"), load_specs(only=MODEL)[MODEL], datetime.now(UTC).date()
+    monkeypatch.setattr(as_of_range, "today_utc", lambda: today + off)
+    assert as_of_range.intervals(url, spec, today).matured < today
+    with pytest.raises(UsageError, match=rf"lies in the future \(today is {today}\)"):
+        as_of_range.intervals(url, spec, today + timedelta(days=1))
 
 
 def test_the_future_is_refused_with_the_dates_that_work(settings: Settings) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from titleholder.data import contract, data_end, extraction
+from titleholder.data import contract, data_end, extraction, warehouse
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.spec import as_of_dates, windows
 from titleholder.spec.model import ModelSpec
@@ -29,7 +29,7 @@ def intervals(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
             with the first and the last that leave enough.
     """
     try:
-        _refuse_future(spec, as_of)
+        _refuse_future(url, spec, as_of)
         return windows.intervals(spec, as_of)
     except UsageError as error:
         raise UsageError("; ".join(filter(None, (str(error), _valid_dates(url, spec, as_of))))) from None
@@ -86,9 +86,21 @@ def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None
         )
 
 
-def _refuse_future(spec: ModelSpec, as_of: date) -> None:
-    if as_of > (today := today_utc()):
+def _refuse_future(url: str, spec: ModelSpec, as_of: date) -> None:
+    """By the warehouse's clock where a day matters: each worker has one of its own, which may be wrong."""
+    if as_of < today_utc() - timedelta(days=1):
+        return
+    if as_of > (today := _warehouse_today(url, spec)):
         raise UsageError(f"{spec.name}: as_of {as_of} lies in the future (today is {today})")
+
+
+def _warehouse_today(url: str, spec: ModelSpec) -> date:
+    """Today's date in UTC by the warehouse's clock; by this machine's where the warehouse does not answer."""
+    try:
+        return warehouse.today(url, spec.source.connection)
+    except ServiceError as error:
+        log.warning("%s: today's date is taken from this machine's clock: %s", spec.name, error)
+        return today_utc()
 
 
 def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:

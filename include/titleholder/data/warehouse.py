@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, cast
 
 import adbc_driver_manager
 import psycopg2
@@ -63,6 +63,18 @@ def session(
         with _reachable(connection), opened.cursor() as cursor:
             cursor.execute(limits(timeout))
         yield opened
+
+
+def today(url: str, connection: str) -> date:
+    """Today's date in UTC, by the warehouse's clock.
+
+    Raises:
+        ServiceError: when the warehouse cannot be reached.
+    """
+    with session(url, connection) as opened, opened.cursor() as cursor:
+        cursor.execute("SELECT (now() AT TIME ZONE 'UTC')::date")
+        ((found,),) = cursor.fetchall()
+    return cast("date", found)
 
 
 def limits(timeout: timedelta) -> str:

@@ -98,6 +98,13 @@ class Runs:
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
 
+    def end_nested(self, model: str, run_id: str) -> None:
+        """Mark the runs nested in a run that are still open as killed: nothing works on them any more."""
+        with self._server.reachable():
+            nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}' and attributes.status = 'RUNNING'"
+            for left in self._client.search_runs([self._experiment(model)], nested):
+                self._client.set_terminated(left.info.run_id, "KILLED")
+
     def delete(self, model: str, runs: Collection[str], keep: Collection[str]) -> int:
         """Delete these runs, those nested in them, and the models logged by all, but for those to keep.
 

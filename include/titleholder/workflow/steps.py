@@ -352,11 +352,13 @@ def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
 def report(number: int, *, origin: Origin, settings: Settings) -> None:
     """Write a decision to its MLflow run and version and attach the model card; the same for months it re-judged.
 
-    The decision stands, and the alias has moved, whatever becomes of this.
+    Runs of candidates whose task was killed each time it was tried are marked so: they would be open for ever. The
+    decision stands, and the alias has moved, whatever becomes of this.
     """
-    decision = store.decision(settings.ledger_url, number)
+    decision, scorer = store.decision(settings.ledger_url, number), _scorer(settings)
     if decision.kind not in UNJUDGED:
-        publication.publish(decision, _scorer(settings), origin, settings.ledger_url)
+        publication.publish(decision, scorer, origin, settings.ledger_url)
+        scorer.registry.runs.end_nested(decision.model, decision.mlflow_run_id)
 
 
 def order_rollback(
