@@ -179,17 +179,6 @@ def test_nobody_forges_a_verdict_or_a_spec(op: Editor, declined: tuple[str, str]
     assert told() == before
 
 
-def test_a_result_is_no_template(op: Editor, declined: tuple[str, str], told: Told) -> None:
-    """Jinja reaches connections, the environment and functions of the operating system."""
-    before, value = told(), op.read(declined, "extract")
-    op.write(declined, "extract", "{{ macros.uuid.os.sep * 3 }}")
-    log = op.refused(declined, "train.scorecard")
-    assert REFUSED in log
-    assert "///" not in log
-    op.write(declined, "extract", value)
-    assert told() == before
-
-
 def test_a_no_of_a_person_stands_for_the_run(
     op: Editor, users: dict[str, Airflow], declined: tuple[str, str], told: Told
 ) -> None:
