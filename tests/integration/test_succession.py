@@ -372,7 +372,7 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
     for part in ("too eager", "**Only risk-lead can answer.**", f"[version {one}](http", "as of 2024-03-01"):
         assert part in question.body
     answers = [Answer(asked=("risk-lead",), answer=said, by=by) for said, by in
-               (("none", ""), ("reject", "risk-lead"), ("approve", "cfo"))]  # fmt: skip
+               (("none", ""), ("approve", "cfo"), ("reject", "risk-lead"))]  # fmt: skip
     for of in (spec, None):
         with pytest.raises(UsageError, match="Nothing was rolled back"):
             steps.rollback("tiny_guarded", order, settings=settings, spec=of)
@@ -384,6 +384,10 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
     assert arena.champion() == two
     assert audit(["tiny_guarded"], settings=settings).findings == ()
     yes = Answer(asked=("risk-lead",), answer="approve", by="risk-lead", comment="go")
+    too_late = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
+    assert too_late == declined[0], "a person's no stands for the run"
+    wanted = wanted.model_copy(update={"run": "tiny_guarded.rollback/asked_again"})
+    order = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
     row = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
     assert (row.kind, row.champion_after, row.approval) == ("rollback", one, yes)
     assert row.reason == f'risk-lead approved ("go"). Version {two} gave way to version {one}. too eager'
