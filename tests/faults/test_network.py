@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from titleholder.settings import Settings
 from titleholder.workflow import steps
 from titleholder.workflow.audit import audit
 
+log = logging.getLogger(__name__)
 APART = ["unshare", "--user", "--map-root-user", "--net"]
 POSSIBLE = subprocess.run([*APART, "ip", "link", "set", "lo", "up"], capture_output=True, check=False).returncode == 0
 pytestmark = [
@@ -55,6 +57,7 @@ def test_the_network_is_cut_while_a_lock_is_held(
             seconds, _, ended = process.stdout.readline().partition(" ")
         finally:
             process.kill()
+    log.info("%s: another got the lock after %.1f s, the one cut off learned it after %s s", where, waited, seconds)
     assert 2 < waited < idle + 5, "the lock was held, and then it was free"
     assert float(seconds) < UNANSWERED + 10
     assert ended.startswith("ServiceError: "), ended
