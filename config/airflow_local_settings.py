@@ -71,7 +71,6 @@ def _preload() -> None:
     if imported:
         importlib.import_module("titleholder.workflow.steps")
         importlib.import_module("titleholder.reports.rendering").compile_templates()
-        importlib.import_module("titleholder.settings").code_version()
         os.register_at_fork(before=_preload_dags, after_in_child=lambda: _forget_changed(imported))
 
 

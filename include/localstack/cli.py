@@ -27,7 +27,7 @@ from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
 from titleholder.cli.console import AsJson, Line, err, fitted, out, print_error, print_json, print_table, progress
-from titleholder.errors import ServiceError, TitleholderError
+from titleholder.errors import ServiceError, TitleholderError, UsageError
 from titleholder.formatting import counted
 from titleholder_mlflow.login import READER
 
@@ -76,7 +76,9 @@ def status(
     """Show each service: up or down, process id, address, log file. Exit code 3 unless all are up."""
     state = State.locate()
     with _reporting():
-        if password and mlflow:
+        if mlflow and not password:
+            raise UsageError("--mlflow goes with --password: `titleholder stack status --password --mlflow`")
+        if mlflow:
             sys.stdout.write(load_keys(state).mlflow[READER] + "\n")
             return
         if password:

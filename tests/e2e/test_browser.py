@@ -22,6 +22,7 @@ from playwright.sync_api import Locator, Page, expect
 from localstack.airflow import TASK_DONE, Airflow
 from localstack.state import State
 from support.browser import Troubles, log_in, needs_chromium
+from support.stacks import users_of
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -35,11 +36,7 @@ Opener = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def users(state: State) -> dict[str, Airflow]:
-    found = {name: Airflow.of(state, name) for name in ("admin", "risk-lead", "cfo")}
-    for dag in (RETRAIN, ROLLBACK):
-        found["admin"].wait_for_dag(dag)
-        found["admin"].pause(dag, False)
-    return found
+    return users_of(state, (RETRAIN, ROLLBACK), "risk-lead", "cfo")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from localstack.airflow import Airflow
 from localstack.state import State
+from support.stacks import users_of
 from titleholder.ledger import store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
@@ -79,11 +80,7 @@ class Editor:
 
 @pytest.fixture(scope="module")
 def users(state: State) -> dict[str, Airflow]:
-    found = {name: Airflow.of(state, name) for name in ("admin", "risk-lead", "cfo", "intern")}
-    for dag in (DAG, ROLLBACK):
-        found["admin"].wait_for_dag(dag)
-        found["admin"].pause(dag, False)
-    return found
+    return users_of(state, (DAG, ROLLBACK), "risk-lead", "cfo", "intern")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
 from localstack.state import State
+from support.stacks import users_of
 from titleholder.errors import ServiceError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
@@ -21,16 +22,12 @@ from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
 DAG, HASTY, AMOUNT = "tiny_asked.retrain", "tiny_hasty.retrain", "tiny_amount.retrain"
-USERS = ("admin", "risk-lead", "cfo", "intern")
+USERS = ("risk-lead", "cfo", "intern")
 
 
 @pytest.fixture(scope="module")
 def users(state: State) -> dict[str, Airflow]:
-    found = {name: Airflow.of(state, name) for name in USERS}
-    for dag in (DAG, HASTY, AMOUNT, "tiny_asked.rollback"):
-        found["admin"].wait_for_dag(dag)
-        found["admin"].pause(dag, False)
-    return found
+    return users_of(state, (DAG, HASTY, AMOUNT, "tiny_asked.rollback"), *USERS)
 
 
 @pytest.fixture(scope="module")

@@ -164,3 +164,6 @@ def test_runs_that_log_the_same_snapshot_at_once_all_have_it(settings: Settings)
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(log, opened))
+    client = mlflow.MlflowClient(settings.tracking_uri)
+    logged = [{found.dataset.digest for found in client.get_run(run).inputs.dataset_inputs} for run in opened]
+    assert logged == [{f"{turn:02x}" * 16 for turn in range(5)}] * 16

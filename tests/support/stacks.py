@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 
 from localstack import processes
 from localstack import stack as local
+from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
 from localstack.settings import environment
 from localstack.state import State
@@ -63,6 +64,15 @@ def a_stack(*, airflow: bool) -> Iterator[State]:
     finally:
         local.clean(state)
         shutil.rmtree(state.root, ignore_errors=True)
+
+
+def users_of(state: State, dags: Sequence[str], *others: str) -> dict[str, Airflow]:
+    """Airflow as the admin and other users of a stack use it, with these DAGs switched on."""
+    found = {name: Airflow.of(state, name) for name in ("admin", *others)}
+    for dag in dags:
+        found["admin"].wait_for_dag(dag)
+        found["admin"].pause(dag, False)
+    return found
 
 
 def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from titleholder.cli.console import progress
+from titleholder.cli.console import print_json, progress
 from titleholder.errors import UsageError
 
 STDIN = "-"
@@ -40,12 +40,11 @@ def step(
             on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
         )
         shown.update(bar, total=1, completed=1)
-    written = json.dumps(done, allow_nan=False) + "\n"
     if output is None:
-        sys.stdout.write(written)
+        print_json(done)
         return
     part = output.with_name(f".{output.name}.part")  # whoever waits for the file finds it whole
-    part.write_text(written)
+    part.write_text(json.dumps(done))
     part.replace(output)
 
 

@@ -24,7 +24,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY
+from titleholder.registry.names import DECISION, KEY, LARGEST_REPORT
 from titleholder.registry.server import Server, gone_already
 
 DATASET_ROWS = 1000
@@ -163,13 +163,13 @@ class Runs:
             with self._server.reachable():
                 self._client.log_artifacts(run_id, folder)
 
-    def sha256(self, run_id: str, files: Collection[str], largest: int) -> dict[str, str]:
-        """The SHA-256 of those of these artifacts that exist; empty for one of more than `largest` bytes."""
+    def sha256(self, run_id: str, files: Collection[str]) -> dict[str, str]:
+        """The SHA-256 of those of these reports that exist; empty for one larger than `LARGEST_REPORT`."""
         found: dict[str, str] = {}
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-") as folder:
             for known in self._client.list_artifacts(run_id):
                 if known.path in files and not known.is_dir:
-                    whole = (known.file_size or 0) <= largest
+                    whole = (known.file_size or 0) <= LARGEST_REPORT
                     path = self._client.download_artifacts(run_id, known.path, folder) if whole else ""
                     found[known.path] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if whole else ""
         return found

@@ -135,7 +135,7 @@ def _find(module: str, name: str, hops: int) -> ClassSource | None:
     file = _file(module)
     if file is None or not hops:
         return None
-    bound, complete = _bindings(file)
+    bound, complete = _bindings(file, file.stat().st_mtime_ns)
     if name not in bound:
         if not complete:
             return None
@@ -204,8 +204,12 @@ def _beside(file: Path, name: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _bindings(file: Path) -> tuple[dict[str, Binding], bool]:
-    """What each name of a module is bound to at the top level, and whether these are all that it has."""
+def _bindings(file: Path, changed: int) -> tuple[dict[str, Binding], bool]:
+    """What each name of a module is bound to at the top level, and whether these are all that it has.
+
+    `changed` is the time of the file's last change: who reads it again after that gets what it says then.
+    """
+    del changed
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):

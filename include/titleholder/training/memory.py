@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+from rich import filesize
+
 from titleholder.spec.model import ModelSpec
 
 TIMES = 2.5
@@ -29,11 +31,12 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
     needed = int(TIMES * rows * columns * 8)
     if limit is None or needed < max(limit, LEAST):
         return ""
+    least, most = map(filesize.decimal, (needed, limit))
     return (
-        f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {gibibytes(needed)} at "
-        f"least, and this process may have {gibibytes(limit)}. Give it more (training.candidates.{name}.resources: a "
-        "pod with more memory, or a queue of workers that have it), shorten windows.train, let the query return a "
-        "sample with columns.weight, or name fewer features"
+        f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {least} at least, and "
+        f"this process may have {most}. Give it more (training.candidates.{name}.resources: a pod with more memory, or "
+        "a queue of workers that have it), shorten windows.train, let the query return a sample with columns.weight, "
+        "or name fewer features"
     )
 
 
@@ -49,14 +52,6 @@ def available() -> int | None:
     except (OSError, StopIteration):
         pass
     return min(found, default=None)
-
-
-def gibibytes(number: int) -> str:
-    """
-    >>> gibibytes(3 * 2**29)
-    '1.5 GiB'
-    """
-    return f"{number / 2**30:.1f} GiB"
 
 
 def _number(path: Path) -> int | None:

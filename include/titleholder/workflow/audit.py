@@ -50,8 +50,6 @@ ADVICE = {
 """What to do about a finding, by its check."""
 DOUBTS = ("chain", "succession", "witness")
 """Findings that make the ledger itself doubtful: no alias follows it then."""
-LARGEST = 32 * 1024 * 1024
-"""Bytes of a report in MLflow that are read; none that was written has a tenth of it."""
 
 
 class AuditFinding(BaseModel):
@@ -252,7 +250,7 @@ def _reports(book: _Book, registry: Registry, run_id: str, _: Sequence[AuditFind
     """Cards and backtests in MLflow are what was written there. A backtest may be gone: no decision rests on one."""
     known = [report for report in book.reports if report.run_id == run_id]
     try:
-        found = registry.runs.sha256(run_id, [report.file for report in known], LARGEST)
+        found = registry.runs.sha256(run_id, [report.file for report in known])
     except MlflowException as error:
         if error.error_code not in ABSENT:
             raise

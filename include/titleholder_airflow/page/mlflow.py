@@ -18,8 +18,8 @@ TIMEOUT, FILE_TIMEOUT = 2.0, 5.0
 """Seconds that MLflow may take for an answer, and for a file, before the page is shown without it."""
 KEPT, FRESH = 20.0, 1.0
 """Seconds for which aliases are kept, and for which an answer that shows a difference is believed."""
-LARGEST = 32 * 1024 * 1024
-"""Bytes that an answer may have: a model card has less than a tenth of it."""
+LARGEST = names.LARGEST_REPORT
+"""Bytes that an answer may have: nothing that is asked for is larger than a report."""
 PAGES = 20
 """Pages of 1000 models that are read."""
 AT_ONCE = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,17 @@ def test_what_is_no_class_of_an_estimator_is_refused_by_its_source(
     (library / "__init__.py").write_text("class Base(object): ...\nclass It(Base): ...\nasync def make(): ...")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert faults(path, ["args"], "regression") == [said]
+
+
+def test_a_module_that_was_edited_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task inherits what the scheduler has read, perhaps weeks ago."""
+    (file := tmp_path / "edited_library.py").write_text("class Old(Base): ...")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (said,) = faults("edited_library.New", [], "regression")
+    assert said.startswith("module edited_library has no class New")
+    file.write_text("class New(Base): ...")
+    os.utime(file, ns=(1, 1))  # as quickly as this the clock of a disk may not have moved
+    assert faults("edited_library.New", [], "regression") == []
 
 
 def test_a_spec_file_names_every_candidate_that_cannot_do(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ def test_a_training_that_cannot_fit_says_so_and_what_to_change() -> None:
     spec = a_spec()
     said = memory.shortage(spec, "scorecard", 500_000_000, may_have=2 * GIB)
     columns = len(spec.columns.features)
-    needed = 2.5 * 500_000_000 * columns * 8 / GIB
+    needed = 2.5 * 500_000_000 * columns * 8 / 1e9
     assert (
-        f"500,000,000 rows of {columns} features take {needed:.1f} GiB at least, and this process may have 2.0" in said
+        f"500,000,000 rows of {columns} features take {needed:.1f} GB at least, and this process may have 2.1" in said
     )
     assert "training.candidates.scorecard.resources" in said
     assert "windows.train" in said
