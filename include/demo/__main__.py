@@ -18,13 +18,13 @@ from demo.lender import fingerprint, simulate
 from demo.load import load, loaded
 from localstack import cli as stack
 from localstack.airflow import DONE, Airflow
-from localstack.settings import environment
+from localstack.settings import addresses, environment
 from localstack.state import State
 from titleholder.cli.console import ProgressBars, err, out, print_error
 from titleholder.cli.tables import decision_table
 from titleholder.errors import TitleholderError
 from titleholder.ledger import reigns, store
-from titleholder.settings import Settings
+from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
@@ -44,19 +44,20 @@ def run(
     began = time.monotonic()
     stack.up()
     state = State.locate()
-    env = environment(state)
+    os.environ.update(addresses(state))  # the stack that was started, whatever the shell has; MLflow's client reads it
+    settings = Settings.from_environment()
     this_month = datetime.now(UTC).date().replace(day=1)
     spec = load_specs(only=MODEL)[MODEL]
     airflow = Airflow.of(state)
     with _progress() as progress:
-        _fill_warehouse(env["TITLEHOLDER_LOADER_URL"], this_month, progress)
+        _fill_warehouse(environment(state)["TITLEHOLDER_LOADER_URL"], this_month, progress)
         airflow.wait_for_dag(DAG)
-        url = env["TITLEHOLDER_LEDGER_URL"]
+        url = settings.ledger_url
         history = _backfill(airflow, url, this_month - relativedelta(months=months), this_month, at_once, progress)
         live = _live(airflow, url, this_month, progress)
         _until(lambda: all([history(), live()]))  # side by side: a chain of tasks alone leaves a core idle
-        worth, report = _backtest(spec, env, progress)
-    _print_summary(spec, airflow, url, env["MLFLOW_TRACKING_URI"], report, time.monotonic() - began)
+        worth, report = _backtest(spec, settings, progress)
+    _print_summary(spec, airflow, url, settings.tracking_uri, report, time.monotonic() - began)
     out.print(f"\nWas retraining worth it? {worth}", soft_wrap=True)
 
 
@@ -130,15 +131,15 @@ def _live(airflow: Airflow, url: str, this_month: date, progress: Progress) -> C
     return done
 
 
-def _backtest(spec: ModelSpec, env: dict[str, str], progress: Progress) -> tuple[str, str]:
+def _backtest(spec: ModelSpec, settings: Settings, progress: Progress) -> tuple[str, str]:
     """The backtest's answer over the backfilled months, and its report's address; without other thresholds."""
     own = spec.judgement
     bar = progress.add_task("Backtest: what became of the loans that followed", total=None)
     done = backtest(
         Request(MODEL, BACKTEST, tolerated_losses=(own.tolerance,), confidences=(own.confidence,)),
-        url=lambda connection: env[f"AIRFLOW_CONN_{connection.upper()}"],
+        url=connection_url,
         actor="demo",
-        settings=Settings(env["TITLEHOLDER_LEDGER_URL"], env["MLFLOW_TRACKING_URI"], env["TITLEHOLDER_SNAPSHOTS"]),
+        settings=settings,
         on_step=lambda _what, n, total: progress.update(bar, completed=n, total=total + 1),
     )
     progress.update(bar, total=1, completed=1)

@@ -16,6 +16,7 @@ from titleholder_mlflow.login import READER, WRITER
 
 PASSWORDS_FILE = "simple_auth_manager_passwords.json.generated"
 USERS_VARIABLE, AIRFLOW_USERS_VARIABLE = "TITLEHOLDER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
+ADDRESSES = ("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")
 ROLES_OF_USERS = ("viewer", "user", "op", "admin")
 
 
@@ -40,6 +41,15 @@ def environment(state: State) -> dict[str, str]:
         **airflow_settings(state, keys, ports),
         **loopback(),
     }
+
+
+def addresses(state: State) -> dict[str, str]:
+    """Of `environment` what a command that runs models reads: where the services are, and their logins.
+
+    Not that of the warehouse's loader: `titleholder load` alone finds it.
+    """
+    known = environment(state).items()
+    return {name: value for name, value in known if name.startswith(ADDRESSES) and name != "TITLEHOLDER_LOADER_URL"}
 
 
 def read_settings(path: Path) -> dict[str, str]:

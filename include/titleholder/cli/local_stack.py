@@ -42,20 +42,16 @@ def psql() -> str | None:
 
 
 def use_addresses() -> None:
-    """Where a local stack exists, set each variable that the environment does not set to the stack's address.
-
-    Not that of the warehouse's loader: `titleholder load` alone finds it, and no command that runs a model has it.
-    """
+    """Where a local stack exists, set each variable that the environment does not set to the stack's address."""
     if not installed():
         return
-    from localstack.settings import environment
+    from localstack.settings import addresses
     from localstack.state import State
     from titleholder.errors import ServiceError
 
     try:
-        found = environment(State.locate())
+        found = addresses(State.locate())
     except ServiceError:
         return  # no local stack: the environment alone says where the services are
     for name, value in found.items():
-        if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")) and name != "TITLEHOLDER_LOADER_URL":
-            os.environ.setdefault(name, value)
+        os.environ.setdefault(name, value)
