@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel: its server binaries, a data folder of our own, TCP on loopback, passwords.
+"""PostgreSQL from a wheel: its server binaries, a data folder of our own, TCP on loopback, a socket, passwords.
 
 PostgreSQL refuses to run as root. A root user runs it as an unprivileged system user, who must be able to reach the
 data folder and the binaries: the folders above them become traversable (x), never listable.
@@ -29,7 +29,6 @@ SUPERUSER = "postgres"
 _SYSTEM_USER = "pgserver"
 _SETTINGS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
     "work_mem": "16MB",
@@ -82,15 +81,23 @@ def _make_system_user() -> pwd.struct_passwd:
 
 
 def argv(state: State, port: int) -> list[str]:
-    settings = [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
+    folder = state.socket_folder(port)
+    quoted = '"' + str(folder).replace('"', '""') + '"' if folder else ""
+    given = {**_SETTINGS, "unix_socket_directories": quoted}
+    settings = [item for name, value in given.items() for item in ("-c", f"{name}={value}")]
     return [str(binaries() / "postgres"), "-D", str(state.postgres), "-p", str(port), *settings]
 
 
 def prepare(state: State, keys: Keys, user: SystemUser | None) -> bool:
     """Make the data folder unless it exists; returns whether it is new.
 
-    It appears in one step: an interrupted attempt leaves no partial folder.
+    It appears in one step: an interrupted attempt leaves no partial folder. The folder of the socket is the server's
+    own: nobody else, root apart, can put a socket there.
     """
+    state.sockets.mkdir(mode=0o700, exist_ok=True)
+    if user is not None:
+        os.chown(state.sockets, user.uid, user.gid)
+    state.sockets.chmod(0o711 if user else 0o700)
     if (state.postgres / "PG_VERSION").exists():
         _remove_stale_pid(state)
         return False

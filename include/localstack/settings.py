@@ -78,6 +78,19 @@ def database_url(keys: Keys, role: str, database: str, port: int, driver: str = 
     return f"postgresql{driver}://{role}:{quote(keys.roles[role], safe='')}@{HOST}:{port}/{database}"
 
 
+def airflow_database(state: State, keys: Keys, port: int) -> str:
+    """Airflow's database, through the socket where there is one.
+
+    Airflow's API server uses asyncpg, which would answer whoever asks for the password: a port is anybody's while the
+    server is down, the folder of its socket is not.
+    """
+    folder = state.socket_folder(port)
+    if folder is None:
+        return database_url(keys, "airflow", "airflow", port)
+    password = quote(keys.roles["airflow"], safe="")
+    return f"postgresql+psycopg2://airflow:{password}@/airflow?host={quote(str(folder), safe='')}&port={port}"
+
+
 def mlflow_database(port: int) -> str:
     """MLflow's database, for argument lists, which everybody on the machine can read: PGPASSWORD has the password."""
     return f"postgresql+psycopg2://mlflow@{HOST}:{port}/mlflow"
@@ -136,7 +149,7 @@ def airflow_settings(state: State, keys: Keys, ports: Mapping[str, int]) -> dict
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
         AIRFLOW_USERS_VARIABLE: airflow_users(),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(state.airflow / PASSWORDS_FILE),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url(keys, "airflow", "airflow", ports["postgres"]),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(state, keys, ports["postgres"]),
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(ports["airflow"]),
         "AIRFLOW__API__BASE_URL": address,

@@ -3,6 +3,7 @@
 secrets.json   passwords and keys, 0600, made once
 stack.json     ports, process ids, versions migrated to
 postgres/      PostgreSQL's data            artifacts/  MLflow's files
+sockets/       PostgreSQL's socket
 snapshots/     immutable extracts           airflow/    AIRFLOW_HOME
 logs/          one file per service
 
@@ -26,6 +27,8 @@ from titleholder.errors import ServiceError
 PROJECT = Path(__file__).resolve().parents[2]
 # PostgreSQL fails on longer paths (MAXPGPATH is 1024 bytes) with unclear messages.
 LONGEST_PATH = 900
+LONGEST_SOCKET_PATH = 103
+"""Bytes, on the system that allows the least (macOS; Linux: 107)."""
 _FOLDERS = ("artifacts", "snapshots", "airflow", "logs")
 _FILES = ("secrets.json", "stack.json", "lock")
 
@@ -62,6 +65,15 @@ class State:
     @property
     def postgres(self) -> Path:
         return self.root / "postgres"
+
+    @property
+    def sockets(self) -> Path:
+        return self.root / "sockets"
+
+    def socket_folder(self, port: int) -> Path | None:
+        """Where the server that listens on this port has its socket too; None where the path is too long for one."""
+        longest = len(os.fsencode(self.sockets / f".s.PGSQL.{port}.lock"))
+        return self.sockets if longest <= LONGEST_SOCKET_PATH else None
 
     @property
     def artifacts(self) -> Path:
@@ -140,7 +152,7 @@ class State:
 
     def delete(self) -> None:
         """Remove what the stack made, and the folder if nothing else is in it."""
-        for name in ("postgres", "postgres.new", *_FOLDERS):
+        for name in ("postgres", "postgres.new", "sockets", *_FOLDERS):
             shutil.rmtree(self.root / name, ignore_errors=True)
         for name in _FILES:
             (self.root / name).unlink(missing_ok=True)

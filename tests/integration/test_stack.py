@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -17,13 +19,16 @@ import psutil
 import psycopg2
 import pytest
 import yaml
+from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from localstack import postgres, processes, roles, services, stack, start
 from localstack.keys import ROLES, Keys, ensure_keys
 from localstack.loading import load
 from localstack.ports import choose_ports
-from localstack.settings import database_url, ledger_url
+from localstack.settings import airflow_database, database_url, ledger_url
 from localstack.state import PROJECT, Record, State
+from support.impostors import CLEARTEXT, asking_for_a_password
 from titleholder.errors import ServiceError
 
 pytestmark = pytest.mark.slow
@@ -70,6 +75,50 @@ def test_the_server_speaks_utf8_and_utc_on_loopback_only(database: start.Starter
     names = ("server_encoding", "timezone", "listen_addresses", "password_encryption")
     shown = [run_sql(database, "loader", "warehouse", f"SHOW {name}")[0][0] for name in names]
     assert shown == ["UTF8", "UTC", "127.0.0.1", "scram-sha-256"]
+
+
+def by_asyncpg(url: str) -> tuple[object, ...]:
+    """Who one is and over which address, as Airflow's API server asks."""
+
+    async def ask() -> tuple[object, ...]:
+        engine = create_async_engine(url.replace("+psycopg2", "+asyncpg"), connect_args={"timeout": 2})
+        async with engine.connect() as connection:
+            row = (await connection.execute(text("SELECT current_user, inet_server_addr()"))).one()
+        await engine.dispose()
+        return tuple(row)
+
+    return asyncio.run(ask())
+
+
+def test_airflow_reaches_its_database_through_the_socket(database: start.Starter) -> None:
+    url = airflow_database(database.state, database.keys, database.record.ports["postgres"])
+    assert by_asyncpg(url) == ("airflow", None)
+    with create_engine(url).connect() as connection:
+        assert connection.execute(text("SELECT inet_server_addr()")).scalar() is None
+    owner = postgres.system_user()
+    shown = database.state.sockets.stat()
+    assert stat.S_IMODE(shown.st_mode) & 0o022 == 0
+    assert shown.st_uid == (owner.uid if owner else os.geteuid())
+
+
+def test_whoever_sits_on_the_port_gets_nothing_of_airflow(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.prepare()
+    keys = ensure_keys(state)
+    with asking_for_a_password(CLEARTEXT) as (port, received):
+        with pytest.raises(OSError, match="No such file"):
+            by_asyncpg(airflow_database(state, keys, port))
+        assert bytes(received) == b""
+        with pytest.raises(TimeoutError):  # it waits for what comes after the password
+            by_asyncpg(database_url(keys, "airflow", "airflow", port))
+        assert keys.roles["airflow"].encode() in bytes(received), "a client that the port would fool"
+
+
+def test_where_the_path_is_too_long_for_a_socket_there_is_none(tmp_path: Path) -> None:
+    state = State(tmp_path / ("a" * 100))
+    state.prepare()
+    assert "unix_socket_directories=" in postgres.argv(state, 5432)
+    assert airflow_database(state, ensure_keys(state), 5432).endswith("@127.0.0.1:5432/airflow")
 
 
 def test_what_the_loader_makes_later_the_reader_reads_and_cannot_change(database: start.Starter) -> None:
