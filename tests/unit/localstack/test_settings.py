@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -30,6 +30,8 @@ def state(tmp_path: Path) -> State:
 def test_has_every_address(state: State) -> None:
     values = settings.environment(state)
     urls = {name: urlsplit(value) for name, value in values.items() if "://" in value}
+    airflow = parse_qs(urls.pop("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN").query)
+    assert airflow == {"host": [str(state.sockets)], "port": [str(PORTS["postgres"])]}
     assert {url.hostname for url in urls.values()} == {"127.0.0.1"}
     assert {url.port for url in urls.values()} == set(PORTS.values())
     assert urls["AIRFLOW_CONN_WAREHOUSE"].scheme == "postgresql"
