@@ -5,7 +5,6 @@ Nothing is changed but, on request, an alias.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -20,19 +19,15 @@ from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.ledger import guards, integrity, reports, store
 from titleholder.ledger.integrity import Row
-from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry
-from titleholder.registry.model_files import differing
 from titleholder.registry.server import ABSENT
 from titleholder.settings import Settings
-from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
-from titleholder.spec.windows import Intervals
-from titleholder.validation.checks.model_contract import compare_scores
 from titleholder.workflow.lanes import deleted
 from titleholder.workflow.promotion import follow_head
-from titleholder.workflow.scoring import RELOADED_ROWS, Scorer, TrainedVersion
+from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.stored_model import files_differ, scores_differ
 
 OnStep = Callable[[str, int, int], None]
 SECOND_LOOK = 2.0
@@ -279,50 +274,15 @@ def _champion(
     lost = {f.decision for f in found if f.check == "snapshot"}
     same = {r["id"] for r in book.rows if r["snapshot_uri"] == row["snapshot_uri"]}
     try:
-        wrong = _files_differ(row, book.head, registry)
+        wrong = files_differ(row, book.head, registry)
         if not wrong and not lost & same:
-            wrong = _scores_differ(row, book.head, Scorer(registry, ScoreStore(settings.snapshots)))
+            wrong = scores_differ(row, book.head, Scorer(registry, ScoreStore(settings.snapshots)))
     except Exception as error:  # whatever a model or its libraries raise
         if isinstance(error, ServiceError):
             registry.models.champion(book.model)  # raises as well where it is the server that does not answer
         wrong = f"it cannot be loaded and asked: {type(error).__name__}: {error}"
     if wrong:
         yield book.finding("model", f"Version {book.head} is champion, but {wrong.rstrip('.')}.", row)
-
-
-def _nominee(row: Row) -> Nominee:
-    nominees = [Nominee.model_validate(nominee) for nominee in json.loads(row["nominees"])]
-    return next(nominee for nominee in nominees if nominee.run_id == row["training_run_id"])
-
-
-def _files_differ(row: Row, version: int, registry: Registry) -> str:
-    """How the files that consumers of a version are given differ from those that were logged; empty where not."""
-    nominee = _nominee(row)
-    if (source := registry.models.source(row["model"], version)) != nominee.model.uri:
-        return f"MLflow gives {source} for it, and it was registered as {nominee.model.uri}"
-    for logged in filter(None, (nominee.model, nominee.twin)):
-        if changed := differing(registry.models.files(logged.uri), logged.sha256):
-            return f"of its files at {logged.uri}, {', '.join(changed)} are not what was logged"
-    return ""
-
-
-def _scores_differ(row: Row, version: int, scorer: Scorer) -> str:
-    """How the model's scores, or its twin's, differ from those stored at its training; empty where they do not."""
-    spec, spans = ModelSpec.restore(json.loads(row["spec"])), Intervals.model_validate_json(row["spans"])
-    with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
-        columns = spec.columns
-        trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
-        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
-    for trained in TrainedVersion(version, _nominee(row), spec).models:
-        stored = scorer.recorded(trained, row["snapshot_sha256"], first)
-        if stored is None:
-            path = trained.key(row["snapshot_sha256"]).training_path
-            return f"the scores stored at its training ({path}) are gone or damaged"
-        reloaded = scorer.predict(trained, first)
-        found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
-        if found.status == "fail":
-            return f"of the model before the refit, {found.explanation}" if trained.is_twin else found.explanation
-    return ""
 
 
 def _alias(

@@ -7,12 +7,12 @@ as they are registered. No other candidate is retrained.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,22 +39,14 @@ from titleholder.workflow import nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.known_classes import require_known
 from titleholder.workflow.lanes import refuse_deleted
+from titleholder.workflow.libraries import Library, changed_libraries
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, refit_of, spread
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Library(BaseModel):
-    """A library (or Python) that is not what it was when the model was trained."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    then: str
-    now: str
+    from sklearn.pipeline import Pipeline
 
 
 class Reproduction(BaseModel):
@@ -103,34 +95,20 @@ def reproduce(
         DataError: when the snapshot is gone or changed, or a model that is needed cannot be read.
     """
     row, before, stored = _read(number, settings.ledger_url)
-    spec, registry = ModelSpec.restore(row.spec), Registry(settings.tracking_uri)
-    run = registry.models.training_run(row.model, row.challenger) or RunData()
-    candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
-    if candidate not in spec.training.candidates:
-        raise DataError(f"decision {number}: its spec has no candidate {candidate!r} to train again")
-    require_known(number, spec.training.candidates[candidate].estimator, spec.task, allowed)
-    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
-        whole = extract.read(positions=True)
-    before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)
-    training, holdout = whole[before_holdout & features.accepted(whole, spec)], whole[~before_holdout]
-    start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
-    fitted = search.fit(training.reset_index(drop=True), spec, candidate, on_trial, start=start)
-    retrained = {row.training_run_id: fitted.pipeline}
-    if spec.windows.refit:
-        matured = whole[features.accepted(whole, spec)]
-        retrained[refit_of(row.training_run_id)] = search.refit(matured, spec, candidate, fitted.params)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), retrained)
+    registry = Registry(settings.tracking_uri)
+    made = _retrain(row, registry, allowed, on_trial)
+    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), made.pipelines)
     champion = _champion(row, before)
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
     tallies = [
-        _windows(stored, row, spec, whole),
-        *_training(fitted, spec.training.candidates[candidate].estimator, len(training), run),
-        *_stored_scores(row, training, champion, holdout, scorer),
-        _model(row, spec, whole, scorer),
+        _windows(stored, row, made),
+        *_training(made),
+        *_stored_scores(row, champion, made, scorer),
+        _model(row, made, scorer),
         *_unfit(row, champion, scorer),
         *_verdict(stored, row, before, verdict),
-        _ruling(row, before, spec, verdict),
+        _ruling(row, before, made.spec, verdict),
     ]
     return Reproduction(
         decision=row.id,
@@ -139,14 +117,61 @@ def reproduce(
         as_of=row.as_of,
         kind=row.kind,
         version=row.challenger,
-        candidate=candidate,
+        candidate=made.candidate,
         parts=tuple(t.part for t in tallies),
         differences=tuple(d for t in tallies for d in t.differences),
         not_recorded=tuple(path for t in tallies for path in t.not_recorded),
         code_then=row.code_version,
         code_now=code_version(),
-        libraries=tuple(_changed(registry, row)),
+        libraries=tuple(changed_libraries(registry, row)),
     )
+
+
+@dataclass(frozen=True)
+class _Retrained:
+    """The candidate trained again, with what it was trained from.
+
+    `whole` is the snapshot; `pipelines` are the new model, and its refit, by the ids of the runs whose models they
+    take the place of; `run` is what the first training logged in MLflow.
+    """
+
+    spec: ModelSpec
+    candidate: str
+    whole: pd.DataFrame
+    before_holdout: pd.Series[bool]
+    fitted: Fitted
+    pipelines: Mapping[str, Pipeline]
+    run: RunData
+
+    @cached_property
+    def training(self) -> pd.DataFrame:
+        return self.whole[self.before_holdout & features.accepted(self.whole, self.spec)]
+
+    @cached_property
+    def holdout(self) -> pd.DataFrame:
+        return self.whole[~self.before_holdout]
+
+
+def _retrain(
+    row: Decision, registry: Registry, allowed: Collection[str], on_trial: Callable[[int, int], None] | None
+) -> _Retrained:
+    spec = ModelSpec.restore(row.spec)
+    run = registry.models.training_run(row.model, row.challenger) or RunData()
+    candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
+    if candidate not in spec.training.candidates:
+        raise DataError(f"decision {row.id}: its spec has no candidate {candidate!r} to train again")
+    require_known(row.id, spec.training.candidates[candidate].estimator, spec.task, allowed)
+    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
+        whole = extract.read(positions=True)
+    accepted = features.accepted(whole, spec)
+    before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)
+    start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
+    training = whole[before_holdout & accepted].reset_index(drop=True)
+    fitted = search.fit(training, spec, candidate, on_trial, start=start)
+    pipelines = {row.training_run_id: fitted.pipeline}
+    if spec.windows.refit:
+        pipelines[refit_of(row.training_run_id)] = search.refit(whole[accepted], spec, candidate, fitted.params)
+    return _Retrained(spec, candidate, whole, before_holdout, fitted, pipelines, run)
 
 
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
@@ -161,32 +186,32 @@ def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, An
     return row, before, {name: json.loads(stored[name]) for name in ("spans", "verdict")}
 
 
-def _windows(stored: Mapping[str, Any], row: Decision, spec: ModelSpec, rows: pd.DataFrame) -> Tally:
+def _windows(stored: Mapping[str, Any], row: Decision, made: _Retrained) -> Tally:
     tally = Tally("windows")
-    spans = windows.with_rows(windows.intervals(spec, row.as_of), contract.days(rows, spec))
+    spans = windows.with_rows(windows.intervals(made.spec, row.as_of), contract.days(made.whole, made.spec))
     spans = spans.model_copy(update={"undeclared": row.windows.undeclared})  # of the warehouse at that time
     tally.compare(stored["spans"], spans.model_dump(mode="json"))
     return tally
 
 
-def _training(fitted: Fitted, estimator: str, rows: int, run: RunData) -> Iterator[Tally]:
+def _training(made: _Retrained) -> Iterator[Tally]:
     """Against what the training run logged in MLflow, where parameters are texts."""
     tally = Tally("hyper-parameters")
-    params = {**fitted.params, "estimator": estimator, "rows": rows}
-    recorded = {name: _parsed(run.params[name]) for name in run.params}
+    estimator = made.spec.training.candidates[made.candidate].estimator
+    params = {**made.fitted.params, "estimator": estimator, "rows": len(made.training)}
+    recorded = {name: _parsed(text) for name, text in made.run.params.items()}
     tally.compare(recorded, {name: _parsed(str(value)) for name, value in params.items()}, "training.params")
     yield tally
     tally = Tally("scores on the folds")
-    logged = {name: value for name, value in run.metrics.items() if name.startswith("fold")}
-    tally.compare(logged, fitted.recorded_scores, "training.metrics")
+    logged = {name: value for name, value in made.run.metrics.items() if name.startswith("fold")}
+    tally.compare(logged, made.fitted.recorded_scores, "training.metrics")
     yield tally
 
 
-def _stored_scores(
-    row: Decision, training: pd.DataFrame, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
-) -> Iterator[Tally]:
+def _stored_scores(row: Decision, champion: TrainedVersion | None, made: _Retrained, scorer: Scorer) -> Iterator[Tally]:
     """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
+    training, holdout = made.training, made.holdout
     rows = training.loc[spread(training.index.to_numpy())]
     stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
     _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
@@ -214,16 +239,16 @@ def _parsed(text: str) -> float | str:
         return text
 
 
-def _model(row: Decision, spec: ModelSpec, whole: pd.DataFrame, scorer: Scorer) -> Tally:
+def _model(row: Decision, made: _Retrained, scorer: Scorer) -> Tally:
     """The registered model against the one trained again, on every row of the snapshot."""
-    tally, X = Tally("registered model"), features.design_matrix(whole, spec)
+    tally, X = Tally("registered model"), features.design_matrix(made.whole, made.spec)
     try:
         logged = row.nominee.model
-        registered = pipeline.score(scorer.registry.models.read(logged.uri, logged.sha256, spec), X, spec)
+        registered = pipeline.score(scorer.registry.models.read(logged.uri, logged.sha256, made.spec), X, made.spec)
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
-        again = scorer.predict(Comparison.behind(row).challenger.registered, whole)
+        again = scorer.predict(Comparison.behind(row).challenger.registered, made.whole)
         tally.compare_arrays(registered, again, "model.scores")
     return tally
 
@@ -296,22 +321,3 @@ def _ruling(row: Decision, before: list[Decision], spec: ModelSpec, verdict: Ver
     recorded = {"kind": row.kind, "reason": row.reason, "champion_after": row.champion_after}
     tally.compare(recorded, {"kind": ruling.kind, "reason": ruling.reason, "champion_after": after})
     return tally
-
-
-def _changed(registry: Registry, row: Decision) -> Iterator[Library]:
-    """Libraries that are not what the registered model says it was trained with."""
-    try:
-        then = registry.models.libraries(row.model, row.challenger)
-    except (MlflowException, OSError, KeyError) as error:
-        yield Library(name="(all)", then=f"not known: {error}", now="")
-        return
-    for name, known in then.items():
-        if known != (now := _installed(name)):
-            yield Library(name=name, then=known, now=now)
-
-
-def _installed(name: str) -> str:
-    try:
-        return platform.python_version() if name == "python" else importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
