@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import platform
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -22,13 +23,14 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from titleholder.errors import DataError, TrainingError
+from titleholder.registry import titleholder_pyfunc
 from titleholder.spec.model import ModelSpec
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MODEL = "model.skops"
-ENVIRONMENT, REQUIREMENTS, DESCRIPTION = "python_env.yaml", "requirements.txt", "MLmodel"
+ENVIRONMENT, REQUIREMENTS, DESCRIPTION, CODE = "python_env.yaml", "requirements.txt", "MLmodel", "code"
 PLAIN = frozenset({"numpy.dtype", "builtins.bytearray", "collections.OrderedDict"})
 """Types that hold values and do nothing, which skops asks about all the same."""
 CALLS = frozenset({"functools.partial", "sklearn.utils.validation.check_array"})
@@ -59,11 +61,12 @@ def write(folder: Path, pipeline: Pipeline, description: Model, spec: ModelSpec,
     (folder / ENVIRONMENT).write_text(yaml.safe_dump(environment), encoding="utf-8")
     mlflow.pyfunc.add_to_model(
         description,
-        loader_module="mlflow.sklearn",
-        model_path=MODEL,
+        loader_module=titleholder_pyfunc.__name__.rpartition(".")[2],
+        code=CODE,
         python_env=ENVIRONMENT,
-        predict_fn="predict_proba" if spec.task == "classification" else "predict",
     )
+    (folder / CODE).mkdir()
+    shutil.copy(titleholder_pyfunc.__file__, folder / CODE)
     description.add_flavor(
         "sklearn",
         pickled_model=MODEL,
@@ -72,7 +75,7 @@ def write(folder: Path, pipeline: Pipeline, description: Model, spec: ModelSpec,
         skops_trusted_types=types,
     )
     description.save(str(folder / DESCRIPTION))
-    return {path.name: sha256_of(path.read_bytes()) for path in sorted(folder.iterdir())}
+    return sha256_of_files(folder)
 
 
 def read(content: bytes, sha256: str, spec: ModelSpec, source: str) -> Pipeline:
@@ -86,6 +89,12 @@ def read(content: bytes, sha256: str, spec: ModelSpec, source: str) -> Pipeline:
         raise DataError(f"{source}: {MODEL} holds {', '.join(refused)}, which its spec does not name")
     pipeline: Pipeline = skops.io.loads(content, trusted=types)
     return pipeline
+
+
+def sha256_of_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder, by its path in there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files}
 
 
 def sha256_of(content: bytes) -> str:
@@ -129,7 +138,7 @@ def _package(name: str) -> str:
 
 
 def signature(spec: ModelSpec) -> ModelSignature:
-    """Numbers as double, categories as string; the answer is one probability per class, or one value."""
+    """Numbers as double, categories as string; the answer is the probability of class 1, or the predicted value."""
     inputs: list[ColSpec | TensorSpec] = [ColSpec(kind, column) for column, kind in spec.columns.inputs.items()]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double")]))
 

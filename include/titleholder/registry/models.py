@@ -129,12 +129,7 @@ class Models:
     def files(self, uri: str) -> dict[str, str]:
         """The SHA-256 of each file of a logged model as it is now, by name."""
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
-            root = self._download(uri, "", folder)
-            return {
-                str(path.relative_to(root)): model_files.sha256_of(path.read_bytes())
-                for path in root.rglob("*")
-                if path.is_file()
-            }
+            return model_files.sha256_of_files(self._download(uri, "", folder))
 
     def source(self, model: str, version: int) -> str:
         """The address of the logged model that consumers of a version are given."""

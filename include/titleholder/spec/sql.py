@@ -67,6 +67,11 @@ def ordered(sql: str, event_time: str, entity: str) -> str:
     return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract ORDER BY {quoted(event_time)}, {quoted(entity)}"  # noqa: S608  (values are bound)
 
 
+def in_any_order(sql: str) -> str:
+    """A query for the rows of `sql`, which may end with a comment or a semicolon."""
+    return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract"  # noqa: S608  (values are bound)
+
+
 def columns_of(sql: str) -> str:
     """A query for no row of `sql`, but with its columns."""
     return f"SELECT * FROM (\n{from_settings(sql)}\n) AS extract LIMIT 0"  # noqa: S608  (values are bound)

@@ -39,9 +39,10 @@ def test_a_pipeline_answers_as_before_and_mlflow_is_told_what_it_needs(tmp_path:
     np.testing.assert_array_equal(scores(read, frame, SPEC), scores(pipeline, frame, SPEC))
     described = yaml.safe_load((tmp_path / "MLmodel").read_text())["flavors"]
     assert described["sklearn"]["serialization_format"] == "skops"
-    assert described["python_function"]["predict_fn"] == "predict_proba"
+    assert described["python_function"]["loader_module"] == "titleholder_pyfunc"
     assert "scikit-learn==" in (tmp_path / "requirements.txt").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["MLmodel", "model.skops", "python_env.yaml", "requirements.txt"]  # fmt: skip
+    files = ["MLmodel", "code/titleholder_pyfunc.py", "model.skops", "python_env.yaml", "requirements.txt"]
+    assert [*model_files.sha256_of_files(tmp_path)] == files
 
 
 @pytest.mark.parametrize("place", [0, 100, -1])

@@ -1,0 +1,64 @@
+"""Scores as a CSV or Parquet file, which is there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from titleholder.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CSV, PARQUET = ".csv", ".parquet"
+
+
+def require_suffix(path: Path) -> None:
+    """Raises UsageError for a file that is to be neither CSV nor Parquet, or in no folder."""
+    if path.suffix.lower() not in (CSV, PARQUET):
+        raise UsageError(f"--output {path}: the name ends with {CSV} or {PARQUET}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--output {path}: there is no folder {path.parent}")
+
+
+def write(path: Path, frames: Iterator[pd.DataFrame]) -> int:
+    """Write the frames one after the other; returns how many rows. What is there is replaced at the end."""
+    part = path.with_name(f".{path.name}.part")
+    put = _csv if path.suffix.lower() == CSV else _parquet
+    try:
+        rows = put(part, frames)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def _csv(part: Path, frames: Iterator[pd.DataFrame]) -> int:
+    rows = 0
+    with part.open("w", encoding="utf-8", newline="") as file:
+        for n, frame in enumerate(frames):
+            frame.to_csv(file, index=False, header=n == 0)
+            rows += len(frame)
+    return rows
+
+
+def _parquet(part: Path, frames: Iterator[pd.DataFrame]) -> int:
+    rows, writer = 0, None
+    try:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame, preserve_index=False, schema=writer and writer.schema)
+            writer = writer or pq.ParquetWriter(part, table.schema)
+            writer.write_table(table)
+            rows += len(frame)
+    finally:
+        if writer:
+            writer.close()
+    if writer is None:
+        pq.write_table(pa.table({"score": pa.array([], pa.float64())}), part)
+    return rows

@@ -1,0 +1,199 @@
+"""The champion as its consumers use it: `titleholder score`, and `mlflow.pyfunc` in a process without this package."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from typer.testing import CliRunner, Result
+
+from support.retraining import retrain
+from support.stacks import MODELS, tiny_rows
+from titleholder.cli.main import app
+from titleholder.errors import ContractError, DataError, UsageError
+from titleholder.ledger.decision import Decision
+from titleholder.registry.client import Registry
+from titleholder.settings import Settings
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import LIVE
+
+pytestmark = pytest.mark.slow
+MODEL, FEATURES = "scored", ["signal", "noise", "price", "kind"]
+
+
+@pytest.fixture
+def models(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one model of its own: these tests need a live champion."""
+    text = (MODELS / "tiny.yaml").read_text().replace("name: tiny", f"name: {MODEL}").replace("tiny.sql", "scored.sql")
+    (tmp_path / "scored.yaml").write_text(text)
+    (tmp_path / "scored.sql").write_text((MODELS / "tiny.sql").read_text())
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def champion(models: Path, settings: Settings) -> Decision:
+    """The decision that made the live champion; a second call of the same run finds it."""
+    decision = retrain(MODEL, date(2024, 1, 1), LIVE, settings)
+    assert decision.champion_after == decision.challenger_version
+    return decision
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["score", MODEL, *words])
+
+
+def expected(champion: Decision, rows: pd.DataFrame, settings: Settings) -> np.ndarray:
+    logged = champion.nominee.model
+    pipeline = Registry(settings.tracking_uri).models.read(logged.uri, logged.sha256, ModelSpec.restore(champion.spec))
+    return np.asarray(pipeline.predict_proba(rows[FEATURES].astype({"kind": object}))[:, 1])
+
+
+def test_a_table_a_query_and_files_are_scored_alike(champion: Decision, settings: Settings, tmp_path: Path) -> None:
+    rows = tiny_rows().head(300)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    rows.to_parquet(tmp_path / "rows.parquet", index=False)
+    (tmp_path / "rows.sql").write_text("select * from tiny order by id limit 300 -- newest last")
+    wanted = expected(champion, rows, settings)
+    for source in ("rows.csv", "rows.parquet", "rows.sql"):
+        out = tmp_path / f"{source}.scores.parquet"
+        done = invoke("--input", str(tmp_path / source), "--output", str(out), "--json")
+        assert done.exit_code == 0, (done.output, done.exception)
+        said = json.loads(done.stdout)
+        assert (said["version"], said["rows"]) == (champion.challenger, 300)
+        scores = pd.read_parquet(out).sort_values("id", key=lambda ids: ids.astype(int))
+        assert [*scores.columns] == ["id", "score", "model_version"]
+        np.testing.assert_allclose(scores["score"], wanted, rtol=0, atol=1e-12)
+        assert {*scores["model_version"]} == {champion.challenger}
+    whole = json.loads(invoke("--input", "tiny", "--json").stdout)
+    assert len(whole["scores"]) == len(tiny_rows())
+    assert "0." in invoke("--input", "public.tiny").stdout
+
+
+def test_integers_are_numbers_and_a_category_never_seen_is_scored(champion: Decision, tmp_path: Path) -> None:
+    rows = tiny_rows().head(5).assign(price=[1, 2, 3, 4, 5], kind="violet")
+    rows.to_parquet(tmp_path / "rows.parquet", index=False)
+    done = json.loads(invoke("--input", str(tmp_path / "rows.parquet"), "--json").stdout)
+    assert all(0 < row["score"] < 1 for row in done["scores"])
+
+
+def test_everything_that_is_wrong_with_rows_is_one_error_and_nothing_is_written(
+    champion: Decision, tmp_path: Path
+) -> None:
+    rows = tiny_rows().head(5).drop(columns=["noise"]).astype({"price": object, "signal": object})
+    rows.loc[3, "price"], rows.loc[1, "signal"] = "cheap", "strong"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    out = tmp_path / "scores.csv"
+    out.write_text("of yesterday")
+    failed = invoke("--input", str(tmp_path / "rows.csv"), "--output", str(out)).exception
+    assert isinstance(failed, ContractError)
+    assert "noise: the column is missing" in str(failed)
+    assert "price: 1 values are no number, such as 'cheap' in row 4" in str(failed)
+    assert "signal: 1 values are no number, such as 'strong' in row 2" in str(failed)
+    assert out.read_text() == "of yesterday"
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--input", "my rows"], "is not a file (.csv"),
+        (["--input", "no_such.csv"], "cannot be read"),
+        (["--input", "no_such.parquet"], "cannot be read"),
+        (["--input", "no_such.sql"], "cannot be read"),
+        (["--input", "no_such_table"], "failed in the warehouse"),
+        (["--input", "tiny", "--output", "scores.xlsx"], "ends with .csv or .parquet"),
+        (["--input", "tiny", "--output", "nowhere/scores.csv"], "no folder nowhere"),
+        (["--input", "tiny", "--version", "999"], "never was champion"),
+    ],
+)
+def test_what_cannot_be_read_is_named(champion: Decision, words: list[str], why: str) -> None:
+    failed = invoke(*words).exception
+    assert isinstance(failed, UsageError | DataError)
+    assert why in str(failed)
+
+
+def test_a_model_without_a_champion_says_so(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(MODELS))
+    failed = CliRunner().invoke(app, ["score", "tiny_fed", "--input", "tiny"]).exception
+    assert isinstance(failed, UsageError)
+    assert "tiny_fed has no live champion" in str(failed)
+
+
+CONSUMER = """
+import sys
+sys.modules["titleholder"] = None
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model("models:/scored@champion")
+print(*map(repr, model.predict(pd.read_parquet(sys.argv[1]))))
+"""
+
+
+def test_a_consumer_needs_mlflow_alone_and_gets_one_number_a_row(
+    champion: Decision, settings: Settings, tmp_path: Path
+) -> None:
+    rows = tiny_rows().head(7)
+    rows[FEATURES].to_parquet(tmp_path / "rows.parquet", index=False)
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", CONSUMER, str(tmp_path / "rows.parquet")]
+    env = {**known, "MLFLOW_TRACKING_URI": settings.tracking_uri}
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answered = [float(text.removeprefix("np.float64(").rstrip(")")) for text in done.stdout.split()]
+    np.testing.assert_allclose(answered, expected(champion, rows, settings), rtol=0, atol=1e-12)
+
+
+def test_the_signature_refuses_what_it_does_not_know_in_one_sentence(champion: Decision, settings: Settings) -> None:
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    served = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
+    rows = tiny_rows().head(3)[FEATURES]
+    with pytest.raises(MlflowException, match=r"missing inputs \['noise'\]"):
+        served.predict(rows.drop(columns=["noise"]))
+    with pytest.raises(MlflowException, match="column price. Can not safely convert int64 to float64"):
+        served.predict(rows.assign(price=[1, 2, 3]))
+
+
+def test_mlflow_serves_it_as_json(champion: Decision, settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    rows = tiny_rows().head(4)
+    folder = Path(sys.executable).parent  # as an activated environment has it: MLflow calls uvicorn by name
+    command = [str(folder / "mlflow"), "models", "serve", "--env-manager", "local"]
+    command += ["--model-uri", f"models:/{MODEL}@champion", "--host", "127.0.0.1", "--port", str(port)]
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "MLFLOW_TRACKING_URI": settings.tracking_uri}
+    server = subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        answer = asked(
+            f"http://127.0.0.1:{port}", json.loads(rows[FEATURES].to_json(orient="records", double_precision=15))
+        )
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    np.testing.assert_allclose(answer, expected(champion, rows, settings), rtol=0, atol=1e-12)
+
+
+def asked(address: str, records: list[dict[str, object]]) -> list[float]:
+    """What the server answers, once it does."""
+    for _ in range(300):
+        with contextlib.suppress(requests.ConnectionError):
+            answer = requests.post(f"{address}/invocations", json={"dataframe_records": records}, timeout=30)
+            answer.raise_for_status()
+            return list(answer.json()["predictions"])
+        time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
