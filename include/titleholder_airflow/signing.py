@@ -76,7 +76,7 @@ def opened(value: Any, place: Place) -> dict[str, Any]:
     where = f"{place.task_id} of the run {place.dag_id}/{place.run_id}"
     if value is None:
         raise SignatureError(
-            f"{where} handed nothing on: it was marked as successful, or its result (XCom) was deleted. Clear "
+            f"{where} returned nothing: it was marked as successful, or its result (XCom) was deleted. Clear "
             f"{place.task_id} and the tasks after it. Nothing was decided"
         )
     parts = (value.get("payload"), value.get("signature")) if isinstance(value, dict) else (None, None)

@@ -68,7 +68,7 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError:
-        raise ServiceError("the ledger is asked by too many at once; try again in a moment") from None
+        raise ServiceError("too many connections to the ledger at once; try again in a moment") from None
     except DBAPIError as error:
         said = str(error.orig).strip()
         reason = said.splitlines()[0] if said else one_line(error)

@@ -280,7 +280,7 @@ def _champion(
     except Exception as error:  # whatever a model or its libraries raise
         if isinstance(error, ServiceError):
             registry.models.champion(book.model)  # raises as well where it is the server that does not answer
-        wrong = f"it cannot be loaded and asked: {type(error).__name__}: {error}"
+        wrong = f"it cannot be loaded or does not predict: {type(error).__name__}: {error}"
     if wrong:
         yield book.finding("model", f"Version {book.head} is champion, but {wrong.rstrip('.')}.", row)
 
@@ -302,7 +302,7 @@ def _alias(
     elif not repair:
         yield book.finding("alias", f"{differs}.", lane=LIVE)
     elif any(f.model == book.model and f.check in DOUBTS and f.lane in (LIVE, None) for f in found):
-        advice = "It is not repaired, because the ledger is itself in doubt."
+        advice = "It is not repaired, because the ledger may be wrong itself."
         yield book.finding("alias", f"{differs}.", lane=LIVE, advice=advice)
     else:
         try:

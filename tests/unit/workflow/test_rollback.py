@@ -116,7 +116,7 @@ def test_nobody_approves_a_rollback_that_anybody_may_have_requested(ledger: Ledg
     assert order.approvers == ()
     row = rollback.roll_back("small", spec, answered(order, "none"), "")
     assert row.kind == "decline"
-    assert row.reason.startswith("No person may approve: it is not known who asked for this run")
+    assert row.reason.startswith("No person may approve: it is not known who requested this run")
 
 
 def test_the_approvers_are_those_of_the_spec_when_it_was_requested(ledger: Ledger) -> None:
