@@ -94,7 +94,7 @@ def _print_guesses(written: Written) -> None:
     )
     places = sum(marks.count(written.spec, written.query).values())
     out.print(Text(f"Written: {written.spec}\n         {written.query}"))
-    out.print(Text(f"Review the {places} places marked CHECK. Next: titleholder check {model}", style="green"))
+    out.print(Text(f"Look at the {places} places marked CHECK. Next: titleholder check {model}", style="green"))
 
 
 def check(
