@@ -220,7 +220,7 @@ def rollback(
     try:
         decision = steps.rollback(model, order, settings=settings, spec=spec)
     except KeyboardInterrupt:
-        interrupted(unsure)
+        interrupted(f"it is not known {unsure}")
     except ServiceError as error:
         raise ServiceError(f"{error} It is not known {unsure}") from None
     _print(f"{model}, lane live", [decision], as_json)
