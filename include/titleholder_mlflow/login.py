@@ -27,7 +27,7 @@ OPEN = "/health"
 """The path that answers without a login; it says `OK`."""
 
 LARGEST = 1_000_000
-"""Bytes of the request that makes an experiment."""
+"""Bytes of a request of a reader, and of one that makes an experiment: MLflow keeps a whole request in memory."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _API = r"/(?:ajax-)?api"
@@ -79,8 +79,10 @@ class Login:
         self._logins = {f"{user}:{password}".encode(): user for user, password in passwords.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == OPEN):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == OPEN and scope["method"] in _SAFE:
+            await self._app(scope, _up_to(0, receive), send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
         elif (user := self._user(dict(scope["headers"]).get(b"authorization", b""))) is None:
@@ -90,7 +92,7 @@ class Login:
             closed = may(READER, "GET", scope["path"]) or may(WRITER, "POST", scope["path"])
             await _answer(send, 403, f"The user {user} may only read" if closed else "This server does not serve that")
         elif not _NEW_EXPERIMENT.fullmatch(scope["path"]):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive if user == WRITER else _up_to(LARGEST, receive), send)
         elif (body := await _whole(receive)) is None or _chooses_a_place(body):
             await _answer(send, 403, "An experiment is made with a name and tags: its files lie where the server says")
         else:
@@ -133,6 +135,19 @@ async def _whole(receive: Receive) -> bytes | None:
         if message["type"] != "http.request" or len(body) > LARGEST:
             return None
     return body
+
+
+def _up_to(most: int, receive: Receive) -> Receive:
+    """What receives so many bytes of a body, and then as if its client were gone."""
+    left = most
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return received
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -23,14 +23,18 @@ def ask(
 ) -> list[dict[str, Any]]:
     """What the login sends; `reached`, where it lets the request pass, with its body if it has one."""
     sent: list[Any] = []
-    parts = [{"type": "http.request", "body": body[n : n + 7], "more_body": True} for n in range(0, len(body), 7)]
+    size = max(7, len(body) // 5)
+    parts = [{"type": "http.request", "body": body[n : n + size], "more_body": True} for n in range(0, len(body), size)]
     parts.append({"type": "http.request", "body": b""})
 
     async def receive() -> Any:
         return parts.pop(0) if parts else {"type": "http.disconnect"}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "reached", **({"body": (await receive())["body"]} if body else {})})
+        got, message = b"", {"more_body": bool(body)}
+        while message.get("more_body"):
+            got += (message := await receive()).get("body", b"")
+        await send({"type": "reached", **({"body": got} if body else {})})
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -79,6 +83,20 @@ def test_health_needs_no_login_and_websockets_are_refused() -> None:
     assert ask("/health", basic(WRITER, PASSWORDS[WRITER]), kind="websocket") == [
         {"type": "websocket.close", "code": 1008}
     ]
+
+
+def test_nobody_and_no_reader_fills_the_servers_memory() -> None:
+    """MLflow keeps a whole request before it looks at it: 400 MB sent to /health were 400 MB."""
+    large = b"x" * (2 * login.LARGEST)
+    (reached,) = ask("/health", body=large)
+    assert reached == {"type": "reached", "body": b""}
+    assert ask("/health", method="POST", body=large)[0]["status"] == 401
+    (reached,) = ask("/graphql", basic(READER, PASSWORDS[READER]), "POST", body=large)
+    assert len(reached["body"]) <= login.LARGEST
+    (reached,) = ask("/graphql", basic(READER, PASSWORDS[READER]), "POST", body=large[: login.LARGEST])
+    assert len(reached["body"]) == login.LARGEST
+    (reached,) = ask("/api/2.0/mlflow-artifacts/artifacts/x", basic(WRITER, PASSWORDS[WRITER]), "PUT", body=large)
+    assert len(reached["body"]) == len(large), "a model may be large"
 
 
 def test_a_reader_who_writes_is_told_so() -> None:

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedIOBase
@@ -133,12 +134,14 @@ class Folder:
         _sync(Path(path).parent)
 
     def open(self, path: str) -> AbstractContextManager[BufferedIOBase]:
-        """As every file of this machine."""
+        """As every file of this machine; a pipe, a device or a folder counts as no file."""
+        _regular(path)
         return Path(path).open("rb")
 
     @contextmanager
     def local(self, path: str) -> Iterator[str]:
         """The file itself."""
+        _regular(path)
         yield path
 
     def files(self, folder: str) -> Iterator[StoredFile]:
@@ -161,6 +164,12 @@ class Folder:
                 return False
             Path(path).unlink()
         return True
+
+
+def _regular(path: str) -> None:
+    """Who opens a pipe waits for ever, and a device such as /dev/zero has no end."""
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise FileNotFoundError(errno.ENOENT, "it is no regular file", path)
 
 
 def _create(folder: Path) -> None:
