@@ -88,7 +88,7 @@ class Folder:
         """An empty file in the same folder. It is locked while it is written: one that was abandoned is not."""
         _create(Path(folder))
         path = Path(folder) / f"{secrets.token_hex(8)}{PART}"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
         try:
             with suppress(OSError):  # where files cannot be locked, none passes for abandoned
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -173,10 +173,10 @@ def _regular(path: str) -> None:
 
 
 def _create(folder: Path) -> None:
-    """With its parents, each of which is on the disk afterwards."""
+    """With its parents, each of which is on the disk afterwards. Only user and group may enter it: rows are in it."""
     if not folder.is_dir():
         _create(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o770, exist_ok=True)
         _sync(folder.parent)
 
 

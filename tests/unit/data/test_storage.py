@@ -149,6 +149,19 @@ def test_what_is_no_regular_file_is_no_snapshot(tmp_path: Path, what: str) -> No
         assert "it is no regular file" in done.stderr
 
 
+def test_other_users_of_the_machine_read_neither_snapshots_nor_scores(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        extract = write(tmp_path / "new" / "root")
+        ScoreStore(str(tmp_path / "new" / "root")).store_training(ScoreKey("m", "r", "s"), np.arange(2), np.ones(2))
+    finally:
+        os.umask(before)
+    made = list((tmp_path / "new").rglob("*"))
+    assert Path(extract.uri) in made
+    assert len([path for path in made if path.is_file()]) == 2
+    assert not [path for path in (tmp_path / "new", *made) if path.stat().st_mode & 0o007]
+
+
 def test_a_sound_snapshot_is_kept_and_counts_as_put_now(tmp_path: Path) -> None:
     file = Path(write(tmp_path).uri)
     age(file, 1e6)
