@@ -162,6 +162,7 @@ for name, payload in {"ask": proposed, "ask_to_roll_back": order}.items():
         "subject": [operator.subject, operator.body, [u["id"] for u in operator.assigned_users]],
         "facts": {k: str(v) for k, v in facts.items() if k != "until"}, "until": facts["until"].endswith(" UTC"),
         "yes": answered("Approve", who), "no": answered("Reject", who), "silence": answered("Reject", None),
+        "who asked for it": answered("Approve", {"id": who, "name": {"ask": "ann", "ask_to_roll_back": "cfo"}[name]})["by"],
         "a namesake": answered("Approve", {"id": "9", "name": "cfo"})["by"],
         "replaced": refused(answered, "Approve", who, **{"head": 9} if name == "ask" else {"to": 9}),
         "another question": another,
@@ -284,6 +285,8 @@ def test_people_are_asked_and_their_answer_is_handed_on(
     assert yes["at"].startswith("2024-03-02")
     assert answered["rest"], "nothing else changed"
     assert (answered["no"]["answer"], answered["no"]["by"]) == ("reject", asked[-1])
+    asker = {"ask": "ann (id cfo)", "ask_to_roll_back": "cfo (id risk-lead)"}[name]
+    assert answered["who asked for it"] == asker, "also where the spec has the id and another name"
     assert answered["a namesake"] == "cfo (id 9)", "who was not asked"
     assert (answered["silence"]["answer"], answered["silence"]["by"], answered["silence"]["comment"]) == (
         "none",
