@@ -100,9 +100,15 @@ def docs_base() -> str:
     return os.environ.get("TITLEHOLDER_DOCS_URL", "")
 
 
+def code_version(bundle: str = "") -> str:
+    """The package's version and, in a checkout, its commit (`+dirty` with uncommitted changes); with a DAG bundle that
+    too, in which there may be no checkout.
+    """
+    return f"{_own_version()}, bundle {bundle}" if bundle else _own_version()
+
+
 @lru_cache(maxsize=1)
-def code_version() -> str:
-    """The package's version and, in a checkout, its commit (`+dirty` with uncommitted changes)."""
+def _own_version() -> str:
     try:
         number = version("titleholder")
     except PackageNotFoundError:
