@@ -51,6 +51,10 @@ class Settings:
         return cls(need("TITLEHOLDER_LEDGER_URL"), need("MLFLOW_TRACKING_URI"), need("TITLEHOLDER_SNAPSHOTS"))
 
 
+SIGNING_KEY = "TITLEHOLDER_SIGNING_KEY"
+"""The variable with the key that signs what one task of Airflow hands on to the next."""
+SIGNING_KEY_BYTES = 32
+"""The least length of that key: that of the signature."""
 CONNECTION = "AIRFLOW_CONN_"
 """What the name of an environment variable with the address of a connection begins with."""
 
