@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -126,14 +127,11 @@ def test_a_role_that_may_write_to_the_warehouse_is_named(
         assert not_ok()["connection warehouse: tables"] == "tiny may not be read"
 
 
-def test_a_wrong_password_is_no_service_that_is_down(
-    state: State, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrong = load_keys(state)
-    keys = wrong._replace(roles={**wrong.roles, "ledger": "a-wrong-password"}) if hasattr(wrong, "_replace") else None
-    url = database_url(keys, "ledger", "titleholder", state.read().ports["postgres"]) if keys else env[LEDGER]
-    monkeypatch.setenv(LEDGER, url)
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "a-wrong-password")
+def test_a_wrong_password_is_no_service_that_is_down(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "tr0ub4dor"
+    keys = replace(load_keys(state), roles={"ledger": secret})
+    monkeypatch.setenv(LEDGER, database_url(keys, "ledger", "titleholder", state.read().ports["postgres"]))
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
     done = CliRunner().invoke(app, ["doctor", "--service", "worker", "--json"])
     assert done.exit_code == 1, done.output
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
@@ -141,7 +139,7 @@ def test_a_wrong_password_is_no_service_that_is_down(
     assert "MLflow at" in checks["MLflow"]["found"]
     assert "refuses MLFLOW_TRACKING_USERNAME (titleholder)" in checks["MLflow"]["found"]
     assert checks["connection warehouse"]["state"] == "ok"
-    assert "a-wrong-password" not in done.output
+    assert secret not in done.output
 
 
 def test_an_object_store_refuses_a_name_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from titleholder.spec.model import ModelSpec
 
-REFUSED = re.compile(
-    r"authentication failed|not permitted|permission denied|does not exist|no pg_hba.conf|refuses MLFLOW"
-)
+REFUSED = re.compile(r"authentication failed|not permitted|denied|does not exist|no pg_hba.conf entry|refuses MLFLOW")
 """What a service says that answers, and refuses."""
 Looks = Callable[[], Iterator[Check]]
 
