@@ -24,7 +24,7 @@ from titleholder.spec.loader import load_specs
 from titleholder.workflow import publication, steps
 from titleholder.workflow.payloads import (
     ApprovalRequest, Challenger, ProposedDecision, RollbackOrder, Snapshot, TrainedCandidate, ValidatedChallenger)
-from titleholder_airflow import approval, links, retrain, rollback, signing, tasks
+from titleholder_airflow import approval, links, retrain, rollback, signing, tasks, versions
 
 FOLDER = Path(sys.argv[1])
 SPEC = load_specs(FOLDER, only="tiny_asked")["tiny_asked"]
@@ -114,7 +114,7 @@ challenger = Challenger(snapshot=snapshot, name="scorecard", version=4, trained_
 proposed = ProposedDecision(challenger=challenger, verdict=a_verdict(), kind="ask", reason="So.")
 order = RollbackOrder(reason="bad", actor="cfo", to=1, leaving=2, approvers=(SPEC.promotion.approval.people[0],))
 def wait(self, context):
-    raise approval.TaskAwaitingInput(method_name="execute_complete")
+    raise versions.TaskAwaitingInput(method_name="execute_complete")
 approval.ApprovalOperator.execute = wait
 kept = {}  # what Airflow kept of the question of an earlier try
 approval.task_runner.SUPERVISOR_COMMS = Of(send=lambda question: question.model_copy(update=kept))
@@ -133,7 +133,7 @@ def asked(name, request):
     operator = operators()[name]
     try:
         return operator, operator.execute(CONTEXT)
-    except approval.TaskAwaitingInput as waiting:
+    except versions.TaskAwaitingInput as waiting:
         return operator, waiting.kwargs
 
 def response(option, user):
