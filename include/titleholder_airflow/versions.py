@@ -28,13 +28,24 @@ if TYPE_CHECKING or AIRFLOW_V_3_3_PLUS:
     from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
     from airflow.sdk.exceptions import TaskAwaitingInput
 
-__all__ = ["KEPT_VERSION", "WAITING", "AssetOrTimeSchedule", "AsyncCallback", "GetDagRun", "final", "retries"]
+__all__ = [
+    "KEPT_VERSION",
+    "WAITING",
+    "WAITING_STATE",
+    "AssetOrTimeSchedule",
+    "AsyncCallback",
+    "GetDagRun",
+    "final",
+    "retries",
+]
 
 FINAL = (errors.SpecError, errors.UsageError, errors.DataError, errors.TrainingError, errors.SignatureError)
 """Errors that a retry cannot cure."""
 
 WAITING = TaskAwaitingInput if AIRFLOW_V_3_3_PLUS else TaskDeferred
 """What a task raises that waits for people. Before 3.3 the triggerer waits for it."""
+WAITING_STATE = "awaiting_input" if AIRFLOW_V_3_3_PLUS else "deferred"
+"""The state of such a task."""
 
 KEPT_VERSION: dict[str, Any] = {"rerun_with_latest_version": False} if AIRFLOW_V_3_3_PLUS else {}
 """Arguments of a DAG whose cleared runs keep the version of their bundle, which they do by themselves before 3.3."""

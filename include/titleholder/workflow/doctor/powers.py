@@ -29,9 +29,9 @@ def judged(name: str, row: Mapping[str, Any]) -> Check:
     if attributes:
         undo = " ".join(f"NO{attribute}" for attribute in attributes)
         return wrong(name, f"{role} has {', '.join(attributes)}", f"ALTER ROLE {role} {undo}, or use another role")
+    if row["owns_database"]:
+        return warning(name, f"{role} owns the database", "Use a role that owns nothing")
     if row["member_of"]:
         roles = ", ".join(row["member_of"])
         return warning(name, f"{role} has the rights of {roles} too", f"REVOKE {roles} FROM {role}")
-    if row["owns_database"]:
-        return warning(name, f"{role} owns the database", "Use a role that owns nothing")
     return ok(name, f"{role}, without attributes and memberships")
