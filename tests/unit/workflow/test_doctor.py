@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from support.factories import a_spec
 from titleholder.cli.main import app
 from titleholder.data import object_store
 from titleholder.data.storage import storage_of
 from titleholder.errors import UsageError
-from titleholder.workflow.doctor import clock, environment, powers, run, store, tracking
+from titleholder.spec import loader
+from titleholder.workflow.doctor import clock, environment, powers, run, store, tracking, warehouse
 from titleholder.workflow.doctor.report import Check, Report
 from titleholder.workflow.doctor.services import SERVICES
 
@@ -200,6 +202,30 @@ def test_what_one_look_meets_stops_no_other(monkeypatch: pytest.MonkeyPatch, tmp
     table = CliRunner().invoke(app, ["doctor"])
     assert table.exit_code == 3
     assert "wrong" in table.stdout
+
+
+def test_a_folder_of_models_may_be_named_by_dag_files_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loader, "DEFAULT_FOLDER", tmp_path / "gone")
+    monkeypatch.delenv("TITLEHOLDER_MODELS", raising=False)
+    assert by_name(environment.models())["models"].state == "not checked"
+    monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path / "gone"))
+    with pytest.raises(UsageError, match="no folder"):
+        list(environment.models())
+
+
+def test_connections_are_those_of_the_specs_or_else_the_databases_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MART", "postgresql://r@db/mart")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://mail")
+    assert warehouse.connections({}) == {"mart": []}
+    assert warehouse.connections({"m": a_spec()}) == {"warehouse": []}
+
+
+def test_a_connection_that_only_airflow_can_read_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    (unset,) = warehouse.connection("warehouse", [])
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", "host": "db"}))
+    (as_json,) = warehouse.connection("warehouse", [])
+    assert unset.state == as_json.state == "not checked"
+    assert "airflow connections get warehouse" in unset.remedy
 
 
 def test_an_unknown_service_is_a_bad_request() -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from titleholder.errors import UsageError
 from titleholder.settings import SIGNING_KEY, SIGNING_KEY_BYTES, code_version
 from titleholder.workflow.doctor.report import Check, ok, skipped, warning, wrong
 from titleholder.workflow.doctor.services import Service
 
 PACKAGE, AIRFLOW = "titleholder", "apache-airflow-core"
-LOCAL_SETTINGS = "airflow_local_settings"
+LOCAL_SETTINGS, MODELS = "airflow_local_settings", "TITLEHOLDER_MODELS"
 
 
 def variables(service: Service) -> Iterator[Check]:
@@ -90,10 +91,16 @@ def _version(name: str) -> str | None:
 
 
 def models() -> Iterator[Check]:
-    """The folder of specs, and whether each can be read."""
+    """The folder of specs, and whether each can be read. A DAG file may name its own."""
     from titleholder.spec.loader import load_specs, models_folder
 
-    folder = models_folder(None)
+    try:
+        folder = models_folder(None)
+    except UsageError as error:
+        if os.environ.get(MODELS):
+            raise
+        yield skipped("models", str(error), f"Set {MODELS} where people type commands")
+        return
     specs = load_specs(folder)
     if specs.errors:
         remedy = "`titleholder models` says what is wrong with each"

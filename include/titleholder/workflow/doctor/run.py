@@ -44,7 +44,8 @@ def _looks(service: Service) -> Iterator[tuple[str, Looks]]:
     yield "variables", partial(environment.variables, service)
     if not service.variables:
         return
-    yield "models", environment.models
+    if service.reads_models:
+        yield "models", environment.models
     yield "ledger", partial(ledger.ledger, service)
     yield "ledger: owner", ledger.owner
     if MLFLOW in service.variables:

@@ -13,12 +13,13 @@ OWNER = "TITLEHOLDER_LEDGER_OWNER_URL"
 class Service(NamedTuple):
     """A place with an environment of its own.
 
-    `variables` must be set; `appends` says whether it writes to the ledger and the registry, or only reads; `foreign`
-    are secrets that it does not need.
+    `variables` must be set; `appends` says whether it writes to the ledger and the registry, or only reads;
+    `reads_models`, whether it reads specs; `foreign` are secrets that it does not need.
     """
 
     variables: tuple[str, ...]
     appends: bool = False
+    reads_models: bool = True
     foreign: tuple[str, ...] = (SIGNING_KEY, OWNER)
 
     @property
@@ -30,8 +31,8 @@ class Service(NamedTuple):
 SERVICES = {
     "command-line": Service((LEDGER, MLFLOW, SNAPSHOTS), appends=True, foreign=()),
     "worker": Service((LEDGER, MLFLOW, SNAPSHOTS, SIGNING_KEY), appends=True, foreign=(OWNER,)),
-    "api-server": Service((LEDGER, MLFLOW)),
+    "api-server": Service((LEDGER, MLFLOW), reads_models=False),
     "dag-processor": Service((LEDGER,)),
-    "triggerer": Service(()),
+    "triggerer": Service((), reads_models=False),
 }
 """By name: where people type commands, and the services of Airflow. The scheduler is `worker` with LocalExecutor."""

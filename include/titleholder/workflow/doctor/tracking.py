@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 import requests
 from mlflow.exceptions import MlflowException
+from requests.auth import HTTPBasicAuth
 
 from titleholder.errors import ServiceError
 from titleholder.registry.server import ABSENT, REFUSED, Server
@@ -17,7 +18,8 @@ from titleholder.workflow.doctor.services import MLFLOW, Service
 
 TIMEOUT = 10
 """Seconds for one request."""
-USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+Login = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 NO_RUN = "0" * 32
 """The id of a run that does not exist: who may write is told so, and nothing is changed."""
 SEARCH = "api/2.0/mlflow/experiments/search?max_results=1"
@@ -31,13 +33,13 @@ def tracking(service: Service) -> Iterator[Check]:
         why = f"{MLFLOW} is no address of a server" if address else f"{MLFLOW} is not set"
         yield skipped("MLflow", why)
         return
-    anonymous = _asked(f"{address}/{SEARCH}", None)
+    anonymous = _asked(f"{address}/{SEARCH}")
     yield ok("MLflow", f"{without_login(address)} answers")
     server = Server(address)
     with server.reachable():
         server.client.search_experiments(max_results=1)
-    user = os.environ.get(USER)
-    yield ok("MLflow: login", f"{user} can log in" if user else "none is asked for")
+    user = os.environ.get(USER) or (f"the owner of {TOKEN}" if os.environ.get(TOKEN) else "")
+    yield ok("MLflow: login", f"{user} is let in" if user else "none is set, and none is asked for")
     if anonymous.status_code in (401, 403):
         yield ok("MLflow: anonymous", f"a request without a login is refused ({anonymous.status_code})")
     else:
@@ -47,13 +49,22 @@ def tracking(service: Service) -> Iterator[Check]:
     yield _version(address)
 
 
-def _asked(url: str, login: tuple[str, str] | None) -> requests.Response:
+def _asked(url: str, login: Login = lambda request: request) -> requests.Response:
     """An answer with this login or none; no other, such as one of a .netrc file, is sent."""
     try:
-        return requests.get(url, auth=login or (lambda request: request), timeout=TIMEOUT)
+        return requests.get(url, auth=login, timeout=TIMEOUT)
     except requests.RequestException as error:
         address = without_login(url).partition("/api/")[0]
         raise ServiceError(f"MLflow at {address} does not answer ({type(error).__name__})") from None
+
+
+def _log_in(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The login that MLflow's client takes from the environment."""
+    if user := os.environ.get(USER):
+        HTTPBasicAuth(user, os.environ.get(PASSWORD, ""))(request)
+    elif token := os.environ.get(TOKEN):
+        request.headers["Authorization"] = f"Bearer {token}"
+    return request
 
 
 def _writes(server: Server, service: Service, user: str) -> Check:
@@ -73,8 +84,8 @@ def _writes(server: Server, service: Service, user: str) -> Check:
 
 
 def _version(address: str) -> Check:
-    client, user = version("mlflow"), os.environ.get(USER, "")
-    answer = _asked(f"{address}/version", (user, os.environ.get(PASSWORD, "")) if user else None)
+    client = version("mlflow")
+    answer = _asked(f"{address}/version", _log_in)
     found = answer.text.strip()[:20] if answer.ok else f"unknown ({answer.status_code})"
     both = f"server {found}, client {client}"
     if found.split(".")[:2] == client.split(".")[:2]:

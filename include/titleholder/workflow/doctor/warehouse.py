@@ -26,12 +26,15 @@ _READABLE = "SELECT to_regclass(%s) IS NOT NULL AS exists, has_table_privilege(t
 
 
 def connections(specs: Mapping[str, ModelSpec]) -> dict[str, list[str]]:
-    """The connections that specs name, each with the tables that they declare; without specs, those that are set."""
+    """The connections that specs name, each with the tables that they declare; without specs, those that are set and
+    lead to PostgreSQL.
+    """
     found: dict[str, set[str]] = {}
     for spec in specs.values():
         found.setdefault(spec.source.connection, set()).update(spec.source.tables)
     if not specs:
-        found = {name.removeprefix(CONNECTION).lower(): set() for name in os.environ if name.startswith(CONNECTION)}
+        known = {n: url for n, url in os.environ.items() if n.startswith(CONNECTION) and url.startswith("postgres")}
+        found = {name.removeprefix(CONNECTION).lower(): set() for name in known}
     return {name: sorted(tables) for name, tables in sorted(found.items())}
 
 
@@ -42,6 +45,11 @@ def connection(name: str, tables: list[str]) -> Iterator[Check]:
     if not url:
         where = f"Airflow may know it (`airflow connections get {name}`); the command line needs {variable}"
         yield skipped(title, f"{variable} is not set in this environment", where)
+        return
+    if url.lstrip().startswith("{"):
+        yield skipped(
+            title, f"{variable} is JSON, which Airflow reads", "The command line needs an address: postgresql://…"
+        )
         return
     with warehouse.session(url, name) as opened, opened.cursor(cursor_factory=RealDictCursor) as cursor:
         before = time.time()
