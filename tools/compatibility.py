@@ -54,7 +54,12 @@ print("ANSWER" + json.dumps({
 }))
 """
 STACK = ("pytest", "pytest-timeout", "playwright", "axe-playwright-python", "apache-airflow-providers-git")
-STACK_TESTS = ("tests/e2e/test_retrain.py", "tests/e2e/test_people.py", "tests/e2e/test_bundles.py")
+STACK_TESTS = (
+    "tests/dags/test_tasks.py",
+    "tests/e2e/test_retrain.py",
+    "tests/e2e/test_people.py",
+    "tests/e2e/test_bundles.py",
+)
 
 
 class FailedError(Exception):

@@ -57,6 +57,8 @@ def refused(call, *given, **named):
         call(*given, **named)
     except (UsageError, SignatureError) as error:
         return str(error)
+    except versions.AirflowFailException as error:  # before Airflow 3.3
+        return str(error.__cause__)
 
 publication.summary = lambda decision: {"id": decision.id, "kind": decision.kind}
 decided = a_decision(4, champion_before=2)
@@ -114,7 +116,7 @@ challenger = Challenger(snapshot=snapshot, name="scorecard", version=4, trained_
 proposed = ProposedDecision(challenger=challenger, verdict=a_verdict(), kind="ask", reason="So.")
 order = RollbackOrder(reason="bad", actor="cfo", to=1, leaving=2, approvers=(SPEC.promotion.approval.people[0],))
 def wait(self, context):
-    raise versions.TaskAwaitingInput(method_name="execute_complete")
+    raise versions.WAITING(method_name="execute_complete", **({} if versions.AIRFLOW_V_3_3_PLUS else {"trigger": None}))
 approval.ApprovalOperator.execute = wait
 kept = {}  # what Airflow kept of the question of an earlier try
 approval.task_runner.SUPERVISOR_COMMS = Of(send=lambda question: question.model_copy(update=kept))
@@ -133,7 +135,7 @@ def asked(name, request):
     operator = operators()[name]
     try:
         return operator, operator.execute(CONTEXT)
-    except versions.TaskAwaitingInput as waiting:
+    except versions.WAITING as waiting:
         return operator, waiting.kwargs
 
 def response(option, user):
