@@ -1,9 +1,9 @@
 """Does the wheel work in an Airflow that somebody has? A fresh environment for each minor: `make compatibility`.
 
 As Airflow's own guide has it: Airflow first, with its constraints where a folder has them, then the wheel beside it,
-with Airflow held at its version. Then a database is made, a DAG file of three lines is read, every DAG is serialised,
-plugin, provider and page are looked for, and `titleholder doctor` is asked. With `--stack` retrains run too, by tests
-of tests/e2e on PostgreSQL, MLflow and that Airflow. Exit code 1 where a minor fails.
+with Airflow held at its version. Then a database is made, a DAG file of three lines is read, every DAG is kept as the
+scheduler has it, plugin, provider and page are looked for, and `titleholder doctor` is asked. With `--stack` the tasks'
+tests run too, and retrains on PostgreSQL, MLflow and that Airflow. Exit code 1 where a minor fails.
 """
 
 from __future__ import annotations
