@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
-from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
 from titleholder.errors import SignatureError, UsageError
 from titleholder.plain_text import TYPED, one_line
-from titleholder_airflow import signing
+from titleholder_airflow import signing, versions
 from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
@@ -97,6 +96,7 @@ class Asking(ApprovalOperator, ABC):
     def barred(self, proposed: Any) -> set[str]:
         """The users who asked for it, by the names that Airflow gives them, where they may not approve it."""
 
+    @versions.final()
     def execute(self, context: Any) -> Any:
         """Ask and wait; return the proposal as it is where no one need be asked."""
         signing.need_key()
@@ -120,10 +120,11 @@ class Asking(ApprovalOperator, ABC):
             self.refuse_another_question(context)
         try:
             return super().execute(context)
-        except TaskAwaitingInput as waiting:
+        except versions.WAITING as waiting:
             waiting.kwargs = {"about": signing.digest(payload)}
             raise
 
+    @versions.final()
     def execute_complete(self, context: Any, event: dict[str, Any], about: str = "") -> Any:
         """The proposal with the answer and who gave it, or with the fact that there was none.
 

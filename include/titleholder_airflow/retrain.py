@@ -11,7 +11,7 @@ from airflow.sdk import DAG, TaskGroup, TriggerRule, dag, get_current_context
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
-from titleholder_airflow import forms, resources
+from titleholder_airflow import bundles, forms, resources, versions
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
@@ -83,6 +83,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args=task_arguments(spec),
+        **versions.KEPT_VERSION,
     )
     def retrain() -> None:
         snapshot = extract(spec.name, str(folder))
@@ -207,7 +208,8 @@ def promote(proposed: Reference) -> Reference:
     """Write the decision: to the ledger first, then to the registry's alias.
 
     **Promises.** One decision for a challenger, however often the task is tried; never two champions. When the
-    champion changed meanwhile, the challenger is re-judged first.
+    champion changed meanwhile, the challenger is re-judged first. Nothing is decided where the DAG bundle is another
+    version than it was for `extract`.
 
     **When it is red.** PostgreSQL or MLflow is down, or other runs kept writing to the lane: clear the task. What is in
     the ledger stands; the next try makes the alias follow it.
@@ -215,7 +217,9 @@ def promote(proposed: Reference) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import ProposedDecision
 
-    return publish(steps.promote(ProposedDecision.model_validate(proposed), settings=settings()))
+    taken = ProposedDecision.model_validate(proposed)
+    bundles.refuse_changed(taken, get_current_context()["ti"])
+    return publish(steps.promote(taken, settings=settings()))
 
 
 @step

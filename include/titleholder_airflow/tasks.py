@@ -8,15 +8,13 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
 
 from titleholder import masking
-from titleholder_airflow import signing, urls
+from titleholder_airflow import bundles, signing, urls, versions
 from titleholder_airflow.requesters import requesters
 
 if TYPE_CHECKING:
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from titleholder.settings import Settings
     from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
-
-NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError", "SignatureError"]
-"""Errors of titleholder.errors that a retry cannot cure."""
 
 
 class StepOperator(_PythonDecoratedOperator):
@@ -46,6 +41,7 @@ class StepOperator(_PythonDecoratedOperator):
         self.sources = [*map(signing.source, op_args)], {name: signing.source(value) for name, value in named.items()}
         super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
 
+    @versions.final()
     def execute(self, context: Context) -> Any:
         """Run the step."""
         signing.need_key()
@@ -75,7 +71,6 @@ def task_arguments(spec: ModelSpec) -> dict[str, Any]:
     task that was cleared: without a longest delay the seventh would wait for a quarter of an hour and more.
     """
     delay = timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30")))
-    permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
         "owner": spec.owner,
         "execution_timeout": longest(spec.timeouts.task),
@@ -83,7 +78,7 @@ def task_arguments(spec: ModelSpec) -> dict[str, Any]:
         "retry_delay": delay,
         "retry_exponential_backoff": True,
         "max_retry_delay": 4 * delay,
-        "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
+        **versions.retries(),
     }
 
 
@@ -130,6 +125,7 @@ def origin(context: Mapping[str, Any]) -> Origin:
         reason=context["params"]["reason"] or "",
         url=urls.run(run.dag_id, run.run_id),
         decisions=urls.decisions(),
+        bundle=bundles.current(context["ti"]),
     )
 
 

@@ -80,7 +80,7 @@ answer["steps"] = {
     "mixed": mixed,
 }
 for what, key in {"no key": "", "short": "k" * 31, "other": "o" * 48}.items():
-    os.environ[signing.VARIABLE] = key
+    os.environ[signing.SIGNING_KEY] = key
     answer[what] = refused(run, nominated, here, [at("a", "a") if what == "other" else signed, None], first=first)
 """
 

@@ -81,15 +81,22 @@ class ObjectStore:
 
     def put(self, draft: Path, path: str, sha256: str) -> None:
         """Where it is there already, it is read once: a damaged one is replaced."""
+        if self.create(draft, path):
+            return
+        with self.open(path) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                return
+        log.warning("%s is damaged, and is written again", path)
+        self.replace(draft, path)
+
+    def create(self, draft: Path, path: str) -> bool:
+        """Put the draft where nothing is there; returns whether nothing was."""
         try:
             with _as_os_errors():
                 self._files.put_file(str(draft), path, mode="create")
         except FileExistsError:
-            with self.open(path) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-                    return
-            log.warning("%s is damaged, and is written again", path)
-            self.replace(draft, path)
+            return False
+        return True
 
     def replace(self, draft: Path, path: str) -> None:
         """Of two at once the last one stays, whole."""
