@@ -34,26 +34,46 @@ NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError", "Signa
 """Errors of titleholder.errors that a retry cannot cure."""
 
 
-class StepOperator(_PythonDecoratedOperator):
-    """A Python task of a step. What it gets of other tasks is verified first, and what it returns is signed."""
+class Handover:
+    """What operators of steps share: what they get of other tasks is verified first, and what they return is signed."""
+
+    op_args: Any
+    op_kwargs: Any
+    handed_on: dict[str, Any] | None = None
+    """What this try handed on, once it has."""
+
+    def keep_sources(self, op_args: Sequence[Any], op_kwargs: Mapping[str, Any]) -> None:
+        """Note which tasks the arguments come from, while the DAG is built."""
+        self.sources = [*map(signing.source, op_args)], {k: signing.source(value) for k, value in op_kwargs.items()}
+
+    def receive(self, ti: Any) -> None:
+        """Put the verified payloads in the place of the signed arguments."""
+        signing.need_key()
+        positional, named = self.sources
+        self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
+        self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
+
+    def hand_on(self, result: dict[str, Any] | None, ti: Any) -> dict[str, Any] | None:
+        """The result, signed."""
+        self.handed_on = result
+        return None if result is None else signing.sign(result, signing.Place.of(ti))
+
+
+class StepOperator(Handover, _PythonDecoratedOperator):
+    """A Python task of a step."""
 
     custom_operator_name = "@step"
 
     def __init__(
         self, *, op_args: Sequence[Any] = (), op_kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
-        named = op_kwargs or {}
-        self.sources = [*map(signing.source, op_args)], {name: signing.source(value) for name, value in named.items()}
+        self.keep_sources(op_args, op_kwargs or {})
         super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
 
     def execute(self, context: Context) -> Any:
         """Run the step."""
-        signing.need_key()
-        ti, (positional, named) = context["ti"], self.sources
-        self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
-        self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
-        result = super().execute(context)
-        return None if result is None else signing.sign(result, signing.Place.of(ti))
+        self.receive(context["ti"])
+        return self.hand_on(super().execute(context), context["ti"])
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:
