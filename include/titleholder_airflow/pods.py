@@ -17,7 +17,7 @@ from kubernetes.client import models as k8s
 from titleholder.errors import DataError, UsageError
 from titleholder.masking import secrets_in
 from titleholder.spec.resources import Resources
-from titleholder_airflow import resources
+from titleholder_airflow import metrics, resources
 from titleholder_airflow.tasks import Handover, publish, settings
 
 if TYPE_CHECKING:
@@ -47,18 +47,20 @@ class PodStep(Handover, KubernetesPodOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the step in a pod, and wait for it."""
-        if (order := self._order(context)) is None:
-            return None
-        return self._answered(order, self._in_pod(context, order), context)
+        with metrics.observed(self.verb):
+            if (order := self._order(context)) is None:
+                return None
+            return self._answered(order, self._in_pod(context, order), context)
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
         """The same where the triggerer has waited for the pod."""
-        order = self._order(context)
-        try:
-            returned = super().trigger_reentry(context, event)
-        except AirflowException as error:
-            raise self._failure(error) from error
-        return self._answered(order, returned, context)
+        with metrics.observed(self.verb):
+            order = self._order(context)
+            try:
+                returned = super().trigger_reentry(context, event)
+            except AirflowException as error:
+                raise self._failure(error) from error
+            return self._answered(order, returned, context)
 
     def _order(self, context: Context) -> Any:
         from titleholder_airflow import orders

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from titleholder import masking
-from titleholder_airflow import signing, urls
+from titleholder_airflow import metrics, signing, store, urls
 from titleholder_airflow.requesters import requesters
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ class StepOperator(Handover, _PythonDecoratedOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the step."""
-        self.receive(context["ti"])
-        return self.hand_on(super().execute(context), context["ti"])
+        with metrics.observed(self.python_callable.__name__):
+            self.receive(context["ti"])
+            return self.hand_on(super().execute(context), context["ti"])
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:
@@ -135,6 +136,7 @@ def publish(decision: Decision) -> dict[str, Any]:
         }
         events = get_current_context()["outlet_events"]
         events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
+    metrics.decided(decision)
     return summary(decision)
 
 
@@ -176,11 +178,16 @@ def connection_url(connection: str) -> str:
 
 
 def settings() -> Settings:
-    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log."""
+    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log.
+
+    The object store is reached with the connection that `TITLEHOLDER_STORE_CONNECTION` names, if it does.
+    """
     from titleholder.settings import Settings
 
     _mask_secrets()
-    return Settings.from_environment()
+    found = Settings.from_environment()
+    store.configure(found.snapshots)
+    return found
 
 
 @functools.cache

@@ -6,13 +6,19 @@ mounts, is a temporary one here.
 
 from __future__ import annotations
 
+import copy
+import json
 import os
+import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localstack.settings import environment
+from localstack.state import State
 from support import apart, retraining
 from support.stacks import MODELS
 from titleholder.errors import DataError
@@ -81,13 +87,21 @@ answer = {"ran": ran, "sizes": sizes, "decision": json.loads(results["promote"][
 
 
 @pytest.fixture(scope="module")
-def chain(env: dict[str, str], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def known(state: State) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(state).items():
+            if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_")):
+                patch.setenv(name, value)
+        patch.setenv("TITLEHOLDER_MODELS", str(MODELS))
+        yield Settings.from_environment()
+
+
+@pytest.fixture(scope="module")
+def chain(known: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     scratch = tmp_path_factory.mktemp("pod")
     secret = [name for name in os.environ if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_"))]
     names = [name for name in secret if name not in ("TITLEHOLDER_SIGNING_KEY", "TITLEHOLDER_MODELS")]
     given = {name: os.environ[name] for name in names} | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    import sys
-
     found, _ = apart.run(
         tmp_path_factory.mktemp("airflow"), CHAIN, str(MODELS), str(scratch), str(Path(sys.executable).parent),
         ",".join(given), TITLEHOLDER_SIGNING_KEY=KEY, **given,
@@ -95,13 +109,13 @@ def chain(env: dict[str, str], settings: Settings, tmp_path_factory: pytest.Temp
     return dict(found)
 
 
-def test_a_retrain_in_pods_decides_as_one_in_tasks_does(chain: dict[str, Any], settings: Settings) -> None:
+def test_a_retrain_in_pods_decides_as_one_in_tasks_does(chain: dict[str, Any], known: Settings) -> None:
     verbs_run = ["extract", "train", "nominate", "validate", "promote", "report"]
     assert chain["ran"] == [f"titleholder step {verb}" for verb in verbs_run], "no pod for what is switched off"
     assert (chain["off"], chain["report"]) == (None, None)
     assert chain["signed"] == ["extract", "nominate", "promote", "train.scorecard", "validate"]
-    decided = store.decision(settings.ledger_url, chain["decision"]["id"])
-    same = retraining.retrain("tiny", date(2024, 3, 1), "in_tasks", settings)
+    decided = store.decision(known.ledger_url, chain["decision"]["id"])
+    same = retraining.retrain("tiny", date(2024, 3, 1), "in_tasks", known, candidates=("scorecard",))
     assert (decided.actor, decided.asked_because, decided.airflow_run) == ("ann", "why", "tiny.retrain/r 1")
     assert decided.snapshot_sha256 == same.snapshot_sha256
     assert decided.judged.challenger_metrics == same.judged.challenger_metrics
@@ -113,16 +127,14 @@ def test_payloads_fit_the_variable_of_a_container_many_times(chain: dict[str, An
 
 
 @pytest.fixture(scope="module")
-def answers(settings: Settings) -> dict[str, tuple[Any, Any]]:
+def answers(known: Settings) -> dict[str, tuple[Any, Any]]:
     """What each step is given and returns, as JSON."""
     order = {"model": "tiny", "as_of": "2024-03-01", "lane": "answers", "candidates": ["scorecard"],
              "origin": {"actor": "ann"}}  # fmt: skip
     found: dict[str, tuple[Any, Any]] = {}
 
     def perform(verb: str, payload: Any) -> Any:
-        import json
-
-        done = verbs.perform(verb, json.dumps(payload).encode(), settings=settings)
+        done = verbs.perform(verb, json.dumps(payload).encode(), settings=known)
         found[verb] = (payload, json.loads(json.dumps(done)))
         return found[verb][1]
 
@@ -133,8 +145,6 @@ def answers(settings: Settings) -> dict[str, tuple[Any, Any]]:
 
 
 def changed(value: Any, path: str, to: Any) -> Any:
-    import copy
-
     made = at = copy.deepcopy(value)
     *way, last = path.split(".")
     for key in way:
@@ -148,9 +158,6 @@ def test_what_a_step_returns_is_taken_as_it_is(answers: dict[str, tuple[Any, Any
         assert remote.verified(verb, payload, returned) == returned
 
 
-ANSWER = {"choice": "Approve", "by": {"id": "1", "name": "cfo"}, "at": "2024-03-01T00:00:00Z"}
-
-
 @pytest.mark.parametrize(
     ("verb", "path", "to", "said"),
     [
@@ -160,9 +167,10 @@ ANSWER = {"choice": "Approve", "by": {"id": "1", "name": "cfo"}, "at": "2024-03-
         ("extract", "candidates", ["boosting"], "its candidates are others"),
         ("train", "snapshot.sha256", "ab", "the snapshot's sha256 is another"),
         ("train", "nominee.name", "boosting", "it is the candidate 'boosting'"),
-        ("nominate", "ranking.0.model_sha256", "ab", "no Challenger|names a candidate"),
+        ("nominate", "ranking.0.model.uri", "models:/x", "it names a candidate 'scorecard' that was not given"),
         ("nominate", "snapshot.uri", "/tmp/x", "the snapshot's uri is another"),
         ("validate", "challenger.snapshot.lane", "live", "the snapshot's lane is another"),
+        ("validate", "answer", {"asked": ["cfo"], "answer": "approve", "by": "cfo"}, "an answer, and nobody was asked"),
         ("promote", "lane", "live", "its lane is 'live'"),
         ("promote", "id", "3", "it has no number"),
     ],

@@ -17,7 +17,7 @@ from titleholder.workflow.payloads import Challenger, ProposedDecision, Snapshot
 from titleholder.workflow.verbs import VERBS, ExtractOrder, TrainOrder
 
 VARIABLE = "TITLEHOLDER_PAYLOAD"
-"""The environment variable from which a container reads its payload: `titleholder step VERB env:TITLEHOLDER_PAYLOAD`."""
+"""The variable from which a container reads its payload: `titleholder step VERB env:TITLEHOLDER_PAYLOAD`."""
 LONGEST = 131_072 - len(VARIABLE) - 2
 """The greatest length of a variable's value in bytes: Linux starts no process with a longer one (MAX_ARG_STRLEN)."""
 
