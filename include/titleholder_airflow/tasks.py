@@ -39,8 +39,10 @@ class Handover:
 
     op_args: Any
     op_kwargs: Any
-    handed_on: dict[str, Any] | None = None
-    """What this try handed on, once it has."""
+    verb: str
+    """The name of the step."""
+    lineage: Any = None
+    """What OpenLineage is told, where it is installed and the step has ended."""
 
     def keep_sources(self, op_args: Sequence[Any], op_kwargs: Mapping[str, Any]) -> None:
         """Note which tasks the arguments come from, while the DAG is built."""
@@ -55,8 +57,19 @@ class Handover:
 
     def hand_on(self, result: dict[str, Any] | None, ti: Any) -> dict[str, Any] | None:
         """The result, signed."""
-        self.handed_on = result
+        self.lineage = self._lineage(result)
         return None if result is None else signing.sign(result, signing.Place.of(ti))
+
+    def _lineage(self, result: dict[str, Any] | None) -> Any:
+        try:
+            from titleholder_airflow import lineage
+        except ImportError:
+            return None
+        return lineage.of(self.verb, [*self.op_args, *self.op_kwargs.values()], result)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """What the step read and made: Airflow's OpenLineage provider asks for it when a task has ended."""
+        return self.lineage
 
 
 class StepOperator(Handover, _PythonDecoratedOperator):
@@ -69,10 +82,11 @@ class StepOperator(Handover, _PythonDecoratedOperator):
     ) -> None:
         self.keep_sources(op_args, op_kwargs or {})
         super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
+        self.verb = self.python_callable.__name__
 
     def execute(self, context: Context) -> Any:
         """Run the step."""
-        with metrics.observed(self.python_callable.__name__):
+        with metrics.observed(self.verb):
             self.receive(context["ti"])
             return self.hand_on(super().execute(context), context["ti"])
 
