@@ -13,7 +13,7 @@ from airflow.sdk import DAG, dag, get_parsing_context, task
 from titleholder.errors import SpecError, one_line
 from titleholder.spec.loader import Specs, load_specs, models_folder
 from titleholder_airflow import forms, retrain, rollback
-from titleholder_airflow.placement import placement
+from titleholder_airflow.placement import IN_TASK, placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def build_dags(
     namespace: MutableMapping[str, Any],
     models: str | Path | None = None,
     *,
-    run_in: str = "task",
+    run_in: str = IN_TASK,
     pod: Mapping[str, Any] | None = None,
 ) -> None:
     """Put `<model>.retrain` and `<model>.rollback` of every spec into a DAG file's `globals()`.
@@ -47,7 +47,8 @@ def build_dags(
         SpecError: no spec in it can be read.
     """
     folder = _folder(models)
-    builders = BUILDERS | {"retrain": partial(retrain.build, place=placement(run_in, pod))}
+    place = placement(run_in, pod)
+    builders = BUILDERS if run_in == IN_TASK else BUILDERS | {"retrain": partial(retrain.build, place=place)}
     model, kind = _requested()
     specs = load_specs(folder, only=model)
     if specs.errors and not specs.models:

@@ -9,7 +9,8 @@ from titleholder.errors import UsageError
 from titleholder.spec.resources import Resources
 from titleholder_airflow import resources
 
-PLACES = ("task", "pod")
+IN_TASK = "task"
+PLACES = (IN_TASK, "pod")
 
 
 class Placement(Protocol):
@@ -36,7 +37,7 @@ def placement(run_in: str, pod: Mapping[str, Any] | None) -> Placement:
     """
     if run_in not in PLACES:
         raise UsageError(f"build_dags: run_in is {run_in!r}; there are {', '.join(map(repr, PLACES))}")
-    if run_in == "task":
+    if run_in == IN_TASK:
         if pod:
             raise UsageError("build_dags: `pod` has arguments of a pod, and run_in is 'task'; say run_in='pod'")
         return InTask()

@@ -6,8 +6,6 @@ mounts, is a temporary one here.
 
 from __future__ import annotations
 
-import copy
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -21,10 +19,9 @@ from localstack.settings import environment
 from localstack.state import State
 from support import apart, retraining
 from support.stacks import MODELS
-from titleholder.errors import DataError
 from titleholder.ledger import store
 from titleholder.settings import Settings
-from titleholder.workflow import remote, verbs
+from titleholder.workflow import remote
 
 KEY = "k" * 48
 CHAIN = """
@@ -124,67 +121,3 @@ def test_a_retrain_in_pods_decides_as_one_in_tasks_does(chain: dict[str, Any], k
 
 def test_payloads_fit_the_variable_of_a_container_many_times(chain: dict[str, Any]) -> None:
     assert max(chain["sizes"].values()) * 5 < remote.LONGEST
-
-
-@pytest.fixture(scope="module")
-def answers(known: Settings) -> dict[str, tuple[Any, Any]]:
-    """What each step is given and returns, as JSON."""
-    order = {"model": "tiny", "as_of": "2024-03-01", "lane": "answers", "candidates": ["scorecard"],
-             "origin": {"actor": "ann"}}  # fmt: skip
-    found: dict[str, tuple[Any, Any]] = {}
-
-    def perform(verb: str, payload: Any) -> Any:
-        done = verbs.perform(verb, json.dumps(payload).encode(), settings=known)
-        found[verb] = (payload, json.loads(json.dumps(done)))
-        return found[verb][1]
-
-    snapshot = perform("extract", order)
-    trained = perform("train", {"snapshot": snapshot, "name": "scorecard"})
-    perform("promote", perform("validate", perform("nominate", [trained])))
-    return found
-
-
-def changed(value: Any, path: str, to: Any) -> Any:
-    made = at = copy.deepcopy(value)
-    *way, last = path.split(".")
-    for key in way:
-        at = at[int(key) if key.isdigit() else key]
-    at[last] = to
-    return made
-
-
-def test_what_a_step_returns_is_taken_as_it_is(answers: dict[str, tuple[Any, Any]]) -> None:
-    for verb, (payload, returned) in answers.items():
-        assert remote.verified(verb, payload, returned) == returned
-
-
-@pytest.mark.parametrize(
-    ("verb", "path", "to", "said"),
-    [
-        ("extract", "lane", "live", "its lane is another"),
-        ("extract", "as_of", "2024-04-01", "its as_of is another"),
-        ("extract", "origin.actor", "bob", "its origin is another"),
-        ("extract", "candidates", ["boosting"], "its candidates are others"),
-        ("train", "snapshot.sha256", "ab", "the snapshot's sha256 is another"),
-        ("train", "nominee.name", "boosting", "it is the candidate 'boosting'"),
-        ("nominate", "ranking.0.model.uri", "models:/x", "it names a candidate 'scorecard' that was not given"),
-        ("nominate", "snapshot.uri", "/tmp/x", "the snapshot's uri is another"),
-        ("validate", "challenger.snapshot.lane", "live", "the snapshot's lane is another"),
-        ("validate", "answer", {"asked": ["cfo"], "answer": "approve", "by": "cfo"}, "an answer, and nobody was asked"),
-        ("promote", "lane", "live", "its lane is 'live'"),
-        ("promote", "id", "3", "it has no number"),
-    ],
-)
-def test_an_answer_of_another_run_is_refused(
-    verb: str, path: str, to: Any, said: str, answers: dict[str, tuple[Any, Any]]
-) -> None:
-    payload, returned = answers[verb]
-    with pytest.raises(DataError, match=said):
-        remote.verified(verb, payload, changed(returned, path, to))
-
-
-@pytest.mark.parametrize("returned", [None, "text", [], 3, {"id": "x"}])
-def test_what_is_no_answer_at_all_is_refused(returned: Any, answers: dict[str, tuple[Any, Any]]) -> None:
-    for verb, (payload, _) in answers.items():
-        with pytest.raises(DataError, match=f"{verb}: what the container returned is no .* Nothing was handed on"):
-            remote.verified(verb, payload, returned)

@@ -70,16 +70,17 @@ def _refuse_other_schema(connection: DBAPIConnection, _: object) -> None:
     version = found[0] if found else None
     if version == SCHEMA_VERSION:
         return
+    this = f"this is Titleholder {code_version()}, which needs {SCHEMA_VERSION}"
     if version is not None and version > SCHEMA_VERSION:
         raise ServiceError(
-            f"the ledger's schema has version {version}, and this is an older Titleholder ({code_version()}), which "
-            f"knows {SCHEMA_VERSION}. Install the version that migrated the ledger, or a newer one, wherever Titleholder "
-            "runs: migrations only go forward. Nothing was read or written"
+            f"the ledger's schema has version {version}, and {this}: an older one. Install the version that migrated "
+            "the ledger, or a newer one, wherever Titleholder runs; migrations only go forward. Nothing was read or "
+            "written"
         )
+    has = f"version {version}" if version else "no version that this role may read"
     raise ServiceError(
-        f"the ledger's schema has {f'version {version}' if version else 'no version that this role may read'}, and this "
-        f"Titleholder ({code_version()}) needs {SCHEMA_VERSION}: run `titleholder migrate` as the ledger's owner. Nothing "
-        "was read or written"
+        f"the ledger's schema has {has}, and {this}: run `titleholder migrate` as the ledger's owner. Nothing was read "
+        "or written"
     )
 
 
