@@ -1,7 +1,8 @@
-"""Titleholder of one version and a ledger of another: each is told which of the two to upgrade, and nothing is written."""
+"""Titleholder of one version and a ledger of another: it says which of the two to upgrade; and the runbook's query."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sqlalchemy import NullPool, create_engine
 from localstack.postgres import SUPERUSER
 from localstack.settings import environment, ledger_url
 from localstack.state import State
+from support.dagbag import ROOT
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import database, migrations, store
 from titleholder.settings import Settings
@@ -79,3 +81,12 @@ def test_a_role_that_cannot_read_the_version_is_told_to_migrate(state: State, se
     finally:
         as_superuser(state, "GRANT SELECT ON titleholder.alembic_version TO ledger")
         database.engine.cache_clear()
+
+
+def test_the_query_of_the_runbook_names_who_holds_a_lock(state: State, settings: Settings) -> None:
+    (query,) = re.findall(r"```sql\n(SELECT pid.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    with create_engine(ledger_url(state, SUPERUSER), poolclass=NullPool).connect() as connection:
+        with store.alias_locked(settings.ledger_url, "tiny"):
+            (held,) = connection.exec_driver_sql(query).mappings()
+        assert (held["usename"], held["state"]) == ("ledger", "idle in transaction")
+        assert "pg_advisory_xact_lock" in held["query"]
