@@ -60,8 +60,8 @@ def secrets() -> list[str]:
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
     """The secrets of any variables by their values, the longest first.
 
-    >>> secrets_in({"DB_PASSWORD": "hunter2", "STORE": "s3://bucket", "DB": "postgresql://ann:hunter3@db/x"})
-    ['hunter2', 'hunter3']
+    >>> secrets_in({"DB_PASSWORD": "hunter2", "STORE": "s3://bucket", "DB": "postgresql://ann:tr0ub4dor@db/x"})
+    ['tr0ub4dor', 'hunter2']
     """
     return sorted(set(_of_environment(environment)), key=lambda secret: (-len(secret), secret))
 

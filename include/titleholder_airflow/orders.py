@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import resolve_as_of
 from titleholder.workflow.verbs import ExtractOrder, ReportOrder
 from titleholder_airflow import forms
@@ -16,15 +17,15 @@ from titleholder_airflow.tasks import origin
 log = logging.getLogger(__name__)
 
 
-def extract(model: str, models: str, context: Any) -> ExtractOrder:
-    """What a run is about, by its form, its kind and its dates; with the spec as it is now."""
+def extract(model: str, models: str, context: Any) -> tuple[ModelSpec, ExtractOrder]:
+    """The spec as it is now, and what a run is about: by its form, its kind and its dates."""
     run, form = context["dag_run"], context["params"]
     spec = load_specs(Path(models), only=model)[model]
     forms.refuse_unknown(run.conf, forms.retrain(spec))
     backfill = run.run_type == "backfill"
     if backfill:
         forms.refuse_in_backfill(form)
-    return ExtractOrder(
+    order = ExtractOrder(
         model=model,
         spec=spec,
         as_of=resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
@@ -32,6 +33,7 @@ def extract(model: str, models: str, context: Any) -> ExtractOrder:
         candidates=forms.candidates(spec, form),
         origin=origin(context),
     )
+    return spec, order
 
 
 def switched_off(snapshot: dict[str, Any], name: str) -> bool:
@@ -51,7 +53,7 @@ def _report(decision: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
-    "extract": lambda model, models, context: extract(model, models, context).model_dump(mode="json"),
+    "extract": lambda model, models, context: extract(model, models, context)[1].model_dump(mode="json"),
     "train": _train,
     "nominate": lambda candidates, _: [candidate for candidate in candidates if candidate],
     "validate": lambda challenger, _: challenger,

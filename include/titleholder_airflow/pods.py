@@ -38,6 +38,7 @@ class PodStep(Handover, KubernetesPodOperator):
     """A task that runs one step in a pod."""
 
     custom_operator_name = "@step in a pod"
+    env_vars: Any
     template_fields = ("op_args", *KubernetesPodOperator.template_fields)
 
     def __init__(self, *, verb: str, op_args: Sequence[Any] = (), **options: Any) -> None:

@@ -130,12 +130,12 @@ def extract(model: str, models: str) -> Reference:
     from titleholder.workflow import steps
     from titleholder_airflow import orders
 
-    order = orders.extract(model, models, get_current_context())
+    spec, order = orders.extract(model, models, get_current_context())
     snapshot = steps.extract(
-        order.spec,
+        spec,
         order.as_of,
         order.lane,
-        url=connection_url(order.spec.source.connection),
+        url=connection_url(spec.source.connection),
         candidates=order.candidates,
         origin=order.origin,
         settings=settings(),

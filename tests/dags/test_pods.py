@@ -167,8 +167,8 @@ def refused(**given):
         return f"{type(error).__name__}: {error}"
 answer = [refused(run_in="cloud"), refused(pod={"image": "x"}), refused(run_in="pod"),
           refused(run_in="pod", pod={"image": "x", "cmds": ["sh"], "arguments": []}),
-          refused(run_in="pod", pod={"image": "x", "env_vars": {"MLFLOW_TRACKING_PASSWORD": "hunter2hunter2"}}),
-          refused(run_in="pod", pod={"image": "x", "env_vars": {"DB": "postgresql://ann:hunter2hunter2@db/x"}})]
+          refused(run_in="pod", pod={"image": "x", "env_vars": {"MLFLOW_TRACKING_PASSWORD": "tr0ub4dor"}}),
+          refused(run_in="pod", pod={"image": "x", "env_vars": {"DB": "postgresql://ann:tr0ub4dor@db/x"}})]
 sys.modules["airflow.providers.cncf.kubernetes.operators.pod"] = None
 for name in [name for name in sys.modules if name == "titleholder_airflow.pods"]:
     del sys.modules[name]
@@ -184,5 +184,5 @@ def test_what_a_dag_file_may_not_ask_for(models: Path, tmp_path: Path) -> None:
     assert "`pod` has arguments, cmds, which Titleholder sets itself" in ours
     for said, name in ((secret, "MLFLOW_TRACKING_PASSWORD"), (login, "DB")):
         assert f"has a secret in {name}," in said
-        assert "hunter2" not in said
+        assert "tr0ub4dor" not in said
     assert "pip install 'titleholder[kubernetes]'" in missing

@@ -117,9 +117,9 @@ def found(tmp_path: Path, before: str = "", **environment: str) -> Found:
         given = {
             "AIRFLOW__METRICS__STATSD_ON": "true", "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
             "AIRFLOW__METRICS__STATSD_PORT": str(statsd.getsockname()[1]), "TITLEHOLDER_SIGNING_KEY": "k" * 48,
-            "TITLEHOLDER_LEDGER_URL": "postgresql://ledger:hunter2hunter2@db.example.org/titleholder",
+            "TITLEHOLDER_LEDGER_URL": "postgresql://ledger:tr0ub4dor@db.example.org/titleholder",
             "MLFLOW_TRACKING_URI": "http://mlflow.example.org:5000", "TITLEHOLDER_SNAPSHOTS": "s3://bucket/x",
-            "AIRFLOW_CONN_WAREHOUSE": "postgres://reader:hunter2hunter2@db.example.org/warehouse",
+            "AIRFLOW_CONN_WAREHOUSE": "postgres://reader:tr0ub4dor@db.example.org/warehouse",
             **environment,
         }  # fmt: skip
         answer = Found(apart.run(tmp_path, before + TASKS, str(MODELS), json.dumps(given))[0])
@@ -153,7 +153,7 @@ def test_openlineage_is_told_what_each_step_read_and_made(seen: Found) -> None:
     facet = {key: value for key, value in lineage["facet"].items() if not key.startswith("_")}
     assert (facet["hash"], facet["snapshotSha256"], facet["kind"], facet["lane"]) == ("abc", "5ea1", "promote", "live")
     assert (facet["championBefore"], facet["championAfter"]) == (2, 4)
-    assert "hunter2" not in str(lineage)
+    assert "tr0ub4dor" not in str(lineage)
 
 
 @pytest.mark.parametrize("how", ["disabled", "not installed"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 
 from psycopg2 import ProgrammingError
@@ -60,7 +60,7 @@ def engine(url: str, *, short: bool = False, any_schema: bool = False) -> Engine
 
 def _refuse_other_schema(connection: DBAPIConnection, _: object) -> None:
     """ServiceError unless the schema is what this code was written for; asked once for each pool."""
-    with connection.cursor() as cursor:
+    with closing(connection.cursor()) as cursor:
         try:
             cursor.execute("SELECT version_num FROM titleholder.alembic_version")
             found = cursor.fetchone()
