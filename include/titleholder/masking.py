@@ -61,7 +61,16 @@ def mask(text: str) -> str:
 
 def secrets() -> list[str]:
     """The secrets of the environment by their values, the longest first."""
-    return sorted(set(_of_environment(os.environ)), key=lambda secret: (-len(secret), secret))
+    return secrets_in(os.environ)
+
+
+def secrets_in(environment: Mapping[str, str]) -> list[str]:
+    """The secrets of any variables by their values, the longest first.
+
+    >>> secrets_in({"DB_PASSWORD": "hunter2", "STORE": "s3://bucket", "DB": "postgresql://ann:tr0ub4dor@db/x"})
+    ['tr0ub4dor', 'hunter2']
+    """
+    return sorted(set(_of_environment(environment)), key=lambda secret: (-len(secret), secret))
 
 
 def _of_environment(environment: Mapping[str, str]) -> Iterable[str]:

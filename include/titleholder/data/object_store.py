@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
@@ -64,6 +64,14 @@ def connect(address: str) -> tuple[ObjectStore, str]:
     with _as_os_errors():  # another process may have put what a list that was kept does not have
         files, path = fsspec.url_to_fs(address, use_listings_cache=False)
     return ObjectStore(files), path.rstrip("/")
+
+
+def configure(scheme: str, options: Mapping[str, Any]) -> None:
+    """Let every store of a scheme that this process connects to from now on have these options, in place of earlier.
+
+    They are kept in fsspec's configuration, and are credentials for the most part: nothing prints them.
+    """
+    fsspec.config.conf[scheme] = dict(options)
 
 
 class ObjectStore:
