@@ -156,7 +156,7 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         ServiceError: when the place cannot be read.
     """
     with ExitStack() as stack:
-        with _explained(uri):
+        with explained(uri):
             storage, path = storage_of(uri)
             local = stack.enter_context(storage.local(path))
             file = pa.OSFile(local)  # not mapped: pages that were read would count as memory in use
@@ -236,7 +236,7 @@ def verify(uri: str, sha256: str) -> None:
         DataError: when the file is gone, or no longer hashes to `sha256`.
         ServiceError: when the place cannot be read.
     """
-    with _explained(uri):
+    with explained(uri):
         storage, path = storage_of(uri)
         with storage.open(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -244,7 +244,7 @@ def verify(uri: str, sha256: str) -> None:
 
 
 @contextmanager
-def _explained(uri: str) -> Iterator[None]:
+def explained(uri: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, pa.ArrowInvalid) as error:
