@@ -1,9 +1,10 @@
-"""A stored snapshot, one row group after the other: for whoever must not hold it, on whatever machine reads the store."""
+"""A stored snapshot, one row group after the other: for whoever must not hold it, wherever the store can be read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ class Span(NamedTuple):
         number = max(1, min(number, self.rows))
         each, more = divmod(self.rows, number)
         bounds = [self.first + each * n + min(n, more) for n in range(number + 1)]
-        return [Span(*bound) for bound in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [Span(*bound) for bound in pairwise(bounds)]
 
 
 @contextmanager

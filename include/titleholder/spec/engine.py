@@ -16,7 +16,7 @@ TWINS = {
     "lightgbm.LGBMClassifier": "lightgbm.dask.DaskLGBMClassifier",
     "lightgbm.LGBMRegressor": "lightgbm.dask.DaskLGBMRegressor",
 }
-"""Estimators with a twin that a Dask cluster trains together: what a spec declares, and what the engine takes for it."""
+"""Estimators with a twin that a Dask cluster trains together: what a spec says, and what the engine takes."""
 FROM_DISK = ("xgboost.XGBClassifier", "xgboost.XGBRegressor")
 """Estimators that read their rows from the disk, batch by batch, as often as they need them."""
 _ADDRESS = re.compile(r"(?:tcp|tls)://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})")
