@@ -162,7 +162,8 @@ def train(snapshot: Reference, name: str) -> Reference | None:
     if name not in taken.candidates:
         log.info("%s is switched off in this run: nothing is trained.", name)
         return None
-    return steps.train(taken, name, settings=settings()).model_dump(mode="json")
+    trained = steps.train(taken, name, settings=settings(), connections=connection_url)
+    return trained.model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, links=(MlflowRunLink(), ModelVersionLink()))

@@ -99,10 +99,10 @@ def connected(address: str, library: str) -> Iterator[Cluster]:
         raise UsageError(
             f"training.engine: {', '.join(lacking)} is not installed here: pip install 'titleholder[dask]'"
         )
-    from distributed import Client
+    from titleholder.engines.ordered_client import OrderedClient
 
     try:
-        client = Client(address, timeout=SECONDS, set_as_default=False)
+        client = OrderedClient(address, timeout=SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ServiceError(f"the Dask scheduler at {address} does not answer: {one_line(error)}. Start it") from None
     with client:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from titleholder.engines import blocks
 from titleholder.engines.blocks import Block, Facts, Reading
 from titleholder.engines.cluster import Cluster
 from titleholder.engines.streamed import Recoding
-from titleholder.errors import ServiceError, TitleholderError
+from titleholder.errors import ServiceError, TitleholderError, TrainingError
 from titleholder.spec.engine import TWINS, canonical
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
@@ -49,6 +50,7 @@ class DaskBackend:
         self._weights: list[Any] = []
         self._loaded: list[Any] = []
         self._rows: list[int] = []
+        self._classes: list[set[int]] = []
         self._width = 0
         self._kind: Any = np.int64
         self._weighted = False
@@ -76,6 +78,7 @@ class DaskBackend:
             facts = [self._on(n, operator.attrgetter("facts"), block) for n, block in enumerate(self._loaded)]
             known: list[Facts] = self._client.gather(facts)
         self._rows = [len(each.y) for each in known]
+        self._classes = [set(np.unique(each.y)) if reading.whole else set() for each in known]
         return known
 
     def number(self, ids: Sequence[Sequence[NDArray[np.int64]]]) -> None:
@@ -93,6 +96,7 @@ class DaskBackend:
         """The estimator, fitted by its distributed twin on all workers that have one of the blocks."""
         with self._explained():
             used = [n for n in chosen if self._rows[n]]
+            self._require_classes(used)
             X = self._array([self._recoded(n, recoding) for n in used], used, np.float32, self._width)
             y = self._array([self._y[n] for n in used], used, self._kind)
             weights = self._array([self._weights[n] for n in used], used, np.float64) if self._weighted else None
@@ -100,7 +104,8 @@ class DaskBackend:
             module, _, name = self._twin.rpartition(".")
             twin = getattr(importlib.import_module(module), name)(**params)
             twin.client = self._client
-            twin.fit(X, y, sample_weight=weights)
+            with warnings.catch_warnings(action="ignore", category=UserWarning):  # LightGBM's, about `n_jobs`
+                twin.fit(X, y, sample_weight=weights)
             return _local(twin, estimator)
 
     def predict(self, estimator: Any, chosen: range, recoding: Recoding, spec: ModelSpec) -> metrics.Array:
@@ -110,6 +115,22 @@ class DaskBackend:
             used = [n for n in chosen if self._rows[n]]
             each = [self._on(n, pipeline.score, model, self._recoded(n, recoding), spec) for n in used]
             return np.concatenate(self._client.gather(each))
+
+    def _require_classes(self, used: Sequence[int]) -> None:
+        """Each worker's LightGBM numbers the classes of its own rows: one with a single class would number it wrongly.
+
+        Raises:
+            TrainingError: naming the worker.
+        """
+        if "LGBMClassifier" not in self._twin:
+            return
+        for worker, address in enumerate(self._addresses):
+            own = [self._classes[n] for n in used if n % len(self._addresses) == worker]
+            if own and len(set[int]().union(*own)) < 2:
+                raise TrainingError(
+                    f"the rows of the worker {address} have one class only, which LightGBM cannot train on together "
+                    "with others; use fewer workers, fewer folds (training.search.folds) or a longer training window"
+                )
 
     def _on(self, n: int, function: Any, *args: Any) -> Any:
         """A task on the worker that has the block of this number."""
@@ -162,10 +183,19 @@ class DaskBackend:
 def _local(twin: Any, estimator: Any) -> Any:
     """The estimator with what its twin has learnt, as if it had been fitted in one process."""
     if hasattr(twin, "to_local"):
-        local = twin.to_local().set_params(**estimator.get_params())
-        for name in OF_THE_CLUSTER:
-            local._other_params.pop(name, None)
-        return local
+        return _local_lightgbm(twin.to_local(), estimator)
     own = estimator.get_params()
     estimator.load_model(twin.get_booster().save_raw())
     return estimator.set_params(**own)
+
+
+def _local_lightgbm(local: Any, estimator: Any) -> Any:
+    """Without what is of one training on one cluster, such as ports: equal trainings then give equal files."""
+    from lightgbm import Booster
+
+    lines = local.booster_.model_to_string(num_iteration=-1).splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(tuple(f"[{name}:" for name in OF_THE_CLUSTER))]
+    known = {*estimator.get_params(), *OF_THE_CLUSTER, "_other_params"}
+    learnt = {name: value for name, value in local.__dict__.items() if name not in known}
+    estimator.__dict__.update(learnt | {"_Booster": Booster(model_str="".join(kept))})
+    return estimator

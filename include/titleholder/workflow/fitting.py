@@ -19,12 +19,11 @@ from titleholder.engines.blocks import Reading
 from titleholder.engines.external_memory import DiskBackend
 from titleholder.engines.on_dask import DaskBackend
 from titleholder.engines.streamed import Backend, StreamedRows
-from titleholder.errors import TrainingError
 from titleholder.settings import connection_url
 from titleholder.spec.engine import DaskEngine, canonical, is_address
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals
-from titleholder.training import memory, search
+from titleholder.training import search
 from titleholder.training.search import COLD, Fitted, OutOfFold, Start
 from titleholder.workflow.scoring import spread, trained_columns
 
@@ -62,12 +61,10 @@ def fit(
     """Search and fit a candidate on the training rows of a snapshot, and refit it on all matured ones where asked.
 
     Raises:
-        SpecError, TrainingError: as `search.run`; TrainingError also where the rows do not fit the memory there is.
+        SpecError, TrainingError: as `search.run`; TrainingError also where the rows do not fit a cluster's memory.
         UsageError: for a connection that does not exist, or one of no Dask scheduler.
         ServiceError: where a cluster is away, or loses a worker.
     """
-    if short := memory.shortage(spec, name, extract.rows):
-        raise TrainingError(short)
     columns = spec.columns
     rows = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
     if spec.training.engine is None:
