@@ -127,7 +127,8 @@ def stretches(found: Sequence[Moments], folds: int, times: Times) -> list[Span]:
         TrainingError: when there are too few distinct moments for that many folds.
     """
     ends = np.cumsum([group.rows for group in found])
-    last, n = max((group.until for group in found), default=0), int(ends[-1]) if len(ends) else 0
+    last = max((group.until for group in found if group.until > group.span.first), default=0)
+    n = int(ends[-1]) if len(ends) else 0
     cuts = [_moment(found, ends, n * k // (folds + 1), times) for k in range(1, folds + 1)] if n else []
     first = next((group.first for group in found if group.rows), 0)
     if folds and (not cuts or cuts[0] == first or len(set(cuts)) < folds):

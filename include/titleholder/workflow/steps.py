@@ -182,8 +182,11 @@ def train(
     that the model answers as it did. The same rows and seed give the same model.
 
     Raises:
-        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that this process may have.
+        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that there is.
+        UsageError, ServiceError: where the engine's connection does not exist, or its cluster is away.
     """
+    if short := memory.shortage(snapshot.spec, name, snapshot.rows):
+        raise TrainingError(short)
     registry = registry_at(settings.tracking_uri)
     tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
