@@ -26,12 +26,12 @@ BOOSTED: dict[str, Any] = {
 }
 
 
-def boosted(estimator: str = XGB, engine: Any = None, **changes: Any) -> ModelSpec:
-    """The small spec with one candidate, `it`, whose learning rate is searched."""
+def boosted(estimator: str = XGB, engine: Any = None, *, searched: bool = True, **changes: Any) -> ModelSpec:
+    """The small spec with one candidate, `it`, whose learning rate is searched in two trials."""
     candidate = {
         "estimator": estimator,
         "params": BOOSTED.get(estimator, {"n_estimators": 10, "max_depth": 3}),
-        "search": {"learning_rate": {"low": 0.05, "high": 0.5}},
+        "search": {"learning_rate": {"low": 0.05, "high": 0.5}} if searched else {},
     }
     return a_spec(**{"training__candidates": {"it": candidate}, "training__engine": engine, **changes})
 

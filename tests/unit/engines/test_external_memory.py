@@ -79,7 +79,9 @@ def test_a_regression_with_a_refit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert here.refit is not None
     assert disk.refit is not None
     refits = [each.fitted.__class__(each.refit, {}, "rmse", 0.0, [], []) for each in (here, disk)]
-    answers = [scores(each._replace(fitted=refit), frame, specs[0]) for each, refit in zip((here, disk), refits, strict=True)]
+    answers = [
+        scores(each._replace(fitted=refit), frame, specs[0]) for each, refit in zip((here, disk), refits, strict=True)
+    ]
     np.testing.assert_allclose(*answers, rtol=0, atol=1e-5)
     assert np.abs(answers[0] - scores(here, frame, specs[0])).max() > 1e-3, "the refit has seen more"
 
