@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from titleholder.data import as_of_range, contract, extraction, snapshots
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreStore
-from titleholder.errors import DataError, SpecError, UsageError
+from titleholder.errors import DataError, SpecError, TrainingError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import LoggedModel, Nominee
@@ -36,7 +36,7 @@ from titleholder.settings import Settings, connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
-from titleholder.training import estimators, search
+from titleholder.training import estimators, memory, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, fitting, nomination, publication, warm_start
 from titleholder.workflow.lanes import refuse_deleted
