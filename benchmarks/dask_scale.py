@@ -151,7 +151,8 @@ def measured(folder: Path, rows: int, engine: str, booster: str, workers: int) -
     metrics = validated["done"]["verdict"]["challenger_metrics"]
     return found | {
         "validate s": validated["seconds"], "validate MB": validated["peak"],
-        "log loss of the folds": trained["done"]["score"], "roc_auc": metrics["roc_auc"], "decision": promoted["done"]["kind"],
+        "log loss of the folds": trained["done"]["score"], "roc_auc": metrics["roc_auc"],
+        "decision": promoted["done"]["kind"],
     }  # fmt: skip
 
 

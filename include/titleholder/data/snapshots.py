@@ -88,6 +88,11 @@ class Extract:
             frame[name] = frame[name].astype(object if frame[name].dtype.kind == "b" else np.float64)
         return frame.set_axis(chosen) if positions else frame
 
+    def batches(self, columns: Sequence[str], rows: int = 4 * ROW_GROUP) -> Iterator[pd.DataFrame]:
+        """These columns of all rows, at most so many rows at a time; the index is a row's position in the extract."""
+        for first in range(0, self.rows, rows):
+            yield self.read(columns, at=np.arange(first, min(first + rows, self.rows)), positions=True)
+
     def positions(
         self, event_time: str | None, start: date | None = None, end: date | None = None, where: str | None = None
     ) -> NDArray[np.int64]:

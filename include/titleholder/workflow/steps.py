@@ -31,7 +31,7 @@ from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.plain_text import typed
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
-from titleholder.registry.runs import key_of
+from titleholder.registry.runs import DATASET_ROWS, key_of
 from titleholder.settings import Settings, connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -96,8 +96,9 @@ def extract(
     refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
-    as_of_range.enforce_contract(url, spec, frame, spans, as_of)
+    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
+    frame, rest = contract.parts(taken, spec)
+    as_of_range.enforce_contract(url, spec, frame, spans, as_of, rest=rest)
     spans = windows.with_rows(spans, contract.days(frame, spec))
     spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
     remarks = windows.remarks(spec, spans)
@@ -113,7 +114,9 @@ def extract(
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
-        runs.log_dataset(run_id, frame, name=f"{spec.name} {as_of}", uri=uri, sha256=sha256, target=target)
+        head = next(taken.batches(taken.columns, DATASET_ROWS))
+        name = f"{spec.name} {as_of}"
+        runs.log_dataset(run_id, head, rows=rows, name=name, uri=uri, sha256=sha256, target=target)
         runs.annotate(run_id, params=_params(spec, spans, as_of, lane, sha256, rows))
     return Snapshot(
         spec=spec,
