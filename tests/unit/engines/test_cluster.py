@@ -21,7 +21,7 @@ from titleholder.training import memory
         ("tcp://scheduler:8786", "tcp://scheduler:8786"),
         ("generic://scheduler:8786/", "tcp://scheduler:8786"),
         ("tls://scheduler:8786?x=1", "tls://scheduler:8786"),
-        ("dask://someone:placeholder@[::1]:8786", "tcp://[::1]:8786"),
+        ("dask://someone:hunter2@[::1]:8786", "tcp://[::1]:8786"),
     ],
 )
 def test_a_connection_gives_a_host_and_a_port(uri: str, address: str) -> None:
