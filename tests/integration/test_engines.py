@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mlflow.models import Model
 
 from support.dask_clusters import a_cluster
 from support.engine_cases import LGBM, XGB, a_frame, assert_alike, boosted, fitted, scores, stored
 from support.retraining import TESTER
+from titleholder.data import features
 from titleholder.errors import DataError, TrainingError
 from titleholder.ledger.decision import Decision
+from titleholder.registry import model_files
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
+from titleholder.training.pipeline import score
 from titleholder.workflow.reproduce import reproduce
 from titleholder.workflow.retrain import retrain
 
@@ -94,6 +98,16 @@ def test_the_cluster_trains_the_model_of_the_rows_in_memory_twice(
     answers = [scores(each, frame, boosted(**own)) for each in dask]
     np.testing.assert_array_equal(*answers)
     assert dask[0].fitted.trials == dask[1].fitted.trials
+    files = []
+    for n, each in enumerate(dask):
+        (tmp_path / f"model-{n}").mkdir()
+        pipeline = each.fitted.pipeline
+        files.append(model_files.write(tmp_path / f"model-{n}", pipeline, Model(), spec, estimator)[model_files.MODEL])
+        again = model_files.read((tmp_path / f"model-{n}" / model_files.MODEL).read_bytes(), files[n], spec, "here")
+        X = features.design_matrix(frame, spec)
+        np.testing.assert_array_equal(score(again, X, spec), answers[n])
+        assert str(again["model"].get_params()) == str(here.fitted.pipeline["model"].get_params())
+        assert set(vars(again["model"])) <= {*vars(here.fitted.pipeline["model"]), "base_score", "classes_"}
 
 
 def test_workers_that_cannot_read_the_snapshot_or_have_one_class_say_so(

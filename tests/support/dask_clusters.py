@@ -13,7 +13,7 @@ def a_cluster(workers: int = 2, memory: str | int = "1GB") -> Iterator[Any]:
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         memory_limit=memory, silence_logs=50,
     ) as cluster:  # fmt: skip
         yield cluster
