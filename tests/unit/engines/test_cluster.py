@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from distributed import KilledWorker
 
 from support.engine_cases import boosted, fitted
 from support.factories import a_spec
 from titleholder.engines import cluster
 from titleholder.engines.cluster import Cluster, Worker, scheduler_address
+from titleholder.engines.on_dask import DaskBackend
 from titleholder.errors import ServiceError, TrainingError, UsageError
 from titleholder.training import memory
 
@@ -97,3 +100,28 @@ def test_what_a_step_takes_itself_depends_on_the_engine() -> None:
         assert said in memory.shortage(spec, "it", rows, may_have=gib)
         assert "choose a training.engine" not in memory.shortage(spec, "it", rows, may_have=gib)
         assert memory.shortage(spec, "it", rows, may_have=4 * gib) == ""
+
+
+class _LossyClient:
+    """A client of a cluster that has lost its second worker."""
+
+    def as_current(self) -> Any:
+        return nullcontext()
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        assert n_workers == -1, "by default Dask names five workers"
+        return {"workers": {"tcp://a:1": {}}}
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Connection reset by peer"), TimeoutError(), KilledWorker("load", None, 4, [], 4)]
+)
+def test_a_worker_that_is_lost_is_named_and_the_try_may_be_repeated(error: Exception) -> None:
+    both = Cluster(_LossyClient(), (Worker("tcp://a:1", 1, 0), Worker("tcp://b:1", 1, 0)))
+    backend = DaskBackend(both, boosted().training.candidates["it"])
+    with pytest.raises(ServiceError, match="the Dask cluster lost tcp://b:1 during the training"), backend._explained():
+        raise error
+    whole = Cluster(_LossyClient(), (Worker("tcp://a:1", 1, 0),))
+    backend = DaskBackend(whole, boosted().training.candidates["it"])
+    with pytest.raises(ValueError, match="of the estimator"), backend._explained():
+        raise ValueError("of the estimator")

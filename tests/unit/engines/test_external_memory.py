@@ -15,6 +15,7 @@ from titleholder.engines import blocks, external_memory
 from titleholder.engines.blocks import Reading
 from titleholder.errors import DataError, TrainingError
 from titleholder.training.folds import time_folds
+from titleholder.workflow import fitting
 
 RNG = np.random.default_rng(5)
 MANY = RNG.permutation([f"place {n:03}" for n in range(230)] * 4 + ["everywhere"] * 180)[:900]
@@ -117,6 +118,17 @@ def test_a_parameter_that_needs_the_rows_is_an_error_of_the_candidate(
     spec = boosted(engine="external_memory", training__candidates={"it": candidate})
     with pytest.raises(TrainingError, match="small: candidate it .xgboost.XGBClassifier. does not fit"):
         fitted(spec, stored(a_frame(), tmp_path, monkeypatch))
+
+
+def test_of_many_predictions_of_the_folds_some_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    extract = stored(a_frame(), tmp_path, monkeypatch)
+    whole = fitted(boosted(engine="external_memory", searched=False), extract).fitted.out_of_fold
+    monkeypatch.setattr(fitting, "STORED_FOLDS", 100)
+    kept = fitted(boosted(engine="external_memory", searched=False), extract).fitted.out_of_fold
+    assert whole is not None
+    assert kept is not None
+    assert (len(kept.rows), kept.rows[0], kept.rows[-1]) == (100, whole.rows[0], whole.rows[-1])
+    np.testing.assert_array_equal(kept.scores, whole.scores[kept.rows - whole.rows[0]])
 
 
 def test_nothing_stays_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
