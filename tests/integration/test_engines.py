@@ -13,6 +13,7 @@ from mlflow.models import Model
 
 from support.dask_clusters import a_cluster
 from support.engine_cases import LGBM, XGB, a_frame, assert_alike, boosted, fitted, scores, stored
+from support.object_stores import s3
 from support.retraining import TESTER
 from titleholder.data import features
 from titleholder.errors import DataError, TrainingError
@@ -31,7 +32,15 @@ MONTHS = (date(2024, 1, 1), date(2024, 2, 1))
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def store() -> Iterator[str]:
+    """The address of an S3 store, which this process and workers find by their environment."""
+    with s3() as client:
+        client.create_bucket(Bucket="snapshots")
+        yield "s3://snapshots/titleholder"
+
+
+@pytest.fixture(scope="module")
+def cluster(store: str) -> Iterator[Any]:
     with a_cluster() as found:
         yield found
 
@@ -80,13 +89,14 @@ def test_every_engine_leads_to_the_same_decisions_and_they_can_be_reproduced(
 
 @pytest.mark.parametrize(("estimator", "atol"), [(XGB, 1e-6), (LGBM, 0.05)])
 def test_the_cluster_trains_the_model_of_the_rows_in_memory_twice(
-    estimator: str, atol: float, cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    estimator: str, atol: float, cluster: Any, store: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The workers read the rows from an object store."""
     late = np.where(np.arange(900) < 500, "d", np.random.default_rng(1).choice(["a", "d"], 900))
     taken = np.random.default_rng(2).random(900) < 0.9
     frame = a_frame(purpose=late, taken=taken, amount=1.0 + np.arange(900) % 3)
     frame["bad"] = frame["bad"].where(taken).astype("Int64")
-    extract = stored(frame, tmp_path, monkeypatch)
+    extract = stored(frame, store, monkeypatch)
     own = {"columns__accepted": "taken", "columns__weight": "amount"}
     here = fitted(boosted(estimator, searched=False, **own), extract)
     spec = boosted(estimator, {"dask": cluster.scheduler_address}, searched=False, **own)

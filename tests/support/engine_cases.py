@@ -36,7 +36,7 @@ def boosted(estimator: str = XGB, engine: Any = None, *, searched: bool = True, 
     return a_spec(**{"training__candidates": {"it": candidate}, "training__engine": engine, **changes})
 
 
-def stored(frame: pd.DataFrame, folder: Path, patch: pytest.MonkeyPatch, row_group: int = 100) -> Extract:
+def stored(frame: pd.DataFrame, folder: Path | str, patch: pytest.MonkeyPatch, row_group: int = 100) -> Extract:
     """The rows as a snapshot, in row groups of so many."""
     patch.setattr(snapshots, "ROW_GROUP", row_group)
     table = pa.Table.from_pandas(frame, preserve_index=False)

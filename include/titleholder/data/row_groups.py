@@ -49,7 +49,7 @@ def opened(uri: str) -> Iterator[pq.ParquetFile]:
     """
     with explained(uri):
         storage, path = storage_of(uri)
-        with storage.open(path) as file, pq.ParquetFile(file) as parquet:
+        with storage.open(path) as file, pq.ParquetFile(file, pre_buffer=True) as parquet:
             yield parquet
 
 

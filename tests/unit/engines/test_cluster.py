@@ -115,7 +115,12 @@ class _LossyClient:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("Connection reset by peer"), TimeoutError(), KilledWorker("load", SimpleNamespace(address="tcp://b:1"), 4)]
+    "error",
+    [
+        RuntimeError("Connection reset by peer"),
+        TimeoutError(),
+        KilledWorker("load", SimpleNamespace(address="tcp://b:1"), 4),
+    ],
 )
 def test_a_worker_that_is_lost_is_named_and_the_try_may_be_repeated(error: Exception) -> None:
     both = Cluster(_LossyClient(), (Worker("tcp://a:1", 1, 0), Worker("tcp://b:1", 1, 0)))
