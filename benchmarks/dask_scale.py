@@ -2,10 +2,12 @@
 
     python benchmarks/dask_scale.py prepare FOLDER --rows 1000000           # the snapshot, once
     python benchmarks/dask_scale.py run FOLDER --rows 1000000 --engine memory dask disk
+    python benchmarks/dask_scale.py compare FOLDER --rows 300000 --booster lightgbm --engine memory dask
 
 The rows are those of `scale.py`: 26 numbers, of which three have gaps, and 4 categories, four fifths of them for
 training. XGBoost, 50 trees of depth 5, two folds: three fits. The steps `train`, `validate` and `promote` run against a
-stack of their own, each in a process of its own; the Dask cluster is a scheduler and two workers of one thread and 2 GB
+stack of their own, each in a process of its own (`compare` fits alone, in one process, and compares the scores of the
+holdout with those of the first engine); the Dask cluster is a scheduler and two workers of one thread and 2 GB
 each, as processes. The yardstick is the same spec without an engine, where that fits.
 """
 
@@ -156,10 +158,39 @@ def measured(folder: Path, rows: int, engine: str, booster: str, workers: int) -
     }  # fmt: skip
 
 
+def compare(folder: Path, rows: int, engines: list[str], booster: str, workers: int) -> Iterator[dict[str, Any]]:
+    """How far the scores of the holdout are from those of the first engine."""
+    import numpy as np
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    from titleholder.data import features, snapshots
+    from titleholder.training import pipeline
+    from titleholder.workflow import fitting
+
+    where, first = json.loads((folder / str(rows) / "snapshot.json").read_text()), None
+    for engine in engines:
+        with ExitStack() as running, snapshots.opened(**where) as extract:
+            address = running.enter_context(cluster(workers, folder)) if engine == "dask" else "tcp://127.0.0.1:1"
+            if engine == "dask":
+                workers_memory(address, workers, begin=True)
+            taken, began = spec(engine, address, booster), time.perf_counter()
+            models = fitting.fit(taken, booster, extract, scale.spans())
+            used = time.perf_counter() - began
+            holdout = extract.read(event_time=taken.columns.event_time, start=scale.spans().holdout_start)
+            scores = pipeline.score(models.fitted.pipeline, features.design_matrix(holdout, taken), taken)
+        first = scores if first is None else first
+        y, apart = features.target(holdout, taken), np.abs(scores - first)
+        yield {
+            "rows": rows, "engine": engine, "booster": booster, "fit s": used,
+            "log loss of the folds": models.fitted.score, "log loss": log_loss(y, scores), "roc_auc": roc_auc_score(y, scores),
+            "apart, mean": apart.mean(), "apart, 99 %": np.quantile(apart, 0.99), "apart, most": apart.max(),
+        }  # fmt: skip
+
+
 def main() -> None:
     """Prepare rows, or measure engines on them: a line of JSON for each, also at the end of `FOLDER/results.jsonl`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["prepare", "run"])
+    parser.add_argument("what", choices=["prepare", "run", "compare"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--engine", nargs="+", default=["memory", "dask", "disk"])
@@ -169,6 +200,11 @@ def main() -> None:
     if asked.what == "prepare":
         for rows in asked.rows:
             prepare(asked.folder, rows)
+        return
+    if asked.what == "compare":
+        for rows in asked.rows:
+            for found in compare(asked.folder, rows, asked.engine, asked.booster, asked.workers):
+                print(json.dumps(found), flush=True)
         return
     from bench import stack
 
