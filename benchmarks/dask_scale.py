@@ -27,7 +27,7 @@ from typing import Any
 import scale
 from measurement import forget_peak, memory
 
-BOOSTERS = {
+BOOSTERS: dict[str, dict[str, Any]] = {
     "xgboost": {"estimator": "xgboost.XGBClassifier", "params": {"n_estimators": 50, "max_depth": 5}},
     "lightgbm": {
         "estimator": "lightgbm.LGBMClassifier",
@@ -39,12 +39,14 @@ ORIGIN = {"actor": "bench"}
 
 
 def spec(engine: str, address: str, booster: str) -> Any:
-    """The model, trained by this engine."""
+    """The model, trained by this engine; `memory` and `bins` are none, the latter with a few bins less."""
     from titleholder.spec.model import ModelSpec
 
-    known = {"memory": None, "dask": {"dask": address}, "disk": "external_memory"}
-    data = scale.spec().model_dump(mode="json")
-    training = {"seed": 7, "search": {"folds": 2}, "engine": known[engine], "candidates": {booster: BOOSTERS[booster]}}
+    known = {"dask": {"dask": address}, "disk": "external_memory"}
+    data, candidate = scale.spec().model_dump(mode="json"), dict(BOOSTERS[booster])
+    if engine == "bins":
+        candidate["params"] = {**candidate["params"], "max_bin": 250}
+    training = {"seed": 7, "search": {"folds": 2}, "engine": known.get(engine), "candidates": {booster: candidate}}
     return ModelSpec.restore({**data, "training": training})
 
 
@@ -182,7 +184,8 @@ def compare(folder: Path, rows: int, engines: list[str], booster: str, workers: 
         y, apart = features.target(holdout, taken), np.abs(scores - first)
         yield {
             "rows": rows, "engine": engine, "booster": booster, "fit s": used,
-            "log loss of the folds": models.fitted.score, "log loss": log_loss(y, scores), "roc_auc": roc_auc_score(y, scores),
+            "log loss of the folds": models.fitted.score, "log loss": log_loss(y, scores),
+            "roc_auc": roc_auc_score(y, scores),
             "apart, mean": apart.mean(), "apart, 99 %": np.quantile(apart, 0.99), "apart, most": apart.max(),
         }  # fmt: skip
 
