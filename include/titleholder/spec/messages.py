@@ -19,8 +19,8 @@ LONGEST_VALUE = 200
 LISTED = 100
 """The most faults of one validation that are listed."""
 _UNION_LABELS = {
-    "Range", "Approval", "Person", "TableHistory", "Duration", "ElapsedTime", "int", "float", "str", "bool", "none",
-    "constrained-str",
+    "Range", "Approval", "Person", "TableHistory", "DaskEngine", "Duration", "ElapsedTime", "int", "float", "str",
+    "bool", "none", "constrained-str",
 }  # fmt: skip
 
 
