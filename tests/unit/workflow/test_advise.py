@@ -24,10 +24,10 @@ def lane(periods: int, immature: int) -> list[PeriodResult]:
 @pytest.mark.parametrize(
     ("immature", "more", "day"),
     [
-        (3, 1, date(2020, 11, 1)),
-        (3, 3, date(2021, 1, 1)),
-        (3, 5, date(2021, 3, 1)),
-        (0, 2, date(2021, 3, 1)),
+        (3, 1, date(2020, 12, 1)),
+        (3, 3, date(2021, 2, 1)),
+        (3, 5, date(2021, 4, 1)),
+        (0, 2, date(2021, 4, 1)),
         (3, 0, None),
     ],
 )
@@ -37,7 +37,7 @@ def test_it_is_the_label_maturity_after_the_last_period_that_is_missing(immature
 
 
 def test_without_a_schedule_only_decisions_that_were_made_are_waited_for() -> None:
-    assert earliest(lane(7, 3), 3, a_spec(schedule=None), TODAY) == date(2021, 1, 1)
+    assert earliest(lane(7, 3), 3, a_spec(schedule=None), TODAY) == date(2021, 2, 1)
     assert earliest(lane(7, 3), 4, a_spec(schedule=None), TODAY) is None
 
 
