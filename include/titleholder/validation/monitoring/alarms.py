@@ -1,10 +1,11 @@
 """Which features are taken for changed over a reign, with a budget for all false alarms of the whole reign.
 
-After every run e-BH looks at the e-processes of all features and of the score. The first run after which it takes
-anything for changed is a time at which one stops, so while nothing changes the chance of any alarm in the whole reign
-is at most the budget, however the features depend on each other and however often one looks. An alarm asks for more:
-that e-BH takes the feature for changed after so many runs in a row, and that the change is large enough to matter.
-Both can only make alarms rarer.
+After every run e-BH looks at the evidence of all features and of the score, by e-values that hold at any time and never
+fall (`at_any_time`). So what it takes for changed it would also take for changed at the end of the reign: while nothing
+changes, the chance of any alarm in the whole reign is at most the budget, however the features depend on each other and
+however often one looks. An alarm asks for more: that e-BH takes the feature for changed after so many runs in a row,
+that its evidence of today alone is still beyond the budget, and that the change is large enough to matter. All three
+can only make alarms rarer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.validation.monitoring.drift import log_evidence
-from titleholder.validation.monitoring.evidence import e_bh
+from titleholder.validation.monitoring.evidence import at_any_time, e_bh
 
 Cells = Sequence[Sequence[int]]
 """The counts of ranks by cell of each run so far."""
@@ -56,7 +57,7 @@ def drift_alarms(
     logs = np.array([[log_evidence(cells[: n + 1]) for n in range(len(cells))] for cells in runs.values()])
     if not logs.size:
         return []
-    taken = np.stack([e_bh(column, budget) for column in logs.T], axis=1)
+    taken = np.stack([e_bh(column, budget) for column in at_any_time(logs).T], axis=1) & (logs >= -np.log(budget))
     if sizes is not None:
         taken &= np.array([[size >= least for size in sizes[name]] for name in names])
     found = []

@@ -8,9 +8,9 @@ and has to be held against what came true later.
 Scores that were not calibrated are recalibrated first, by an intercept and a slope of the log odds fitted to rows with
 outcomes; the interval allows for the error of both, and for the chance in the outcomes to come.
 
-Sources: Kivimaki, Bialek, Nurminen & Kuberski (2025), Confidence-based estimators for predictive performance in model
-monitoring, Journal of Artificial Intelligence Research 82; Cox (1958), Two further applications of a model for binary
-regression, Biometrika 45, for intercept and slope.
+Sources: Kivimaki, Bialek, Kuberski & Nurminen (2025), Performance estimation in binary classification using calibrated
+confidence, arXiv; NannyML's documentation of CBPE, for the expected area under the curve; Cox (1958), Two further
+applications of a model for binary regression, Biometrika 45, for intercept and slope.
 """
 
 from __future__ import annotations

@@ -4,9 +4,15 @@ An e-value is a non-negative number whose mean is at most one while nothing has 
 logarithms. An *e-process* is a sequence of them that stays one whenever one stops; the chance that it ever reaches
 1 / alpha is then at most alpha (Ville).
 
+Evidence about one feature is such a process for those who know that feature alone. Who stops because of what another
+feature shows knows more, and the process need not be one any more. `at_any_time` makes e-values of them that hold
+whenever and for whatever reason one stops.
+
 Sources: Wang & Ramdas (2022), False discovery rate control with e-values, J. R. Statist. Soc. B 84(3), for e-BH, which
 holds whatever the dependence of the e-values; Shin, Ramdas & Rinaldo (2024), E-detectors, New England J. Stat. Data
-Sci. 2(2), for mixing over the beginning of a change.
+Sci. 2(2), for mixing over the beginning of a change; Shafer, Shen, Vereshchagin & Vovk (2011), Test martingales, Bayes
+factors and p-values, Statist. Sci. 26(1), for the calibrator; Choe & Ramdas (2024), Combining evidence across
+filtrations, arXiv 2402.09698, for why it is needed.
 """
 
 from __future__ import annotations
@@ -40,6 +46,21 @@ def e_bh(log_e: Array, alpha: float) -> NDArray[np.bool_]:
     found = np.zeros(count, dtype=bool)
     found[order[:taken]] = True
     return found
+
+
+def at_any_time(log_e: Array) -> Array:
+    """E-values that hold at any time, of e-processes along the last axis, whatever else one knows; logarithms.
+
+    By Ville's inequality the inverse of the greatest value m so far is a p-value at any time; the calibrator makes it
+    the e-value (m - 1 - log m) / (log m)^2, which never falls.
+
+    >>> np.exp(at_any_time(np.log([1.0, 1000.0, 10.0]))).round(2).tolist()
+    [0.5, 20.79, 20.79]
+    """
+    highest = np.maximum(np.maximum.accumulate(log_e, axis=-1), 0.0)
+    large = np.maximum(highest, 1e-2)
+    found = large + np.log1p(-np.exp(-large) * (1 + large)) - 2 * np.log(large)
+    return np.asarray(np.where(highest < 1e-2, -np.log(2), found))
 
 
 def since_any(log_e_of: Callable[[int], float], runs: int) -> float:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from titleholder.validation.monitoring.alarms import drift_alarms
 from titleholder.validation.monitoring.drift import CELLS
-from titleholder.validation.monitoring.evidence import e_bh
+from titleholder.validation.monitoring.evidence import at_any_time, e_bh
 
 QUIET, LOUD = [100] * CELLS, [200, *[100] * (CELLS - 2), 0]
 
@@ -28,6 +28,20 @@ def test_a_large_e_value_lets_smaller_ones_in_and_the_bound_itself_is_enough() -
     assert e_bh(np.log([39.0, 19.0]), 0.05).tolist() == [False, False]
     assert e_bh(np.log([20.0]), 0.05).tolist() == [True]
     assert e_bh(np.empty(0), 0.05).tolist() == []
+
+
+def test_evidence_at_any_time_is_calibrated_and_never_falls() -> None:
+    """The calibrator's mean is one for a p-value that is uniform: the inverse of a martingale's greatest value at worst."""
+    p = (np.arange(2_000_000) + 0.5) / 2_000_000
+    mean = np.exp(at_any_time(-np.log(p)[:, None])).mean()
+    assert mean == pytest.approx(1.0, abs=0.1)
+    assert mean < 1
+    walk = np.random.default_rng(1).normal(0, 3, (5, 40)).cumsum(axis=1)
+    found = at_any_time(walk)
+    assert (np.diff(found, axis=1) >= 0).all()
+    assert (found <= np.maximum(np.maximum.accumulate(walk, axis=1), 0)).all()
+    near = at_any_time(np.array([[0.0, 0.0099, 0.0101]]))[0]
+    assert near == pytest.approx(np.log(0.5), abs=0.01), "without a step"
 
 
 def test_an_alarm_names_the_feature_and_the_run_and_comes_once() -> None:
