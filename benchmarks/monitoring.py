@@ -11,7 +11,7 @@ right when it is promoted, but for an error of 0.05 in each coefficient; its ROC
 - `quiet`: nothing changes.
 - `mix`: a third of the applicants come from a new channel: younger, with lower incomes, renting more.
 - `unit`: one feature in thousands instead of units, when scoring.
-- `concept`: what is risky changes; features stay as they are.
+- `concept`, `strong concept`: what is risky changes by half, or wholly; features stay as they are.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ BUDGET, TOLERATED, BINS = 0.025, 0.02, 10
 HOW = Estimation(confidence=0.95, resamples=100, seed=1)
 NUMERIC = ("income", "debt", "age", "inquiries", "balance", "tenure")
 WEIGHTS = np.array([-0.6, 0.5, -0.3, 0.4, 0.2, -0.2])
-AFTER = np.array([-0.3, 0.3, -0.1, 0.2, 0.5, 0.1])
-"""What is risky after the change of concept."""
-KINDS = ("quiet", "mix", "unit", "concept")
+AFTER = {
+    "concept": np.array([-0.3, 0.3, -0.1, 0.2, 0.5, 0.1]),
+    "strong concept": np.array([0.0, 0.1, 0.2, 0.0, 0.5, 0.4]),
+}
+"""What is risky after a change of concept."""
+KINDS = ("quiet", "mix", "unit", "concept", "strong concept")
 
 
 def applicants(rng: np.random.Generator, rows: int, kind: str = "quiet") -> pd.DataFrame:
@@ -97,7 +100,7 @@ def reign(kind: str, rng: np.random.Generator) -> Reign:
             found = rank(seen[name], bins[name].places(values), rng)
             seen[name], _ = found.seen, cells[name].append(found.cells)
         expected.append(estimated("roc_auc", p, confidence=0.95).estimate)
-        looks.append(_look(run, *_outcome(true, p, AFTER if now == "concept" else WEIGHTS, rng)))
+        looks.append(_look(run, *_outcome(true, p, AFTER.get(now, WEIGHTS), rng)))
     alarms = {alarm.name: alarm.run for alarm in drift_alarms(cells, budget=BUDGET)}
     return Reign(alarms, _broken(promise, looks), expected, [look.gain for look in looks])
 
