@@ -46,7 +46,7 @@ def advice(ageing: Ageing, name: str, level: float, cadence: Cadence) -> str:
     cost = ageing.metric
     if cost is None:
         return _too_little(ageing, cadence)
-    said = _cost(cost, name, level, cadence)
+    said = _cost(cost, name, level, cadence) + _by_record(ageing, cadence)
     if cost.month.upper < 0:
         return f"Newer versions did worse: {said}; find out why before you retrain more often."
     if not ageing.worth:
@@ -70,6 +70,13 @@ def _cost(cost: AgeCost, name: str, level: float, cadence: Cadence) -> str:
     like, bound = scale([loss.estimate, loss.lower, loss.upper]), f"{confidence(level)} interval"
     said = f"({bound} {between(loss.lower, loss.upper, like, '+')})"
     return f"a {unit.noun} of age costs {number(loss.estimate, like)} of {metric(name, inside=True)} {said}"
+
+
+def _by_record(ageing: Ageing, cadence: Cadence) -> str:
+    """Where the figures come from, where that is not final outcomes."""
+    if ageing.source == "outcomes":
+        return ""
+    return f" by the ledger's record, since {cadence.many(ageing.more)} with final outcomes are still missing"
 
 
 def _shown(ageing: Ageing, said: str) -> str:
@@ -105,7 +112,8 @@ def further_periods(ageing: Ageing) -> int:
     reach, room = loss.upper - loss.estimate, ageing.tolerated - loss.estimate
     if room <= 0 or reach <= room:
         return 0
-    return math.ceil(ageing.cohorts * ((reach / room) ** 2 - 1))
+    cohorts = ageing.metric.cohorts if ageing.metric else ageing.cohorts
+    return math.ceil(cohorts * ((reach / room) ** 2 - 1))
 
 
 def _scale(ageing: Ageing) -> float:

@@ -17,11 +17,14 @@ from titleholder.errors import UsageError
 from titleholder.ledger import lane_records, reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
+from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, midnight
+from titleholder.validation.ageing import Cell
+from titleholder.validation.evidence import metric_basis
 from titleholder.validation.metrics import Array
 from titleholder.workflow.backtest import policies
-from titleholder.workflow.backtest.ageing import Ageing, ageing
+from titleholder.workflow.backtest.ageing import Ageing, ageing, recorded
 from titleholder.workflow.backtest.periods import Period, decisions, periods_of
 from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows
 from titleholder.workflow.lanes import refuse_deleted
@@ -105,8 +108,25 @@ def measured(lane: FollowedLane, scorer: Scorer, on_step: Progress = lambda *_: 
     """Each period's figures, and what they say about age."""
     found, together = _measured(*lane, scorer, on_step)
     judgement = lane.spec.judgement
-    aged = ageing(found, trained_through(lane.decided), metric=judgement.metric, confidence=judgement.confidence)
+    record = recorded(
+        [cohort for row in lane.decided for cohort in row.cohorts], judgement.metric, metric_basis(lane.spec)
+    )
+    aged = ageing(
+        found,
+        trained_through(lane.decided),
+        metric=judgement.metric,
+        confidence=judgement.confidence,
+        record=record,
+        tolerated=_tolerated(lane.spec, record),
+    )
     return Walk(lane, found, together, aged)
+
+
+def _tolerated(spec: ModelSpec, record: Sequence[Cell]) -> float:
+    """The tolerated loss in the metric's unit; where it is a share, of the mean metric on the record."""
+    judgement = spec.judgement
+    share = METRICS[judgement.metric].share_of is not None
+    return judgement.tolerance * (float(np.mean([abs(cell.value) for cell in record] or [0.0])) if share else 1.0)
 
 
 def trained_through(decided: Sequence[Decision]) -> dict[int, date]:

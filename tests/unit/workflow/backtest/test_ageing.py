@@ -9,8 +9,10 @@ import pytest
 
 from support.ageing_cases import cells, results, trained
 from titleholder.spec.cadence import Cadence
+from titleholder.validation.ageing import Cell
+from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.workflow.backtest.advice import advice, further_periods, often_enough
-from titleholder.workflow.backtest.ageing import Ageing, ageing
+from titleholder.workflow.backtest.ageing import Ageing, ageing, recorded
 
 NOISE: dict[str, Any] = {"versions": 0.006, "noise": 0.005}
 
@@ -132,6 +134,39 @@ def test_more_periods_are_asked_for_only_where_they_would_tell() -> None:
 def test_age_is_told_in_the_schedules_own_unit(schedule: str, noun: str, unit: str) -> None:
     said = sentence(aged(30, 0.01, schedule=schedule), noun=noun)
     assert f"a {unit} of age costs" in said
+
+
+def a_record(found: list[Cell], metric: str = "roc_auc") -> list[CohortRecord]:
+    """These cells as cohorts of the ledger's record."""
+    cohorts = []
+    for start, end in dict.fromkeys((cell.start, cell.end) for cell in found):
+        own = [cell for cell in found if cell.start == start]
+        members = tuple(Member(version=c.version, trained_through=c.trained, judged_through=start) for c in own)
+        size = len(own) * (len(own) + 1) // 2
+        record = CohortRecord(
+            start=start, end=end, events=60, metric=metric, basis="b", members=members,
+            values=tuple(c.value for c in own), covariance=(0.0,) * size,
+        )  # fmt: skip
+        cohorts.append(record)
+    return cohorts
+
+
+def test_where_final_outcomes_are_too_few_the_ledgers_record_says_it_and_that_is_said() -> None:
+    found = cells(14, 0.001)
+    record = recorded([*a_record(found), *a_record(found, "brier")], "roc_auc", "b")
+    assert [c._replace(weight=0) for c in record] == [c._replace(weight=0) for c in found]
+    assert recorded(a_record(found), "roc_auc", "another meaning") == []
+    early = results(found[:6])
+    got = ageing(early, trained(found), metric="roc_auc", confidence=0.95, record=record, tolerated=0.02)
+    assert (got.source, got.cohorts, got.more) == ("record", 2, 8)
+    assert got.metric is not None
+    assert got.metric.month.estimate == pytest.approx(0.001)
+    assert "by the ledger's record, since 8 months with final outcomes are still missing, so" in sentence(got)
+    whole = ageing(results(found), trained(found), metric="roc_auc", confidence=0.95, record=record[:50])
+    assert whole.source == "outcomes"
+    assert "record" not in sentence(whole)
+    thin = ageing(early, trained(found), metric="roc_auc", confidence=0.95, record=record[:9])
+    assert (thin.source, thin.metric) == ("outcomes", None)
 
 
 def test_periods_without_figures_and_versions_of_unknown_age_are_left_out() -> None:
