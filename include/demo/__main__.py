@@ -29,7 +29,8 @@ from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow.backtest.answer import answer
-from titleholder.workflow.backtest.run import Request, backtest
+from titleholder.workflow.backtest.run import backtest
+from titleholder.workflow.backtest.walk import Request
 
 MODEL = "demo_default"
 DAG = f"{MODEL}.retrain"

@@ -31,10 +31,12 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
+from titleholder.validation import ageing as validation_ageing
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.checks.base import Result as Check
 from titleholder.validation.verdict import Recall, Verdict
 from titleholder.workflow.audit import audit
+from titleholder.workflow.backtest import ageing as backtest_ageing
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.scoring import Scorer
@@ -89,6 +91,10 @@ def computed(model: str, *words: str) -> dict[str, Any]:
     assert done.exit_code == 0, done.output + str(done.exception)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def advised(*words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["advise", *words])
 
 
 def followed(month: date, end: date) -> pd.DataFrame:
@@ -327,6 +333,56 @@ def test_until_leaves_out_what_came_after(world: World) -> None:
     assert found["periods"][-1]["end"] == "2024-03-01"
 
 
+def test_what_age_costs_is_that_of_a_plain_regression_on_all_versions_of_all_months(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version on a month, with a dummy for each month; the lane is too short to tell unless less is enough."""
+    for module in (validation_ageing, backtest_ageing):
+        monkeypatch.setattr(module, "COHORTS", 5)
+    rows, ends = world.rows["tiny_walk"], [*MONTHS[1:], date(2024, 6, 1)]
+    area, paid, design, weight = [], [], [], []
+    for place, (month, end) in enumerate(zip(MONTHS, ends, strict=True)):
+        frame = followed(month, end)
+        for row in rows[: place + 1]:
+            scores = plain_scores("tiny_walk", row.challenger, frame)
+            area.append(roc_auc_score(frame["bad"], scores))
+            paid.append(np.mean([PAID[y, p < 0.3] for y, p in zip(frame["bad"], scores, strict=True)]))
+            assert row.trained_through is not None
+            age = ((month - row.trained_through).days + (end - month).days / 2) / (365.25 / 12)
+            design.append([age, *np.eye(len(MONTHS))[place]])
+            weight.append(min(frame["bad"].sum(), (1 - frame["bad"]).sum()) ** 0.5)
+    root = np.array(weight)[:, None]
+    plain = np.linalg.lstsq(np.array(design) * root, np.column_stack([area, paid]) * root, rcond=None)[0]
+    found = computed("tiny_walk")["ageing"]
+    assert (found["cohorts"], found["metric"]["versions"]) == (5, 6)
+    assert found["metric"]["month"]["estimate"] == pytest.approx(-plain[0, 0], abs=1e-10)
+    assert found["profit"]["month"]["estimate"] == pytest.approx(-plain[0, 1], abs=1e-10)
+    assert found["metric"]["month"]["lower"] < -plain[0, 0] < found["metric"]["month"]["upper"]
+    assert found["tolerated"] == pytest.approx(0.01)
+    said = json.loads(advised("tiny_walk", "--lane", LANE, "--json").stdout)
+    assert said["ageing"] == found
+    assert said["retrain"] in ("monthly", "quarterly")
+    text = advised("tiny_walk", "--lane", LANE).stdout
+    assert text.startswith(said["sentence"][:40])
+    assert "Expected gain over retraining quarterly" in text
+    assert "profit a row" in text
+    assert "older by" in text
+
+
+def test_advice_says_how_much_more_it_takes_and_writes_nothing(world: World) -> None:
+    done = advised("tiny_walk", "--lane", LANE)
+    assert done.exit_code == 0, done.output
+    sentence = "What age costs cannot be said yet: 5 months with final outcomes have two versions or more to compare"
+    assert " ".join(done.stdout.split()) == f"{sentence}, and it takes 10, so 5 months more."
+    early = json.loads(advised("tiny_walk", "--lane", LANE, "--labels-as-of", "2024-05-15", "--json").stdout)
+    assert (early["ageing"]["cohorts"], early["ageing"]["more"], early["retrain"]) == (3, 7, None)
+    assert early["earliest"] == "2024-12-01", "seven more months from April on, and two until outcomes are final"
+    assert early["sentence"].endswith("so 7 months more. Their outcomes are final on 2024-12-01.")
+    error = advised("tiny_walk", "--lane", "nowhere").exception
+    assert isinstance(error, UsageError)
+    assert "no decision in lane nowhere" in str(error)
+
+
 def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address(world: World, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["backtest", "tiny_walk", "--lane", LANE, "--html", str(file)])
@@ -334,6 +390,7 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     said = " ".join(done.stdout.split())
     assert "over the 6 months that can be compared" in said
     assert "The lane under other thresholds" in said
+    assert "What age costs cannot be said yet: 5 months" in said
     assert all(str(month) in said for month in MONTHS)
     assert f"Report: {file}" in done.stdout
     text = file.read_text()

@@ -33,7 +33,8 @@ from titleholder.spec import windows
 from titleholder.spec.loader import load_specs
 from titleholder.workflow import lanes
 from titleholder.workflow.audit import audit
-from titleholder.workflow.backtest.run import Request, backtest
+from titleholder.workflow.backtest.run import backtest
+from titleholder.workflow.backtest.walk import Request
 from titleholder.workflow.garbage.collection import GarbageReport, collect
 from titleholder.workflow.garbage.unreferenced import (
     LANE_DELETED,

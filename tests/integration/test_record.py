@@ -15,7 +15,8 @@ from support.succession_world import write_model
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
 from titleholder.validation.cohort_record import CohortRecord
-from titleholder.workflow.backtest.run import Request, backtest
+from titleholder.workflow.backtest.run import backtest
+from titleholder.workflow.backtest.walk import Request
 from titleholder.workflow.reproduce import reproduce
 
 pytestmark = pytest.mark.slow

@@ -27,7 +27,8 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.training import pipeline, search
 from titleholder.workflow import steps
-from titleholder.workflow.backtest.run import Request, backtest
+from titleholder.workflow.backtest.run import backtest
+from titleholder.workflow.backtest.walk import Request
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
 from titleholder.workflow.scoring import Scorer, TrainedVersion

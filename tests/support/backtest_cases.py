@@ -10,6 +10,7 @@ import numpy as np
 from support.factories import a_decision, a_spec
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.workflow.backtest.ageing import ageing
 from titleholder.workflow.backtest.periods import Period
 from titleholder.workflow.backtest.policies import ScoredRows, measure, with_profit
 from titleholder.workflow.backtest.summary import Backtest, Setting, WhatIf, overall
@@ -46,13 +47,14 @@ def a_backtest(
         found.append(measure(period, ScoredRows(y, scores), spec, end))
         day = end
     own = Setting.of(spec.judgement)
+    aged = ageing(found, {1: date(2023, 1, 1), 2: date(2023, 2, 1)}, metric=spec.judgement.metric, confidence=0.95)
     whole: dict[str, Any] = {
         "model": spec.name, "description": spec.description, "owner": spec.owner, "lane": "backtest", "task": spec.task,
         "metric": spec.judgement.metric, "greater_is_better": spec.judgement.greater_is_better, "rule": spec.judgement.rule,
         "confidence": 0.95, "with_profit": with_profit(spec), "quantile": spec.judgement.predicted_quantile, "labels_as_of": date(2026, 1, 1),
         "matured": date(2025, 7, 1), "snapshot_uri": "/snapshots/x.parquet", "snapshot_sha256": "ab" * 32,
         "head_hash": "cd" * 32, "code_version": "1.2", "actor": "cli:tester", "run_id": "abc", "periods": tuple(found), "schedule": spec.schedule,
-        "overall": overall(found, confidence=0.95), "reproduced": True,
+        "overall": overall(found, confidence=0.95), "reproduced": True, "ageing": aged,
         "what_if": (a_trial(own, own=True),),
     }  # fmt: skip
     return Backtest(**{**whole, **parts})

@@ -51,14 +51,15 @@ def backtest(
     """
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.backtest import run as backtesting
+    from titleholder.workflow.backtest.walk import Request
 
     require_model(model)
     lane = lane_to_show(model, lane, "backtest", as_json=as_json)
-    request = backtesting.Request(
+    request = Request(
         model,
         lane,
-        _day(until),
-        _day(labels_as_of),
+        day(until),
+        day(labels_as_of),
         tuple(tolerated_loss or ()),
         tuple(minimum_gain or ()),
         tuple(confidence or ()),
@@ -81,7 +82,8 @@ def backtest(
         _print(done.result, [done.url, *([str(html)] if html else [])])
 
 
-def _day(text: str) -> date | None:
+def day(text: str) -> date | None:
+    """The date that an option names; None where it is empty."""
     from titleholder.spec.windows import resolve_as_of
 
     return resolve_as_of(text, None, None) if text else None
@@ -107,7 +109,7 @@ def _ranged(reasons: Sequence[str]) -> str:
 
 def _print(result: Backtest, reports: list[str]) -> None:
     from titleholder.cli.backtest_tables import MARK, period_table, what_if_table
-    from titleholder.workflow.backtest.answer import answer, cautions
+    from titleholder.workflow.backtest.answer import age_advice, answer, cautions
 
     out.print(period_table(result, out.width))
     if left_out := [m.why for m in result.periods if m.why]:
@@ -117,6 +119,7 @@ def _print(result: Backtest, reports: list[str]) -> None:
     out.print(what_if_table(result, out.width))
     out.print()
     out.print(Text(answer(result), style="bold"))
+    out.print(Text(age_advice(result)))
     for caution in cautions(result):
         out.print(Text(caution))
     for address in reports:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from titleholder.cli import (
+    advise,
     backtest,
     champion,
     decisions,
@@ -158,6 +159,7 @@ for command in (
     verify.reproduce,
     verify.leaktest,
     backtest.backtest,
+    advise.advise,
     sql.sql,
 ):
     app.command()(interruptible(command))

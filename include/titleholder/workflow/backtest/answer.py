@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from titleholder.formatting import between, confidence, metric, number, percent, scale, signed
 from titleholder.spec.windows import last_tick, next_tick
+from titleholder.workflow.backtest.advice import advice
 from titleholder.workflow.backtest.periods import COMPARED
 from titleholder.workflow.backtest.policies import IMMATURE, TOO_FEW, PeriodResult, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest
@@ -37,6 +38,11 @@ def answer(result: Backtest) -> str:
         f"the first champion alone would have had {number(never, like)}, a difference of {signed(gain.estimate, like)} "
         f"({level}; positive is better); {always_newest}."
     )
+
+
+def age_advice(result: Backtest) -> str:
+    """What a month of age costs and how often to retrain, in one sentence."""
+    return advice(result.ageing, result.metric, result.confidence, result.cadence)
 
 
 def cautions(result: Backtest) -> list[str]:

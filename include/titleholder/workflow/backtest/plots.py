@@ -1,4 +1,4 @@
-"""Two pictures of a backtest: each policy's metric by period, and the cumulative difference to never retraining."""
+"""Pictures of a backtest: each policy's metric by period, the difference to never retraining, the curve of age."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from titleholder.formatting import confidence, date_labels, metric, signed
 from titleholder.reports.plots.drawing import CHALLENGER, CHAMPION, INK, MUTED, PALE, Picture, picture
+from titleholder.validation.ageing import AgeCost
+from titleholder.workflow.backtest.advice import AgeUnit
 from titleholder.workflow.backtest.periods import Policy
 from titleholder.workflow.backtest.policies import Contrast, PeriodResult, PolicyGain
 from titleholder.workflow.backtest.summary import Backtest, running
@@ -99,6 +101,36 @@ def cumulative_difference(result: Backtest) -> Picture:
     unit = "In the unit of judgement.profit. " if result.with_profit else ""
     level = confidence(result.confidence)
     caption = f"{unit}Above zero retraining was better. Bands: {level} intervals."
+    return picture(alt, caption, draw, height=4.2)
+
+
+def age_curve(result: Backtest, cost: AgeCost) -> Picture:
+    """The mean loss of older versions against the newest on the same rows, with intervals, and the straight line."""
+    unit = AgeUnit.of(result.cadence)
+    points, slope = cost.curve, cost.month
+    at = np.array([(point.above + point.through) / 2 for point in points]) / unit.months
+    end = cost.span / unit.months
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.axhline(0, color=INK, linewidth=1, linestyle=":")
+        low, line, high = (np.array([0.0, bound * cost.span]) for bound in (slope.lower, slope.estimate, slope.upper))
+        axes.fill_between([0, end], low, high, color=CHAMPION, alpha=0.12, linewidth=0)
+        axes.plot([0, end], line, color=CHAMPION, label=f"the same loss with each {unit.noun}")
+        losses = np.array([point.estimate for point in points])
+        reach = [losses - [p.lower for p in points], [p.upper for p in points] - losses]
+        axes.errorbar(
+            at, losses, yerr=reach, fmt="s", color=INK, markersize=4, linewidth=1, capsize=3, label="mean of versions"
+        )
+        name = metric(result.metric, inside=True)
+        axes.set(xlabel=f"{unit.noun}s older than the newest version", ylabel=f"loss of {name} against the newest")
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        figure.legend(loc="upper left", ncols=2)
+
+    level = confidence(result.confidence)
+    alt = f"With each {unit.noun} of age a model loses {signed(slope.times(unit.months).estimate)}."
+    rows = f"rows of the same {result.cadence.noun}"
+    caption = f"Each version against the newest on the {rows}. Above zero age costs. Bars and band: {level} intervals."
     return picture(alt, caption, draw, height=4.2)
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
 from titleholder.validation.evidence import Array, events, informative, informative_rows
+from titleholder.validation.fresh import in_unit
 from titleholder.validation.metrics import Estimation, Gain, Sample
 from titleholder.validation.metrics.coverage import Beyond
 from titleholder.validation.metrics.inputs import Labels
@@ -69,8 +70,10 @@ class Contrast(BacktestPart):
 class PeriodResult(BacktestPart):
     """A period and what came of it. `why` says why it is not compared; empty where it is.
 
-    `end` is that of the rows whose outcome is known; `weight` is their total weight, or their number. `estimates` has
-    the metric of every version; `contrasts` are named by `contrast_name`.
+    `end` is that of the rows whose outcome is known; `weight` is their total weight, or their number, `informative`
+    their number that tells one class from the other. `estimates` has the metric of every version, `profits` what it
+    earns a row where that is known, `tolerated` the tolerated loss in the metric's unit; `contrasts` are named by
+    `contrast_name`.
     """
 
     period: Period
@@ -78,7 +81,10 @@ class PeriodResult(BacktestPart):
     rows: int
     events: int
     weight: float
+    informative: int = 0
     estimates: dict[int, float] = Field(default={})
+    profits: dict[int, float] = Field(default={})
+    tolerated: float = 0.0
     figures: dict[Policy, VersionMetric] = Field(default={})
     contrasts: dict[str, Contrast] = Field(default={})
     why: str = ""
@@ -98,14 +104,13 @@ def measure(period: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Per
     """Each policy's metric on a period's rows, and the paired differences; `end` is where known outcomes end."""
     bare = PeriodResult(
         period=period, end=end, rows=len(rows.y), events=events(spec, rows.y),
-        weight=_weight(rows), why=_unmeasurable(spec, rows.y) if end > period.as_of else IMMATURE,
+        weight=_weight(rows), informative=informative(spec, rows.y),
+        why=_unmeasurable(spec, rows.y) if end > period.as_of else IMMATURE,
     )  # fmt: skip
     if bare.why:
         return bare
     judgement = spec.judgement
-    estimates = {
-        v: metrics.compute(judgement.metric, rows.y, p, judgement, rows.weights) for v, p in rows.scores.items()
-    }
+    estimates = _every(judgement.metric, rows, spec)
     best = (max if judgement.greater_is_better else min)(estimates, key=lambda v: estimates[v], default=None)
     used = {**{p: period.used(p) for p in COMPARED}, "hindsight": best}
     figures = {
@@ -119,11 +124,25 @@ def measure(period: Period, rows: ScoredRows, spec: ModelSpec, end: date) -> Per
     return bare.model_copy(
         update={
             "estimates": estimates,
+            "profits": _every("profit", rows, spec) if with_profit(spec) else {},
+            "tolerated": _tolerated(estimates, rows, spec),
             "figures": figures,
             "contrasts": contrasts,
             "why": _why(used, figures, contrasts),
         }
     )
+
+
+def _every(metric: str, rows: ScoredRows, spec: ModelSpec) -> dict[int, float]:
+    """One metric of every version."""
+    return {v: metrics.compute(metric, rows.y, p, spec.judgement, rows.weights) for v, p in rows.scores.items()}
+
+
+def _tolerated(estimates: Mapping[int, float], rows: ScoredRows, spec: ModelSpec) -> float:
+    """The tolerated loss in the metric's unit; where it is a share of a metric, of the newest version's."""
+    judgement = spec.judgement
+    newest = estimates[max(estimates)] if estimates else 0.0
+    return in_unit(judgement, judgement.tolerance, newest, _sample(rows))
 
 
 def _unmeasurable(spec: ModelSpec, y: Array) -> str:

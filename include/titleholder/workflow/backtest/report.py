@@ -5,9 +5,10 @@ from __future__ import annotations
 from titleholder import formatting
 from titleholder.plain_text import is_linkable
 from titleholder.reports.rendering import render
-from titleholder.workflow.backtest.answer import answer, cautions, verdict
+from titleholder.workflow.backtest.advice import AgeUnit
+from titleholder.workflow.backtest.answer import age_advice, answer, cautions, verdict
 from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES
-from titleholder.workflow.backtest.plots import cumulative_difference, metric_by_period
+from titleholder.workflow.backtest.plots import age_curve, cumulative_difference, metric_by_period
 from titleholder.workflow.backtest.policies import contrast_name
 from titleholder.workflow.backtest.summary import Backtest
 from titleholder.workflow.backtest.what_if_rows import what_if_rows
@@ -33,6 +34,9 @@ def page(result: Backtest, run_url: str) -> str:
         whole=whole,
         answer=answer(result),
         cautions=cautions(result),
+        age_advice=age_advice(result),
+        age_picture=age_curve(result, cost) if (cost := result.ageing.metric) and cost.curve else None,
+        age_unit=AgeUnit.of(result.cadence).noun,
         trials=what_if_rows(result.what_if, result.metric),
         metric=formatting.metric(result.metric, inside=True),
         tone=TONES.get(verdict(gain.metric), "none") if gain else "none",

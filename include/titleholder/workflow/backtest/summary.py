@@ -17,6 +17,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.spec.cadence import Cadence, cadence
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.metrics import METRICS
+from titleholder.workflow.backtest.ageing import Ageing
 from titleholder.workflow.backtest.periods import CONTRASTS, POLICIES, BacktestPart, Policy
 from titleholder.workflow.backtest.policies import Contrast, PeriodResult, PolicyGain, contrast_name
 
@@ -224,7 +225,8 @@ class Backtest(BacktestPart):
 
     `labels_as_of` is the date as of which outcomes are known, `matured` the event time from which on they are not yet.
     `quantile` is the one that is predicted, None where it is none.
-    `reproduced` says whether the replay under the spec's own values gave the ledger's decisions.
+    `reproduced` says whether the replay under the spec's own values gave the ledger's decisions, `ageing` what
+    age costs.
     """
 
     model: str
@@ -251,6 +253,7 @@ class Backtest(BacktestPart):
     overall: Overall
     what_if: tuple[WhatIf, ...]
     reproduced: bool
+    ageing: Ageing
 
     @property
     def cadence(self) -> Cadence:

@@ -8,11 +8,13 @@ from datetime import date
 
 import pytest
 
+from support.ageing_cases import cells, results, trained
 from support.backtest_cases import a_backtest, a_trial
 from support.factories import a_regression, a_spec
 from support.report_cases import HOSTILE, Page
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow.backtest.answer import answer, cautions
+from titleholder.workflow.backtest.ageing import ageing
+from titleholder.workflow.backtest.answer import age_advice, answer, cautions
 from titleholder.workflow.backtest.policies import with_profit
 from titleholder.workflow.backtest.report import page as backtest_page
 from titleholder.workflow.backtest.summary import Setting
@@ -24,7 +26,7 @@ PAID = {
     "judgement__profit": {"accepted_0": 1.0, "accepted_1": -8.0},
 }
 
-SECTIONS = ["numbers", "pictures", "periods", "whatif", "done"]
+SECTIONS = ["numbers", "pictures", "age", "periods", "whatif", "done"]
 
 
 def svgs(text: str) -> list[str]:
@@ -145,3 +147,25 @@ def test_periods_are_called_what_the_schedule_makes_them(schedule: str | None, n
     by_period, cumulative = (re.findall(r">(20\d\d[-\d]*)</text>", picture) for picture in svgs(text))
     assert by_period == labels
     assert len(set(cumulative)) == 5
+
+
+def test_what_age_costs_has_a_sentence_a_curve_and_a_table() -> None:
+    found = cells(24, 0.003, versions=0.006, noise=0.005)
+    aged = ageing(results(found, profit=0.02), trained(found), metric="roc_auc", confidence=0.95)
+    result = a_backtest(ageing=aged)
+    text = backtest_page(result, URL)
+    page = Page(text)
+    assert age_advice(result).startswith("Retrain quarterly: a month of age costs 0.00")
+    assert age_advice(result) in page.text
+    assert all(word in page.said("age") for word in ("monthly", "quarterly", "better than yearly by", "Profit a row"))
+    assert "24 versions on 23 months" in page.said("age")
+    *_, curve = svgs(text)
+    assert "months older than the newest version" in curve
+    assert "loss of ROC AUC against the newest" in curve
+    assert page.open == []
+
+
+def test_where_age_cannot_be_told_the_report_says_what_it_takes() -> None:
+    page = Page(backtest_page(a_backtest(), URL))
+    assert "6 months more" in page.said("age")
+    assert page.text.count("What age costs cannot be said yet") == 2
