@@ -142,6 +142,28 @@ def age_cost(cells: Sequence[Cell], confidence: float) -> AgeCost | None:
     )
 
 
+def losses_between(
+    cells: Sequence[Cell], confidence: float, period: float, pairs: Sequence[tuple[float, float]]
+) -> list[Loss]:
+    """What retraining less often loses, on average over the use of a version; no form of the curve is assumed.
+
+    Args:
+        cells: as for `age_cost`.
+        confidence: of the two-sided intervals.
+        period: months between two versions.
+        pairs: the months between two times of retraining, the more frequent and the less frequent.
+
+    Returns:
+        A loss for each pair; empty where no step of the curve is known.
+    """
+    kept = comparable(cells)
+    steps = _Fit.of(kept).steps() if kept else None
+    if steps is None:
+        return []
+    contrasts = np.array([steps.mean(seldom, period) - steps.mean(often, period) for often, seldom in pairs])
+    return steps.part.losses(steps.design, confidence, contrasts)
+
+
 class _Fit(NamedTuple):
     """Cells as arrays, shape (n,): places of cohort and version in order of time, and what is compared."""
 
@@ -178,14 +200,18 @@ class _Fit(NamedTuple):
         """The block of each cell by its version and by its cohort."""
         return _blocks(self.version), _blocks(self.cohort)
 
-    def losses(self, design: Array, confidence: float) -> list[Loss]:
-        """How much each column of the design, shape (n, p), takes from the value, with intervals."""
+    def losses(self, design: Array, confidence: float, contrasts: Array | None = None) -> list[Loss]:
+        """How much each column of the design, shape (n, p), takes from the value, with intervals.
+
+        With contrasts, shape (k, p), what these sums of them take.
+        """
+        sums = np.eye(design.shape[1]) if contrasts is None else contrasts
         every = np.ones(len(self.value), dtype=bool)
-        found = self._slopes(design, every)
+        found = sums @ self._slopes(design, every)
         variance = np.zeros_like(found)
         for block in self.blocks:
             numbers = np.unique(block)
-            left_out = np.array([self._slopes(design, block != number) for number in numbers])
+            left_out = np.array([sums @ self._slopes(design, block != number) for number in numbers])
             variance += (len(numbers) - 1) / len(numbers) * ((left_out - found) ** 2).sum(axis=0)
         freedom = min(len(np.unique(block)) for block in self.blocks) - 1
         reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * np.sqrt(variance)
@@ -206,23 +232,50 @@ class _Fit(NamedTuple):
 
     def curve(self, confidence: float) -> list[AgePoint]:
         """The mean loss by how much older a version is, without a form; the newest version of a cohort is the zero."""
+        steps = self.steps()
+        if steps is None:
+            return []
+        losses = steps.part.losses(steps.design, confidence)
+        return [
+            AgePoint(**dict(loss), above=float(steps.edges[n - 1]), through=float(steps.edges[n]))
+            for n, loss in zip(steps.known, losses, strict=True)
+        ]
+
+    def steps(self) -> _Steps | None:
+        """The steps of the curve that enough versions and cohorts know; None where none is known."""
         edges = np.linspace(0.0, max(float(self.older.max()), 1e-9), BINS + 1)
         place = np.searchsorted(edges, np.round(self.older, 9), side="left")
         place = np.where(self.older > 0, np.clip(place, 1, BINS), 0)
         known = [n for n in range(1, BINS + 1) if self._known(place == n)]
-        rows = np.isin(place, [0, *known])
         if not known:
-            return []
+            return None
+        rows = np.isin(place, [0, *known])
         part = _Fit(self.cohort[rows], self.version[rows], self.older[rows], self.value[rows], self.weight[rows])
-        design = (place[rows][:, None] == np.array(known)).astype(float)
-        losses = part.losses(design, confidence)
-        return [
-            AgePoint(**dict(loss), above=float(edges[n - 1]), through=float(edges[n]))
-            for n, loss in zip(known, losses, strict=True)
-        ]
+        return _Steps(edges, known, part, (place[rows][:, None] == np.array(known)).astype(float))
 
     def _known(self, rows: NDArray[np.bool_]) -> bool:
         return all(len(np.unique(block[rows])) >= LEAST for block in self.blocks)
+
+
+class _Steps(NamedTuple):
+    """Where the steps of the curve begin and end, which are known, and the cells in these with their design."""
+
+    edges: Array
+    known: list[int]
+    part: _Fit
+    design: Array
+
+    def mean(self, interval: float, period: float) -> Array:
+        """The mean of the curve over a version's use, if one is trained every so many months; shape (known steps,).
+
+        A step that is not known counts as the nearest that is.
+        """
+        uses = max(1, round(interval / period))
+        weights = np.zeros(len(self.known))
+        for older in period * np.arange(1, uses):
+            step = int(np.searchsorted(self.edges, older - period / 2, side="left"))
+            weights[np.argmin(np.abs(np.array(self.known) - step))] += 1 / uses
+        return weights
 
 
 def _blocks(place: Places) -> Places:

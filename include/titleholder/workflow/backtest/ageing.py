@@ -16,7 +16,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from titleholder.spec.metrics import METRICS
-from titleholder.validation.ageing import COHORTS, MONTH, YEAR, AgeCost, Cell, Loss, age_cost, comparable
+from titleholder.validation.ageing import (
+    COHORTS,
+    MONTH,
+    YEAR,
+    AgeCost,
+    Cell,
+    Loss,
+    age_cost,
+    comparable,
+    losses_between,
+)
 from titleholder.validation.cohort_record import CohortRecord, newest
 from titleholder.workflow.backtest.periods import BacktestPart
 from titleholder.workflow.backtest.policies import PeriodResult
@@ -93,17 +103,18 @@ def ageing(
     sign = 1.0 if METRICS[metric].greater_is_better else -1.0
     cells = comparable(_cells(found, [{v: sign * e for v, e in m.estimates.items()} for m in found], trained))
     by_outcomes = age_cost(cells, confidence)
-    profit = age_cost(_cells(found, [m.profits for m in found], trained), confidence) if by_outcomes else None
+    of_profit = _cells(found, [m.profits for m in found], trained) if by_outcomes else []
     cost = by_outcomes or age_cost(record, confidence)
+    used = cells if by_outcomes else record
     cohorts, known = len({cell.start for cell in cells}), [m.tolerated for m in found if m.estimates]
     return Ageing(
         source="outcomes" if by_outcomes or not cost else "record",
         metric=cost,
-        profit=profit,
+        profit=age_cost(of_profit, confidence),
         cohorts=cohorts,
         more=max(COHORTS - cohorts, 0),
         tolerated=math.fsum(known) / len(known) if known else tolerated,
-        worth=tuple(_worth(cost, profit, _period(found))) if cost else (),
+        worth=tuple(_worth(used, of_profit, cost.span, _period(found), confidence)) if cost else (),
     )
 
 
@@ -133,22 +144,20 @@ def _period(found: Sequence[PeriodResult]) -> float:
     return float(np.median([(m.period.end - m.period.as_of).days for m in found])) / MONTH
 
 
-def _worth(cost: AgeCost, profit: AgeCost | None, period: float) -> list[FrequencyWorth]:
-    """Between two times of training a version is half of the interval older, on average, than just after one.
-
-    From the schedule's own frequency to the least frequent that the ages seen can speak of, a year at most.
-    """
+def _worth(
+    cells: Sequence[Cell], of_profit: Sequence[Cell], span: float, period: float, confidence: float
+) -> list[FrequencyWorth]:
+    """From the schedule's own frequency to the least frequent that the ages seen can speak of, a year at most."""
     possible = [f for f in FREQUENCIES if f.months >= SLACK * period]
-    known = [f for n, f in enumerate(possible) if n == 0 or cost.span >= SLACK * (f.months - period)]
+    known = [f for n, f in enumerate(possible) if n == 0 or span >= SLACK * (f.months - period)]
     if len(known) < 2:
         return []
     first, last = known[0].months, known[-1].months
+    gains = [(f.months, last) for f in known]
+    losses = losses_between(cells, confidence, period, [*((first, f.months) for f in known), *gains])
+    profits = losses_between(of_profit, confidence, period, gains)
+    count = len(known) if losses else 0
     return [
-        FrequencyWorth(
-            name=f.name,
-            loss=cost.month.times((f.months - first) / 2),
-            gain=cost.month.times((last - f.months) / 2),
-            profit=profit.month.times((last - f.months) / 2) if profit else None,
-        )
-        for f in known
+        FrequencyWorth(name=f.name, loss=losses[n], gain=losses[count + n], profit=profits[n] if profits else None)
+        for n, f in enumerate(known[:count])
     ]
