@@ -14,7 +14,7 @@ from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
 
-from titleholder.errors import DataError, UsageError
+from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.masking import secrets_in
 from titleholder.spec.resources import Resources
 from titleholder_airflow import metrics, resources
@@ -82,6 +82,11 @@ class PodStep(Handover, KubernetesPodOperator):
     def _answered(self, order: Any, returned: Any, context: Context) -> Any:
         from titleholder.workflow import remote
 
+        if returned is None:
+            raise ServiceError(
+                f"{self.verb}: the pod has ended, and its result is gone: it was deleted before Airflow read it. The next "
+                "try finds what the step made"
+            )
         done: dict[str, Any] | None = remote.verified(self.verb, order, returned)
         if self.verb == "promote":
             done = _published(done)
