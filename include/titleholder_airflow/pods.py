@@ -84,8 +84,8 @@ class PodStep(Handover, KubernetesPodOperator):
 
         if returned is None:
             raise ServiceError(
-                f"{self.verb}: the pod has ended, and its result is gone: it was deleted before Airflow read it. The next "
-                "try finds what the step made"
+                f"{self.verb}: the pod has ended, and its result is gone: it was deleted before Airflow read it. The "
+                "next try finds what the step made"
             )
         done: dict[str, Any] | None = remote.verified(self.verb, order, returned)
         if self.verb == "promote":
