@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from airflow.sdk.observability import stats
+from airflow.providers.common.compat.sdk import Stats
 
 from titleholder.errors import TitleholderError
 from titleholder.spec.types import LIVE
@@ -35,9 +35,9 @@ def observed(step: str) -> Iterator[None]:
         yield
     except BaseException as error:
         if type(error).__name__ not in NO_RESULT:
-            stats.incr(f"{PREFIX}.failed.{step}.{_reason(error)}")
+            Stats.incr(f"{PREFIX}.failed.{step}.{_reason(error)}")
         raise
-    stats.timing(f"{PREFIX}.duration.{step}", 1000 * (time.monotonic() - began))
+    Stats.timing(f"{PREFIX}.duration.{step}", 1000 * (time.monotonic() - began))
 
 
 def _reason(error: BaseException) -> str:
@@ -48,7 +48,7 @@ def _reason(error: BaseException) -> str:
 def decided(decision: Decision) -> None:
     """Count a decision by its kind; of the live lane also say how old the champion is. A repeated task counts again."""
     live = decision.lane == LIVE
-    stats.incr(f"{PREFIX}.decisions.{'live' if live else 'other'}.{decision.kind}")
+    Stats.incr(f"{PREFIX}.decisions.{'live' if live else 'other'}.{decision.kind}")
     if live:
         _champion(decision.model)
 
@@ -66,5 +66,5 @@ def _champion(model: str) -> None:
     if champion is None:
         return
     since = champion.reigned_from
-    stats.gauge(f"{PREFIX}.champion.since.{model}", int(since.timestamp()))
-    stats.gauge(f"{PREFIX}.champion.age_days.{model}", round((datetime.now(UTC) - since).total_seconds() / 86_400, 2))
+    Stats.gauge(f"{PREFIX}.champion.since.{model}", int(since.timestamp()))
+    Stats.gauge(f"{PREFIX}.champion.age_days.{model}", round((datetime.now(UTC) - since).total_seconds() / 86_400, 2))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.xcom_sidecar import PodDefaults
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
 
-from titleholder.errors import DataError, UsageError
+from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.masking import secrets_in
 from titleholder.spec.resources import Resources
-from titleholder_airflow import metrics, resources
+from titleholder_airflow import metrics, resources, versions
 from titleholder_airflow.tasks import Handover, publish, settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class PodStep(Handover, KubernetesPodOperator):
         super().__init__(**options)
         self.verb, self.op_args, self.op_kwargs = verb, list(op_args), {}
 
+    @versions.final()
     def execute(self, context: Context) -> Any:
         """Run the step in a pod, and wait for it."""
         with metrics.observed(self.verb):
@@ -53,6 +54,7 @@ class PodStep(Handover, KubernetesPodOperator):
                 return None
             return self._answered(order, self._in_pod(context, order), context)
 
+    @versions.final()
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
         """The same where the triggerer has waited for the pod."""
         with metrics.observed(self.verb):
@@ -82,6 +84,11 @@ class PodStep(Handover, KubernetesPodOperator):
     def _answered(self, order: Any, returned: Any, context: Context) -> Any:
         from titleholder.workflow import remote
 
+        if returned is None:
+            raise ServiceError(
+                f"{self.verb}: the pod has ended, and its result is gone: it was deleted before Airflow read it. The "
+                "next try finds what the step made"
+            )
         done: dict[str, Any] | None = remote.verified(self.verb, order, returned)
         if self.verb == "promote":
             done = _published(done)

@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
 
 from titleholder.errors import UsageError
 

@@ -87,6 +87,10 @@ ended = lambda code: Of(status=Of(container_statuses=[Of(name="base", state=Of(t
 def failing(code):
     edited.remote_pod = ended(code)
     return type(edited._failure(pods.AirflowException("the pod failed"))).__name__
+try:
+    edited._answered({}, None, context("validate"))
+except Exception as error:
+    answer["gone"] = f"{type(error).__name__}: {error}"
 answer["failures"] = {code: failing(code) for code in (1, 2, 3, 137)}
 """
 
@@ -152,6 +156,7 @@ def test_the_dag_is_the_same_chain_and_people_are_asked_by_airflow(built: dict[s
 
 def test_an_edited_payload_starts_no_pod_and_a_permanent_failure_is_not_tried_again(built: dict[str, Any]) -> None:
     assert built["edited"].startswith("SignatureError: what is there as the result (XCom) of nominate")
+    assert built["gone"].startswith("ServiceError: validate: the pod has ended, and its result is gone"), "tried again"
     assert built["failures"] == {
         "1": "AirflowFailException", "2": "AirflowFailException", "3": "AirflowException", "137": "AirflowException"
     }  # fmt: skip
