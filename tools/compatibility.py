@@ -23,8 +23,7 @@ ROOT = Path(__file__).parents[1]
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 MINORS = ("3.1", "3.2", "3.3")
 OLDER = {"3.2": ("cadwyn<8", "fastapi<0.137")}
-"""Of a minor, libraries whose newest versions its own API server cannot be imported with; its constraints leave them out.
-"""
+"""By minor, what is held back where no constraints are given: its own API server cannot be imported with the newest."""
 DAG_FILE = """from titleholder_airflow import build_dags
 
 build_dags(globals(), models={models!r})
