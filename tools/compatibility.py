@@ -22,6 +22,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 MINORS = ("3.1", "3.2", "3.3")
+OLDER = {"3.2": ("cadwyn<8", "fastapi<0.137")}
+"""By minor, what is held back where no constraints are given: its own API server cannot be imported with the newest."""
 DAG_FILE = """from titleholder_airflow import build_dags
 
 build_dags(globals(), models={models!r})
@@ -37,7 +39,10 @@ from airflow import plugins_manager
 from airflow.providers_manager import ProvidersManager
 from airflow.serialization import serialized_objects
 from airflow.timetables.base import TimeRestriction
+from airflow.api_fastapi.execution_api.app import create_task_execution_api_app
 from fastapi.testclient import TestClient
+
+create_task_execution_api_app()  # what tasks talk to
 
 bag = DagBag(dag_folder=sys.argv[1])
 serialise = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
@@ -105,7 +110,8 @@ class Environment:
         own = constraints / f"constraints-{minor}.txt" if constraints else None
         held = ("--constraint", str(own)) if own and own.is_file() else ()
         self.constraints = own.name if held and own else "none"
-        self.install(f"apache-airflow=={minor}.*", *held)
+        self.older = () if held else OLDER.get(minor, ())
+        self.install(f"apache-airflow=={minor}.*", *held, *self.older)
         self.airflow = f"apache-airflow=={self.version('apache-airflow')}"
 
     def install(self, *what: str) -> None:
@@ -136,13 +142,15 @@ def tried(minor: str, built: Path, folder: Path, arguments: argparse.Namespace) 
     """What was done in one environment, with what came of it. Raises FailedError."""
     environment = Environment(folder, minor, arguments.constraints)
     yield "Airflow", f"{environment.airflow}, constraints: {environment.constraints}"
-    environment.install(f"titleholder[airflow] @ {built.as_uri()}", environment.airflow)
+    environment.install(f"titleholder[airflow] @ {built.as_uri()}", environment.airflow, *environment.older)
     yield "pip install titleholder[airflow]", "installed beside it"
     do(str(UV), "pip", "check", "--python", str(environment.python))
     yield "pip check", "every package has what it asks for"
     yield from _looked(environment, folder)
     if arguments.stack:
-        environment.install(*STACK, f"titleholder[airflow,local] @ {built.as_uri()}", environment.airflow)
+        environment.install(
+            *STACK, f"titleholder[airflow,local] @ {built.as_uri()}", environment.airflow, *environment.older
+        )
         yield "retrain", _stack(environment)
 
 
