@@ -156,13 +156,8 @@ def read_spec(path: Path) -> tuple[ModelSpec | None, list[str]]:
         SpecError: when the file cannot be read, or is no YAML.
     """
     data, lines = read_yaml(path)
-    sql, fault = _query(path.parent, data.get("source"))
-    faults = [f"{messages.place(('source', 'query'), lines)}source.query: {fault}"] if fault else []
-    if "sql" in data:
-        faults.append(
-            f"{messages.place(('sql',), lines)}sql: write the query into a file and name it under source.query"
-        )
-    spec, found = repairs.validate({**data, "sql": sql}, lines)
+    queried, faults = _with_queries(path.parent, data, lines)
+    spec, found = repairs.validate(queried, lines)
     faults += [*found, *_estimator_faults(data, lines)]
     if (name := data.get("name")) != path.stem and isinstance(name, str):
         faults.append(f"{messages.place(('name',), lines)}name: {name!r} must equal the file's name, {path.stem!r}")
@@ -181,6 +176,25 @@ def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
             key = ("training", "candidates", name, "estimator")
             where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
             yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
+
+
+def _with_queries(folder: Path, data: dict[str, Any], lines: Lines) -> tuple[dict[str, Any], list[str]]:
+    """The data with the texts of their queries, and what is wrong with those files."""
+    scoring, faults = data.get("scoring"), []
+    sections = {"source": data, **({"scoring": scoring} if isinstance(scoring, dict) else {})}
+    texts = {}
+    for section, holder in sections.items():
+        texts[section], fault = _query(folder, data[section] if section in data else None)
+        if fault:
+            faults.append(f"{messages.place((section, 'query'), lines)}{section}.query: {fault}")
+        if "sql" in holder:
+            key = ("sql",) if section == "source" else (section, "sql")
+            said = f"write the query into a file and name it under {section}.query"
+            faults.append(f"{messages.place(key, lines)}{'.'.join(key)}: {said}")
+    queried = {**data, "sql": texts["source"]}
+    if "scoring" in texts:
+        queried["scoring"] = {**sections["scoring"], "sql": texts["scoring"]}
+    return queried, faults
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:

@@ -37,6 +37,8 @@ STAND_INS: Mapping[KeyPath, Any] = {
     ("windows", "holdout"): "1 day",
     ("training",): {"candidates": {"x": {"estimator": "x.X"}}},
     ("training", "candidates"): {"x": {"estimator": "x.X"}},
+    ("scoring", "query"): "x.sql",
+    ("scoring", "window"): "1 day",
 }
 
 
@@ -83,6 +85,8 @@ def _remove(data: dict[str, Any], path: KeyPath) -> None:
         section[path[-1]] = copy.deepcopy(STAND_INS[path])
         if path == ("source", "query"):  # the file's text is reported under its name
             data["sql"] = SQL
+        elif path == ("scoring", "query"):
+            section["sql"] = SQL
     elif path[:2] == ("training", "candidates") and path[3:] == ("estimator",):
         section["estimator"] = "x.X"
     elif path[-1] in section:
