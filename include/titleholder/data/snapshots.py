@@ -112,6 +112,10 @@ class Extract:
             inside &= pc.fill_null(self._file.read(columns=[where]).column(0), False).to_numpy()
         return np.flatnonzero(inside)
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The whole extract in batches of at most `ROW_GROUP` rows."""
+        yield from self._file.iter_batches(ROW_GROUP)
+
     def _table(self, names: list[str] | None, chosen: NDArray[np.int64] | None) -> pa.Table:
         """The chosen rows (None: all), one row group after the other."""
         if chosen is None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SCHEMA = "titleholder"
-TABLES = ("decisions", "lane_records", "reports")
-VIEWS = ("decision_history", "champion_history", "current_champion")
+TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores")
+VIEWS = ("decision_history", "champion_history", "current_champion", "current_scores")
 _READING = {"USAGE": (f"SCHEMA {SCHEMA}",), "SELECT": tuple(f"{SCHEMA}.{name}" for name in (*TABLES, *VIEWS))}
 _APPENDING = {
     "EXECUTE": (
         f"FUNCTION {SCHEMA}.append(integer,json)",
         f"FUNCTION {SCHEMA}.record_lane(text,text,text,text,text)",
         f"FUNCTION {SCHEMA}.record_report(text,text,bigint,text,text,text)",
-    )
+        f"FUNCTION {SCHEMA}.begin_score_run(json)",
+    ),
+    "INSERT": (f"{SCHEMA}.scores",),
 }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from titleholder.ledger.decision import Answer
 from titleholder.ledger.nominee import Nominee
@@ -20,6 +20,10 @@ from titleholder.workflow.decision_policy import Kind
 
 Reason = Annotated[str, AfterValidator(lambda text: typed("the reason", text))]
 """What a person typed; UsageError for control characters."""
+CarriedSpec = Annotated[
+    ModelSpec, BeforeValidator(lambda value: ModelSpec.restore(value) if isinstance(value, dict) else value)
+]
+"""A spec, which travels in the form in which the ledger keeps it."""
 
 
 class Payload(BaseModel):
@@ -63,7 +67,7 @@ class Snapshot(Payload):
     edited in the middle of a run changes the next one.
     """
 
-    spec: ModelSpec
+    spec: CarriedSpec
     lane: str
     as_of: date
     spans: Intervals
@@ -76,15 +80,25 @@ class Snapshot(Payload):
     origin: Origin
     donors: tuple[Donor, ...] = ()
 
-    @field_validator("spec", mode="before")
-    @classmethod
-    def _as_the_ledger_keeps_it(cls, value: Any) -> Any:
-        return ModelSpec.restore(value) if isinstance(value, dict) else value
-
     @property
     def model(self) -> str:
         """The model's name."""
         return self.spec.name
+
+
+class PinnedVersion(Payload):
+    """The version with which a scoring run scores, and what the run is; None where the lane has no champion.
+
+    `decision` made it champion, `trained_by` is the one about it as a challenger, which says how it was trained.
+    """
+
+    spec: CarriedSpec
+    lane: str
+    as_of: date
+    version: int | None
+    decision: int | None
+    trained_by: int | None
+    origin: Origin
 
 
 class TrainedCandidate(Payload):
