@@ -113,11 +113,11 @@ class ScoringContract:
             self._hashes.append(_hashes(flat[entity]))
 
     def _add(self, fault: Fault) -> None:
-        known = self._faults.setdefault(
-            (fault.column, fault.text), fault._replace(rows=None if fault.rows is None else 0)
-        )
-        if known.rows is not None and fault.rows is not None:
-            self._faults[fault.column, fault.text] = known._replace(rows=known.rows + fault.rows)
+        key = fault.column, fault.text
+        known = self._faults.get(key)
+        if known and known.rows is not None and fault.rows is not None:
+            fault = known._replace(rows=known.rows + fault.rows)
+        self._faults[key] = fault
 
     def enforce(self, read: Read) -> None:
         """Raise a ContractError that lists every violation in the rows that were checked, if there is any."""

@@ -26,7 +26,7 @@ _FIND = text(
     f"SELECT * FROM titleholder.score_runs WHERE {' AND '.join(f'{name} = :{name}' for name in _KEY)}"  # noqa: S608
 )
 _OF_MODEL = text("SELECT * FROM titleholder.score_runs WHERE model = :model ORDER BY id")
-_COUNTS = text("SELECT s.run, count(*) FROM titleholder.scores AS s WHERE s.run = ANY(:runs) GROUP BY s.run")
+_COUNTS = text("SELECT s.run, count(*) AS n FROM titleholder.scores AS s WHERE s.run = ANY(:runs) GROUP BY s.run")
 _SCORES = "SELECT position, entity, event_time, score FROM titleholder.scores WHERE run = {run:d} ORDER BY position"
 
 
@@ -113,9 +113,9 @@ def write(url: str, entry: Entry, batches: Iterator[pa.RecordBatch], longest: ti
         limit(connection, statement_timeout=seconds, lock_timeout=seconds)
         begun = connection.execute(_BEGIN, {"run": entry.model_dump_json()}).mappings().one_or_none()
         if begun:
-            with connection.connection.cursor() as cursor:
-                for batch in batches:
-                    _copy(cursor, begun["id"], batch)
+            cursor = connection.connection.cursor()
+            for batch in batches:
+                _copy(cursor, begun["id"], batch)
     if begun:
         return ScoreRun.model_validate({**entry.model_dump(), **begun})
     if found := find(url, entry.key):
@@ -139,7 +139,7 @@ def counts(url: str, runs: list[int], longest: timedelta) -> dict[int, int]:
     """How many scores each of these runs has; one without any is left out."""
     with reachable(), engine(url).begin() as connection:
         limit(connection, statement_timeout=int(longest.total_seconds()))
-        return {run: n for run, n in connection.execute(_COUNTS, {"runs": runs})}
+        return {row.run: row.n for row in connection.execute(_COUNTS, {"runs": runs})}
 
 
 def digest_of(url: str, run: int, longest: timedelta) -> run_scores.Digest:

@@ -14,7 +14,7 @@ from typing import Any
 from titleholder.errors import SpecError, UsageError, one_line
 from titleholder.spec import class_source, messages, repairs
 from titleholder.spec.files import read_text, read_yaml, shown
-from titleholder.spec.messages import Lines
+from titleholder.spec.messages import KeyPath, Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
 from titleholder.spec.training import MOST_CANDIDATES, MOST_PARAMETERS
@@ -180,21 +180,24 @@ def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
 
 def _with_queries(folder: Path, data: dict[str, Any], lines: Lines) -> tuple[dict[str, Any], list[str]]:
     """The data with the texts of their queries, and what is wrong with those files."""
-    scoring, faults = data.get("scoring"), []
-    sections = {"source": data, **({"scoring": scoring} if isinstance(scoring, dict) else {})}
-    texts = {}
-    for section, holder in sections.items():
-        texts[section], fault = _query(folder, data[section] if section in data else None)
-        if fault:
-            faults.append(f"{messages.place((section, 'query'), lines)}{section}.query: {fault}")
-        if "sql" in holder:
-            key = ("sql",) if section == "source" else (section, "sql")
-            said = f"write the query into a file and name it under {section}.query"
-            faults.append(f"{messages.place(key, lines)}{'.'.join(key)}: {said}")
-    queried = {**data, "sql": texts["source"]}
-    if "scoring" in texts:
-        queried["scoring"] = {**sections["scoring"], "sql": texts["scoring"]}
-    return queried, faults
+    sql, faults = _section_query(folder, "source", data.get("source"), ("sql",), data, lines)
+    scoring = data.get("scoring")
+    if not isinstance(scoring, dict):
+        return {**data, "sql": sql}, faults
+    own, more = _section_query(folder, "scoring", scoring, ("scoring", "sql"), scoring, lines)
+    return {**data, "sql": sql, "scoring": {**scoring, "sql": own}}, [*faults, *more]
+
+
+def _section_query(
+    folder: Path, name: str, section: Any, key: KeyPath, holder: Mapping[str, Any], lines: Lines
+) -> tuple[str, list[str]]:
+    """The text of a section's query, and what is wrong with its file; `key` is where only the loader puts the text."""
+    text, fault = _query(folder, section)
+    faults = [f"{messages.place((name, 'query'), lines)}{name}.query: {fault}"] if fault else []
+    if "sql" in holder:
+        said = f"write the query into a file and name it under {name}.query"
+        faults.append(f"{messages.place(key, lines)}{'.'.join(key)}: {said}")
+    return text, faults
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:

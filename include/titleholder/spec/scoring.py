@@ -59,7 +59,5 @@ class Scoring(StrictModel):
     @model_validator(mode="after")
     def _follows_its_own_lane(self) -> Self:
         if self.after_champion and self.lane != LIVE:
-            raise ValueError(
-                f"after_champion: the asset is the live champion's, but lane is {self.lane!r}; leave it out"
-            )
+            raise ValueError(f"after_champion: that asset is the live champion's, but lane is {self.lane!r}")
         return self

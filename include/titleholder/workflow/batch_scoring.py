@@ -56,13 +56,13 @@ def pin(spec: ModelSpec, as_of: date, lane: str, *, url: str, origin: Origin, se
     window(spec, as_of)
     rows = store.read_lane(settings.ledger_url, spec.name, lane)
     past = reigns.until(rows, lane, as_of, by_clock=lane == LIVE)
-    made = reigns.crowning(past)
-    trained = reigns.decision_on(rows, past[-1].champion_after if past else None)
-    champion = (made.champion_after, made.id, trained.id) if made and trained else (None, None, None)
-    version, decision, trained_by = champion
-    return PinnedVersion(
-        spec=spec, as_of=as_of, lane=lane, version=version, decision=decision, trained_by=trained_by, origin=origin
-    )
+    version = past[-1].champion_after if past else None
+    trained = reigns.decision_on(rows, version)
+    pinned = PinnedVersion(spec=spec, as_of=as_of, lane=lane, origin=origin)
+    if version is None or trained is None:
+        return pinned
+    made = reigns.crowning(past) or past[-1]
+    return pinned.model_copy(update={"version": version, "decision": made.id, "trained_by": trained.id})
 
 
 def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
@@ -122,9 +122,8 @@ def window(spec: ModelSpec, as_of: date) -> Intervals:
     except (ValueError, OverflowError):
         start = date.min
     if start < BEGINNING:
-        raise UsageError(
-            f"{spec.name}: as_of {as_of} is too early: the window of {length} would begin before {BEGINNING}"
-        )
+        why = f"the window of {length} would begin before {BEGINNING}"
+        raise UsageError(f"{spec.name}: as_of {as_of} is too early: {why}")
     return Intervals(train_start=start, holdout_start=as_of, matured=as_of)
 
 
@@ -135,9 +134,7 @@ def key_of(pinned: PinnedVersion) -> RunKey:
         UsageError: nothing was pinned.
     """
     if pinned.version is None or pinned.decision is None:
-        raise UsageError(
-            f"{pinned.spec.name} has no champion in lane {pinned.lane} at {pinned.as_of}: nothing is scored"
-        )
+        raise UsageError(f"{pinned.no_champion}: nothing is scored")
     spec, scoring = pinned.spec, scoring_of(pinned.spec)
     query = "\n".join([spec.source.connection, str(scoring.window), scoring.sql])
     sha256 = hashlib.sha256(query.encode()).hexdigest()

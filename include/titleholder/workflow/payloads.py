@@ -13,6 +13,7 @@ from titleholder.plain_text import typed
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.training import Choice
+from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
@@ -95,10 +96,16 @@ class PinnedVersion(Payload):
     spec: CarriedSpec
     lane: str
     as_of: date
-    version: int | None
-    decision: int | None
-    trained_by: int | None
     origin: Origin
+    version: int | None = None
+    decision: int | None = None
+    trained_by: int | None = None
+
+    @property
+    def no_champion(self) -> str:
+        """A clause for the case that there is none."""
+        when = f"at the end of {self.as_of}" if self.lane == LIVE else f"as of {self.as_of}"
+        return f"{self.spec.name} had no champion in lane {self.lane} {when}"
 
 
 class TrainedCandidate(Payload):

@@ -131,6 +131,7 @@ FROM titleholder.score_runs AS run JOIN titleholder.scores AS of ON of.run = run
 WHERE run.role = 'champion'
 ORDER BY run.model, run.lane, of.entity, run.as_of DESC, run.id DESC
 """
+GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
 
 
 def upgrade() -> None:
@@ -138,10 +139,7 @@ def upgrade() -> None:
     for statement in (RUNS, SCORES, CHECK_ADDED, ADDED, CHECK_COMPLETE, COMPLETE, BEGIN_RUN, CURRENT):
         op.execute(statement)
     for table in ("score_runs", "scores"):
-        for trigger, events, each in (
-            ("no_change", "UPDATE OR DELETE", "ROW"),
-            ("no_truncate", "TRUNCATE", "STATEMENT"),
-        ):
+        for trigger, events, each in GUARDS:
             op.execute(
                 f"CREATE TRIGGER {trigger} BEFORE {events} ON titleholder.{table} "
                 f"FOR EACH {each} EXECUTE FUNCTION titleholder.refuse_change()"
