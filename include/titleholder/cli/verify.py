@@ -70,12 +70,17 @@ def _print_report(report: AuditReport) -> None:
         f"{counted(report.rows, 'decision')} in {counted(report.lanes, 'lane')} of "
         f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
         f"{counted(report.snapshots, 'snapshot')}, {counted(report.reports, 'report')}, "
+        f"{counted(report.score_runs, 'scoring run')}{_counted_only(report.scores_counted)}, "
         f"{counted(report.champions, 'live champion')}"
     )
     result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:
         result = "The ledger is empty: nothing was ever decided here"
     out.print(Text(f"{result}. Checked: {scope}.", style="bold red" if report.findings else "green"))
+
+
+def _counted_only(runs: int) -> str:
+    return f" (the scores of the {runs:,} oldest were counted, not compared)" if runs else ""
 
 
 def reproduce(

@@ -99,6 +99,14 @@ def of_model(url: str, model: str) -> list[ScoreRun]:
         ]
 
 
+def files(url: str, model: str) -> dict[str, set[str]]:
+    """The SHA-256 of the inputs of a model's scoring runs, and of their files of scores, by lane."""
+    found: dict[str, set[str]] = {}
+    for run in of_model(url, model):
+        found.setdefault(run.lane, set()).update(filter(None, (run.input_sha256, run.output_sha256)))
+    return found
+
+
 def write(url: str, entry: Entry, batches: Iterator[pa.RecordBatch], longest: timedelta) -> ScoreRun:
     """Write a run with its scores, in one transaction of at most this time; or the run of the same key that is there.
 
