@@ -16,7 +16,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 def asset_names(condition):
     parts = getattr(condition, "objects", None)
-    return {type(condition).__name__: [asset_names(p) for p in parts]} if parts is not None else condition.name
+    return {type(condition).__name__: [asset_names(p) for p in parts]} if parts is not None else getattr(condition, "name", None)
 
 bag = DagBag(dag_folder=sys.argv[1])
 answer = {"errors": bag.import_errors}

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 from sqlalchemy import NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -311,15 +310,19 @@ def test_the_reading_role_reads_scores_and_writes_none(world: World) -> None:
 def tampered(world: World, change: str, undo: str) -> Iterator[None]:
     """Scores after a statement of a superuser, and as they were before in the end."""
     with world.superuser() as cursor:
+        _without_guards(cursor, change)
         try:
-            for statement in (change, undo):
-                cursor.execute("ALTER TABLE titleholder.scores DISABLE TRIGGER USER")
-                cursor.execute(statement)
-                cursor.execute("ALTER TABLE titleholder.scores ENABLE ALWAYS TRIGGER USER")
-                if statement is change:
-                    yield
-        except psycopg2.Error as error:
-            raise AssertionError(statement) from error
+            yield
+        finally:
+            _without_guards(cursor, undo)
+
+
+def _without_guards(cursor: Any, statement: str) -> None:
+    for switch in ("DISABLE", "ENABLE ALWAYS"):
+        for trigger in ("no_change", "only_own_run"):
+            cursor.execute(f"ALTER TABLE titleholder.scores {switch} TRIGGER {trigger}")
+        if switch == "DISABLE":
+            cursor.execute(statement)
 
 
 def test_an_audit_is_quiet_and_then_names_the_run_of_a_score_that_was_changed_added_or_removed(world: World) -> None:
@@ -329,10 +332,11 @@ def test_an_audit_is_quiet_and_then_names_the_run_of_a_score_that_was_changed_ad
     assert report.score_runs == len(score_runs.of_model(world.settings.ledger_url, MODEL))
     place = f"WHERE run = {run.id} AND position = 3"
     kept = stored(world, run.id).iloc[3]
-    row = f"({run.id}, '{kept.event_time}', {kept.score!r}, 3, '{kept.entity}')"
+    value = float(kept.score)
+    row = f"({run.id}, '{kept.event_time}', {value!r}, 3, '{kept.entity}')"
     whole = "titleholder.scores (run, event_time, score, position, entity)"
     for change, undo in (
-        (f"UPDATE titleholder.scores SET score = score + 1e-9 {place}", f"UPDATE titleholder.scores SET score = {kept.score!r} {place}"),
+        (f"UPDATE titleholder.scores SET score = score + 1e-9 {place}", f"UPDATE titleholder.scores SET score = {value!r} {place}"),
         (f"DELETE FROM titleholder.scores {place}", f"INSERT INTO {whole} VALUES {row}"),
         (f"INSERT INTO {whole} VALUES ({run.id}, now(), 0.5, 100000, 'added')", "DELETE FROM titleholder.scores WHERE entity = 'added'"),
     ):  # fmt: skip
