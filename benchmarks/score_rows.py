@@ -70,7 +70,7 @@ def fill(url: str, rows: int) -> None:
         connection.exec_driver_sql("drop table if exists bench_rows, bench_bare, bench_key")
         connection.exec_driver_sql(
             f"create table bench_rows as select *, (random() < 1 / (1 + exp(1.5 - f0 - 0.5 * f1)))::int as bad from ("
-            f"select i as id, case when i < 20000 then timestamptz '2023-03-01 UTC' + i * interval '18 minutes' "
+            f"select i as id, case when i < 20000 then timestamptz '2023-03-01 UTC' + i * interval '21 minutes' "
             f"else timestamptz '2024-06-01 UTC' + (i - {FIRST}) * interval '40 ms' end as happened_at, "
             f"(array['red', 'green', 'blue'])[1 + i %% 3] as kind, {numbers} from ("
             f"select generate_series(0, 19999) as i union all select generate_series({FIRST}, {FIRST + rows} - 1)"
@@ -147,7 +147,8 @@ class Case:
         import pyarrow.csv as pacsv
 
         options = pacsv.WriteOptions(include_header=False, quoting_style="all_valid")
-        with psycopg2.connect(os.environ["TITLEHOLDER_LOADER_URL"]) as connection:
+        address = os.environ["TITLEHOLDER_LOADER_URL"].replace("postgresql+psycopg2:", "postgresql:")
+        with psycopg2.connect(address) as connection:
             for batch in batches:
                 numbered = batch.add_column(0, "run", pa.repeat(pa.scalar(self.number, pa.int64()), batch.num_rows))
                 buffer = io.BytesIO()
