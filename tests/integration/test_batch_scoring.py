@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from typer.testing import CliRunner, Result
 
 from localstack.settings import ledger_url
 from localstack.state import State
-from support.audit_world import EASY, World, models_in
+from support.audit_world import EASY, World, models_in, replaced
 from support.retraining import TESTER, retrain
 from support.stacks import tiny_rows
 from support.succession_world import PROCESSES, settings_of, write_model
@@ -36,9 +37,11 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import batch_scoring, steps
+from titleholder.workflow import batch_scoring, score_audit, steps
 from titleholder.workflow.audit import audit
+from titleholder.workflow.garbage.collection import collect
 from titleholder.workflow.payloads import PinnedVersion, RollbackOrder
+from titleholder.workflow.preflight import run as preflight
 
 pytestmark = pytest.mark.slow
 MODEL, LANE = "nightly", "scored"
@@ -345,6 +348,56 @@ def test_an_audit_is_quiet_and_then_names_the_run_of_a_score_that_was_changed_ad
         assert [(f.check, f.lane, f.decision) for f in found] == [("scores", LANE, run.decision)], found
         assert f"Scoring run {run.id}" in found[0].explanation
     assert audit([MODEL], settings=world.settings).findings == ()
+
+
+def test_a_collection_keeps_what_a_scoring_run_rests_on_and_deletes_what_none_does(world: World) -> None:
+    run = score(world, pin(world, date(2024, 3, 17)))
+    stray = Path(run.input_uri).with_name(f"{'ab' * 32}.parquet")
+    stray.write_bytes(b"of a run that was never written")
+    later = {"older_than": timedelta(0), "now": time.time() + 60, "settings": world.settings}
+    collect([MODEL], **later, delete=True)
+    assert not stray.exists()
+    for known in score_runs.of_model(world.settings.ledger_url, MODEL):
+        assert Path(known.input_uri).exists()
+        assert not known.output_uri or Path(known.output_uri).exists()
+
+
+def test_check_runs_the_scoring_query_and_names_what_is_wrong_with_its_columns(world: World, tmp_path: Path) -> None:
+    def found() -> list[tuple[str, str]]:
+        return [(f.outcome, f.explanation) for f in preflight.check(MODEL).findings if f.step == "scoring"]
+
+    assert found() == [("ok", "nightly_scoring.sql returns what a version needs, and no outcome.")]
+    query = Path(os.environ["TITLEHOLDER_MODELS"]) / "nightly_scoring.sql"
+    with replaced(
+        query, SQL.replace("signal,", "bad, extra,").replace("from tiny", "from tiny, (select 1 as extra) x").encode()
+    ):
+        assert [outcome for outcome, _ in found()] == ["fault", "fault"]
+        assert "bad: is the target" in found()[0][1]
+        assert "- signal" in found()[1][1]
+        assert "+ extra" in found()[1][1]
+    with replaced(query, SQL.replace("from tiny", "from nowhere").encode()):
+        ((outcome, explanation),) = found()
+    assert outcome == "fault"
+    assert "nightly_scoring.sql, line 3 (`from nowhere where happened_at >= :window_start" in explanation
+
+
+def test_an_audit_counts_the_scores_of_older_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = score(world, pin(world))
+    score(world, pin(world, date(2024, 3, 18)))
+    monkeypatch.setattr(score_audit.to_compare, "__defaults__", (1,))
+    runs = len(score_runs.of_model(world.settings.ledger_url, MODEL))
+    report = audit([MODEL], settings=world.settings)
+    assert (report.findings, report.score_runs, report.scores_counted) == ((), runs, runs - 1)
+    place = f"WHERE run = {old.id} AND position = 3"
+    kept = stored(world, old.id).iloc[3]
+    row = f"({old.id}, '{kept.event_time}', {float(kept.score)!r}, 3, '{kept.entity}')"
+    undo = f"INSERT INTO titleholder.scores (run, event_time, score, position, entity) VALUES {row}"
+    with tampered(world, f"DELETE FROM titleholder.scores {place}", undo):
+        (found,) = audit([MODEL], settings=world.settings).findings
+    assert (
+        f"Scoring run {old.id} (as of 2024-03-10, version 1) wrote {old.rows} scores, and has {old.rows - 1} now"
+        in found.explanation
+    )
 
 
 def test_an_audit_names_a_scoring_run_whose_input_is_gone(world: World) -> None:

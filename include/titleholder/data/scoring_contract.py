@@ -84,7 +84,8 @@ class ScoringContract:
             self._schema[names.entity] = Column(nullable=False)  # unique in all batches, not in each
         self._faults: dict[tuple[str, str], Fault] = {}
         self._hashes: list[NDArray[np.uint64]] = []
-        self._differences = list(self._column_faults())
+        self.differences = list(self._column_faults())
+        """What is wrong with the columns as such, a sentence each."""
 
     @property
     def keys(self) -> tuple[str, str]:
@@ -99,7 +100,7 @@ class ScoringContract:
     @property
     def is_broken(self) -> bool:
         """Whether anything is wrong so far."""
-        return bool(self._differences or self._faults)
+        return bool(self.differences or self._faults)
 
     def check(self, frame: pd.DataFrame) -> None:
         """Check the next rows, which have `columns`."""
@@ -122,7 +123,7 @@ class ScoringContract:
     def enforce(self, read: Read) -> None:
         """Raise a ContractError that lists every violation in the rows that were checked, if there is any."""
         self._check_uniqueness(read)
-        found = [*self._differences, *map(str, self._faults.values())]
+        found = [*self.differences, *map(str, self._faults.values())]
         if found:
             spec, lines = self._spec, "\n".join(f"  - {violation}" for violation in found)
             raise ContractError(

@@ -30,10 +30,8 @@ def scores_differ(run: ScoreRun, url: str) -> str:
     if found.rows != run.rows:
         return f"{_of(run)} wrote {run.rows:,} scores, and has {found.rows:,} now."
     if found.hexdigest() != run.scores_sha256:
-        return (
-            f"{_of(run)} wrote other scores than it has now: their digest is {found.hexdigest()[:12]}…, not "
-            f"{run.scores_sha256[:12]}…."
-        )
+        digests = f"{found.hexdigest()[:12]}…, not {run.scores_sha256[:12]}…"
+        return f"{_of(run)} wrote other scores than it has now: their digest is {digests}."
     return ""
 
 
