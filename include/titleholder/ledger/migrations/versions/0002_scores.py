@@ -13,6 +13,7 @@ revision = "0002"
 down_revision = "0001"
 
 # `decision` made the version champion. It is part of the key, so that a version that comes back is a run of its own.
+# No foreign key: `begin_score_run` checks more, and no decision is ever deleted.
 RUNS = """
 CREATE TABLE titleholder.score_runs (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -21,7 +22,7 @@ CREATE TABLE titleholder.score_runs (
     as_of         date        NOT NULL CHECK (as_of BETWEEN '0001-01-01' AND '9999-12-31'),
     role          text        NOT NULL CHECK (role IN ('champion', 'challenger')),
     version       integer     NOT NULL,
-    decision      bigint      NOT NULL REFERENCES titleholder.decisions,
+    decision      bigint      NOT NULL,
     query_sha256  text        NOT NULL CHECK (query_sha256 ~ '^[0-9a-f]{64}$'),
     window_start  date        NOT NULL CHECK (window_start < as_of),
     input_uri     text        NOT NULL,
