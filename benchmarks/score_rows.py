@@ -124,16 +124,15 @@ class Case:
         import pyarrow as pa
 
         from titleholder.data import extraction
-        from titleholder.data.scoring_contract import spec_of_rows
+        from titleholder.data.scoring_contract import scoring_window, spec_of_rows
         from titleholder.ledger import store
-        from titleholder.workflow import batch_scoring
         from titleholder.workflow.champion_model import ChampionModel
         from titleholder.workflow.scoring import trained_versions
 
         decision = store.decision(self.settings.ledger_url, self.pinned().trained_by)
         (trained,) = trained_versions([decision], self.settings.ledger_url)
         model = ChampionModel.of(trained, self.settings).pipeline
-        spans = batch_scoring.window(self.spec, SCORED)
+        spans = scoring_window(self.spec, SCORED)
         with extraction.opened(self.url, spec_of_rows(self.spec, self.spec), spans, SCORED) as session:
             schema, batches = session.read(extraction.ordered(self.spec.scoring.sql, "happened_at", "id"))
             frame = pa.Table.from_batches(batches, schema).to_pandas()

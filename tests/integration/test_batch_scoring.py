@@ -66,6 +66,10 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
     folder = tmp_path_factory.mktemp("models")
     write_model(folder, MODEL, judgement=EASY, promotion=SCORING)
     (folder / "nightly_scoring.sql").write_text(SQL)
+    text = (folder / f"{MODEL}.yaml").read_text()  # what the query returns is known when the event happens
+    declared = "{known_at: known_at, available_at: happened_at}"
+    assert declared in text
+    (folder / f"{MODEL}.yaml").write_text(text.replace(declared, "{known_at: happened_at}"))
     with models_in(folder, state) as settings:
         rows = [retrain(MODEL, date(2024, 1, 1), lane, settings) for lane in (LANE, "live")]
         assert [row.kind for row in rows] == ["promote"] * 2
@@ -423,3 +427,21 @@ def test_the_guards_of_the_ledger_know_the_tables_of_scores(world: World) -> Non
             faults = list(guards.faults_seen_by(connection))
         assert len(faults) == 1
         assert said in faults[0]
+
+
+NEXT = "(select t.price from tiny as t where t.happened_at > tiny.happened_at order by t.happened_at limit 1)"
+LEAKY = SQL.replace("noise,", f"{NEXT} as noise,")
+
+
+def test_the_leak_test_knows_the_scoring_query(world: World) -> None:
+    query = Path(os.environ["TITLEHOLDER_MODELS"]) / "nightly_scoring.sql"
+    sound = invoke("leaktest", MODEL, "--scoring", "--as-of", str(DAY), "--json")
+    assert json.loads(sound.stdout)["leaks"] == [], sound.output
+    with replaced(query, LEAKY.encode()):
+        done = invoke("leaktest", MODEL, "--scoring", "--as-of", str(DAY), "--json")
+    assert done.exit_code == 1, done.output
+    found = {(leak["test"], leak["column"]) for leak in json.loads(done.stdout)["leaks"]}
+    assert found == {("future", "noise"), ("event", "noise")}
+    with replaced(query, SQL.replace("signal,", "bad,").encode()):
+        failed = invoke("leaktest", MODEL, "--scoring", "--as-of", str(DAY)).exception
+    assert "bad: is the target, which a query for scoring must not return" in str(failed)

@@ -137,6 +137,7 @@ def _print_comparison(comparison: Reproduction) -> None:
 def leaktest(
     model: Model,
     as_of: AsOf,
+    scoring: Annotated[bool, typer.Option("--scoring", help="The scoring query, not the training query.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Test whether facts that were not known yet change what the query extracts (exit code 4: not all was tested)."""
@@ -149,7 +150,8 @@ def leaktest(
     day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
     with progress() as shown:
         bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
-        report = leakage.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
+        test = leakage.scoring_leaktest if scoring else leakage.leaktest
+        report = test(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
     print_json({"outcome": report.outcome, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
     if report.outcome != "clean":

@@ -16,11 +16,11 @@ from pandera.pandas import Column
 
 from titleholder.data import contract
 from titleholder.data.contract import Fault
-from titleholder.errors import ContractError, SpecError
+from titleholder.errors import ContractError, SpecError, UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns
-from titleholder.spec.windows import Intervals
+from titleholder.spec.windows import BEGINNING, Intervals
 
 Read = Callable[[str, NDArray[np.int64]], pd.Series]
 """Gives one column of the rows at these positions."""
@@ -54,6 +54,24 @@ def scoring_of(spec: ModelSpec) -> Scoring:
     if spec.scoring is None:
         raise SpecError(f"{spec.name}: the spec has no section scoring; docs/batch-scoring.md shows one")
     return spec.scoring
+
+
+def scoring_window(spec: ModelSpec, as_of: date) -> Intervals:
+    """The event times that a run at `as_of` scores: [as_of - window, as_of), as the window that the query is bound to.
+
+    Raises:
+        SpecError: the spec has no section `scoring`.
+        UsageError: the window would begin before all records.
+    """
+    length = scoring_of(spec).window
+    try:
+        start = as_of - length
+    except (ValueError, OverflowError):
+        start = date.min
+    if start < BEGINNING:
+        why = f"the window of {length} would begin before {BEGINNING}"
+        raise UsageError(f"{spec.name}: as_of {as_of} is too early: {why}")
+    return Intervals(train_start=start, holdout_start=as_of, matured=as_of)
 
 
 def outcomes(columns: Columns) -> dict[str, str]:

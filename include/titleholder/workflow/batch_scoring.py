@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 
 from titleholder.data import as_of_range, extraction, features, run_scores, snapshots
 from titleholder.data.scores import Array
-from titleholder.data.scoring_contract import ScoringContract, scoring_of, spec_of_rows
+from titleholder.data.scoring_contract import ScoringContract, scoring_of, scoring_window, spec_of_rows
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, score_runs, store
 from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
 from titleholder.settings import Settings, code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
-from titleholder.spec.windows import BEGINNING, Intervals
 from titleholder.workflow.champion_model import ChampionModel
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import Origin, PinnedVersion
@@ -53,7 +52,7 @@ def pin(spec: ModelSpec, as_of: date, lane: str, *, url: str, origin: Origin, se
         raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
     refuse_deleted(spec.name, lane, settings.ledger_url)
     as_of_range.refuse_future(url, spec, as_of)
-    window(spec, as_of)
+    scoring_window(spec, as_of)
     rows = store.read_lane(settings.ledger_url, spec.name, lane)
     past = reigns.until(rows, lane, as_of, by_clock=lane == LIVE)
     version = past[-1].champion_after if past else None
@@ -83,7 +82,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
         return found
     (trained,) = trained_versions([store.decision(settings.ledger_url, pinned.trained_by or 0)], settings.ledger_url)
     champion = ChampionModel.of(trained, settings)
-    spans = window(spec, pinned.as_of)
+    spans = scoring_window(spec, pinned.as_of)
     rows_spec = spec_of_rows(spec, champion.spec)
     extract = extraction.extract(url, rows_spec, spans, pinned.as_of, settings.snapshots)
     held = ScoringContract(rows_spec, champion.spec.columns.features, extract.columns, spans, pinned.as_of)
@@ -108,23 +107,6 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
             reason=pinned.origin.reason,
         )
         return score_runs.write(settings.ledger_url, entry, output.batches(), spec.timeouts.query)
-
-
-def window(spec: ModelSpec, as_of: date) -> Intervals:
-    """The event times that a run at `as_of` scores: [as_of - window, as_of), as the window that the query is bound to.
-
-    Raises:
-        UsageError: it would begin before all records.
-    """
-    length = scoring_of(spec).window
-    try:
-        start = as_of - length
-    except (ValueError, OverflowError):
-        start = date.min
-    if start < BEGINNING:
-        why = f"the window of {length} would begin before {BEGINNING}"
-        raise UsageError(f"{spec.name}: as_of {as_of} is too early: {why}")
-    return Intervals(train_start=start, holdout_start=as_of, matured=as_of)
 
 
 def key_of(pinned: PinnedVersion) -> RunKey:

@@ -12,14 +12,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from titleholder.data import as_of_range, contract, extraction
-from titleholder.data.scoring_contract import ScoringContract, spec_of_rows
+from titleholder.data.scoring_contract import ScoringContract, scoring_window, spec_of_rows
 from titleholder.errors import ContractError, SpecError, TitleholderError
 from titleholder.settings import connection_url
 from titleholder.spec import windows
 from titleholder.spec.loader import read_spec, spec_file
 from titleholder.spec.sql import columns_of
 from titleholder.training import estimators
-from titleholder.workflow import batch_scoring
 from titleholder.workflow.preflight.dates import check_dates, check_schedule
 from titleholder.workflow.preflight.known import Known, Said
 from titleholder.workflow.preflight.report import Finding, Preflight
@@ -103,7 +102,7 @@ def _scoring(known: Known) -> Iterator[Said]:
     if spec.scoring is None:
         return
     today = as_of_range.today_utc()
-    spans = batch_scoring.window(spec, today)
+    spans = scoring_window(spec, today)
     rows_spec = spec_of_rows(spec, spec)
     with extraction.opened(known.url, rows_spec, spans, today) as session:
         names = session.read(columns_of(rows_spec.sql))[0].names
