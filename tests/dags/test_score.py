@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support import apart
 from support.dagbag import ROOT, read_dags
 
 MODELS = ROOT / "tests" / "support" / "models"
@@ -109,3 +111,80 @@ def test_it_keeps_the_house_rules(tmp_path: Path) -> None:
         assert "**When it is red.**" in part
     assert {task["retries"] for task in dag["tasks"].values()} == {2}
     assert all(task["policy"] for task in dag["tasks"].values())
+
+
+TASKS = """
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace as Of
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from titleholder.ledger.score_runs import ScoreRun
+from titleholder.errors import UsageError
+from titleholder.workflow import batch_scoring
+from titleholder.workflow.payloads import PinnedVersion
+from titleholder_airflow import score, tasks
+
+events, seen = OutletEventAccessors(), []
+
+def run(conf=None, **form):
+    record = Of(dag_id="tiny_fed.score", run_id="r 1", run_type="backfill", conf=conf or {}, triggering_user_name="ann",
+                data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC))
+    context = {"dag_run": record, "params": {"as_of": None, "lane": None, "reason": "why"} | form,
+               "outlet_events": events}
+    for module in (score, tasks):
+        module.get_current_context = lambda: context
+    return json.loads(json.dumps(score.pin.function("tiny_fed", sys.argv[1])))
+
+def pin(spec, as_of, lane, *, url, origin, settings):
+    seen.append([str(as_of), lane, url, origin.actor, origin.reason])
+    return PinnedVersion(spec=spec, as_of=as_of, lane=lane, origin=origin, **champion)
+
+def scored(pinned, *, url, settings):
+    whole = dict.fromkeys(ScoreRun.model_fields, "x") | {"window_start": pinned.as_of, "created_at": datetime.now(UTC)}
+    given = {"id": 7, "as_of": pinned.as_of, "role": "champion", "version": pinned.version, "decision": 9, "rows": 5}
+    return ScoreRun(**(whole | given))
+
+batch_scoring.pin, batch_scoring.score = pin, scored
+champion = {"version": 3, "decision": 9, "trained_by": 8}
+summary = score.score.function(run())
+kept = {key.uri: [one.extra, sorted(one.partition_keys)] for key, one in events._dict.items()}
+run(lane="dev", as_of="2024-01-05")
+champion = {}
+try:
+    score.score.function(run())
+except AirflowSkipException as error:
+    skipped = str(error)
+try:
+    run({"lanes": "x"})
+except UsageError as error:
+    refused = str(error)
+answer = {"summary": summary, "events": kept, "seen": seen, "skipped": skipped, "refused": refused}
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    services = {"TITLEHOLDER_LEDGER_URL": "x", "MLFLOW_TRACKING_URI": "x", "TITLEHOLDER_SNAPSHOTS": "x"}
+    warehouse = {"AIRFLOW_CONN_WAREHOUSE": "postgresql://reader:x@db/warehouse"}
+    folder = tmp_path_factory.mktemp("airflow")
+    return dict(apart.run(folder, TASKS, str(MODELS), **services, **warehouse)[0])
+
+
+def test_pin_gets_what_form_and_run_say(ran: dict[str, Any]) -> None:
+    url = "postgres://reader:x@db/warehouse"
+    assert ran["seen"][0] == ["2024-03-01", "live", url, "ann", "why"]
+    assert ran["seen"][1] == ["2024-01-05", "dev", url, "ann", "why"]
+    assert "conf: unknown key 'lanes' (did you mean 'lane'?)" in ran["refused"]
+
+
+def test_a_run_tells_two_assets_of_which_one_has_the_date_as_its_partition(ran: dict[str, Any]) -> None:
+    plain, days = (ran["events"][f"titleholder://tiny_fed/{asset}"] for asset in ("scores", "scores/days"))
+    assert plain == [ran["summary"], []]
+    assert days == [ran["summary"], ["2024-03-01"]]
+    assert (ran["summary"]["id"], ran["summary"]["version"], ran["summary"]["rows"]) == (7, 3, 5)
+
+
+def test_without_a_champion_the_task_is_skipped_and_says_why(ran: dict[str, Any]) -> None:
+    assert ran["skipped"] == "tiny_fed had no champion in lane live at the end of 2024-03-01: nothing is scored"
