@@ -190,6 +190,7 @@ def _batch(*columns: Any) -> Any:
 def measure(how: str, rows: int, number: int) -> None:
     """Run one way once and print seconds, processor seconds and peak megabytes."""
     import mlflow.sklearn  # noqa: F401  (what is imported on first use counts for neither)
+    import skops.io  # noqa: F401
 
     from titleholder.workflow import batch_scoring  # noqa: F401
 
