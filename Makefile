@@ -14,10 +14,10 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.ind
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz faults check format lock licences audit bench
+.PHONY: help install dev demo up down clean test test-airflow test-services test-fast test-half test-rest coverage fuzz faults check format lock licences audit compatibility bench
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
 $(VENV)/.installed: requirements.txt requirements-build.txt pyproject.toml $(EXTRA) $(wildcard wheels/*.whl)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
@@ -116,6 +116,9 @@ licences: dev ## Write docs/licences.md
 
 audit: dev ## Ask the package index about every locked version: vulnerabilities, yanked files, archived projects
 	$(BIN)/python tools/advisories.py
+
+compatibility: dev ## The wheel in fresh environments beside each minor of Airflow 3: MINORS="3.2" some, STACK=1 with retrains
+	$(BIN)/python tools/compatibility.py $(MINORS) $(if $(STACK),--stack) $(if $(CONSTRAINTS),--constraints $(CONSTRAINTS))
 
 bench: dev ## Measure against yardsticks, in minutes: ONLY="name ..." some, ALL=1 the long ones too, LOANS=file real loans
 	$(BIN)/python benchmarks/bench.py $(ONLY) $(if $(ALL),--all) $(if $(LOANS),--loans $(LOANS))

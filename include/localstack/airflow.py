@@ -17,6 +17,8 @@ from titleholder.errors import ServiceError
 
 DONE = ("success", "failed")
 _NOTICE = 2.0  # seconds within which the scheduler sees that a process has ended
+WAITING = ("awaiting_input", "deferred")
+"""The state of a task that waits for people, in Airflow 3.3 and before it."""
 TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
 
 
@@ -124,8 +126,8 @@ class Airflow:
 
     def wait_for_question(self, dag: str, run_id: str, task: str, timeout: float = 300) -> dict[str, Any]:
         """The question of a task, once it waits for an answer; ServiceError after `timeout` seconds."""
-        state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
-        if state != "awaiting_input":
+        state = self._wait_for_task(dag, run_id, task, {*WAITING, *TASK_DONE}, timeout)
+        if state not in WAITING:
             raise ServiceError(f"{dag} {run_id}: {task} asked no question and is {state}; see {self.address}")
         return self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails")
 
@@ -137,11 +139,11 @@ class Airflow:
         once that process, which is one of this machine, is gone and Airflow has had a moment to notice.
         """
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
-        state = "awaiting_input"
-        while state == "awaiting_input":
+        state = WAITING[0]
+        while state in WAITING:
             self._wait_for_exit(dag, run_id, task, timeout)
             self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
-            state = self._wait_for_task(dag, run_id, task, {"awaiting_input", *TASK_DONE}, timeout)
+            state = self._wait_for_task(dag, run_id, task, {*WAITING, *TASK_DONE}, timeout)
 
     def _wait_for_exit(self, dag: str, run_id: str, task: str, timeout: float) -> None:
         asking = self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")["pid"]

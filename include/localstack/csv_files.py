@@ -29,7 +29,7 @@ _WIDER = (
 )
 """The types in the order in which they are tried once a value does not fit the one before."""
 _MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error", re.DOTALL)
-_NO_UTF8 = "is no UTF-8. Say how the file is written, such as --encoding latin-1"
+_NO_UTF8 = "is not UTF-8. Say how the file is written, such as --encoding latin-1"
 OnRows = Callable[[int], None]
 
 
@@ -92,7 +92,7 @@ class CsvFile:
         return ". The file is UTF-16: use --encoding utf-16" if utf16 else ""
 
     def _refuse_bytes(self, schema: pa.Schema) -> None:
-        """Text that is no UTF-8 would come as bytes, which no query can use."""
+        """Text that is not UTF-8 would come as bytes, which no query can use."""
         suspects = [field.name for field in schema if pa.types.is_binary(field.type)]
         if not suspects:
             return

@@ -167,9 +167,13 @@ class State:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can ever read it."""
+    """Replace a file in one step; only its owner can ever read it.
+
+    Nothing is written into a file, or behind a link, that is there already: it could be another user's.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(text)
         file.flush()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 MASK = "***"
 SHORTEST = 5
 """The least length of a secret that is searched for by its value, as in Airflow: a shorter one is part of any word."""
 
-_KEYS = r"pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private|secret)_?key|credentials?|sig(?:nature)?"
+_KEYS = (
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|account|private|secret)[_-]?key|credentials?"
+    r"|sig(?:nature)?"
+)
 _VARIABLE = re.compile(
-    r"(?:^|_)(?:pass(?:word|wd|phrase)?|secret|token|(?:fernet|api|access|private|secret|signing)_?key)$|_pwd$",
+    r"pass(?:word|wd|phrase)$|(?:^|_)(?:pass|secret|token|pat"
+    r"|(?:fernet|api|access|account|storage|private|secret|signing|encryption)_?key)$|_pwd$",
     re.IGNORECASE,
 )
+"""Names of variables whose values are secrets, such as PGPASSWORD and AZURE_STORAGE_ACCOUNT_KEY."""
 _LOGIN = re.compile(r"(?<=://)(?![^\s/@]*:…@)[^\s/?#'\"<>@]{0,300}(?:[^\s'\"<>]{0,300}(?=@[\w.\-\[]))?@")
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), instead)
@@ -31,8 +36,10 @@ _PATTERNS = tuple(
     )
 )
 """Keys with their values, headers, and the addresses of webhooks: whoever knows one can post there."""
-_IN_VALUES = re.compile(r"(?i)password['\"]?\s*[=:]\s*['\"]?([^\s&,;'\"]+)")
-"""Passwords in the value of a variable: in the query of an address, or in a connection written as JSON."""
+_IN_VALUES = re.compile(r"(?i)(?:password|(?:account|access)_?key)['\"]?\s*[=:]\s*['\"]?([^\s&,;'\"]+)")
+"""Passwords in the value of a variable: in the query of an address, a connection string, or a connection as JSON."""
+_WITH_VALUES = re.compile(r"^AIRFLOW_CONN_|CONNECTION_STRING$")
+"""Variables that are no address, and may have such values all the same."""
 
 
 def mask(text: str) -> str:
@@ -54,7 +61,16 @@ def mask(text: str) -> str:
 
 def secrets() -> list[str]:
     """The secrets of the environment by their values, the longest first."""
-    return sorted(set(_of_environment(os.environ)), key=lambda secret: (-len(secret), secret))
+    return secrets_in(os.environ)
+
+
+def secrets_in(environment: Mapping[str, str]) -> list[str]:
+    """The secrets of any variables by their values, the longest first.
+
+    >>> secrets_in({"DB_PASSWORD": "hunter2", "STORE": "s3://bucket", "DB": "postgresql://ann:tr0ub4dor@db/x"})
+    ['tr0ub4dor', 'hunter2']
+    """
+    return sorted(set(_of_environment(environment)), key=lambda secret: (-len(secret), secret))
 
 
 def _of_environment(environment: Mapping[str, str]) -> Iterable[str]:
@@ -62,12 +78,14 @@ def _of_environment(environment: Mapping[str, str]) -> Iterable[str]:
     for name, value in environment.items():
         if _VARIABLE.search(name) and "://" not in value:
             yield from _forms(value)
-        if "://" in value or name.startswith("AIRFLOW_CONN_"):
+        if "://" in value or _WITH_VALUES.search(name):
             logins = re.findall(r"://([^\s/?#]*)@", value)
             for secret in (*(login.partition(":")[2] for login in logins), *_IN_VALUES.findall(value)):
                 yield from _forms(secret)
 
 
 def _forms(secret: str) -> list[str]:
-    """A secret as it was written, and with its percent signs read."""
-    return [form for form in {secret, unquote(secret)} if len(form) >= SHORTEST and not form.isspace()]
+    """A secret as it was written, with its percent signs read, and as a part of an address."""
+    plain = unquote(secret)
+    forms = {secret, plain, quote(plain, safe="", errors="surrogateescape")}
+    return [form for form in forms if len(form) >= SHORTEST and not form.isspace()]

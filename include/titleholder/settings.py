@@ -51,6 +51,10 @@ class Settings:
         return cls(need("TITLEHOLDER_LEDGER_URL"), need("MLFLOW_TRACKING_URI"), need("TITLEHOLDER_SNAPSHOTS"))
 
 
+SIGNING_KEY = "TITLEHOLDER_SIGNING_KEY"
+"""The variable with the key that signs what one task of Airflow hands on to the next."""
+SIGNING_KEY_BYTES = 32
+"""The least length of that key: that of the signature."""
 CONNECTION = "AIRFLOW_CONN_"
 """What the name of an environment variable with the address of a connection begins with."""
 
@@ -100,9 +104,15 @@ def docs_base() -> str:
     return os.environ.get("TITLEHOLDER_DOCS_URL", "")
 
 
+def code_version(bundle: str = "") -> str:
+    """The package's version and, in a checkout, its commit (`+dirty` with uncommitted changes); with a DAG bundle that
+    too, in which there may be no checkout.
+    """
+    return f"{_own_version()}, bundle {bundle}" if bundle else _own_version()
+
+
 @lru_cache(maxsize=1)
-def code_version() -> str:
-    """The package's version and, in a checkout, its commit (`+dirty` with uncommitted changes)."""
+def _own_version() -> str:
     try:
         number = version("titleholder")
     except PackageNotFoundError:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param, timezone
-from airflow.sdk.exceptions import TaskAwaitingInput
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
 
 from titleholder.errors import SignatureError, UsageError
 from titleholder.plain_text import TYPED, one_line
-from titleholder_airflow import signing
+from titleholder_airflow import signing, versions
 from titleholder_airflow.tasks import longest, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from titleholder.spec.model import ModelSpec
     from titleholder.spec.promotion import Approval, Person
     from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision, RollbackOrder
@@ -91,6 +92,11 @@ class Asking(ApprovalOperator, ABC):
     def asked(self, proposed: Any) -> tuple[Person, ...]:
         """Who was asked."""
 
+    @abstractmethod
+    def barred(self, proposed: Any) -> set[str]:
+        """The users who asked for it, by the names that Airflow gives them, where they may not approve it."""
+
+    @versions.final()
     def execute(self, context: Any) -> Any:
         """Ask and wait; return the proposal as it is where no one need be asked."""
         signing.need_key()
@@ -114,10 +120,11 @@ class Asking(ApprovalOperator, ABC):
             self.refuse_another_question(context)
         try:
             return super().execute(context)
-        except TaskAwaitingInput as waiting:
+        except versions.WAITING as waiting:
             waiting.kwargs = {"about": signing.digest(payload)}
             raise
 
+    @versions.final()
     def execute_complete(self, context: Any, event: dict[str, Any], about: str = "") -> Any:
         """The proposal with the answer and who gave it, or with the fact that there was none.
 
@@ -134,6 +141,8 @@ class Asking(ApprovalOperator, ABC):
             )
         proposed, person = self.read(payload), response["responded_by_user"]
         asked = {p.id: p.name for p in self.asked(proposed)}
+        if person and person["name"] in self.barred(proposed):  # a spec may call a user by another name than Airflow
+            asked.pop(person["id"], None)
         answer = {
             "asked": tuple(asked.values()),
             "answer": ("approve" if self.APPROVE in response["chosen_options"] else "reject") if person else "none",
@@ -207,6 +216,11 @@ class Approve(Asking):
             return ()
         return decision_policy.approvers(approval, snapshot.origin.actor, snapshot.origin.requesters)
 
+    def barred(self, proposed: ProposedDecision) -> set[str]:
+        """By the spec of this run."""
+        origin = proposed.challenger.snapshot.origin
+        return _barred(proposed.challenger.snapshot.spec.promotion.approval, origin.actor, origin.requesters)
+
 
 class ApproveRollback(Asking):
     """Asks whether a former champion may become champion again."""
@@ -235,6 +249,15 @@ class ApproveRollback(Asking):
     def asked(self, proposed: RollbackOrder) -> tuple[Person, ...]:
         """By the spec when the rollback was requested; an edit since then makes nobody an approver of this one."""
         return proposed.approvers or ()
+
+    def barred(self, proposed: RollbackOrder) -> set[str]:
+        """By the DAG's spec."""
+        return _barred(self.spec.promotion.rollback_approval, proposed.actor, proposed.requesters)
+
+
+def _barred(approval: Approval | str, actor: str, requesters: Sequence[str] | None) -> set[str]:
+    own_runs = not isinstance(approval, str) and approval.own_runs
+    return set() if own_runs else {actor, *(requesters or ())}
 
 
 def _with_answer(proposed: Any, answer: dict[str, Any]) -> Any:

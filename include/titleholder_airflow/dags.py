@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from airflow.sdk import DAG, dag, get_parsing_context, task
 from titleholder.errors import SpecError, one_line
 from titleholder.spec.loader import Specs, load_specs, models_folder
 from titleholder_airflow import forms, retrain, rollback, score
+from titleholder_airflow.placement import IN_TASK, placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +26,13 @@ BUILDERS = {"retrain": retrain.build, "rollback": rollback.build, "score": score
 """That of `score` builds none for a model whose spec has no section `scoring`."""
 
 
-def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = None) -> None:
+def build_dags(
+    namespace: MutableMapping[str, Any],
+    models: str | Path | None = None,
+    *,
+    run_in: str = IN_TASK,
+    pod: Mapping[str, Any] | None = None,
+) -> None:
     """Put `<model>.retrain`, `<model>.rollback` and `<model>.score` of every spec into a DAG file's `globals()`.
 
     `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
@@ -32,11 +40,16 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
     `report_missing_dags` in a second file shows them in Airflow. In place of a DAG that cannot be built stands one
     whose runs fail with the reason.
 
+    `run_in` says where the steps of a retrain run: "task", in the process of their Airflow task, or "pod", each in a
+    Kubernetes pod that is made with the arguments `pod` of a `KubernetesPodOperator` (docs/run-a-step-anywhere.md).
+
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or no such place.
         SpecError: no spec in it can be read.
     """
     folder = _folder(models)
+    place = placement(run_in, pod)
+    builders = BUILDERS if run_in == IN_TASK else BUILDERS | {"retrain": partial(retrain.build, place=place)}
     model, kind = _requested()
     specs = load_specs(folder, only=model)
     if specs.errors and not specs.models:
@@ -47,7 +60,7 @@ def build_dags(namespace: MutableMapping[str, Any], models: str | Path | None = 
     # version that a rollback has just made champion is no choice any more. The run could not be retried.
     reigns = None if model else forms.reigns(specs.models)
     for name, spec in specs.models.items():
-        for own, build in BUILDERS.items():
+        for own, build in builders.items():
             if kind in (None, own) and (
                 made := _built(build, f"{name}.{own}", spec, folder, reigns[name] if reigns else None)
             ):

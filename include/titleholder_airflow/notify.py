@@ -17,10 +17,9 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow.providers.common.compat.sdk import redact
 from airflow.sdk import BaseNotifier
-from airflow.sdk.definitions.callback import AsyncCallback  # the stub of airflow.sdk lacks these
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-from airflow.sdk.log import redact  # type: ignore[attr-defined]
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference  # the stub of airflow.sdk lacks these
 
 from titleholder.errors import ServiceError, one_line
 from titleholder.registry import urls as mlflow_urls
@@ -29,6 +28,7 @@ from titleholder.spec.promotion import Notifications
 from titleholder.spec.types import LIVE
 from titleholder.workflow import notifications
 from titleholder_airflow import forms, signing, urls
+from titleholder_airflow.versions import AsyncCallback
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision

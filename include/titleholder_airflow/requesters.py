@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import GetDagRun
+
+from titleholder_airflow.versions import GetDagRun
 
 GENERATIONS = 10
 """How many runs are followed back, each of which an asset event started."""
@@ -17,7 +18,7 @@ def requesters(run: Any) -> tuple[str, ...] | None:
 
     Airflow tells a task who triggered a run, and who triggered the runs whose tasks made its asset events. It does not
     tell who made an event by hand, who cleared a producing run (which makes its events again), or which run's task
-    triggered one without a name.
+    triggered one without a name. Airflow 3.1 tells nothing of other runs.
     """
     found = _of(run, GENERATIONS)
     return None if found is None else tuple(sorted(found))
@@ -35,7 +36,7 @@ def _of(run: Any, generations: int) -> set[str] | None:
 
 
 def _behind(event: Any, generations: int) -> set[str] | None:
-    if not (event.source_dag_id and event.source_run_id and event.source_task_id):
+    if GetDagRun is None or not (event.source_dag_id and event.source_run_id and event.source_task_id):
         return None
     try:
         producer: Any = task_runner.SUPERVISOR_COMMS.send(

@@ -25,6 +25,22 @@ def arguments(resources: Resources) -> dict[str, Any]:
     return {**plain, "executor_config": {"pod_override": _pod(resources.pod)}}
 
 
+def pod_arguments(resources: Resources) -> dict[str, Any]:
+    """The same of a task that starts a pod for its step: the pod's own, and the task's queue, pool and priority."""
+    from kubernetes.client import models as k8s
+
+    found = resources.model_dump(exclude_none=True, exclude_defaults=True, exclude={"pod"})
+    if (pod := resources.pod) is None:
+        return found
+    if amounts := _amounts(pod):
+        found["container_resources"] = k8s.V1ResourceRequirements(requests=amounts, limits=amounts)
+    return found | {k: v for k, v in (("image", pod.image), ("node_selector", pod.node_selector)) if v}
+
+
+def _amounts(pod: Pod) -> dict[str, str]:
+    return {name: value for name, value in (("memory", pod.memory), ("cpu", pod.cpu)) if value}
+
+
 def _pod(pod: Pod) -> Any:
     try:
         from kubernetes.client import models as k8s
@@ -33,7 +49,7 @@ def _pod(pod: Pod) -> Any:
             "training.resources.pod needs the library kubernetes, which is not installed: "
             "pip install 'titleholder[kubernetes]', wherever DAG files are read"
         ) from None
-    amounts = {name: value for name, value in (("memory", pod.memory), ("cpu", pod.cpu)) if value}
+    amounts = _amounts(pod)
     container = k8s.V1Container(
         name=CONTAINER,
         image=pod.image,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TaskGroup, TriggerRule, dag, get_current_context
 
 from titleholder.plain_text import markdown
-from titleholder.spec.loader import load_specs
 from titleholder.spec.metrics import METRICS
-from titleholder_airflow import forms, resources
+from titleholder_airflow import bundles, forms, versions
 from titleholder_airflow.approval import Approve
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, deadline_of, decision_callbacks
+from titleholder_airflow.placement import InTask
 from titleholder_airflow.schedule import schedule_of
 from titleholder_airflow.tasks import (
     champion_outlet,
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
     from titleholder.ledger.queries import ReignRecord
     from titleholder.spec.model import ModelSpec
+    from titleholder_airflow.placement import Placement
 
-log = logging.getLogger(__name__)
 Reference = dict[str, Any]
 """A payload of `titleholder.workflow.payloads` as JSON: what travels through XCom, signed (`signing`)."""
 
@@ -69,8 +68,12 @@ RULES = {
 }
 
 
-def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -> DAG:
-    """The retrain DAG of a model whose spec is in `folder`; its form names the last of `reigns` as champion."""
+def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None, place: Placement | None = None) -> DAG:
+    """The retrain DAG of a model whose spec is in `folder`; its form names the last of `reigns` as champion.
+
+    Its steps run where `place` says, by default in their tasks.
+    """
+    run = (place or InTask()).task
 
     @dag(
         dag_id=f"{spec.name}.retrain",
@@ -83,29 +86,32 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         deadline=deadline_of(spec),
         tags=["titleholder", spec.task],
         default_args=task_arguments(spec),
+        **versions.KEPT_VERSION,
     )
     def retrain() -> None:
-        snapshot = extract(spec.name, str(folder))
+        snapshot = run(extract, spec.name, str(folder))
         with TaskGroup("train", tooltip="The candidates, side by side"):
-            candidates = [_training(spec, name)(snapshot, name) for name in spec.training.candidates]
-        challenger = nominate(candidates)
-        proposed = validate(challenger)
+            candidates = [
+                run(
+                    train, snapshot, name,
+                    task_id=name, execution_timeout=longest(spec.timeouts.train),
+                    needs=spec.training.resources_of(name),
+                )
+                for name in spec.training.candidates
+            ]  # fmt: skip
+        challenger = run(nominate, candidates)
+        proposed = run(validate, challenger)
         if (approval := spec.promotion.approval) != "automatic":
             proposed = Approve(
                 task_id="approve", proposed=proposed, approval=approval, notifiers=approval_notifiers(spec)
             ).output
-        decision = promote.override(
-            outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec)
-        )(proposed)  # fmt: skip
-        report(decision)
+        decision = run(
+            promote, proposed,
+            outlets=[champion_outlet(spec.name)], on_success_callback=decision_callbacks(spec),
+        )  # fmt: skip
+        run(report, decision)
 
     return retrain()
-
-
-def _training(spec: ModelSpec, name: str) -> Any:
-    """The task of a candidate, with the resources that the spec gives it."""
-    own = resources.arguments(spec.training.resources_of(name))
-    return train.override(task_id=name, execution_timeout=longest(spec.timeouts.train), **own)
 
 
 @step(links=(MlflowRunLink(),))
@@ -122,23 +128,17 @@ def extract(model: str, models: str) -> Reference:
     what is valid, or lists every violation. Start another run with valid values, or fix the SQL, the YAML or the data
     and clear the task. Otherwise the warehouse or MLflow is down: clear the task when it is back.
     """
-    from titleholder.spec.windows import resolve_as_of
     from titleholder.workflow import steps
+    from titleholder_airflow import orders
 
-    context = get_current_context()
-    run, form = context["dag_run"], context["params"]
-    spec = load_specs(Path(models), only=model)[model]
-    forms.refuse_unknown(run.conf, forms.retrain(spec))
-    backfill = run.run_type == "backfill"
-    if backfill:
-        forms.refuse_in_backfill(form)
+    spec, order = orders.extract(model, models, get_current_context())
     snapshot = steps.extract(
         spec,
-        resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
-        forms.lane(form, backfill=backfill),
+        order.as_of,
+        order.lane,
         url=connection_url(spec.source.connection),
-        candidates=forms.candidates(spec, form),
-        origin=origin(context),
+        candidates=order.candidates,
+        origin=order.origin,
         settings=settings(),
     )
     return snapshot.model_dump(mode="json")
@@ -156,12 +156,11 @@ def train(snapshot: Reference, name: str) -> Reference | None:
     """
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Snapshot
+    from titleholder_airflow import orders
 
-    taken = Snapshot.model_validate(snapshot)
-    if name not in taken.candidates:
-        log.info("%s is switched off in this run: nothing is trained.", name)
+    if orders.switched_off(snapshot, name):
         return None
-    return steps.train(taken, name, settings=settings()).model_dump(mode="json")
+    return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, links=(MlflowRunLink(), ModelVersionLink()))
@@ -207,7 +206,8 @@ def promote(proposed: Reference) -> Reference:
     """Write the decision: to the ledger first, then to the registry's alias.
 
     **Promises.** One decision for a challenger, however often the task is tried; never two champions. When the
-    champion changed meanwhile, the challenger is re-judged first.
+    champion changed meanwhile, the challenger is re-judged first. Nothing is decided where the DAG bundle is another
+    version than it was for `extract`.
 
     **When it is red.** PostgreSQL or MLflow is down, or other runs kept writing to the lane: clear the task. What is in
     the ledger stands; the next try makes the alias follow it.
@@ -215,7 +215,9 @@ def promote(proposed: Reference) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import ProposedDecision
 
-    return publish(steps.promote(ProposedDecision.model_validate(proposed), settings=settings()))
+    taken = ProposedDecision.model_validate(proposed)
+    bundles.refuse_changed(taken, get_current_context()["ti"])
+    return publish(steps.promote(taken, settings=settings()))
 
 
 @step

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, dag, get_current_context
 
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
-from titleholder_airflow import forms
+from titleholder_airflow import bundles, forms, versions
 from titleholder_airflow.approval import ApproveRollback
 from titleholder_airflow.links import DecisionLink, ModelVersionLink
 from titleholder_airflow.notify import approval_notifiers, decision_callbacks
@@ -58,6 +58,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         tags=["titleholder", "rollback"],
         default_args=task_arguments(spec),
         is_paused_upon_creation=False,
+        **versions.KEPT_VERSION,
     )
     def rollback() -> None:
         order = None
@@ -129,4 +130,5 @@ def _order() -> RollbackOrder:
         leaving=form["leaving"],
         force=form["force"],
         run=f"{run.dag_id}/{run.run_id}",
+        bundle=bundles.current(context["ti"]),
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAll, AssetAny, AssetOrTimeSchedule
+from airflow.sdk import Asset, AssetAll, AssetAny
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from pendulum import UTC, instance
+
+from titleholder_airflow.versions import AssetOrTimeSchedule
 
 if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec

@@ -6,14 +6,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk import DAG, Asset, dag, get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
 
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
 from titleholder_airflow import forms
 from titleholder_airflow.schedule import scoring_schedule_of
 from titleholder_airflow.tasks import champion_asset, connection_url, origin, settings, step, task_arguments
+from titleholder_airflow.versions import add_partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,5 +137,5 @@ def score(pinned: Reference) -> Reference:
     events = get_current_context()["outlet_events"]
     for asset in (scores_asset(spec.name), days_asset(spec.name)):
         events[asset].extra = summary
-    events[days_asset(spec.name)].add_partitions(str(run.as_of))
+    add_partition(events[days_asset(spec.name)], str(run.as_of))
     return summary

@@ -17,10 +17,8 @@ from typing import Any, NamedTuple
 from airflow.sdk import XComArg
 
 from titleholder.errors import SignatureError, UsageError
+from titleholder.settings import SIGNING_KEY, SIGNING_KEY_BYTES
 
-VARIABLE = "TITLEHOLDER_SIGNING_KEY"
-LEAST = 32
-"""The least length of the key in bytes: that of the signature."""
 RESULT = "return_value"
 """The key under which Airflow keeps what a task returns."""
 
@@ -76,7 +74,7 @@ def opened(value: Any, place: Place) -> dict[str, Any]:
     where = f"{place.task_id} of the run {place.dag_id}/{place.run_id}"
     if value is None:
         raise SignatureError(
-            f"{where} handed nothing on: it was marked as successful, or its result (XCom) was deleted. Clear "
+            f"{where} returned nothing: it was marked as successful, or its result (XCom) was deleted. Clear "
             f"{place.task_id} and the tasks after it. Nothing was decided"
         )
     parts = (value.get("payload"), value.get("signature")) if isinstance(value, dict) else (None, None)
@@ -88,8 +86,8 @@ def opened(value: Any, place: Place) -> dict[str, Any]:
     if not genuine:
         raise SignatureError(
             f"what is there as the result (XCom) of {where} was not handed on by it: it was edited, or is "
-            f"of another task or run, or {VARIABLE} was changed. Clear {place.task_id} and the tasks after it. Nothing "
-            "was decided"
+            f"of another task or run, or {SIGNING_KEY} was changed. Clear {place.task_id} and the tasks after it. "
+            "Nothing was decided"
         )
     found: dict[str, Any] = json.loads(str(text))
     return found
@@ -123,14 +121,14 @@ def need_key() -> bytes:
     Raises:
         UsageError: it is not set where this task runs, or too short; a retry cannot help.
     """
-    key = os.environ.get(VARIABLE, "").encode()
-    if len(key) >= LEAST:
+    key = os.environ.get(SIGNING_KEY, "").encode()
+    if len(key) >= SIGNING_KEY_BYTES:
         return key
-    lack = f"has {len(key)} bytes, of which {LEAST} are needed" if key else "is not set"
+    lack = f"has {len(key)} bytes, of which {SIGNING_KEY_BYTES} are needed" if key else "is not set"
     raise UsageError(
-        f"{VARIABLE} {lack} where this task runs. It signs what one task hands on to the next, so that an edited XCom "
-        'is refused. Make one with `python -c "import secrets; print(secrets.token_urlsafe(48))"`, and set it on every '
-        "worker, and nowhere else"
+        f"{SIGNING_KEY} {lack} where this task runs. It signs what one task hands on to the next, so that an edited "
+        'XCom is refused. Make one with `python -c "import secrets; print(secrets.token_urlsafe(48))"`, and set it on '
+        "every worker, and nowhere else"
     )
 
 

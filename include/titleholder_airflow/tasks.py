@@ -8,15 +8,13 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, mask_secret
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
-from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
 
 from titleholder import masking
-from titleholder_airflow import signing, urls
+from titleholder_airflow import bundles, metrics, signing, store, urls, versions
 from titleholder_airflow.requesters import requesters
 
 if TYPE_CHECKING:
@@ -30,30 +28,63 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
     from titleholder.workflow.payloads import Origin
 
-NEVER_RETRIED = ["SpecError", "UsageError", "DataError", "TrainingError", "SignatureError"]
-"""Errors of titleholder.errors that a retry cannot cure."""
+
+class Handover:
+    """What operators of steps share: what they get of other tasks is verified first, and what they return is signed."""
+
+    op_args: Any
+    op_kwargs: Any
+    verb: str
+    """The name of the step."""
+    lineage: Any = None
+    """What OpenLineage is told, where it is installed and the step has ended."""
+
+    def keep_sources(self, op_args: Sequence[Any], op_kwargs: Mapping[str, Any]) -> None:
+        """Note which tasks the arguments come from, while the DAG is built."""
+        self.sources = [*map(signing.source, op_args)], {k: signing.source(value) for k, value in op_kwargs.items()}
+
+    def receive(self, ti: Any) -> None:
+        """Put the verified payloads in the place of the signed arguments."""
+        signing.need_key()
+        positional, named = self.sources
+        self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
+        self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
+
+    def hand_on(self, result: dict[str, Any] | None, ti: Any) -> dict[str, Any] | None:
+        """The result, signed."""
+        self.lineage = self._lineage(result)
+        return None if result is None else signing.sign(result, signing.Place.of(ti))
+
+    def _lineage(self, result: dict[str, Any] | None) -> Any:
+        try:
+            from titleholder_airflow import lineage
+        except ImportError:
+            return None
+        return lineage.of(self.verb, [*self.op_args, *self.op_kwargs.values()], result)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """What the step read and made: Airflow's OpenLineage provider asks for it when a task has ended."""
+        return self.lineage
 
 
-class StepOperator(_PythonDecoratedOperator):
-    """A Python task of a step. What it gets of other tasks is verified first, and what it returns is signed."""
+class StepOperator(Handover, _PythonDecoratedOperator):
+    """A Python task of a step."""
 
     custom_operator_name = "@step"
 
     def __init__(
         self, *, op_args: Sequence[Any] = (), op_kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
-        named = op_kwargs or {}
-        self.sources = [*map(signing.source, op_args)], {name: signing.source(value) for name, value in named.items()}
+        self.keep_sources(op_args, op_kwargs or {})
         super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
+        self.verb = self.python_callable.__name__
 
+    @versions.final()
     def execute(self, context: Context) -> Any:
         """Run the step."""
-        signing.need_key()
-        ti, (positional, named) = context["ti"], self.sources
-        self.op_args = [signing.received(*both, ti) for both in zip(self.op_args, positional, strict=True)]
-        self.op_kwargs = {name: signing.received(value, named[name], ti) for name, value in self.op_kwargs.items()}
-        result = super().execute(context)
-        return None if result is None else signing.sign(result, signing.Place.of(ti))
+        with metrics.observed(self.verb):
+            self.receive(context["ti"])
+            return self.hand_on(super().execute(context), context["ti"])
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:
@@ -75,7 +106,6 @@ def task_arguments(spec: ModelSpec) -> dict[str, Any]:
     task that was cleared: without a longest delay the seventh would wait for a quarter of an hour and more.
     """
     delay = timedelta(seconds=float(os.environ.get("TITLEHOLDER_RETRY_SECONDS", "30")))
-    permanent: list[type[BaseException] | str] = [f"titleholder.errors.{name}" for name in NEVER_RETRIED]
     return {
         "owner": spec.owner,
         "execution_timeout": longest(spec.timeouts.task),
@@ -83,7 +113,7 @@ def task_arguments(spec: ModelSpec) -> dict[str, Any]:
         "retry_delay": delay,
         "retry_exponential_backoff": True,
         "max_retry_delay": 4 * delay,
-        "retry_policy": ExceptionRetryPolicy([RetryRule(permanent, RetryAction.FAIL, reason="a retry cannot help")]),
+        **versions.retries(),
     }
 
 
@@ -115,6 +145,7 @@ def publish(decision: Decision) -> dict[str, Any]:
         }
         events = get_current_context()["outlet_events"]
         events[champion_outlet(decision.model)].add(champion_asset(decision.model), extra=change)
+    metrics.decided(decision)
     return summary(decision)
 
 
@@ -130,6 +161,7 @@ def origin(context: Mapping[str, Any]) -> Origin:
         reason=context["params"]["reason"] or "",
         url=urls.run(run.dag_id, run.run_id),
         decisions=urls.decisions(),
+        bundle=bundles.current(context["ti"]),
     )
 
 
@@ -156,11 +188,16 @@ def connection_url(connection: str) -> str:
 
 
 def settings() -> Settings:
-    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log."""
+    """Where the services are. From then on Airflow masks the secrets of their variables in the task's log.
+
+    The object store is reached with the connection that `TITLEHOLDER_STORE_CONNECTION` names, if it does.
+    """
     from titleholder.settings import Settings
 
     _mask_secrets()
-    return Settings.from_environment()
+    found = Settings.from_environment()
+    store.configure(found.snapshots)
+    return found
 
 
 @functools.cache

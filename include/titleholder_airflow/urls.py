@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from airflow.sdk.configuration import conf
+from airflow.providers.common.compat.sdk import conf
 
 PAGE, ROUTE = "/titleholder", "champions"
 """Where the page is below Airflow's own path, and its name in Airflow's navigation."""

@@ -1,8 +1,10 @@
 """MLflow's login: two users with a password each, one who may write and one who reads.
 
 It stands before every route of the server, whatever serves it (REST, the user interface's calls, GraphQL, files), and
-refuses what it does not know: a route that a later MLflow adds is one for the user who writes. MLflow's own app
-`basic-auth` decides route by route, lets readers create what has a new name, and hashes the password in each request.
+serves runs, models and files only. Nobody gets the rest: MLflow's assistant runs commands on
+its machine, for whoever asks; its gateway and webhooks send requests from there; and a route that a later MLflow adds
+may do either. MLflow's own app `basic-auth` decides route by route, lets readers create what has a new name, and hashes
+the password in each request.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -23,14 +26,31 @@ SHORTEST = 16
 OPEN = "/health"
 """The path that answers without a login; it says `OK`."""
 
+LARGEST = 1_000_000
+"""Bytes of a request of a reader, and of one that makes an experiment: MLflow keeps a whole request in memory."""
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_API = r"/(?:ajax-)?api"
+_READ = re.compile(
+    r"/(?:version|graphql|get-artifact|model-versions/get-artifact|health|static-files/.+)?"
+    rf"|{_API}/2\.0/(?:mlflow-artifacts/.+|mlflow/(?:artifacts|experiments|logged-models|metrics|model-versions"
+    r"|registered-models|runs|traces)(?:/.+)?)"
+    rf"|{_API}/3\.0/mlflow/(?:datasets|server-info|traces)(?:/.+)?"
+)
+"""What is asked by GET: the user interface, and what it shows of runs, models and files."""
 _SEARCH = re.compile(
-    r"/(?:ajax-)?api/2\.0/?mlflow/"
+    rf"{_API}/2\.0/?mlflow/"
     r"(?:(?:experiments|runs|logged-models)/search|experiments/search-datasets|registered-models/get-latest-versions)"
-    r"|/(?:ajax-)?api/3\.0/mlflow/(?:traces|datasets)/search"
+    rf"|{_API}/3\.0/mlflow/(?:traces|datasets)/search"
     r"|/graphql"
 )
 """What is asked by POST and only reads. MLflow's GraphQL has searches and no other mutations."""
+_WRITTEN = re.compile(
+    rf"{_API}/2\.0/(?:mlflow-artifacts/.+|mlflow/(?:upload-artifact|(?:experiments|logged-models|model-versions"
+    r"|registered-models|runs(?!/create-promptlab-run))(?:/.+)?))"
+)
+"""What tasks and the command line change."""
+_NEW_EXPERIMENT = re.compile(rf"{_API}/2\.0/mlflow/experiments/create")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,17 +79,24 @@ class Login:
         self._logins = {f"{user}:{password}".encode(): user for user, password in passwords.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == OPEN):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == OPEN and scope["method"] in _SAFE:
+            await self._app(scope, _up_to(0, receive), send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
         elif (user := self._user(dict(scope["headers"]).get(b"authorization", b""))) is None:
             challenge = (b"www-authenticate", b'Basic realm="MLflow", charset="UTF-8"')
             await _answer(send, 401, "A login is needed: MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD", challenge)
         elif not may(user, scope["method"], scope["path"]):
-            await _answer(send, 403, f"The user {user} may only read")
+            closed = may(READER, "GET", scope["path"]) or may(WRITER, "POST", scope["path"])
+            await _answer(send, 403, f"The user {user} may only read" if closed else "This server does not serve that")
+        elif not _NEW_EXPERIMENT.fullmatch(scope["path"]):
+            await self._app(scope, receive if user == WRITER else _up_to(LARGEST, receive), send)
+        elif (body := await _whole(receive)) is None or _chooses_a_place(body):
+            await _answer(send, 403, "An experiment is made with a name and tags: its files lie where the server says")
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, _again(body, receive), send)
 
     def _user(self, header: bytes) -> str | None:
         """The user of an Authorization header; None where there is none, or the password is wrong."""
@@ -89,8 +116,64 @@ def may(user: str, method: str, path: str) -> bool:
 
     >>> may("reader", "POST", "/api/2.0/mlflow/runs/search"), may("reader", "POST", "/api/2.0/mlflow/runs/create")
     (True, False)
+    >>> may("titleholder", "POST", "/ajax-api/3.0/mlflow/assistant/message")
+    False
     """
-    return user == WRITER or method in _SAFE or (method == "POST" and _SEARCH.fullmatch(path) is not None)
+    if method in _SAFE:
+        return _READ.fullmatch(path) is not None
+    searches = method == "POST" and _SEARCH.fullmatch(path) is not None
+    return searches or (user == WRITER and _WRITTEN.fullmatch(path) is not None)
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is larger than `LARGEST`, or its client is gone."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if message["type"] != "http.request" or len(body) > LARGEST:
+            return None
+    return body
+
+
+def _up_to(most: int, receive: Receive) -> Receive:
+    """What receives so many bytes of a body, and then as if its client were gone."""
+    left = most
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return received
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What receives a body that was read, and then what comes after it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received
+
+
+def _chooses_a_place(body: bytes) -> bool:
+    """Whether the request that makes an experiment says where its files are to lie, or cannot be read.
+
+    The server would write any file there, and read it: specs, DAG files, passwords.
+    """
+    try:
+        asked = json.loads(body)
+        if isinstance(asked, str):  # MLflow reads what old clients wrote twice
+            asked = json.loads(asked)
+    except (ValueError, RecursionError):
+        return True
+    if not isinstance(asked, dict) or not asked.keys() <= {"name", "tags", "artifact_location"}:
+        return True
+    return bool(asked.get("artifact_location"))
 
 
 def _passwords(environment: Mapping[str, str]) -> dict[str, str]:

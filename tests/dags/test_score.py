@@ -131,7 +131,7 @@ events, seen = OutletEventAccessors(), []
 def run(conf=None, **form):
     record = Of(dag_id="tiny_fed.score", run_id="r 1", run_type="backfill", conf=conf or {}, triggering_user_name="ann",
                 data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC))
-    context = {"dag_run": record, "params": {"as_of": None, "lane": None, "reason": "why"} | form,
+    context = {"dag_run": record, "ti": Of(), "params": {"as_of": None, "lane": None, "reason": "why"} | form,
                "outlet_events": events}
     for module in (score, tasks):
         module.get_current_context = lambda: context

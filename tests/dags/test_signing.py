@@ -80,7 +80,7 @@ answer["steps"] = {
     "mixed": mixed,
 }
 for what, key in {"no key": "", "short": "k" * 31, "other": "o" * 48}.items():
-    os.environ[signing.VARIABLE] = key
+    os.environ[signing.SIGNING_KEY] = key
     answer[what] = refused(run, nominated, here, [at("a", "a") if what == "other" else signed, None], first=first)
 """
 
@@ -105,7 +105,7 @@ def test_nothing_else_does(found: dict[str, Any]) -> None:
         assert KEY not in said
         assert "0.30000000000000004" not in said
     assert "of validate of the run m.retrain/r 1 was not" in found["edited"]
-    assert found["nothing"].startswith("SignatureError: validate of the run m.retrain/r 1 handed nothing on")
+    assert found["nothing"].startswith("SignatureError: validate of the run m.retrain/r 1 returned nothing")
 
 
 def test_a_step_verifies_what_it_gets_and_signs_what_it_returns(found: dict[str, Any]) -> None:

@@ -14,17 +14,26 @@ from localstack import ports
 from localstack.ports import HOST
 from localstack.settings import environment, passwords
 from localstack.state import State
+from support import git_bundle
 from support.browser import People, Troubles, keep, start
-from support.stacks import a_stack
+from support.stacks import AIRFLOW, a_stack
 
 FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
-def state() -> Iterator[State]:
+def pushed() -> Iterator[git_bundle.Repository]:
+    """A Git repository from which Airflow reads DAGs too."""
+    with git_bundle.repository() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def state(pushed: git_bundle.Repository) -> Iterator[State]:
     """PostgreSQL, MLflow and Airflow, on ports that no other stack takes while one of them is stopped for a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ports, "PREFERRED", {"postgres": 15432, "mlflow": 15000, "airflow": 18080})
+        patch.setitem(AIRFLOW, "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", pushed.setting)
         with a_stack(airflow=True) as state:
             yield state
 

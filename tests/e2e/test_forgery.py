@@ -146,7 +146,7 @@ def test_nobody_forges_an_approval(
         assert told() == before, what
     op.delete(declined, "approve")
     assert "approve of the run" in (log := op.refused(declined, "promote"))
-    assert "handed nothing on: it was marked as successful, or its result (XCom) was deleted" in log
+    assert "returned nothing: it was marked as successful, or its result (XCom) was deleted" in log
     assert told() == before
     op.make(declined, "approve", forged(answered, answer=NOBODY, head=10**6))
     assert REFUSED in op.refused(declined, "promote")
@@ -192,7 +192,7 @@ def test_an_approval_that_is_marked_as_successful_approves_nothing(
     before, run = told(), asked(users, "2024-03-12")
     op.mark_successful(run, "approve")
     assert users["admin"].wait_for_run(*run) == "failed"
-    assert "handed nothing on: it was marked as successful" in op.failure(run)
+    assert "returned nothing: it was marked as successful" in op.failure(run)
     assert told() == before
     op.clear(run, "approve")
     users["admin"].wait_for_question(*run, "approve")
@@ -247,6 +247,6 @@ def test_a_run_that_anybody_may_have_asked_for_is_approved_by_nobody(users: dict
     rows, champion = told()
     assert rows[-1].airflow_run == f"{DAG}/{runs[0]['dag_run_id']}"
     assert rows[-1].kind == "keep"
-    assert rows[-1].reason.startswith("No person may approve: it is not known who asked for this run")
+    assert rows[-1].reason.startswith("No person may approve: it is not known who requested this run")
     assert "Trigger the DAG by hand, or set own_runs in the spec's approval. " in rows[-1].reason
     assert champion == before

@@ -21,6 +21,7 @@ from titleholder.cli.main import app
 from titleholder.data.scores import Array
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import guards, store
+from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import steps
@@ -123,7 +124,7 @@ def test_the_last_row_is_missed_by_its_version_and_the_alias_does_not_follow_the
         report = looked(world, repair=True)
         assert Registry(world.settings.tracking_uri).models.champion(MODEL) == last.challenger
     assert checks(report) == [("witness", last.id), ("alias", None)]
-    assert "not repaired, because the ledger is itself in doubt" in report.findings[1].explanation
+    assert "not repaired, because the ledger may be wrong itself" in report.findings[1].explanation
     assert report.repaired == ()
 
 
@@ -178,6 +179,29 @@ def test_a_snapshot_that_is_not_what_it_was(world: World, how: str, tmp_path: Pa
     assert (found.check, found.decision) == ("snapshot", row.id)
     assert ("its SHA-256 is" if how == "changed" else "cannot be read") in found.explanation
     assert row.snapshot_uri in found.explanation
+
+
+@pytest.mark.parametrize("uri", ["s3://another/x.parquet", "ftp://another/x.parquet", "/dev/zero", "/proc/1/mem"])
+def test_a_snapshot_at_another_place_hides_no_other_finding(world: World, uri: str) -> None:
+    """Whoever may append a row may name any place in it."""
+    rows = world.rows[0], world.rows[2]
+    changes = [f"UPDATE titleholder.decisions SET snapshot_uri = '{at}' WHERE id = {row.id}"
+               for row, at in zip(rows, (uri, "/nowhere.parquet"), strict=True)]  # fmt: skip
+    with world.forged(*changes):
+        found = looked(world).findings
+    assert {f.decision for f in found if f.check == "snapshot"} == {row.id for row in rows}
+
+
+def test_a_tag_of_a_version_hides_no_other_finding(world: World) -> None:
+    """Whoever may write to MLflow may write any number into it."""
+    client, version = Registry(world.settings.tracking_uri).server.client, str(world.rows[0].challenger)
+    number = client.get_model_version(MODEL, version).tags[names.DECISION]
+    client.set_model_version_tag(MODEL, version, names.DECISION, "9" * 4999)
+    try:
+        found = the_one(looked(world))
+    finally:
+        client.set_model_version_tag(MODEL, version, names.DECISION, number)
+    assert (found.check, found.decision) == ("witness", None)
 
 
 def test_the_champions_own_snapshot_is_one_finding_not_two(world: World) -> None:

@@ -130,7 +130,7 @@ def test_load_takes_what_csv_files_are(env: dict[str, str], tmp_path: Path) -> N
     latin.write_bytes("id;name\n1;Möller\n2;Meyer\n".encode("latin-1"))
     refused = invoke("load", str(latin), "--table", "names", "--delimiter", ";")
     assert isinstance(refused.exception, DataError)
-    assert "row 1 of column 'name' has b'M\\xf6ller', which is no UTF-8" in str(refused.exception)
+    assert "row 1 of column 'name' has b'M\\xf6ller', which is not UTF-8" in str(refused.exception)
     assert "--encoding latin-1" in str(refused.exception)
     assert invoke("load", str(latin), "--table", "names", "--delimiter", ";", "--encoding", "latin-1").exit_code == 0
     found = json.loads(invoke("sql", "-c", "select name from names where id = 1", "--json").stdout)

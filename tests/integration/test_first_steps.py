@@ -21,6 +21,7 @@ from titleholder.errors import ServiceError, UsageError
 from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs, models_folder
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.sql_tokens import significant
 from titleholder.workflow.preflight import run as preflight
 from titleholder.workflow.preflight.report import Preflight
 
@@ -161,6 +162,19 @@ def test_names_with_capitals_and_spaces_are_quoted_and_get_plain_names(folder: P
     assert "TailNum: 4,402 different texts" in sql
     declare(folder / "flight_delay.yaml")
     assert outcomes(check("flight_delay")) == FRESH
+
+
+def test_names_with_percent_signs_and_line_breaks_are_names_and_no_code(folder: Path, tables: str) -> None:
+    """As headers of spreadsheets have them: `%s` was taken for a parameter, and a line break ended a comment."""
+    odd = {"loan_id": "loan %", "amount": "used %s", "purpose": "purpose\nof loan", "officer_note": "note\rselect %(x)s",
+           "recorded_at": "recorded at\nnotifications: {slack: {}}", "recovered": "recovered\nor true"}  # fmt: skip
+    first_tables.fill(tables, "odd", first_tables.loans().rename(columns=odd))
+    spec = new("odd", "firsts.odd")
+    assert spec.notifications.slack is None
+    assert spec.columns.numeric == ("used_s", "income", "bureau_score", "monthly_income_text")
+    assert (spec.columns.entity, spec.columns.categorical) == ("loan", ("purpose_of_loan",))
+    assert "or" not in [token.identifier for token in significant(spec.sql) if token.kind == "word"]
+    assert outcomes(check("odd")) == FRESH
 
 
 def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:

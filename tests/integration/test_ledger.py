@@ -270,6 +270,19 @@ def test_both_sides_hash_odd_values_alike(settings: Settings, state: State) -> N
             assert connection.scalar(found, new) == digest(expected)
 
 
+@pytest.mark.parametrize("name", ["deep", "long"])
+def test_a_row_that_no_reader_takes_is_an_error_of_its_lane(settings: Settings, state: State, name: str) -> None:
+    """The role that appends may write one past this package: PostgreSQL takes more than Python reads."""
+    document = {"deep": "[" * 2000 + "]" * 2000, "long": "9" * 5000}[name]
+    made = written_form([entry(f"odd-{name}")]).replace('"huge": 1e+20', f'"huge": {document}')
+    assert document in made
+    with engine_of(state, "ledger").begin() as connection:
+        connection.execute(text("SELECT titleholder.append(0, CAST(:new AS json))"), {"new": made})
+    for reading in (store.read_lane, store.read):
+        with pytest.raises(DataError, match="cannot be read by this version"):
+            reading(settings.ledger_url, "paper", f"odd-{name}")
+
+
 def test_sixteen_writers_make_one_unbroken_line(settings: Settings) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: append(settings, entry("crowd", version=n)), range(1, 33)))

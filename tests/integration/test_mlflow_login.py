@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def test_a_reader_changes_nothing(
     before = everything()
     for method, path, body in attacks:
         answer = ask(settings, method, path, body, (READER, keys.mlflow[READER]))
-        assert (answer.status_code, answer.text) == (403, "The user reader may only read\n"), (method, path)
+        assert answer.status_code == 403, (method, path)
+        assert answer.text in ("The user reader may only read\n", "This server does not serve that\n"), (method, path)
     assert everything() == before
 
 
@@ -192,7 +194,60 @@ def test_of_all_routes_of_mlflow_a_reader_may_read_and_search() -> None:
     assert {method for method, _ in allowed} == {"POST"}
     assert {path for _, path in allowed} <= SEARCHES
     assert {"/graphql", "/api/2.0/mlflow/runs/search", "/ajax-api/2.0/mlflow/runs/search"} <= {p for _, p in allowed}
-    assert all(may(WRITER, *route) for route in routes)
+    # More than these needs a reading of what MLflow does there: it runs commands for whoever asks its assistant.
+    assert {noun_of(path) for method, path in routes if may(WRITER, method, path) and method not in READING} == WRITTEN
+    assert {noun_of(path) for method, path in routes if may(READER, method, path) and method in READING} == SHOWN
+
+
+READING = ("GET", "HEAD", "OPTIONS")
+WRITTEN = {
+    "graphql", "mlflow-artifacts", "experiments", "logged-models", "model-versions", "registered-models", "runs",
+    "upload-artifact", "traces", "datasets",
+}  # fmt: skip
+SHOWN = (WRITTEN - {"upload-artifact"}) | {
+    "", "version", "health", "get-artifact", "static-files", "artifacts", "metrics", "server-info",
+}  # fmt: skip
+
+
+def noun_of(path: str) -> str:
+    """What a route is about."""
+    return re.sub(r"^/(?:(?:ajax-)?api/[23]\.0/?(?:mlflow/)?)?([\w-]*).*", r"\1", path)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    (folder := tmp_path / "dags").mkdir()
+    return folder
+
+
+def test_no_file_of_the_server_is_written_or_read_by_who_writes_to_mlflow(
+    settings: Settings, keys: Keys, elsewhere: Path
+) -> None:
+    """An experiment with files of its own: MLflow wrote a DAG file there, which Airflow would have imported."""
+    login = (WRITER, keys.mlflow[WRITER])
+    made = {"name": "elsewhere", "artifact_location": elsewhere.as_uri()}
+    answer = ask(settings, "POST", "/api/2.0/mlflow/experiments/create", made, login)
+    if answer.ok:
+        run = {"experiment_id": answer.json()["experiment_id"]}
+        info = ask(settings, "POST", "/api/2.0/mlflow/runs/create", run, login).json()["run"]["info"]
+        upload = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={info['run_id']}&path=evil.py"
+        ask(settings, "POST", upload, "print('imported')", login)
+    assert not list(elsewhere.rglob("*.py"))
+    assert MlflowClient(settings.tracking_uri).get_experiment_by_name("elsewhere") is None
+
+
+def test_mlflows_assistant_runs_no_command(settings: Settings, keys: Keys) -> None:
+    """Its tools include a shell, and whoever may configure it names the model that uses them."""
+    assistant, login = "/ajax-api/3.0/mlflow/assistant", (WRITER, keys.mlflow[WRITER])
+    provider = {"model": "x", "selected": True, "permissions": {"full_access": True}}
+    for method, path, body in [
+        ("PUT", "/config", {"providers": {"ollama": {**provider, "base_url": "http://127.0.0.1:9"}}}),
+        ("POST", "/message", {"message": "x"}),
+        ("GET", "/sessions/x/stream", None),
+        ("GET", "/providers/ollama/models?base_url=http://127.0.0.1:9", None),
+    ]:
+        for user in (login, (READER, keys.mlflow[READER])):
+            assert ask(settings, method, assistant + path, body, user).status_code == 403, (method, path)
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ def test_a_command_that_is_repeated_because_its_answer_was_lost_rolls_back_once(
     for _ in range(2):
         again = CliRunner().invoke(app, typed)
         assert again.exit_code == 0
-        assert f"Nothing was rolled back now: decision {arena.rows()[-1].id}" in " ".join(again.output.split())
+        assert f"Nothing was rolled back: decision {arena.rows()[-1].id}" in " ".join(again.output.split())
     assert (arena.champion(), len(arena.rows())) == (two, 4), "and the alias has followed"
     further = CliRunner().invoke(app, [*typed, "--leaving", str(two)])
     assert further.exit_code == 0

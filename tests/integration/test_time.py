@@ -116,14 +116,14 @@ def test_too_early_is_refused_with_the_first_date_that_works(settings: Settings)
         for day in (enough + timedelta(days=n) for n in range(400))
         if day - spec().windows.label_maturity - spec().windows.holdout >= enough
     )
-    assert f"the first as_of that leaves enough is {first}" in str(error.value)
+    assert f"the first as_of with enough rows is {first}" in str(error.value)
     snapshot = extract(first, settings)
     assert snapshot.rows >= spec().training.minimum_rows
     assert snapshot.spans.rows_begin == happened[0]
     said = f"windows.train is 6 months, the rows begin on {happened[0]}: "
     note = MlflowClient(settings.tracking_uri).get_run(snapshot.run_id).data.tags["mlflow.note.content"]
     assert said in note
-    with pytest.raises(UsageError, match=f"the first as_of that leaves enough is {first}"):
+    with pytest.raises(UsageError, match=f"the first as_of with enough rows is {first}"):
         extract(first - timedelta(days=1), settings)
 
 
@@ -131,7 +131,7 @@ def test_too_late_is_refused_with_the_last_date_that_works(settings: Settings) -
     """An empty holdout was trained for, registered and decided."""
     with pytest.raises(UsageError, match="too few rows") as error:
         extract(date(2026, 6, 1), settings)
-    said = re.search(r"the first as_of that leaves enough is 2023-\S+, the last is (\S+)$", str(error.value))
+    said = re.search(r"the first as_of with enough rows is 2023-\S+, the last is (\S+)$", str(error.value))
     assert said
     last = date.fromisoformat(said[1])
     assert last == tiny_rows()["known_at"].max().date() + timedelta(days=1), "the end of the data, not of the events"
@@ -196,9 +196,7 @@ def test_a_holdout_of_one_class_is_refused_before_training(settings: Settings, m
 
 
 def test_a_date_before_all_calendars_is_refused_with_the_first_that_works(settings: Settings) -> None:
-    with pytest.raises(
-        UsageError, match=r"as_of 1900-06-01 is too early.*; the first as_of that leaves enough is 2023-"
-    ):
+    with pytest.raises(UsageError, match=r"as_of 1900-06-01 is too early.*; the first as_of with enough rows is 2023-"):
         extract(date(1900, 6, 1), settings)
 
 
@@ -213,7 +211,7 @@ def test_history_that_was_loaded_at_once_is_known_from_that_day_on(settings: Set
     sql = (models / "tiny.sql").read_text().replace("from tiny", "from tiny_loaded")
     with_query(models, "tiny_loaded", sql, ("{tiny: {", "{tiny_loaded: {"))
     for refused in (date(2023, 10, 1), loaded - timedelta(days=1)):
-        with pytest.raises(UsageError, match=f"too few rows.*the first as_of that leaves enough is {loaded}"):
+        with pytest.raises(UsageError, match=f"too few rows.*the first as_of with enough rows is {loaded}"):
             extract(refused, settings, model="tiny_loaded")
     assert extract(loaded, settings, model="tiny_loaded").rows > 1_000
 

@@ -20,7 +20,11 @@ ROOT = Path(__file__).parents[2]
 
 FORKING = """
 import json, os, sys, traceback
-from airflow.dag_processing import dagbag
+try:
+    from airflow.dag_processing import dagbag
+except ImportError:  # Airflow 3.1
+    from airflow.models import dagbag
+    sys.modules["airflow.dag_processing.dagbag"] = dagbag
 
 def run(request):
     output = os.open(request["output"], os.O_WRONLY | os.O_CREAT)
@@ -80,7 +84,8 @@ def run(tmp_path: Path, code: str, *arguments: str, **environment: str) -> tuple
     assert process.stdout
     process.stdin.write(json.dumps(request) + "\n")
     process.stdin.flush()
-    process.stdout.readline()
+    while process.stdout.readline() not in ("done\n", ""):  # Airflow 3.1 and 3.2 log there while they are imported
+        pass
     text = output.read_text(encoding="utf-8")
     output.unlink()
     answers = [line for line in text.splitlines() if line.startswith("ANSWER")]

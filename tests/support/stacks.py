@@ -30,8 +30,9 @@ MLflow only the login is code of this project, which unit tests measure; the ste
 tests/integration, tasks by tests/dags."""
 
 
-SOONER = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "8"}
-"""Airflow reads a DAG file again after eight seconds instead of 30: forms show a new champion that much sooner."""
+AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "8"}
+"""More settings of Airflow: it reads a DAG file again after eight seconds instead of 30, so that forms show a new
+champion that much sooner."""
 
 
 def adapt_services(patch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,7 @@ def adapt_services(patch: pytest.MonkeyPatch) -> None:
 
     def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
         measured = {k: os.environ[k] for k in ("COVERAGE_PROCESS_CONFIG",) if service in MEASURED and k in os.environ}
-        return started(service, *args, env={**env, **measured, **SOONER}, **options)
+        return started(service, *args, env={**env, **measured, **AIRFLOW}, **options)
 
     patch.setattr(processes, "start", start)
 

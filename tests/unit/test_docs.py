@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from titleholder.cli.main import app
 from titleholder.spec.criteria import Judgement
 from titleholder.validation.checks import CHECKS
 
@@ -80,3 +82,24 @@ def test_every_test_that_a_page_names_exists() -> None:
         if not (any(other.startswith(name) for other in known) if cut else name in known)
     ]
     assert missing == []
+
+
+COMMAND = re.compile(r"(?:^\$ (?:\.venv/bin/)?|`)titleholder ([a-z][^`#|\n]*)", re.MULTILINE)
+
+
+def faults_of(command: str) -> list[str]:
+    """What the command line does not know of a command: its names, its options."""
+    found, words = typer.main.get_command(app), command.split()
+    while words and hasattr(found, "commands"):
+        if (name := words.pop(0)) not in found.commands:
+            return [f"no command {name}"]
+        found = found.commands[name]
+    known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    commands = COMMAND.findall(page.read_text(encoding="utf-8"))
+    assert page.name != "operations.md" or len(commands) > 25
+    assert {command: faults for command in commands if (faults := faults_of(command))} == {}

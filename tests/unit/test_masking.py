@@ -32,6 +32,8 @@ SECRET = "tr0ub4dor"
         "GET /x?token=tr0ub4dor&a=1",
         "https://bucket.example/x?X-Amz-Signature=tr0ub4dor",
         "https://hooks.slack.com/services/T0/B0/tr0ub4dor",
+        "X-Api-Key: tr0ub4dor",
+        "AccountName=a;AccountKey=tr0ub4dor;EndpointSuffix=core.windows.net",
         "host='hooks.slack.com', port=443): Max retries exceeded with url: /services/T0/B0/tr0ub4dor (Caused by",
     ],
 )
@@ -66,6 +68,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
         ("TITLEHOLDER_LEDGER_URL", "postgresql://ledger:tr0ub4dor@db/x"),
         ("AIRFLOW_CONN_SLACK", json.dumps({"conn_type": "slackwebhook", "password": SECRET})),
         ("AIRFLOW_CONN_X", "postgresql://db/x?password=tr0ub4dor"),
+        ("PGPASSWORD", SECRET),
+        ("AZURE_STORAGE_ACCOUNT_KEY", SECRET),
+        ("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=tr0ub4dor;"),
     ],
     ids=itertools.count(),  # pytest puts a test's id into the environment
 )
@@ -80,6 +85,10 @@ def test_the_secrets_of_the_environment_are_masked_in_any_text(
 def test_a_password_is_masked_as_it_was_written_and_as_it_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_URL", "postgresql://ledger:tr0ub%2F4dor@db/x")
     assert masking.mask("tr0ub/4dor and tr0ub%2F4dor") == "*** and ***"
+    monkeypatch.setenv("A_PASSWORD", "a/b+c%")
+    assert masking.mask("a/b+c% and a%2Fb%2Bc%25") == "*** and ***", "also as a part of an address"
+    monkeypatch.setenv("A_PASSWORD", "tr0ub\udcff4dor")
+    assert masking.mask("tr0ub\udcff4dor") == "***", "whatever bytes it has"
 
 
 def test_the_working_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def champion(
 
     require_model(model)
     if on and as_of:
-        raise UsageError("--on and --as-of are two questions: by the clock, or by as-of date; ask one of them")
+        raise UsageError("give --on (by the clock) or --as-of (by as-of date), not both")
     lane = lane_to_show(model, lane, "live", as_json=as_json)
     day, by_clock = resolve_as_of(as_of or on, None, datetime.now(UTC)), lane == LIVE and not as_of
     url = Settings.from_environment().ledger_url
@@ -109,7 +109,7 @@ def _why_none(rows: Sequence[Decision], past: Sequence[Decision], model: str, da
     since = ""
     if first and by_clock:
         since = (
-            ". By the clock, by which --on asks, the lane has had a champion since "
+            ". --on uses the clock, by which the lane has had a champion since "
             f"{stamp(first.created_at)} (decision {first.id}, as of {first.as_of}). "
             f"By as-of date: `titleholder champion {model} --as-of {day}`"
         )

@@ -102,7 +102,7 @@ def _standing(model: str, lane: str, dates: list[date], done: int, steps: list[s
     if REPORT in steps:
         done, unclear = done + 1, ""
     elif PROMOTE in steps:
-        unclear = f"whether {dates[done]} was decided, {history} shows"
+        unclear = f"{history} shows whether {dates[done]} was decided"
     else:
         unclear = f"nothing was decided{f' for {dates[done]}' if done else ''}"
     finished = (
@@ -212,23 +212,23 @@ def rollback(
     spec = load_specs(only=model).models.get(model)  # a broken one must not stop a rollback
     order = RollbackOrder(reason=reason, actor=f"cli:{user()}", to=to, leaving=leaving, force=force)
     unsure = (
-        f"whether the rollback was decided, `titleholder history {model}` shows. The same command again does not roll "
-        "back twice."
+        f"whether the rollback was decided: see `titleholder history {model}`. You can repeat the command: it does not "
+        "roll back twice."
     )
     known = {row.id for row in store.read_lane(settings.ledger_url, model, LIVE)}
     order = steps.order_rollback(model, order, settings=settings, spec=spec)
     try:
         decision = steps.rollback(model, order, settings=settings, spec=spec)
     except KeyboardInterrupt:
-        interrupted(unsure)
+        interrupted(f"it is not known {unsure}")
     except ServiceError as error:
         raise ServiceError(f"{error} It is not known {unsure}") from None
     _print(f"{model}, lane live", [decision], as_json)
     if decision.id in known:
         now = decision.champion_after
         _hint(
-            f"Nothing was rolled back now: decision {decision.id} of {stamp(decision.created_at)} did it, and version "
-            f"{now} is champion since. To go back from that one: --leaving {now}"
+            f"Nothing was rolled back: decision {decision.id} of {stamp(decision.created_at)} already did that, and "
+            f"version {now} has been champion since. To leave that version too: --leaving {now}"
         )
     notify(decision)
 

@@ -77,7 +77,7 @@ def _print_report(report: GarbageReport) -> None:
     lines = [said, f"Kept: {', '.join(kept)}."]
     if report.unknown.count:
         files = f"{counted(report.unknown.count, 'file')} ({_size(report.unknown.bytes or 0)})"
-        lines.append(f"{files} beside them are not known here, and stay.")
+        lines.append(f"{files} in the same folders belong to no model known here, and stay.")
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -39,7 +39,7 @@ def decided_before(row: Decision, lane: Sequence[LaneEntry]) -> str:
 
     Without its full stop. `lane` has all decisions of the lane.
     """
-    said = f"Nothing was decided now: decision {row.id} has decided this already"
+    said = f"Nothing was decided: decision {row.id} already decided this"
     last = next((each for each in reversed(lane) if each.changed), None)
     if row.lane != LIVE or last is None or last.sequence <= row.sequence:
         return said

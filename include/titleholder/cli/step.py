@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,15 @@ from titleholder.cli.console import print_json, progress
 from titleholder.errors import UsageError
 
 STDIN = "-"
+VARIABLE = "env:"
+"""What the name of an environment variable with a packed payload stands after; see `titleholder.workflow.remote`."""
 
 
 def step(
     verb: Annotated[str, typer.Argument(help="extract, train, nominate, validate, promote or report.")],
-    payload: Annotated[str, typer.Argument(help="A JSON file with what the step takes, or - for standard input.")],
+    payload: Annotated[
+        str, typer.Argument(help="A JSON file with what the step takes, - for standard input, or env:NAME.")
+    ],
     output: Annotated[
         Path | None, typer.Option(help="Where its result goes, as JSON, when all is done; default: standard output.")
     ] = None,
@@ -51,7 +56,17 @@ def step(
 def _read(payload: str) -> bytes:
     if payload == STDIN:
         return sys.stdin.buffer.read()
+    if payload.startswith(VARIABLE):
+        return _of_environment(payload.removeprefix(VARIABLE))
     try:
         return Path(payload).read_bytes()
     except OSError as error:
         raise UsageError(f"the payload {payload} cannot be read: {error.strerror}") from error
+
+
+def _of_environment(name: str) -> bytes:
+    from titleholder.workflow import remote
+
+    if name not in os.environ:
+        raise UsageError(f"the payload cannot be read: the environment variable {name} is not set")
+    return remote.unpacked(os.environ[name])

@@ -73,14 +73,14 @@ def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None
         watched = data_end.watched_until(data_end.newest_facts(url, spec, today), today)
         enough = as_of_dates.enough_of(spec, counts, dates, today, watched)
     except (DataError, ServiceError) as error:
-        log.warning("%s: whether each as_of date leaves enough is not known: %s", spec.name, error)
+        log.warning("%s: it is not known whether each as_of date has enough rows: %s", spec.name, error)
         return
     if refused := [day for day in dates if day not in enough]:
         which = f"first {refused[0]}, last {refused[-1]}" if len(refused) > 1 else str(refused[0])
         runs = [list(days) for good, days in groupby(dates, key=enough.__contains__) if good]
         asked = " and ".join(f"`--as-of {days[0]} --until {days[-1]}`" for days in runs)
         raise UsageError(
-            f"{spec.name}: {len(refused)} of {len(dates)} as-of dates ({which}) leave too little, or come after the "
+            f"{spec.name}: {len(refused)} of {len(dates)} as-of dates ({which}) have too few rows, or lie after the "
             f"end of the data; {f'the others are {asked}' if runs else 'no other is left'}. Nothing was run; "
             f"{_valid_dates(url, spec, dates[0])}"
         )
@@ -113,12 +113,12 @@ def _valid_dates(url: str, spec: ModelSpec, as_of: date) -> str:
         log.warning("%s: the as_of dates that leave enough rows are not known: %s", spec.name, error)
         return ""
     if not found:
-        return "no as_of up to today leaves enough"
+        return "no as_of up to today has enough rows"
     before = f", the last before {as_of} is {found.before}" if found.before else ""
     last = f"the last is {f'today, {today}' if found.last == today else found.last}"
     if found.whole < found.last:
         last = f"the last with a whole holdout is {found.whole}, and {last}"
-    return f"the first as_of that leaves enough is {found.first}{before}, {last}"
+    return f"the first as_of with enough rows is {found.first}{before}, {last}"
 
 
 def find(url: str, spec: ModelSpec, counts: as_of_dates.Counts, asked: date) -> as_of_dates.AsOfDates | None:

@@ -151,14 +151,17 @@ def unwatched(frame: pd.DataFrame, spec: ModelSpec, ends: Sequence[TableEnd]) ->
         return ""
     return (
         f"the facts of {first.table} end on {first.newest}, and {late:,} event{'s' if late > 1 else ''} had not been "
-        f"watched for {maturity} by then (windows.label_maturity), so their outcomes are not final"
+        f"observed for {maturity} by then (windows.label_maturity), so their outcomes are not final"
     )
 
 
 def acknowledge(ends: Sequence[TableEnd]) -> str:
     """What to write into the spec where the first of these tables to end has not ended."""
     first = min((end for end in ends if end.watched_until), key=lambda end: end.watched_until or date.max)
-    return f"Where {first.table} goes on, and new facts are that rare, declare source.tables.{first.table}.longest_gap."
+    return (
+        f"If {first.table} is still updated and new facts are that rare, declare "
+        f"source.tables.{first.table}.longest_gap."
+    )
 
 
 def watched_until(ends: Sequence[TableEnd], day: date) -> date | None:

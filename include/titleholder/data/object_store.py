@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
@@ -66,6 +66,14 @@ def connect(address: str) -> tuple[ObjectStore, str]:
     return ObjectStore(files), path.rstrip("/")
 
 
+def configure(scheme: str, options: Mapping[str, Any]) -> None:
+    """Let every store of a scheme that this process connects to from now on have these options, in place of earlier.
+
+    They are kept in fsspec's configuration, and are credentials for the most part: nothing prints them.
+    """
+    fsspec.config.conf[scheme] = dict(options)
+
+
 class ObjectStore:
     """Objects by path. See `Storage`."""
 
@@ -81,15 +89,22 @@ class ObjectStore:
 
     def put(self, draft: Path, path: str, sha256: str) -> None:
         """Where it is there already, it is read once: a damaged one is replaced."""
+        if self.create(draft, path):
+            return
+        with self.open(path) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
+                return
+        log.warning("%s is damaged, and is written again", path)
+        self.replace(draft, path)
+
+    def create(self, draft: Path, path: str) -> bool:
+        """Put the draft where nothing is there; returns whether nothing was."""
         try:
             with _as_os_errors():
                 self._files.put_file(str(draft), path, mode="create")
         except FileExistsError:
-            with self.open(path) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-                    return
-            log.warning("%s is damaged, and is written again", path)
-            self.replace(draft, path)
+            return False
+        return True
 
     def replace(self, draft: Path, path: str) -> None:
         """Of two at once the last one stays, whole."""

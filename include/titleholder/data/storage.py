@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedIOBase
@@ -87,7 +88,7 @@ class Folder:
         """An empty file in the same folder. It is locked while it is written: one that was abandoned is not."""
         _create(Path(folder))
         path = Path(folder) / f"{secrets.token_hex(8)}{PART}"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
         try:
             with suppress(OSError):  # where files cannot be locked, none passes for abandoned
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -133,12 +134,14 @@ class Folder:
         _sync(Path(path).parent)
 
     def open(self, path: str) -> AbstractContextManager[BufferedIOBase]:
-        """As every file of this machine."""
+        """As every file of this machine; a pipe, a device or a folder counts as no file."""
+        _regular(path)
         return Path(path).open("rb")
 
     @contextmanager
     def local(self, path: str) -> Iterator[str]:
         """The file itself."""
+        _regular(path)
         yield path
 
     def files(self, folder: str) -> Iterator[StoredFile]:
@@ -163,11 +166,17 @@ class Folder:
         return True
 
 
+def _regular(path: str) -> None:
+    """Who opens a pipe waits for ever, and a device such as /dev/zero has no end."""
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise FileNotFoundError(errno.ENOENT, "it is no regular file", path)
+
+
 def _create(folder: Path) -> None:
-    """With its parents, each of which is on the disk afterwards."""
+    """With its parents, each of which is on the disk afterwards. Only user and group may enter it: rows are in it."""
     if not folder.is_dir():
         _create(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o770, exist_ok=True)
         _sync(folder.parent)
 
 

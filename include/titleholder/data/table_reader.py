@@ -100,8 +100,9 @@ class TableReader:
 
     def _text(self, c: str) -> dict[str, object]:
         patterns = [r"^\s*$", NUMBER, AMOUNT, *DATE_FORMATS]
-        counted = ", ".join(f"count(*) FILTER (WHERE {c}::text ~ %s)" for _ in patterns)
-        ((known, *counts),) = self._rows(f"SELECT count({c}), {counted} FROM {self._source}", patterns)
+        name, source = (text.replace("%", "%%") for text in (c, self._source))  # beside the parameters
+        counted = ", ".join(f"count(*) FILTER (WHERE {name}::text ~ %s)" for _ in patterns)
+        ((known, *counts),) = self._rows(f"SELECT count({name}), {counted} FROM {source}", patterns)
         blanks, numbers, amounts, *dates = counts
         following = [p for p, n in zip(DATE_FORMATS, dates, strict=True) if 0 < n == known - blanks]
         found = {"blanks": blanks, "numbers": numbers, "amounts": amounts}

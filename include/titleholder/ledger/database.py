@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 
+from psycopg2 import ProgrammingError
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError as InvalidValueError
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from titleholder import postgres
 from titleholder.errors import DataError, ServiceError, one_line
+from titleholder.settings import code_version
 
 SHORT_TIMEOUT = 3
 """Seconds in which a server must take a connection and answer a query, from a page or a form, which Airflow shows."""
@@ -21,12 +24,16 @@ STATEMENT_TIMEOUT = 90
 IDLE_TIMEOUT = 60
 """Seconds after which the server ends a transaction whose client sends nothing, because it was stopped or is gone."""
 
+SCHEMA_VERSION = "0002"
+"""The last migration of the schema that this code reads and writes."""
+
 
 @lru_cache(maxsize=8)
-def engine(url: str, *, short: bool = False) -> Engine:
+def engine(url: str, *, short: bool = False, any_schema: bool = False) -> Engine:
     """The pool for an address, whose transactions are in UTC. Its own address is empty: nothing prints the password.
 
     A server that refuses raises at once; the timeouts are for one that does not answer, or a client that vanished.
+    A ledger whose schema is of another version is refused with a ServiceError, unless `any_schema` is wanted.
     """
     timeout = SHORT_TIMEOUT if short else postgres.CONNECT_TIMEOUT
     made = create_engine(
@@ -46,7 +53,35 @@ def engine(url: str, *, short: bool = False) -> Engine:
         """
         limit(connection, statement_timeout=SHORT_TIMEOUT if short else STATEMENT_TIMEOUT, idle_timeout=IDLE_TIMEOUT)
 
+    if not any_schema:
+        event.listen(made, "first_connect", _refuse_other_schema)
     return made
+
+
+def _refuse_other_schema(connection: DBAPIConnection, _: object) -> None:
+    """ServiceError unless the schema is what this code was written for; asked once for each pool."""
+    with closing(connection.cursor()) as cursor:
+        try:
+            cursor.execute("SELECT version_num FROM titleholder.alembic_version")
+            found = cursor.fetchone()
+        except ProgrammingError:  # there is no ledger, or one of before roles could read its version
+            found = None
+    connection.rollback()
+    version = found[0] if found else None
+    if version == SCHEMA_VERSION:
+        return
+    this = f"this is Titleholder {code_version()}, which needs {SCHEMA_VERSION}"
+    if version is not None and version > SCHEMA_VERSION:
+        raise ServiceError(
+            f"the ledger's schema has version {version}, and {this}: an older one. Install the version that migrated "
+            "the ledger, or a newer one, wherever Titleholder runs; migrations only go forward. Nothing was read or "
+            "written"
+        )
+    has = f"version {version}" if version else "no version that this role may read"
+    raise ServiceError(
+        f"the ledger's schema has {has}, and {this}: run `titleholder migrate` as the ledger's owner. Nothing was read "
+        "or written"
+    )
 
 
 def limit(connection: Connection, **seconds: int) -> None:
@@ -68,7 +103,7 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError:
-        raise ServiceError("the ledger is asked by too many at once; try again in a moment") from None
+        raise ServiceError("too many connections to the ledger at once; try again in a moment") from None
     except DBAPIError as error:
         said = str(error.orig).strip()
         reason = said.splitlines()[0] if said else one_line(error)

@@ -146,7 +146,7 @@ class Decision(Entry):
         try:
             documents = {name: json.loads(row[name]) if row.get(name) else None for name in DOCUMENTS}
             return cls.model_validate({**row, **documents})
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"decision {row.get('id')} cannot be read by this version: {error}") from error
 
     @property

@@ -133,7 +133,7 @@ def _recalled(row: Row) -> int | None:
     """The version that a row's verdict recalls; None where it has none."""
     try:
         return int(json.loads(row["verdict"])["recall"]["version"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

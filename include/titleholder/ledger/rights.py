@@ -7,7 +7,12 @@ from typing import NamedTuple
 SCHEMA = "titleholder"
 TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores")
 VIEWS = ("decision_history", "champion_history", "current_champion", "current_scores")
-_READING = {"USAGE": (f"SCHEMA {SCHEMA}",), "SELECT": tuple(f"{SCHEMA}.{name}" for name in (*TABLES, *VIEWS))}
+VERSION = "alembic_version"
+"""Says which migrations were made: whoever uses the ledger first looks whether it is of this code's version."""
+_READING = {
+    "USAGE": (f"SCHEMA {SCHEMA}",),
+    "SELECT": tuple(f"{SCHEMA}.{name}" for name in (*TABLES, *VIEWS, VERSION)),
+}
 _APPENDING = {
     "EXECUTE": (
         f"FUNCTION {SCHEMA}.append(integer,json)",

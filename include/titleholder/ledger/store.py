@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, case, cast, column, select, table, text
 from sqlalchemy.types import Date, Text
 
-from titleholder.errors import ServiceError, UsageError
+from titleholder.errors import DataError, ServiceError, UsageError, one_line
 from titleholder.ledger import reigns
 from titleholder.ledger.database import engine, limit, reachable
 from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, written_form
@@ -39,7 +39,11 @@ PAUSE = 0.05
 
 
 def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
-    """What succession needs to know of every row of a lane, in the order of writing: one query, a small answer."""
+    """What succession needs to know of every row of a lane, in the order of writing: one query, a small answer.
+
+    Raises:
+        DataError: for a row that somebody wrote past this package, and that cannot be read.
+    """
     with reachable(), engine(url).connect() as connection:
         of = _TABLE.c
         derived = (
@@ -48,7 +52,11 @@ def read_lane(url: str, model: str, lane: str) -> list[LaneEntry]:
         )
         plain = [of[name] for name in LaneEntry.model_fields if name not in ("matured", *WHOLE)]
         wanted = select(*plain, *derived).where(of.model == model, of.lane == lane).order_by(of.sequence)
-        return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
+        try:
+            return [LaneEntry.model_validate(dict(row)) for row in connection.execute(wanted).mappings()]
+        except (ValueError, RecursionError) as error:
+            said = f"{model}, lane {lane}: a decision cannot be read by this version: {one_line(error)}"
+            raise DataError(f"{said}. `titleholder audit {model}` names it") from error
 
 
 Plan = Callable[[list[LaneEntry]], list[Entry] | int]

@@ -86,8 +86,8 @@ def fault(schedule: str) -> str:
     minutes, hours = croniter.expand(schedule)[0][:2]
     if "*" in (*minutes, *hours) or len(minutes) * len(hours) > 1:
         return (
-            "fires more than once a day, but as-of dates are days: a run knows what was known when its day began, so a "
-            f"second run of the day would know the same; {VALID}"
+            "fires more than once a day, but an as-of date is a day: a second run on the same day would use the same "
+            f"data; {VALID}"
         )
     return "" if next(_ticks(schedule), None) else f"never fires: there is no such day; {VALID}"
 

@@ -96,7 +96,7 @@ class Judgement(StrictModel):
     >>> Judgement(metric="roc_auc", profit=Profit(accepted_1=-40.0, accepted_0=10.0))
     Traceback (most recent call last):
         ...
-    pydantic_core._pydantic_core.ValidationError: ... profit needs a cut_off: who is accepted?...
+    pydantic_core._pydantic_core.ValidationError: ... profit needs a cut_off, which says which rows are accepted...
     """
 
     metric: str
@@ -128,7 +128,7 @@ class Judgement(StrictModel):
     @model_validator(mode="after")
     def _profit_needs_a_cut_off(self) -> Self:
         if self.profit and not self.cut_off:
-            raise ValueError("profit needs a cut_off: who is accepted?")
+            raise ValueError("profit needs a cut_off, which says which rows are accepted")
         return self
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise SpecError("it is a link to a file that does not exist" if path.is_symlink() else "no such file") from None
     except UnicodeDecodeError as error:
-        raise SpecError(f"it is no UTF-8: {error.reason} at byte {error.start}") from None
+        raise SpecError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
     except OSError as error:
         raise SpecError(str(error.strerror or error)) from None
 
@@ -129,7 +129,7 @@ class SpecLoader(yaml.SafeLoader):
             tag = event.tag.replace(TAGS, "!!")[:SHOWN]
             return f"{tag} is a tag, which a spec cannot have; leave it out (text is in quotes)"
         if isinstance(event, yaml.ScalarEvent) and _NO_TEXT.search(event.value):
-            return "a NUL character or half of a character is no text"
+            return "a NUL character or half of a character is not text"
         if len(self._path) > DEEPEST:
             return f"more than {DEEPEST} levels of keys and lists"
         return f"more than {MOST:,} keys and values" if self._values > MOST else ""
@@ -140,7 +140,9 @@ class SpecLoader(yaml.SafeLoader):
         if len(node.value) > SHOWN or _CONTROL.search(node.value):
             raise RefusedError(event, self._path, f"a key has at most {SHOWN} characters, none of which controls")
         if node.tag != TEXT:
-            raise RefusedError(event, self._path, f"the key {node.value!r} is no text to YAML; put it in quotes")
+            raise RefusedError(
+                event, self._path, f"the key {node.value!r} is not read as text by YAML; put it in quotes"
+            )
         path = (*self._path, node.value)
         if path in self.lines:
             raise RefusedError(event, path, "given twice")

@@ -102,7 +102,7 @@ class ModelSpec(StrictModel):
             yield f"judgement.quantile: a quantile is judged by metric: pinball, not by {judgement.metric}"
         if judgement.predicted_quantile is not None and self.search_metric != judgement.metric:
             yield (
-                f"training.search.metric: {self.search_metric!r} would search for something else than the quantile "
+                f"training.search.metric: {self.search_metric!r} does not search for the quantile "
                 f"{judgement.predicted_quantile:g} that {judgement.metric} judges; leave it out"
             )
 

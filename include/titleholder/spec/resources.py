@@ -31,7 +31,7 @@ class Pod(StrictModel):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not (self.memory or self.cpu or self.image or self.node_selector):
-            raise ValueError("a pod that says nothing: give memory, cpu, image or node_selector, or leave it out")
+            raise ValueError("an empty pod: set memory, cpu, image or node_selector, or leave it out")
         return self
 
 
@@ -41,7 +41,7 @@ class Resources(StrictModel):
     >>> Resources(queue="training", pool_slots=2)
     Traceback (most recent call last):
         ...
-    pydantic_core._pydantic_core.ValidationError: ... pool_slots: slots are those of a pool, and none is named...
+    pydantic_core._pydantic_core.ValidationError: ... pool_slots needs a pool, and none is named...
     """
 
     queue: Named | None = None
@@ -55,5 +55,5 @@ class Resources(StrictModel):
     @model_validator(mode="after")
     def _slots_of_a_pool(self) -> Self:
         if self.pool_slots > 1 and self.pool is None:
-            raise ValueError("pool_slots: slots are those of a pool, and none is named")
+            raise ValueError("pool_slots needs a pool, and none is named")
         return self

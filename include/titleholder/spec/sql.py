@@ -22,13 +22,13 @@ def unfinished(sql: str) -> str:
     """A clause about the string, name or comment of `sql` that never ends; empty without one.
 
     >>> unfinished("select 1, 'it''s")
-    "in line 1 something begins that never ends: 'it''s"
+    "in line 1 a quote or comment begins and never ends: 'it''s"
     """
     line = 1
     for token in tokens(sql):
         if token.kind == "unfinished":
             shown = token.text.split("\n")[0][:SHOWN].strip()
-            return f"in line {line} something begins that never ends: {shown}"
+            return f"in line {line} a quote or comment begins and never ends: {shown}"
         line += token.text.count("\n")
     return ""
 

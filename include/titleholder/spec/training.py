@@ -77,14 +77,14 @@ class Candidate(StrictModel):
         """Why this candidate does not learn that quantile, by its own parameters; empty where they do not say so.
 
         >>> Candidate(estimator="lightgbm.LGBMRegressor", params={"objective": "l2"}).contradiction(0.9)
-        'objective: l2 learns something else than judgement.quantile 0.9; leave it out'
+        'objective: l2 does not learn judgement.quantile 0.9; leave it out'
         """
         for key in (key for key in LOSSES if key in {*self.params, *self.search}):
             loss = self.params.get(key)
             if key in self.search:
                 return f"{key}: is searched, but judgement.quantile needs the loss of a quantile; leave it out"
             if loss not in QUANTILE_LOSSES and not (quantile == 0.5 and loss in MEDIAN_LOSSES):
-                return f"{key}: {loss} learns something else than judgement.quantile {quantile:g}; leave it out"
+                return f"{key}: {loss} does not learn judgement.quantile {quantile:g}; leave it out"
         of_loss = any(self.params.get(key) in QUANTILE_LOSSES for key in LOSSES)
         for key in ("quantile", "quantile_alpha", *(["alpha"] if of_loss and "quantile" not in self.params else [])):
             if key in self.search:

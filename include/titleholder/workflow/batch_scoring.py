@@ -27,7 +27,7 @@ from titleholder.data.scoring_contract import ScoringContract, scoring_of, scori
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, score_runs, store
 from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
-from titleholder.settings import Settings, code_version
+from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.workflow.champion_model import ChampionModel
@@ -101,7 +101,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
             output_sha256=output.sha256 if kept else "",
             rows=digest.rows,
             scores_sha256=digest.hexdigest(),
-            code_version=code_version(),
+            code_version=pinned.origin.code_version,
             actor=pinned.origin.actor,
             airflow_run=pinned.origin.airflow_run,
             reason=pinned.origin.reason,

@@ -238,7 +238,7 @@ def approved(answer: Answer | None, decided_meanwhile: str = "", *, by_anybody: 
         return "No person could be asked", False
     if not answer.asked and by_anybody:
         return (
-            "No person may approve: it is not known who asked for this run, so it may have been any of them. Trigger "
+            "No person may approve: it is not known who requested this run, so it may have been any of them. Trigger "
             "the DAG by hand, or set own_runs in the spec's approval"
         ), False
     if not answer.asked:

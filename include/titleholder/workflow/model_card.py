@@ -9,7 +9,7 @@ from titleholder import reports
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.model_files import requirements
-from titleholder.settings import code_version, docs_base
+from titleholder.settings import docs_base
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, remarks
 from titleholder.validation.verdict import Verdict
@@ -89,7 +89,7 @@ def proposed_facts(proposed: ProposedDecision, registry: Registry) -> reports.Fa
         "Snapshot": snapshot.uri,
         "Snapshot SHA-256": snapshot.sha256,
         "Spec fingerprint": snapshot.spec.fingerprint(),
-        "Code version": code_version(),
+        "Code version": snapshot.origin.code_version,
         "Seed": str(snapshot.spec.training.seed),
         "MLflow run": snapshot.run_id,
         "Airflow run": snapshot.origin.airflow_run,

@@ -28,10 +28,10 @@ class StrongFeatures(NamedTuple):
         found = ", ".join(f"{name} {value:.2f}" for name, value in self.features.items())
         tested = f" (the best that is not on trust, {self.tested[0]}, {self.tested[1]:.2f})" if self.tested else ""
         return (
-            "On trust, and by itself so close to the outcome that it may have been overwritten after the event: "
-            f"{self.metric} of {found}{tested}. Look whether the values of one event change later, in two copies of "
-            "the table. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the features; "
-            f"where it is honest, raise judgement.checks.single_feature.{self.metric}."
+            "On trust, but alone it predicts the outcome so well that it may have been overwritten after the event: "
+            f"{self.metric} of {found}{tested}. Check in two copies of the table whether the values of one event "
+            "change later. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the "
+            f"features; where it is honest, raise judgement.checks.single_feature.{self.metric}."
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from titleholder.ledger.decision import Answer
 from titleholder.ledger.nominee import Nominee
 from titleholder.plain_text import typed
+from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.training import Choice
@@ -33,8 +34,22 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Bundle(Payload):
+    """A version of the files from which Airflow reads its DAGs, such as a commit of a Git bundle.
+
+    >>> str(Bundle(name="models", version="3f2a9c1"))
+    'models at 3f2a9c1'
+    """
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.version}"
+
+
 class Origin(Payload):
-    """Who or what asked for a run, and why, and where people see more of it.
+    """Who or what asked for a run, and why, and where people see more of it; and from which DAG bundle it runs.
 
     `requesters` are the people whom the run goes back to besides `actor`, None where it may be anybody: they may not
     approve it. `url` is the address of the Airflow run, `decisions` what a decision's number is appended to for the
@@ -47,6 +62,12 @@ class Origin(Payload):
     reason: Reason = ""
     url: str = ""
     decisions: str = ""
+    bundle: Bundle | None = None
+
+    @property
+    def code_version(self) -> str:
+        """The version of the code, and of the DAG bundle."""
+        return code_version(str(self.bundle or ""))
 
 
 class Donor(Payload):
@@ -208,5 +229,6 @@ class RollbackOrder(Payload):
     leaving: int | None = None
     force: bool = False
     run: str = ""
+    bundle: Bundle | None = None
     approvers: tuple[Person, ...] | None = None
     answer: Answer | None = None

@@ -16,7 +16,7 @@ from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry.client import Registry
-from titleholder.settings import Settings, code_version
+from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LIVE
 from titleholder.validation import checks
@@ -87,8 +87,8 @@ def _in_force(row: LaneEntry, rows: Sequence[LaneEntry]) -> bool:
 class Judge:
     """Gives the verdict on one challenger against any champion; what looks cannot change is computed once."""
 
-    def __init__(self, comparison: Comparison, scorer: Scorer, decided: Decision | None = None) -> None:
-        self._comparison, self._scorer, self._decided = comparison, scorer, decided
+    def __init__(self, comparison: Comparison, scorer: Scorer, code: str, decided: Decision | None = None) -> None:
+        self._comparison, self._scorer, self._code, self._decided = comparison, scorer, code, decided
         self._known: dict[int | None, tuple[ScoredComparison, Measurements, tuple[Result, ...]]] = {}
 
     def __call__(self, reign: Reign | None, champion: TrainedVersion | None, line: Line) -> Verdict:
@@ -105,7 +105,7 @@ class Judge:
         """Where the same code has judged the same rows, results that a champion cannot change are taken from there."""
         decided, rows = self._decided, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
         known: tuple[Result, ...] = ()
-        if decided and decided.code_version == code_version():
+        if decided and decided.code_version == self._code:
             verdict = decided.judged
             if (verdict.holdout_start, verdict.holdout_end) == rows:
                 known = checks.unaffected_by("champion", verdict.checks)
@@ -122,7 +122,8 @@ class Planner:
 
     def __init__(self, proposed: ProposedDecision, scorer: Scorer, url: str) -> None:
         self._proposed, self._scorer, self._url = proposed, scorer, url
-        self._judge = Judge(Comparison.of(proposed.challenger), scorer)
+        self._code = proposed.challenger.snapshot.origin.code_version
+        self._judge = Judge(Comparison.of(proposed.challenger), scorer, self._code)
 
     def plan(self, rows: list[LaneEntry]) -> list[Entry] | int:
         """The entries to write behind these rows, or the id of the decision that stands already."""
@@ -165,7 +166,7 @@ class Planner:
             reign_fingerprint=reigns.fingerprint(reign),
             verdict=verdict,
             spans=snapshot.spans,
-            code_version=code_version(),
+            code_version=self._code,
             seed=spec.training.seed,
             mlflow_run_id=snapshot.run_id,
             airflow_run=snapshot.origin.airflow_run,
@@ -196,11 +197,11 @@ class Planner:
 
     def _rejudge(self, row: LaneEntry, reign: Reign | None, planned: list[LaneEntry]) -> Entry:
         decided = store.decision(self._url, row.id)
-        judge = Judge(Comparison.behind(decided), self._scorer, decided)
+        judge = Judge(Comparison.behind(decided), self._scorer, self._code, decided)
         line = line_before(planned, row.lane, row.as_of, reign, decided.windows.holdout_start, self._url)
         verdict = judge(reign, champion_of(planned, reign, self._url), line)
         changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
-        entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": code_version()}
+        entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": self._code}
         return Entry.model_validate(entry)
 
 

@@ -163,7 +163,9 @@ def _decline(model: str, order: RollbackOrder, rows: Sequence[LaneEntry], url: s
 def _about(order: RollbackOrder) -> dict[str, Any]:
     """Who ordered it, by which run, and why; and what people said."""
     answer = order.answer and order.answer.model_dump()
-    return {"actor": order.actor, "airflow_run": order.run, "asked_because": order.reason, "approval": answer}
+    code = code_version(str(order.bundle or ""))
+    about = {"actor": order.actor, "airflow_run": order.run, "asked_because": order.reason, "approval": answer}
+    return {**about, "code_version": code}
 
 
 def _entry(model: str, version: int, rows: Sequence[LaneEntry], url: str, **parts: Any) -> Entry:

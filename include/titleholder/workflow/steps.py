@@ -32,7 +32,7 @@ from titleholder.plain_text import typed
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
 from titleholder.registry.runs import key_of
-from titleholder.settings import Settings, code_version
+from titleholder.settings import Settings
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
@@ -153,7 +153,7 @@ def _tags(spec: ModelSpec, as_of: date, lane: str, origin: Origin, **more: str) 
         model=spec.name,
         as_of=as_of,
         lane=lane,
-        code_version=code_version(),
+        code_version=origin.code_version,
         actor=origin.actor,
         asked_because=origin.reason,
         airflow_run=origin.airflow_run,

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from titleholder.errors import UsageError
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import (
     Challenger,
@@ -40,11 +41,18 @@ class ExtractOrder(Order):
     """Which model to look at the world for, and from which date."""
 
     model: str
+    spec: ModelSpec | None = None
+    """As a snapshot carries it; what the folder of models says, where it is left out."""
     as_of: date
     lane: str
     candidates: tuple[str, ...] = ()
     """All of the spec, where none are named."""
     origin: Origin
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _as_a_snapshot_has_it(cls, value: Any) -> Any:
+        return ModelSpec.restore(value) if isinstance(value, dict) else value
 
 
 class TrainOrder(Order):
@@ -69,7 +77,7 @@ class Verb(NamedTuple):
 
 
 def _extract(order: ExtractOrder, settings: Settings, _: OnTrial | None) -> Snapshot:
-    spec = load_specs(only=order.model)[order.model]
+    spec = order.spec or load_specs(only=order.model)[order.model]
     url = connection_url(spec.source.connection)
     chosen, origin = order.candidates, order.origin
     return steps.extract(spec, order.as_of, order.lane, url=url, candidates=chosen, origin=origin, settings=settings)

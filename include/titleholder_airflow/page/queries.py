@@ -10,10 +10,10 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
-from airflow.utils.state import TaskInstanceState
 from sqlalchemy import func, select
 
 from titleholder_airflow.page.airflow import RETRAIN, Approval, Model, Run
+from titleholder_airflow.versions import WAITING_STATE
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -49,7 +49,7 @@ def approvals(dags: Collection[str], session: Session) -> list[Approval]:
     wanted = (
         select(ti.dag_id, ti.run_id, ti.task_id, HITLDetail.subject, HITLDetail.created_at, HITLDetail.assignees)
         .join(HITLDetail, HITLDetail.ti_id == ti.id)
-        .where(ti.state == TaskInstanceState.AWAITING_INPUT, HITLDetail.responded_at.is_(None), ti.dag_id.in_(dags))
+        .where(ti.state == WAITING_STATE, HITLDetail.responded_at.is_(None), ti.dag_id.in_(dags))
         .order_by(HITLDetail.created_at)
     )
     return [Approval._make(row) for row in session.execute(wanted)]

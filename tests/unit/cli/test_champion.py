@@ -59,13 +59,13 @@ def test_a_date_before_the_clock_of_the_first_decision_is_answered_with_the_othe
     today = datetime(2026, 11, 27, 4, 30, tzinfo=UTC)
     history(*(a_decision(n, champion_before=n - 1 or None, created_at=today) for n in (1, 2, 3)))
     assert said("--on", "2024-02-10") == (
-        "small: no champion in lane live on 2024-02-10. By the clock, by which --on asks, the lane has had a champion "
+        "small: no champion in lane live on 2024-02-10. --on uses the clock, by which the lane has had a champion "
         "since 2026-11-27 04:30 UTC (decision 101, as of 2024-01-01). By as-of date: "
         "`titleholder champion small --as-of 2024-02-10`"
     )
     assert said("--as-of", "2024-02-10").startswith("small: version 2 (as of 2024-02-01,")
     assert said("--as-of", "2023-02-10") == "small: no champion in lane live as of 2023-02-10"
-    with pytest.raises(UsageError, match="ask one of them"):
+    with pytest.raises(UsageError, match="not both"):
         asked("--on", "2024-02-10", "--as-of", "2024-02-10")
 
 

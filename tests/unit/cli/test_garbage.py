@@ -54,7 +54,7 @@ def test_people_see_what_could_go_by_kind_and_reason(asked: dict[str, Any]) -> N
     assert ["runs", "another", "candidate", "was", "nominated", "1,200", "3.0", "GB"] in lines
     assert "3.5 GB of 2 models can be deleted: --yes deletes it. Nothing was deleted." in done.stdout
     assert "Kept: 7 runs, 2 snapshots (2.0 MB)." in done.stdout
-    assert "3 files (4.0 kB) beside them are not known here, and stay." in done.stdout
+    assert "3 files (4.0 kB) in the same folders belong to no model known here, and stay." in done.stdout
     assert (asked["models"], asked["delete"], asked["older_than"]) == ((), False, timedelta(days=30))
 
 

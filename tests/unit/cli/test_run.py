@@ -51,7 +51,7 @@ def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), f
         (
             ("--as-of", "2024-03-01"),
             ("decide", "promote"),
-            "Interrupted: whether 2024-03-01 was decided, `titleholder history small --lane dev` shows.",
+            "Interrupted: `titleholder history small --lane dev` shows whether 2024-03-01 was decided.",
         ),
         (("--as-of", "2024-03-01"), ("promote", "report"), "Interrupted: the decision of 2024-03-01 stands."),
         (
@@ -166,7 +166,7 @@ def test_a_run_that_decided_nothing_says_which_decision_stands_and_who_is_champi
     monkeypatch.setattr(retraining, "retrain", lambda *_, **__: Retrained(row, {}, stood=True))
     monkeypatch.setattr(store, "read_lane", lambda *_: [a_decision(1, lane=lane), row, *since])
     done = CliRunner().invoke(app, ["run", "small", "--as-of", "2024-02-01", "--lane", lane])
-    note = f"Nothing was decided now: decision 102 has decided this already{said}"
+    note = f"Nothing was decided: decision 102 already decided this{said}"
     assert f"Decision 102, 2024-02-01 promote: {note}. Because" in " ".join(done.stdout.split())
     done = CliRunner().invoke(app, ["run", "small", "--as-of", "2024-02-01", "--lane", lane, "--json"])
     assert json.loads(done.stdout)[0]["note"] == note

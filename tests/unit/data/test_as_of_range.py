@@ -54,13 +54,13 @@ def few_rows() -> pd.DataFrame:
             few_rows(),
             AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None, date(2025, 9, 1)),
             "^small: as_of 2024-07-01 leaves too few rows to train on: 19 in .*; "
-            "the first as_of that leaves enough is 2025-01-01, the last is 2025-09-01$",
+            "the first as_of with enough rows is 2025-01-01, the last is 2025-09-01$",
         ),
         (
             rows().head(19),
             AsOfDates(date(2024, 1, 1), date(2025, 9, 1), date(2024, 4, 1), date(2025, 7, 1)),
             r"to train on: 19 in .* \(training.minimum_rows\), and too few rows to judge by: 0 in .*; "
-            "the first as_of that leaves enough is 2024-01-01, the last before 2024-07-01 is 2024-04-01, "
+            "the first as_of with enough rows is 2024-01-01, the last before 2024-07-01 is 2024-04-01, "
             "the last with a whole holdout is 2025-07-01, and the last is 2025-09-01$",
         ),
         (
@@ -68,7 +68,7 @@ def few_rows() -> pd.DataFrame:
             AsOfDates(date(2024, 1, 1), TODAY, None, TODAY),
             "leaves too few rows to judge by: 0 in .*, the last is today, 2026-03-01$",
         ),
-        (rows().head(96), None, "leaves too few rows to judge by: 0 in .*; no as_of up to today leaves enough$"),
+        (rows().head(96), None, "leaves too few rows to judge by: 0 in .*; no as_of up to today has enough rows$"),
         (
             few_rows().assign(bad=2),
             AsOfDates(date(2025, 1, 1), date(2025, 9, 1), None, date(2025, 9, 1)),
@@ -98,7 +98,7 @@ def test_events_that_nobody_watched_are_refused(monkeypatch: pytest.MonkeyPatch)
     assert "as_of 2024-07-01 is after the end of the data: the facts of loans end on 2024-05-01, and " in str(
         error.value
     )
-    assert "so their outcomes are not final; the first as_of that leaves enough is 2024-01-01" in str(error.value)
+    assert "so their outcomes are not final; the first as_of with enough rows is 2024-01-01" in str(error.value)
     assert str(error.value).endswith("declare source.tables.loans.longest_gap.")
     monkeypatch.setattr(data_end, "newest_facts", lambda *_: [end._replace(usual=timedelta(days=365))])
     enforce(rows())
@@ -121,15 +121,15 @@ def test_other_violations_do_not_search_for_dates(monkeypatch: pytest.MonkeyPatc
             "2020-09-01",
             "2022-07-01",
             None,
-            r"4 of 23 as-of dates \(first 2020-09-01, last 2022-07-01\) leave too little, or come",
+            r"4 of 23 as-of dates \(first 2020-09-01, last 2022-07-01\) have too few rows, or lie",
         ),
         (
             "2020-11-01",
             "2022-05-01",
             date(2022, 3, 15),
-            r"2 of 19 as-of dates \(first 2022-04-01, last 2022-05-01\) leave",
+            r"2 of 19 as-of dates \(first 2022-04-01, last 2022-05-01\) have too few",
         ),
-        ("2022-08-01", "2022-09-01", None, "no other is left. Nothing was run; the first as_of that leaves enough is"),
+        ("2022-08-01", "2022-09-01", None, "no other is left. Nothing was run; the first as_of with enough rows is"),
     ],
 )
 def test_a_series_of_dates_is_refused_before_any_is_run_with_those_that_can_be(
@@ -156,4 +156,4 @@ def test_a_series_of_dates_is_refused_before_any_is_run_with_those_that_can_be(
 
 def test_a_series_is_not_refused_where_nobody_can_say(caplog: pytest.LogCaptureFixture) -> None:
     as_of_range.refuse_undecidable(NOWHERE, SPEC, [date(2024, 1, 1), date(2024, 2, 1)])
-    assert "whether each as_of date leaves enough is not known" in caplog.text
+    assert "it is not known whether each as_of date has enough rows" in caplog.text

@@ -130,6 +130,38 @@ def test_a_damaged_snapshot_is_refused_and_written_again_by_the_next_run(
         assert extract.rows == ROWS.num_rows
 
 
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "link"])
+def test_what_is_no_regular_file_is_no_snapshot(tmp_path: Path, what: str) -> None:
+    """A row of the ledger may name any path; without this an audit would wait for ever, or end early."""
+    path = tmp_path / "odd.parquet"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "link":
+        path.symlink_to("/dev/zero")
+    uri = "/dev/zero" if what == "device" else str(path)
+    reading = f"from titleholder.data import snapshots; snapshots.{{}}({uri!r}, 'ab')"
+    for way in ("verify", "opened"):
+        act = reading.format(way) + (".__enter__()" if way == "opened" else "")
+        done = subprocess.run([sys.executable, "-c", act], capture_output=True, text=True, timeout=60, check=False)
+        assert "DataError" in done.stderr, done.stderr
+        assert "it is no regular file" in done.stderr
+
+
+def test_other_users_of_the_machine_read_neither_snapshots_nor_scores(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        extract = write(tmp_path / "new" / "root")
+        ScoreStore(str(tmp_path / "new" / "root")).store_training(ScoreKey("m", "r", "s"), np.arange(2), np.ones(2))
+    finally:
+        os.umask(before)
+    made = list((tmp_path / "new").rglob("*"))
+    assert Path(extract.uri) in made
+    assert len([path for path in made if path.is_file()]) == 2
+    assert not [path for path in (tmp_path / "new", *made) if path.stat().st_mode & 0o007]
+
+
 def test_a_sound_snapshot_is_kept_and_counts_as_put_now(tmp_path: Path) -> None:
     file = Path(write(tmp_path).uri)
     age(file, 1e6)

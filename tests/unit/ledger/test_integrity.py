@@ -50,6 +50,16 @@ def faults(rows: list[dict[str, Any]]) -> list[tuple[int, str]]:
     return [(f.row["id"], f.explanation) for f in broken_links(rows)]
 
 
+@pytest.mark.parametrize("document", ["[" * 100_000 + "]" * 100_000, '{"a": ' + "9" * 5000 + "}"], ids=["deep", "long"])
+def test_a_document_that_no_reader_takes_is_named_as_any_other_fault(document: str) -> None:
+    """PostgreSQL takes it, and Python's reader gives up: without a name for it, one such row would hide all others."""
+    ((decision, explanation),) = faults(lane(spec=document))
+    assert decision == 43
+    assert "this version cannot read it" in explanation
+    found = list(wrong_champions(lane(**recalling(1, verdict=document)), "live"))
+    assert [f.row["id"] for f in found] == [43]
+
+
 def test_sound_rows_have_no_fault() -> None:
     assert faults(lane()) == []
     assert list(wrong_champions(lane(), "live")) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localstack.keys import ensure_keys
-from localstack.state import PROJECT, Record, Running, State
+from localstack.state import PROJECT, Record, Running, State, write_private
 from titleholder.errors import ServiceError
 
 
@@ -95,3 +95,15 @@ def test_delete_keeps_files_that_the_stack_did_not_make(state: State) -> None:
     (state.root / "mine.txt").write_text("keep")
     state.delete()
     assert [child.name for child in state.root.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("planted", ["file", "link"])
+def test_secrets_are_not_written_into_what_somebody_else_has_put_there(tmp_path: Path, planted: str) -> None:
+    draft, theirs = tmp_path / f".secrets.json.{os.getpid()}", tmp_path / "theirs"
+    theirs.write_text("")
+    draft.hardlink_to(theirs) if planted == "file" else draft.symlink_to(theirs)
+    write_private(tmp_path / "secrets.json", "s")
+    assert theirs.read_text() == ""
+    assert (tmp_path / "secrets.json").read_text() == "s"
+    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path != theirs] == ["secrets.json"]

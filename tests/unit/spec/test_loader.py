@@ -33,7 +33,7 @@ def test_sql_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "small.sql").write_bytes(b"\xff\xfe")
     with pytest.raises(
-        SpecError, match=r"source\.query: 'small\.sql' cannot be read: it is no UTF-8: invalid start byte at byte 0"
+        SpecError, match=r"source\.query: 'small\.sql' cannot be read: it is not UTF-8: invalid start byte at byte 0"
     ):
         load_spec(path)
 
@@ -228,7 +228,7 @@ def a_large_file(path: Path) -> None:
         (a_device, "it is no regular file"),
         (a_lost_link, "it is a link to a file that does not exist"),
         (a_large_file, "it is larger than 256 KB"),
-        (lambda path: path.write_bytes(YAML.encode("utf-16")), "it is no UTF-8: invalid start byte at byte 0"),
+        (lambda path: path.write_bytes(YAML.encode("utf-16")), "it is not UTF-8: invalid start byte at byte 0"),
     ],
 )
 @pytest.mark.parametrize("name", ["odd.yaml", "odd.sql"])

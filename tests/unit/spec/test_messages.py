@@ -20,8 +20,7 @@ VALID_CRON = (
     "@monthly, @yearly, @annually, or null"
 )
 TOO_OFTEN = (
-    "fires more than once a day, but as-of dates are days: a run knows what was known when its day began, so a second "
-    "run of the day would know the same"
+    "fires more than once a day, but an as-of date is a day: a second run on the same day would use the same data"
 )
 VALID_METRICS = "valid: roc_auc, gini, ks, pr_auc, brier, log_loss"
 
@@ -86,16 +85,16 @@ TREES = "params: {max_iter: 5, min_samples_leaf: 5}"
         ("minimum_rows: 20", "minimum_rows: 1" + "0" * 40, "minimum_rows", "training.minimum_rows: Input should be less than or equal to 1000000000"),
         ("minimum_events: 5", "minimum_events: 1" + "0" * 30, "minimum_events", "judgement.minimum_events: Input should be less than or equal to 1000000000"),
         ("minimum_events: 5", "minimum_gain: 1e300", "minimum_gain", "judgement.minimum_gain: Input should be less than or equal to 1000000000000"),
-        ("minimum_events: 5", "minimum_gain: 1.0", "minimum_gain", "judgement.minimum_gain: 1 is no gain in roc_auc, which is 0 to 1"),
+        ("minimum_events: 5", "minimum_gain: 1.0", "minimum_gain", "judgement.minimum_gain: 1 is not a possible gain in roc_auc, which is 0 to 1"),
         ("seed: 7", "seed: 4294967296", "seed", "training.seed: Input should be less than 4294967296"),
-        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 1.5}", "floors", "judgement.floors.roc_auc: 1.5 is no value of roc_auc, which is 0 to 1"),
-        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 55}", "floors", "judgement.floors.roc_auc: 55 is no value of roc_auc, which is 0 to 1"),
-        ("floors: {roc_auc: 0.55}", "floors: {log_loss: -0.1}", "floors", "judgement.floors.log_loss: -0.1 is no value of log_loss, which is at least 0"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 1.5}", "floors", "judgement.floors.roc_auc: 1.5 is not a possible value of roc_auc, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 55}", "floors", "judgement.floors.roc_auc: 55 is not a possible value of roc_auc, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "floors: {log_loss: -0.1}", "floors", "judgement.floors.log_loss: -0.1 is not a possible value of log_loss, which is at least 0"),
         ("floors: {roc_auc: 0.55}", "floors: {roc_auc: .inf}", "floors", "judgement.floors.roc_auc: Input should be a finite number (got inf)"),
         ("floors: {roc_auc: 0.55}", "floors: {roc_auc: 0.95}", "floors", "judgement.floors.roc_auc: 0.95 lies beyond 0.9, the ceiling of judgement.checks.too_good: no model can win"),
         ("floors: {roc_auc: 0.55}", "checks: {too_good: {ceilings: {gini: 0.0}}}", "checks:", "judgement.checks.too_good.ceilings.gini: 0 is not above 0, which a model without any skill has"),
-        ("floors: {roc_auc: 0.55}", "checks: {too_good: {ceilings: {brier: -1}}}", "checks:", "judgement.checks.too_good.ceilings.brier: -1 is no value of brier, which is 0 to 1"),
-        ("floors: {roc_auc: 0.55}", "cut_off: {accept: below, score: 12}", "cut_off", "judgement.cut_off.score: 12 is no probability between 0 and 1"),
+        ("floors: {roc_auc: 0.55}", "checks: {too_good: {ceilings: {brier: -1}}}", "checks:", "judgement.checks.too_good.ceilings.brier: -1 is not a possible value of brier, which is 0 to 1"),
+        ("floors: {roc_auc: 0.55}", "cut_off: {accept: below, score: 12}", "cut_off", "judgement.cut_off.score: 12 is not a probability between 0 and 1"),
         ("floors: {roc_auc: 0.55}", "checks: {drift: {psi: .inf}}", "checks:", "judgement.checks.drift.psi: Input should be a finite number (got inf)"),
         ("max_iter: 500", "tol: .nan", "params", "training.candidates.line.params.tol: Input should be a finite number (got nan)"),
         ("high: 10,", "high: .inf,", "C:", "training.candidates.line.search.C.high: Input should be a finite number (got inf)"),
@@ -170,7 +169,7 @@ def test_no_feature_at_all_is_refused(tmp_path: Path) -> None:
             "the query must bind :as_of, :window_start, :window_end; it does not bind :as_of",
         ),
         ("select 1", "it does not bind :as_of, :window_start, :window_end"),
-        (SQL + " and 'it > k", "the query cannot be read: in line 1 something begins that never ends: 'it > k"),
+        (SQL + " and 'it > k", "the query cannot be read: in line 1 a quote or comment begins and never ends: 'it > k"),
         (SQL + " /* \0 */", "the query has a NUL character, which PostgreSQL does not take"),
         (SQL + " and :today > k", "the query binds :today; valid are :as_of, :window_start, :window_end"),
     ],

@@ -120,11 +120,11 @@ def test_a_query_is_read_in_the_time_that_its_length_takes(sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "clause"),
     [
-        ("select 1,\n 'a", "in line 2 something begins that never ends: 'a"),
-        ("select /* a /* b */\n:as_of", "in line 1 something begins that never ends: /* a /* b */"),
-        ("select $a$ $b$", "in line 1 something begins that never ends: $a$ $b$"),
-        ('select "a', 'in line 1 something begins that never ends: "a'),
-        ("select E'\\'", "in line 1 something begins that never ends: E'\\'"),
+        ("select 1,\n 'a", "in line 2 a quote or comment begins and never ends: 'a"),
+        ("select /* a /* b */\n:as_of", "in line 1 a quote or comment begins and never ends: /* a /* b */"),
+        ("select $a$ $b$", "in line 1 a quote or comment begins and never ends: $a$ $b$"),
+        ('select "a', 'in line 1 a quote or comment begins and never ends: "a'),
+        ("select E'\\'", "in line 1 a quote or comment begins and never ends: E'\\'"),
         ("select 'a', \"b\", $$c$$, E'\\'' /* /* */ */ -- '", ""),
     ],
 )

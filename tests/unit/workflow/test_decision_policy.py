@@ -309,7 +309,7 @@ def test_people_do_not_approve_their_own_runs_unless_the_spec_allows_it() -> Non
 def test_a_run_that_anybody_may_have_asked_for_says_what_to_do() -> None:
     ruling = answered(ASKED, Answer(asked=(), answer="none"), by_anybody=True)
     assert ruling.kind == "keep"
-    assert ruling.reason.startswith("No person may approve: it is not known who asked for this run")
+    assert ruling.reason.startswith("No person may approve: it is not known who requested this run")
     assert "Trigger the DAG by hand, or set own_runs in the spec's approval. Shown" in ruling.reason
 
 

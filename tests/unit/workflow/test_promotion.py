@@ -25,11 +25,11 @@ from titleholder.errors import ServiceError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.lane_entry import LaneEntry
-from titleholder.settings import Settings
+from titleholder.settings import Settings, code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import promotion
-from titleholder.workflow.payloads import Challenger, Origin, ProposedDecision, Snapshot
+from titleholder.workflow.payloads import Bundle, Challenger, Origin, ProposedDecision, Snapshot
 from titleholder.workflow.scoring import TrainedVersion
 
 SPEC = a_spec()
@@ -156,12 +156,14 @@ def test_a_rejudgement_that_recalls_makes_the_former_version_champion() -> None:
 ASKING = a_spec(promotion__approval={"by": ["ann"], "within": "3 days"})
 
 
-def recall_planned(rows: list[LaneEntry], head: int, answer: Answer | None, spec: ModelSpec = ASKING) -> Entry:
+def recall_planned(
+    rows: list[LaneEntry], head: int, answer: Answer | None, spec: ModelSpec = ASKING, bundle: Bundle | None = None
+) -> Entry:
     """What is planned behind these rows for July's challenger, version 7, whose verdict recalls version 1."""
     as_of = date(2024, 7, 1)
     snapshot = Snapshot(
         spec=spec, lane=LIVE, as_of=as_of, spans=spans_of(spec, as_of), candidates=("line",), uri="u", sha256="s",
-        rows=9, key="k", run_id="r", origin=Origin(actor="airflow:scheduled"),
+        rows=9, key="k", run_id="r", origin=Origin(actor="airflow:scheduled", bundle=bundle),
     )  # fmt: skip
     challenger = Challenger(
         snapshot=snapshot, name="line", version=7, trained_through=date(2023, 10, 1), ranking=(a_nominee("line", "t"),)
@@ -174,6 +176,16 @@ def recall_planned(rows: list[LaneEntry], head: int, answer: Answer | None, spec
     assert isinstance(planned, list)
     (entry,) = planned
     return entry
+
+
+@pytest.mark.parametrize(
+    ("bundle", "ending"), [(None, ""), (Bundle(name="models", version="3f2a"), ", bundle models at 3f2a")]
+)
+def test_a_row_has_the_version_of_the_bundle_that_its_run_was_extracted_from(
+    bundle: Bundle | None, ending: str
+) -> None:
+    rows = lane(a_decision(1), a_decision(2, champion_before=1))
+    assert recall_planned(rows, 2, None, SPEC, bundle).code_version == f"{code_version()}{ending}"
 
 
 def test_a_recall_is_one_row_about_the_challenger_that_ends_with_the_former_version() -> None:

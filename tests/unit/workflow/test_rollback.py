@@ -13,7 +13,7 @@ from titleholder.ledger.decision import Answer, Decision, Entry
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.spec.model import ModelSpec
 from titleholder.workflow import rollback
-from titleholder.workflow.payloads import RollbackOrder
+from titleholder.workflow.payloads import Bundle, RollbackOrder
 
 AUTOMATIC = a_spec()
 RUN = "small.rollback/by_hand"
@@ -116,7 +116,7 @@ def test_nobody_approves_a_rollback_that_anybody_may_have_requested(ledger: Ledg
     assert order.approvers == ()
     row = rollback.roll_back("small", spec, answered(order, "none"), "")
     assert row.kind == "decline"
-    assert row.reason.startswith("No person may approve: it is not known who asked for this run")
+    assert row.reason.startswith("No person may approve: it is not known who requested this run")
 
 
 def test_the_approvers_are_those_of_the_spec_when_it_was_requested(ledger: Ledger) -> None:
@@ -197,3 +197,10 @@ def test_the_audit_accepts_a_declined_rollback_and_no_change_by_one() -> None:
 
     assert faults(challenger_version=None, champion_after=1) == []
     assert faults(champion_after=2) == ["It is a decline from version 1, which cannot end with version 2."]
+
+
+def test_a_row_has_the_version_of_the_bundle_that_its_run_came_from(ledger: Ledger) -> None:
+    order = ordered(None, bundle=Bundle(name="models", version="3f2a"))
+    row = rollback.roll_back("small", None, order.model_copy(update={"approvers": None}), "")
+    assert row.code_version.endswith(", bundle models at 3f2a")
+    assert row.kind == "rollback"

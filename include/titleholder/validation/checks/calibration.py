@@ -64,7 +64,8 @@ def _remedies(evidence: Evidence, off: dict[str, bool], bounds: dict[str, Bounds
         yield _of_the_level(evidence, bounds[RATIO], high=off[RATIO])
     if SLOPE in off:
         yield (
-            "Its predictions are too timid: regularise less, or search by log loss (training.search.metric)."
+            "Its predictions are too close to the mean: regularise less, or search by log loss "
+            "(training.search.metric)."
             if off[SLOPE]
             else "Its predictions are too extreme: regularise more, or leave the candidate out."
         )

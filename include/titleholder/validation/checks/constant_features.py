@@ -72,7 +72,7 @@ def _every_feature_varies(evidence: Evidence) -> Finding:
     """Fails when a feature has one value in all training rows, or no longer varies in the holdout."""
     training, count = evidence.training, len(evidence.spec.columns.features)
     if training is None or not len(training.frame):
-        return not_applicable("There are no training rows to look at.")
+        return not_applicable("There are no training rows.")
     if not len(evidence.frame):
         return NOT_MEASURABLE
     constant = constant_features(evidence)

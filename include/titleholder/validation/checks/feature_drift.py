@@ -145,5 +145,5 @@ feature_missing_rates = Check(
     _missing,
     "missing_rates",
     depends_on="confidence",
-    remedy="Look at the source: the model has learned what a gap meant.",
+    remedy="Look at the source: the model has learned what a missing value meant.",
 )

@@ -166,5 +166,5 @@ sensitivity_to_missing_inputs = Check(
     "missing_inputs",
     depends_on="confidence",
     of_candidate=True,
-    remedy="See to it that its source is watched, and agree on a fallback.",
+    remedy="Make sure that its source is monitored, and agree on a fallback.",
 )

@@ -65,7 +65,7 @@ def check_schedule(known: Known) -> Iterator[Said]:
     """Every tick of the schedule while there are data: the runs that would fail, and those in which no one can win."""
     spec, found, today = known.spec, known.found, as_of_range.today_utc()
     if found is None:
-        yield Said("not tested", "No as-of date leaves enough.")
+        yield Said("not tested", "No as-of date has enough rows.")
         return
     if spec.schedule is None:
         yield Said("ok", "There is none: runs are asked for, or follow assets.")
@@ -83,7 +83,7 @@ def check_schedule(known: Known) -> Iterator[Said]:
 def _all_enough(ticks: Sequence[date]) -> str:
     if not ticks:
         return "It has no tick yet between start_date and the last date with a whole holdout."
-    return f"{_of(ticks, ticks)}: each leaves enough to train on and to judge by."
+    return f"{_of(ticks, ticks)}: each has enough rows to train on and to judge by."
 
 
 def tick_shortfalls(

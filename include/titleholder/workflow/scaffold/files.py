@@ -237,6 +237,8 @@ def _sources(names: list[str], indent: int = 6) -> str:
 def _scalar(value: Any) -> str:
     """A text as YAML, in quotes where YAML would read something else."""
     text = str(value)
+    if not text.isprintable():
+        return _in_brackets(text)
     try:
         plain = yaml.load(text, SpecLoader) == text and not re.search(r"[:#{}\[\],&*!|>'\"%@`]", text)  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError:
@@ -247,7 +249,7 @@ def _scalar(value: Any) -> str:
 def _comment(text: str, mark: str = "#", indent: int = 0) -> str:
     """A comment, over several lines where it is long; its first line is already indented."""
     lines = textwrap.wrap(
-        " ".join(text.split()), WIDTH - indent - len(mark) - 1, break_long_words=False, break_on_hyphens=False
+        one_line(text), WIDTH - indent - len(mark) - 1, break_long_words=False, break_on_hyphens=False
     )
     return f"\n{' ' * indent}".join(f"{mark} {line}" for line in lines)
 

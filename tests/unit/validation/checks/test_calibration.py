@@ -137,7 +137,7 @@ FIRST = (
         (1.8, -0.6, 1.0, False, f"{MOVED} {FIRST}"),
         (0.5, -0.6, 1.0, False, "too: look at the candidate's parameters, such as class_weight."),
         (1.0, 0.0, 2.0, False, "Its predictions are too extreme: regularise more, or leave the candidate out."),
-        (1.0, 0.0, 0.5, False, "Its predictions are too timid: regularise less, or search by log loss"),
+        (1.0, 0.0, 0.5, False, "Its predictions are too close to the mean: regularise less, or search by log loss"),
     ],
 )
 def test_a_failure_says_whether_the_level_moved_or_the_candidate_is_off(

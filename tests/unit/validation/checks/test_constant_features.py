@@ -89,7 +89,7 @@ def test_a_holdout_of_one_row_is_no_finding() -> None:
 
 def test_does_not_apply_without_training_rows() -> None:
     found = every_feature_varies(evidence())
-    assert (found.status, found.explanation) == ("not_applicable", "There are no training rows to look at.")
+    assert (found.status, found.explanation) == ("not_applicable", "There are no training rows.")
 
 
 def test_nothing_is_said_of_an_empty_holdout() -> None:

@@ -83,7 +83,7 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_schedule_of_which_each_tick_leaves_enough_is_counted() -> None:
-    every = "45 of 45 ticks of the schedule (first 2020-06-01, last 2024-02-01): each leaves enough to train on and to judge by."
+    every = "45 of 45 ticks of the schedule (first 2020-06-01, last 2024-02-01): each has enough rows to train on and to judge by."
     assert said() == [("ok", every)]
     assert said(make=a_regression) == [("ok", every)], "rows of a regression are informative without events"
     assert said(schedule=None) == [("ok", "There is none: runs are asked for, or follow assets.")]

@@ -16,6 +16,7 @@ from titleholder.data.table_profile import ColumnProfile, TableProfile
 from titleholder.errors import UsageError
 from titleholder.spec.loader import load_spec
 from titleholder.spec.sql import quoted
+from titleholder.spec.sql_tokens import significant
 from titleholder.workflow.scaffold import calendar, files
 from titleholder.workflow.scaffold.calendar import History
 from titleholder.workflow.scaffold.files import Draft, render
@@ -25,7 +26,14 @@ from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.roles import Roles
 
 TODAY = date(2026, 11, 26)
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from("\n\r\x85\u2028"),
+    min_size=1,
+    max_size=40,
+)
+"""What PostgreSQL takes as a name: line breaks too, as headers of spreadsheets have them."""
+KEYWORDS = {"select", "as", "from", "source", "where", "and"}
+WITH_AN_OUTCOMES_DATE = {"coalesce", "interval", "false", "int", "case", "when", "then", "end"}
 
 
 def a_draft(names: list[str], owner: str = "risk") -> Draft:
@@ -40,9 +48,15 @@ def a_draft(names: list[str], owner: str = "risk") -> Draft:
         numeric=tuple(items[4:]), categorical=(), protected=(), left_out=(LeftOut(names[0], "why"),),
         conditions=(), events=900, event=event, known=columns[2], outcome=columns[3], later=(columns[0],),
     )  # fmt: skip
-    table = TableProfile(name=quoted(names[0]), is_view=False, rows=9_000, total=9_000, columns=tuple(columns))
+    named = re.sub(r"[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", "_", names[0])  # which no key of a spec has
+    table = TableProfile(name=quoted(named), is_view=False, rows=9_000, total=9_000, columns=tuple(columns))
     times = calendar.plan(History(first.date(), last.date(), 9_000, 900), 30.0, None, TODAY)
     return Draft("small", owner, "warehouse", table, roles, times, 30.0, (names[0],), TODAY)
+
+
+def code(sql: str) -> set[str]:
+    """The words of a query that are no quoted names."""
+    return {token.identifier for token in significant(sql) if token.kind == "word"}
 
 
 @given(
@@ -56,6 +70,10 @@ def test_any_names_give_a_spec_that_can_be_read(
     (folder / "small.sql").write_text(render("model.sql.j2", draft), encoding="utf-8")
     (folder / "small.yaml").write_text(render("model.yaml.j2", draft), encoding="utf-8")
     spec = load_spec(folder / "small.yaml")
+    known = KEYWORDS | set(aliases(names).values())
+    assert code(spec.sql) <= known, "no name of the table is code"
+    later = undated(draft, outcome_at=draft.table.columns[0])
+    assert code(render("model.sql.j2", later)) <= known | WITH_AN_OUTCOMES_DATE
     assert spec.columns.all == [aliases(names)[n] for n in names]
     assert spec.owner == owner
     (declared,) = spec.source.tables.values()
