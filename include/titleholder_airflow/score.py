@@ -11,10 +11,9 @@ from airflow.sdk import DAG, Asset, dag, get_current_context
 
 from titleholder.plain_text import markdown
 from titleholder.spec.loader import load_specs
-from titleholder_airflow import forms
+from titleholder_airflow import forms, versions
 from titleholder_airflow.schedule import scoring_schedule_of
 from titleholder_airflow.tasks import champion_asset, connection_url, origin, settings, step, task_arguments
-from titleholder_airflow.versions import add_partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +73,7 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         params=forms.score(spec),
         tags=["titleholder", "scoring"],
         default_args=task_arguments(spec),
+        **versions.KEPT_VERSION,
     )
     def score_with_champion() -> None:
         score.override(outlets=[scores_asset(spec.name), days_asset(spec.name)])(pin(spec.name, str(folder)))
@@ -137,5 +137,5 @@ def score(pinned: Reference) -> Reference:
     events = get_current_context()["outlet_events"]
     for asset in (scores_asset(spec.name), days_asset(spec.name)):
         events[asset].extra = summary
-    add_partition(events[days_asset(spec.name)], str(run.as_of))
+    versions.add_partition(events[days_asset(spec.name)], str(run.as_of))
     return summary
