@@ -143,10 +143,10 @@ def train(folder: Path, name: str) -> int:
     time_column, end = taken.columns.event_time, spans().holdout_start
     with snapshots.opened(**where) as extract:
         rows = extract.read([*trained_columns(taken), time_column], event_time=time_column, end=end, positions=True)
-    fitted = search.fit(rows.reset_index(drop=True), taken, name)
-    store_training_scores(
-        ScoreStore(str(folder)), ScoreKey(taken.name, name, where["sha256"]), fitted.pipeline, taken, rows
-    )
+        positions = rows.index.to_numpy()
+        fitted = search.fit(rows.reset_index(drop=True), taken, name)
+        key = ScoreKey(taken.name, name, where["sha256"])
+        store_training_scores(ScoreStore(str(folder)), key, fitted.pipeline, taken, extract, positions)
     (folder / f"{name}.pickle").write_bytes(pickle.dumps(fitted.pipeline))
     return len(rows)
 

@@ -14,7 +14,7 @@ for database in titleholder mlflow warehouse airflow; do
 done
 docker compose run --rm -T --no-deps mlflow \
     tar --create --directory=/var/lib/titleholder artifacts > "$folder.part/artifacts.tar"
-docker compose run --rm -T --no-deps airflow-scheduler \
+docker compose run --rm -T --no-deps airflow-worker \
     tar --create --directory=/var/lib/titleholder snapshots > "$folder.part/snapshots.tar"
 
 mv "$folder.part" "$folder"

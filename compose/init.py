@@ -20,7 +20,7 @@ def main() -> str | None:
     steps: dict[str, tuple[Sequence[str], Mapping[str, str], str]] = {
         "Airflow's database": (("airflow", "db", "migrate"), {}, ""),
         "MLflow's database": (
-            ("mlflow", "db", "upgrade", "postgresql+psycopg2://mlflow@postgres:5432/mlflow"),
+            ("mlflow", "db", "upgrade", environment["MLFLOW_BACKEND_STORE_URI"]),  # without its password
             {"PGPASSWORD": mlflow_password},
             "",
         ),

@@ -1,6 +1,7 @@
 """Start MLflow's server, with its login, for the address at which browsers find it.
 
 MLflow refuses requests for hosts that it does not know, and the user interface's where it does not know their origin.
+It listens on MLFLOW_HOST and MLFLOW_PORT.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main() -> NoReturn:
     # A browser leaves out the port that the scheme implies.
     hosts = [*INSIDE, url.netloc, *([] if url.port else [f"{url.netloc}:*"])]
     command = [
-        *("mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1", "--app-name=titleholder"),
+        *("mlflow", "server", "--workers=1", "--app-name=titleholder"),
         f"--allowed-hosts={','.join(dict.fromkeys(hosts))}",
         f"--cors-allowed-origins={url.scheme}://{url.netloc}",
         *("--serve-artifacts", f"--artifacts-destination={os.environ['MLFLOW_ARTIFACTS']}"),

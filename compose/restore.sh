@@ -12,7 +12,7 @@ for database in titleholder mlflow warehouse airflow; do
 done
 docker compose run --rm -T --no-deps mlflow \
     tar --extract --directory=/var/lib/titleholder < "$folder/artifacts.tar"
-docker compose run --rm -T --no-deps airflow-scheduler \
+docker compose run --rm -T --no-deps airflow-worker \
     tar --extract --directory=/var/lib/titleholder < "$folder/snapshots.tar"
 
 echo "Restored. Start the rest: docker compose up --detach --wait; then: docker compose run --rm titleholder audit"

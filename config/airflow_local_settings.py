@@ -1,8 +1,9 @@
-"""Airflow's local settings: the scheduler imports the scientific stack and the project once, for all tasks.
+"""Airflow's local settings: the parent of all tasks imports the scientific stack and the project once, for all of them.
 
-LocalExecutor forks its workers from the scheduler, and each worker forks again for its task: a task finds in memory
-what the scheduler has imported. Without this a task spends its first ten seconds importing. A task that finds the
-project's files changed since imports them anew: it never works, or says that it works, with another version.
+LocalExecutor forks its workers from the scheduler, Celery those of its pool from the main process of `airflow celery
+worker`, and each of them forks again for its task: a task finds in memory what that process has imported. Without this
+a task spends its first ten seconds importing. A task that finds the project's files changed since imports them anew: it
+never works, or says that it works, with another version.
 
 Import only: a thread or an OpenMP region started before the fork would be missing, or locked, after it.
 """
@@ -116,6 +117,27 @@ def _import_without_airflow(name: str) -> None:
         sys.modules.update(airflow)
 
 
-# Other components never fork tasks: the imports would only cost them time and memory.
-if "scheduler" in sys.argv[1:2]:
+def forks_tasks(arguments: list[str], executors: str) -> bool:
+    """Whether this process does. To others the imports would only cost time and memory.
+
+    >>> forks_tasks(["celery", "worker", "--queues", "default"], "CeleryExecutor")
+    True
+    >>> forks_tasks(["scheduler"], "CeleryExecutor")
+    False
+    """
+    return arguments[:2] == ["celery", "worker"] or (arguments[:1] == ["scheduler"] and "LocalExecutor" in executors)
+
+
+def _beat() -> None:
+    """Let the main process of a Celery worker touch a file at each heartbeat: `compose/healthy.py` reads its age.
+
+    It sends one every two seconds, from the loop in which it also takes tasks, while it has a connection to the broker.
+    """
+    file = Path(os.environ["AIRFLOW_HOME"]) / "worker.heartbeat"
+    importlib.import_module("celery.signals").heartbeat_sent.connect(lambda **_: file.touch(), weak=False)
+
+
+if forks_tasks(sys.argv[1:], os.environ.get("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")):
     _preload()
+if sys.argv[1:3] == ["celery", "worker"] and "AIRFLOW_HOME" in os.environ:
+    _beat()

@@ -39,6 +39,7 @@ NAMES = {
 }
 """Other names of the same."""
 BY_THEIR_FILES = {
+    "async-timeout": "Apache-2.0",
     "huey": "MIT",
     "psycopg2-binary": "LGPL-3.0-or-later",
     "pywin32": "PSF-2.0",
@@ -47,7 +48,7 @@ BY_THEIR_FILES = {
     "text-unidecode": "Artistic-1.0 OR GPL-2.0-or-later",
     "waitress": "ZPL-2.1",
 }
-"""Packages whose metadata do not say it, or not exactly, or that Linux does not install: by their licence files."""
+"""Packages whose metadata do not say it, not exactly, or that this Python or Linux does not install: their files."""
 HEAD = """# Licences of the libraries
 
 What `requirements.txt` locks, as the installed packages say themselves: by SPDX, and `BSD` where a package does not say

@@ -141,6 +141,7 @@ def airflow_settings(state: State, keys: Keys, ports: Mapping[str, int]) -> dict
         "AIRFLOW_HOME": str(state.airflow),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(parallelism()),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys.fernet,

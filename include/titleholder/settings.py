@@ -79,8 +79,8 @@ def unknown_connection(connection: str) -> str:
     close = difflib.get_close_matches(connection.lower(), known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return (
-        f"no connection {connection!r}: {CONNECTION}{connection.upper()}, the address of the database that "
-        f"`source.connection` of a spec names, is not set.{hint} Connections of this environment: "
+        f"no connection {connection!r}: {CONNECTION}{connection.upper()}, the address of what `source.connection` or "
+        f"`training.engine` of a spec names, is not set.{hint} Connections of this environment: "
         f"{', '.join(known) or 'none'}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from titleholder.errors import SpecError
@@ -11,15 +12,21 @@ if TYPE_CHECKING:
 
 CONTAINER = "base"
 """What Airflow calls the container of a task's pod."""
+QUEUE = "TITLEHOLDER_TRAINING_QUEUE"
+"""The variable, of the process that reads DAG files, with the queue of trainings whose spec names none."""
 
 
 def arguments(resources: Resources) -> dict[str, Any]:
     """The arguments of an Airflow task; none for what is left out, so that Airflow's own defaults hold.
 
+    The queue alone has a default of this installation, TITLEHOLDER_TRAINING_QUEUE.
+
     Raises:
         SpecError: a pod is wanted, and the library that describes one is not installed.
     """
     plain = resources.model_dump(exclude_none=True, exclude_defaults=True, exclude={"pod"})
+    if usual := os.environ.get(QUEUE):
+        plain = {"queue": usual, **plain}
     if resources.pod is None:
         return plain
     return {**plain, "executor_config": {"pod_override": _pod(resources.pod)}}

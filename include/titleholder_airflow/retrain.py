@@ -160,7 +160,9 @@ def train(snapshot: Reference, name: str) -> Reference | None:
 
     if orders.switched_off(snapshot, name):
         return None
-    return steps.train(Snapshot.model_validate(snapshot), name, settings=settings()).model_dump(mode="json")
+    taken = Snapshot.model_validate(snapshot)
+    trained = steps.train(taken, name, settings=settings(), connections=connection_url)
+    return trained.model_dump(mode="json")
 
 
 @step(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, links=(MlflowRunLink(), ModelVersionLink()))

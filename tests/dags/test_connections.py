@@ -22,3 +22,9 @@ def test_a_misspelt_connection_lists_those_that_exist(tmp_path: Path) -> None:
     assert answer.startswith("UsageError: no connection 'warehose'")
     assert "Did you mean 'warehouse'? Connections of this environment: warehouse. Airflow has none" in answer
     assert run(tmp_path, f"import sys\n{CODE}", "warehouse", **known)[0] == "postgres://reader:x@db/warehouse"
+
+
+def test_the_address_of_a_dask_scheduler_comes_from_a_connection(tmp_path: Path) -> None:
+    known = {"AIRFLOW_CONN_CLUSTER": "tls://scheduler:8786"}
+    code = f"import sys\n{CODE}\nfrom titleholder.engines.cluster import scheduler_address\nanswer = scheduler_address(answer)"
+    assert run(tmp_path, code, "cluster", **known)[0] == "tls://scheduler:8786"

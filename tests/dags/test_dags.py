@@ -73,6 +73,19 @@ def test_each_candidate_has_a_task_with_the_resources_of_the_spec(tmp_path: Path
     assert tasks["nominate"]["resources"] == plain
 
 
+def test_trainings_go_to_the_queue_of_the_installation_where_the_spec_names_none(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+    spec = (models / "tiny.yaml").read_text()
+    (models / "tiny.yaml").write_text(
+        spec.replace("    boosting:\n", "    boosting:\n      resources: {queue: large}\n")
+    )
+    (models / "broken.yaml").unlink()
+    tasks = read_dags(models, tmp_path, TITLEHOLDER_TRAINING_QUEUE="training")["dags"]["tiny.retrain"]["tasks"]
+    queues = {name: task["resources"]["queue"] for name, task in tasks.items()}
+    assert queues == dict.fromkeys(tasks, "default") | {"train.scorecard": "training", "train.boosting": "large"}
+
+
 def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
     dag = shipped["dags"]["demo_default.rollback"]
     assert dag["schedule"] is None

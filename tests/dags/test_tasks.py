@@ -91,6 +91,7 @@ answer = {
     "extract": [given[0].name, str(given[1]), given[2], named["candidates"], named["url"], named["origin"].model_dump()],
     "switched off": retrain.train.function(snapshot, "boosting"),
     "train": [seen["train"][0][0] == a_snapshot(*given), seen["train"][0][1]],
+    "connections": seen["train"][1]["connections"] is tasks.connection_url,
     "nominate": [c.model_dump(mode="json") == trained for c in seen["nominate"][0][0]],
     "score": seen["nominate"][0][0][0].score,
     "handed on": [seen[name][0][0].model_dump(mode="json") == payload for name, payload in
@@ -259,6 +260,7 @@ def test_extract_refuses_a_date_in_a_backfill_and_unknown_keys(retrained: dict[s
 
 def test_each_task_gives_its_step_what_the_one_before_handed_on(retrained: dict[str, Any]) -> None:
     assert retrained["train"] == [True, "scorecard"]
+    assert retrained["connections"], "those of Airflow, for an engine"
     assert retrained["nominate"] == [True], "a candidate that failed is left out"
     assert retrained["score"] == 0.1 + 0.2
     assert retrained["handed on"] == [True] * 2

@@ -161,7 +161,7 @@ def test_runs_that_log_the_same_snapshot_at_once_all_have_it(settings: Settings)
         sha256 = f"{turn:02x}" * 32
 
         def log(run_id: str, sha256: str = sha256) -> None:
-            runs.log_dataset(run_id, frame, name="at once", uri="/none", sha256=sha256, target="bad")
+            runs.log_dataset(run_id, frame, rows=len(frame), name="at once", uri="/none", sha256=sha256, target="bad")
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(log, opened))

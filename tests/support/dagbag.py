@@ -37,6 +37,8 @@ answer = {"dags": dags, "errors": bag.import_errors, "heavy": heavy}
 """
 
 
-def read_dags(models: Path, tmp_path: Path, probe: str = PROBE, dags: Path = ROOT / "dags") -> dict[str, Any]:
+def read_dags(
+    models: Path, tmp_path: Path, probe: str = PROBE, dags: Path = ROOT / "dags", **environment: str
+) -> dict[str, Any]:
     """What `probe` finds in a DAG folder, for a folder of models."""
-    return dict(apart.run(tmp_path, probe, str(dags), TITLEHOLDER_MODELS=str(models))[0])
+    return dict(apart.run(tmp_path, probe, str(dags), TITLEHOLDER_MODELS=str(models), **environment)[0])

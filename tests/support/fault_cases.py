@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from localstack.airflow import DONE, Airflow
-from support.fragile import Fragile
+from support.holds import Holds
 from support.retraining import retrain
 from titleholder.errors import ServiceError
 from titleholder.ledger import store
@@ -60,39 +60,39 @@ def trigger(airflow: Airflow, model: str, reason: str, *, as_of: date = SECOND, 
     return airflow.trigger(f"{model}.retrain", {"as_of": str(as_of), "lane": lane, "reason": reason, **ONE})
 
 
-def ended(fragile: Fragile, model: str, run_id: str, timeout: float = 300) -> str:
+def ended(stack: Holds, model: str, run_id: str, timeout: float = 300) -> str:
     """The final state of a run; services that die meanwhile are started again."""
     deadline, state = time.monotonic() + timeout, ""
     while state not in DONE:
-        assert time.monotonic() < deadline, fragile.airflow.tasks(f"{model}.retrain", run_id)
+        assert time.monotonic() < deadline, stack.airflow.tasks(f"{model}.retrain", run_id)
         time.sleep(0.5)
-        fragile.supervise()
+        stack.supervise()
         with contextlib.suppress(ServiceError):  # the API server may be starting
-            state = fragile.airflow.run(f"{model}.retrain", run_id)["state"]
+            state = stack.airflow.run(f"{model}.retrain", run_id)["state"]
     return state
 
 
-def reached(fragile: Fragile, model: str, run_id: str, point: str) -> int:
+def reached(stack: Holds, model: str, run_id: str, point: str) -> int:
     """The process id of the task that waits at a point, once it does; a run that is red before is cleared."""
     while True:
         with contextlib.suppress(TimeoutError):
-            return fragile.reached(model, point, timeout=5)
-        clear_if_red(fragile, model, run_id)
+            return stack.reached(model, point, timeout=5)
+        clear_if_red(stack, model, run_id)
 
 
-def ended_green(fragile: Fragile, model: str, run_id: str) -> None:
+def ended_green(stack: Holds, model: str, run_id: str) -> None:
     """Wait for a run's end; one that is red because its tries were over is cleared."""
-    while ended(fragile, model, run_id) != "success":
-        clear_if_red(fragile, model, run_id)
+    while ended(stack, model, run_id) != "success":
+        clear_if_red(stack, model, run_id)
 
 
-def clear_if_red(fragile: Fragile, model: str, run_id: str) -> None:
+def clear_if_red(stack: Holds, model: str, run_id: str) -> None:
     """Clear the failed tasks of a run whose tries were over, as a person does; the tests' log says so."""
     dag = f"{model}.retrain"
     with contextlib.suppress(ServiceError):  # the API server may be starting
-        if fragile.airflow.run(dag, run_id)["state"] == "failed":
-            log.warning("%s %s is red, and is cleared: %s", dag, run_id, fragile.airflow.failures(dag, run_id, lines=2))
-            fragile.airflow.clear(dag, run_id)
+        if stack.airflow.run(dag, run_id)["state"] == "failed":
+            log.warning("%s %s is red, and is cleared: %s", dag, run_id, stack.airflow.failures(dag, run_id, lines=2))
+            stack.airflow.clear(dag, run_id)
 
 
 def assert_nothing_lost(

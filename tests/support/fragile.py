@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from localstack.settings import environment
 from localstack.start import Starter, ignore
 from localstack.state import State
 from support.holding import FOLDER
+from support.holds import Holds
 from support.stacks import fill_tiny
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ PORTS = {"postgres": 25432, "mlflow": 25000, "airflow": 28080}
 
 
 @dataclass
-class Fragile:
+class Fragile(Holds):
     """A running stack, and what can be done to it."""
 
     state: State
@@ -76,31 +76,12 @@ class Fragile:
         starter = Starter(self.state, keys, record, ignore)
         starter.run([starter.postgres(services(self.state, keys, record.ports)["postgres"])])
 
-    def hold(self, reason: str, point: str) -> None:
-        """Let the tasks of the run with this reason wait at a point of `support.holding`."""
-        (self.holds / f"{reason}.{point}").touch()
-
-    def reached(self, reason: str, point: str, timeout: float = 180) -> int:
-        """The process id of the task that waits there, once it does; what dies meanwhile is started again."""
-        file, deadline = self.holds / f"{reason}.{point}.reached", time.monotonic() + timeout
-        while not file.exists():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no task of {reason} came to {point} in {timeout:.0f} s")
-            self.supervise()
-            time.sleep(0.05)
-        return int(file.read_text())
-
     def supervise(self) -> None:
         """Start what has died, as a supervisor of services does; the tests' log says what did."""
         running = self.state.read().services
         if dead := [name for name, process in running.items() if not processes.is_alive(process)]:
             log.warning("%s died", ", ".join(dead))
             self.up()
-
-    def release(self, reason: str, point: str) -> None:
-        """Let it go on."""
-        for name in (f"{reason}.{point}.reached", f"{reason}.{point}"):
-            (self.holds / name).unlink(missing_ok=True)
 
     def shift_clock(self, reason: str, seconds: int) -> None:
         """Let the clock of the run's tasks be wrong."""

@@ -1,6 +1,6 @@
-"""Points at which a test holds a task of the real scheduler, and a clock that it shifts: installed in the scheduler.
+"""Points at which a test holds a task of the real Airflow, and a clock that it shifts: installed in what forks tasks.
 
-Tasks are forked from the scheduler and inherit both. A run is known by the reason that its form was given. Where the
+Tasks are forked from the scheduler, or from a Celery worker, and inherit both. A run is known by the reason that its form was given. Where the
 folder TITLEHOLDER_TEST_HOLDS has a file `<reason>.<point>`, the task writes its process id to `<reason>.<point>.reached`
 and waits until the first file is gone. A file `<reason>.clock` has the seconds by which the clock of its tasks is wrong.
 """

@@ -27,8 +27,8 @@ def test_a_misspelt_connection_lists_those_that_exist(monkeypatch: pytest.Monkey
     with pytest.raises(UsageError) as caught:
         connection_url("warehose")
     assert str(caught.value) == (
-        "no connection 'warehose': AIRFLOW_CONN_WAREHOSE, the address of the database that `source.connection` of a "
-        "spec names, is not set. Did you mean 'warehouse'? Connections of this environment: mart, warehouse"
+        "no connection 'warehose': AIRFLOW_CONN_WAREHOSE, the address of what `source.connection` or "
+        "`training.engine` of a spec names, is not set. Did you mean 'warehouse'? Connections of this environment: mart, warehouse"
     )
 
 

@@ -35,7 +35,15 @@ def intervals(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
         raise UsageError("; ".join(filter(None, (str(error), _valid_dates(url, spec, as_of))))) from None
 
 
-def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: windows.Intervals, as_of: date) -> None:
+def enforce_contract(
+    url: str,
+    spec: ModelSpec,
+    frame: pd.DataFrame,
+    spans: windows.Intervals,
+    as_of: date,
+    *,
+    rest: contract.Batches | None = None,
+) -> None:
     """Enforce the contract of the rows of a run at `as_of`; see `contract.enforce`.
 
     Raises:
@@ -45,11 +53,11 @@ def enforce_contract(url: str, spec: ModelSpec, frame: pd.DataFrame, spans: wind
             not watched until their label maturity because the data ended.
     """
     try:
-        contract.enforce(frame, spec, spans, as_of)
+        contract.enforce(frame, spec, spans, as_of, rest=rest)
     except ContractError as error:
         if not (little := contract.too_little(frame, spec, spans)) or not (valid := _valid_dates(url, spec, as_of)):
             raise
-        if contract.violations(frame, spec, spans, as_of, to_train=False):
+        if contract.violations(frame, spec, spans, as_of, to_train=False, rest=rest):
             raise ContractError(f"{error}\n{valid.capitalize()}.") from None
         raise UsageError(f"{spec.name}: as_of {as_of} leaves {', and '.join(little)}; {valid}") from None
     ends = data_end.newest_facts(url, spec, as_of)

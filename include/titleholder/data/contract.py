@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from titleholder.errors import ContractError
 from titleholder.spec.as_of_dates import HOLDOUT_ROWS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, midnight
+
+if TYPE_CHECKING:
+    from titleholder.data.snapshots import Extract
 
 
 class Fault(NamedTuple):
@@ -37,12 +41,40 @@ class Fault(NamedTuple):
         return f"{self.column}: {self.text} ({self.rows} row{'s' if self.rows > 1 else ''}, e.g. {self.example})"
 
 
-def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True) -> None:
-    """Raise a ContractError that lists every violation in `frame`, if there is any.
+class Batches(NamedTuple):
+    """Columns that are read batch by batch, because all of them at once may not fit: those of features alone."""
+
+    columns: tuple[str, ...]
+    read: Callable[[], Iterator[pd.DataFrame]]
+
+
+def parts(extract: Extract, spec: ModelSpec) -> tuple[pd.DataFrame, Batches | None]:
+    """The rows of an extract, but for columns that are features alone, which are in batches.
+
+    All columns, and no batches, where the extract has others than the spec names.
+    """
+    if column_difference(extract.columns, spec):
+        return extract.read(), None
+    of = spec.columns
+    whole = {of.entity, of.event_time, of.target, of.known_at, of.outcome_at, of.weight, of.accepted, of.cluster}
+    rest = tuple(c for c in extract.columns if c not in whole)
+    return extract.read([c for c in extract.columns if c in whole]), Batches(rest, partial(extract.batches, rest))
+
+
+def enforce(
+    frame: pd.DataFrame,
+    spec: ModelSpec,
+    spans: Intervals,
+    as_of: date,
+    *,
+    to_train: bool = True,
+    rest: Batches | None = None,
+) -> None:
+    """Raise a ContractError that lists every violation in the rows, if there is any.
 
     Without `to_train`, the rows are not for training: they may be few, or of one class.
     """
-    if found := violations(frame, spec, spans, as_of, to_train=to_train):
+    if found := violations(frame, spec, spans, as_of, to_train=to_train, rest=rest):
         lines = "\n".join(f"  - {v}" for v in found)
         raise ContractError(
             f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
@@ -52,19 +84,38 @@ def enforce(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date,
 
 
 def violations(
-    frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date, *, to_train: bool = True
+    frame: pd.DataFrame,
+    spec: ModelSpec,
+    spans: Intervals,
+    as_of: date,
+    *,
+    to_train: bool = True,
+    rest: Batches | None = None,
 ) -> list[str]:
-    """Every violation of the contract of `spec` in `frame`, one sentence each, columns first."""
-    frame = frame.reset_index(drop=True)
+    """Every violation of the contract of `spec` in the rows, one sentence each, columns first.
+
+    `rest` has the columns that `frame` has not. What may be wrong with these is a type, which is that of every batch.
+    """
+    columns = [*frame.columns, *(rest.columns if rest else ())]
+    single, wrong = _single(frame.reset_index(drop=True), spec)
+    rows = too_little(single, spec, spans) if to_train else ()
+    wanted = schema(spec, spans, as_of)
+    cells = [*map(str, cell_faults(single, spec, wanted))]
+    for batch in rest.read() if rest else ():
+        own, nested = _single(batch.reset_index(drop=True), spec)
+        wrong += nested
+        cells += map(str, cell_faults(own, spec, wanted))
+    outcomes = map(str, [*_outcome_violations(single, spec), *_late_outcomes(single, spec)])
+    differences = filter(None, [column_difference(columns, spec)])
+    return [*differences, *dict.fromkeys(wrong), *dict.fromkeys(cells), *outcomes, *rows]
+
+
+def _single(frame: pd.DataFrame, spec: ModelSpec) -> tuple[pd.DataFrame, list[str]]:
+    """The columns with one value in each cell, each once; and a sentence about each of the others."""
     single = frame.loc[:, ~frame.columns.duplicated()]
     nested = nested_columns(single)
-    single = single.drop(columns=nested)
     wrong = [f"{c}: {NESTED}" for c in nested if c in spec.columns.all]
-    rows = too_little(single, spec, spans) if to_train else ()
-    cells = map(str, cell_faults(single, spec, schema(spec, spans, as_of)))
-    outcomes = map(str, [*_outcome_violations(single, spec), *_late_outcomes(single, spec)])
-    differences = filter(None, [column_difference(list(frame.columns), spec)])
-    return [*differences, *wrong, *cells, *outcomes, *rows]
+    return single.drop(columns=nested), wrong
 
 
 def nested_columns(frame: pd.DataFrame) -> list[str]:

@@ -13,16 +13,14 @@ from titleholder.spec.model import ModelSpec
 def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """The features in the form that every model gets: numbers as float64, categories as text, gaps in both as NaN."""
     columns: dict[str, pd.Series] = {c: frame[c].astype("float64") for c in spec.columns.numeric}
-    for c in spec.columns.categorical:
-        values = frame[c]
-        if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
-            values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
-        columns[c] = _as_text(values)
+    columns |= {c: as_text(frame[c]) for c in spec.columns.categorical}
     return pd.DataFrame(columns, index=frame.index, copy=False)
 
 
-def _as_text(values: pd.Series) -> pd.Series:
-    """The values as text, each distinct one made once; a gap is NaN."""
+def as_text(values: pd.Series) -> pd.Series:
+    """Categories as text, each distinct one made once; a gap is NaN."""
+    if types.is_float_dtype(values.dtype) and values.dropna().mod(1).eq(0).all():
+        values = values.astype("Int64")  # whole numbers with gaps: 1 is the same category in a column without gaps
     codes, distinct = pd.factorize(values)
     texts = np.array([*map(str, distinct), np.nan], dtype=object)  # the code of a gap is -1
     return pd.Series(texts[codes], index=values.index, dtype=object)

@@ -167,8 +167,9 @@ class ScoreStore:
 
     def _write(self, path: str, positions: Positions, scores: Array) -> None:
         """In the order of positions, in place of what was stored; they appear whole or not at all."""
-        order = np.argsort(positions, kind="stable")
-        positions, scores = positions[order], scores[order]
+        if (np.diff(positions) < 0).any():
+            order = np.argsort(positions, kind="stable")
+            positions, scores = positions[order], scores[order]
         noted = SCHEMA.with_metadata({DIGEST: _digest(path, positions, scores)})
         table = pa.Table.from_arrays([pa.array(positions), pa.array(scores)], schema=noted)
         try:
@@ -191,7 +192,11 @@ def _decoded(content: bytes, path: str) -> tuple[Positions, Array]:
 
 def _digest(path: str, positions: Positions, scores: Array) -> bytes:
     """The SHA-256 of scores and of the path that they belong to, in hexadecimal digits."""
-    return hashlib.sha256(b"\0".join([path.encode(), positions.tobytes(), scores.tobytes()])).hexdigest().encode()
+    digest = hashlib.sha256(path.encode())
+    for array in (positions, scores):
+        digest.update(b"\0")
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest().encode()
 
 
 def _remedy(path: str) -> str:

@@ -88,6 +88,11 @@ class Extract:
             frame[name] = frame[name].astype(object if frame[name].dtype.kind == "b" else np.float64)
         return frame.set_axis(chosen) if positions else frame
 
+    def batches(self, columns: Sequence[str], rows: int = 4 * ROW_GROUP) -> Iterator[pd.DataFrame]:
+        """These columns of all rows, at most so many rows at a time; the index is a row's position in the extract."""
+        for first in range(0, self.rows, rows):
+            yield self.read(columns, at=np.arange(first, min(first + rows, self.rows)), positions=True)
+
     def positions(
         self, event_time: str | None, start: date | None = None, end: date | None = None, where: str | None = None
     ) -> NDArray[np.int64]:
@@ -98,22 +103,26 @@ class Extract:
         Raises:
             DataError: when the extract has no column `event_time`, or it holds no timestamps.
         """
-        self._require([str(event_time)])
-        times = self._file.read(columns=[event_time]).column(0)
-        if not pa.types.is_timestamp(times.type):
-            raise DataError(f"snapshot {self.uri}: {event_time} is {times.type}, not a timestamp")
-        inside = np.ones(self.rows, dtype=bool)
-        for compare, moment in ((pc.greater_equal, start), (pc.less, end)):
-            if moment is not None:
-                within = compare(times, pa.scalar(_instant(moment), type=times.type))
-                inside &= pc.fill_null(within, False).to_numpy()
-        if where is not None:
-            self._require([where])
-            inside &= pc.fill_null(self._file.read(columns=[where]).column(0), False).to_numpy()
-        return np.flatnonzero(inside)
+        self._require([str(event_time), *([where] if where is not None else [])])
+        found, first = [np.empty(0, dtype=np.int64)], 0
+        for group in range(self._file.num_row_groups):
+            table = self._file.read_row_group(group, columns=[c for c in (event_time, where) if c is not None])
+            times = table.column(str(event_time))
+            if not pa.types.is_timestamp(times.type):
+                raise DataError(f"snapshot {self.uri}: {event_time} is {times.type}, not a timestamp")
+            inside = np.ones(len(times), dtype=bool)
+            for compare, moment in ((pc.greater_equal, start), (pc.less, end)):
+                if moment is not None:
+                    within = compare(times, pa.scalar(_instant(moment), type=times.type))
+                    inside &= pc.fill_null(within, False).to_numpy()
+            if where is not None:
+                inside &= pc.fill_null(table.column(where), False).to_numpy()
+            found.append(first + np.flatnonzero(inside))
+            first += len(times)
+        return np.concatenate(found)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The whole extract in batches of at most `ROW_GROUP` rows."""
+    def record_batches(self) -> Iterator[pa.RecordBatch]:
+        """The whole extract, as Arrow has it, in batches of at most `ROW_GROUP` rows."""
         yield from self._file.iter_batches(ROW_GROUP)
 
     def _table(self, names: list[str] | None, chosen: NDArray[np.int64] | None) -> pa.Table:
@@ -160,7 +169,7 @@ def opened(uri: str, sha256: str) -> Iterator[Extract]:
         ServiceError: when the place cannot be read.
     """
     with ExitStack() as stack:
-        with _explained(uri):
+        with explained(uri):
             storage, path = storage_of(uri)
             local = stack.enter_context(storage.local(path))
             file = pa.OSFile(local)  # not mapped: pages that were read would count as memory in use
@@ -240,7 +249,7 @@ def verify(uri: str, sha256: str) -> None:
         DataError: when the file is gone, or no longer hashes to `sha256`.
         ServiceError: when the place cannot be read.
     """
-    with _explained(uri):
+    with explained(uri):
         storage, path = storage_of(uri)
         with storage.open(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -248,7 +257,8 @@ def verify(uri: str, sha256: str) -> None:
 
 
 @contextmanager
-def _explained(uri: str) -> Iterator[None]:
+def explained(uri: str) -> Iterator[None]:
+    """What the reading of a snapshot raises becomes a DataError, or a ServiceError where its place cannot be read."""
     try:
         yield
     except (FileNotFoundError, pa.ArrowInvalid) as error:

@@ -174,13 +174,18 @@ class Runs:
                     found[known.path] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if whole else ""
         return found
 
-    def log_dataset(self, run_id: str, frame: pd.DataFrame, *, name: str, uri: str, sha256: str, target: str) -> None:
-        """Log a snapshot as the run's input, under its own digest (MLflow's own covers 10,000 rows only)."""
+    def log_dataset(
+        self, run_id: str, frame: pd.DataFrame, *, rows: int, name: str, uri: str, sha256: str, target: str
+    ) -> None:
+        """Log a snapshot of so many rows as the run's input, under its own digest (MLflow's covers 10,000 rows only).
+
+        `frame` has its first rows.
+        """
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # advice about schemas, which is not ours
             head = frame.head(DATASET_ROWS)
             dataset = from_pandas(head, source=uri, targets=target, name=name, digest=sha256[:32])
             described = dataset._to_mlflow_entity()
-        tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(len(frame))}
+        tags = {MLFLOW_DATASET_CONTEXT: "training", "sha256": sha256, "rows": str(rows)}
         entity = DatasetInput(described, tags=[InputTag(k, v) for k, v in tags.items()])
         with self._server.reachable():
             try:

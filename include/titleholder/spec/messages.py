@@ -21,8 +21,8 @@ LISTED = 100
 SQL_KEYS: dict[KeyPath, KeyPath] = {("sql",): ("source", "query"), ("scoring", "sql"): ("scoring", "query")}
 """The text of a query comes from a file: the key that names it."""
 _UNION_LABELS = {
-    "Range", "Approval", "Person", "TableHistory", "Duration", "ElapsedTime", "int", "float", "str", "bool", "none",
-    "constrained-str",
+    "Range", "Approval", "Person", "TableHistory", "DaskEngine", "Duration", "ElapsedTime", "int", "float", "str",
+    "bool", "none", "constrained-str",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from titleholder.spec.cadence import fault
 from titleholder.spec.criteria import Judgement
+from titleholder.spec.engine import DaskEngine, untrainable
 from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
@@ -116,6 +117,8 @@ class ModelSpec(StrictModel):
                 )
             if quantile is not None and (fault := candidate.contradiction(quantile)):
                 yield f"training.candidates.{name}: {fault}"
+            if fault := untrainable(self.training.engine, candidate.estimator, candidate.encoding):
+                yield f"training.engine: of candidate {name}: {fault}"
 
     def _wrong_names(self) -> Iterator[str]:
         known = self.judgement.checks.plausible.acknowledged.features
@@ -163,9 +166,13 @@ class ModelSpec(StrictModel):
         metric = {"metric": self.search_metric, **self.judgement.model_dump(mode="json", include=by)}
         # The metric is the same whether it is written or the default; where a model is trained does not change it.
         without: dict[str, Any] = {
-            "training": {"search": {"metric"}, "resources": True, "candidates": {"__all__": {"resources"}}}
-        }
-        return _digest({**self.model_dump(mode="json", include=parts, exclude=without), "metric": metric})
+            "training": {
+                "search": {"metric"}, "engine": True, "resources": True, "candidates": {"__all__": {"resources"}}
+            }
+        }  # fmt: skip
+        engine = "dask" if isinstance(self.training.engine, DaskEngine) else self.training.engine
+        by_engine = {"engine": engine} if engine else {}  # its kind changes numbers a little, its address does not
+        return _digest({**self.model_dump(mode="json", include=parts, exclude=without), "metric": metric, **by_engine})
 
     def judgement_fingerprint(self) -> str:
         """Twelve hex digits that change with the thresholds and rules for a challenger."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from titleholder.spec.engine import Engine
 from titleholder.spec.resources import Resources
 from titleholder.spec.types import ClassPath, ColumnNames, Count, Name, StrictModel
 
@@ -116,6 +117,8 @@ class Training(StrictModel):
     minimum_rows: Count = Field(default=200, ge=10)
     search: Search = Search()
     resources: Resources = Resources()
+    engine: Engine = None
+    """What trains rows that do not fit one process: `external_memory`, or `{dask: connection or address}`."""
     candidates: dict[Name, Candidate] = Field(min_length=1, max_length=MOST_CANDIDATES)
 
     def resources_of(self, name: str) -> Resources:

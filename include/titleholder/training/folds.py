@@ -90,11 +90,7 @@ class PreparedFolds:
         self._folds = [(rows.at(train), rows.at(test)) for train, test in folds]
         self._matrices: dict[Encoding, list[FoldMatrices]] = {}
         for train, test in self._folds:
-            if spec.task == "classification" and min(len(np.unique(train.y)), len(np.unique(test.y))) < 2:
-                raise TrainingError(
-                    f"{spec.name}: a fold of {len(train.y)} training and {len(test.y)} test rows has one class only; "
-                    "use fewer folds (training.search.folds) or a longer training window"
-                )
+            require_classes(spec, train.y, test.y)
 
     def predictions(self, params: dict[str, Any]) -> Iterator[metrics.Array]:
         """Of each fold's test rows, by the candidate with these parameters, fitted on the fold's training rows.
@@ -123,6 +119,19 @@ class PreparedFolds:
                 for train, test in self._folds
             ]
         return self._matrices[encoding]
+
+
+def require_classes(spec: ModelSpec, train: NDArray[Any], test: NDArray[Any]) -> None:
+    """Refuse a fold of a classification with these outcomes where either has one class only.
+
+    Raises:
+        TrainingError: naming how many rows there are, and what to change.
+    """
+    if spec.task == "classification" and min(len(np.unique(train)), len(np.unique(test))) < 2:
+        raise TrainingError(
+            f"{spec.name}: a fold of {len(train)} training and {len(test)} test rows has one class only; "
+            "use fewer folds (training.search.folds) or a longer training window"
+        )
 
 
 def filled_for_fit(X: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich import filesize
 
+from titleholder.spec.engine import DaskEngine
 from titleholder.spec.model import ModelSpec
 
 TIMES = 2.5
@@ -16,6 +17,10 @@ TIMES = 2.5
 """
 LEAST = 2**29
 """Below this nothing is foretold: the libraries alone take as much, in bytes."""
+PER_ROW = 64
+"""What a row takes in the process that drives an engine, in bytes: its position, outcome, weight and scores."""
+BINNED = 2.0
+"""What XGBoost takes of a number that it reads from the disk, in bytes, as a cautious guess."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """What a container may have, in bytes, in both versions of Linux's control groups."""
 
@@ -26,18 +31,26 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
     `may_have` is in bytes, by default what this process may have. A category counts as one column; encoded as many it
     takes more.
     """
-    limit = available() if may_have is None else may_have
+    limit, engine = available() if may_have is None else may_have, spec.training.engine
     columns = len(spec.columns.features)
-    needed = int(TIMES * rows * columns * 8)
+    needed = _needed(engine, rows, columns)
     if limit is None or needed < max(limit, LEAST):
         return ""
     least, most = map(filesize.decimal, (needed, limit))
+    other = "" if engine else ", choose a training.engine that needs not hold the rows"
     return (
         f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {least} at least, and "
         f"this process may have {most}. Give it more (training.candidates.{name}.resources: a pod with more memory, or "
-        "a queue of workers that have it), shorten windows.train, let the query return a sample with columns.weight, "
-        "or name fewer features"
+        f"a queue of workers that have it), shorten windows.train, let the query return a sample with columns.weight, "
+        f"name fewer features{other}"
     )
+
+
+def _needed(engine: DaskEngine | str | None, rows: int, columns: int) -> int:
+    """What a training takes in this process at least, in bytes; what it takes on a cluster is that one's affair."""
+    if engine is None:
+        return int(TIMES * rows * columns * 8)
+    return rows * PER_ROW + (0 if isinstance(engine, DaskEngine) else int(BINNED * rows * columns))
 
 
 def available() -> int | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -37,7 +38,7 @@ def build(spec: ModelSpec, candidate: Candidate, params: dict[str, Any]) -> Pipe
     return Pipeline([("prepare", preparation(spec, encoding_of(candidate, estimator))), ("model", estimator)])
 
 
-def score(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
+def score(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:
     """The probability of class 1, or the predicted value, by a fitted model; float64 of shape (rows,)."""
     at_once = ROWS_AT_ONCE if isinstance(X, pd.DataFrame) else len(X)
     with one_thread():
@@ -45,7 +46,7 @@ def score(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
     return np.concatenate(parts)
 
 
-def _answers(model: Any, X: pd.DataFrame | Array, spec: ModelSpec) -> Array:
+def _answers(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:
     out = model.predict_proba(X)[:, 1] if spec.task == "classification" else model.predict(X)
     return np.asarray(out, dtype=np.float64)
 

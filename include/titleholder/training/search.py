@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import optuna
@@ -17,7 +17,6 @@ from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate, Range
 from titleholder.training.folds import (
-    Fold,
     Positions,
     PreparedFolds,
     TrainingRows,
@@ -90,6 +89,37 @@ class Start(NamedTuple):
 COLD = Start()
 
 
+class Trainer(Protocol):
+    """The rows of one candidate, wherever they are, and how it is fitted to them and to the rows of the folds."""
+
+    @property
+    def tests(self) -> Positions:
+        """Which training rows the folds test, from 0, one fold after the other."""
+
+    def predictions(self, params: dict[str, Any]) -> Iterator[metrics.Array]:
+        """Of each fold's test rows, by the candidate with these parameters, fitted on the fold's training rows."""
+
+    def scores(self, predictions: Sequence[metrics.Array]) -> list[float]:
+        """The value of the spec's `search_metric` on each fold's test rows."""
+
+    def pipeline(self, params: dict[str, Any]) -> Pipeline:
+        """The candidate with these parameters, fitted on all rows."""
+
+
+class RowsInMemory(PreparedFolds):
+    """Rows in the memory of this process."""
+
+    def __init__(self, frame: pd.DataFrame, spec: ModelSpec, candidate: Candidate) -> None:
+        self._rows = TrainingRows.of(frame, spec)
+        folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
+        self.tests: Positions = np.concatenate([test for _, test in folds])
+        super().__init__(spec, candidate, self._rows, folds)
+
+    def pipeline(self, params: dict[str, Any]) -> Pipeline:
+        """The candidate with these parameters, fitted on all rows."""
+        return fit_pipeline(self._spec, self._candidate, params, self._rows)
+
+
 def fit(
     frame: pd.DataFrame,
     spec: ModelSpec,
@@ -100,19 +130,35 @@ def fit(
 ) -> Fitted:
     """Search the candidate's parameters on time-ordered folds, then fit the best on all rows of `frame`.
 
-    The best has the best mean over the folds of `spec.search_metric`; the first trial wins a tie. `frame`
-    holds training rows only. Equal rows, spec, seed and start give an equal model: every fit runs in one thread.
+    As `run`; `frame` holds training rows only. Every fit runs in one thread.
+    """
+    with one_thread():
+        return run(lambda: RowsInMemory(frame, spec, spec.training.candidates[name]), spec, name, on_trial, start=start)
+
+
+def run(
+    prepared: Callable[[], Trainer],
+    spec: ModelSpec,
+    name: str,
+    on_trial: Callable[[int, int], None] | None = None,
+    *,
+    start: Start = COLD,
+) -> Fitted:
+    """Search the candidate's parameters on time-ordered folds, then fit the best on all rows.
+
+    The best has the best mean over the folds of `spec.search_metric`; the first trial wins a tie. Equal rows, spec,
+    seed and start give an equal model.
 
     Raises:
         SpecError: when the estimator cannot be imported or does not take its parameters.
         TrainingError: when it does not fit, with its own message.
     """
-    candidate, rows = spec.training.candidates[name], TrainingRows.of(frame, spec)
-    folds = list(time_folds(frame[spec.columns.event_time], spec.training.search.folds))
-    with one_thread(), _named_errors(spec, name):
-        trials, out_of_fold = _search(spec, candidate, rows, folds, start, on_trial)
+    candidate = spec.training.candidates[name]
+    with named_errors(spec, name):
+        trainer = prepared()
+        trials, out_of_fold = _search(spec, candidate, trainer, start, on_trial)
         best = ranked(trials, spec, lambda trial: trial["score"])[0]
-        pipeline = fit_pipeline(spec, candidate, best["params"], rows)
+        pipeline = trainer.pipeline(best["params"])
     params = {**candidate.params, **best["params"]}
     return Fitted(pipeline, params, spec.search_metric, best["score"], best["folds"], trials, out_of_fold)
 
@@ -124,12 +170,12 @@ def refit(frame: pd.DataFrame, spec: ModelSpec, name: str, params: Mapping[str, 
         SpecError, TrainingError: as `fit`.
     """
     candidate = spec.training.candidates[name]
-    with one_thread(), _named_errors(spec, name):
+    with one_thread(), named_errors(spec, name):
         return fit_pipeline(spec, candidate, dict(params), TrainingRows.of(frame, spec))
 
 
 @contextmanager
-def _named_errors(spec: ModelSpec, name: str) -> Iterator[None]:
+def named_errors(spec: ModelSpec, name: str) -> Iterator[None]:
     """Whatever an estimator raises becomes a TrainingError: it may be any class, and so may its exceptions."""
     try:
         yield
@@ -148,8 +194,7 @@ def ranked(scored: Iterable[T], spec: ModelSpec, score: Callable[[T], float]) ->
 def _search(
     spec: ModelSpec,
     candidate: Candidate,
-    rows: TrainingRows,
-    folds: Sequence[Fold],
+    trainer: Trainer,
     start: Start,
     on_trial: Callable[[int, int], None] | None,
 ) -> tuple[list[dict[str, Any]], OutOfFold]:
@@ -158,14 +203,13 @@ def _search(
     With the best trial's predictions.
     """
     trials: list[dict[str, Any]] = []
-    prepared = PreparedFolds(spec, candidate, rows, folds)
-    tests, predicted = np.concatenate([test for _, test in folds]), np.empty(0)
+    predicted = np.empty(0)
     count = spec.training.search.trials if candidate.search else 1
 
     def evaluate(params: dict[str, Any]) -> float:
         nonlocal predicted
-        each = list(prepared.predictions(params))
-        scores = prepared.scores(each)
+        each = list(trainer.predictions(params))
+        scores = trainer.scores(each)
         trials.append({"params": params, "score": float(np.mean(scores)), "folds": scores})
         if ranked(trials, spec, lambda trial: trial["score"])[0] is trials[-1]:
             predicted = np.concatenate(each)
@@ -177,7 +221,7 @@ def _search(
         _optimise(spec, candidate, evaluate, count, start)
     else:
         evaluate({})
-    return trials, OutOfFold(tests, predicted)
+    return trials, OutOfFold(trainer.tests, predicted)
 
 
 def _optimise(

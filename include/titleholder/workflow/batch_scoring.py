@@ -106,7 +106,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
             airflow_run=pinned.origin.airflow_run,
             reason=pinned.origin.reason,
         )
-        return score_runs.write(settings.ledger_url, entry, output.batches(), spec.timeouts.query)
+        return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
 
 
 def key_of(pinned: PinnedVersion) -> RunKey:
@@ -131,28 +131,25 @@ def _scored(
     def one(column: str, positions: NDArray[np.int64]) -> pd.Series:
         return extract.read([column], at=positions)[column]
 
-    columns = held.columns
-    for first in range(0, extract.rows, snapshots.ROW_GROUP):
-        positions = np.arange(first, min(first + snapshots.ROW_GROUP, extract.rows))
-        frame = extract.read(columns, at=positions)
+    for frame in extract.batches(held.columns, snapshots.ROW_GROUP):
         held.check(frame)
         if not held.is_broken:
-            answered = _finite(champion.scores(features.design_matrix(frame, champion.spec)), champion, first)
-            batch = _batch(frame, positions, answered, held)
+            answered = _finite(champion.scores(features.design_matrix(frame, champion.spec)), champion, frame.index)
+            batch = _batch(frame, answered, held)
             digest.update(batch)
             yield batch
     held.enforce(one)
 
 
-def _finite(scores: Array, champion: ChampionModel, first: int) -> Array:
+def _finite(scores: Array, champion: ChampionModel, positions: pd.Index) -> Array:
     if not (finite := np.isfinite(scores)).all():
-        row = first + int(np.flatnonzero(~finite)[0])
+        row = positions[~finite][0]
         raise DataError(f"{champion.spec.name}: version {champion.version} gives no number for row {row} of the input")
     return scores
 
 
-def _batch(frame: pd.DataFrame, positions: NDArray[np.int64], scores: Array, held: ScoringContract) -> pa.RecordBatch:
+def _batch(frame: pd.DataFrame, scores: Array, held: ScoringContract) -> pa.RecordBatch:
     entity, moment = (pa.Array.from_pandas(frame[name]) for name in held.keys)
-    columns = (positions, run_scores.as_text(entity), moment, scores)
+    columns = (frame.index, run_scores.as_text(entity), moment, scores)
     arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data import contract, features, snapshots
+from titleholder.data import contract, snapshots
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
@@ -31,18 +30,17 @@ from titleholder.settings import Settings, code_version
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import UNJUDGED
-from titleholder.training import pipeline, search
-from titleholder.training.search import Fitted
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import nomination, warm_start
+from titleholder.workflow import fitting, nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
+from titleholder.workflow.fitting import FittedModels
 from titleholder.workflow.known_classes import require_known
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.libraries import Library, changed_libraries
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, refit_of, spread
+from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, predict, refit_of, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,25 +129,19 @@ def reproduce(
 class _Retrained:
     """The candidate trained again, with what it was trained from.
 
-    `whole` is the snapshot; `pipelines` are the new model, and its refit, by the ids of the runs whose models they
-    take the place of; `run` is what the first training logged in MLflow.
+    Of the snapshot's rows here are the days, a sample of the training rows, and the holdout. `pipelines` are the new
+    model, and its refit, by the ids of the runs whose models they take the place of; `run` is what the first training
+    logged in MLflow.
     """
 
     spec: ModelSpec
     candidate: str
-    whole: pd.DataFrame
-    before_holdout: pd.Series[bool]
-    fitted: Fitted
+    models: FittedModels
     pipelines: Mapping[str, Pipeline]
     run: RunData
-
-    @cached_property
-    def training(self) -> pd.DataFrame:
-        return self.whole[self.before_holdout & features.accepted(self.whole, self.spec)]
-
-    @cached_property
-    def holdout(self) -> pd.DataFrame:
-        return self.whole[~self.before_holdout]
+    days: set[date]
+    sample: pd.DataFrame
+    holdout: pd.DataFrame
 
 
 def _retrain(
@@ -161,17 +153,17 @@ def _retrain(
     if candidate not in spec.training.candidates:
         raise DataError(f"decision {row.id}: its spec has no candidate {candidate!r} to train again")
     require_known(row.id, spec.training.candidates[candidate].estimator, spec.task, allowed)
-    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
-        whole = extract.read(positions=True)
-    accepted = features.accepted(whole, spec)
-    before_holdout = whole[spec.columns.event_time] < windows.midnight(row.windows.holdout_start)
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
-    training = whole[before_holdout & accepted].reset_index(drop=True)
-    fitted = search.fit(training, spec, candidate, on_trial, start=start)
-    pipelines = {row.training_run_id: fitted.pipeline}
-    if spec.windows.refit:
-        pipelines[refit_of(row.training_run_id)] = search.refit(whole[accepted], spec, candidate, fitted.params)
-    return _Retrained(spec, candidate, whole, before_holdout, fitted, pipelines, run)
+    time, accepted = spec.columns.event_time, spec.columns.accepted
+    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
+        models = fitting.fit(spec, candidate, extract, row.windows, start=start, on_trial=on_trial)
+        days = contract.days(extract.read([time, *([accepted] if accepted else [])]), spec)
+        sample = extract.read(at=spread(models.rows), positions=True)
+        holdout = extract.read(event_time=time, start=row.windows.holdout_start, positions=True)
+    pipelines = {row.training_run_id: models.fitted.pipeline}
+    if models.refit is not None:
+        pipelines[refit_of(row.training_run_id)] = models.refit
+    return _Retrained(spec, candidate, models, pipelines, run, days, sample, holdout)
 
 
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
@@ -188,7 +180,7 @@ def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, An
 
 def _windows(stored: Mapping[str, Any], row: Decision, made: _Retrained) -> Tally:
     tally = Tally("windows")
-    spans = windows.with_rows(windows.intervals(made.spec, row.as_of), contract.days(made.whole, made.spec))
+    spans = windows.with_rows(windows.intervals(made.spec, row.as_of), made.days)
     spans = spans.model_copy(update={"undeclared": row.windows.undeclared})  # of the warehouse at that time
     tally.compare(stored["spans"], spans.model_dump(mode="json"))
     return tally
@@ -198,21 +190,20 @@ def _training(made: _Retrained) -> Iterator[Tally]:
     """Against what the training run logged in MLflow, where parameters are texts."""
     tally = Tally("hyper-parameters")
     estimator = made.spec.training.candidates[made.candidate].estimator
-    params = {**made.fitted.params, "estimator": estimator, "rows": len(made.training)}
+    params = {**made.models.fitted.params, "estimator": estimator, "rows": len(made.models.rows), **made.models.engine}
     recorded = {name: _parsed(text) for name, text in made.run.params.items()}
     tally.compare(recorded, {name: _parsed(str(value)) for name, value in params.items()}, "training.params")
     yield tally
     tally = Tally("scores on the folds")
     logged = {name: value for name, value in made.run.metrics.items() if name.startswith("fold")}
-    tally.compare(logged, made.fitted.recorded_scores, "training.metrics")
+    tally.compare(logged, made.models.fitted.recorded_scores, "training.metrics")
     yield tally
 
 
 def _stored_scores(row: Decision, champion: TrainedVersion | None, made: _Retrained, scorer: Scorer) -> Iterator[Tally]:
     """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
-    training, holdout = made.training, made.holdout
-    rows = training.loc[spread(training.index.to_numpy())]
+    rows, holdout = made.sample, made.holdout
     stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
     _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
@@ -241,15 +232,19 @@ def _parsed(text: str) -> float | str:
 
 def _model(row: Decision, made: _Retrained, scorer: Scorer) -> Tally:
     """The registered model against the one trained again, on every row of the snapshot."""
-    tally, X = Tally("registered model"), features.design_matrix(made.whole, made.spec)
+    tally, challenger = Tally("registered model"), Comparison.behind(row).challenger.registered
+    registered, again = [np.empty(0)], [np.empty(0)]
     try:
         logged = row.nominee.model
-        registered = pipeline.score(scorer.registry.models.read(logged.uri, logged.sha256, made.spec), X, made.spec)
+        model = scorer.registry.models.read(logged.uri, logged.sha256, made.spec)
+        with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
+            for rows in extract.batches(made.spec.columns.features):
+                registered.append(predict(model, made.spec, rows))
+                again.append(scorer.predict(challenger, rows))
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
-        again = scorer.predict(Comparison.behind(row).challenger.registered, made.whole)
-        tally.compare_arrays(registered, again, "model.scores")
+        tally.compare_arrays(np.concatenate(registered), np.concatenate(again), "model.scores")
     return tally
 
 

@@ -353,16 +353,16 @@ def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
 
 
 def store_training_scores(
-    store: ScoreStore, key: ScoreKey, model: Pipeline, spec: ModelSpec, training: pd.DataFrame
+    store: ScoreStore, key: ScoreKey, model: Pipeline, spec: ModelSpec, extract: snapshots.Extract, training: Positions
 ) -> None:
     """Store what a freshly trained model answers for the rows that later steps ask about.
 
     These are the sample that checks look at, and the first rows, which a model that is read back must score alike.
-    `training` is indexed by position in the snapshot.
+    `training` are the positions of the training rows.
     """
-    positions = training.index.to_numpy(dtype=np.int64)
-    stored = np.union1d(spread(positions), positions[:RELOADED_ROWS])
-    store.store_training(key, stored, predict(model, spec, training.loc[stored]))
+    stored = np.union1d(spread(training), training[:RELOADED_ROWS])
+    rows = extract.read(trained_columns(spec), at=stored, positions=True)
+    store.store_training(key, stored, predict(model, spec, rows))
 
 
 def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]:

@@ -31,14 +31,14 @@ from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.plain_text import typed
 from titleholder.registry import names
 from titleholder.registry.client import Registry, registry_at
-from titleholder.registry.runs import key_of
-from titleholder.settings import Settings
+from titleholder.registry.runs import DATASET_ROWS, key_of
+from titleholder.settings import Settings, connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import estimators, memory, search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import approval, nomination, publication, warm_start
+from titleholder.workflow import approval, fitting, nomination, publication, warm_start
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import (
     ApprovalRequest,
@@ -60,7 +60,6 @@ from titleholder.workflow.scoring import (
     Scorer,
     compare,
     store_training_scores,
-    trained_columns,
     training_keys,
 )
 
@@ -97,8 +96,9 @@ def extract(
     refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows, frame = taken.uri, taken.sha256, taken.rows, taken.read()
-    as_of_range.enforce_contract(url, spec, frame, spans, as_of)
+    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
+    frame, rest = contract.parts(taken, spec)
+    as_of_range.enforce_contract(url, spec, frame, spans, as_of, rest=rest)
     spans = windows.with_rows(spans, contract.days(frame, spec))
     spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
     remarks = windows.remarks(spec, spans)
@@ -114,7 +114,9 @@ def extract(
     run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
     with runs.running(run_id):
         target = spec.columns.target
-        runs.log_dataset(run_id, frame, name=f"{spec.name} {as_of}", uri=uri, sha256=sha256, target=target)
+        head = next(taken.batches(taken.columns, DATASET_ROWS))
+        name = f"{spec.name} {as_of}"
+        runs.log_dataset(run_id, head, rows=rows, name=name, uri=uri, sha256=sha256, target=target)
         runs.annotate(run_id, params=_params(spec, spans, as_of, lane, sha256, rows))
     return Snapshot(
         spec=spec,
@@ -170,7 +172,12 @@ def _params(
 
 
 def train(
-    snapshot: Snapshot, name: str, *, settings: Settings, on_trial: Callable[[int, int], None] | None = None
+    snapshot: Snapshot,
+    name: str,
+    *,
+    settings: Settings,
+    on_trial: Callable[[int, int], None] | None = None,
+    connections: fitting.Connections = connection_url,
 ) -> TrainedCandidate:
     """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run.
 
@@ -178,7 +185,8 @@ def train(
     that the model answers as it did. The same rows and seed give the same model.
 
     Raises:
-        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that this process may have.
+        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that there is.
+        UsageError, ServiceError: where the engine's connection does not exist, or its cluster is away.
     """
     if short := memory.shortage(snapshot.spec, name, snapshot.rows):
         raise TrainingError(short)
@@ -190,7 +198,7 @@ def train(
     keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
     if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial, known)
+            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial, connections, known)
     registry.runs.finish(run_id)
     nominee = Nominee.model_validate_json(known[names.NOMINEE])
     return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
@@ -203,33 +211,26 @@ def _train_and_log(
     registry: Registry,
     scores: ScoreStore,
     on_trial: Callable[[int, int], None] | None,
+    connections: fitting.Connections,
     known: dict[str, str],
 ) -> dict[str, str]:
     """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
     spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
-    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
-        rows = extract.read(
-            columns,
-            event_time=spec.columns.event_time,
-            end=snapshot.spans.holdout_start,
-            where=accepted,
-            positions=True,
-        )
-        matured = extract.read(columns, where=accepted) if spec.windows.refit else None
     donors = [donor for donor in snapshot.donors if donor.candidate == name]
     start = warm_start.start(spec, snapshot.as_of, donors)
-    fitted = search.fit(rows.reset_index(drop=True), spec, name, on_trial, start=start)
-    key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
-    store_training_scores(scores, key, fitted.pipeline, spec, rows)
-    if fitted.out_of_fold:
-        scores.store_folds(key, rows.index.to_numpy()[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
-    refit = None if matured is None else search.refit(matured, spec, name, fitted.params)
-    if refit is not None:
-        store_training_scores(scores, refit_keys[0], refit, spec, rows.head(RELOADED_ROWS))
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
+        fitted, refit, rows, engine = fitting.fit(
+            spec, name, extract, snapshot.spans, start=start, on_trial=on_trial, connections=connections
+        )
+        key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
+        store_training_scores(scores, key, fitted.pipeline, spec, extract, rows)
+        if fitted.out_of_fold:
+            scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
+        if refit is not None:
+            store_training_scores(scores, refit_keys[0], refit, spec, extract, rows[:RELOADED_ROWS])
     if names.NOMINEE in known:
         return known
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows)}
+    params = {**fitted.params, "estimator": estimator, "rows": len(rows), **engine}
     registry.runs.annotate(
         run_id,
         params=params,

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from support.engine_cases import stored
 from support.factories import AS_OF, a_regression, a_spec, rows, spans_of
 from titleholder.data import contract
+from titleholder.data.snapshots import Extract
 from titleholder.errors import ContractError
 from titleholder.spec.model import ModelSpec
 
@@ -382,3 +385,28 @@ def test_the_days_are_those_of_rows_with_an_outcome() -> None:
     first, second = sorted(applications()["issued_at"].dt.date)[:2]
     assert min(contract.days(rows(), a_spec())) == first
     assert min(contract.days(applications(), ACCEPTED)) == second, "the first row was not accepted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"income": "a lot"},
+        {"purpose": 0.5},
+        {"purpose": [[1, 2]] * 120},
+        {"region": pd.Timestamp("2024-01-01", tz="UTC"), "debt": "none", "bad": 3, "loan_id": 7},
+        {"income": None, "purpose": None},
+        {"more": 1},
+    ],
+)
+def test_an_extract_is_held_to_the_same_contract_without_holding_its_features(
+    change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, frame = a_spec(), rows().assign(**change)
+    monkeypatch.setattr(Extract.batches, "__defaults__", (50,))
+    extract = stored(frame, tmp_path, monkeypatch, row_group=40)
+    own, rest = contract.parts(extract, spec)
+    found = contract.violations(own, spec, spans_of(spec), AS_OF, rest=rest)
+    assert found == contract.violations(extract.read(), spec, spans_of(spec), AS_OF)
+    assert bool(found) == (change not in ({}, {"income": None, "purpose": None}))
+    assert ("income" in own) == ("more" in change)

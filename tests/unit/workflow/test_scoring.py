@@ -15,6 +15,7 @@ import pytest
 from support.factories import AS_OF, REIGN, a_nominee, a_spec, rows, spans_of
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
+from titleholder.data.snapshots import Extract
 from titleholder.errors import ColumnsError, DataError, TrainingError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
@@ -69,8 +70,11 @@ class Case(NamedTuple):
     def trained(self) -> None:
         """Store what a training stores."""
         with snapshots.opened(self.comparison.uri, self.comparison.sha256) as extract:
-            training = extract.read(event_time="issued_at", end=SPANS.holdout_start, positions=True)
-        scoring.store_training_scores(self.store, self.key, self.models[CHALLENGER], SPEC, training)  # type: ignore[arg-type]
+            self.store_scores(self.key, self.models[CHALLENGER], extract)
+
+    def store_scores(self, key: ScoreKey, model: Any, extract: Extract) -> None:
+        training = extract.positions("issued_at", end=SPANS.holdout_start)
+        scoring.store_training_scores(self.store, key, model, SPEC, extract, training)
 
 
 @pytest.fixture
@@ -244,11 +248,11 @@ def test_a_refitted_champion_is_represented_by_its_twin(refitted: Case) -> None:
 
 def test_both_models_are_read_back_and_held_to_the_declared_directions(refitted: Case) -> None:
     """The twin rises with debt as declared, the refit falls."""
-    first = rows(refitted.comparison.spec, n=150).head(scoring.RELOADED_ROWS)
     sha256, judged = refitted.comparison.sha256, refitted.comparison.challenger
     for trained, version in ((judged, TWIN), (judged.registered, CHALLENGER)):
         model: Any = refitted.models[version]
-        scoring.store_training_scores(refitted.store, trained.key(sha256), model, SPEC, first)
+        with snapshots.opened(refitted.comparison.uri, sha256) as extract:
+            refitted.store_scores(trained.key(sha256), model, extract)
     evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
     assert len(evidence.recorded) == len(evidence.reloaded) == 2 * scoring.RELOADED_ROWS  # type: ignore[arg-type]
     assert (CHECKS["TH703"](evidence).status, CHECKS["TH701"](evidence).status) == ("pass", "fail")
@@ -259,9 +263,9 @@ def test_both_models_are_read_back_and_held_to_the_declared_directions(refitted:
 
 def test_a_lost_refit_or_twin_is_seen(refitted: Case) -> None:
     judged = refitted.comparison.challenger
-    scoring.store_training_scores(
-        refitted.store, judged.key(refitted.comparison.sha256), refitted.models[TWIN], SPEC, rows(SPEC, n=150)  # type: ignore[arg-type]
-    )  # fmt: skip
+    uri, sha256 = refitted.comparison.uri, refitted.comparison.sha256
+    with snapshots.opened(uri, sha256) as extract:
+        refitted.store_scores(judged.key(sha256), refitted.models[TWIN], extract)
     evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
     assert CHECKS["TH703"](evidence).status == "fail"
     with pytest.raises(DataError, match="version 7 was refitted, but has no twin"):

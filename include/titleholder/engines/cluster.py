@@ -1,0 +1,139 @@
+"""A Dask cluster: how it is reached, whether its workers can train, and how much memory they have together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from rich import filesize
+
+from titleholder.errors import ServiceError, TrainingError, UsageError, one_line
+
+SECONDS = 30
+"""A scheduler that does not answer within this time is away, and so is a cluster without a worker."""
+NEEDED = ("dask", "xgboost", "lightgbm")
+TIMES = 2.0
+"""What a training takes at least on all workers together, in float32 matrices of its rows, as a cautious guess."""
+SCHEMES = ("tcp", "tls")
+
+
+class Worker(NamedTuple):
+    """A worker: its address, its threads, and the bytes of memory that it may use (0: no limit)."""
+
+    address: str
+    threads: int
+    memory: int
+
+
+class Cluster(NamedTuple):
+    """A connection to a cluster, with the workers that it had at that moment, in the order of their names."""
+
+    client: Any
+    workers: tuple[Worker, ...]
+
+    @property
+    def memory(self) -> int:
+        """The bytes that all workers may use together; 0 where one has no limit."""
+        each = [worker.memory for worker in self.workers]
+        return sum(each) if all(each) else 0
+
+    def require_memory(self, rows: int, columns: int) -> None:
+        """Refuse a training whose rows the workers cannot hold together.
+
+        Raises:
+            TrainingError: with what is needed, what there is, and what to change.
+        """
+        needed = int(TIMES * rows * columns * 4)
+        if not self.memory or needed <= self.memory:
+            return
+        least, most = map(filesize.decimal, (needed, self.memory))
+        raise TrainingError(
+            f"{rows:,} rows of {columns} features take {least} at least, and the {len(self.workers)} workers of the "
+            f"cluster may have {most} together. Add workers or give them more memory, shorten windows.train, let the "
+            "query return a sample with columns.weight, or name fewer features"
+        )
+
+    def lost(self) -> list[str]:
+        """The addresses of workers that are gone by now."""
+        there = self.client.scheduler_info(n_workers=-1)["workers"]
+        return [worker.address for worker in self.workers if worker.address not in there]
+
+
+def scheduler_address(uri: str) -> str:
+    """The scheduler's address in the URI of a connection: its host and port; `tls://` where it begins with that.
+
+    >>> scheduler_address("tls://scheduler:8786"), scheduler_address("generic://scheduler:8786")
+    ('tls://scheduler:8786', 'tcp://scheduler:8786')
+
+    Raises:
+        UsageError: when it has no host or no port.
+    """
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise UsageError(
+            "training.engine: the connection is not that of a Dask scheduler: it needs a host and a port, as in "
+            "tcp://scheduler:8786"
+        )
+    return f"{'tls' if parts.scheme == 'tls' else 'tcp'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextmanager
+def connected(address: str, library: str) -> Iterator[Cluster]:
+    """The cluster of the scheduler at this address, whose workers have what trains with this library.
+
+    Certificates, for tls://, are those that Dask's own settings name.
+
+    Raises:
+        ServiceError: when the scheduler does not answer, or has no worker.
+        UsageError: when Dask or the library is not installed here.
+        TrainingError: when a worker lacks a library, or has another version of it.
+    """
+    if lacking := [name for name in ("distributed", library) if find_spec(name) is None]:
+        raise UsageError(
+            f"training.engine: {', '.join(lacking)} is not installed here: pip install 'titleholder[dask]'"
+        )
+    from titleholder.engines.ordered_client import OrderedClient
+
+    try:
+        client = OrderedClient(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ServiceError(f"the Dask scheduler at {address} does not answer: {one_line(error)}. Start it") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=SECONDS)
+        except TimeoutError:
+            raise ServiceError(f"the Dask cluster at {address} has no worker; start one at least") from None
+        _require_versions(client.get_versions(packages=[library, "titleholder"]), library)
+        yield Cluster(client, _workers(client.scheduler_info(n_workers=-1)["workers"]))
+
+
+def _workers(found: Mapping[str, Mapping[str, Any]]) -> tuple[Worker, ...]:
+    named = sorted(found.items(), key=lambda each: (str(each[1]["name"]), each[0]))
+    return tuple(Worker(address, about["nthreads"], int(about["memory_limit"] or 0)) for address, about in named)
+
+
+def _require_versions(found: Mapping[str, Any], library: str) -> None:
+    """Workers unpickle what this process pickles, and answer with models that it reads."""
+    faults = []
+    own = found["client"]
+    for address, theirs in found["workers"].items():
+        for name, (here, there) in _versions(own, theirs, ("dask", "distributed", library, "titleholder")).items():
+            if here != there:
+                faults.append(f"{address} has {name} {there or '(not installed)'}, and {here} is installed here")
+    if faults:
+        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+        raise TrainingError(f"the workers of the Dask cluster need what this process has: {shown}")
+
+
+def _versions(own: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Of Python (its first two numbers) and each library: the version here, and that of a worker."""
+    found = {name: (str(own["packages"].get(name) or ""), str(theirs["packages"].get(name) or "")) for name in names}
+    python = [".".join(str(each["host"]["python"]).split(".")[:2]) for each in (own, theirs)]
+    return {"Python": (python[0], python[1]), **found}
