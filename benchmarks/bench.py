@@ -75,6 +75,7 @@ BENCHMARKS = {
     "judgement": Benchmark("judgement_speed", "areas and bootstraps, against scikit-learn's plain way", "nothing"),
     "scale": Benchmark("scale", "training and judging 1,000,000 x 30, outside of the estimators", "nothing"),
     "extraction": Benchmark("extraction", "2,000,000 rows to Parquet, against COPY"),
+    "scoring": Benchmark("score_rows", "scoring 2,000,000 rows, against a plain predict and COPY", long=True),
     "leaktest": Benchmark("leaktest", "the leak test, against one extraction"),
     "months": Benchmark("plain_script", "titleholder run, against scikit-learn and MLflow without judgement"),
     "after": Benchmark("after_the_run", "backtest, audit and reproduce of these months"),

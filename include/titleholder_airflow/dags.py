@@ -12,7 +12,7 @@ from airflow.sdk import DAG, dag, get_parsing_context, task
 
 from titleholder.errors import SpecError, one_line
 from titleholder.spec.loader import Specs, load_specs, models_folder
-from titleholder_airflow import forms, retrain, rollback
+from titleholder_airflow import forms, retrain, rollback, score
 from titleholder_airflow.placement import IN_TASK, placement
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
 
 LOG = logging.getLogger(__name__)
-BUILDERS = {"retrain": retrain.build, "rollback": rollback.build}
+BUILDERS = {"retrain": retrain.build, "rollback": rollback.build, "score": score.build}
+"""That of `score` builds none for a model whose spec has no section `scoring`."""
 
 
 def build_dags(
@@ -32,7 +33,7 @@ def build_dags(
     run_in: str = IN_TASK,
     pod: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put `<model>.retrain` and `<model>.rollback` of every spec into a DAG file's `globals()`.
+    """Put `<model>.retrain`, `<model>.rollback` and `<model>.score` of every spec into a DAG file's `globals()`.
 
     `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
     task builds only the DAG that it runs. Broken specs are logged and leave the other models working;
@@ -60,19 +61,20 @@ def build_dags(
     reigns = None if model else forms.reigns(specs.models)
     for name, spec in specs.models.items():
         for own, build in builders.items():
-            if kind in (None, own):
-                namespace[f"{name}_{own}"] = _built(
-                    build, f"{name}.{own}", spec, folder, reigns[name] if reigns else None
-                )
+            if kind in (None, own) and (
+                made := _built(build, f"{name}.{own}", spec, folder, reigns[name] if reigns else None)
+            ):
+                namespace[f"{name}_{own}"] = made
 
 
 def _built(
-    build: Callable[..., DAG], dag_id: str, spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None
-) -> DAG:
+    build: Callable[..., DAG | None], dag_id: str, spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None
+) -> DAG | None:
     """The DAG, or where it cannot be built one that says why: an exception here would stop all models."""
     try:
         built = build(spec, folder, reigns)
-        built.validate()  # type: ignore[no-untyped-call]
+        if built is not None:
+            built.validate()  # type: ignore[no-untyped-call]
     except Exception as error:
         LOG.exception("%s cannot be built", dag_id)
         return _refusal(dag_id, f"{dag_id} cannot be built from its spec: {type(error).__name__}: {one_line(error)}")

@@ -55,6 +55,28 @@ def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> For
     }  # fmt: skip
 
 
+def score(spec: ModelSpec) -> Form:
+    """The form of a scoring DAG; every field may keep its default."""
+    usual = spec.scoring.lane if spec.scoring else LIVE
+    return {
+        "as_of": Param(
+            None, type=["null", "string"], format="date", title="As of",
+            description_md="Events before this date (00:00 UTC) are scored, from what was known then. Empty: the run's "
+            "own date.",
+        ),
+        "lane": Param(
+            None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
+            description_md="Whose champion scores: of `live` the one at the end of the as-of date by the clock, of any "
+            f"other the one by as-of dates. Empty: `{usual}`.",
+            examples=[LIVE, BACKTEST, WHAT_IF],
+        ),
+        "reason": Param(
+            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
+            description_md="Why you start this run. Recorded with it.",
+        ),
+    }  # fmt: skip
+
+
 def _candidate(name: str, estimator: str) -> Param:
     return Param(True, type="boolean", title=name, description_md=f"`{estimator}`", section="Candidates")
 

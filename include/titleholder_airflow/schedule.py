@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAll, AssetAny
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from pendulum import UTC, instance
@@ -54,8 +54,22 @@ class BoundedCronTimetable(CronTriggerTimetable):
 
 def schedule_of(spec: ModelSpec) -> Any:
     """When a model's runs start: by the clock, once all its assets were updated, or both."""
-    assets = [Asset(name) for name in spec.assets]
-    if spec.schedule is None:
+    return _schedule(spec, spec.schedule, [Asset(name) for name in spec.assets])
+
+
+def scoring_schedule_of(spec: ModelSpec, champion: Asset) -> Any:
+    """When a model's scoring runs start: by the clock, once all their assets were updated, or with a new champion."""
+    scoring = spec.scoring
+    if scoring is None:
+        return None
+    assets: Any = [Asset(name) for name in scoring.assets]
+    if scoring.after_champion:
+        assets = AssetAny(AssetAll(*assets), champion) if assets else [champion]
+    return _schedule(spec, scoring.schedule, assets)
+
+
+def _schedule(spec: ModelSpec, cron: str | None, assets: Any) -> Any:
+    if cron is None:
         return assets or None
-    timetable: Any = BoundedCronTimetable(spec.schedule, start=spec.start_date, end=spec.end_date)
+    timetable: Any = BoundedCronTimetable(cron, start=spec.start_date, end=spec.end_date)
     return AssetOrTimeSchedule(timetable=timetable, assets=assets) if assets else timetable

@@ -35,6 +35,7 @@ __all__ = [
     "AssetOrTimeSchedule",
     "AsyncCallback",
     "GetDagRun",
+    "add_partition",
     "final",
     "retries",
 ]
@@ -49,6 +50,12 @@ WAITING_STATE = "awaiting_input" if AIRFLOW_V_3_3_PLUS else "deferred"
 
 KEPT_VERSION: dict[str, Any] = {"rerun_with_latest_version": False} if AIRFLOW_V_3_3_PLUS else {}
 """Arguments of a DAG whose cleared runs keep the version of their bundle, which they do by themselves before 3.3."""
+
+
+def add_partition(event: Any, key: str) -> None:
+    """Give an asset event of a task a partition key; before Airflow 3.3 it has none."""
+    if AIRFLOW_V_3_3_PLUS:
+        event.add_partitions(key)
 
 
 def retries() -> dict[str, Any]:

@@ -150,6 +150,7 @@ for command in (
     decisions.history,
     champion.champion,
     score.score,
+    score.scores,
     decisions.rollback,
     housekeeping.retire,
     housekeeping.lanes,

@@ -1,4 +1,4 @@
-"""The command `score`: what the champion answers for rows of a file, a table or a query."""
+"""The commands `score` (rows of a file, a table or a query; or a scoring run of the spec) and `scores` (the runs)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from titleholder.cli.console import AsJson, Model, err, print_json, print_table, progress
+from titleholder.cli import completion
+from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, progress, user
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
+from titleholder.formatting import stamp
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from titleholder.ledger.score_runs import ScoreRun
 
 SHOWN = 20
 """Rows that a table for people has at most."""
@@ -26,18 +30,122 @@ def score(
         typer.Option(
             "--input", help="A file (.csv, .tsv, .parquet), a query in a .sql file, or a table such as lender.loans."
         ),
-    ],
+    ] = "",
+    as_of: Annotated[
+        str, typer.Option(help="Instead: the scoring run of the spec at this date (00:00 UTC), YYYY-MM-DD.")
+    ] = "",
+    lane: Annotated[
+        str,
+        typer.Option(
+            help="With --as-of: the lane whose champion scores; default: that of the spec.",
+            autocompletion=completion.lanes,
+        ),
+    ] = "",
+    reason: Annotated[str, typer.Option(help="With --as-of: why; it is kept with the run.")] = "",
     output: Annotated[
         Path | None, typer.Option(help="A .csv or .parquet file for the scores; without it the first are shown.")
     ] = None,
     version: Annotated[int | None, typer.Option(help="A former champion instead of the live one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score rows with the live champion: the probability of class 1, or the predicted value, of each.
+    """Score rows with the champion: the probability of class 1, or the predicted value, of each.
 
-    The rows need the features alone; the entity is carried over where it is there. The champion is the ledger's, and
-    its file in MLflow must be the one that was logged.
+    With --input, the rows of a file, a table or a query, by the live champion. They need the features alone; the entity
+    is carried over where it is there. With --as-of, the rows of the spec's scoring query, into the ledger's database,
+    as the DAG <model>.score does it. The champion is the ledger's, and its file in MLflow must be the one that was
+    logged.
     """
+    if bool(source) == bool(as_of):
+        raise UsageError("give one of --input (rows of your own) and --as-of (the scoring run of the spec)")
+    _refuse_others(as_of, {"--output": output, "--version": version}, {"--lane": lane, "--reason": reason})
+    if as_of:
+        _run(model, as_of, lane, reason, as_json=as_json)
+        return
+    _score_input(model, source, output, version, as_json=as_json)
+
+
+def _refuse_others(as_of: str, of_input: dict[str, object], of_run: dict[str, object]) -> None:
+    """Options of the one way are refused in the other."""
+    wrong = [name for name, given in (of_input if as_of else of_run).items() if given]
+    if wrong:
+        way = ("--as-of", "--input") if as_of else ("--input", "--as-of")
+        raise UsageError(f"{', '.join(wrong)} goes with {way[1]}, not with {way[0]}")
+
+
+def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> None:
+    """The scoring run of the spec."""
+    from titleholder.data.scoring_contract import scoring_of
+    from titleholder.settings import Settings, connection_url
+    from titleholder.spec.loader import load_specs
+    from titleholder.spec.windows import resolve_as_of
+    from titleholder.workflow import batch_scoring
+    from titleholder.workflow.payloads import Origin
+
+    spec, settings = load_specs(only=model)[model], Settings.from_environment()
+    day, lane = resolve_as_of(as_of, None, None), lane or scoring_of(spec).lane
+    url, origin = connection_url(spec.source.connection), Origin(actor=f"cli:{user()}", reason=reason)
+    pinned = batch_scoring.pin(spec, day, lane, url=url, origin=origin, settings=settings)
+    if pinned.version is None:
+        if as_json:
+            print_json({"model": model, "lane": lane, "as_of": day, "id": None})
+        else:
+            out.print(f"{pinned.no_champion}: nothing was scored.")
+        return
+    with progress() as shown:
+        bar = shown.add_task(f"{model} {day}", total=1, step=f"version {pinned.version}")
+        run = batch_scoring.score(pinned, url=url, settings=settings)
+        shown.update(bar, completed=1, step=f"{run.rows:,} rows")
+    if as_json:
+        print_json(run.model_dump(mode="json"))
+    else:
+        out.print(_described(run))
+
+
+def _described(run: ScoreRun) -> str:
+    return (
+        f"Run {run.id}: {run.rows:,} rows of [{run.window_start}, {run.as_of}) scored by version {run.version} of "
+        f"{run.model}, champion of lane {run.lane} by decision {run.decision}."
+    )
+
+
+def scores(
+    model: Model,
+    lane: Annotated[
+        str, typer.Option(help="Only runs of this lane; default: all.", autocompletion=completion.lanes)
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List a model's scoring runs in the order of writing: as-of date, version, rows, and who asked for them.
+
+    Their scores are in the table titleholder.scores of the ledger's database; the newest of each entity are in the view
+    titleholder.current_scores.
+    """
+    from titleholder.ledger import score_runs
+    from titleholder.settings import Settings
+
+    require_model(model)
+    found = score_runs.of_model(Settings.from_environment().ledger_url, model)
+    runs = [run for run in found if lane in ("", run.lane)]
+    if as_json:
+        print_json([run.model_dump(mode="json") for run in runs])
+        return
+    rows = [
+        {
+            "run": run.id,
+            "lane": run.lane,
+            "as of": run.as_of,
+            "role": run.role,
+            "version": run.version,
+            "rows": f"{run.rows:,}",
+            "written": stamp(run.created_at),
+            "by": run.actor,
+        }
+        for run in runs
+    ]
+    print_table(f"{model}: scoring runs", rows)
+
+
+def _score_input(model: str, source: str, output: Path | None, version: int | None, *, as_json: bool) -> None:
     from titleholder.data import rows_to_score, score_files
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.champion_model import ChampionModel

@@ -70,12 +70,17 @@ def _print_report(report: AuditReport) -> None:
         f"{counted(report.rows, 'decision')} in {counted(report.lanes, 'lane')} of "
         f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
         f"{counted(report.snapshots, 'snapshot')}, {counted(report.reports, 'report')}, "
+        f"{counted(report.score_runs, 'scoring run')}{_counted_only(report.scores_counted)}, "
         f"{counted(report.champions, 'live champion')}"
     )
     result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:
         result = "The ledger is empty: nothing was ever decided here"
     out.print(Text(f"{result}. Checked: {scope}.", style="bold red" if report.findings else "green"))
+
+
+def _counted_only(runs: int) -> str:
+    return f" (the scores of the {runs:,} oldest were counted, not compared)" if runs else ""
 
 
 def reproduce(
@@ -132,6 +137,7 @@ def _print_comparison(comparison: Reproduction) -> None:
 def leaktest(
     model: Model,
     as_of: AsOf,
+    scoring: Annotated[bool, typer.Option("--scoring", help="The scoring query, not the training query.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Test whether facts that were not known yet change what the query extracts (exit code 4: not all was tested)."""
@@ -144,7 +150,8 @@ def leaktest(
     day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
     with progress() as shown:
         bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
-        report = leakage.leaktest(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
+        test = leakage.scoring_leaktest if scoring else leakage.leaktest
+        report = test(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
         shown.update(bar, total=1, completed=1, step="done")
     print_json({"outcome": report.outcome, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
     if report.outcome != "clean":

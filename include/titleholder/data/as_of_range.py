@@ -29,7 +29,7 @@ def intervals(url: str, spec: ModelSpec, as_of: date) -> windows.Intervals:
             with the first and the last that leave enough.
     """
     try:
-        _refuse_future(url, spec, as_of)
+        refuse_future(url, spec, as_of)
         return windows.intervals(spec, as_of)
     except UsageError as error:
         raise UsageError("; ".join(filter(None, (str(error), _valid_dates(url, spec, as_of))))) from None
@@ -94,8 +94,9 @@ def refuse_undecidable(url: str, spec: ModelSpec, dates: Sequence[date]) -> None
         )
 
 
-def _refuse_future(url: str, spec: ModelSpec, as_of: date) -> None:
-    """By the warehouse's clock where a day matters: each worker has one of its own, which may be wrong."""
+def refuse_future(url: str, spec: ModelSpec, as_of: date) -> None:
+    """Raise a UsageError for a date in the future, by the warehouse's clock where a day matters: each worker has one of
+    its own, which may be wrong."""
     if as_of < today_utc() - timedelta(days=1):
         return
     if as_of > (today := _warehouse_today(url, spec)):

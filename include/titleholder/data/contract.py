@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,24 @@ from titleholder.spec.windows import Intervals, midnight
 
 if TYPE_CHECKING:
     from titleholder.data.snapshots import Extract
+
+
+class Fault(NamedTuple):
+    """What is wrong with a column: in how many rows (None: as a whole), and with an example.
+
+    >>> str(Fault("amount", "is missing (null)", 2, "None, id 7"))
+    'amount: is missing (null) (2 rows, e.g. None, id 7)'
+    """
+
+    column: str
+    text: str
+    rows: int | None = None
+    example: str = ""
+
+    def __str__(self) -> str:
+        if self.rows is None:
+            return f"{self.column}: {self.text}"
+        return f"{self.column}: {self.text} ({self.rows} row{'s' if self.rows > 1 else ''}, e.g. {self.example})"
 
 
 class Batches(NamedTuple):
@@ -81,12 +99,13 @@ def violations(
     columns = [*frame.columns, *(rest.columns if rest else ())]
     single, wrong = _single(frame.reset_index(drop=True), spec)
     rows = too_little(single, spec, spans) if to_train else ()
-    cells = [*_cell_violations(single, spec, spans, as_of)]
+    wanted = schema(spec, spans, as_of)
+    cells = [*map(str, cell_faults(single, spec, wanted))]
     for batch in rest.read() if rest else ():
         own, nested = _single(batch.reset_index(drop=True), spec)
         wrong += nested
-        cells += _cell_violations(own, spec, spans, as_of)
-    outcomes = [*_outcome_violations(single, spec), *_late_outcomes(single, spec)]
+        cells += map(str, cell_faults(own, spec, wanted))
+    outcomes = map(str, [*_outcome_violations(single, spec), *_late_outcomes(single, spec)])
     differences = filter(None, [column_difference(columns, spec)])
     return [*differences, *dict.fromkeys(wrong), *dict.fromkeys(cells), *outcomes, *rows]
 
@@ -94,17 +113,26 @@ def violations(
 def _single(frame: pd.DataFrame, spec: ModelSpec) -> tuple[pd.DataFrame, list[str]]:
     """The columns with one value in each cell, each once; and a sentence about each of the others."""
     single = frame.loc[:, ~frame.columns.duplicated()]
-    objects = [c for c in single if types.is_object_dtype(single[c].dtype)]
-    nested = [c for c in objects if not all(map(types.is_hashable, single[c]))]
-    wrong = [f"{c}: {_wrong_type('one value, no array and no JSON')}" for c in nested if c in spec.columns.all]
+    nested = nested_columns(single)
+    wrong = [f"{c}: {NESTED}" for c in nested if c in spec.columns.all]
     return single.drop(columns=nested), wrong
+
+
+def nested_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns with arrays or JSON in them, which nothing else can be said about."""
+    objects = [c for c in frame if types.is_object_dtype(frame[c].dtype)]
+    return [str(c) for c in objects if not all(map(types.is_hashable, frame[c]))]
 
 
 def column_difference(returned: Sequence[str], spec: ModelSpec) -> str:
     """Missing and unexpected columns as a diff: `-` was expected, `+` was found; empty where there are none."""
-    expected = spec.columns.all
+    return difference(returned, spec.columns.all)
+
+
+def difference(returned: Sequence[str], expected: Sequence[str], allowed: Collection[str] = ()) -> str:
+    """The same for any columns; those that are `allowed` may be there."""
     missing = [c for c in expected if c not in returned]
-    extra = [str(c) for c in dict.fromkeys(returned) if c not in expected]
+    extra = [str(c) for c in dict.fromkeys(returned) if c not in expected and c not in allowed]
     twice = [str(c) for c in dict.fromkeys(returned) if list(returned).count(c) > 1]
     lines = [f"- {c}{_nearest(c, extra)}" for c in missing] + [f"+ {c}{_nearest(c, missing)}" for c in extra]
     lines += [f"+ {c}   (occurs twice)" for c in twice]
@@ -118,18 +146,18 @@ def _nearest(name: str, others: list[str]) -> str:
     return f"   (close to {close[0]!r})" if close else ""
 
 
-def _cell_violations(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals, as_of: date) -> Iterator[str]:
-    """Violations in single columns, found by pandera in one lazy pass."""
-    columns = {name: column for name, column in _schema(spec, spans, as_of).items() if name in frame}
+def cell_faults(frame: pd.DataFrame, spec: ModelSpec, columns: Mapping[str, Column]) -> Iterator[Fault]:
+    """What is wrong with these columns, found by pandera in one lazy pass; those that are missing are left out."""
+    columns = {name: column for name, column in columns.items() if name in frame}
     try:
-        DataFrameSchema(columns).validate(frame, lazy=True)
+        DataFrameSchema(dict(columns)).validate(frame, lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
         for (column, message), group in cases.groupby(["column", "check"], sort=False, dropna=False):
             yield _describe(str(column), str(message), group, frame, spec)
 
 
-def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[Fault]:
     """Accepted rows without an outcome, and rows with one that were not accepted."""
     target, accepted = spec.columns.target, spec.columns.accepted
     if accepted is None or target not in frame or accepted not in frame or not types.is_bool_dtype(frame[accepted]):
@@ -144,7 +172,7 @@ def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
             yield _describe(target, text, cases, frame, spec)
 
 
-def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
+def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[Fault]:
     """Positives (rows of a regression with a target) whose outcome came later than the label maturity."""
     names, maturity = spec.columns, spec.windows.label_maturity
     times = [frame[c] for c in (names.event_time, names.outcome_at) if c in frame and _is_moment(frame[c].dtype)]
@@ -159,23 +187,24 @@ def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[str]:
         yield _describe(str(names.outcome_at), text, cases, frame, spec)
 
 
-def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> str:
-    text = {"not_nullable": "is missing (null)", "field_uniqueness": "is not unique"}.get(message, message)
+def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFrame, spec: ModelSpec) -> Fault:
+    text = {"not_nullable": "is missing (null)", "field_uniqueness": NOT_UNIQUE}.get(message, message)
     rows = cases["index"].dropna()
     if rows.empty:
-        return f"{column}: {text}"
+        return Fault(column, text)
     first = int(rows.iloc[0])
     who = f", {spec.columns.entity} {frame[spec.columns.entity].iloc[first]}" if spec.columns.entity in frame else ""
-    return f"{column}: {text} ({len(rows)} row{'s' if len(rows) > 1 else ''}, e.g. {frame[column].iloc[first]}{who})"
+    return Fault(column, text, len(rows), f"{frame[column].iloc[first]}{who}")
 
 
-def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
+def schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
+    """What each column of a training query must hold."""
     names = spec.columns
     start, end, now = midnight(spans.train_start), midnight(spans.matured), midnight(as_of)
     time_type = _typed(_is_moment, "a date or timestamp, in UTC")
     inside = _guarded(_is_moment, lambda s: (s >= start) & (s < end))
     known = _guarded(_is_moment, lambda s: s <= now)
-    schema = {
+    found = {
         names.entity: Column(unique=True, nullable=False),
         names.event_time: Column(
             nullable=False,
@@ -184,12 +213,12 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
         names.target: Column(nullable=names.accepted is not None, checks=_target_checks(spec)),
     }
     if names.accepted:
-        schema[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
+        found[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
     if names.outcome_at:
-        schema[names.outcome_at] = Column(nullable=True, checks=[time_type])
+        found[names.outcome_at] = Column(nullable=True, checks=[time_type])
     if names.weight:
         positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
-        schema[names.weight] = Column(
+        found[names.weight] = Column(
             nullable=False,
             checks=[
                 _typed(types.is_numeric_dtype, "a number"),
@@ -197,16 +226,16 @@ def _schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]
             ],
         )
     if names.cluster:
-        schema.setdefault(names.cluster, Column(nullable=False))
+        found.setdefault(names.cluster, Column(nullable=False))
     if names.known_at:
         late = Check(known, error=f"is after as_of {as_of}: the query returns rows that were not known yet")
-        schema[names.known_at] = Column(nullable=False, checks=[time_type, late])
+        found[names.known_at] = Column(nullable=False, checks=[time_type, late])
     number = _typed(types.is_numeric_dtype, "a number")
     category = Check(_are_categories, error=_wrong_type("text, a whole number or true/false"))
-    schema |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
+    found |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
     for c in (*names.categorical, *names.segments, *names.protected):
-        schema.setdefault(c, Column(nullable=True, checks=[category]))
-    return schema
+        found.setdefault(c, Column(nullable=True, checks=[category]))
+    return found
 
 
 def _target_checks(spec: ModelSpec) -> list[Check]:
@@ -244,6 +273,10 @@ def _typed(right: Callable[[Any], bool], wanted: str, *, gaps: bool = False) -> 
 
 def _wrong_type(wanted: str) -> str:
     return f"has the wrong type; it must be {wanted}"
+
+
+NESTED = _wrong_type("one value, no array and no JSON")
+NOT_UNIQUE = "is not unique"
 
 
 def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:

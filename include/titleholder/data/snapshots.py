@@ -121,6 +121,10 @@ class Extract:
             first += len(times)
         return np.concatenate(found)
 
+    def record_batches(self) -> Iterator[pa.RecordBatch]:
+        """The whole extract, as Arrow has it, in batches of at most `ROW_GROUP` rows."""
+        yield from self._file.iter_batches(ROW_GROUP)
+
     def _table(self, names: list[str] | None, chosen: NDArray[np.int64] | None) -> pa.Table:
         """The chosen rows (None: all), one row group after the other."""
         if chosen is None:

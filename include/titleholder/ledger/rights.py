@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SCHEMA = "titleholder"
-TABLES = ("decisions", "lane_records", "reports")
-VIEWS = ("decision_history", "champion_history", "current_champion")
+TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores")
+VIEWS = ("decision_history", "champion_history", "current_champion", "current_scores")
 VERSION = "alembic_version"
 """Says which migrations were made: whoever uses the ledger first looks whether it is of this code's version."""
 _READING = {
@@ -18,7 +18,9 @@ _APPENDING = {
         f"FUNCTION {SCHEMA}.append(integer,json)",
         f"FUNCTION {SCHEMA}.record_lane(text,text,text,text,text)",
         f"FUNCTION {SCHEMA}.record_report(text,text,bigint,text,text,text)",
-    )
+        f"FUNCTION {SCHEMA}.begin_score_run(json)",
+    ),
+    "INSERT": (f"{SCHEMA}.scores",),
 }
 
 

@@ -24,8 +24,9 @@ def json_schema() -> dict[str, Any]:
     A file that follows it may still be refused: rules between keys are not in it. `titleholder check` knows them.
     """
     schema = ModelSpec.model_json_schema()
-    del schema["properties"]["sql"]
-    schema["required"].remove("sql")
+    for section in (schema, schema["$defs"]["Scoring"]):
+        del section["properties"]["sql"]
+        section["required"].remove("sql")
     sections = {"ModelSpec": schema, **schema["$defs"]}
     for section in _sections(StrictModel):
         for key, text in _key_descriptions(section):

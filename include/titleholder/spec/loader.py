@@ -14,7 +14,7 @@ from typing import Any
 from titleholder.errors import SpecError, UsageError, one_line
 from titleholder.spec import class_source, messages, repairs
 from titleholder.spec.files import read_text, read_yaml, shown
-from titleholder.spec.messages import Lines
+from titleholder.spec.messages import KeyPath, Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import QUERY_FILE
 from titleholder.spec.training import MOST_CANDIDATES, MOST_PARAMETERS
@@ -156,13 +156,8 @@ def read_spec(path: Path) -> tuple[ModelSpec | None, list[str]]:
         SpecError: when the file cannot be read, or is no YAML.
     """
     data, lines = read_yaml(path)
-    sql, fault = _query(path.parent, data.get("source"))
-    faults = [f"{messages.place(('source', 'query'), lines)}source.query: {fault}"] if fault else []
-    if "sql" in data:
-        faults.append(
-            f"{messages.place(('sql',), lines)}sql: write the query into a file and name it under source.query"
-        )
-    spec, found = repairs.validate({**data, "sql": sql}, lines)
+    queried, faults = _with_queries(path.parent, data, lines)
+    spec, found = repairs.validate(queried, lines)
     faults += [*found, *_estimator_faults(data, lines)]
     if (name := data.get("name")) != path.stem and isinstance(name, str):
         faults.append(f"{messages.place(('name',), lines)}name: {name!r} must equal the file's name, {path.stem!r}")
@@ -181,6 +176,28 @@ def _estimator_faults(data: Mapping[str, Any], lines: Lines) -> Iterator[str]:
             key = ("training", "candidates", name, "estimator")
             where = f"{messages.place(key, lines)}{'.'.join(key)}: {path}"
             yield from (f"{where}: {fault}" for fault in class_source.faults(path, given, data.get("task")))
+
+
+def _with_queries(folder: Path, data: dict[str, Any], lines: Lines) -> tuple[dict[str, Any], list[str]]:
+    """The data with the texts of their queries, and what is wrong with those files."""
+    sql, faults = _section_query(folder, "source", data.get("source"), ("sql",), data, lines)
+    scoring = data.get("scoring")
+    if not isinstance(scoring, dict):
+        return {**data, "sql": sql}, faults
+    own, more = _section_query(folder, "scoring", scoring, ("scoring", "sql"), scoring, lines)
+    return {**data, "sql": sql, "scoring": {**scoring, "sql": own}}, [*faults, *more]
+
+
+def _section_query(
+    folder: Path, name: str, section: Any, key: KeyPath, holder: Mapping[str, Any], lines: Lines
+) -> tuple[str, list[str]]:
+    """The text of a section's query, and what is wrong with its file; `key` is where only the loader puts the text."""
+    text, fault = _query(folder, section)
+    faults = [f"{messages.place((name, 'query'), lines)}{name}.query: {fault}"] if fault else []
+    if "sql" in holder:
+        said = f"write the query into a file and name it under {name}.query"
+        faults.append(f"{messages.place(key, lines)}{'.'.join(key)}: {said}")
+    return text, faults
 
 
 def _query(folder: Path, source: Any) -> tuple[str, str]:

@@ -18,6 +18,8 @@ LONGEST_VALUE = 200
 """Characters of a value that are shown."""
 LISTED = 100
 """The most faults of one validation that are listed."""
+SQL_KEYS: dict[KeyPath, KeyPath] = {("sql",): ("source", "query"), ("scoring", "sql"): ("scoring", "query")}
+"""The text of a query comes from a file: the key that names it."""
 _UNION_LABELS = {
     "Range", "Approval", "Person", "TableHistory", "DaskEngine", "Duration", "ElapsedTime", "int", "float", "str",
     "bool", "none", "constrained-str",
@@ -75,8 +77,7 @@ def _path(loc: tuple[int | str, ...], lines: Lines) -> KeyPath:
 
 def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
     path, message = _path(detail["loc"], lines), detail["msg"].removeprefix("Value error, ")
-    if path == ("sql",):
-        path = ("source", "query")
+    path = SQL_KEYS.get(path, path)
     named, colon, rest = message.partition(": ")
     if not path and colon and tuple(named.split(".")) in lines:  # a rule of the whole spec names the key that broke it
         path, message = tuple(named.split(".")), rest
@@ -87,7 +88,7 @@ def _fault(detail: ErrorDetails, lines: Lines) -> Fault:
     if detail["type"] == "missing":
         return Fault(path, f"{where}{key}: required, but not given", unknown=False)
     value = detail["input"]
-    shown = "" if isinstance(value, dict | list) or detail["loc"] == ("sql",) else f" (got {_brief(value)})"
+    shown = "" if isinstance(value, dict | list) or detail["loc"][-1:] == ("sql",) else f" (got {_brief(value)})"
     return Fault(path, f"{where}{key}: {message}{shown}", unknown=False)
 
 

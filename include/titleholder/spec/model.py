@@ -20,8 +20,9 @@ from titleholder.spec.engine import DaskEngine, untrainable
 from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
+from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns, Source, Windows
-from titleholder.spec.sql import PARAMETERS, parameters, unfinished
+from titleholder.spec.sql import binding_fault
 from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
 from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
@@ -60,6 +61,8 @@ class ModelSpec(StrictModel):
     promotion: Promotion = Promotion()
     notifications: Notifications = Notifications()
     timeouts: Timeouts = Timeouts()
+    scoring: Scoring | None = None
+    """Batch scoring of rows without an outcome; without this section there is none."""
     sql: str
 
     @field_validator("schedule")
@@ -72,21 +75,8 @@ class ModelSpec(StrictModel):
     @field_validator("sql")
     @classmethod
     def _binds_all_parameters(cls, value: str) -> str:
-        if "\0" in value:
-            raise ValueError("the query has a NUL character, which PostgreSQL does not take")
-        if clause := unfinished(value):
-            raise ValueError(f"the query cannot be read: {clause}")
-        found = parameters(value)
-        if missing := [p for p in PARAMETERS if p not in found]:
-            raise ValueError(
-                f"the query must bind {', '.join(':' + p for p in PARAMETERS)}; "
-                f"it does not bind {', '.join(':' + p for p in missing)}"
-            )
-        if unknown := [p for p in found if p not in PARAMETERS]:
-            raise ValueError(
-                f"the query binds {', '.join(':' + p for p in unknown)}; "
-                f"valid are {', '.join(':' + p for p in PARAMETERS)}"
-            )
+        if why := binding_fault(value):
+            raise ValueError(why)
         return value
 
     @model_validator(mode="after")

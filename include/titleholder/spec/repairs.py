@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from titleholder.spec import messages
-from titleholder.spec.messages import KeyPath, Lines
+from titleholder.spec.messages import SQL_KEYS, KeyPath, Lines
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import PARAMETERS
 
@@ -37,6 +37,8 @@ STAND_INS: Mapping[KeyPath, Any] = {
     ("windows", "holdout"): "1 day",
     ("training",): {"candidates": {"x": {"estimator": "x.X"}}},
     ("training", "candidates"): {"x": {"estimator": "x.X"}},
+    ("scoring", "query"): "x.sql",
+    ("scoring", "window"): "1 day",
 }
 
 
@@ -81,8 +83,8 @@ def _remove(data: dict[str, Any], path: KeyPath) -> None:
         section["metric"] = _metric(data)
     elif path in STAND_INS:
         section[path[-1]] = copy.deepcopy(STAND_INS[path])
-        if path == ("source", "query"):  # the file's text is reported under its name
-            data["sql"] = SQL
+        if path in SQL_KEYS.values():  # the file's text is reported under its name
+            (data if path[0] == "source" else section)["sql"] = SQL
     elif path[:2] == ("training", "candidates") and path[3:] == ("estimator",):
         section["estimator"] = "x.X"
     elif path[-1] in section:

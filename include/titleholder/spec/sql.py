@@ -33,6 +33,24 @@ def unfinished(sql: str) -> str:
     return ""
 
 
+def binding_fault(sql: str) -> str:
+    """A sentence about a query that cannot be read, or does not bind just `PARAMETERS`; empty without a fault.
+
+    >>> binding_fault("select :as_of, :window_start, :window_end, :day")
+    'the query binds :day; valid are :as_of, :window_start, :window_end'
+    """
+    if "\0" in sql:
+        return "the query has a NUL character, which PostgreSQL does not take"
+    if clause := unfinished(sql):
+        return f"the query cannot be read: {clause}"
+    found, valid = parameters(sql), ", ".join(f":{name}" for name in PARAMETERS)
+    if missing := [name for name in PARAMETERS if name not in found]:
+        return f"the query must bind {valid}; it does not bind {', '.join(':' + name for name in missing)}"
+    if unknown := [name for name in found if name not in PARAMETERS]:
+        return f"the query binds {', '.join(':' + name for name in unknown)}; valid are {valid}"
+    return ""
+
+
 def without_comments(sql: str) -> str:
     """`sql` without its comments."""
     return "".join(" " if token.kind == "comment" else token.text for token in tokens(sql))

@@ -17,13 +17,15 @@ from pydantic import BaseModel, ConfigDict
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, TitleholderError, UsageError
-from titleholder.ledger import guards, integrity, reports, store
+from titleholder.ledger import guards, integrity, reports, score_runs, store
 from titleholder.ledger.integrity import Row
+from titleholder.ledger.score_runs import ScoreRun
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.server import ABSENT
 from titleholder.settings import Settings
 from titleholder.spec.types import LIVE
+from titleholder.workflow import score_audit
 from titleholder.workflow.lanes import deleted
 from titleholder.workflow.promotion import follow_head
 from titleholder.workflow.scoring import Scorer
@@ -39,6 +41,7 @@ ADVICE = {
     "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
     "alias": "`titleholder audit --repair` sets it to what the ledger has.",
     "report": "Restore the file from a backup of MLflow's artifacts. What was decided, the ledger says.",
+    "scores": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
@@ -80,6 +83,9 @@ class AuditReport(BaseModel):
     snapshots: int
     reports: int
     champions: int
+    score_runs: int
+    scores_counted: int
+    """Of how many scoring runs, the oldest, the scores were only counted."""
     repaired: tuple[str, ...]
 
 
@@ -94,6 +100,7 @@ class _Book:
         self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
         self.deleted = deleted(model, url)
         self.reports = [report for report in reports.of_model(url, model) if report.lane not in self.deleted]
+        self.score_runs = [run for run in score_runs.of_model(url, model) if run.lane not in self.deleted]
 
     @property
     def rows(self) -> list[Row]:
@@ -162,6 +169,8 @@ def audit(
         snapshots=len({key for b in books for key in b.extracts}),
         reports=sum(len(b.reports) for b in books),
         champions=sum(b.head is not None for b in books),
+        score_runs=sum(len(b.score_runs) for b in books),
+        scores_counted=sum(len(b.score_runs) - len(score_audit.to_compare(b.score_runs)) for b in books),
         repaired=tuple(repaired),
     )
 
@@ -195,9 +204,38 @@ def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair
         for run_id in dict.fromkeys(report.run_id for report in book.reports):
             yield f"{book.model}: reports of run {run_id}", partial(_reports, book, registry, run_id)
     for book in books:
+        yield from _score_jobs(book, settings.ledger_url)
+    for book in books:
         yield f"{book.model}: champion", partial(_champion, book, registry, settings)
     for book in books:
         yield f"{book.model}: alias", partial(_alias, book, registry, settings, repair)
+
+
+def _score_jobs(book: _Book, url: str) -> Iterator[tuple[str, Job]]:
+    compared = score_audit.to_compare(book.score_runs)
+    older = [run for run in book.score_runs if run not in compared]
+    if older:
+        yield f"{book.model}: scores of older runs", lambda _: _miscounted(book, older, url)
+    for run in compared:
+        yield f"{book.model}: scores of run {run.id}", partial(_scores, book, run, url)
+    for run in book.score_runs:
+        yield f"{book.model}: input of run {run.id}", partial(_score_files, book, run)
+
+
+def _miscounted(book: _Book, runs: Sequence[ScoreRun], url: str) -> Iterator[AuditFinding]:
+    for run, explanation in score_audit.miscounted(runs, url):
+        yield book.finding("scores", explanation, lane=run.lane, decision=run.decision)
+
+
+def _scores(book: _Book, run: ScoreRun, url: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    if explanation := score_audit.scores_differ(run, url):
+        yield book.finding("scores", explanation, lane=run.lane, decision=run.decision)
+
+
+def _score_files(book: _Book, run: ScoreRun, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    advice = "Its scores stand; without the file they can be compared with nothing."
+    for explanation in score_audit.files_differ(run):
+        yield book.finding("snapshot", explanation, lane=run.lane, decision=run.decision, advice=advice)
 
 
 def _guards(settings: Settings) -> Iterator[AuditFinding]:

@@ -37,7 +37,15 @@ class ChampionModel(NamedTuple):
             UsageError: the model has no champion, or this version never was.
             DataError: the model in MLflow is not the one that was logged, or is gone.
         """
-        trained = _version(model, version, settings.ledger_url).registered
+        return cls.of(_version(model, version, settings.ledger_url), settings)
+
+    @classmethod
+    def of(cls, trained: TrainedVersion, settings: Settings) -> Self:
+        """The registered model of a version.
+
+        Raises:
+            DataError: the model in MLflow is not the one that was logged, or is gone.
+        """
         # the registered model of a version is its nominee's `model`; a twin is kept for judging alone
         logged = trained.nominee.model
         read = registry_at(settings.tracking_uri).models.read(logged.uri, logged.sha256, trained.spec)

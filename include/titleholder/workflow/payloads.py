@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from titleholder.ledger.decision import Answer
 from titleholder.ledger.nominee import Nominee
@@ -14,6 +14,7 @@ from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.promotion import Person
 from titleholder.spec.training import Choice
+from titleholder.spec.types import LIVE
 from titleholder.spec.windows import Intervals
 from titleholder.validation.evidence import UnfitCandidate
 from titleholder.validation.verdict import Verdict
@@ -21,6 +22,10 @@ from titleholder.workflow.decision_policy import Kind
 
 Reason = Annotated[str, AfterValidator(lambda text: typed("the reason", text))]
 """What a person typed; UsageError for control characters."""
+CarriedSpec = Annotated[
+    ModelSpec, BeforeValidator(lambda value: ModelSpec.restore(value) if isinstance(value, dict) else value)
+]
+"""A spec, which travels in the form in which the ledger keeps it."""
 
 
 class Payload(BaseModel):
@@ -84,7 +89,7 @@ class Snapshot(Payload):
     edited in the middle of a run changes the next one.
     """
 
-    spec: ModelSpec
+    spec: CarriedSpec
     lane: str
     as_of: date
     spans: Intervals
@@ -97,15 +102,31 @@ class Snapshot(Payload):
     origin: Origin
     donors: tuple[Donor, ...] = ()
 
-    @field_validator("spec", mode="before")
-    @classmethod
-    def _as_the_ledger_keeps_it(cls, value: Any) -> Any:
-        return ModelSpec.restore(value) if isinstance(value, dict) else value
-
     @property
     def model(self) -> str:
         """The model's name."""
         return self.spec.name
+
+
+class PinnedVersion(Payload):
+    """The version with which a scoring run scores, and what the run is; None where the lane has no champion.
+
+    `decision` made it champion, `trained_by` is the one about it as a challenger, which says how it was trained.
+    """
+
+    spec: CarriedSpec
+    lane: str
+    as_of: date
+    origin: Origin
+    version: int | None = None
+    decision: int | None = None
+    trained_by: int | None = None
+
+    @property
+    def no_champion(self) -> str:
+        """A clause for the case that there is none."""
+        when = f"at the end of {self.as_of}" if self.lane == LIVE else f"as of {self.as_of}"
+        return f"{self.spec.name} had no champion in lane {self.lane} {when}"
 
 
 class TrainedCandidate(Payload):

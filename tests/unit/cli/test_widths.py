@@ -131,6 +131,8 @@ def test_an_audit_and_a_reproduction(monkeypatch: pytest.MonkeyPatch, width: int
         snapshots=1,
         reports=1,
         champions=1,
+        score_runs=0,
+        scores_counted=0,
         repaired=(),
     )
     monkeypatch.setattr("titleholder.workflow.audit.audit", lambda *_, **__: report)

@@ -10,18 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from typing import NamedTuple, Self
 
 import pandas as pd
 import pyarrow as pa
 
 from titleholder.data import as_of_range, contract, extraction
-from titleholder.data.leakage.as_of_test import as_of_test
+from titleholder.data.leakage.as_of_test import AsOfTest, as_of_test
 from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Leak, extract, whole_rows
 from titleholder.data.leakage.event_test import EventTest, EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult, is_feature
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
 from titleholder.data.leakage.table_copies import TableCopies, copy_tables, table_oid
 from titleholder.data.leakage.table_facts import TableFacts
+from titleholder.data.scoring_contract import ScoringContract, scoring_window, spec_of_rows
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import TableHistory
@@ -47,23 +49,92 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
         DataError: when a statement fails in the warehouse.
         ServiceError: when the warehouse cannot be reached.
     """
-    spans = as_of_range.intervals(url, spec, as_of)
+    return _test(TrainingQuery(spec, as_of_range.intervals(url, spec, as_of), as_of), url, on_step)
+
+
+def scoring_leaktest(
+    spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str], None] = lambda _: None
+) -> LeakReport:
+    """The same of the scoring query, without the test by a later `:as_of`: there are no labels that mature.
+
+    Raises:
+        SpecError: when the spec has no section `scoring`; and what `leaktest` raises.
+    """
+    as_of_range.refuse_future(url, spec, as_of)
+    return _test(ScoringQuery(spec_of_rows(spec, spec), scoring_window(spec, as_of), as_of), url, on_step)
+
+
+class TrainingQuery(NamedTuple):
+    """What is tested, and its contract."""
+
+    spec: ModelSpec
+    spans: Intervals
+    as_of: date
+
+    def reading(self, copies: TableCopies) -> Self:  # noqa: ARG002
+        """The same; what the spec declares must be what the query reads."""
+        return self
+
+    def later_as_of(self, copies: TableCopies, tables: dict[str, TableFacts]) -> AsOfTest:
+        """What a later `:as_of` changes."""
+        return as_of_test(copies, self.spec, self.spans, midnight(self.as_of), tables)
+
+    def lacks_columns(self, frame: pd.DataFrame) -> bool:
+        """Whether columns are missing, without which nothing can be compared."""
+        return bool(set(self.spec.columns.all) - set(frame.columns))
+
+    def enforce(self, frame: pd.DataFrame) -> None:
+        """Raise a ContractError for rows that break the contract."""
+        contract.enforce(frame, self.spec, self.spans, self.as_of, to_train=False)
+
+
+class ScoringQuery(TrainingQuery):
+    """The scoring query: `spec` is that of its rows."""
+
+    def reading(self, copies: TableCopies) -> Self:
+        """The same, without the tables that the spec declares and only the training query reads."""
+        read = {table.oid for table in copies.tables}
+        tables = {name: of for name, of in self.spec.source.tables.items() if table_oid(copies.cursor, name) in read}
+        source = self.spec.source.model_copy(update={"tables": tables})
+        return self._replace(spec=self.spec.model_copy(update={"source": source}))
+
+    def later_as_of(self, copies: TableCopies, tables: dict[str, TableFacts]) -> AsOfTest:  # noqa: ARG002
+        """Nothing: no row of it has matured."""
+        return AsOfTest(0, [], [])
+
+    def lacks_columns(self, frame: pd.DataFrame) -> bool:
+        """Whether the columns are others than those that a version needs."""
+        return bool(self._held(frame).differences)
+
+    def enforce(self, frame: pd.DataFrame) -> None:
+        """Raise a ContractError for rows that break the contract."""
+        held = self._held(frame)
+        held.check(frame[held.columns])
+        held.enforce(lambda name, at: frame[name].iloc[at])
+
+    def _held(self, frame: pd.DataFrame) -> ScoringContract:
+        return ScoringContract(self.spec, self.spec.columns.features, list(frame.columns), self.spans, self.as_of)
+
+
+def _test(query: TrainingQuery, url: str, on_step: Callable[[str], None]) -> LeakReport:
+    spans, as_of = query.spans, query.as_of
     on_step("copy")
-    with copy_tables(url, spec, spans, as_of) as copies:
+    with copy_tables(url, query.spec, spans, as_of) as copies:
+        spec = query.reading(copies).spec
         tables, undeclared = _tables(copies, spec)
         if undeclared:
             return LeakReport(model=spec.name, as_of=as_of, untested=(undeclared,))
         later_dates = tuple(filter(None, map(_later_dates, tables.values())))
         on_step("contract")
         frame = _rows(url, spec, spans, as_of)
-        if set(spec.columns.all) - set(frame.columns):
-            contract.enforce(frame, spec, spans, as_of, to_train=False)
+        if query.lacks_columns(frame):
+            query.enforce(frame)
         hashes = {"original": extract(copies, ORIGINAL)}
         _refuse_empty(copies, spec, as_of)
         on_step("events")
         events, by_event = EventTest(copies, spec, spans, tables).run()
         on_step("as_of")
-        by_as_of = as_of_test(copies, spec, spans, midnight(as_of), tables)
+        by_as_of = query.later_as_of(copies, tables)
         leaks, results = _future_test(copies, spec, tables, hashes, events, on_step)
         report = LeakReport(
             model=spec.name,
@@ -83,7 +154,7 @@ def leaktest(spec: ModelSpec, as_of: date, *, url: str, on_step: Callable[[str],
             trusted=tuple(_trusted(spec)),
         )
     if not report.leaks:
-        contract.enforce(frame, spec, spans, as_of, to_train=False)
+        query.enforce(frame)
     return report
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data.storage import StoredFile, storage_of
 from titleholder.errors import ServiceError, UsageError
-from titleholder.ledger import store
+from titleholder.ledger import score_runs, store
 from titleholder.registry.client import Registry
 from titleholder.registry.names import KEY
 from titleholder.settings import Settings
@@ -193,7 +193,10 @@ class _Work:
         registry, url = self._registry, self._settings.ledger_url
         runs, versions = registry.runs.of_model(model), registry.models.of_model(model)
         aliased = registry.models.aliased(model)
-        return Known(runs, versions, aliased, store.references(url, model), lanes.deleted(model, url))
+        found = store.references(url, model)
+        for lane, sha256 in score_runs.files(url, model).items():
+            found[lane].snapshots.update(sha256)  # a scoring run references a decision of its lane
+        return Known(runs, versions, aliased, found, lanes.deleted(model, url))
 
     def _collect_files(self, model: str, found: Unreferenced) -> None:
         files = self._files.by_model[model]

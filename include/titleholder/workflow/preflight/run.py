@@ -12,7 +12,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from titleholder.data import as_of_range, contract, extraction
-from titleholder.errors import SpecError, TitleholderError
+from titleholder.data.scoring_contract import ScoringContract, scoring_window, spec_of_rows
+from titleholder.errors import ContractError, SpecError, TitleholderError
 from titleholder.settings import connection_url
 from titleholder.spec import windows
 from titleholder.spec.loader import read_spec, spec_file
@@ -95,6 +96,23 @@ def _estimators(known: Known) -> Iterator[Said]:
         yield Said("ok", f"{', '.join(good)}.")
 
 
+def _scoring(known: Known) -> Iterator[Said]:
+    """The scoring query runs as of today, and returns the columns that a version of this spec needs, and no outcome."""
+    spec = known.spec
+    if spec.scoring is None:
+        return
+    today = as_of_range.today_utc()
+    spans = scoring_window(spec, today)
+    rows_spec = spec_of_rows(spec, spec)
+    with extraction.opened(known.url, rows_spec, spans, today) as session:
+        names = session.read(columns_of(rows_spec.sql))[0].names
+    faults = ScoringContract(rows_spec, spec.columns.features, names, spans, today).differences
+    for fault in faults:
+        yield Said("fault", fault, ContractError.exit_code)
+    if not faults:
+        yield Said("ok", f"{spec.scoring.query} returns what a version needs, and no outcome.")
+
+
 def _warehouse(known: Known) -> Iterator[Said]:
     known.url = connection_url(known.spec.source.connection)
     spans = windows.Intervals(train_start=windows.BEGINNING, holdout_start=windows.BEGINNING, matured=windows.BEGINNING)
@@ -134,4 +152,5 @@ STEPS = (
     Step("newest facts", check_newest_facts, ("as-of dates",)),
     Step("windows", check_windows, ("as-of dates",)),
     Step("leaks", check_leaks, ("as-of dates",)),
+    Step("scoring", _scoring, ("warehouse",)),
 )

@@ -1,0 +1,165 @@
+"""Scoring runs and their scores, append-only like the decisions: a run and all its scores are there, or neither."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from titleholder.data import run_scores, warehouse
+from titleholder.errors import DataError
+from titleholder.ledger.database import engine, limit, reachable
+
+Role = Literal["champion", "challenger"]
+_BEGIN = text("SELECT * FROM titleholder.begin_score_run(CAST(:run AS json))")
+_COPY = "COPY titleholder.scores (run, position, entity, event_time, score) FROM STDIN (FORMAT csv)"
+_KEY = ("model", "lane", "as_of", "role", "version", "decision", "query_sha256")
+_FIND = text(
+    f"SELECT * FROM titleholder.score_runs WHERE {' AND '.join(f'{name} = :{name}' for name in _KEY)}"  # noqa: S608
+)
+_OF_MODEL = text("SELECT * FROM titleholder.score_runs WHERE model = :model ORDER BY id")
+_COUNTS = text("SELECT s.run, count(*) AS n FROM titleholder.scores AS s WHERE s.run = ANY(:runs) GROUP BY s.run")
+_SCORES = "SELECT position, entity, event_time, score FROM titleholder.scores WHERE run = {run:d} ORDER BY position"
+
+
+class RunKey(NamedTuple):
+    """What a scoring run is known by: a second one of the same key finds the first one's result.
+
+    `decision` is the one that made the version champion, so that a version that came back has runs of its own.
+    """
+
+    model: str
+    lane: str
+    as_of: date
+    role: Role
+    version: int
+    decision: int
+    query_sha256: str
+
+
+class Entry(BaseModel):
+    """What a scoring run says of itself. The query is known by the SHA-256 of its text, connection and window."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    lane: str
+    as_of: date
+    role: Role
+    version: int
+    decision: int
+    query_sha256: str
+    window_start: date
+    input_uri: str
+    input_sha256: str
+    output_uri: str
+    """The Parquet file of the scores; empty where there is none."""
+    output_sha256: str
+    rows: int
+    scores_sha256: str
+    """See `data.run_scores.Digest`."""
+    code_version: str
+    actor: str
+    airflow_run: str
+    reason: str
+
+    @property
+    def key(self) -> RunKey:
+        """What it is known by."""
+        return RunKey(*(getattr(self, name) for name in _KEY))
+
+
+class ScoreRun(Entry):
+    """A scoring run as it stands in the ledger."""
+
+    id: int
+    created_at: datetime
+    written_by: str
+
+
+def find(url: str, key: RunKey) -> ScoreRun | None:
+    """The run of this key; None where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        return _first(connection, key)
+
+
+def of_model(url: str, model: str) -> list[ScoreRun]:
+    """Every scoring run of a model, in the order of writing."""
+    with reachable(), engine(url).connect() as connection:
+        return [
+            ScoreRun.model_validate(dict(row)) for row in connection.execute(_OF_MODEL, {"model": model}).mappings()
+        ]
+
+
+def files(url: str, model: str) -> dict[str, set[str]]:
+    """The SHA-256 of the inputs of a model's scoring runs, and of their files of scores, by lane."""
+    found: dict[str, set[str]] = {}
+    for run in of_model(url, model):
+        found.setdefault(run.lane, set()).update(filter(None, (run.input_sha256, run.output_sha256)))
+    return found
+
+
+def write(url: str, entry: Entry, batches: Iterator[pa.RecordBatch], longest: timedelta) -> ScoreRun:
+    """Write a run with its scores, in one transaction of at most this time; or the run of the same key that is there.
+
+    While another process writes a run of the same key, this one waits for it.
+
+    Raises:
+        DataError: the ledger refuses the run or its scores; nothing was written.
+        ServiceError: PostgreSQL does not answer; nothing was written.
+    """
+    with reachable(), engine(url).begin() as connection:
+        seconds = int(longest.total_seconds())
+        limit(connection, statement_timeout=seconds, lock_timeout=seconds)
+        begun = connection.execute(_BEGIN, {"run": entry.model_dump_json()}).mappings().one_or_none()
+        if begun:
+            cursor = connection.connection.cursor()
+            for batch in batches:
+                _copy(cursor, begun["id"], batch)
+    if begun:
+        return ScoreRun.model_validate({**entry.model_dump(), **begun})
+    if found := find(url, entry.key):
+        return found
+    raise DataError(f"{entry.model}: the ledger took no scoring run and has none of this key; run it again")
+
+
+def _copy(cursor: Any, run: int, batch: pa.RecordBatch) -> None:
+    """Every batch is a statement of its own, so that the server's memory does not grow with the rows."""
+    numbered = batch.add_column(0, "run", pa.repeat(pa.scalar(run, pa.int64()), batch.num_rows))
+    buffer = io.BytesIO()
+    pacsv.write_csv(numbered, buffer, pacsv.WriteOptions(include_header=False, quoting_style="all_valid"))
+    buffer.seek(0)
+    try:
+        cursor.copy_expert(_COPY, buffer)
+    except psycopg2.Error as error:  # as SQLAlchemy raises it for its own statements
+        raise DBAPIError.instance(_COPY, None, error, psycopg2.Error, hide_parameters=True) from error
+
+
+def counts(url: str, runs: list[int], longest: timedelta) -> dict[int, int]:
+    """How many scores each of these runs has; one without any is left out."""
+    with reachable(), engine(url).begin() as connection:
+        limit(connection, statement_timeout=int(longest.total_seconds()))
+        return {row.run: row.n for row in connection.execute(_COUNTS, {"runs": runs})}
+
+
+def digest_of(url: str, run: int, longest: timedelta) -> run_scores.Digest:
+    """The digest of the scores that the ledger has of a run, read in batches of bounded size."""
+    digest = run_scores.Digest()
+    with warehouse.rows(url, "of the ledger", longest) as cursor:
+        cursor.execute(_SCORES.format(run=run))
+        for batch in cursor.fetch_record_batch():
+            digest.update(batch.cast(run_scores.SCHEMA))
+    return digest
+
+
+def _first(connection: Connection, key: RunKey) -> ScoreRun | None:
+    row = connection.execute(_FIND, key._asdict()).mappings().one_or_none()
+    return ScoreRun.model_validate(dict(row)) if row else None

@@ -1,0 +1,155 @@
+"""Batch scoring: the champion of a lane, pinned once, scores the rows of a window.
+
+    pinned = pin(spec, as_of, lane)
+    run    = score(pinned)
+
+Both are safe to repeat: a second try finds what the first one made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from titleholder.data import as_of_range, extraction, features, run_scores, snapshots
+from titleholder.data.scores import Array
+from titleholder.data.scoring_contract import ScoringContract, scoring_of, scoring_window, spec_of_rows
+from titleholder.errors import DataError, UsageError
+from titleholder.ledger import reigns, score_runs, store
+from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
+from titleholder.settings import Settings
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import LANE_PATTERN, LIVE
+from titleholder.workflow.champion_model import ChampionModel
+from titleholder.workflow.lanes import refuse_deleted
+from titleholder.workflow.payloads import Origin, PinnedVersion
+from titleholder.workflow.scoring import trained_versions
+
+log = logging.getLogger(__name__)
+
+
+def pin(spec: ModelSpec, as_of: date, lane: str, *, url: str, origin: Origin, settings: Settings) -> PinnedVersion:
+    """The champion of a lane at `as_of`, from the ledger: later decisions do not change what this run scores with.
+
+    The live lane goes by the clock: the champion at the end of that day (of today: now). Any other lane goes by as-of
+    dates. Without a champion the version is None, and nothing is to be scored.
+
+    Raises:
+        SpecError: the spec has no section `scoring`.
+        UsageError: for an invalid or deleted lane, or an as-of date in the future or before all records.
+    """
+    if not re.fullmatch(LANE_PATTERN, lane):
+        raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    refuse_deleted(spec.name, lane, settings.ledger_url)
+    as_of_range.refuse_future(url, spec, as_of)
+    scoring_window(spec, as_of)
+    rows = store.read_lane(settings.ledger_url, spec.name, lane)
+    past = reigns.until(rows, lane, as_of, by_clock=lane == LIVE)
+    version = past[-1].champion_after if past else None
+    trained = reigns.decision_on(rows, version)
+    pinned = PinnedVersion(spec=spec, as_of=as_of, lane=lane, origin=origin)
+    if version is None or trained is None:
+        return pinned
+    made = reigns.crowning(past) or past[-1]
+    return pinned.model_copy(update={"version": version, "decision": made.id, "trained_by": trained.id})
+
+
+def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
+    """Score the rows of the spec's scoring query with the pinned version, and write them to the ledger's database.
+
+    The query streams into a snapshot; the snapshot is scored in batches, whose scores go into a file; when all rows
+    keep their contract, the run and its scores are written in one transaction. A run of the same key that is there
+    already is returned, and nothing is read.
+
+    Raises:
+        UsageError: nothing was pinned.
+        ContractError: listing every violation of the rows; nothing was scored then.
+        DataError: the query fails, the model is not the one that was logged, or it gives what is no number.
+    """
+    key, spec = key_of(pinned), pinned.spec
+    if found := score_runs.find(settings.ledger_url, key):
+        log.info("%s as of %s: run %d has scored it already.", spec.name, pinned.as_of, found.id)
+        return found
+    (trained,) = trained_versions([store.decision(settings.ledger_url, pinned.trained_by or 0)], settings.ledger_url)
+    champion = ChampionModel.of(trained, settings)
+    spans = scoring_window(spec, pinned.as_of)
+    rows_spec = spec_of_rows(spec, champion.spec)
+    extract = extraction.extract(url, rows_spec, spans, pinned.as_of, settings.snapshots)
+    held = ScoringContract(rows_spec, champion.spec.columns.features, extract.columns, spans, pinned.as_of)
+    digest = run_scores.Digest()
+    with ExitStack() as stack:
+        kept = scoring_of(spec).parquet
+        root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
+        batches = _scored(extract, champion, held, digest)
+        output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
+        entry = Entry(
+            **key._asdict(),
+            window_start=spans.train_start,
+            input_uri=extract.uri,
+            input_sha256=extract.sha256,
+            output_uri=output.uri if kept else "",
+            output_sha256=output.sha256 if kept else "",
+            rows=digest.rows,
+            scores_sha256=digest.hexdigest(),
+            code_version=pinned.origin.code_version,
+            actor=pinned.origin.actor,
+            airflow_run=pinned.origin.airflow_run,
+            reason=pinned.origin.reason,
+        )
+        return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
+
+
+def key_of(pinned: PinnedVersion) -> RunKey:
+    """What a run is known by. The query counts with its connection and its window.
+
+    Raises:
+        UsageError: nothing was pinned.
+    """
+    if pinned.version is None or pinned.decision is None:
+        raise UsageError(f"{pinned.no_champion}: nothing is scored")
+    spec, scoring = pinned.spec, scoring_of(pinned.spec)
+    query = "\n".join([spec.source.connection, str(scoring.window), scoring.sql])
+    sha256 = hashlib.sha256(query.encode()).hexdigest()
+    return RunKey(spec.name, pinned.lane, pinned.as_of, "champion", pinned.version, pinned.decision, sha256)
+
+
+def _scored(
+    extract: snapshots.Extract, champion: ChampionModel, held: ScoringContract, digest: run_scores.Digest
+) -> Iterator[pa.RecordBatch]:
+    """The scores of the extract's rows, batch by batch. After the first violation rows are only checked."""
+
+    def one(column: str, positions: NDArray[np.int64]) -> pd.Series:
+        return extract.read([column], at=positions)[column]
+
+    for frame in extract.batches(held.columns, snapshots.ROW_GROUP):
+        held.check(frame)
+        if not held.is_broken:
+            answered = _finite(champion.scores(features.design_matrix(frame, champion.spec)), champion, frame.index)
+            batch = _batch(frame, answered, held)
+            digest.update(batch)
+            yield batch
+    held.enforce(one)
+
+
+def _finite(scores: Array, champion: ChampionModel, positions: pd.Index) -> Array:
+    if not (finite := np.isfinite(scores)).all():
+        row = positions[~finite][0]
+        raise DataError(f"{champion.spec.name}: version {champion.version} gives no number for row {row} of the input")
+    return scores
+
+
+def _batch(frame: pd.DataFrame, scores: Array, held: ScoringContract) -> pa.RecordBatch:
+    entity, moment = (pa.Array.from_pandas(frame[name]) for name in held.keys)
+    columns = (frame.index, run_scores.as_text(entity), moment, scores)
+    arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)

@@ -1,0 +1,66 @@
+"""Scoring runs from the real scheduler: three days by native backfill, and what they leave."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from typing import Any
+
+import pytest
+
+from localstack.airflow import Airflow
+from localstack.state import State
+from support.retraining import retrain
+from titleholder.ledger import score_runs
+from titleholder.ledger.database import engine
+from titleholder.settings import Settings
+
+pytestmark = pytest.mark.slow
+MODEL, LANE = "tiny_fed", "scored"
+DAG = f"{MODEL}.score"
+DAYS = [date(2024, 3, 10), date(2024, 3, 11), date(2024, 3, 12)]
+
+
+@pytest.fixture(scope="module")
+def airflow(state: State) -> Airflow:
+    found = Airflow.of(state)
+    found.wait_for_dag(DAG)
+    return found
+
+
+def events(airflow: Airflow, uri: str) -> list[dict[str, Any]]:
+    (asset,) = [one for one in airflow.get("/assets?limit=100")["assets"] if one["uri"] == uri]
+    return list(airflow.get(f"/assets/events?asset_id={asset['id']}&limit=50")["asset_events"])
+
+
+def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflow, settings: Settings) -> None:
+    """Two days have a champion; the third, before any decision, is green and scores nothing."""
+    decision = retrain(MODEL, date(2024, 3, 11), LANE, settings)
+    assert decision.champion_after
+    airflow.pause(DAG, False)
+    airflow.backfill(DAG, str(DAYS[0]), str(DAYS[-1]), at_once=3, conf={"lane": LANE})
+    deadline = time.monotonic() + 120
+    while not airflow.have_ended(DAG, "backfill", len(DAYS)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    airflow.pause(DAG, True)
+    ended = {run["logical_date"][:10]: run for run in airflow.runs(DAG, "backfill")}
+    assert {day: run["state"] for day, run in ended.items()} == {str(day): "success" for day in DAYS}
+    states = {task["task_id"]: task["state"] for task in airflow.tasks(DAG, ended[str(DAYS[0])]["dag_run_id"])}
+    assert states == {"pin": "success", "score": "skipped"}
+    runs = [run for run in score_runs.of_model(settings.ledger_url, MODEL) if run.lane == LANE]
+    assert sorted(run.as_of for run in runs) == DAYS[1:]
+    for run in runs:
+        assert (run.version, run.decision) == (decision.champion_after, decision.id)
+        assert run.airflow_run == f"{DAG}/{ended[str(run.as_of)]['dag_run_id']}"
+        with engine(settings.ledger_url).connect() as connection:
+            query = f"SELECT count(*), min(event_time), max(event_time) FROM titleholder.scores WHERE run = {run.id}"
+            rows, first, last = connection.exec_driver_sql(query).one()
+        assert rows == run.rows > 0
+        assert run.window_start <= first.date() <= last.date() < run.as_of
+    plain = {
+        (event["extra"]["as_of"], event["extra"]["id"]) for event in events(airflow, f"titleholder://{MODEL}/scores")
+    }
+    assert plain == {(str(run.as_of), run.id) for run in runs}
+    days = events(airflow, f"titleholder://{MODEL}/scores/days")
+    assert {event["partition_key"] for event in days} == {str(day) for day in DAYS[1:]}

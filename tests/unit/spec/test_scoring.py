@@ -1,0 +1,73 @@
+"""The section `scoring` of a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.factories import SQL, YAML
+from support.specs import complaint, write
+from titleholder.spec.loader import load_spec
+from titleholder.spec.model import ModelSpec
+
+SECTION = "scoring: {query: small_scoring.sql, window: 1 day}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small_scoring.sql").write_text(SQL)
+    return tmp_path
+
+
+def test_a_spec_without_it_scores_nothing(tmp_path: Path) -> None:
+    assert load_spec(write(tmp_path)).scoring is None
+
+
+def test_its_query_is_read_from_its_file_and_travels_with_the_spec(folder: Path) -> None:
+    spec = load_spec(write(folder, YAML + SECTION))
+    assert spec.scoring is not None
+    assert (spec.scoring.sql, spec.scoring.lane, str(spec.scoring.window)) == (SQL, "live", "1 day")
+    assert ModelSpec.restore(spec.model_dump(mode="json")) == spec
+
+
+def test_it_changes_neither_what_is_trained_nor_how_it_is_judged(folder: Path) -> None:
+    without, with_it = (load_spec(write(folder, YAML + section)) for section in ("", SECTION))
+    assert without.fingerprint() != with_it.fingerprint()
+    assert without.training_fingerprint() == with_it.training_fingerprint()
+    assert without.judgement_fingerprint() == with_it.judgement_fingerprint()
+
+
+LINE = len(YAML.splitlines()) + 1
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("{query: nowhere.sql, window: 1 day}", "scoring.query: no file 'nowhere.sql' beside the spec; there are: small.sql, small_scoring.sql"),
+        ("{query: ../x.sql, window: 1 day}", "scoring.query: query names an .sql file in the same folder"),
+        ("{query: small_scoring.sql}", "scoring.window: required, but not given"),
+        ("{window: 1 day}", "scoring.query: required, but not given"),
+        ("{query: small_scoring.sql, window: 1 hour}", "scoring.window: a duration is whole days such as '90 days'"),
+        ("{query: small_scoring.sql, window: 1 day, sql: select 1}", "scoring.sql: write the query into a file and name it under scoring.query"),
+        ("{query: small_scoring.sql, window: 1 day, colour: x}", "scoring.colour: unknown key; valid here: after_champion, assets, lane, parquet, query, schedule, window"),
+        ("{query: small_scoring.sql, window: 1 day, scedule: null}", "scoring.scedule: unknown key; did you mean 'schedule'?"),
+        ("{query: small_scoring.sql, window: 1 day, schedule: '* * * * *'}", "scoring.schedule: the schedule fires more than once a day"),
+        ("{query: small_scoring.sql, window: 1 day, lane: Live}", "scoring.lane: String should match pattern"),
+        ("{query: small_scoring.sql, window: 1 day, lane: dev, after_champion: true}", "scoring: after_champion: that asset is the live champion's, but lane is 'dev'"),
+        ("yes", "scoring: Input should be an object"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_one_sentence_with_its_line(folder: Path, section: str, said: str) -> None:
+    found = complaint(folder, f"{YAML}scoring: {section}\n")
+    (fault,) = found.splitlines()[1:]
+    assert fault.strip().startswith(f"line {LINE}: {said}"), found
+
+
+def test_a_query_that_does_not_bind_the_window_is_refused_by_the_name_of_its_file(folder: Path) -> None:
+    (folder / "small_scoring.sql").write_text("select 1 where :as_of > :window_start and :today > 1")
+    found = complaint(folder, YAML + SECTION)
+    assert (
+        f"line {LINE}: scoring.query: the query must bind :as_of, :window_start, :window_end; it does not bind :window_end"
+        in found
+    )
