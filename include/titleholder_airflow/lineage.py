@@ -51,7 +51,7 @@ class Flow(NamedTuple):
     facets: dict[str, RunFacet] = {}  # noqa: RUF012
 
 
-def of(verb: str, received: Sequence[Any], handed_on: Payload | None) -> OperatorLineage | None:
+def of(verb: str, received: Sequence[Any], handed_on: Payload | None) -> OperatorLineage[Any, Any] | None:
     """The lineage of a step that has ended; None where OpenLineage is switched off, or nothing is known.
 
     It never fails: the step has done its work.
