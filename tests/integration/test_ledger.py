@@ -174,6 +174,8 @@ def test_a_backdated_rollback_by_somebody_else_becomes_one_of_now_by_the_role_th
         (entry("live", version=-3, before=2), "decisions_cha"),
         (entry("live", kind="keep", version=3, before=2).model_copy(update={"reason": "\0"}), "unsupported Unicode"),
         (entry("live", version=3, before=2).model_copy(update={"spec": [1]}), "decisions_spec_check"),
+        (entry("live", date(9999, 12, 31), version=3, before=2), "the as-of date 9999-12-31 lies in the future"),
+        (entry("live", version=3, before=2).model_copy(update={"spans": {"holdout_start": "soon"}}), "soon"),
     ],
 )  # fmt: skip
 def test_a_champion_out_of_nowhere_is_refused(settings: Settings, made: Entry, message: str) -> None:

@@ -180,6 +180,7 @@ BEGIN
         written.hash := titleholder.digest(written);
         PERFORM titleholder.check_place(written, line.model, line.lane, head.champion_after);
         INSERT INTO titleholder.decisions ({columns}) VALUES ({values}) RETURNING decisions.id INTO written.id;
+        PERFORM (shown.*)::text FROM titleholder.decision_history AS shown WHERE shown.id = written.id;
         cause := coalesce(cause, written.id);
         RETURN QUERY SELECT written.id, written.sequence, written.caused_by, written.created_at, written.written_by,
                             written.previous_hash, written.hash;
@@ -211,6 +212,10 @@ BEGIN
         RAISE check_violation USING MESSAGE = format(
             'champion_before is %s, but %s is champion before this decision',
             coalesce(decision.champion_before::text, 'null'), coalesce('version ' || expected, 'no version'));
+    END IF;
+    IF decision.lane = 'live' AND decision.as_of > (clock_timestamp() AT TIME ZONE 'UTC')::date + 1 THEN
+        RAISE check_violation USING MESSAGE = format(
+            'the as-of date %s lies in the future: every later run of the lane would have to wait for it', decision.as_of);
     END IF;
     known := CASE decision.kind
         WHEN 'recall' THEN EXISTS (
