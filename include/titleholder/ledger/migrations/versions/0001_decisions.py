@@ -215,7 +215,7 @@ BEGIN
     END IF;
     IF decision.lane = 'live' AND decision.as_of > (clock_timestamp() AT TIME ZONE 'UTC')::date + 1 THEN
         RAISE check_violation USING MESSAGE = format(
-            'the as-of date %s lies in the future: every later run of the lane would have to wait for it', decision.as_of);
+            'the as-of date %s lies in the future: later runs of the lane would wait for it', decision.as_of);
     END IF;
     known := CASE decision.kind
         WHEN 'recall' THEN EXISTS (
