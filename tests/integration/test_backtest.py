@@ -376,8 +376,8 @@ def test_advice_says_how_much_more_it_takes_and_writes_nothing(world: World) -> 
     assert " ".join(done.stdout.split()) == f"{sentence}, and it takes 10, so 5 months more."
     early = json.loads(advised("tiny_walk", "--lane", LANE, "--labels-as-of", "2024-05-15", "--json").stdout)
     assert (early["ageing"]["cohorts"], early["ageing"]["more"], early["retrain"]) == (3, 7, None)
-    assert early["earliest"] == "2024-12-01", "seven more months from April on, and two until outcomes are final"
-    assert early["sentence"].endswith("so 7 months more. Their outcomes are final on 2024-12-01.")
+    assert early["earliest"] == "2025-01-01", "seven more months from April on, and two until outcomes are final"
+    assert early["sentence"].endswith("so 7 months more. Their outcomes are final on 2025-01-01.")
     error = advised("tiny_walk", "--lane", "nowhere").exception
     assert isinstance(error, UsageError)
     assert "no decision in lane nowhere" in str(error)

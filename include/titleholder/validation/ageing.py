@@ -108,6 +108,11 @@ class AgeCost(BaseModel):
     versions: int
     span: float
 
+    @property
+    def reach(self) -> float:
+        """How many months older than the newest the versions are of which the curve tells."""
+        return self.curve[-1].through if self.curve else 0.0
+
 
 def comparable(cells: Sequence[Cell]) -> list[Cell]:
     """The cells of cohorts with two versions at least, without versions more than a year older than the newest."""
@@ -216,7 +221,7 @@ class _Fit(NamedTuple):
         freedom = min(len(np.unique(block)) for block in self.blocks) - 1
         reach = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * np.sqrt(variance)
         return [
-            Loss(estimate=float(-b), lower=float(-b - r), upper=float(-b + r))
+            Loss(estimate=0.0 - float(b), lower=0.0 - float(b + r), upper=float(r - b))
             for b, r in zip(found, reach, strict=True)
         ]
 

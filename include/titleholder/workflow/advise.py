@@ -6,7 +6,7 @@ Nothing is trained, decided or reported; scores are stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 from titleholder.data.scores import ScoreStore
 from titleholder.registry.client import Registry
@@ -65,7 +65,9 @@ def advise(
     lane = followed(request, decided, spec, url(spec.source.connection), settings, on_step)
     walk = measured(lane, Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots)), on_step)
     aged, judgement = walk.ageing, spec.judgement
-    known = None if aged.metric else earliest(walk.found, aged.more, spec, lane.outcomes.as_of)
+    known = (
+        None if aged.metric else earliest(walk.found, aged.more, spec, request.labels_as_of or datetime.now(UTC).date())
+    )
     sentence = advice(aged, judgement.metric, judgement.confidence, cadence(spec.schedule))
     if known:
         sentence += f" Their outcomes are final on {known}."

@@ -114,7 +114,7 @@ def ageing(
         cohorts=cohorts,
         more=max(COHORTS - cohorts, 0),
         tolerated=math.fsum(known) / len(known) if known else tolerated,
-        worth=tuple(_worth(used, of_profit, cost.span, _period(found), confidence)) if cost else (),
+        worth=tuple(_worth(used, of_profit, cost.reach, _period(found), confidence)) if cost else (),
     )
 
 
@@ -145,11 +145,11 @@ def _period(found: Sequence[PeriodResult]) -> float:
 
 
 def _worth(
-    cells: Sequence[Cell], of_profit: Sequence[Cell], span: float, period: float, confidence: float
+    cells: Sequence[Cell], of_profit: Sequence[Cell], reach: float, period: float, confidence: float
 ) -> list[FrequencyWorth]:
-    """From the schedule's own frequency to the least frequent that the ages seen can speak of, a year at most."""
+    """From the schedule's own frequency to the least frequent that the curve reaches, a year at most."""
     possible = [f for f in FREQUENCIES if f.months >= SLACK * period]
-    known = [f for n, f in enumerate(possible) if n == 0 or span >= SLACK * (f.months - period)]
+    known = [f for n, f in enumerate(possible) if n == 0 or reach >= SLACK * (f.months - period)]
     if len(known) < 2:
         return []
     first, last = known[0].months, known[-1].months
