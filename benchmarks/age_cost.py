@@ -1,6 +1,6 @@
 """How often the interval of the cost of age covers the truth, and how wide it is: simulated lanes of several kinds.
 
-    python benchmarks/age_cost.py                  # 1,000 lanes of each kind and length; some ten minutes
+    python benchmarks/age_cost.py                  # 1,000 lanes of each kind and length
     python benchmarks/age_cost.py --lanes 200
 
 A lane has one version a month, each measured on its own and every later month. All is in units of the tolerated loss;
