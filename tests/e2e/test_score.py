@@ -58,9 +58,8 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
             rows, first, last = connection.exec_driver_sql(query).one()
         assert rows == run.rows > 0
         assert run.window_start <= first.date() <= last.date() < run.as_of
-    plain = {
-        (event["extra"]["as_of"], event["extra"]["id"]) for event in events(airflow, f"titleholder://{MODEL}/scores")
-    }
-    assert plain == {(str(run.as_of), run.id) for run in runs}
-    days = events(airflow, f"titleholder://{MODEL}/scores/days")
-    assert {event["partition_key"] for event in days} == {str(day) for day in DAYS[1:]}
+    wanted = {(str(run.as_of), run.id) for run in runs}
+    ids = {run.id for run in runs}  # another test's champion of this model may have been scored meanwhile
+    plain, days = (events(airflow, f"titleholder://{MODEL}/scores{kind}") for kind in ("", "/days"))
+    assert {(event["extra"]["as_of"], event["extra"]["id"]) for event in plain if event["extra"]["id"] in ids} == wanted
+    assert {(event["partition_key"], event["extra"]["id"]) for event in days if event["extra"]["id"] in ids} == wanted
