@@ -14,12 +14,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
 from localstack.postgres import SUPERUSER
-from localstack.settings import environment, ledger_url
+from localstack.settings import ledger_url
 from localstack.state import State
 from support.dagbag import ROOT
 from titleholder.errors import ServiceError, UsageError
 from titleholder.ledger import database, migrations, store
 from titleholder.settings import Settings
+
+NEEDED, OWNER = database.SCHEMA_VERSION, "ledger_owner"
 
 
 def as_superuser(state: State, statement: str) -> None:
@@ -47,25 +49,26 @@ def test_the_version_of_the_code_is_that_of_its_last_migration() -> None:
 
 
 def test_older_code_refuses_a_newer_ledger(state: State, settings: Settings) -> None:
-    with a_ledger_of("0002", state):
-        said = r"schema has version 0002, and this is Titleholder .*, which needs 0001: an older one\. Install"
+    with a_ledger_of("9999", state):
+        said = rf"schema has version 9999, and this is Titleholder .*, which needs {NEEDED}: an older one\. Install"
         with pytest.raises(ServiceError, match=said):
             store.models(settings.ledger_url)
-        owner = environment(state)["TITLEHOLDER_LEDGER_OWNER_URL"]
         with pytest.raises(UsageError, match=r"and the ledger is newer .*Migrations only go forward"):
-            migrations.migrate(owner)
+            migrations.migrate(ledger_url(state, OWNER))
         command = [sys.executable, "-m", "titleholder.cli.main", "history", "tiny"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 3
         assert "Traceback" not in done.stderr
-        assert "which needs 0001: an older one. Install" in " ".join(done.stderr.split())
+        assert f"which needs {NEEDED}: an older one. Install" in " ".join(done.stderr.split())
     assert store.models(settings.ledger_url) is not None
 
 
 def test_newer_code_refuses_an_older_ledger(state: State, settings: Settings) -> None:
     with (
         a_ledger_of("0000", state),
-        pytest.raises(ServiceError, match=r"has version 0000, and this is .* needs 0001: run `titleholder migrate`"),
+        pytest.raises(
+            ServiceError, match=rf"has version 0000, and this is .* needs {NEEDED}: run `titleholder migrate`"
+        ),
     ):
         store.models(settings.ledger_url)
 
@@ -76,7 +79,7 @@ def test_a_role_that_cannot_read_the_version_is_told_to_migrate(state: State, se
     try:
         with pytest.raises(ServiceError, match=r"no version that this role may read, .*: run `titleholder migrate`"):
             store.models(settings.ledger_url)
-        migrations.migrate(environment(state)["TITLEHOLDER_LEDGER_OWNER_URL"])
+        migrations.migrate(ledger_url(state, OWNER))
         assert store.models(settings.ledger_url) is not None, "without a new pool"
     finally:
         as_superuser(state, "GRANT SELECT ON titleholder.alembic_version TO ledger")
