@@ -162,6 +162,8 @@ def test_its_metadata_has_ranges_extras_and_no_exact_pin(installed: Installed) -
         "gcs",
         "azure",
         "kubernetes",
+        "openlineage",
+        "dask",
         "lightgbm",
         "xgboost",
     }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import boto3
+from s3fs import S3FileSystem
 
 HOST = "127.0.0.1"
 
@@ -58,6 +59,7 @@ def s3() -> Iterator[Any]:
     ):
         try:
             wait_for(port)
+            S3FileSystem.clear_instance_cache()  # what was connected before has no credentials, or others
             yield boto3.client("s3")
         finally:
             server.terminate()
