@@ -127,11 +127,13 @@ def test_what_cannot_be_read_is_named(champion: Decision, words: list[str], why:
     assert why in str(failed)
 
 
-def test_a_model_without_a_champion_says_so(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TITLEHOLDER_MODELS", str(MODELS))
-    failed = CliRunner().invoke(app, ["score", "tiny_fed", "--input", "tiny"]).exception
+def test_a_model_without_a_champion_says_so(models: Path) -> None:
+    (models / "uncrowned.yaml").write_text(
+        (models / "scored.yaml").read_text().replace(f"name: {MODEL}", "name: uncrowned")
+    )
+    failed = CliRunner().invoke(app, ["score", "uncrowned", "--input", "tiny"]).exception
     assert isinstance(failed, UsageError)
-    assert "tiny_fed has no live champion" in str(failed)
+    assert "uncrowned has no live champion" in str(failed)
 
 
 CONSUMER = """
