@@ -110,8 +110,11 @@ class CeleryStack(Holds):
             time.sleep(0.2)
 
     def of(self, service: str) -> list[psutil.Process]:
-        """All processes of a service."""
-        return find(str(self.root)).get(service, [])
+        """All processes of a service; Valkey writes its title over the environment by which they are found."""
+        found, started = find(str(self.root)).get(service, []), self.running.get(service)
+        if started is not None and started.poll() is None and started.pid not in {process.pid for process in found}:
+            found = [*found, psutil.Process(started.pid)]
+        return found
 
     def stop(self, service: str, how: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal to all processes of a service, as an engine does to a container, and wait until they are gone."""
@@ -171,7 +174,7 @@ def a_celery_stack(
             start(stack)
             yield stack
         finally:
-            stop([process for group in find(str(root)).values() for process in group], grace=2)
+            stop([process for service in {*find(str(root)), *stack.running} for process in stack.of(service)], grace=2)
             postgres.stop_server(State(root / "postgres"))
             gate.close()
             shutil.rmtree(root, ignore_errors=True)

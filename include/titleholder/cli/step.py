@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -48,9 +49,10 @@ def step(
     if output is None:
         print_json(done)
         return
-    part = output.with_name(f".{output.name}.part")  # whoever waits for the file finds it whole
-    part.write_text(json.dumps(done))
-    part.replace(output)
+    # whoever waits for the file finds it whole; the draft is a new file, never one that lies there or a link
+    with tempfile.NamedTemporaryFile("w", dir=output.parent, prefix=f".{output.name}.", delete=False) as draft:
+        draft.write(json.dumps(done))
+    Path(draft.name).replace(output)
 
 
 def _read(payload: str) -> bytes:

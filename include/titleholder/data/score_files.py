@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,9 @@ def require_suffix(path: Path) -> None:
 
 def write(path: Path, frames: Iterator[pd.DataFrame]) -> int:
     """Write the frames one after the other; returns how many rows. What is there is replaced at the end."""
-    part = path.with_name(f".{path.name}.part")
     put = _csv if path.suffix.lower() == CSV else _parquet
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as made:
+        part = Path(made.name)  # a new file, never one that lies there or a link
     try:
         rows = put(part, frames)
         part.replace(path)
