@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -16,6 +17,7 @@ import boto3
 from s3fs import S3FileSystem
 
 HOST = "127.0.0.1"
+TESTS = Path(__file__).parents[1]
 
 
 class Bucket(NamedTuple):
@@ -52,10 +54,10 @@ def s3() -> Iterator[Any]:
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}", "AWS_ACCESS_KEY_ID": "key-of-tests",
         "AWS_SECRET_ACCESS_KEY": "secret-of-tests", "AWS_DEFAULT_REGION": "us-east-1",
     }  # fmt: skip
-    command = [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "support.s3_server", HOST, str(port)]
     with (
         patch.dict(os.environ, variables),
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server,
     ):
         try:
             wait_for(port)
