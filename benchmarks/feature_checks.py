@@ -30,7 +30,7 @@ from titleholder.validation.checks.benchmark import benchmark_comparison
 from titleholder.validation.checks.feature_drift import missing_rates, stability
 from titleholder.validation.checks.missing_inputs import missing_inputs
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
-from titleholder.workflow import scoring
+from titleholder.workflow import scorer
 
 CODES = ("TH208", "TH403", "TH404", "TH704")
 FEATURES = [f"x{n}" for n in range(12)]
@@ -212,10 +212,10 @@ def times() -> Iterator[list[object]]:
         judged = holdout.iloc[np.sort(rng.integers(0, len(holdout), n // 4))]
         trials = spec.training.search.trials
         search_ = trials * sum(seconds(search.fit, seen, one, name) for name in leaks.PARAMS)
-        some = seen.iloc[scoring.spread(np.arange(n), benchmark.ROWS)].reset_index(drop=True)
+        some = seen.iloc[scorer.spread(np.arange(n), benchmark.ROWS)].reset_index(drop=True)
         fitted = seconds(benchmark.fit, some, spec)
         fitted += seconds(leaks.scores, spec, benchmark.fit(some, spec), judged)
-        kept = seen.iloc[scoring.spread(np.arange(n))]
+        kept = seen.iloc[scorer.spread(np.arange(n))]
         model = leaks.fitted(spec, "boosting", kept)
         found = leaks.evidence(spec, leaks.Split(kept, judged), model, "boosting", None)
         found = found.model_copy(update={"predict": lambda rows, model=model: leaks.scores(spec, model, rows)})

@@ -127,7 +127,7 @@ class Case:
         from titleholder.data.scoring_contract import scoring_window, spec_of_rows
         from titleholder.ledger import store
         from titleholder.workflow.champion_model import ChampionModel
-        from titleholder.workflow.scoring import trained_versions
+        from titleholder.workflow.trained_versions import trained_versions
 
         decision = store.decision(self.settings.ledger_url, self.pinned().trained_by)
         (trained,) = trained_versions([decision], self.settings.ledger_url)

@@ -31,7 +31,8 @@ from titleholder.workflow.backtest.run import backtest
 from titleholder.workflow.backtest.walk import Request
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
-from titleholder.workflow.scoring import Scorer, TrainedVersion
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.trained_versions import TrainedVersion
 from titleholder.workflow.warm_start import of_run
 
 pytestmark = pytest.mark.slow

@@ -28,7 +28,7 @@ from titleholder.spec.types import LIVE
 from titleholder.workflow import score_audit
 from titleholder.workflow.lanes import deleted
 from titleholder.workflow.promotion import follow_head
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.stored_model import files_differ, scores_differ
 
 OnStep = Callable[[str, int, int], None]

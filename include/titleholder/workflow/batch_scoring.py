@@ -33,7 +33,7 @@ from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.workflow.champion_model import ChampionModel
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import Origin, PinnedVersion
-from titleholder.workflow.scoring import trained_versions
+from titleholder.workflow.trained_versions import trained_versions
 
 log = logging.getLogger(__name__)
 

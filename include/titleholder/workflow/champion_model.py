@@ -12,7 +12,7 @@ from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
 from titleholder.training import pipeline
-from titleholder.workflow.scoring import TrainedVersion, trained_versions
+from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
 if TYPE_CHECKING:
     import pandas as pd

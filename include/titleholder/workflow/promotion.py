@@ -26,15 +26,9 @@ from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import (
-    Comparison,
-    ScoredComparison,
-    Scorer,
-    TrainedVersion,
-    compare,
-    judged_from,
-    trained_versions,
-)
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, ScoredComparison, compare, judged_from
+from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,9 @@ from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.libraries import Library, changed_libraries
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, predict, refit_of, spread
+from titleholder.workflow.scorer import Scorer, predict, spread
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.trained_versions import TrainedVersion, refit_of
 
 if TYPE_CHECKING:
     import pandas as pd

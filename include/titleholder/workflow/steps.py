@@ -54,14 +54,9 @@ from titleholder.workflow.payloads import (
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.rollback import pinned, roll_back, withdraw
-from titleholder.workflow.scoring import (
-    RELOADED_ROWS,
-    Comparison,
-    Scorer,
-    compare,
-    store_training_scores,
-    training_keys,
-)
+from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, store_training_scores
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.trained_versions import training_keys
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

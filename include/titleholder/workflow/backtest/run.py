@@ -29,7 +29,7 @@ from titleholder.workflow.backtest.walk import (
 )
 from titleholder.workflow.backtest.what_if import grid, replay
 from titleholder.workflow.publication import attach
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 
 class Finished(NamedTuple):

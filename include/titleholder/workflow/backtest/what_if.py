@@ -27,7 +27,9 @@ from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, ScoredComparison, compare, judged_from
+from titleholder.workflow.trained_versions import TrainedVersion
 
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 TOLERANCES = (0.0, 0.5, 2.0)
