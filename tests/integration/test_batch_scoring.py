@@ -274,7 +274,7 @@ def test_the_database_takes_no_run_without_all_its_scores_nor_one_of_another_ver
     entry = Entry.model_construct(**made.model_dump() | changes)
     with pytest.raises(DataError, match=why):
         score_runs.write(world.settings.ledger_url, entry, iter([batch()] * batches), timedelta(minutes=1))
-    assert score_runs.find(world.settings.ledger_url, made.key) is None
+    assert score_runs.find(world.settings.ledger_url, made) is None
 
 
 def execute(state: State, role: str, statement: str) -> None:

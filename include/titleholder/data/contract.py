@@ -75,12 +75,19 @@ def enforce(
     Without `to_train`, the rows are not for training: they may be few, or of one class.
     """
     if found := violations(frame, spec, spans, as_of, to_train=to_train, rest=rest):
-        lines = "\n".join(f"  - {v}" for v in found)
-        raise ContractError(
-            f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
-            f"violation{'s' if len(found) > 1 else ''}); nothing was trained:\n{lines}\n"
-            f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
-        )
+        raise broken(spec, f"the snapshot as of {as_of} breaks its contract", found, "nothing was trained")
+
+
+def broken(spec: ModelSpec, what: str, found: Sequence[str], outcome: str) -> ContractError:
+    """The error that lists every violation in the rows of the spec's query, and says what to correct."""
+    number = f"{len(found)} violation{'s' if len(found) > 1 else ''}"
+    remedy = f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
+    return ContractError(f"{spec.name}: {what} ({number}); {outcome}:\n{listed(found)}\n{remedy}")
+
+
+def listed(found: Sequence[str]) -> str:
+    """Violations, one a line."""
+    return "\n".join(f"  - {violation}" for violation in found)
 
 
 def violations(

@@ -16,7 +16,7 @@ from pandera.pandas import Column
 
 from titleholder.data import contract
 from titleholder.data.contract import Fault
-from titleholder.errors import ContractError, SpecError, UsageError
+from titleholder.errors import SpecError, UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns
@@ -143,12 +143,8 @@ class ScoringContract:
         self._check_uniqueness(read)
         found = [*self.differences, *map(str, self._faults.values())]
         if found:
-            spec, lines = self._spec, "\n".join(f"  - {violation}" for violation in found)
-            raise ContractError(
-                f"{spec.name}: the rows to score as of {self._as_of} break their contract ({len(found)} "
-                f"violation{'s' if len(found) > 1 else ''}); nothing was scored:\n{lines}\n"
-                f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
-            )
+            what = f"the rows to score as of {self._as_of} break their contract"
+            raise contract.broken(self._spec, what, found, "nothing was scored")
 
     def _column_faults(self) -> Iterator[str]:
         forbidden = outcomes(self._spec.columns)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import psycopg2
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from titleholder.data import run_scores, warehouse
@@ -21,32 +21,17 @@ from titleholder.ledger.database import engine, limit, reachable
 Role = Literal["champion", "challenger"]
 _BEGIN = text("SELECT * FROM titleholder.begin_score_run(CAST(:run AS json))")
 _COPY = "COPY titleholder.scores (run, position, entity, event_time, score) FROM STDIN (FORMAT csv)"
-_KEY = ("model", "lane", "as_of", "role", "version", "decision", "query_sha256")
-_FIND = text(
-    f"SELECT * FROM titleholder.score_runs WHERE {' AND '.join(f'{name} = :{name}' for name in _KEY)}"  # noqa: S608
-)
 _OF_MODEL = text("SELECT * FROM titleholder.score_runs WHERE model = :model ORDER BY id")
 _COUNTS = text("SELECT s.run, count(*) AS n FROM titleholder.scores AS s WHERE s.run = ANY(:runs) GROUP BY s.run")
 _SCORES = "SELECT position, entity, event_time, score FROM titleholder.scores WHERE run = {run:d} ORDER BY position"
 
 
-class RunKey(NamedTuple):
+class RunKey(BaseModel):
     """What a scoring run is known by: a second one of the same key finds the first one's result.
 
-    `decision` is the one that made the version champion, so that a version that came back has runs of its own.
+    `decision` is the one that made the version champion, so that a version that came back has runs of its own; of a
+    challenger it is the one about it. The query is known by the SHA-256 of its text, connection and window.
     """
-
-    model: str
-    lane: str
-    as_of: date
-    role: Role
-    version: int
-    decision: int
-    query_sha256: str
-
-
-class Entry(BaseModel):
-    """What a scoring run says of itself. The query is known by the SHA-256 of its text, connection and window."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,6 +42,11 @@ class Entry(BaseModel):
     version: int
     decision: int
     query_sha256: str
+
+
+class Entry(RunKey):
+    """What a scoring run says of itself."""
+
     window_start: date
     input_uri: str
     input_sha256: str
@@ -71,11 +61,6 @@ class Entry(BaseModel):
     airflow_run: str
     reason: str
 
-    @property
-    def key(self) -> RunKey:
-        """What it is known by."""
-        return RunKey(*(getattr(self, name) for name in _KEY))
-
 
 class ScoreRun(Entry):
     """A scoring run as it stands in the ledger."""
@@ -85,18 +70,22 @@ class ScoreRun(Entry):
     written_by: str
 
 
+_KEY = tuple(RunKey.model_fields)
+_FIND = text(
+    f"SELECT * FROM titleholder.score_runs WHERE {' AND '.join(f'{name} = :{name}' for name in _KEY)}"  # noqa: S608
+)
+
+
 def find(url: str, key: RunKey) -> ScoreRun | None:
     """The run of this key; None where there is none."""
     with reachable(), engine(url).connect() as connection:
-        return _first(connection, key)
+        return next(iter(_runs(connection, _FIND, **key.model_dump(include=set(_KEY)))), None)
 
 
 def of_model(url: str, model: str) -> list[ScoreRun]:
     """Every scoring run of a model, in the order of writing."""
     with reachable(), engine(url).connect() as connection:
-        return [
-            ScoreRun.model_validate(dict(row)) for row in connection.execute(_OF_MODEL, {"model": model}).mappings()
-        ]
+        return _runs(connection, _OF_MODEL, model=model)
 
 
 def files(url: str, model: str) -> dict[str, set[str]]:
@@ -126,7 +115,7 @@ def write(url: str, entry: Entry, batches: Iterator[pa.RecordBatch], longest: ti
                 _copy(cursor, begun["id"], batch)
     if begun:
         return ScoreRun.model_validate({**entry.model_dump(), **begun})
-    if found := find(url, entry.key):
+    if found := find(url, entry):
         return found
     raise DataError(f"{entry.model}: the ledger took no scoring run and has none of this key; run it again")
 
@@ -160,6 +149,5 @@ def digest_of(url: str, run: int, longest: timedelta) -> run_scores.Digest:
     return digest
 
 
-def _first(connection: Connection, key: RunKey) -> ScoreRun | None:
-    row = connection.execute(_FIND, key._asdict()).mappings().one_or_none()
-    return ScoreRun.model_validate(dict(row)) if row else None
+def _runs(connection: Connection, query: TextClause, **values: Any) -> list[ScoreRun]:
+    return [ScoreRun.model_validate(dict(row)) for row in connection.execute(query, values).mappings()]

@@ -93,7 +93,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
         batches = _scored(extract, champion, held, digest)
         output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
         entry = Entry(
-            **key._asdict(),
+            **key.model_dump(),
             window_start=spans.train_start,
             input_uri=extract.uri,
             input_sha256=extract.sha256,
@@ -120,7 +120,15 @@ def key_of(pinned: PinnedVersion) -> RunKey:
     spec, scoring = pinned.spec, scoring_of(pinned.spec)
     query = "\n".join([spec.source.connection, str(scoring.window), scoring.sql])
     sha256 = hashlib.sha256(query.encode()).hexdigest()
-    return RunKey(spec.name, pinned.lane, pinned.as_of, "champion", pinned.version, pinned.decision, sha256)
+    return RunKey(
+        model=spec.name,
+        lane=pinned.lane,
+        as_of=pinned.as_of,
+        role="champion",
+        version=pinned.version,
+        decision=pinned.decision,
+        query_sha256=sha256,
+    )
 
 
 def _scored(
