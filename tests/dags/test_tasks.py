@@ -195,6 +195,21 @@ answer["answered"] = seen["rollback"][0][1].model_dump(mode="json")["answer"]["b
 answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"], seen["order_rollback"][1]["spec"]]
 """
 
+LOG = """
+import logging
+from titleholder_airflow.tasks import step as a_step
+from airflow.sdk import DAG
+
+@a_step
+def told():
+    return {"payload": "a long one"}
+
+logging.basicConfig(level=logging.INFO)
+with DAG("any.retrain"):
+    operator = told().operator
+answer = operator.execute({"ti": Of(dag_id="any.retrain", run_id="r 1", task_id="told")})
+"""
+
 LINKS = """
 found = {}
 links.BaseXCom.get_value = lambda ti_key, key: found.get(key)
@@ -221,20 +236,20 @@ answer = {
 """
 
 
-PIECES = {"retrain": RETRAIN, "approve": APPROVE, "rollback": ROLLBACK, "links": LINKS}
+PIECES = {"retrain": RETRAIN, "approve": APPROVE, "rollback": ROLLBACK, "links": LINKS, "log": LOG}
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What each piece left in `answer`; one process runs them all."""
     pieces = [f"{code}\nanswers[{name!r}] = answer" for name, code in PIECES.items()]
-    answer, _ = apart.run(
+    answer, output = apart.run(
         tmp_path_factory.mktemp("airflow"), "\n".join([PRELUDE, "answers = {}", *pieces, "answer = answers"]), str(MODELS),
         AIRFLOW_CONN_WAREHOUSE="postgres://reader:x@db/warehouse",
         AIRFLOW__API__BASE_URL="https://airflow.example",
         TITLEHOLDER_SIGNING_KEY="x" * 48, TITLEHOLDER_LEDGER_URL="ledger", TITLEHOLDER_SNAPSHOTS="/s", MLFLOW_TRACKING_URI="http://mlflow.example",
     )  # fmt: skip
-    return dict(answer)
+    return {**answer, "output": output.partition("ANSWER")[0]}
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +337,12 @@ def test_a_rollback_is_ordered_by_the_form_and_done_with_the_answer(found: dict[
     assert rolled_back["spec"] == "tiny_asked"
     assert rolled_back["answered"] == "cfo"
     assert rolled_back["a broken spec"] == [1, None], "it must not stop a rollback"
+
+
+def test_what_a_task_returns_is_not_in_its_log(found: dict[str, Any]) -> None:
+    assert "a long one" in found["log"]["payload"]
+    assert "Returned value not shown" in found["output"]
+    assert "a long one" not in found["output"]
 
 
 def test_tasks_link_to_what_they_made(found: dict[str, Any]) -> None:

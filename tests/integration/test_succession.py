@@ -439,12 +439,12 @@ def test_people_may_be_asked_again_and_a_second_try_writes_nothing(models: Path,
     kept = steps.promote(silent, settings=settings)
     assert kept.reason.startswith("There was no answer in time, which means no.")
     assert steps.promote(silent, settings=settings) == kept
-    again = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
+    again = steps.propose(proposed.challenger, settings=settings)
     assert steps.ask(again, settings=settings) is not None
     approved = with_answer(again, "approve")
     promoted = steps.promote(approved, settings=settings)
     assert promoted.kind == "promote"
     assert steps.promote(approved, settings=settings) == promoted
     assert [r.kind for r in arena.rows()] == ["keep", "promote"]
-    once_more = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
+    once_more = steps.propose(proposed.challenger, settings=settings)
     assert steps.ask(once_more, settings=settings) is None, "it is champion already"

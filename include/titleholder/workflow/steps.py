@@ -324,6 +324,11 @@ def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDec
     return ProposedDecision(**dict(validated), **said, head=head)
 
 
+def propose(challenger: Challenger, *, settings: Settings) -> ProposedDecision:
+    """Validate a challenger and decide: one task, one container, one step of a progress bar."""
+    return decide(validate(challenger, settings=settings), settings=settings)
+
+
 def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
     """What people are to be asked about a challenger or a former version; None where they need not be."""
     return approval.request(proposed, _scorer(settings), settings.ledger_url)
