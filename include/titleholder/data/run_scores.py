@@ -18,18 +18,25 @@ SCHEMA = pa.schema(
     ]
 )
 """`position` is a row's in the input snapshot, from 0; rows are in that order. Nothing is null."""
+LARGEST = 2**63
+"""Whole numbers below this one fit 64 bits."""
 
 
 def as_text(entities: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Entities as text: whole numbers, also those that arrived as floats, without a decimal point.
+    """Entities as text. A whole number has no decimal point, also where it arrived as a float.
 
-    >>> as_text(pa.array([7.0, 12.0])).to_pylist(), as_text(pa.array(["a"])).to_pylist()
-    (['7', '12'], ['a'])
+    A value's text depends on no other value: however rows are cut into batches, an entity has one name.
+
+    >>> as_text(pa.array([7.0, 12.5])).to_pylist(), as_text(pa.array(["a"])).to_pylist()
+    (['7', '12.5'], ['a'])
     """
     values = entities.combine_chunks() if isinstance(entities, pa.ChunkedArray) else entities
-    if pa.types.is_floating(values.type) and pc.all(pc.equal(values, pc.floor(values))).as_py() is not False:
-        values = values.cast(pa.int64())
-    return values.cast(pa.string())
+    texts = values.cast(pa.string())
+    if not pa.types.is_floating(values.type):
+        return texts
+    whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), float(LARGEST)))
+    numbers = pc.if_else(whole, values, None).cast(pa.int64())
+    return pc.if_else(whole, numbers.cast(pa.string()), texts)
 
 
 class Digest:

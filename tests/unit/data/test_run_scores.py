@@ -65,11 +65,18 @@ def test_rows_that_are_missing_change_it() -> None:
     ("values", "texts"),
     [
         (pa.array([1, 2**62]), ["1", str(2**62)]),
-        (pa.array([1.0, None, -3.0]), ["1", None, "-3"]),
+        (pa.array([1.0, None, -3.0, -0.0]), ["1", None, "-3", "0"]),
         (pa.array([1.5, 2.0]), ["1.5", "2"]),
+        (pa.array([2.0**53, 1e30, float("inf"), float("nan")]), [str(2**53), "1e+30", "inf", "nan"]),
         (pa.chunked_array([["a"], ["b"]]), ["a", "b"]),
         (pa.array([], pa.float64()), []),
     ],
 )
 def test_entities_are_texts(values: Any, texts: list[str | None]) -> None:
     assert as_text(values).to_pylist() == texts
+
+
+def test_an_entity_has_one_name_however_rows_are_cut_into_batches() -> None:
+    values = pa.array([1.0, 2.0, 2.5, None])
+    apart = [as_text(values.slice(n, 1)).to_pylist()[0] for n in range(4)]
+    assert apart == as_text(values).to_pylist() == ["1", "2", "2.5", None]
