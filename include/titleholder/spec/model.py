@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from titleholder.spec.cadence import fault
+from titleholder.spec.cadence import Schedule
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.engine import DaskEngine, untrainable
 from titleholder.spec.limits import out_of_reach
@@ -22,7 +22,7 @@ from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns, Source, Windows
-from titleholder.spec.sql import binding_fault
+from titleholder.spec.sql import BoundQuery
 from titleholder.spec.timeouts import Timeouts
 from titleholder.spec.training import Training
 from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
@@ -47,7 +47,8 @@ class ModelSpec(StrictModel):
     name: Name
     owner: Words
     description: Line = Field(default="", max_length=2000)
-    schedule: Annotated[str, Field(max_length=100)] | None = None
+    schedule: Schedule | None = None
+    """A cron of five fields in UTC, or an alias such as @daily."""
     start_date: date = Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))
     end_date: date | None = Field(default=None, le=date(2199, 12, 31))
     assets: tuple[AssetName, ...] = Field(default=(), max_length=100)
@@ -63,21 +64,7 @@ class ModelSpec(StrictModel):
     timeouts: Timeouts = Timeouts()
     scoring: Scoring | None = None
     """Batch scoring of rows without an outcome; without this section there is none."""
-    sql: str
-
-    @field_validator("schedule")
-    @classmethod
-    def _a_cron(cls, value: str | None) -> str | None:
-        if value is not None and (why := fault(value)):
-            raise ValueError(f"the schedule {why}, or null")
-        return value
-
-    @field_validator("sql")
-    @classmethod
-    def _binds_all_parameters(cls, value: str) -> str:
-        if why := binding_fault(value):
-            raise ValueError(why)
-        return value
+    sql: BoundQuery
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

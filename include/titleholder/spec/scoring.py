@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from titleholder.spec.cadence import fault
+from titleholder.spec.cadence import Schedule
 from titleholder.spec.source import QUERY_FILE
-from titleholder.spec.sql import binding_fault
+from titleholder.spec.sql import BoundQuery
 from titleholder.spec.types import LIVE, AssetName, Duration, Lane, StrictModel
 
 
@@ -23,7 +23,7 @@ class Scoring(StrictModel):
     """The file of the query for rows without an outcome; it binds :as_of, :window_start and :window_end."""
     window: Duration
     """A run scores the events of this time before its as-of date: [as_of - window, as_of)."""
-    schedule: Annotated[str, Field(max_length=100)] | None = None
+    schedule: Schedule | None = None
     """A cron of five fields in UTC, or an alias such as @daily."""
     assets: tuple[AssetName, ...] = Field(default=(), max_length=100)
     """Airflow assets by name; once all of them were updated, a run starts."""
@@ -33,27 +33,13 @@ class Scoring(StrictModel):
     """The lane whose champion scores, unless a run names another."""
     parquet: bool = False
     """Whether the scores are also kept as a Parquet file beside the input's."""
-    sql: str
+    sql: BoundQuery
 
     @field_validator("query")
     @classmethod
     def _a_file_beside_the_spec(cls, value: str) -> str:
         if not QUERY_FILE.fullmatch(value):
             raise ValueError("query names an .sql file in the same folder, such as 'my_model_scoring.sql'")
-        return value
-
-    @field_validator("schedule")
-    @classmethod
-    def _a_cron(cls, value: str | None) -> str | None:
-        if value is not None and (why := fault(value)):
-            raise ValueError(f"the schedule {why}, or null")
-        return value
-
-    @field_validator("sql")
-    @classmethod
-    def _binds_all_parameters(cls, value: str) -> str:
-        if why := binding_fault(value):
-            raise ValueError(why)
         return value
 
     @model_validator(mode="after")
