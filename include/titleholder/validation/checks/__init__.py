@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from titleholder.spec.check_rules import CHECKS_PAGE
+from titleholder.spec.rule import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.benchmark import not_worse_than_benchmark
 from titleholder.validation.checks.calibration import overall_calibration
