@@ -21,7 +21,7 @@ from types import SimpleNamespace as Of
 from support.factories import a_decision, a_nominee, a_verdict, spans_of
 from titleholder.errors import SignatureError, UsageError
 from titleholder.spec.loader import load_specs
-from titleholder.workflow import publication, steps
+from titleholder.workflow import interventions, publication, steps
 from titleholder.workflow.payloads import (
     ApprovalRequest, Challenger, ProposedDecision, RollbackOrder, Snapshot, TrainedCandidate, ValidatedChallenger)
 from titleholder_airflow import approval, links, retrain, rollback, signing, tasks, versions
@@ -49,11 +49,11 @@ def run(kind="manual", user="ann", conf=None, **form):
     for module in (retrain, rollback, tasks):
         module.get_current_context = lambda: context
 
-def step(name, result):
+def step(name, result, module=steps):
     def noted(*given, **named):
         seen[name] = [given, {k: v for k, v in named.items() if k != "settings"}]
         return result(*given) if callable(result) else result
-    setattr(steps, name, noted)
+    setattr(module, name, noted)
 
 def a_snapshot(spec, as_of, lane):
     return Snapshot(spec=spec, lane=lane, as_of=as_of, spans=spans_of(spec, as_of), candidates=("scorecard",),
@@ -139,7 +139,7 @@ def operators():
             "ask_to_roll_back": approval.ApproveRollback(spec=SPEC, proposed=order.model_dump(mode="json"), **common)}
 
 def asked(name, request):
-    step(name, request)
+    step(name, request, steps if name == "ask" else interventions)
     operator = operators()[name]
     try:
         return operator, operator.execute(CONTEXT)
@@ -182,8 +182,8 @@ for name, payload in {"ask": proposed, "ask_to_roll_back": order}.items():
 """
 
 ROLLBACK = """
-step("order_rollback", lambda model, order: order.model_copy(update={"to": 1, "leaving": 2}))
-step("rollback", decided)
+step("order_rollback", lambda model, order: order.model_copy(update={"to": 1, "leaving": 2}), interventions)
+step("rollback", decided, interventions)
 run(reason="bad", to=1, leaving=None, force=False)
 order = rollback.request.function("tiny_asked", str(FOLDER))
 

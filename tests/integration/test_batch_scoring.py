@@ -37,7 +37,7 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import batch_scoring, score_audit, steps
+from titleholder.workflow import batch_scoring, interventions, score_audit
 from titleholder.workflow.audit import audit
 from titleholder.workflow.garbage.collection import collect
 from titleholder.workflow.payloads import PinnedVersion, RollbackOrder
@@ -150,7 +150,7 @@ def test_a_champion_that_changes_in_the_middle_of_a_run_and_one_that_comes_back(
     assert second.kind == "promote"
     runs = [score(world, before), score(world, pin(world, today, "live"))]
     order = RollbackOrder(reason="a test", actor="tester", run="x")
-    back = steps.rollback(MODEL, order, settings=world.settings, spec=spec())
+    back = interventions.rollback(MODEL, order, settings=world.settings, spec=spec())
     runs.append(score(world, pin(world, today, "live")))
     first = world.rows[1].challenger_version
     assert [run.version for run in runs] == [first, second.challenger_version, first]
