@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.pandas import Column
 
-from titleholder.data import contract
+from titleholder.data import column_schema, contract
 from titleholder.data.contract import Fault
 from titleholder.errors import SpecError, UsageError
 from titleholder.spec.model import ModelSpec
@@ -96,7 +96,7 @@ class ScoringContract:
         self._returned, self._allowed = list(returned), set(others)
         times = Counter(returned)
         checked = [name for name in dict.fromkeys([*self._required, *names.features]) if times[name] == 1]
-        whole = contract.schema(spec, spans, as_of)
+        whole = column_schema.schema(spec, spans, as_of)
         self._schema = {name: whole[name] for name in checked}
         if names.entity in self._schema:
             self._schema[names.entity] = Column(nullable=False)  # unique in all batches, not in each

@@ -19,7 +19,7 @@ from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data import contract, snapshots
+from titleholder.data import enough_rows, snapshots
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
@@ -159,7 +159,7 @@ def _retrain(
     time, accepted = spec.columns.event_time, spec.columns.accepted
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         models = fitting.fit(spec, candidate, extract, row.windows, start=start, on_trial=on_trial)
-        days = contract.days(extract.read([time, *([accepted] if accepted else [])]), spec)
+        days = enough_rows.days(extract.read([time, *([accepted] if accepted else [])]), spec)
         sample = extract.read(at=spread(models.rows), positions=True)
         holdout = extract.read(event_time=time, start=row.windows.holdout_start, positions=True)
     pipelines = {row.training_run_id: models.fitted.pipeline}

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from titleholder.data import as_of_range, contract, extraction
+from titleholder.data import as_of_range, contract, enough_rows, extraction
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, SpecError, TrainingError, UsageError
@@ -127,7 +127,7 @@ def _checked(url: str, spec: ModelSpec, taken: Extract, spans: Intervals, as_of:
     """The windows, with what the rows say of them, once the rows are known to keep their contract."""
     frame, rest = contract.parts(taken, spec)
     as_of_range.enforce_contract(url, spec, frame, spans, as_of, rest=rest)
-    spans = windows.with_rows(spans, contract.days(frame, spec))
+    spans = windows.with_rows(spans, enough_rows.days(frame, spec))
     spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
     for remark in windows.remarks(spec, spans):
         log.warning("%s as of %s: %s", spec.name, as_of, remark)
