@@ -25,7 +25,8 @@ from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import interventions
-from titleholder.workflow.audit import AuditFinding, AuditReport, audit
+from titleholder.workflow.audit import audit
+from titleholder.workflow.audit_report import AuditFinding, AuditReport
 from titleholder.workflow.payloads import RollbackOrder
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from titleholder.formatting import counted
 
 if TYPE_CHECKING:
     from titleholder.data.leakage.report import Kind, LeakReport
-    from titleholder.workflow.audit import AuditReport
+    from titleholder.workflow.audit_report import AuditReport
     from titleholder.workflow.reproduce import Reproduction
 
 LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
