@@ -231,11 +231,15 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
     assert again == {**first, "computed": 0}
     client = MlflowClient(world.settings.tracking_uri)
     run = client.get_run(first["run_id"])
-    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"backtest.html", "backtest.json"}
+    assert {a.path for a in client.list_artifacts(run.info.run_id)} == {
+        "backtest.html",
+        "backtest.json",
+        "age-advice.json",
+    }
     assert run.info.status == "FINISHED"
     assert run.data.tags["titleholder.lane"] == LANE
     known = {r.file: r for r in reports.of_model(world.settings.ledger_url, "tiny_walk") if r.run_id == run.info.run_id}
-    for name in ("backtest.html", "backtest.json"):
+    for name in ("backtest.html", "backtest.json", "age-advice.json"):
         content = Path(client.download_artifacts(run.info.run_id, name)).read_bytes()
         assert hashlib.sha256(content).hexdigest() in known[name].sha256
     assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
@@ -246,7 +250,7 @@ def test_a_backtest_that_is_not_what_was_written_is_found_by_an_audit_and_may_be
     world: World, state: State
 ) -> None:
     run = computed("tiny_walk")["run_id"]
-    for name in ("backtest.html", "backtest.json"):
+    for name in ("backtest.html", "backtest.json", "age-advice.json"):
         (file,) = state.artifacts.glob(f"*/{run}/artifacts/{name}")
         for content in (b'{"lane": NaN}', b"[" * 100_000, None):
             with replaced(file, content):

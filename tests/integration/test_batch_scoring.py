@@ -30,7 +30,7 @@ from support.succession_world import PROCESSES, settings_of, write_model
 from titleholder.cli.main import app
 from titleholder.data import run_scores
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
-from titleholder.ledger import guards, score_runs
+from titleholder.ledger import guards, score_history, score_runs
 from titleholder.ledger.database import engine
 from titleholder.ledger.score_runs import Entry, ScoreRun
 from titleholder.registry.client import Registry
@@ -117,6 +117,19 @@ def test_a_run_scores_the_window_with_the_pinned_version_and_says_what_it_rests_
     assert (run.actor, run.written_by) == ("tester", "ledger")
     found = score_runs.digest_of(world.settings.ledger_url, run.id, timedelta(minutes=1))
     assert (found.hexdigest(), found.rows) == (run.scores_sha256, run.rows)
+
+
+def test_pages_ask_the_ledger_as_its_reader_and_get_small_answers(world: World) -> None:
+    runs = [score(world, pin(world)), score(world, pin(world, TOMORROW))]
+    url = ledger_url(world.state, "ledger_reader")
+    newest = score_history.newest(url, MODEL, LANE, 1)
+    assert [(run.id, run.rows, run.version) for run in newest] == [(runs[1].id, runs[1].rows, runs[1].version)]
+    assert [run.as_of for run in score_history.newest(url, MODEL, LANE, 60)] == [TOMORROW, DAY]
+    (version,) = score_history.by_version(url, MODEL, LANE)
+    assert (version.role, version.version, version.runs) == ("champion", runs[0].version, 2)
+    assert (version.rows, version.first, version.last) == (sum(run.rows for run in runs), DAY, TOMORROW)
+    assert score_history.newest_by_model(url, [MODEL, "no_such_model"], LANE)[MODEL].id == runs[1].id
+    assert score_history.newest_by_model(url, [MODEL]) == {}, "nothing was scored in the lane live"
 
 
 def test_a_repeated_run_finds_its_result_and_reads_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from support.page_cases import decided, reigned
 from titleholder.spec.windows import next_tick
-from titleholder_airflow.page import charts
-from titleholder_airflow.page.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from titleholder_airflow.page import axes, charts
+from titleholder_airflow.page.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
 
@@ -77,7 +77,7 @@ def test_the_ticks_of_ten_periods_are_told_apart(schedule: str | None) -> None:
     assert drawn is not None
     for ticks in (drawn.days, charts.succession([], rows, "backtest", NOW).ticks):
         labels = [tick.label for tick in ticks]
-        assert 3 <= len(set(labels)) == len(labels) <= charts.LABELS
+        assert 3 <= len(set(labels)) == len(labels) <= axes.LABELS
 
 
 def test_two_dates_of_a_month_are_written_in_full() -> None:
@@ -100,6 +100,6 @@ def test_everything_is_inside_the_chart(values: list[float]) -> None:
         assert TOP - 0.1 <= point.y <= HEIGHT - BOTTOM + 0.1
         assert point.lower >= point.y
         assert LEFT <= point.x <= WIDTH - RIGHT
-    assert len(drawn.days) <= charts.LABELS
+    assert len(drawn.days) <= axes.LABELS
     assert 2 <= len(drawn.values) <= 9
     assert len({tick.label for tick in drawn.values}) == len(drawn.values)

@@ -151,3 +151,23 @@ def test_a_champion_that_fails_by_itself_needs_attention_also_after_a_rollback_t
     assert "bad champion fails" in labels(standing=LiveStatus(reigned(1), replaced, replaced)), "rolled back since"
     now = LiveStatus(reigned(3), replaced, replaced)
     assert "bad champion fails" not in labels(standing=now, aliases=Aliases({"tiny": 3}))
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ({}, ("good", "in order", "in order", [])),
+        ({"standing": standing(failed=["TH205"], warned=["TH402"])}, ("bad", "needs action", "below floors", ["scores moved"])),
+        ({"approvals": [APPROVAL]}, ("open", "needs an answer", "approval requested", [])),
+        ({"model": MODEL._replace(paused=True)}, ("warn", "watch", "switched off", [])),
+        ({"standing": LiveStatus(None, None, None), "aliases": Aliases({})}, ("none", "no champion", "no champion", [])),
+    ],
+)  # fmt: skip
+def test_the_state_is_one_word_and_its_reason_the_most_urgent_sign(what: dict, expected: tuple) -> None:
+    state = health.state(found(**what))
+    assert (state.tone, state.word, state.reason.label, [sign.label for sign in state.others]) == expected
+
+
+def test_trouble_of_scoring_is_a_sign_of_the_model_by_its_urgency() -> None:
+    failed = HealthSign("bad", "scoring failed", "It failed.")
+    assert labels(more=[failed], model=MODEL._replace(paused=True))[:2] == ["bad scoring failed", "warn switched off"]

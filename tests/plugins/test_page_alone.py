@@ -22,9 +22,9 @@ from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
 from titleholder_airflow.page import mlflow, queries, routes as page
-from support.page_cases import MODEL, decided, reigned
+from support.page_cases import MODEL, SCORING, all_scored, an_advice, decided, reigned, scored
 from titleholder.ledger import queries as ledger
-from titleholder.ledger import reports
+from titleholder.ledger import reports, score_history
 
 session = SimpleNamespace(close=lambda: None)
 page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
@@ -36,11 +36,16 @@ def get(name, path="/"):
 
 queries.approvals = lambda dags, session: []
 queries.newest_runs = lambda dags, session: {}
+queries.others = lambda dags, session: {}
+score_history.newest_by_model = lambda url, models: {}
+score_history.newest = lambda url, model, lane, most: []
+score_history.by_version = lambda url, model, lane: []
 queries.models = lambda user, session: {}
 get("no model")
 queries.models = lambda user, session: {"tiny": MODEL}
 get("ledger down")
 get("model, ledger down", "/models/tiny")
+reports.newest_backtest = lambda url, model, lane, file: None
 gone = decided(4, kind="withdraw", challenger_version=None, champion_after=None, asked_because="no product")
 ledger.live_status = lambda url, models: {name: ledger.LiveStatus(None, gone, None) for name in models}
 ledger.decisions = lambda url, model, lane: [gone]
@@ -79,6 +84,26 @@ for name, newest in {"daily": june(10), "daily, rolled back": june(10, kind="rol
     ledger.reigns = lambda url, model, lane: [champion]
     get(name, "/models/tiny")
     get(f"{name}, overview")
+ledger.live_status = lambda url, models: {"tiny": ledger.LiveStatus(reigned(1), decided(3, reason="Not better. Gain -0.0031."), decided(3))}
+queries.others = lambda dags, session: {"tiny.score": SCORING._replace(next_run=None)}
+get("scoring, none yet", "/models/tiny")
+runs = [scored(3, version=2, reason="<script>alert(1)</script>", actor="<b>bob</b>"), scored(2), scored(1, airflow_run="")]
+score_history.newest_by_model = lambda url, models: {"tiny": runs[0]}
+score_history.newest = lambda url, model, lane, most: runs
+score_history.by_version = lambda url, model, lane: [all_scored(2), all_scored(1), all_scored(3, role="challenger")]
+mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 1})
+get("scores", "/models/tiny")
+get("scores, overview")
+whole, artifact = json.dumps(an_advice(sentence="Retrain <script>alert(1)</script>")).encode(), mlflow.artifact
+advised = lambda content: reports.Report("backtest", None, str(len(content)), "age-advice.json", frozenset({sha256(content).hexdigest()}))
+for name, content in {"advice": whole, "advice poisoned": whole[:-9], "advice huge": b"[" * 10**6}.items():
+    mlflow.artifact = lambda *_: content
+    reports.newest_backtest = lambda url, model, lane, file: advised(content)
+    get(name, "/models/tiny")
+mlflow.artifact = artifact
+queries.others = lambda dags, session: {}
+score_history.newest = score_history.by_version = lambda *_: []
+score_history.newest_by_model = lambda url, models: {}
 reports.newest_backtest = lambda url, model, lane, file: None
 get("no backtest", "/models/tiny/backtest?lane=backtest")
 get("no backtest of another lane", "/models/tiny/backtest?lane=what-if")
@@ -141,6 +166,76 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return dict(apart.run(home, ASK, TITLEHOLDER_LEDGER_URL=nowhere)[0])
 
 
+def test_the_state_comes_first_then_one_reason_and_numbers_in_a_fold(answers: dict) -> None:
+    status, text, _ = answers["alias differs"]
+    assert status == 200
+    assert text.index("needs action") < text.index("The alias in MLflow is at version 9") < text.index("Last decision")
+    overview = answers["scores, overview"][1]
+    assert text.index("needs action") < text.index('<dl class="facts')
+    assert '<details class="more"><summary>more</summary>Gain -0.0031.</details>' in overview
+    row = overview[overview.index("<tbody>") :]
+    assert row.index('class="tag') < row.index("version 1") < row.index("Not better.")
+
+
+def test_every_finding_is_there_the_good_ones_folded(answers: dict) -> None:
+    text = answers["scores"][1]
+    assert re.search(
+        r"<details><summary>3 in order</summary>.*?alias agrees.*?floors hold.*?scores stable", text, re.DOTALL
+    )
+
+
+def test_scores_have_their_state_the_last_success_rows_and_versions(answers: dict) -> None:
+    status, text, _ = answers["scores"]
+    assert status == 200
+    part = text[text.index('<h2 id="scores">') : text.index('<h2 id="age">')]
+    for words in (
+        "older version",
+        "The newest scores are of version 2",
+        "2025-03-03 01:00 UTC",
+        "1,030",
+        "20",
+        "21,100",
+    ):
+        assert words in part
+    assert re.findall(r'data-label="Version">version (\d)</th><td data-label="As">(\w+)<', part) == [
+        ("2", "champion"), ("1", "champion"), ("3", "challenger")
+    ]  # fmt: skip
+    assert 'href="/dags/tiny.score/runs/scheduled__2025-03-03"' in part
+    assert "<title>as of 2025-03-02: 1,020 rows by version 1</title>" in part
+    assert "&lt;script&gt;alert(1)" in part
+    assert "<script>alert(1)" not in text
+    assert "<b>bob" not in text
+    assert re.search(
+        r'data-label="Scores" class="nowrap"><a href="/models/tiny#scores">2025-03-03</a>',
+        answers["scores, overview"][1],
+    )
+
+
+def test_before_the_first_scores_it_says_how_to_get_some(answers: dict) -> None:
+    assert "<code>tiny.score</code> on to score by its schedule" in answers["scoring, none yet"][1]
+    assert "The spec has no section <code>scoring</code>" in answers["model without a decision"][1]
+
+
+def test_the_cost_of_age_has_its_advice_curve_and_table(answers: dict) -> None:
+    status, text, _ = answers["advice"]
+    assert status == 200
+    part = text[text.index('<h2 id="age">') :]
+    assert "retrain monthly" in part
+    assert part.index("A cost of age is shown") < part.index("In numbers") < part.index("Retrain &lt;script&gt;")
+    assert "<script>alert(1)" not in text
+    assert "<title>8.0 to 10.0 months: +0.0090 (+0.0036 to +0.0144)</title>" in part
+    assert '<th scope="row">8.0 to 10.0 months</th>' in part
+    assert part.count('<th scope="row">') == 7, "five ages and two frequencies"
+
+
+@pytest.mark.parametrize("which", ["advice poisoned", "advice huge"])
+def test_a_poisoned_advice_does_not_take_the_page_down(answers: dict, which: str) -> None:
+    status, text, _ = answers[which]
+    assert status == 200
+    assert "cannot be shown" in text
+    assert "The newest backtest is of another version of Titleholder" in text
+
+
 def test_a_declined_rollback_says_who_stays(answers: dict) -> None:
     status, text, _ = answers["declined"]
     assert status == 200
@@ -181,7 +276,7 @@ def test_a_daily_model_has_days_and_its_ticks_are_told_apart(answers: dict, whic
 
 
 def test_the_overview_gives_an_age_in_periods_and_a_rollback_the_day_it_was_made(answers: dict) -> None:
-    assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days</span>', answers["daily, overview"][1])
+    assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days old</small>', answers["daily, overview"][1])
     assert "as of 2025-06-10</a>" in answers["daily, overview"][1]
     assert "rolled back on 2025-06-01</a>" in answers["daily, rolled back, overview"][1]
 
@@ -190,6 +285,8 @@ def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:
     status, text, _ = answers["no model"]
     assert status == 200
     assert "A model is two files" in text
+    for command in ("new my_model --from schema.table", "check my_model"):
+        assert f"<code>titleholder {command}</code>" in text
 
 
 @pytest.mark.parametrize("which", ["ledger down", "model, ledger down"])
@@ -210,6 +307,7 @@ def test_before_the_first_decision_it_says_how_to_get_one(answers: dict) -> None
     assert "No champion yet." in text
     assert "No decision yet in the lane live" in text
     assert "backfill it" in text
+    assert "<code>titleholder backtest tiny</code> says what age costs it" in text
     assert 'aria-label="Lanes"' not in text
 
 

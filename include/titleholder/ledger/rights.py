@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SCHEMA = "titleholder"
-TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores")
+TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores", "monitor_reports")
 VIEWS = ("decision_history", "champion_history", "current_champion", "current_scores")
 VERSION = "alembic_version"
 """Says which migrations were made: whoever uses the ledger first looks whether it is of this code's version."""
@@ -19,6 +19,7 @@ _APPENDING = {
         f"FUNCTION {SCHEMA}.record_lane(text,text,text,text,text)",
         f"FUNCTION {SCHEMA}.record_report(text,text,bigint,text,text,text)",
         f"FUNCTION {SCHEMA}.begin_score_run(json)",
+        f"FUNCTION {SCHEMA}.record_monitor_report(json)",
     ),
     "INSERT": (f"{SCHEMA}.scores",),
 }

@@ -30,7 +30,8 @@ LABELS_AS_OF, UNTIL, OUTCOMES_SHA256 = map(tag, ("labels_as_of", "until", "outco
 
 CARD, DECISION_NOTE, VERDICT_JSON = "card.html", "decision.md", "verdict.json"
 """The card of a challenger about which nothing was decided yet, for those who are asked; what was decided, and why."""
-BACKTEST_REPORT, BACKTEST_DATA = "backtest.html", "backtest.json"
+BACKTEST_REPORT, BACKTEST_DATA, AGE_ADVICE = "backtest.html", "backtest.json", "age-advice.json"
+"""What a backtest found: for people, whole, and what of it says how often to retrain."""
 LARGEST_REPORT = 32 * 1024 * 1024
 """Bytes of a report that are read; none that was written has a tenth of it."""
 

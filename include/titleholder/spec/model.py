@@ -19,6 +19,7 @@ from titleholder.spec.criteria import Judgement
 from titleholder.spec.engine import DaskEngine, untrainable
 from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
+from titleholder.spec.monitor import Monitor
 from titleholder.spec.promotion import Notifications, Promotion
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns, Source, Windows
@@ -64,6 +65,8 @@ class ModelSpec(StrictModel):
     timeouts: Timeouts = Timeouts()
     scoring: Scoring | None = None
     """Batch scoring of rows without an outcome; without this section there is none."""
+    monitor: Monitor | None = None
+    """Monitoring of the champion that scores; without this section there is none."""
     sql: BoundQuery
 
     @model_validator(mode="after")
@@ -73,6 +76,7 @@ class ModelSpec(StrictModel):
             *out_of_reach(self.judgement, self.task),
             *self._wrong_candidates(),
             *self._wrong_names(),
+            *self._nothing_to_monitor(),
         ]:
             raise ValueError("\n".join(faults))
         return self
@@ -124,6 +128,10 @@ class ModelSpec(StrictModel):
                 )
         if self.end_date and self.end_date <= self.start_date:
             yield f"end_date: {self.end_date} is not after start_date {self.start_date}"
+
+    def _nothing_to_monitor(self) -> Iterator[str]:
+        if self.monitor and self.scoring is None:
+            yield "monitor: it follows scoring runs, and the spec has no section scoring"
 
     @staticmethod
     def restore(data: dict[str, Any]) -> ModelSpec:

@@ -18,7 +18,7 @@ from titleholder.workflow.backtest.advice import advice, often_enough
 from titleholder.workflow.backtest.ageing import Ageing
 from titleholder.workflow.backtest.periods import BacktestPart
 from titleholder.workflow.backtest.policies import IMMATURE, PeriodResult
-from titleholder.workflow.backtest.walk import Progress, Request, decisions_of, followed, measured
+from titleholder.workflow.backtest.walk import Progress, Request, Walk, decisions_of, followed, measured
 from titleholder.workflow.scorer import Scorer
 
 
@@ -64,7 +64,13 @@ def advise(
     decided, spec = decisions_of(request, settings)
     lane = followed(request, decided, spec, url(spec.source.connection), settings, on_step)
     walk = measured(lane, Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots)), on_step)
-    aged, judgement = walk.ageing, spec.judgement
+    return advice_of(walk, request)
+
+
+def advice_of(walk: Walk, request: Request) -> Advice:
+    """What a lane that was walked through says about age."""
+    aged, spec = walk.ageing, walk.lane.spec
+    judgement = spec.judgement
     known = (
         None if aged.metric else earliest(walk.found, aged.more, spec, request.labels_as_of or datetime.now(UTC).date())
     )
@@ -77,7 +83,7 @@ def advise(
         schedule=spec.schedule,
         metric=judgement.metric,
         confidence=judgement.confidence,
-        labels_as_of=lane.outcomes.as_of,
+        labels_as_of=walk.lane.outcomes.as_of,
         sentence=sentence,
         retrain=often_enough(aged).name if aged.worth and aged.metric and aged.metric.month.upper >= 0 else None,
         earliest=known,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-RETRAIN, ROLLBACK = ".retrain", ".rollback"
+RETRAIN, ROLLBACK, SCORE, MONITOR = ".retrain", ".rollback", ".score", ".monitor"
 
 
 class Model(NamedTuple):
@@ -28,6 +28,19 @@ class Model(NamedTuple):
     def rollback(self) -> str:
         """Its rollback DAG."""
         return f"{self.name}{ROLLBACK}"
+
+
+class Dag(NamedTuple):
+    """Another DAG of a model; `next_run`: None where none is due. One whose spec no longer asks for it is not there."""
+
+    dag_id: str
+    paused: bool
+    next_run: datetime | None
+
+    @property
+    def href(self) -> str:
+        """Its page, below Airflow's address."""
+        return f"/dags/{quote(self.dag_id, safe='')}"
 
 
 class Approval(NamedTuple):
@@ -59,3 +72,8 @@ class Run(NamedTuple):
     run_id: str
     state: str
     run_after: datetime
+
+    @property
+    def href(self) -> str:
+        """Its page, below Airflow's address."""
+        return f"/dags/{quote(self.dag_id, safe='')}/runs/{quote(self.run_id, safe='')}"

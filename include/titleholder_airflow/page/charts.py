@@ -1,36 +1,20 @@
-"""Coordinates of the page's charts: plain numbers that the templates write as SVG (pure).
-
-Charts are `WIDTH` units wide and scale with the page. Their colours are in the style sheet, for light and dark.
-"""
+"""Coordinates of the line of succession and of the judged metric: plain numbers that templates write as SVG (pure)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import NamedTuple
 
 from titleholder.formatting import date_labels
 from titleholder.ledger.queries import DecisionRecord, ReignRecord
 from titleholder.spec.types import LIVE
+from titleholder_airflow.page.axes import LEFT, RIGHT, WIDTH, Tick, dates, few, scale, vertical
 
-WIDTH, LEFT, RIGHT = 960.0, 56.0, 14.0
-HEIGHT, TOP, BOTTOM = 300.0, 14.0, 34.0
-LABELS = 8
-"""The largest number of labels along an axis."""
-STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
-"""Months from one label of a long time to the next."""
 LABEL_WIDTH = 46.0
 """A narrower bar has no label."""
 OFFSET = 3.0
 """Half the distance between the two models' points of one as-of date."""
-
-
-class Tick(NamedTuple):
-    """A label and its position on an axis."""
-
-    at: float
-    label: str
 
 
 class Bar(NamedTuple):
@@ -83,10 +67,10 @@ def succession(reigns: Sequence[ReignRecord], rows: Sequence[DecisionRecord], la
     if not moments:
         return Succession([], [], [])
     end = until if lane == LIVE else max(moments)
-    position = _scale(min(moments).timestamp(), max(end, max(moments)).timestamp(), LEFT, WIDTH - RIGHT)
+    position = scale(min(moments).timestamp(), max(end, max(moments)).timestamp(), LEFT, WIDTH - RIGHT)
     bars = [_bar(reign, position, end) for reign in reigns]
     marks = [Mark(position(moment.timestamp()), row) for moment, row in zip(moments, rows, strict=True)]
-    return Succession(bars, marks, _dates(min(moments), max(end, max(moments)), position))
+    return Succession(bars, marks, dates(min(moments), max(end, max(moments)), position))
 
 
 def _bar(reign: ReignRecord, position: Callable[[float], float], end: datetime) -> Bar:
@@ -109,8 +93,8 @@ def metric(rows: Sequence[DecisionRecord]) -> Metric | None:
         return None
     rows_of = [r for r in measured if r.metric == measured[-1].metric]
     known = [v for r in rows_of for v in _values(r) if v is not None]
-    y, values = _vertical(known)
-    x = _scale(-0.5, len(rows_of) - 0.5, LEFT, WIDTH - RIGHT)
+    y, values = vertical(known)
+    x = scale(-0.5, len(rows_of) - 0.5, LEFT, WIDTH - RIGHT)
     champions = [
         _point(x(n) - OFFSET, y, r.champion_metric, r.champion_lower, r.champion_upper, r)
         for n, r in enumerate(rows_of)
@@ -120,7 +104,7 @@ def metric(rows: Sequence[DecisionRecord]) -> Metric | None:
         for n, r in enumerate(rows_of)
     ]
     days = [Tick(x(n), label) for n, label in enumerate(date_labels([r.as_of for r in rows_of]))]
-    return Metric(champions, challengers, _lines(champions), _few(days), values)
+    return Metric(champions, challengers, _lines(champions), few(days), values)
 
 
 def _values(row: DecisionRecord) -> Iterable[float | None]:
@@ -155,52 +139,3 @@ def _lines(points: Sequence[Point]) -> list[str]:
 
 def _path(points: Iterable[tuple[float, float | None]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """The function that maps [low, high] to [start, end]; to the middle where both are equal."""
-    if high <= low:
-        return lambda _: (start + end) / 2
-    return lambda value: round(start + (value - low) / (high - low) * (end - start), 1)
-
-
-def _vertical(known: Sequence[float]) -> tuple[Callable[[float], float], list[Tick]]:
-    steps = _steps(min(known), max(known))
-    low, high = min(steps[0], min(known)), max(steps[-1], max(known))
-    y = _scale(low, high, HEIGHT - BOTTOM, TOP)
-    places = max(0, -math.floor(math.log10(steps[1] - steps[0]) + 1e-9))
-    return y, [Tick(y(step), f"{step:,.{places}f}") for step in steps]
-
-
-def _steps(low: float, high: float, most: int = 5) -> list[float]:
-    """Round values that cover a range, at least two."""
-    span = (high - low) or abs(high) or 1.0
-    size = 10.0 ** math.floor(math.log10(span / most))
-    step = next(size * k for k in (1, 2, 5, 10, 20) if span / (size * k) <= most)
-    first = math.floor(low / step)
-    last = max(math.ceil(high / step), first + 1)
-    return [n * step for n in range(first, last + 1)]
-
-
-def _few(ticks: Sequence[Tick]) -> list[Tick]:
-    every = max(1, math.ceil(len(ticks) / LABELS))
-    return list(ticks[::every])
-
-
-def _dates(start: datetime, end: datetime, position: Callable[[float], float]) -> list[Tick]:
-    """First days of months at regular intervals; for a shorter period, days or times at equal distances."""
-    months = [
-        datetime(start.year + (start.month + n) // 12, (start.month + n) % 12 + 1, 1, tzinfo=UTC)
-        for n in range(-1, 12 * (end.year - start.year) + end.month - start.month)
-    ]
-    near = start - timedelta(days=2)
-    firsts = [m for m in months if near <= m <= end]
-    if len(firsts) > 2:
-        step = next((n for n in STEPS if len(firsts) <= LABELS * n), STEPS[-1])
-        regular = [m for m in firsts if (12 * m.year + m.month - 1) % step == 0]
-        return [Tick(max(LEFT, position(m.timestamp())), f"{m:%Y-%m}") for m in regular]
-    if end - start < timedelta(days=2):
-        moments = [start + (end - start) * n / 3 for n in range(4 if end > start else 1)]
-        return [Tick(position(m.timestamp()), f"{m:%m-%d %H:%M}") for m in moments]
-    days = dict.fromkeys(f"{start + (end - start) * n / (LABELS - 1):%Y-%m-%d}" for n in range(LABELS))
-    return [Tick(position(max(start, datetime.fromisoformat(f"{day}T00:00Z")).timestamp()), day) for day in days]

@@ -28,15 +28,42 @@ class HealthSign(NamedTuple):
     href: str = ""
 
 
+class State(NamedTuple):
+    """How a model is: one word, the most urgent sign as its reason, and every other sign that is not good."""
+
+    tone: Tone
+    word: str
+    reason: HealthSign
+    others: list[HealthSign]
+
+
+WORDS: dict[Tone, str] = {"bad": "needs action", "open": "needs an answer", "warn": "watch", "good": "in order"}
+"""The state by the tone of its reason; where nothing is good or bad yet, the state is the reason's own label."""
+ALL_GOOD = HealthSign("good", "in order", "Nothing that was looked at is out of order.")
+
+
+def state(signs: Sequence[HealthSign]) -> State:
+    """The state of a model by its signs, the most urgent of which comes first."""
+    first, *rest = [sign for sign in signs if sign.tone != "good"] or [ALL_GOOD]
+    return State(first.tone, WORDS.get(first.tone, first.label), first, rest)
+
+
 def findings(
-    model: Model, standing: LiveStatus, approvals: Sequence[Approval], run: Run | None, aliases: Aliases, now: datetime
+    model: Model,
+    standing: LiveStatus,
+    approvals: Sequence[Approval],
+    run: Run | None,
+    aliases: Aliases,
+    now: datetime,
+    more: Sequence[HealthSign] = (),
 ) -> list[HealthSign]:
-    """Everything that is known about a model's health, the most urgent first."""
+    """Everything that is known about a model's health, the most urgent first; `more` is of scoring and monitoring."""
     if standing.last and standing.last.kind == "withdraw":
         wrong = _alias(model, standing, aliases) if differs(model.name, standing, aliases) else []
         return [*wrong, *_retired(model, standing.last)]
     found = [
-        *_dag(model, now), *_run(run), *_approvals(approvals), *_alias(model, standing, aliases), *_judged(standing)
+        *_dag(model, now), *_run(run), *_approvals(approvals), *_alias(model, standing, aliases), *_judged(standing),
+        *more,
     ]  # fmt: skip
     return sorted(found, key=lambda finding: URGENCY.index(finding.tone))
 
@@ -69,8 +96,7 @@ def _run(run: Run | None) -> list[HealthSign]:
     if run is None or run.state != "failed":
         return []
     sentence = f"The newest automatic run, due {run.run_after:%Y-%m-%d}, failed; its red task says what to do."
-    href = f"/dags/{quote(run.dag_id, safe='')}/runs/{quote(run.run_id, safe='')}"
-    return [HealthSign("bad", "run failed", f"{sentence} The ledger's champion stays.", href)]
+    return [HealthSign("bad", "run failed", f"{sentence} The ledger's champion stays.", run.href)]
 
 
 def _approvals(approvals: Sequence[Approval]) -> list[HealthSign]:

@@ -79,14 +79,14 @@ def _read_aliases() -> Aliases:
         return Aliases({}, "MLflow gave an unexpected answer")
 
 
-def artifact(run_id: str, path: str) -> bytes:
-    """A file among a run's artifacts.
+def artifact(run_id: str, path: str, timeout: float | None = None) -> bytes:
+    """A file among a run's artifacts, which MLflow has so many seconds to send (`FILE_TIMEOUT`).
 
     Raises:
         UnavailableError: MLflow does not answer, or has no such file.
     """
     wanted = {"run_uuid": run_id, "path": path}
-    answer = _request("GET", "/get-artifact", timeout=FILE_TIMEOUT, missing=True, params=wanted)
+    answer = _request("GET", "/get-artifact", timeout=timeout or FILE_TIMEOUT, missing=True, params=wanted)
     if answer is None:
         raise UnavailableError(f"MLflow has no {path} of this run")
     return answer

@@ -12,7 +12,7 @@ from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from sqlalchemy import func, select
 
-from titleholder_airflow.page.airflow import RETRAIN, Approval, Model, Run
+from titleholder_airflow.page.airflow import RETRAIN, Approval, Dag, Model, Run
 from titleholder_airflow.versions import WAITING_STATE
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ def _model(row: Any) -> Model:
     due = None if row.is_paused or row.is_stale else row.next_dagrun_create_after
     name = row.dag_id.removesuffix(RETRAIN)
     return Model(name, row.description or "", row.owners or "", row.is_paused, row.is_stale, due)
+
+
+def others(dags: Collection[str], session: Session) -> dict[str, Dag]:
+    """Those of these DAGs that Airflow has: of scoring and of monitoring, which not every spec asks for."""
+    fields = (DagModel.dag_id, DagModel.is_paused, DagModel.next_dagrun_create_after)
+    wanted = select(*fields).where(DagModel.dag_id.in_(dags), DagModel.is_stale.is_(False))
+    return {row[0]: Dag(row[0], row[1], None if row[1] else row[2]) for row in session.execute(wanted)}
 
 
 def approvals(dags: Collection[str], session: Session) -> list[Approval]:

@@ -17,7 +17,7 @@ from titleholder import formatting
 from titleholder.plain_text import shown
 from titleholder.spec.rule import docs_url
 from titleholder_airflow import urls
-from titleholder_airflow.page import charts, mlflow
+from titleholder_airflow.page import ageing, axes, mlflow, scores
 
 OUTCOMES = {
     "promote": "challenger promoted",
@@ -88,7 +88,9 @@ _environment.filters |= {
 }
 _environment.globals |= {
     "OUTCOMES": OUTCOMES,
-    "chart": charts,
+    "chart": axes,
+    "score_chart": scores,
+    "age_chart": ageing,
     "outcome": formatting.outcome,
     "docs_url": _docs_url,
     "run_url": mlflow.run_url,

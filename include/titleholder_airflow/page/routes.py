@@ -24,14 +24,14 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from titleholder.errors import ServiceError
 from titleholder.ledger import queries as ledger
-from titleholder.ledger import reports
+from titleholder.ledger import reports, score_history
 from titleholder.ledger.queries import DecisionRecord
 from titleholder.registry import names
 from titleholder.settings import need
 from titleholder.spec.cadence import cadence
 from titleholder.spec.types import BACKTEST, LANE_PATTERN, LIVE
-from titleholder_airflow.page import charts, health, mlflow, queries
-from titleholder_airflow.page.airflow import Approval, Model
+from titleholder_airflow.page import charts, facts, health, mlflow, queries
+from titleholder_airflow.page.airflow import SCORE, Model
 from titleholder_airflow.page.rendering import page
 
 LOG = logging.getLogger(__name__)
@@ -96,18 +96,18 @@ async def show_ledger_down(request: Request, error: ServiceError) -> HTMLRespons
 def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLResponse:
     """Every model that the user may see, one row each."""
     models = queries.models(user, session)
-    dags = [model.dag_id for model in models.values()]
-    asking = [*dags, *(model.rollback for model in models.values())]
+    asked = facts.ask_airflow(models.values(), session)
     live_status = ledger.live_status(_ledger(), models) if models else {}
-    approvals, runs = queries.approvals(asking, session), queries.newest_runs(dags, session)
-    session.close()  # no database connection is held while MLflow is read
+    scored = score_history.newest_by_model(_ledger(), models) if models else {}
     aliases, now = _aliases(live_status), datetime.now(UTC)
     rows = [
         {
             "model": model,
             "standing": standing,
             "age": _age(standing),
-            "findings": health.findings(model, standing, _of(model, approvals), runs.get(model.dag_id), aliases, now),
+            "state": health.state(facts.findings(model, standing, asked, aliases, now)),
+            "scored": scored.get(model.name),
+            "scoring": f"{model.name}{SCORE}" in asked.others,
         }
         for model, standing in ((model, live_status[name]) for name, model in models.items())
     ]
@@ -132,10 +132,9 @@ def model(
         raise HTTPException(404)
     rows, reigns = ledger.decisions(_ledger(), name, lane), ledger.reigns(_ledger(), name, lane)
     standing = ledger.live_status(_ledger(), [name])[name]
-    approvals = queries.approvals([found.dag_id, found.rollback], session)
-    runs = queries.newest_runs([found.dag_id], session)
-    session.close()
-    now = datetime.now(UTC)
+    asked = facts.ask_airflow([found], session)
+    aliases, now = _aliases({name: standing}), datetime.now(UTC)
+    signs = facts.findings(found, standing, asked, aliases, now)
     in_force = sorted((row for row in rows if row.in_force), key=lambda row: (row.as_of, row.sequence))
     filters = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
     return page(
@@ -144,13 +143,16 @@ def model(
         model=found,
         standing=standing,
         age=_age(standing),
-        findings=health.findings(found, standing, approvals, runs.get(found.dag_id), _aliases({name: standing}), now),
-        approvals=approvals,
+        state=health.state(signs),
+        findings=signs,
+        approvals=asked.approvals,
         lane=lane,
         lanes=[known for known in lanes if not known.state or known.lane == lane],
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
+        scores=facts.scores_of(_ledger(), found, standing, asked, lane, now),
+        age_cost=facts.age_cost(_ledger(), name, lane),
         period=cadence(rows[-1].schedule if rows else None),
         decisions=[row for row in reversed(rows) if _passes(row, filters)],
         total=len(rows if replaced else in_force),
@@ -241,10 +243,6 @@ def _passes(row: DecisionRecord, filters: Mapping[str, Any]) -> bool:
     text = f"{row.reason} {row.asked_because} {row.actor} {row.approved_by or ''} {row.as_of}".casefold()
     kinds = filters["kind"] or KINDS
     return row.kind in kinds and filters["text"].casefold() in text and (row.in_force or filters["replaced"])
-
-
-def _of(model: Model, approvals: list[Approval]) -> list[Approval]:
-    return [approval for approval in approvals if approval.dag_id in (model.dag_id, model.rollback)]
 
 
 def _age(standing: ledger.LiveStatus) -> str:

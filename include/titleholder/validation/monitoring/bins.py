@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+
+from titleholder.validation.monitoring.report import BinNames
 
 Places = NDArray[np.intp]
 
 
-class Bins(BaseModel):
+class Bins(BinNames):
     """Numbers by edges, or texts by name; the last bin has missing values, of texts the one before it unknown ones.
 
     A number lies in the first bin whose edge it does not exceed. A value that several quantiles share has a bin of its
@@ -27,12 +28,6 @@ class Bins(BaseModel):
     >>> Bins.of(np.array(["rent", "own", "rent"], dtype=object), 10).labels
     ('rent', 'own', 'unknown', 'missing')
     """
-
-    model_config = ConfigDict(frozen=True)
-
-    edges: tuple[float, ...] = ()
-    names: tuple[str, ...] = ()
-    numeric: bool
 
     @classmethod
     def of(cls, values: NDArray[Any], bins: int) -> Bins:
@@ -56,13 +51,6 @@ class Bins(BaseModel):
         lone = cuts[(times > 1) | (cuts == known.min())]
         below = np.nextafter(lone, -np.inf)
         return cls(edges=tuple(np.unique(np.concatenate([cuts, below])).tolist()), numeric=True)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The bins' names, in order."""
-        if not self.numeric:
-            return (*self.names, "unknown", "missing")
-        return (*(f"to {edge:.6g}" for edge in self.edges), "above", "missing")
 
     def places(self, values: NDArray[Any]) -> Places:
         """In which bin each value lies, shape (n,)."""

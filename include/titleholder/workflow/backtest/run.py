@@ -15,6 +15,7 @@ from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, code_version
+from titleholder.workflow.advise import Advice, advice_of
 from titleholder.workflow.backtest import policies, report, summary
 from titleholder.workflow.backtest.answer import age_advice, answer, cautions
 from titleholder.workflow.backtest.summary import Backtest, Setting
@@ -68,7 +69,7 @@ def backtest(
         walk = measured(lane, scorer, on_step)
         lines = replay(decided, trials, scorer, lambda n, of: on_step("what if", n, of))
         result = _result(request, walk, lines, actor=actor, run_id=run_id)
-        page = _keep(result, scorer.registry, settings.ledger_url)
+        page = _keep(result, advice_of(walk, request), scorer.registry, settings.ledger_url)
     runs.finish(run_id)
     return Finished(result, page, runs.artifact_url(run_id, names.BACKTEST_REPORT), scorer.store.computed)
 
@@ -124,8 +125,8 @@ def _result(
     )
 
 
-def _keep(result: Backtest, registry: Registry, url: str) -> str:
-    """Log figures, data and report; returns the report."""
+def _keep(result: Backtest, advised: Advice, registry: Registry, url: str) -> str:
+    """Log figures, data, advice and report; returns the report."""
     page = report.page(result, registry.runs.url(result.run_id))
     registry.runs.annotate(
         result.run_id,
@@ -133,7 +134,11 @@ def _keep(result: Backtest, registry: Registry, url: str) -> str:
         note=" ".join([answer(result), age_advice(result), *cautions(result)]),
     )
     data = result.model_dump_json(indent=2)
-    reports = {names.BACKTEST_REPORT: page, names.BACKTEST_DATA: data}
+    reports = {
+        names.BACKTEST_REPORT: page,
+        names.BACKTEST_DATA: data,
+        names.AGE_ADVICE: advised.model_dump_json(indent=2),
+    }
     attach(reports, result.model, result.lane, result.run_id, registry, url)
     return page
 

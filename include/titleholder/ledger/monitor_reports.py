@@ -1,0 +1,170 @@
+"""What the monitors said: append-only rows, each of one look at a reign.
+
+It imports nothing scientific, so that a web server can afford it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+
+from titleholder.errors import DataError, one_line
+from titleholder.ledger.database import engine, reachable
+from titleholder.validation.monitoring.report import MonitorReport, State
+
+_RECORD = text("SELECT * FROM titleholder.record_monitor_report(CAST(:entry AS json))")
+_BRIEF = "id, model, lane, as_of, version, decision, state, alarms, new_alarms, asks_retrain, ask_reason, created_at"
+_OF_LANE = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane ORDER BY id")
+_OF_MODEL = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model ORDER BY id")
+_OF_REIGN = text(
+    "SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane AND decision = :decision "
+    "ORDER BY id"
+)
+_LAST = text("SELECT max(id) FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane")
+_NEWEST = text(
+    "SELECT * FROM (SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane "
+    "ORDER BY id DESC LIMIT :most) AS newest ORDER BY id"
+)
+_STANDING = text(
+    f"SELECT DISTINCT ON (model) {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
+    "WHERE model = ANY(:models) AND lane = :lane ORDER BY model, as_of DESC, id DESC"
+)
+_ASKS = text(
+    f"SELECT {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
+    "WHERE model = :model AND asks_retrain ORDER BY id"
+)
+
+
+class Entry(BaseModel):
+    """A look as it is to be written. `decision` made the version champion; `previous` is the lane's newest report.
+
+    `score_runs` are the scoring runs that no earlier report of the reign has looked at. `ask_reason` says why a retrain
+    is asked for, or why it is not although an alarm is new.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    lane: str
+    as_of: date
+    version: int
+    decision: int
+    previous: int | None
+    score_runs: tuple[int, ...]
+    report: MonitorReport
+    asks_retrain: bool = False
+    ask_reason: str = ""
+    spec: dict[str, Any]
+    """The section `monitor` that it went by."""
+    actor: str
+    reason: str
+    airflow_run: str
+    code_version: str
+
+    def row(self) -> str:
+        """The columns by name, as JSON."""
+        alarms = self.report.alarms
+        columns = {
+            "state": self.report.state,
+            "alarms": [alarm.name for alarm in alarms],
+            "new_alarms": [alarm.name for alarm in alarms if alarm.new],
+        }
+        return _Row.model_validate({**self.model_dump(), **columns}).model_dump_json()
+
+
+class _Row(Entry):
+    state: State
+    alarms: tuple[str, ...]
+    new_alarms: tuple[str, ...]
+
+
+class MonitorRecord(_Row):
+    """A look as it stands in the ledger, with its whole report."""
+
+    id: int
+    created_at: datetime
+    written_by: str
+
+
+class MonitorStatus(NamedTuple):
+    """The newest look at a model without its report: what an overview shows."""
+
+    id: int
+    model: str
+    lane: str
+    as_of: date
+    version: int
+    decision: int
+    state: State
+    alarms: list[str]
+    new_alarms: list[str]
+    asks_retrain: bool
+    ask_reason: str
+    created_at: datetime
+
+
+def record(url: str, entry: Entry) -> MonitorRecord | None:
+    """Write a look; None where another one of the lane was written since `entry.previous`.
+
+    Raises:
+        DataError: the ledger refuses it, with the reason; nothing was written.
+    """
+    with reachable(), engine(url).begin() as connection:
+        place = connection.execute(_RECORD, {"entry": entry.row()}).mappings().one_or_none()
+    return _record({**_Row.model_validate_json(entry.row()).model_dump(), **place}) if place else None
+
+
+def of_reign(url: str, model: str, lane: str, decision: int) -> list[MonitorRecord]:
+    """Every look at the reign that a decision began, in the order of writing."""
+    return _records(url, _OF_REIGN, model=model, lane=lane, decision=decision)
+
+
+def of_lane(url: str, model: str, lane: str) -> list[MonitorRecord]:
+    """Every look at a lane, in the order of writing."""
+    return _records(url, _OF_LANE, model=model, lane=lane)
+
+
+def of_model(url: str, model: str) -> list[MonitorRecord]:
+    """Every look at a model, in the order of writing."""
+    return _records(url, _OF_MODEL, model=model)
+
+
+def last(url: str, model: str, lane: str) -> int | None:
+    """The id of the look that was written last; None where there is none."""
+    with reachable(), engine(url).connect() as connection:
+        found: int | None = connection.scalar(_LAST, {"model": model, "lane": lane})
+        return found
+
+
+def asks(url: str, model: str) -> list[MonitorStatus]:
+    """The looks that asked for a retrain, in the order of writing."""
+    with reachable(), engine(url).connect() as connection:
+        return [MonitorStatus._make(row) for row in connection.execute(_ASKS, {"model": model})]
+
+
+def newest(url: str, model: str, lane: str, most: int = 60) -> list[MonitorRecord]:
+    """The looks that were written last, for a page: a few seconds are given to the query; the newest one is last."""
+    return _records(url, _NEWEST, short=True, model=model, lane=lane, most=most)
+
+
+def standing(url: str, models: Collection[str], lane: str) -> dict[str, MonitorStatus]:
+    """The newest look of each of these models by as-of date, for a page, as above; one without any is left out."""
+    with reachable(), engine(url, short=True).connect() as connection:
+        found = connection.execute(_STANDING, {"models": list(models), "lane": lane})
+        return {row.model: MonitorStatus._make(row) for row in found}
+
+
+def _records(url: str, query: Any, *, short: bool = False, **named: Any) -> list[MonitorRecord]:
+    with reachable(), engine(url, short=short).connect() as connection:
+        return [_record(dict(row)) for row in connection.execute(query, named).mappings()]
+
+
+def _record(row: dict[str, Any]) -> MonitorRecord:
+    try:
+        return MonitorRecord.model_validate(row)
+    except ValueError as error:
+        raise DataError(f"monitor report {row.get('id')} cannot be read by this version: {one_line(error)}") from error

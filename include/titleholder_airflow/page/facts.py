@@ -1,0 +1,60 @@
+"""What the routes gather about models from Airflow's database, the ledger and MLflow, for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from titleholder.ledger import reports, score_history
+from titleholder.ledger.queries import LiveStatus
+from titleholder.registry import names
+from titleholder.spec.types import BACKTEST, LIVE
+from titleholder_airflow.page import ageing, health, queries, scores
+from titleholder_airflow.page.airflow import SCORE, Approval, Dag, Model, Run
+from titleholder_airflow.page.mlflow import Aliases
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+class Asked(NamedTuple):
+    """What Airflow's database says of models: open approvals, newest automatic runs, and DAGs beside the retrain."""
+
+    approvals: list[Approval]
+    runs: dict[str, Run]
+    others: dict[str, Dag]
+
+
+def ask_airflow(models: Collection[Model], session: Session) -> Asked:
+    """All that is asked; no database connection is held while the ledger and MLflow are read."""
+    retrains = [model.dag_id for model in models]
+    others = queries.others([f"{model.name}{SCORE}" for model in models], session)
+    approvals = queries.approvals([*retrains, *(model.rollback for model in models)], session)
+    runs = queries.newest_runs([*retrains, *others], session)
+    session.close()
+    return Asked(approvals, runs, others)
+
+
+def findings(
+    model: Model, standing: LiveStatus, asked: Asked, aliases: Aliases, now: datetime
+) -> list[health.HealthSign]:
+    """A model's health, the most urgent first."""
+    score = f"{model.name}{SCORE}"
+    more = scores.trouble(asked.others.get(score), asked.runs.get(score), now)
+    approvals = [approval for approval in asked.approvals if approval.dag_id in (model.dag_id, model.rollback)]
+    return health.findings(model, standing, approvals, asked.runs.get(model.dag_id), aliases, now, more)
+
+
+def scores_of(url: str, model: Model, standing: LiveStatus, asked: Asked, lane: str, now: datetime) -> scores.Scores:
+    """The scoring runs of a lane."""
+    score, champion = f"{model.name}{SCORE}", standing.champion.version if standing.champion else None
+    runs = score_history.newest(url, model.name, lane, scores.SHOWN)
+    versions = score_history.by_version(url, model.name, lane)
+    return scores.scores(asked.others.get(score), asked.runs.get(score), runs, versions, champion, lane, now)
+
+
+def age_cost(url: str, name: str, lane: str) -> ageing.Age:
+    """What age costs, by the newest backtest of the lane; of a backfill, where this is the lane live."""
+    tested = BACKTEST if lane == LIVE else lane
+    return ageing.age(name, tested, reports.newest_backtest(url, name, tested, names.AGE_ADVICE))
