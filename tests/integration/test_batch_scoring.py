@@ -210,6 +210,7 @@ def test_the_command_line_runs_and_lists(world: World) -> None:
     done = invoke("score", MODEL, "--as-of", "2024-03-13", "--json")
     assert done.exit_code == 0, (done.output, done.exception)
     run = json.loads(done.stdout)
+    assert run.pop("shadow") == {"runs": [], "failed": []}
     listed = json.loads(invoke("scores", MODEL, "--json").stdout)
     assert run in listed
     assert f"Run {run['id']}: {run['rows']} rows of [2024-03-11, 2024-03-13) scored by version" in (

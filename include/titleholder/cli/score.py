@@ -78,7 +78,7 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
     from titleholder.settings import Settings, connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
-    from titleholder.workflow import batch_scoring
+    from titleholder.workflow import batch_scoring, shadow_scoring
     from titleholder.workflow.payloads import Origin
 
     spec, settings = load_specs(only=model)[model], Settings.from_environment()
@@ -94,11 +94,16 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
     with progress() as shown:
         bar = shown.add_task(f"{model} {day}", total=1, step=f"version {pinned.version}")
         run = batch_scoring.score(pinned, url=url, settings=settings)
+        beside = shadow_scoring.shadow(pinned, settings=settings)
         shown.update(bar, completed=1, step=f"{run.rows:,} rows")
     if as_json:
-        print_json(run.model_dump(mode="json"))
-    else:
-        out.print(_described(run))
+        print_json({**run.model_dump(mode="json"), "shadow": beside.model_dump(mode="json")})
+        return
+    out.print(_described(run))
+    for one in beside.runs:
+        out.print(f"Run {one.id}: the same rows scored in shadow by version {one.version}.")
+    for failed in beside.failed:
+        err.print(f"{model}: {failed}", markup=False)
 
 
 def _described(run: ScoreRun) -> str:

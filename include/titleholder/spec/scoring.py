@@ -31,6 +31,8 @@ class Scoring(StrictModel):
     """Whether a run also starts when another version becomes live champion."""
     lane: Lane = LIVE
     """The lane whose champion scores, unless a run names another."""
+    shadow: int = Field(default=0, ge=0, le=20)
+    """So many of the newest challengers score the same rows beside the champion; their scores are kept apart."""
     parquet: bool = False
     """Whether the scores are also kept as a Parquet file beside the input's."""
     sql: BoundQuery

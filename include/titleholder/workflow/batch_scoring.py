@@ -3,7 +3,8 @@
     pinned = pin(spec, as_of, lane)
     run    = score(pinned)
 
-Both are safe to repeat: a second try finds what the first one made.
+Both are safe to repeat: a second try finds what the first one made. `shadow_scoring.shadow(pinned)` lets the newest
+challengers score the same rows afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 
@@ -26,13 +27,14 @@ from titleholder.data.scores import Array
 from titleholder.data.scoring_contract import ScoringContract, scoring_of, scoring_window, spec_of_rows
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, score_runs, store
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
 from titleholder.workflow.champion_model import ChampionModel
 from titleholder.workflow.lanes import refuse_deleted
-from titleholder.workflow.payloads import Origin, PinnedVersion
+from titleholder.workflow.payloads import Origin, PinnedChallenger, PinnedVersion
 from titleholder.workflow.trained_versions import trained_versions
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,20 @@ def pin(spec: ModelSpec, as_of: date, lane: str, *, url: str, origin: Origin, se
     if version is None or trained is None:
         return pinned
     made = reigns.crowning(past) or past[-1]
-    return pinned.model_copy(update={"version": version, "decision": made.id, "trained_by": trained.id})
+    found = {"version": version, "decision": made.id, "trained_by": trained.id}
+    return pinned.model_copy(
+        update=found | {"challengers": _newest(rows, past, champion=version, most=scoring_of(spec).shadow)}
+    )
+
+
+def _newest(
+    rows: Sequence[LaneEntry], past: Sequence[LaneEntry], *, champion: int, most: int
+) -> tuple[PinnedChallenger, ...]:
+    """The newest challengers of these decisions in force that are not the champion; `rows` are all of the lane."""
+    first = {row.challenger_version: row.id for row in reversed(rows) if row.challenger_version is not None}
+    newest = dict.fromkeys(row.challenger_version for row in reversed(past) if row.challenger_version is not None)
+    others = [version for version in newest if version != champion]
+    return tuple(PinnedChallenger(version=version, decision=first[version]) for version in others[:most])
 
 
 def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
@@ -80,17 +95,38 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
     if found := score_runs.find(settings.ledger_url, key):
         log.info("%s as of %s: run %d has scored it already.", spec.name, pinned.as_of, found.id)
         return found
-    (trained,) = trained_versions([store.decision(settings.ledger_url, pinned.trained_by or 0)], settings.ledger_url)
-    champion = ChampionModel.of(trained, settings)
-    spans = scoring_window(spec, pinned.as_of)
-    rows_spec = spec_of_rows(spec, champion.spec)
+    champion = model_of(pinned.trained_by or 0, settings)
+    rows_spec, spans = spec_of_rows(spec, champion.spec), scoring_window(spec, pinned.as_of)
     extract = extraction.extract(url, rows_spec, spans, pinned.as_of, settings.snapshots)
-    held = ScoringContract(rows_spec, champion.spec.columns.features, extract.columns, spans, pinned.as_of)
-    digest = run_scores.Digest()
+    return write(key, extract, champion, pinned, settings)
+
+
+def model_of(decision: int, settings: Settings) -> ChampionModel:
+    """The registered model of the version that this decision was about.
+
+    Raises:
+        DataError: the model in MLflow is not the one that was logged, or is gone.
+    """
+    (trained,) = trained_versions([store.decision(settings.ledger_url, decision)], settings.ledger_url)
+    return ChampionModel.of(trained, settings)
+
+
+def write(
+    key: RunKey, extract: snapshots.Extract, model: ChampionModel, pinned: PinnedVersion, settings: Settings
+) -> ScoreRun:
+    """Score all rows of an extract with a model, and write them as the run of this key.
+
+    Raises:
+        ContractError: listing every violation of the rows; nothing was written then.
+        DataError: the model gives what is no number.
+    """
+    spec, spans = pinned.spec, scoring_window(pinned.spec, pinned.as_of)
+    rows_spec, needed = spec_of_rows(spec, model.spec), model.spec.columns.features
+    held, digest = ScoringContract(rows_spec, needed, extract.columns, spans, pinned.as_of), run_scores.Digest()
     with ExitStack() as stack:
         kept = scoring_of(spec).parquet
         root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
-        batches = _scored(extract, champion, held, digest)
+        batches = _scored(extract, model, held, digest)
         output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
         entry = Entry(
             **key.model_dump(),
@@ -109,8 +145,10 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
         return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
 
 
-def key_of(pinned: PinnedVersion) -> RunKey:
-    """What a run is known by. The query counts with its connection and its window.
+def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) -> RunKey:
+    """What the champion's run is known by, or that of a challenger beside it.
+
+    The query counts with its connection and its window.
 
     Raises:
         UsageError: nothing was pinned.
@@ -124,15 +162,15 @@ def key_of(pinned: PinnedVersion) -> RunKey:
         model=spec.name,
         lane=pinned.lane,
         as_of=pinned.as_of,
-        role="champion",
-        version=pinned.version,
-        decision=pinned.decision,
+        role="challenger" if challenger else "champion",
+        version=challenger.version if challenger else pinned.version,
+        decision=challenger.decision if challenger else pinned.decision,
         query_sha256=sha256,
     )
 
 
 def _scored(
-    extract: snapshots.Extract, champion: ChampionModel, held: ScoringContract, digest: run_scores.Digest
+    extract: snapshots.Extract, model: ChampionModel, held: ScoringContract, digest: run_scores.Digest
 ) -> Iterator[pa.RecordBatch]:
     """The scores of the extract's rows, batch by batch. After the first violation rows are only checked."""
 
@@ -142,17 +180,17 @@ def _scored(
     for frame in extract.batches(held.columns, snapshots.ROW_GROUP):
         held.check(frame)
         if not held.is_broken:
-            answered = _finite(champion.scores(features.design_matrix(frame, champion.spec)), champion, frame.index)
+            answered = _finite(model.scores(features.design_matrix(frame, model.spec)), model, frame.index)
             batch = _batch(frame, answered, held)
             digest.update(batch)
             yield batch
     held.enforce(one)
 
 
-def _finite(scores: Array, champion: ChampionModel, positions: pd.Index) -> Array:
+def _finite(scores: Array, model: ChampionModel, positions: pd.Index) -> Array:
     if not (finite := np.isfinite(scores)).all():
         row = positions[~finite][0]
-        raise DataError(f"{champion.spec.name}: version {champion.version} gives no number for row {row} of the input")
+        raise DataError(f"{model.spec.name}: version {model.version} gives no number for row {row} of the input")
     return scores
 
 
