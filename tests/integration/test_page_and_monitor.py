@@ -7,14 +7,13 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from localstack.settings import ledger_url
 from localstack.state import State
+from support.in_use import write_report
 from support.page_cases import a_report
 from support.rows import append, entry
 from titleholder.ledger import monitor_history
-from titleholder.ledger.database import engine
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
 
@@ -26,21 +25,6 @@ MODEL = "paper"
 def reign(settings: Settings, request: pytest.FixtureRequest) -> Decision:
     """A reign in a lane of its own."""
     return append(settings, entry(f"looks-{abs(hash(request.node.name)) % 10**9}"))
-
-
-def write(settings: Settings, reign: Decision, day: int, report: dict[str, Any]) -> None:
-    """A report as it is, whatever it has: only its state is the database's to check."""
-    with engine(settings.ledger_url).begin() as connection:
-        last = text("SELECT max(id) FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane")
-        row = {
-            "model": MODEL, "lane": reign.lane, "as_of": str(date(2024, 3, day)), "version": 1, "decision": reign.id,
-            "previous": connection.scalar(last, {"model": MODEL, "lane": reign.lane}), "score_runs": [],
-            "state": report["state"], "alarms": [a["name"] for a in report.get("alarms", [])], "new_alarms": [],
-            "asks_retrain": False, "ask_reason": "", "report": report, "spec": {"minimum_psi": 0.1}, "actor": "tester",
-            "reason": "", "airflow_run": "", "code_version": "test",
-        }  # fmt: skip
-        record = text("SELECT * FROM titleholder.record_monitor_report(CAST(:entry AS json))")
-        assert connection.execute(record, {"entry": json.dumps(row)}).one_or_none()
 
 
 def looked(number: int, psi: float) -> dict[str, Any]:
@@ -55,7 +39,7 @@ def test_the_newest_look_is_whole_and_the_earlier_ones_are_numbers(
     settings: Settings, state: State, reign: Decision
 ) -> None:
     for day, (number, psi) in enumerate([(1, 0.01), (2, 0.02), (2, 0.02), (3, 0.3)], 1):  # the third waits for rows
-        write(settings, reign, day, looked(number, psi))
+        write_report(settings, reign, day, looked(number, psi))
     url = ledger_url(state, "ledger_reader")
     found = monitor_history.newest(url, MODEL, reign.lane)
     assert found is not None
@@ -90,8 +74,8 @@ POISON: dict[str, dict[str, Any]] = {
 def test_a_poisoned_report_is_left_out_and_its_look_is_not(
     settings: Settings, state: State, reign: Decision, which: str
 ) -> None:
-    write(settings, reign, 1, looked(1, 0.01))
-    write(settings, reign, 2, {"state": "quiet", **POISON[which]})
+    write_report(settings, reign, 1, looked(1, 0.01))
+    write_report(settings, reign, 2, {"state": "quiet", **POISON[which]})
     url = ledger_url(state, "ledger_reader")
     found = monitor_history.newest(url, MODEL, reign.lane)
     assert found is not None

@@ -183,6 +183,10 @@ for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "exp
     get(name, "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
+queries.models = lambda user, session: {name: MODEL._replace(name=name) for name in ("abc", "tiny")}
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), decided(3), decided(3)) for name in models}
+mlflow.aliases = lambda max_age=0: mlflow.Aliases({"abc": 1, "tiny": 9})
+get("two models")
 answer = answers
 """
 
@@ -203,6 +207,12 @@ def test_the_state_comes_first_then_one_reason_and_numbers_in_a_fold(answers: di
     assert '<details class="more"><summary>more</summary>Gain -0.0031.</details>' in overview
     row = overview[overview.index("<tbody>") :]
     assert row.index('class="tag') < row.index("version 1") < row.index("Not better.")
+
+
+def test_the_model_that_needs_attention_comes_first(answers: dict) -> None:
+    text = answers["two models"][1]
+    assert re.findall(r'data-label="Model"><a href="/models/(\w+)"', text) == ["tiny", "abc"]
+    assert re.search(r"2 models,\s+1 needs attention:\s+<a href=\"/models/tiny\">", text)
 
 
 def test_every_finding_is_there_the_good_ones_folded(answers: dict) -> None:
@@ -366,8 +376,8 @@ def test_a_daily_model_has_days_and_its_ticks_are_told_apart(answers: dict, whic
 
 def test_the_overview_gives_an_age_in_periods_and_a_rollback_the_day_it_was_made(answers: dict) -> None:
     assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days old</small>', answers["daily, overview"][1])
-    assert "as of 2025-06-10</a>" in answers["daily, overview"][1]
-    assert "rolled back on 2025-06-01</a>" in answers["daily, rolled back, overview"][1]
+    assert "as of 2025-06-10</small>" in answers["daily, overview"][1]
+    assert "rolled back</a><small>on 2025-06-01</small>" in answers["daily, rolled back, overview"][1]
 
 
 def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:

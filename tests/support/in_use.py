@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
+from sqlalchemy import text
 
 from support.page_cases import a_report, an_advice
 from titleholder.data import run_scores
 from titleholder.ledger import monitor_reports, score_runs
+from titleholder.ledger.database import engine
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -60,3 +63,18 @@ def _look(row: Decision, settings: Settings, day: int) -> None:
         airflow_run="", code_version="0",
     )  # fmt: skip
     assert monitor_reports.record(settings.ledger_url, entry)
+
+
+def write_report(settings: Settings, reign: Decision, day: int, report: dict[str, Any]) -> None:
+    """A report as it is, whatever it has: only its state is the database's to check."""
+    with engine(settings.ledger_url).begin() as connection:
+        last = text("SELECT max(id) FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane")
+        row = {
+            "model": reign.model, "lane": reign.lane, "as_of": str(date(2024, 3, day)), "version": reign.champion_after, "decision": reign.id,
+            "previous": connection.scalar(last, {"model": reign.model, "lane": reign.lane}), "score_runs": [],
+            "state": report["state"], "alarms": [a["name"] for a in report.get("alarms", [])], "new_alarms": [],
+            "asks_retrain": False, "ask_reason": "", "report": report, "spec": {"minimum_psi": 0.1}, "actor": "tester",
+            "reason": "", "airflow_run": "", "code_version": "test",
+        }  # fmt: skip
+        record = text("SELECT * FROM titleholder.record_monitor_report(CAST(:entry AS json))")
+        assert connection.execute(record, {"entry": json.dumps(row)}).one_or_none()

@@ -112,7 +112,7 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
         }
         for model, standing in ((model, live_status[name]) for name, model in models.items())
     ]
-    return page(request, "overview", rows=rows)
+    return page(request, "overview", rows=sorted(rows, key=lambda row: health.URGENCY.index(row["state"].tone)))
 
 
 @app.get("/models/{name}")
