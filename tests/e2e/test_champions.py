@@ -12,6 +12,7 @@ from localstack.airflow import Airflow
 from localstack.keys import load_keys
 from localstack.state import State
 from support.browser import PHONE, Troubles, axe, champions, choose_theme, fits, needs_chromium, tab_to
+from support.in_use import write_in_use
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.slow, needs_chromium]
 MODEL, LANE = "tiny", "seen"
 RETRAIN = f"{MODEL}.retrain"
 Opener = Callable[..., Page]
+UNFOLD = "document.querySelectorAll('details').forEach(fold => { fold.open = true })"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,12 @@ def run_id(airflow: Airflow) -> str:
 def row(run_id: str, settings: Settings) -> Decision:
     (found,) = [r for r in store.read(settings.ledger_url, MODEL, LANE) if r.airflow_run == f"{RETRAIN}/{run_id}"]
     return found
+
+
+@pytest.fixture
+def in_use(row: Decision, settings: Settings) -> None:
+    """Scores, looks of a monitor with an alarm, and advice about age, of that champion."""
+    write_in_use(row, settings)
 
 
 @pytest.fixture
@@ -95,6 +103,7 @@ def test_links_to_airflow_leave_the_frame(page_of: Opener, paths: dict[str, str]
     expect(page.get_by_role("button", name="Trigger Dag")).to_be_visible()
 
 
+@pytest.mark.usefixtures("in_use")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_accessible_in_both_themes(
     page_of: Opener, paths: dict[str, str], troubles: Troubles, theme: str
@@ -104,6 +113,7 @@ def test_every_page_is_accessible_in_both_themes(
         frame = champions(page, path)
         frame.wait_for_load_state("networkidle")
         assert frame.evaluate("document.documentElement.dataset.theme") == theme
+        frame.evaluate(UNFOLD)
         axe(frame)
     axe(champions(page, "/titleholder/models/no_such_model"))
     troubles.take("404 GET")
@@ -119,25 +129,65 @@ def test_the_theme_follows_airflows_at_once(page_of: Opener, paths: dict[str, st
     assert frame.evaluate(paper) != before
 
 
+@pytest.mark.usefixtures("in_use")
 @pytest.mark.parametrize("which", ["overview", "model", "decision"])
 def test_every_page_fits_a_phone(page_of: Opener, paths: dict[str, str], which: str) -> None:
     page = page_of("admin", viewport=PHONE)
     frame = champions(page, paths[which])
+    fits(frame)
+    frame.evaluate(UNFOLD)
     fits(frame)
     axe(frame)
     page.goto(paths[which])
     fits(page)
 
 
+@pytest.mark.usefixtures("in_use")
 def test_on_a_phone_pictures_show_their_newest_months_first(page_of: Opener, paths: dict[str, str]) -> None:
     page = page_of("admin", viewport=PHONE)
     page.goto(paths["model"])
     pictures = page.locator(".scroll:has(> svg.chart)")
-    assert pictures.count() == 2
+    assert pictures.count() == 5  # succession, promise, metric, scores, age
     for picture in pictures.all():
         left, seen, whole = picture.evaluate("it => [it.scrollLeft, it.clientWidth, it.scrollWidth]")
         assert whole > seen, "or there is nothing to scroll"
         assert left + seen == pytest.approx(whole, abs=1)
+
+
+@pytest.mark.usefixtures("in_use")
+def test_what_is_in_use_is_shown_state_first_and_unfolds_to_numbers(page_of: Opener, paths: dict[str, str]) -> None:
+    page = page_of("admin")
+    frame = champions(page, paths["model"])
+    frame.get_by_role("navigation", name="On this page").get_by_role("link", name="In use").click()
+    used = frame.get_by_role("region", name="In use", exact=True)
+    expect(used).to_contain_text("What is scored is not distributed as in training: home")
+    expect(used.get_by_role("img", name="home: changed, PSI 0.3100")).to_be_visible()
+    expect(used.get_by_role("list", name="Alarms")).to_contain_text("It has new categories.")
+    expect(used).to_contain_text("at most 5.0%")
+    numbers = used.get_by_role("region", name="Drift by feature")
+    expect(numbers).to_be_hidden()
+    used.get_by_text("Drift in numbers").press("Enter")
+    expect(numbers.get_by_role("row", name="home")).to_contain_text("<b>boat</b> (36)")
+    scores = frame.get_by_role("region", name="Scores", exact=True)
+    expect(scores).to_contain_text("Rows in all runs60")
+    scores.get_by_text("The newest 3 of 3 runs as a table").click()
+    expect(scores.get_by_role("region", name="Scoring runs")).to_contain_text("<b>why</b>")
+    age = frame.get_by_role("region", name="Cost of age", exact=True)
+    expect(age).to_contain_text("A cost of age is shown, and less often could lose more than is tolerated.")
+    age.get_by_text("In numbers").click()
+    expect(age.get_by_role("row", name="8.0 to 10.0 months")).to_contain_text("+0.0090")
+
+
+def test_a_model_of_which_nothing_is_known_says_what_to_do(page_of: Opener) -> None:
+    page = page_of("admin")
+    page.goto("/titleholder/models/tiny_crown?lane=live")
+    expect(page.get_by_role("heading", name="No decision yet in the lane live")).to_be_visible()
+    expect(page.get_by_role("region", name="Cost of age", exact=True)).to_contain_text(
+        "titleholder backtest tiny_crown"
+    )
+    expect(page.get_by_role("region", name="In use", exact=True)).to_contain_text("monitor")
+    fits(page)
+    axe(page)
 
 
 def test_by_keyboard_alone(page_of: Opener, row: Decision) -> None:

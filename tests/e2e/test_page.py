@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -21,6 +22,8 @@ from localstack.keys import load_keys
 from localstack.ports import HOST
 from localstack.settings import passwords
 from localstack.state import State
+from support.in_use import write_report
+from support.page_cases import a_report
 from support.rows import append, entry
 from titleholder.ledger import reports
 from titleholder.ledger.decision import Decision
@@ -172,6 +175,20 @@ def test_what_people_wrote_is_text(viewer: Reader, decisions: dict[str, Decision
         assert "unsafe" not in policy
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert page.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "poison", [{"drift": NASTY}, {"reason": "x" * 5_000_000}, a_report(reason=NASTY, remarks=[NASTY])]
+)
+def test_a_poisoned_report_of_the_monitor_is_text_or_left_out(
+    viewer: Reader, decisions: dict[str, Decision], settings: Settings, poison: dict[str, Any]
+) -> None:
+    write_report(settings, decisions[SEEN], 1, {"state": "quiet", **poison})
+    for path in (f"/models/{SEEN}?lane={LANE}", "/"):
+        answer = viewer.ask(path)
+        assert answer.status_code == 200
+        assert NASTY not in answer.text
+        assert len(answer.text) < 1_000_000
 
 
 def test_a_model_that_one_may_not_read_does_not_exist(fab: str, decisions: dict[str, Decision]) -> None:

@@ -22,9 +22,10 @@ from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
 from titleholder_airflow.page import mlflow, queries, routes as page
-from support.page_cases import MODEL, SCORING, all_scored, an_advice, decided, reigned, scored
+from support.page_cases import (MODEL, SCORING, WATCHING, a_feature, a_look, a_report, all_scored, an_advice, decided,
+                                drift_looks, reigned, scored)
 from titleholder.ledger import queries as ledger
-from titleholder.ledger import reports, score_history
+from titleholder.ledger import monitor_history, monitor_reports, reports, score_history
 
 session = SimpleNamespace(close=lambda: None)
 page.app.dependency_overrides = {get_user: lambda: None, _get_session: lambda: session}
@@ -37,6 +38,9 @@ def get(name, path="/"):
 queries.approvals = lambda dags, session: []
 queries.newest_runs = lambda dags, session: {}
 queries.others = lambda dags, session: {}
+monitor_reports.standing = lambda url, models, lane: {}
+monitor_history.newest = lambda url, model, lane: None
+monitor_history.series = lambda url, model, lane, decision, most: []
 score_history.newest_by_model = lambda url, models: {}
 score_history.newest = lambda url, model, lane, most: []
 score_history.by_version = lambda url, model, lane: []
@@ -101,6 +105,30 @@ for name, content in {"advice": whole, "advice poisoned": whole[:-9], "advice hu
     reports.newest_backtest = lambda url, model, lane, file: advised(content)
     get(name, "/models/tiny")
 mlflow.artifact = artifact
+queries.others = lambda dags, session: {"tiny.monitor": WATCHING}
+get("monitoring, none yet", "/models/tiny")
+script = "<script>alert(1)</script>"
+alarmed = a_report("alarm", remarks=[script], alarms=[{"name": script, "kind": "feature", "since": "2025-03-09", "new": True, "sentence": script}])
+alarmed["drift"]["features"].append(a_feature(script))
+many = a_report()
+many["drift"]["features"] = [a_feature(f"f{n}" + "x" * 5000) for n in range(3000)]
+odd = a_report(cohorts=[], remarks=["x" * 10**6] * 300)
+odd["drift"]["features"] = [a_feature("lengths", reference=[1]), a_feature("negative", counts=[-1, 1, 0, 0, 0]), a_feature("empty", counts=[0] * 5, reference=[0] * 5),
+                            a_feature("infinite", float("inf")), a_feature("no number", float("nan"), missing=float("inf"), reference_missing=float("nan"))]
+odd["promise"]["promised"] = {"estimate": float("nan"), "lower": float("-inf"), "upper": float("inf")}
+odd["estimate"]["value"]["estimate"] = float("inf")
+looks = {"quiet": a_look(a_report()), "alarm": a_look(alarmed, asks_retrain=True, ask_reason=script), "unreadable": a_look(None, state="alarm", alarms=[script]),
+         "many": a_look(many), "odd": a_look(odd, spec={"minimum_psi": script}), "odd spec": a_look(a_report(), spec={"minimum_psi": 1e999}),
+         "waiting": a_look(a_report("waiting", drift=None, promise=None, review=None, estimate=None, volume=None, cohorts=[])),
+         "another reign": a_look(a_report(), version=3, decision=2)}
+for name, look in looks.items():
+    monitor_history.newest = lambda url, model, lane: look
+    monitor_history.series = lambda url, model, lane, decision, most: drift_looks(a_report())
+    monitor_reports.standing = lambda url, models, lane: {"tiny": monitor_reports.MonitorStatus(look.id, "tiny", lane, look.as_of, look.version, look.decision, look.state, look.alarms, [], False, "", look.created_at)}
+    get(f"monitoring, {name}", "/models/tiny")
+get("monitoring, overview")
+monitor_reports.standing = lambda url, models, lane: {}
+monitor_history.newest = lambda url, model, lane: None
 queries.others = lambda dags, session: {}
 score_history.newest = score_history.by_version = lambda *_: []
 score_history.newest_by_model = lambda url, models: {}
@@ -155,6 +183,10 @@ for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "exp
     get(name, "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
+queries.models = lambda user, session: {name: MODEL._replace(name=name) for name in ("abc", "tiny")}
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), decided(3), decided(3)) for name in models}
+mlflow.aliases = lambda max_age=0: mlflow.Aliases({"abc": 1, "tiny": 9})
+get("two models")
 answer = answers
 """
 
@@ -175,6 +207,12 @@ def test_the_state_comes_first_then_one_reason_and_numbers_in_a_fold(answers: di
     assert '<details class="more"><summary>more</summary>Gain -0.0031.</details>' in overview
     row = overview[overview.index("<tbody>") :]
     assert row.index('class="tag') < row.index("version 1") < row.index("Not better.")
+
+
+def test_the_model_that_needs_attention_comes_first(answers: dict) -> None:
+    text = answers["two models"][1]
+    assert re.findall(r'data-label="Model"><a href="/models/(\w+)"', text) == ["tiny", "abc"]
+    assert re.search(r"2 models,\s+1 needs attention:\s+<a href=\"/models/tiny\">", text)
 
 
 def test_every_finding_is_there_the_good_ones_folded(answers: dict) -> None:
@@ -228,6 +266,67 @@ def test_the_cost_of_age_has_its_advice_curve_and_table(answers: dict) -> None:
     assert part.count('<th scope="row">') == 7, "five ages and two frequencies"
 
 
+def in_use(answers: dict, which: str) -> str:
+    """The section about monitoring."""
+    status, text, _ = answers[f"monitoring, {which}"]
+    assert status == 200
+    assert "<script>alert(1)" not in text
+    return str(text[text.index('<h2 id="monitoring">') : text.index('<h2 id="scores">')])
+
+
+def test_monitoring_has_its_state_the_budget_the_promise_and_drift_by_feature(answers: dict) -> None:
+    part = in_use(answers, "quiet")
+    order = [
+        "no alarm",
+        "at most 5.0%",
+        "promise holds",
+        "gain still open",
+        "Drift by feature",
+        "as in training",
+        "Drift in numbers",
+    ]
+    assert [part.index(words) for words in order] == sorted(part.index(words) for words in order)
+    assert re.findall(r'role="img" aria-label="(\w+): as in training, PSI ([\d.]+)"', part) == [
+        ("home", "0.3100"), ("income", "0.0200"), ("score", "0.0100")
+    ]  # fmt: skip
+    assert "<title>came true, 2025-03-01 to before 2025-04-01: 0.6700 (0.6400 to 0.7000)</title>" in part
+    assert "<title>estimated, 2025-03-01 to before 2025-04-01: 0.7100 (0.6900 to 0.7300)</title>" in part
+    assert "It assumes that the relation of features and outcome has not changed." in part
+    assert "&lt;b&gt;boat&lt;/b&gt; (36)" in part
+    assert "style=" not in part
+
+
+def test_an_alarm_names_what_changed_and_whether_a_retrain_was_asked_for(answers: dict) -> None:
+    part = in_use(answers, "alarm")
+    assert "drift alarm" in part
+    assert "asks for a retrain" in part
+    assert part.count("&lt;script&gt;alert(1)") > 5
+    assert re.search(r'class="drifted"><svg[^>]+aria-label="home: changed, PSI 0.3100"', part)
+    whole = answers["monitoring, alarm"][1]
+    assert whole.index("drift alarm") < whole.index('<h2 id="monitoring">'), "in the state at the top too"
+
+
+def test_what_the_monitor_cannot_say_yet_is_said(answers: dict) -> None:
+    assert "Switch <code>tiny.monitor</code> on" in in_use(answers, "none yet")
+    assert "has no section <code>monitor</code>" in answers["model without a decision"][1]
+    waiting = in_use(answers, "waiting")
+    assert "too little to say" in waiting
+    assert "Nothing was promised that can be held against what came true." in waiting
+    assert "multiples" not in waiting
+    assert "The newest look was at version 3; the next one is at the champion." in in_use(answers, "another reign")
+
+
+@pytest.mark.parametrize("which", ["unreadable", "many", "odd", "odd spec"])
+def test_a_poisoned_report_does_not_take_the_page_down(answers: dict, which: str) -> None:
+    part = in_use(answers, which)
+    assert len(part) < 500_000
+    drawn = re.findall(r'(?:points|[cxy][xy12]?|height|width)="([^"]*)"', part)
+    assert not [value for value in drawn if "nan" in value or "inf" in value]
+    if which == "unreadable":
+        assert "Its report cannot be shown" in part
+        assert "drift alarm" in part, "what the ledger has in columns"
+
+
 @pytest.mark.parametrize("which", ["advice poisoned", "advice huge"])
 def test_a_poisoned_advice_does_not_take_the_page_down(answers: dict, which: str) -> None:
     status, text, _ = answers[which]
@@ -277,8 +376,8 @@ def test_a_daily_model_has_days_and_its_ticks_are_told_apart(answers: dict, whic
 
 def test_the_overview_gives_an_age_in_periods_and_a_rollback_the_day_it_was_made(answers: dict) -> None:
     assert re.search(r'title="Since its as-of date, 2025-06-01">\d+ days old</small>', answers["daily, overview"][1])
-    assert "as of 2025-06-10</a>" in answers["daily, overview"][1]
-    assert "rolled back on 2025-06-01</a>" in answers["daily, rolled back, overview"][1]
+    assert "as of 2025-06-10</small>" in answers["daily, overview"][1]
+    assert "rolled back</a><small>on 2025-06-01</small>" in answers["daily, rolled back, overview"][1]
 
 
 def test_without_a_model_it_says_how_to_add_one(answers: dict) -> None:

@@ -6,16 +6,20 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from titleholder.ledger import reports, score_history
+from titleholder.ledger import monitor_history, reports, score_history
+from titleholder.ledger.monitor_reports import MonitorStatus
 from titleholder.ledger.queries import LiveStatus
 from titleholder.registry import names
 from titleholder.spec.types import BACKTEST, LIVE
-from titleholder_airflow.page import ageing, health, queries, scores
-from titleholder_airflow.page.airflow import SCORE, Approval, Dag, Model, Run
+from titleholder_airflow.page import ageing, health, monitoring, queries, scores
+from titleholder_airflow.page.airflow import MONITOR, SCORE, Approval, Dag, Model, Run
 from titleholder_airflow.page.mlflow import Aliases
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+LOOKS = 60
+"""Looks of a reign whose drift is drawn."""
 
 
 class Asked(NamedTuple):
@@ -29,7 +33,7 @@ class Asked(NamedTuple):
 def ask_airflow(models: Collection[Model], session: Session) -> Asked:
     """All that is asked; no database connection is held while the ledger and MLflow are read."""
     retrains = [model.dag_id for model in models]
-    others = queries.others([f"{model.name}{SCORE}" for model in models], session)
+    others = queries.others([f"{model.name}{kind}" for model in models for kind in (SCORE, MONITOR)], session)
     approvals = queries.approvals([*retrains, *(model.rollback for model in models)], session)
     runs = queries.newest_runs([*retrains, *others], session)
     session.close()
@@ -37,21 +41,46 @@ def ask_airflow(models: Collection[Model], session: Session) -> Asked:
 
 
 def findings(
-    model: Model, standing: LiveStatus, asked: Asked, aliases: Aliases, now: datetime
+    model: Model,
+    standing: LiveStatus,
+    asked: Asked,
+    watched: MonitorStatus | None,
+    aliases: Aliases,
+    now: datetime,
 ) -> list[health.HealthSign]:
-    """A model's health, the most urgent first."""
-    score = f"{model.name}{SCORE}"
-    more = scores.trouble(asked.others.get(score), asked.runs.get(score), now)
+    """A model's health, the most urgent first; `watched` is the newest look at the live champion."""
+    more = [
+        sign
+        for kind, what in ((SCORE, "scoring"), (MONITOR, "monitoring"))
+        for sign in scores.trouble(*_dag(model, kind, asked), now, what)
+    ]
+    if watched and standing.champion:
+        more += monitoring.standing(watched, standing.champion.decision)
     approvals = [approval for approval in asked.approvals if approval.dag_id in (model.dag_id, model.rollback)]
     return health.findings(model, standing, approvals, asked.runs.get(model.dag_id), aliases, now, more)
 
 
+def _dag(model: Model, kind: str, asked: Asked) -> tuple[Dag | None, Run | None]:
+    """A DAG beside the retrain and its newest automatic run."""
+    return asked.others.get(f"{model.name}{kind}"), asked.runs.get(f"{model.name}{kind}")
+
+
 def scores_of(url: str, model: Model, standing: LiveStatus, asked: Asked, lane: str, now: datetime) -> scores.Scores:
     """The scoring runs of a lane."""
-    score, champion = f"{model.name}{SCORE}", standing.champion.version if standing.champion else None
+    champion = standing.champion.version if standing.champion else None
     runs = score_history.newest(url, model.name, lane, scores.SHOWN)
     versions = score_history.by_version(url, model.name, lane)
-    return scores.scores(asked.others.get(score), asked.runs.get(score), runs, versions, champion, lane, now)
+    return scores.scores(*_dag(model, SCORE, asked), runs, versions, champion, lane, now)
+
+
+def monitoring_of(
+    url: str, model: Model, standing: LiveStatus, asked: Asked, lane: str, now: datetime
+) -> monitoring.Monitoring:
+    """What the monitor of a lane said."""
+    champion = standing.champion.decision if standing.champion else None
+    look = monitor_history.newest(url, model.name, lane)
+    earlier = monitor_history.series(url, model.name, lane, look.decision, LOOKS) if look and look.report else []
+    return monitoring.monitoring(*_dag(model, MONITOR, asked), look, earlier, champion, lane, now)
 
 
 def age_cost(url: str, name: str, lane: str) -> ageing.Age:

@@ -16,8 +16,9 @@ from markupsafe import Markup, escape
 from titleholder import formatting
 from titleholder.plain_text import shown
 from titleholder.spec.rule import docs_url
+from titleholder.validation.monitoring.report import ASSUMPTION
 from titleholder_airflow import urls
-from titleholder_airflow.page import ageing, axes, mlflow, scores
+from titleholder_airflow.page import ageing, axes, drift_charts, mlflow, promise_chart, scores
 
 OUTCOMES = {
     "promote": "challenger promoted",
@@ -91,6 +92,9 @@ _environment.globals |= {
     "chart": axes,
     "score_chart": scores,
     "age_chart": ageing,
+    "drift_chart": drift_charts,
+    "promise_chart": promise_chart,
+    "ASSUMPTION": ASSUMPTION,
     "outcome": formatting.outcome,
     "docs_url": _docs_url,
     "run_url": mlflow.run_url,

@@ -23,8 +23,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from titleholder.errors import ServiceError
+from titleholder.ledger import monitor_reports, reports, score_history
 from titleholder.ledger import queries as ledger
-from titleholder.ledger import reports, score_history
 from titleholder.ledger.queries import DecisionRecord
 from titleholder.registry import names
 from titleholder.settings import need
@@ -99,19 +99,20 @@ def overview(request: Request, user: GetUserDep, session: SessionDep) -> HTMLRes
     asked = facts.ask_airflow(models.values(), session)
     live_status = ledger.live_status(_ledger(), models) if models else {}
     scored = score_history.newest_by_model(_ledger(), models) if models else {}
+    watched = monitor_reports.standing(_ledger(), models, LIVE) if models else {}
     aliases, now = _aliases(live_status), datetime.now(UTC)
     rows = [
         {
             "model": model,
             "standing": standing,
             "age": _age(standing),
-            "state": health.state(facts.findings(model, standing, asked, aliases, now)),
+            "state": health.state(facts.findings(model, standing, asked, watched.get(model.name), aliases, now)),
             "scored": scored.get(model.name),
             "scoring": f"{model.name}{SCORE}" in asked.others,
         }
         for model, standing in ((model, live_status[name]) for name, model in models.items())
     ]
-    return page(request, "overview", rows=rows)
+    return page(request, "overview", rows=sorted(rows, key=lambda row: health.URGENCY.index(row["state"].tone)))
 
 
 @app.get("/models/{name}")
@@ -134,7 +135,8 @@ def model(
     standing = ledger.live_status(_ledger(), [name])[name]
     asked = facts.ask_airflow([found], session)
     aliases, now = _aliases({name: standing}), datetime.now(UTC)
-    signs = facts.findings(found, standing, asked, aliases, now)
+    watched = monitor_reports.standing(_ledger(), [name], LIVE).get(name)
+    signs = facts.findings(found, standing, asked, watched, aliases, now)
     in_force = sorted((row for row in rows if row.in_force), key=lambda row: (row.as_of, row.sequence))
     filters = {"kind": [k for k in kind or () if k in KINDS], "text": text.strip()[:200], "replaced": replaced}
     return page(
@@ -151,6 +153,7 @@ def model(
         reigns=reigns,
         line=charts.succession(reigns, in_force, lane, now),
         metric=charts.metric(in_force),
+        monitoring=facts.monitoring_of(_ledger(), found, standing, asked, lane, now),
         scores=facts.scores_of(_ledger(), found, standing, asked, lane, now),
         age_cost=facts.age_cost(_ledger(), name, lane),
         period=cadence(rows[-1].schedule if rows else None),

@@ -73,18 +73,18 @@ def scores(
     return Scores(signs[0], list(versions), list(runs), rows(list(reversed(runs))))
 
 
-def trouble(dag: Dag | None, run: Run | None, now: datetime) -> list[HealthSign]:
-    """What keeps a model's scoring from running; nothing for a model that has none."""
+def trouble(dag: Dag | None, run: Run | None, now: datetime, what: str = "scoring") -> list[HealthSign]:
+    """What keeps a model's scoring, or its monitoring, from running; nothing for a model that has none."""
     if dag is None:
         return []
     if run is not None and run.state == "failed":
-        sentence = f"The newest automatic scoring run, due {run.run_after:%Y-%m-%d}, failed; it left no scores."
-        return [HealthSign("bad", "scoring failed", sentence, run.href)]
+        sentence = f"The newest automatic run of {what}, due {run.run_after:%Y-%m-%d}, failed and left nothing."
+        return [HealthSign("bad", f"{what} failed", sentence, run.href)]
     if dag.paused:
-        return [HealthSign("warn", "scoring switched off", "Its scoring DAG is paused: no run starts.", dag.href)]
+        return [HealthSign("warn", f"{what} switched off", f"Its {what} DAG is paused: no run starts.", dag.href)]
     if dag.next_run and now - dag.next_run > GRACE:
-        sentence = f"A scoring run was due at {dag.next_run:%Y-%m-%d %H:%M} UTC and has not started."
-        return [HealthSign("warn", "scoring overdue", sentence, dag.href)]
+        sentence = f"A run of {what} was due at {dag.next_run:%Y-%m-%d %H:%M} UTC and has not started."
+        return [HealthSign("warn", f"{what} overdue", sentence, dag.href)]
     return []
 
 
