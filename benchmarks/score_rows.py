@@ -162,7 +162,7 @@ class Case:
 
         texts = ("input_uri", "output_uri", "output_sha256", "code_version", "actor", "airflow_run", "reason")
         entry = score_runs.Entry.model_validate(
-            batch_scoring.key_of(self.pinned())._asdict()
+            batch_scoring.key_of(self.pinned()).model_dump()
             | dict.fromkeys(texts, "")
             | {"window_start": TRAINED, "input_sha256": "0" * 64, "rows": self.rows, "scores_sha256": "0" * 64}
         )

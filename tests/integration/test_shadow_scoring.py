@@ -148,6 +148,36 @@ def test_a_challenger_that_needs_a_column_which_the_rows_lack_is_named_and_the_o
     assert "- income" in beside.failed[0].reason
 
 
+class Fixed:
+    """A pipeline that needs `signal` alone."""
+
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+        assert list(rows) == ["signal"]
+        return np.full((len(rows), 2), 0.5)
+
+
+def test_a_column_that_only_the_champion_needs_keeps_no_challenger_from_scoring(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features that were taken out of the spec stay in the query while a version that needs them is champion."""
+    known = shadow_scoring.model_of
+
+    def model_of(decision: int, settings: object) -> ChampionModel:
+        model = known(decision, settings)  # type: ignore[arg-type]
+        return model._replace(spec=of_one_feature(model.spec), pipeline=Fixed())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shadow_scoring, "model_of", model_of)
+    pinned = pin(world, date(2024, 3, 15))
+    _, beside = score(world, pinned.model_copy(update={"spec": of_one_feature(pinned.spec)}))
+    assert beside.failed == ()
+    assert len(beside.runs) == 2
+
+
+def of_one_feature(spec: ModelSpec) -> ModelSpec:
+    fewer = {"numeric": ("signal",), "categorical": (), "segments": ()}
+    return spec.model_copy(update={"columns": spec.columns.model_copy(update=fewer)})
+
+
 def test_an_audit_and_a_collection_know_shadow_runs(world: World) -> None:
     champion, beside = score(world, pin(world, date(2024, 3, 13), shadow=1))
     collect([MODEL], older_than=timedelta(0), now=time.time() + 60, settings=world.settings, delete=True)

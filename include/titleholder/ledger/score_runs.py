@@ -142,11 +142,17 @@ def counts(url: str, runs: list[int], longest: timedelta) -> dict[int, int]:
 def digest_of(url: str, run: int, longest: timedelta) -> run_scores.Digest:
     """The digest of the scores that the ledger has of a run, read in batches of bounded size."""
     digest = run_scores.Digest()
+    for batch in batches(url, run, longest):
+        digest.update(batch)
+    return digest
+
+
+def batches(url: str, run: int, longest: timedelta) -> Iterator[pa.RecordBatch]:
+    """The scores that the ledger has of a run, in the order of positions, in batches of bounded size."""
     with warehouse.rows(url, "of the ledger", longest) as cursor:
         cursor.execute(_SCORES.format(run=run))
         for batch in cursor.fetch_record_batch():
-            digest.update(batch.cast(run_scores.SCHEMA))
-    return digest
+            yield batch.cast(run_scores.SCHEMA)
 
 
 def _runs(connection: Connection, query: TextClause, **values: Any) -> list[ScoreRun]:

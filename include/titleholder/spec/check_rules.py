@@ -197,6 +197,31 @@ class MissingInputs(Rule):
     loss: float | None = Field(default=None, gt=0.0, lt=1.0)
 
 
+class SealedScoresRule(Rule):
+    """Scores written before the outcomes are what the versions answer now, in all but this share of the rows.
+
+    And the scores that are computed again are not shown to flatter the metric by more than `gain`, in its unit.
+
+    >>> SealedScoresRule().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+    share: float = Field(default=0.01, ge=0.0, lt=1.0)
+    gain: Amount = Field(default=0.0, ge=0.0)
+
+
+class SkewRule(Rule):
+    """No feature was another when the rows were scored in more than this share of them.
+
+    >>> SkewRule(share=0).share
+    0.0
+    """
+
+    severity: Severity = "warn"
+    share: float = Field(default=0.01, ge=0.0, lt=1.0)
+
+
 class Checks(StrictModel):
     """The settings of every check that has any.
 
@@ -227,3 +252,5 @@ class Checks(StrictModel):
     signature: Signature = Signature()
     reload: Reload = Reload()
     missing_inputs: MissingInputs = MissingInputs()
+    sealed_scores: SealedScoresRule = SealedScoresRule()
+    skew: SkewRule = SkewRule()

@@ -122,7 +122,8 @@ def write(
     """
     spec, spans = pinned.spec, scoring_window(pinned.spec, pinned.as_of)
     rows_spec, needed = spec_of_rows(spec, model.spec), model.spec.columns.features
-    held, digest = ScoringContract(rows_spec, needed, extract.columns, spans, pinned.as_of), run_scores.Digest()
+    columns = _known(extract.columns, rows_spec) if key.role == "challenger" else extract.columns
+    held, digest = ScoringContract(rows_spec, needed, columns, spans, pinned.as_of), run_scores.Digest()
     with ExitStack() as stack:
         kept = scoring_of(spec).parquet
         root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
@@ -143,6 +144,12 @@ def write(
             reason=pinned.origin.reason,
         )
         return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
+
+
+def _known(columns: Sequence[str], spec: ModelSpec) -> list[str]:
+    """Of the columns of the champion's rows, those that are known here: it may need others, which are no fault."""
+    known = set(spec.columns.all)
+    return [name for name in columns if name in known]
 
 
 def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) -> RunKey:

@@ -42,6 +42,7 @@ from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
 from titleholder.workflow.scorer import Scorer, predict, spread
 from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.sealed_scores import from_scoring_runs
 from titleholder.workflow.trained_versions import TrainedVersion, refit_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def reproduce(
     row, before, stored = _read(number, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
     made = _retrain(row, registry, allowed, on_trial)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), made.pipelines)
+    scorer = Scorer(
+        registry, ScoreStore(settings.snapshots, read_only=True), made.pipelines, ledger_url=settings.ledger_url
+    )
     champion = _champion(row, before)
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
@@ -261,7 +264,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:
     with _champion_readable(row):
         scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer)
-        return on_record(scored, line, scorer).judge()
+        return from_scoring_runs(on_record(scored, line, scorer), line, scorer).judge()
 
 
 def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Iterator[Tally]:

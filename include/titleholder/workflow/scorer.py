@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from titleholder.workflow.trained_versions import TrainedVersion
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+T = TypeVar("T")
 SAMPLE_ROWS = 20_000
 """At most so many training rows are scored, spread evenly over them."""
 RELOADED_ROWS = 50
@@ -29,11 +30,27 @@ class Scorer:
     """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
 
     `retrained`, where given, holds pipelines that stand in for models, by `TrainedVersion.name`; what they answer is
-    not stored.
+    not stored. `ledger_url`, where given, is where scoring runs are found.
     """
 
-    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: ScoreStore,
+        retrained: Mapping[str, Pipeline] | None = None,
+        *,
+        ledger_url: str | None = None,
+    ) -> None:
         self.registry, self.store, self._retrained = registry, store, retrained or {}
+        self.ledger_url = ledger_url
+        self._kept: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` returns, which is kept under this key for all comparisons of this scorer."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        found: T = self._kept[key]
+        return found
 
     def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
         """What a version answers for any rows, shape (rows,)."""

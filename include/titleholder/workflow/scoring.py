@@ -19,6 +19,7 @@ from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import Nominee
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.types import LIVE
 from titleholder.training import benchmark
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
@@ -40,6 +41,7 @@ class Comparison(BaseModel):
 
     spec: ModelSpec
     as_of: date
+    lane: str = LIVE
     version: int
     nominee: Nominee
     uri: str
@@ -55,6 +57,7 @@ class Comparison(BaseModel):
         return cls(
             spec=snapshot.spec,
             as_of=snapshot.as_of,
+            lane=snapshot.lane,
             version=challenger.version,
             nominee=challenger.nominee,
             uri=snapshot.uri,
@@ -70,6 +73,7 @@ class Comparison(BaseModel):
         return cls(
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
+            lane=row.lane,
             version=row.challenger,
             nominee=row.nominee,
             uri=row.snapshot_uri,
@@ -91,12 +95,14 @@ class ScoredComparison(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     as_of: date
+    lane: str = LIVE
     evidence: Evidence
     reign: Reign | None
     holdout: tuple[date, date]
     trained_through: date
     """The end of the challenger's training rows; the judged rows may begin later."""
     note: str
+    uri: str = ""
     sha256: str
     positions: Positions
     """Where the judged rows lie in the snapshot with this fingerprint, shape (n,)."""
@@ -172,10 +178,12 @@ def compare(
     )
     return ScoredComparison(
         as_of=comparison.as_of,
+        lane=comparison.lane,
         evidence=complete,
         reign=reign,
         holdout=(start, comparison.spans.matured),
         trained_through=comparison.spans.holdout_start,
+        uri=comparison.uri,
         sha256=sha256,
         positions=rows.holdout.index.to_numpy(dtype=np.int64)[judged],
         note=f"{note} {_accepted_only(comparison.spec, int(judged.sum()), int(since.sum()))}".strip(),

@@ -53,6 +53,7 @@ from titleholder.workflow.promotion import Planner, champion_of, follow_head, re
 from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.sealed_scores import from_scoring_runs
 from titleholder.workflow.trained_versions import training_keys
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
         def judged(challenger: Challenger) -> tuple[Verdict, Verdict]:
             """The verdict, and the one without a champion, which a run of one candidate does not need."""
             scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
+            scored = from_scoring_runs(scored, line, scorer)
             verdict = scored.judge()
             return verdict, scored.without_champion(verdict) if len(challenger.ranking) > 1 else verdict
 
@@ -289,4 +291,4 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
 
 
 def _scorer(settings: Settings) -> Scorer:
-    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots))
+    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots), ledger_url=settings.ledger_url)

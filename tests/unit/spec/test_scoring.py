@@ -50,7 +50,7 @@ LINE = len(YAML.splitlines()) + 1
         ("{window: 1 day}", "scoring.query: required, but not given"),
         ("{query: small_scoring.sql, window: 1 hour}", "scoring.window: a duration is whole days such as '90 days'"),
         ("{query: small_scoring.sql, window: 1 day, sql: select 1}", "scoring.sql: write the query into a file and name it under scoring.query"),
-        ("{query: small_scoring.sql, window: 1 day, colour: x}", "scoring.colour: unknown key; valid here: after_champion, assets, lane, parquet, query, schedule, window"),
+        ("{query: small_scoring.sql, window: 1 day, colour: x}", "scoring.colour: unknown key; valid here: after_champion, assets, lane, parquet, query, schedule, shadow, window"),
         ("{query: small_scoring.sql, window: 1 day, scedule: null}", "scoring.scedule: unknown key; did you mean 'schedule'?"),
         ("{query: small_scoring.sql, window: 1 day, schedule: '* * * * *'}", "scoring.schedule: the schedule fires more than once a day"),
         ("{query: small_scoring.sql, window: 1 day, lane: Live}", "scoring.lane: String should match pattern"),

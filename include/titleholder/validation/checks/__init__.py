@@ -29,6 +29,7 @@ from titleholder.validation.checks.performance import (
     trivial_baseline,
 )
 from titleholder.validation.checks.plausible import plausible
+from titleholder.validation.checks.scoring_runs import sealed_scores, skewed_features
 from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {
@@ -60,6 +61,8 @@ CHECKS: dict[str, Check] = {
         input_signature,
         reloaded_scores,
         sensitivity_to_missing_inputs,
+        sealed_scores,
+        skewed_features,
     )
 }
 __all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]

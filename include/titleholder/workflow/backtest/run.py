@@ -62,7 +62,7 @@ def backtest(
     decided, spec = decisions_of(request, settings)
     trials = grid(spec, request.tolerated_losses, request.minimum_gains, request.confidences)
     lane = followed(request, decided, spec, url(spec.source.connection), settings, on_step)
-    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
+    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots), ledger_url=settings.ledger_url)
     runs = scorer.registry.runs
     run_id = _opened(request, lane, actor, scorer.registry)
     with runs.running(run_id):
