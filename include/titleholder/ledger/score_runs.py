@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import psycopg2
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, TextClause, text
@@ -20,17 +21,20 @@ from titleholder.ledger.database import engine, limit, reachable
 
 Role = Literal["champion", "challenger"]
 _BEGIN = text("SELECT * FROM titleholder.begin_score_run(CAST(:run AS json))")
-_COPY = "COPY titleholder.scores (run, position, entity, event_time, score) FROM STDIN (FORMAT csv)"
+_COPY = "COPY titleholder.scores (run, position, entity, event_time, score, reasons) FROM STDIN (FORMAT csv)"
 _OF_MODEL = text("SELECT * FROM titleholder.score_runs WHERE model = :model ORDER BY id")
 _COUNTS = text("SELECT s.run, count(*) AS n FROM titleholder.scores AS s WHERE s.run = ANY(:runs) GROUP BY s.run")
-_SCORES = "SELECT position, entity, event_time, score FROM titleholder.scores WHERE run = {run:d} ORDER BY position"
+_SCORES = (
+    "SELECT position, entity, event_time, score, reasons FROM titleholder.scores WHERE run = {run:d} ORDER BY position"
+)
 
 
 class RunKey(BaseModel):
     """What a scoring run is known by: a second one of the same key finds the first one's result.
 
     `decision` is the one that made the version champion, so that a version that came back has runs of its own; of a
-    challenger it is the one about it. The query is known by the SHA-256 of its text, connection and window.
+    challenger it is the one about it. The query is known by the SHA-256 of its text, connection and window,
+    and of the reasons that are asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +60,10 @@ class Entry(RunKey):
     rows: int
     scores_sha256: str
     """See `data.run_scores.Digest`."""
+    reasons_for: Literal["", "high", "low"] = ""
+    """Which scores its reasons are for, as in the spec; empty where it gives none."""
+    reason_texts: dict[str, str] = {}
+    """What features are called where they are reasons."""
     code_version: str
     actor: str
     airflow_run: str
@@ -123,6 +131,7 @@ def write(url: str, entry: Entry, batches: Iterator[pa.RecordBatch], longest: ti
 def _copy(cursor: Any, run: int, batch: pa.RecordBatch) -> None:
     """Every batch is a statement of its own, so that the server's memory does not grow with the rows."""
     numbered = batch.add_column(0, "run", pa.repeat(pa.scalar(run, pa.int64()), batch.num_rows))
+    numbered = numbered.set_column(5, "reasons", _array_literals(numbered.column("reasons")))
     buffer = io.BytesIO()
     pacsv.write_csv(numbered, buffer, pacsv.WriteOptions(include_header=False, quoting_style="all_valid"))
     buffer.seek(0)
@@ -130,6 +139,22 @@ def _copy(cursor: Any, run: int, batch: pa.RecordBatch) -> None:
         cursor.copy_expert(_COPY, buffer)
     except psycopg2.Error as error:  # as SQLAlchemy raises it for its own statements
         raise DBAPIError.instance(_COPY, None, error, psycopg2.Error, hide_parameters=True) from error
+
+
+def _array_literals(lists: pa.ListArray) -> pa.Array:
+    """Lists of texts as PostgreSQL writes arrays; null stays null.
+
+    >>> _array_literals(pa.array([["a", 'b"c'], [], None], pa.list_(pa.string()))).to_pylist()
+    ['{"a","b\\\\"c"}', '{}', None]
+    """
+    texts = lists.flatten()
+    for special in ("\\", '"'):
+        texts = pc.replace_substring(texts, special, f"\\{special}")
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, quoted, mask=lists.is_null()), ",")
+    return pc.binary_join_element_wise("{", joined, "}", "")
 
 
 def counts(url: str, runs: list[int], longest: timedelta) -> dict[int, int]:

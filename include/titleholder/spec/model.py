@@ -21,11 +21,12 @@ from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.monitor import Monitor
 from titleholder.spec.promotion import Notifications, Promotion
+from titleholder.spec.reasons import unexplained
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns, Source, Windows
 from titleholder.spec.sql import BoundQuery
 from titleholder.spec.timeouts import Timeouts
-from titleholder.spec.training import Training
+from titleholder.spec.training import Range, Training
 from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
 
 
@@ -77,6 +78,7 @@ class ModelSpec(StrictModel):
             *self._wrong_candidates(),
             *self._wrong_names(),
             *self._nothing_to_monitor(),
+            *self._wrong_reasons(),
         ]:
             raise ValueError("\n".join(faults))
         return self
@@ -132,6 +134,19 @@ class ModelSpec(StrictModel):
     def _nothing_to_monitor(self) -> Iterator[str]:
         if self.monitor and self.scoring is None:
             yield "monitor: it follows scoring runs, and the spec has no section scoring"
+
+    def _wrong_reasons(self) -> Iterator[str]:
+        if self.scoring is None:
+            return
+        if unknown := sorted(set(self.scoring.reason_texts) - set(self.columns.features)):
+            yield (
+                f"scoring.reason_texts: {', '.join(unknown)} is no feature; valid: {', '.join(self.columns.features)}"
+            )
+        for name, candidate in self.training.candidates.items() if self.scoring.reasons else ():
+            searched = {key: () if isinstance(space, Range) else space for key, space in candidate.search.items()}
+            fixed = {key: (value,) for key, value in candidate.params.items()}
+            if why := unexplained(candidate.estimator, {**fixed, **searched}):
+                yield f"scoring.reasons: of candidate {name}: {why}"
 
     @staticmethod
     def restore(data: dict[str, Any]) -> ModelSpec:

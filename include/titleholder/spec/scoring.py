@@ -1,15 +1,25 @@
-"""Batch scoring: which rows a champion scores, and when."""
+"""Batch scoring: which rows a champion scores, when, and with which reasons."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from titleholder.spec.cadence import Schedule
 from titleholder.spec.source import QUERY_FILE
 from titleholder.spec.sql import BoundQuery
-from titleholder.spec.types import LIVE, AssetName, Duration, Lane, StrictModel
+from titleholder.spec.types import LIVE, MOST_COLUMNS, AssetName, Column, Duration, Lane, StrictModel, Words
+
+Toward = Literal["high", "low"]
+"""Which scores reasons are for: `high` names what raised a score, `low` what lowered it."""
+
+
+class ReasonsAsked(NamedTuple):
+    """So many reasons for a score at most, and in which direction."""
+
+    most: int
+    toward: Toward = "high"
 
 
 class Scoring(StrictModel):
@@ -35,6 +45,12 @@ class Scoring(StrictModel):
     """So many of the newest challengers score the same rows beside the champion; their scores are kept apart."""
     parquet: bool = False
     """Whether the scores are also kept as a Parquet file beside the input's."""
+    reasons: Annotated[int, Field(ge=1, le=20)] | None = None
+    """So many reasons are given for each of the champion's scores at most; see docs/reasons.md."""
+    reasons_for: Toward = "high"
+    """`high`: features that raised the score; `low`: those that lowered it."""
+    reason_texts: dict[Column, Words] = Field(default={}, max_length=MOST_COLUMNS)
+    """What a feature is called where it is a reason; one without a text is called by its own name."""
     sql: BoundQuery
 
     @field_validator("query")
@@ -49,3 +65,8 @@ class Scoring(StrictModel):
         if self.after_champion and self.lane != LIVE:
             raise ValueError(f"after_champion: that asset is the live champion's, but lane is {self.lane!r}")
         return self
+
+    @property
+    def reasons_asked(self) -> ReasonsAsked | None:
+        """The reasons that each score gets; None where the spec asks for none."""
+        return None if self.reasons is None else ReasonsAsked(self.reasons, self.reasons_for)

@@ -10,6 +10,7 @@ challengers score the same rows afterwards.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import tempfile
@@ -32,6 +33,7 @@ from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
+from titleholder.training.reasons import Reasons
 from titleholder.workflow.champion_model import ChampionModel
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import Origin, PinnedChallenger, PinnedVersion
@@ -87,7 +89,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
     already is returned, and nothing is read.
 
     Raises:
-        UsageError: nothing was pinned.
+        UsageError: nothing was pinned, or the spec asks for reasons that the version's scores do not have.
         ContractError: listing every violation of the rows; nothing was scored then.
         DataError: the query fails, the model is not the one that was logged, or it gives what is no number.
     """
@@ -116,18 +118,23 @@ def write(
 ) -> ScoreRun:
     """Score all rows of an extract with a model, and write them as the run of this key.
 
+    The champion's scores have the reasons that the spec asks for; a challenger's have none.
+
     Raises:
+        UsageError: the spec asks for reasons, and the champion's scores have none.
         ContractError: listing every violation of the rows; nothing was written then.
         DataError: the model gives what is no number.
     """
-    spec, spans = pinned.spec, scoring_window(pinned.spec, pinned.as_of)
+    spec, scoring, spans = pinned.spec, scoring_of(pinned.spec), scoring_window(pinned.spec, pinned.as_of)
+    asked = scoring.reasons_asked if key.role == "champion" else None
+    reasons = model.reasons(asked) if asked else None
     rows_spec, needed = spec_of_rows(spec, model.spec), model.spec.columns.features
     columns = _known(extract.columns, rows_spec) if key.role == "challenger" else extract.columns
     held, digest = ScoringContract(rows_spec, needed, columns, spans, pinned.as_of), run_scores.Digest()
     with ExitStack() as stack:
-        kept = scoring_of(spec).parquet
+        kept = scoring.parquet
         root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
-        batches = _scored(extract, model, held, digest)
+        batches = _scored(extract, model, reasons, held, digest)
         output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
         entry = Entry(
             **key.model_dump(),
@@ -138,6 +145,8 @@ def write(
             output_sha256=output.sha256 if kept else "",
             rows=digest.rows,
             scores_sha256=digest.hexdigest(),
+            reasons_for=scoring.reasons_for if reasons else "",
+            reason_texts=scoring.reason_texts if reasons else {},
             code_version=pinned.origin.code_version,
             actor=pinned.origin.actor,
             airflow_run=pinned.origin.airflow_run,
@@ -155,7 +164,7 @@ def _known(columns: Sequence[str], spec: ModelSpec) -> list[str]:
 def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) -> RunKey:
     """What the champion's run is known by, or that of a challenger beside it.
 
-    The query counts with its connection and its window.
+    The query counts with its connection, its window and the reasons that are asked for.
 
     Raises:
         UsageError: nothing was pinned.
@@ -163,7 +172,8 @@ def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) ->
     if pinned.version is None or pinned.decision is None:
         raise UsageError(f"{pinned.no_champion}: nothing is scored")
     spec, scoring = pinned.spec, scoring_of(pinned.spec)
-    query = "\n".join([spec.source.connection, str(scoring.window), scoring.sql])
+    asked = [json.dumps([*scoring.reasons_asked, scoring.reason_texts])] if scoring.reasons_asked else []
+    query = "\n".join([spec.source.connection, str(scoring.window), *asked, scoring.sql])
     sha256 = hashlib.sha256(query.encode()).hexdigest()
     return RunKey(
         model=spec.name,
@@ -177,7 +187,11 @@ def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) ->
 
 
 def _scored(
-    extract: snapshots.Extract, model: ChampionModel, held: ScoringContract, digest: run_scores.Digest
+    extract: snapshots.Extract,
+    model: ChampionModel,
+    reasons: Reasons | None,
+    held: ScoringContract,
+    digest: run_scores.Digest,
 ) -> Iterator[pa.RecordBatch]:
     """The scores of the extract's rows, batch by batch. After the first violation rows are only checked."""
 
@@ -187,8 +201,10 @@ def _scored(
     for frame in extract.batches(held.columns, snapshots.ROW_GROUP):
         held.check(frame)
         if not held.is_broken:
-            answered = _finite(model.scores(features.design_matrix(frame, model.spec)), model, frame.index)
-            batch = _batch(frame, answered, held)
+            matrix = features.design_matrix(frame, model.spec)
+            answered = _finite(model.scores(matrix), model, frame.index)
+            given = reasons.of(matrix, answered) if reasons else pa.nulls(len(frame))
+            batch = _batch(frame, answered, given, held)
             digest.update(batch)
             yield batch
     held.enforce(one)
@@ -201,8 +217,8 @@ def _finite(scores: Array, model: ChampionModel, positions: pd.Index) -> Array:
     return scores
 
 
-def _batch(frame: pd.DataFrame, scores: Array, held: ScoringContract) -> pa.RecordBatch:
+def _batch(frame: pd.DataFrame, scores: Array, reasons: pa.Array, held: ScoringContract) -> pa.RecordBatch:
     entity, moment = (pa.Array.from_pandas(frame[name]) for name in held.keys)
-    columns = (frame.index, run_scores.as_text(entity), moment, scores)
+    columns = (frame.index, run_scores.as_text(entity), moment, scores, reasons)
     arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
