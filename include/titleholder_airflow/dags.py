@@ -12,7 +12,7 @@ from airflow.sdk import DAG, dag, get_parsing_context, task
 
 from titleholder.errors import SpecError, one_line
 from titleholder.spec.loader import Specs, load_specs, models_folder
-from titleholder_airflow import forms, retrain, rollback, score
+from titleholder_airflow import forms, monitor, retrain, rollback, score
 from titleholder_airflow.placement import IN_TASK, placement
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from titleholder.spec.model import ModelSpec
 
 LOG = logging.getLogger(__name__)
-BUILDERS = {"retrain": retrain.build, "rollback": rollback.build, "score": score.build}
-"""That of `score` builds none for a model whose spec has no section `scoring`."""
+BUILDERS = {"retrain": retrain.build, "rollback": rollback.build, "score": score.build, "monitor": monitor.build}
+"""Those of `score` and `monitor` build none for a model whose spec has no such section."""
 
 
 def build_dags(
@@ -33,7 +33,7 @@ def build_dags(
     run_in: str = IN_TASK,
     pod: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put `<model>.retrain`, `<model>.rollback` and `<model>.score` of every spec into a DAG file's `globals()`.
+    """Put `<model>.retrain`, `.rollback`, `.score` and `.monitor` of every spec into a DAG file's `globals()`.
 
     `models` is the folder of specs; None means `TITLEHOLDER_MODELS`, else `include/models` of a clone. The process of a
     task builds only the DAG that it runs. Broken specs are logged and leave the other models working;

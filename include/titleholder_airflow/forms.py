@@ -77,6 +77,27 @@ def score(spec: ModelSpec) -> Form:
     }  # fmt: skip
 
 
+def monitor(spec: ModelSpec) -> Form:
+    """The form of a monitoring DAG; every field may keep its default."""
+    usual = spec.scoring.lane if spec.scoring else LIVE
+    return {
+        "as_of": Param(
+            None, type=["null", "string"], format="date", title="As of",
+            description_md="What was scored until this date (00:00 UTC), and the outcomes that were final then. Empty: "
+            "that of the scoring run that starts it, else the run's own date.",
+        ),
+        "lane": Param(
+            None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
+            description_md=f"Whose scores are looked at. Empty: that of the scoring run, else `{usual}`.",
+            examples=[LIVE, BACKTEST, WHAT_IF],
+        ),
+        "reason": Param(
+            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
+            description_md="Why you start this run. Recorded with it.",
+        ),
+    }  # fmt: skip
+
+
 def _candidate(name: str, estimator: str) -> Param:
     return Param(True, type="boolean", title=name, description_md=f"`{estimator}`", section="Candidates")
 

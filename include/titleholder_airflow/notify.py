@@ -61,6 +61,22 @@ def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
     return [notify]
 
 
+def alarm_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
+    """For `on_success_callback` of a task that looks at a champion: sends the `alarm_message` of what it wrote."""
+
+    def notify(context: Any) -> None:
+        from titleholder.ledger import monitor_reports
+
+        ti = context["ti"]
+        numbers = signing.opened(ti.xcom_pull(task_ids=ti.task_id), signing.Place.of(ti))["reports"]
+        links = {"Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
+        for status in monitor_reports.brief(need("TITLEHOLDER_LEDGER_URL"), numbers):
+            if notice := notifications.alarm_message(status._asdict(), spec.owner, links):
+                _send(spec.notifications, notice, TIMEOUT)
+
+    return [notify]
+
+
 def _pages(decision: Decision) -> dict[str, str]:
     """Where people read more: the version, and the run with its model card. Made of names, without asking MLflow."""
     server, version = need("MLFLOW_TRACKING_URI"), decision.challenger_version or decision.champion_after

@@ -12,7 +12,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import resolve_as_of
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.verbs import ExtractOrder, ReportOrder
-from titleholder_airflow import bundles, forms
+from titleholder_airflow import bundles, forms, wanted
 from titleholder_airflow.tasks import origin
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def extract(model: str, models: str, context: Any) -> tuple[ModelSpec, ExtractOr
         as_of=resolve_as_of(form["as_of"], run.data_interval_end, run.run_after),
         lane=forms.lane(form, backfill=backfill),
         candidates=forms.candidates(spec, form),
-        origin=origin(context),
+        origin=wanted.origin(origin(context), model, run),
     )
     return spec, order
 

@@ -1,4 +1,4 @@
-"""The plugin that Airflow loads: buttons on tasks, the models' timetable, and the page Champions in the navigation."""
+"""The plugin that Airflow loads: buttons on tasks, the models' timetables, and the page Champions in the navigation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from titleholder_airflow import urls
 from titleholder_airflow.links import DecisionLink, MlflowRunLink, ModelVersionLink
-from titleholder_airflow.schedule import BoundedCronTimetable
+from titleholder_airflow.schedule import BackfillTimetable, BoundedCronTimetable
 
 PAGE = f"{urls.path()}{urls.PAGE}"
 """Where the page is on Airflow's host."""
@@ -22,7 +22,7 @@ async def champions(scope: Any, receive: Any, send: Any) -> None:
 
 
 class TitleholderPlugin(AirflowPlugin):
-    """Links from tasks to MLflow and to decisions, the models' timetable, and the page Champions."""
+    """Links from tasks to MLflow and to decisions, the models' timetables, and the page Champions."""
 
     name = "titleholder"
     operator_extra_links = [  # noqa: RUF012  (Airflow reads a plain list)
@@ -30,7 +30,7 @@ class TitleholderPlugin(AirflowPlugin):
         ModelVersionLink(),
         DecisionLink(),
     ]
-    timetables = [BoundedCronTimetable]  # noqa: RUF012
+    timetables = [BoundedCronTimetable, BackfillTimetable]  # noqa: RUF012
     fastapi_apps = [{"app": champions, "url_prefix": urls.PAGE, "name": "Titleholder"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {

@@ -24,6 +24,7 @@ from titleholder_airflow.tasks import (
     settings,
     step,
     task_arguments,
+    wanted_asset,
 )
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None, p
     Its steps run where `place` says, by default in their tasks.
     """
     run = (place or InTask()).task
+    asks = spec.monitor is not None and spec.monitor.ask_for_retrain is not None
 
     @dag(
         dag_id=f"{spec.name}.retrain",
         description=spec.description,
         doc_md=_doc(spec),
-        schedule=schedule_of(spec),
+        schedule=schedule_of(spec, wanted_asset(spec.name) if asks else None),
         catchup=False,
         max_active_runs=4,
         params=forms.retrain(spec, reigns),

@@ -52,9 +52,44 @@ class BoundedCronTimetable(CronTriggerTimetable):
         )
 
 
-def schedule_of(spec: ModelSpec) -> Any:
-    """When a model's runs start: by the clock, once all its assets were updated, or both."""
-    return _schedule(spec, spec.schedule, [Asset(name) for name in spec.assets])
+class BackfillTimetable(BoundedCronTimetable):
+    """The ticks of a backfill, and no others: no run starts by itself.
+
+    Airflow asks for the ticks of a backfill with `catchup`, and for the next run of a DAG without catchup without it.
+    """
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """The next tick of a backfill; None for the scheduler."""
+        if not restriction.catchup:
+            return None
+        return super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval, restriction=restriction
+        )
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> BackfillTimetable:
+        """The timetable of `serialize`'s JSON."""
+        kept = BoundedCronTimetable.deserialize(data)
+        return cls(data["expression"], start=kept._start, end=kept._end)
+
+
+def schedule_of(spec: ModelSpec, wanted: Asset | None = None) -> Any:
+    """When a model's runs start: by the clock, once all its assets were updated, or both; and when one is `wanted`."""
+    assets: Any = [Asset(name) for name in spec.assets]
+    if wanted is not None:
+        assets = AssetAny(AssetAll(*assets), wanted) if assets else [wanted]
+    return _schedule(spec, spec.schedule, assets)
+
+
+def monitor_schedule_of(spec: ModelSpec, scores: Asset) -> Any:
+    """When a model's looks start: with each scoring run. A backfill goes by the cron of the scoring, or the model's."""
+    cron = (spec.scoring.schedule if spec.scoring else None) or spec.schedule
+    if cron is None:
+        return [scores]
+    timetable: Any = BackfillTimetable(cron, start=spec.start_date, end=spec.end_date)
+    return AssetOrTimeSchedule(timetable=timetable, assets=[scores])
 
 
 def scoring_schedule_of(spec: ModelSpec, champion: Asset) -> Any:

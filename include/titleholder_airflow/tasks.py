@@ -127,6 +127,11 @@ def champion_asset(model: str) -> Asset:
     return Asset(name=f"{model}.champion", uri=f"titleholder://{model}/champion")
 
 
+def wanted_asset(model: str) -> Asset:
+    """What a retrain of a model listens to where its spec says so: it is updated when the monitor asks for one."""
+    return Asset(name=f"{model}.retrain_wanted", uri=f"titleholder://{model}/retrain-wanted")
+
+
 def champion_outlet(model: str) -> AssetAlias:
     """The outlet of a task that may change the champion: an alias, because an asset as outlet is always updated."""
     return AssetAlias(f"{model}.champion")

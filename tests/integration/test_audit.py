@@ -75,7 +75,7 @@ def test_a_sound_ledger_gives_no_finding_and_says_what_was_looked_at(world: Worl
     report = audit([MODEL], settings=world.settings, on_step=lambda *step: taken.append(step))
     assert report.model_dump() == {
         "findings": (), "models": (MODEL,), "lanes": 1, "rows": 3, "witnesses": 3, "snapshots": 3, "reports": 3,
-        "champions": 1, "score_runs": 0, "scores_counted": 0,
+        "champions": 1, "score_runs": 0, "scores_counted": 0, "monitor_reports": 0,
         "repaired": (),
     }  # fmt: skip
     assert [n for _, n, _ in taken] == list(range(taken[0][2]))

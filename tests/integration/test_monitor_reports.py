@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import World, models_in
-from support.monitored_world import LANE, MODEL, scored, write_monitored
+from support.monitored_world import LANE, scored, write_monitored
 from support.retraining import retrain
 from titleholder.errors import DataError, ServiceError
 from titleholder.ledger import guards, monitor_reports
@@ -22,6 +22,7 @@ from titleholder.ledger.score_runs import ScoreRun
 from titleholder.validation.monitoring.report import Alarm, MonitorReport
 
 pytestmark = pytest.mark.slow
+MODEL = "reported"
 DAY = date(2024, 3, 1)
 QUIET = MonitorReport(state="quiet", reason="Nothing stands.")
 
@@ -30,7 +31,7 @@ QUIET = MonitorReport(state="quiet", reason="Nothing stands.")
 def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One model with a champion in two lanes, one of which has scored two days."""
     folder = tmp_path_factory.mktemp("models")
-    write_monitored(folder)
+    write_monitored(folder, MODEL)
     with models_in(folder, state) as settings:
         rows = [retrain(MODEL, date(2024, 1, 1), lane, settings) for lane in (LANE, "live")]
         yield World(MODEL, settings, state, rows)
@@ -38,7 +39,7 @@ def world(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 
 @pytest.fixture(scope="module")
 def runs(world: World) -> list[ScoreRun]:
-    return [scored(world.settings, DAY + timedelta(days=n)) for n in range(3)]
+    return [scored(world.settings, DAY + timedelta(days=n), name=MODEL) for n in range(3)]
 
 
 def alarmed(as_of: date, *, new: bool = True) -> MonitorReport:
@@ -90,7 +91,7 @@ def test_a_look_that_was_overtaken_is_not_written(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"version": 99}, "did not make version 99 of watched champion"),
+        ({"version": 99}, "did not make version 99 of reported champion"),
         ({"lane": "live"}, "did not make version"),
         ({"score_runs": (-1,)}, "scoring run -1 is none of this reign"),
         ({"asks_retrain": True, "ask_reason": "signal"}, "monitor_reports_check"),
@@ -124,10 +125,13 @@ def test_the_live_lane_alone_asks_for_a_retrain_and_never_in_the_future(world: W
     with pytest.raises(DataError, match="lies in the future"):
         record(world, as_of=today + timedelta(days=3), report=alarmed(today), **asked)
     with pytest.raises(DataError, match="monitor_reports_check"):
-        record(world, as_of=today, report=alarmed(today, new=False), **asked)
+        record(world, as_of=today, **asked)
     made = record(world, as_of=today, report=alarmed(today), **asked)
     assert made
     assert [ask.id for ask in monitor_reports.asks(world.settings.ledger_url, MODEL)] == [made.id]
+    assert monitor_reports.asking(world.settings.ledger_url, MODEL, made.id) == "x"
+    assert monitor_reports.asking(world.settings.ledger_url, "another", made.id) == ""
+    assert monitor_reports.asking(world.settings.ledger_url, MODEL, made.id - 1) == ""
 
 
 def execute(state: State, role: str, statement: str) -> None:

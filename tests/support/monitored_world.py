@@ -17,7 +17,7 @@ from titleholder.workflow import batch_scoring
 MODEL, LANE = "watched", "scored"
 SECTIONS = """
 scoring:
-  query: watched_scoring.sql
+  query: {name}_scoring.sql
   window: {window}
   lane: scored
 monitor: {monitor}
@@ -29,24 +29,28 @@ from {table} where happened_at >= :window_start and happened_at < :window_end an
 
 
 def write_monitored(
-    folder: Path, *, window: str = "1 day", monitor: str = "{minimum_rows: 100}", table: str = "tiny"
+    folder: Path,
+    name: str = MODEL,
+    *,
+    window: str = "1 day",
+    monitor: str = "{minimum_rows: 100}",
+    table: str = "tiny",
 ) -> None:
     """The model's files; `table` is what the scoring query reads."""
-    sections = SECTIONS.format(window=window, monitor=monitor)
-    write_model(folder, MODEL, judgement=EASY, promotion=sections)
-    (folder / "watched_scoring.sql").write_text(SQL.format(table=table))
-    text = (folder / f"{MODEL}.yaml").read_text()  # what the query returns is known when the event happens
-    (folder / f"{MODEL}.yaml").write_text(
+    write_model(folder, name, judgement=EASY, promotion=SECTIONS.format(name=name, window=window, monitor=monitor))
+    (folder / f"{name}_scoring.sql").write_text(SQL.format(table=table))
+    text = (folder / f"{name}.yaml").read_text()  # what the query returns is known when the event happens
+    (folder / f"{name}.yaml").write_text(
         text.replace("{known_at: known_at, available_at: happened_at}", "{known_at: happened_at}")
     )
 
 
-def watched() -> ModelSpec:
-    return load_specs(only=MODEL)[MODEL]
+def watched(name: str = MODEL) -> ModelSpec:
+    return load_specs(only=name)[name]
 
 
-def scored(settings: Settings, day: date, lane: str = LANE) -> ScoreRun:
+def scored(settings: Settings, day: date, lane: str = LANE, name: str = MODEL) -> ScoreRun:
     """The scoring run of a day."""
     url = connection_url("warehouse")
-    pinned = batch_scoring.pin(watched(), day, lane, url=url, origin=TESTER, settings=settings)
+    pinned = batch_scoring.pin(watched(name), day, lane, url=url, origin=TESTER, settings=settings)
     return batch_scoring.score(pinned, url=url, settings=settings)

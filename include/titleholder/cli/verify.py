@@ -69,7 +69,7 @@ def _print_report(report: AuditReport) -> None:
         f"{counted(len(report.models), 'model')}, {counted(report.witnesses, 'version')} with a copy of the decision, "
         f"{counted(report.snapshots, 'snapshot')}, {counted(report.reports, 'report')}, "
         f"{counted(report.score_runs, 'scoring run')}{_counted_only(report.scores_counted)}, "
-        f"{counted(report.champions, 'live champion')}"
+        f"{counted(report.monitor_reports, 'monitor report')}, {counted(report.champions, 'live champion')}"
     )
     result = counted(len(report.findings), "finding") if report.findings else "No findings"
     if not report.rows:

@@ -14,10 +14,13 @@ from sqlalchemy import text
 
 from titleholder.errors import DataError, one_line
 from titleholder.ledger.database import engine, reachable
-from titleholder.validation.monitoring.report import MonitorReport, State
+from titleholder.validation.monitoring.report import MonitorReport, State, Volume
 
 _RECORD = text("SELECT * FROM titleholder.record_monitor_report(CAST(:entry AS json))")
-_BRIEF = "id, model, lane, as_of, version, decision, state, alarms, new_alarms, asks_retrain, ask_reason, created_at"
+_BRIEF = (
+    "id, model, lane, as_of, version, decision, state, alarms, new_alarms, asks_retrain, ask_reason, "
+    "created_at, report ->> 'reason' AS said"
+)
 _OF_LANE = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane ORDER BY id")
 _OF_MODEL = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model ORDER BY id")
 _OF_REIGN = text(
@@ -32,6 +35,14 @@ _NEWEST = text(
 _STANDING = text(
     f"SELECT DISTINCT ON (model) {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
     "WHERE model = ANY(:models) AND lane = :lane ORDER BY model, as_of DESC, id DESC"
+)
+_NUMBERED = text(
+    f"SELECT {_BRIEF} FROM titleholder.monitor_reports WHERE id = ANY(:numbers) ORDER BY id"  # noqa: S608
+)
+_ASKING = text("SELECT ask_reason FROM titleholder.monitor_reports WHERE model = :model AND id = :id AND asks_retrain")
+_VOLUMES = text(
+    "SELECT report -> 'volume' FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane "
+    "AND jsonb_typeof(report -> 'volume') = 'object' ORDER BY id DESC LIMIT 60"
 )
 _ASKS = text(
     f"SELECT {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
@@ -105,6 +116,8 @@ class MonitorStatus(NamedTuple):
     asks_retrain: bool
     ask_reason: str
     created_at: datetime
+    said: str = ""
+    """The reason for its state, in a sentence."""
 
 
 def record(url: str, entry: Entry) -> MonitorRecord | None:
@@ -138,6 +151,26 @@ def last(url: str, model: str, lane: str) -> int | None:
     with reachable(), engine(url).connect() as connection:
         found: int | None = connection.scalar(_LAST, {"model": model, "lane": lane})
         return found
+
+
+def asking(url: str, model: str, number: int) -> str:
+    """Why the look of this number asks for a retrain of the model; empty where it does not, or there is none."""
+    with reachable(), engine(url).connect() as connection:
+        found = connection.scalar(_ASKING, {"model": model, "id": number})
+        return found or ""
+
+
+def brief(url: str, numbers: Collection[int]) -> list[MonitorStatus]:
+    """The looks of these numbers without their reports, in the order of writing."""
+    with reachable(), engine(url).connect() as connection:
+        return [MonitorStatus._make(row) for row in connection.execute(_NUMBERED, {"numbers": list(numbers)})]
+
+
+def volumes(url: str, model: str, lane: str) -> list[Volume]:
+    """The volumes of the newest sixty looks of a lane that counted rows, in the order of writing."""
+    with reachable(), engine(url).connect() as connection:
+        found = connection.scalars(_VOLUMES, {"model": model, "lane": lane}).all()
+        return [Volume.model_validate(volume) for volume in reversed(found)]
 
 
 def asks(url: str, model: str) -> list[MonitorStatus]:

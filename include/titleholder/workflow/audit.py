@@ -73,6 +73,7 @@ def audit(
         champions=sum(b.head is not None for b in books),
         score_runs=sum(len(b.score_runs) for b in books),
         scores_counted=sum(len(b.score_runs) - len(score_audit.to_compare(b.score_runs)) for b in books),
+        monitor_reports=sum(b.monitor_reports.number for b in books),
         repaired=tuple(repaired),
     )
 
@@ -108,6 +109,8 @@ def _jobs(books: Sequence[Book], registry: Registry, settings: Settings, repair:
     for book in books:
         yield from _score_jobs(book, settings.ledger_url)
     for book in books:
+        yield f"{book.model}: monitor reports", partial(_monitor_reports, book)
+    for book in books:
         yield f"{book.model}: champion", partial(_champion, book, registry, settings)
     for book in books:
         yield f"{book.model}: alias", partial(_alias, book, registry, settings, repair)
@@ -122,6 +125,11 @@ def _score_jobs(book: Book, url: str) -> Iterator[tuple[str, Job]]:
         yield f"{book.model}: scores of run {run.id}", partial(_scores, book, run, url)
     for run in book.score_runs:
         yield f"{book.model}: input of run {run.id}", partial(_score_files, book, run)
+
+
+def _monitor_reports(book: Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    for explanation, lane, decision in book.monitor_reports.faults:
+        yield book.finding("monitor", explanation, lane=lane, decision=decision)
 
 
 def _miscounted(book: Book, runs: Sequence[ScoreRun], url: str) -> Iterator[AuditFinding]:

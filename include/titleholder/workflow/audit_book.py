@@ -10,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from titleholder.ledger import reports, score_runs, store
 from titleholder.ledger.integrity import Row
 from titleholder.spec.types import LIVE
+from titleholder.workflow import monitor_audit
 from titleholder.workflow.audit_report import ADVICE, AuditFinding
 from titleholder.workflow.lanes import deleted
 
@@ -25,7 +26,9 @@ class Book:
         self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
         self.deleted = deleted(model, url)
         self.reports = [report for report in reports.of_model(url, model) if report.lane not in self.deleted]
-        self.score_runs = [run for run in score_runs.of_model(url, model) if run.lane not in self.deleted]
+        every = score_runs.of_model(url, model)
+        self.score_runs = [run for run in every if run.lane not in self.deleted]
+        self.monitor_reports = monitor_audit.check(model, every, url)
 
     @property
     def rows(self) -> list[Row]:

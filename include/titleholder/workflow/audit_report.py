@@ -12,6 +12,7 @@ ADVICE = {
     "alias": "`titleholder audit --repair` sets it to what the ledger has.",
     "report": "Restore the file from a backup of MLflow's artifacts. What was decided, the ledger says.",
     "scores": "Only a superuser can have done that: compare with a backup of the ledger's database.",
+    "monitor": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }
@@ -56,4 +57,5 @@ class AuditReport(BaseModel):
     score_runs: int
     scores_counted: int
     """Of how many scoring runs, the oldest, the scores were only counted."""
+    monitor_reports: int = 0
     repaired: tuple[str, ...]

@@ -163,6 +163,31 @@ def approval_message(
     )
 
 
+def alarm_message(look: Mapping[str, Any], owner: str, links: Mapping[str, str]) -> Message | None:
+    """The message about a look at a champion in use: about new alarms of the lane live; None where there is none.
+
+    `look` has id, model, lane, as_of, version, new_alarms, said (the reason for the state), asks_retrain and
+    ask_reason.
+    """
+    if look["lane"] != LIVE or not look["new_alarms"]:
+        return None
+    names = ", ".join(look["new_alarms"])
+    asks = look["asks_retrain"]
+    return _message(
+        f"{look['model']}: the monitor of version {look['version']} raises an alarm: {names}",
+        f"Something has changed for version {look['version']} of {look['model']}, the champion in use.",
+        {
+            "Why": look["said"],
+            "As of": look["as_of"],
+            "Retrain": "asked for; a new version takes over only if it is better" if asks else look["ask_reason"],
+            "Owner": owner,
+            "What to do": f"`titleholder monitor {look['model']}` has the numbers. A feature that changed at once was "
+            "often broken where the scoring query reads it: look there first.",
+        },
+        links,
+    )
+
+
 def to_html(message: Message) -> str:
     """As HTML for e-mail: everything escaped. Our own addresses are links, and none that stands in a text."""
     lines = [markup.escape(line) for line in message.text.splitlines()]

@@ -125,7 +125,7 @@ def mutated_text(draw: st.DrawFn) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("models")
-    for name in ("small", "demo_default", "demo_loss", "lending_club_default"):
+    for name in ("small", "demo_default", "demo_loss", "demo_loss_scoring", "lending_club_default"):
         (found / f"{name}.sql").write_text(SQL)
     return found
 

@@ -16,7 +16,7 @@ from titleholder.validation.metrics.intervals import (
     joint,
 )
 from titleholder.validation.metrics.profit import accepted, at_stake
-from titleholder.validation.metrics.psi import Psi, paired_psi, psi
+from titleholder.validation.metrics.psi import Psi, paired_psi, psi, psi_of_counts
 from titleholder.validation.metrics.rates import difference_of_rates, ratio_of_rates
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "observed_expected",
     "paired_psi",
     "psi",
+    "psi_of_counts",
     "ratio_of_rates",
     "resample",
 ]

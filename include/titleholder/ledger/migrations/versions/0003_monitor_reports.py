@@ -26,7 +26,7 @@ CREATE TABLE titleholder.monitor_reports (
     state        text        NOT NULL CHECK (state IN ('quiet', 'alarm', 'waiting')),
     alarms       text[]      NOT NULL CHECK ((state = 'alarm') = (cardinality(alarms) > 0)),
     new_alarms   text[]      NOT NULL CHECK (new_alarms <@ alarms),
-    asks_retrain boolean     NOT NULL CHECK (NOT asks_retrain OR (lane = 'live' AND cardinality(new_alarms) > 0)),
+    asks_retrain boolean     NOT NULL CHECK (NOT asks_retrain OR (lane = 'live' AND state = 'alarm')),
     ask_reason   text        NOT NULL CHECK (NOT asks_retrain OR ask_reason <> ''),
     report       jsonb       NOT NULL CHECK (report ->> 'state' = state),
     spec         jsonb       NOT NULL CHECK (jsonb_typeof(spec) = 'object'),

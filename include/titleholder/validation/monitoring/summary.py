@@ -1,0 +1,109 @@
+"""What a look says in words: the alarms that stand, the state, and the reason for it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Literal
+
+from titleholder import formatting
+from titleholder.plain_text import one_line
+from titleholder.validation.monitoring.report import (
+    Alarm,
+    Drift,
+    FeatureLook,
+    MonitorReport,
+    Promise,
+    State,
+    Volume,
+)
+
+PERFORMANCE = "performance"
+
+
+def alarms(
+    drift: Drift | None, promise: Promise | None, before: Sequence[Alarm], *, as_of: date, in_a_row: int
+) -> tuple[Alarm, ...]:
+    """The alarms that stand, those of performance first; one that stood `before` keeps its date."""
+    known = {alarm.name: alarm for alarm in before}
+
+    def made(name: str, kind: Literal["feature", "score", "performance"], sentence: str) -> Alarm:
+        old = known.get(name)
+        return Alarm(
+            name=name, kind=kind, since=old.since if old else as_of, new=old is None, sentence=sentence
+        )  # fmt: skip
+
+    found = [made(PERFORMANCE, "performance", _shortfall(promise))] if promise and promise.broken else []
+    found += [
+        made(one.name, "score" if one.kind == "score" else "feature", _drifted(one))
+        for one in (drift.features if drift else ())
+        if one.in_a_row >= in_a_row
+    ]
+    return tuple(found)
+
+
+def _shortfall(promise: Promise) -> str:
+    name = formatting.metric(promise.metric)
+    return (
+        f"{name} falls short of what it was at promotion, {promise.promised.estimate:.4f}: at least "
+        f"{promise.least or 0:.4f} is missing, and {promise.tolerated:.4f} is tolerated."
+    )
+
+
+def _drifted(one: FeatureLook) -> str:
+    label, before, now = most_moved(one)
+    who = "The score has drifted" if one.kind == "score" else f"{one.name} has drifted"
+    moved = f"the share of {one_line(label)!r} was {before:.1%} and is {now:.1%}, PSI {one.psi.estimate:.2f}."
+    if not one.unseen:
+        return f"{who}: {moved}"
+    return f"{who}: {moved} {one.unseen_rows:,} rows have new categories, such as {one_line(one.unseen[0].name)}."
+
+
+def most_moved(one: FeatureLook) -> tuple[str, float, float]:
+    """The bin whose share of the rows changed most, and that share in the reference and now."""
+    rows = max(sum(one.reference), 1), max(sum(one.counts), 1)
+    shares = [(a / rows[0], b / rows[1]) for a, b in zip(one.reference, one.counts, strict=True)]
+    label, (before, now) = max(
+        zip(one.bins.labels, shares, strict=True), key=lambda named: abs(named[1][1] - named[1][0])
+    )
+    return label, before, now
+
+
+def concluded(report: MonitorReport, *, minimum_rows: int) -> MonitorReport:
+    """The report with its state, and the reason for it in a sentence."""
+    state, reason = _state(report, minimum_rows)
+    return report.model_copy(update={"state": state, "reason": reason})
+
+
+def _state(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
+    if report.alarms:
+        return "alarm", " ".join(alarm.sentence for alarm in report.alarms)
+    if report.drift is None and not report.cohorts:
+        return "waiting", f"{report.waiting_rows:,} rows were scored, and {minimum_rows:,} are needed for a first look."
+    parts = []
+    if report.drift:
+        looks, features = report.drift.looks, len(report.drift.features) - 1
+        parts.append(
+            f"no drift of the score or of {formatting.counted(features, 'feature')} in "
+            f"{formatting.counted(looks, 'look')}"
+        )
+    if report.promise and report.promise.cohorts:
+        parts.append(f"the promise holds over {formatting.counted(report.promise.cohorts, 'matured cohort')}")
+    else:
+        parts.append("no outcome has matured yet")
+    said = ", and ".join(parts)
+    return "quiet", f"{said[:1].upper()}{said[1:]}."
+
+
+def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm]) -> Iterator[str]:
+    """What people should know that is no alarm, a sentence each."""
+    if volume and not volume.expected:
+        yield (
+            f"{volume.rows:,} rows were scored from {volume.start} to {volume.end}; {volume.lower:,} to "
+            f"{volume.upper:,} were to be expected."
+        )
+    alarmed = {alarm.name for alarm in standing}
+    for one in drift.features if drift and volume else ():
+        if one.unseen and one.name not in alarmed:
+            names = ", ".join(one_line(category.name) for category in one.unseen[:3])
+            yield f"{one.name}: {one.unseen_rows:,} rows have categories that no training row had: {names}."

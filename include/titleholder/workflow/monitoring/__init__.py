@@ -1,0 +1,1 @@
+"""A champion in use, watched: what `titleholder monitor` and the DAG `<model>.monitor` do."""

@@ -1,0 +1,91 @@
+"""The reign that scored last in a lane: its scoring runs, its decisions, and what earlier looks said."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+from titleholder.ledger import monitor_reports, reigns, score_runs, store
+from titleholder.ledger.decision import Decision
+from titleholder.ledger.lane_entry import LaneEntry
+from titleholder.ledger.monitor_reports import MonitorRecord
+from titleholder.ledger.score_runs import ScoreRun
+from titleholder.settings import Settings
+from titleholder.validation.metrics import Interval
+from titleholder.validation.monitoring.report import Drift
+from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
+
+
+class Watched(NamedTuple):
+    """The reign that scored last in a lane until a day: its runs until then, its decisions, and its earlier looks.
+
+    `crowning` made the version champion, `judged` is about it as a challenger.
+    """
+
+    rows: list[LaneEntry]
+    runs: list[ScoreRun]
+    crowning: Decision
+    judged: Decision
+    trained: TrainedVersion
+    predecessor: TrainedVersion | None
+    looks: list[MonitorRecord]
+    last: int | None
+
+    @property
+    def new_runs(self) -> list[ScoreRun]:
+        """The scoring runs that no look has counted."""
+        counted = {run for one in self.looks for run in one.score_runs}
+        return [run for run in self.runs if run.id not in counted]
+
+    @property
+    def drifts(self) -> list[Drift]:
+        """What the looks that counted rows found, in order."""
+        return [one.report.drift for one in self.looks if one.report.drift and one.report.volume]
+
+    @property
+    def covered(self) -> date | None:
+        """The end of the event times that were counted."""
+        return max((one.report.volume.end for one in self.looks if one.report.volume), default=None)
+
+
+def watched_at(model: str, lane: str, as_of: date, settings: Settings) -> Watched | None:
+    """The reign that scored last in a lane until this day; None where nothing was scored."""
+    url = settings.ledger_url
+    own = [r for r in score_runs.of_model(url, model) if r.lane == lane and r.role == "champion" and r.as_of <= as_of]
+    if not own:
+        return None
+    newest = max(own, key=lambda r: (r.as_of, r.id))
+    last = monitor_reports.last(url, model, lane)  # before the looks are read: a later one is noticed when writing
+    rows = store.read_lane(url, model, lane)
+    crowning = store.decision(url, newest.decision)
+    about = reigns.decision_on(rows, newest.version)
+    judged = store.decision(url, about.id if about else newest.decision)
+    (trained,) = trained_versions([judged], url)
+    before = reigns.decision_on(rows, crowning.champion_before)
+    return Watched(
+        rows=rows,
+        runs=[r for r in own if r.decision == newest.decision],
+        crowning=crowning,
+        judged=judged,
+        trained=trained,
+        predecessor=trained_versions([before], url)[0].registered if before else None,
+        looks=monitor_reports.of_reign(url, model, lane, newest.decision),
+        last=last,
+    )
+
+
+def promised_metric(crowning: Decision, judged: Decision) -> tuple[int, Interval | None]:
+    """The champion's metric with its interval, and the decision that measured it: that of a recall, else its own."""
+    recall = crowning.verdict.recall if crowning.verdict and crowning.kind == "recall" else None
+    if recall and recall.interval_here:
+        return crowning.id, recall.interval_here
+    return judged.id, judged.verdict.challenger_interval if judged.verdict else None
+
+
+def promised_gain(crowning: Decision) -> Interval | None:
+    """The gain over the predecessor that the deciding run measured; None where it measured none, as in a rollback."""
+    if crowning.verdict is None:
+        return None
+    recall = crowning.verdict.recall if crowning.kind == "recall" else None
+    found = recall.gain_here if recall else crowning.verdict.gain
+    return found if found is not None and found.finite else None
