@@ -43,7 +43,7 @@ from titleholder.validation.metrics import Array, Estimation, Interval, Sample
 from titleholder.validation.monitoring import outcomes, summary
 from titleholder.validation.monitoring.estimated import recalibration
 from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, level, look
-from titleholder.validation.monitoring.report import Alarm, Drift, RealisedCohort
+from titleholder.validation.monitoring.report import Alarm, Drift, RealisedCohort, Span
 from titleholder.validation.monitoring.retrain_request import Asked, ask
 
 END, MONTHS, CHANGE, BACK, MATURITY, ROWS = date(2026, 7, 1), 36, 12, 24, 6, 1000
@@ -242,6 +242,26 @@ def _said(world: str, name: str, found: Watched) -> str:
     return f"| {world} | {name} | {raised} | {asked} | {peak:.2f} | {figures} | {review} |"
 
 
+def _quiet(of: Lender, numbers: range) -> None:
+    """Print in which quiet reigns anything was an alarm, and how often the estimates cover what came true."""
+    alarmed, covered = [], []
+    for n in numbers:
+        ((_, found),) = reigns("quiet", of, 1000 + n)
+        if raised := first_months(found):
+            alarmed.append((n, raised))
+        covered.append(
+            float(np.mean([_within(one.realised.estimate, one.estimated) for one in found.cohorts if one.estimated]))
+        )
+    print(
+        f"quiet reigns {numbers.start} to {numbers.stop - 1}: an alarm in {len(alarmed)} {alarmed}; what came true was "
+        f"within the interval of the estimate in {np.mean(covered):.3f} of the cohorts"
+    )
+
+
+def _within(value: float, of: Span) -> bool:
+    return of.lower is not None and of.upper is not None and of.lower <= value <= of.upper
+
+
 def main() -> None:
     """Print the table, or the false alarms of quiet reigns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -251,12 +271,7 @@ def main() -> None:
     given = parser.parse_args()
     of = a_lender()
     if given.quiet:
-        alarmed = [
-            n
-            for n in range(given.first, given.first + given.quiet)
-            if first_months(reigns("quiet", of, 1000 + n)[0][1])
-        ]
-        print(f"quiet reigns {given.first} to {given.first + given.quiet - 1}: an alarm in {len(alarmed)}: {alarmed}")
+        _quiet(of, range(given.first, given.first + given.quiet))
         return
     print("| world | reign | alarms | asks for a retrain | largest PSI | expected, realised at the end | review |")
     print("|---|---|---|---|---:|---:|---|")
