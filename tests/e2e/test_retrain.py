@@ -46,7 +46,7 @@ def test_a_broken_spec_is_an_import_error_and_the_other_models_work(airflow: Air
     assert "judgement.minimun_gain: unknown key; did you mean 'minimum_gain'?" in error["stack_trace"]
     dags = {d["dag_id"] for d in airflow.get("/dags")["dags"]}
     assert dags == {f"tiny{model}.{what}" for model in ("", "_amount", "_asked", "_crown", "_fed", "_hasty", "_page", "_pushed", "_signed")
-                    for what in ("retrain", "rollback")} | {"tiny_fed.score"}  # fmt: skip
+                    for what in ("retrain", "rollback")} | {"tiny_fed.score", "tiny_fed.monitor"}  # fmt: skip
 
 
 def test_the_plugin_is_registered_once(airflow: Airflow) -> None:

@@ -11,13 +11,13 @@ import pytest
 from localstack.airflow import Airflow
 from localstack.state import State
 from support.retraining import retrain
-from titleholder.ledger import score_runs
+from titleholder.ledger import monitor_reports, score_runs
 from titleholder.ledger.database import engine
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
 MODEL, LANE = "tiny_fed", "scored"
-DAG = f"{MODEL}.score"
+DAG, MONITOR = f"{MODEL}.score", f"{MODEL}.monitor"
 DAYS = [date(2024, 3, 10), date(2024, 3, 11), date(2024, 3, 12)]
 
 
@@ -38,6 +38,7 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
     decisions = [retrain(MODEL, day, LANE, settings) for day in DAYS[1:]]
     assert decisions[0].champion_after
     made = {str(row.as_of): row for row in decisions}
+    airflow.pause(MONITOR, False)
     airflow.pause(DAG, False)
     airflow.backfill(DAG, str(DAYS[0]), str(DAYS[-1]), at_once=3, conf={"lane": LANE})
     deadline = time.monotonic() + 120
@@ -70,3 +71,19 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
     plain, days = (events(airflow, f"titleholder://{MODEL}/scores{kind}") for kind in ("", "/days"))
     assert {(event["extra"]["as_of"], event["extra"]["id"]) for event in plain if event["extra"]["id"] in ids} == wanted
     assert {(event["partition_key"], event["extra"]["id"]) for event in days if event["extra"]["id"] in ids} == wanted
+    looked_at_after_scoring(airflow, settings, ids)
+
+
+def looked_at_after_scoring(airflow: Airflow, settings: Settings, scored: set[int]) -> None:
+    """The scores' asset has started the monitor, which looks at what its events say, in their lane."""
+    deadline = time.monotonic() + 90
+    while not any(run["state"] == "success" for run in airflow.runs(MONITOR, "asset_triggered")):
+        assert time.monotonic() < deadline, airflow.runs(MONITOR, "asset_triggered")
+        time.sleep(0.5)
+    airflow.pause(MONITOR, True)
+    reports = [one for one in monitor_reports.of_model(settings.ledger_url, MODEL) if one.lane == LANE]
+    assert reports
+    assert {one.as_of for one in reports} <= set(DAYS[1:])
+    assert {run for one in reports for run in one.score_runs} & scored
+    assert all(one.airflow_run.startswith(f"{MONITOR}/asset_triggered") for one in reports)
+    assert not any(run["run_type"] == "scheduled" for run in airflow.runs(MONITOR))
