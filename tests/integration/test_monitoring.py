@@ -21,7 +21,9 @@ from titleholder.cli.main import app
 from titleholder.ledger import monitor_reports
 from titleholder.ledger.database import engine
 from titleholder.ledger.monitor_reports import MonitorRecord
+from titleholder.registry.client import Registry
 from titleholder.settings import connection_url
+from titleholder.spec.model import ModelSpec
 from titleholder.workflow.audit import audit
 from titleholder.workflow.monitoring import look as looking
 from titleholder.workflow.monitoring import run as monitoring
@@ -219,3 +221,56 @@ def test_the_audit_reads_every_report_and_names_one_that_was_changed(world: Worl
                 cursor.execute("ALTER TABLE titleholder.monitor_reports ENABLE ALWAYS TRIGGER no_change")
         assert len(found) == 1, change
         assert said in found[0].explanation
+
+
+def test_few_rows_wait_for_later_ones_and_overlapping_windows_count_once(world: World) -> None:
+    retrain(MODEL, date(2024, 1, 1), "patient", world.settings)
+    section = watched().monitor
+    assert section
+    patient = watched().model_copy(update={"monitor": section.model_copy(update={"minimum_rows": 700})})
+
+    def look(day: date) -> MonitorRecord:
+        url = connection_url("warehouse")
+        found = monitoring.run(patient, day, "patient", url=url, origin=TESTER, settings=world.settings)
+        assert found
+        return found
+
+    first = scored(world.settings, MONTHS[0], "patient")
+    waiting = look(MONTHS[0])
+    assert (waiting.state, waiting.score_runs, waiting.report.waiting_rows) == ("waiting", (), first.rows)
+    assert waiting.report.reason == f"{first.rows} rows were scored, and 700 are needed for a first look."
+    assert look(MONTHS[0]) == waiting
+    middle, last = (scored(world.settings, day, "patient") for day in (date(2024, 2, 15), MONTHS[1]))
+    enough = look(MONTHS[1])
+    assert enough.score_runs == (first.id, middle.id, last.id)
+    assert enough.report.volume
+    assert enough.report.drift
+    rows = tiny_rows()
+    inside = (rows["happened_at"] >= "2024-01-01") & (rows["happened_at"] < "2024-03-01")
+    assert enough.report.volume.rows == int(inside.sum()) < first.rows + middle.rows + last.rows
+    assert enough.report.drift.looks == 1
+
+
+def test_a_successor_is_reviewed_against_its_predecessor_on_the_same_rows(world: World) -> None:
+    first, second = (retrain(MODEL, day, "line", world.settings) for day in (date(2023, 12, 1), date(2024, 1, 1)))
+    assert (second.champion_before, second.champion_after) == (first.challenger, second.challenger)
+    for month in MONTHS[:3]:
+        scored(world.settings, month, "line")
+    found = looked(world, MONTHS[4], "line")
+    assert found
+    assert found.report.review
+    assert second.verdict
+    assert second.verdict.gain
+    assert found.report.review.predecessor == first.challenger
+    assert found.report.review.promised.estimate == pytest.approx(second.verdict.gain.estimate)
+    assert found.report.review.cohorts == len(found.report.cohorts) == 3
+    logged = first.nominee.model
+    model = Registry(world.settings.tracking_uri).models.read(logged.uri, logged.sha256, ModelSpec.restore(first.spec))
+    rows = tiny_rows()
+    for one in found.report.cohorts:
+        moments = [pd.Timestamp(day, tz="UTC") for day in (one.start, one.end)]
+        part = rows[(rows["happened_at"] >= moments[0]) & (rows["happened_at"] < moments[1])]
+        features = part[["signal", "noise", "price", "kind"]].astype({"kind": object})
+        before = roc_auc_score(part["bad"], model.predict_proba(features)[:, 1])
+        assert one.gain
+        assert one.gain.estimate == pytest.approx(one.realised.estimate - before, abs=1e-9)
