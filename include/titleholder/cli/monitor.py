@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from titleholder.validation.monitoring.report import FeatureLook, MonitorReport, Span
 
 
+HUNDREDTHS = 100.0
+"""Numbers of this size have two decimal places."""
+
+
 def monitor(
     model: Model,
     lane: Annotated[
@@ -95,8 +99,8 @@ def _row(one: FeatureLook) -> dict[str, Any]:
     return {
         "state": f"drifted, {one.in_a_row} in a row" if one.drifted else "quiet",
         "feature": one.name,
-        "PSI": number(one.psi.estimate, 1.0),
-        "interval": _interval(one.psi),
+        "PSI": number(one.psi.estimate, HUNDREDTHS),
+        "interval": between(one.psi.lower, one.psi.upper, HUNDREDTHS),
         "missing": percent(one.missing),
         "before": percent(one.reference_missing),
         "new categories": f"{one.unseen_rows:,}" if one.kind == "categorical" else NOTHING,
