@@ -106,6 +106,14 @@ def test_challengers_score_the_champions_rows_and_current_scores_stay_the_champi
     assert shadow_scoring.shadow(pin(world), settings=world.settings) == beside, "a repeated call finds its results"
 
 
+def test_the_champions_scores_have_reasons_and_challengers_none(world: World) -> None:
+    champion, beside = score(world, pin(world, date(2024, 3, 14), reasons=2, shadow=1))
+    assert stored(world, champion.id)["reasons"].map(len).max() == 2
+    assert len(beside.runs) == 1
+    assert (champion.reasons_for, beside.runs[0].reasons_for) == ("high", "")
+    assert stored(world, beside.runs[0].id)["reasons"].isna().all()
+
+
 def test_they_do_not_score_before_the_champion(world: World) -> None:
     with pytest.raises(UsageError, match=r"watched as of 2024-03-20: the champion, version \d+, has not scored yet"):
         shadow_scoring.shadow(pin(world, date(2024, 3, 20)), settings=world.settings)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from titleholder.errors import UsageError
 from titleholder.validation.metrics import Array
 
 BITS = 10
@@ -98,9 +99,9 @@ class TreeShap:
     """
 
     def __init__(self, tree: Tree) -> None:
+        """Raises UsageError for a tree with a path that asks for more than `LONGEST` features."""
         self._tree, self.expected = tree, 0.0
         self._tables: dict[int, _Table] = {}
-        self._leaves: dict[int, _Path] = {}
         inner = self._inner(0, _Path())
         self._tabulate(0, _Path(), inner)
 
@@ -125,9 +126,9 @@ class TreeShap:
         split, bits = self._tree.splits[node], len(path.features) + len(inner[node])
         if bits <= BITS:
             self._tables[node] = self._table(node, path, inner[node], 1 << bits)
-        elif split is None:
-            self._leaves[node] = path
-        else:
+        elif split is None and len(path.features) > LONGEST:
+            raise UsageError(f"a path of a tree asks for {len(path.features)} features; at most {LONGEST} have reasons")
+        elif split is not None:
             for child in self._tree.children[node]:
                 self._tabulate(child, self._child_path(split, node, child, path), inner)
 
@@ -189,8 +190,6 @@ class TreeShap:
 def _leaf(value: float, path: _Path, blocked: Outcomes) -> Array:
     """What a leaf adds to each feature of its path, shape (features, rows)."""
     n = len(path.features)
-    if n > LONGEST:
-        raise ValueError(f"a path asks for {n} features; at most {LONGEST} are possible")
     known = 1.0 - ((blocked >> np.arange(n)[:, None]) & 1)
     shares = np.array(path.shares)[:, None]
     total: Array = np.zeros(known.shape)

@@ -166,6 +166,33 @@ def test_contributions_that_do_not_add_up_are_never_given() -> None:
         found.of(X, scores + 0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("lightgbm.LGBMClassifier", {"boosting_type": "dart"}),
+        ("lightgbm.LGBMClassifier", {"boosting_type": "goss"}),
+        ("lightgbm.LGBMRegressor", {"objective": "quantile", "alpha": 0.8}),
+        ("xgboost.XGBRegressor", {"objective": "reg:quantileerror", "quantile_alpha": 0.8}),
+        ("xgboost.XGBClassifier", {"grow_policy": "lossguide", "max_depth": 0, "num_parallel_tree": 2, "subsample": 0.7}),
+        ("sklearn.HistGradientBoostingRegressor", {"loss": "quantile", "quantile": 0.8}),
+        ("sklearn.HistGradientBoostingClassifier", {"early_stopping": True, "class_weight": "balanced"}),
+        ("sklearn.HistGradientBoostingClassifier", {"max_leaf_nodes": 100, "min_samples_leaf": 1, "max_iter": 40}),
+        ("sklearn.GradientBoostingClassifier", {"init": "zero", "subsample": 0.5}),
+        ("sklearn.GradientBoostingRegressor", {"loss": "huber", "max_depth": 12}),
+        ("sklearn.LogisticRegression", {"class_weight": "balanced", "l1_ratio": 1.0, "solver": "liblinear"}),
+        ("sklearn.Ridge", {"fit_intercept": False}),
+    ],
+)  # fmt: skip
+def test_they_add_up_with_other_parameters_too(name: str, params: dict[str, Any]) -> None:
+    quantile = {"judgement__metric": "pinball", "judgement__quantile": 0.8} if "quantile" in str(params) else {}
+    spec = a_spec if name.endswith("Classifier") or "Logistic" in name else a_regression
+    candidate = {"estimator": path_of(name), "params": PARAMS.get(name, {}) | params}
+    made = spec(training__candidates={"it": candidate}, **quantile)
+    _, X, scores, found = explained(made)
+    wanted = logit(scores) if made.task == "classification" else scores
+    np.testing.assert_allclose(found.of(X, scores).sum(axis=1) + found.baseline, wanted, rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_model_that_was_stored_and_read_gives_the_same(name: str, tmp_path: Path) -> None:
     spec = spec_of(name)

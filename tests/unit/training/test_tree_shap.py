@@ -15,6 +15,7 @@ from support.shapley import (
     trees_of_lightgbm,
     trees_of_xgboost,
 )
+from titleholder.errors import UsageError
 from titleholder.training import tree_shap
 from titleholder.training.tree_shap import Split, Tree, TreeShap
 
@@ -46,15 +47,25 @@ def test_they_are_shapley_values_worked_out_by_hand() -> None:
     np.testing.assert_allclose(values(tree, np.array([[-1.0, -1.0]])), [[3.0, 2.4]], rtol=0, atol=1e-12)
 
 
-def test_a_path_of_many_features_is_exact() -> None:
-    """A chain of 20 splits, each of another feature: by the symmetry of equal players all have the same value."""
-    n = 20
+def chain(n: int) -> Tree:
+    """So many splits one below the other, each of another feature, which half of the rows pass; 1 for who passes all."""
     splits: list[Split | None] = [Split(k, 0.0, gaps_left=False) for k in range(n)] + [None] * (n + 1)
     children = [(k + 1 if k < n - 1 else n, n + 1 + k) for k in range(n)] + [(0, 0)] * (n + 1)
     rows = [2.0 ** (n - k) for k in range(n)] + [1.0] + [2.0 ** (n - 1 - k) for k in range(n)]
-    tree = Tree(splits, children, rows, [0.0] * n + [1.0] + [0.0] * n)
-    found = values(tree, -np.ones((3, n)))
+    return Tree(splits, children, rows, [0.0] * n + [1.0] + [0.0] * n)
+
+
+def test_a_path_of_many_features_is_exact() -> None:
+    """By the symmetry of equal players all have the same value."""
+    n = 20
+    found = values(chain(n), -np.ones((3, n)))
     np.testing.assert_allclose(found, (1 - 2.0**-n) / n, rtol=0, atol=1e-14)
+
+
+def test_a_path_of_too_many_features_is_refused() -> None:
+    assert TreeShap(chain(30)).expected == 2.0**-30
+    with pytest.raises(UsageError, match="asks for 31 features; at most 30 have reasons"):
+        TreeShap(chain(31))
 
 
 @pytest.fixture(scope="module")
