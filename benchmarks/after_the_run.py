@@ -27,7 +27,7 @@ from titleholder.workflow.backtest import periods, run
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.reproduce import reproduce
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 if TYPE_CHECKING:
     from bench import Case

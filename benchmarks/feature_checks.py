@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
-import leaks
+import loan_models
 import numpy as np
 import pandas as pd
+import tables
 from dateutil.relativedelta import relativedelta
 from scipy import optimize, stats
 
@@ -30,7 +31,7 @@ from titleholder.validation.checks.benchmark import benchmark_comparison
 from titleholder.validation.checks.feature_drift import missing_rates, stability
 from titleholder.validation.checks.missing_inputs import missing_inputs
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample
-from titleholder.workflow import scoring
+from titleholder.workflow import scorer
 
 CODES = ("TH208", "TH403", "TH404", "TH704")
 FEATURES = [f"x{n}" for n in range(12)]
@@ -130,28 +131,31 @@ def known_truth() -> Iterator[list[object]]:
         shares = []
         for n in (1_000, 3_000, 10_000):
             rng = np.random.default_rng([int(code[2:]), n, int(1000 * truth)])
-            shares.append(leaks.share([draw(rng, n, truth).failed for _ in range(REPEATS)]))
+            shares.append(tables.share([draw(rng, n, truth).failed for _ in range(REPEATS)]))
         yield [code, what, *shares]
 
 
-def challenges(world: leaks.World, name: str, first: date, last: date, train: int) -> Iterator[Evidence]:
+def challenges(world: loan_models.World, name: str, first: date, last: date, train: int) -> Iterator[Evidence]:
     """The challenger of every quarter with its benchmark."""
     as_of = first
     while as_of <= last:
-        rows = leaks.split(world, as_of, train)
-        model = leaks.fitted(world.spec, name, rows.training)
+        rows = loan_models.split(world, as_of, train)
+        model = loan_models.fitted(world.spec, name, rows.training)
         untuned = benchmark.fit(rows.training.reset_index(drop=True), world.spec)
-        found = leaks.evidence(world.spec, rows, model, name, None)
-        scores = BenchmarkScores(scores=leaks.scores(world.spec, untuned, found.frame))
+        found = loan_models.evidence(world.spec, rows, model, name, None)
+        scores = BenchmarkScores(scores=loan_models.scores(world.spec, untuned, found.frame))
         yield found.model_copy(
-            update={"benchmark": scores, "predict": lambda frame, model=model: leaks.scores(world.spec, model, frame)}
+            update={
+                "benchmark": scores,
+                "predict": lambda frame, model=model: loan_models.scores(world.spec, model, frame),
+            }
         )
-        as_of += relativedelta(months=leaks.STEP)
+        as_of += relativedelta(months=loan_models.STEP)
 
 
-def honest(what: str, worlds: list[leaks.World], first: date, last: date, train: int) -> Iterator[list[object]]:
+def honest(what: str, worlds: list[loan_models.World], first: date, last: date, train: int) -> Iterator[list[object]]:
     """The share of challengers that fail each check, and what came nearest; standard errors are between worlds."""
-    for name in leaks.PARAMS:
+    for name in loan_models.PARAMS:
         failed, nearest, world_of = [], [], []
         for number, world in enumerate(worlds):
             for found in challenges(world, name, first, last, train):
@@ -166,7 +170,7 @@ def honest(what: str, worlds: list[leaks.World], first: date, last: date, train:
             f"{change.max():.3f}",
             f"{loss.max():.3f}",
         ]
-        yield [what, name, len(failed), *map(leaks.between_worlds, hits), *found_]
+        yield [what, name, len(failed), *map(tables.between_worlds, hits), *found_]
 
 
 def extremes(found: Evidence) -> tuple[float, float, float, float]:
@@ -180,17 +184,17 @@ def extremes(found: Evidence) -> tuple[float, float, float, float]:
     )
 
 
-def shipped(world: leaks.World, model: str) -> leaks.World:
+def shipped(world: loan_models.World, model: str) -> loan_models.World:
     """The same rows under the spec as it ships."""
     return world._replace(spec=load_specs(DEFAULT_FOLDER, only=model)[model])
 
 
 def lenders() -> Iterator[list[object]]:
     for size, count in ((300, 6), (1_000, 4), (3_000, 2)):
-        worlds = [shipped(leaks.simulated(size, 100 + seed), "demo_default") for seed in range(count)]
-        yield from honest(f"simulated, {size:,} rows a month", worlds, date(2022, 4, 1), leaks.LAST, 12)
+        worlds = [shipped(loan_models.simulated(size, 100 + seed), "demo_default") for seed in range(count)]
+        yield from honest(f"simulated, {size:,} rows a month", worlds, date(2022, 4, 1), loan_models.LAST, 12)
     if len(sys.argv) > 1:
-        public = shipped(leaks.loans(Path(sys.argv[1])), "lending_club_default")
+        public = shipped(loan_models.loans(Path(sys.argv[1])), "lending_club_default")
         yield from honest("real loans", [public], date(2009, 10, 1), date(2011, 12, 1), 24)
 
 
@@ -203,22 +207,22 @@ def seconds(work: Callable[..., object], *given: object) -> float:
 
 def times() -> Iterator[list[object]]:
     """Seconds of one processor: a search as the spec has it (one trial, scaled), the benchmark, and the checks."""
-    world = shipped(leaks.simulated(1_000, 1), "demo_default")
-    spec, (training, holdout) = world.spec, leaks.split(world, date(2023, 1, 1))
+    world = shipped(loan_models.simulated(1_000, 1), "demo_default")
+    spec, (training, holdout) = world.spec, loan_models.split(world, date(2023, 1, 1))
     one = ModelSpec.restore(spec.model_dump(mode="json") | {"training": once(spec)})
     for n in (3_000, 30_000, 300_000, 1_000_000):
         rng = np.random.default_rng(n)
         seen = training.iloc[np.sort(rng.integers(0, len(training), n))].reset_index(drop=True)
         judged = holdout.iloc[np.sort(rng.integers(0, len(holdout), n // 4))]
         trials = spec.training.search.trials
-        search_ = trials * sum(seconds(search.fit, seen, one, name) for name in leaks.PARAMS)
-        some = seen.iloc[scoring.spread(np.arange(n), benchmark.ROWS)].reset_index(drop=True)
+        search_ = trials * sum(seconds(search.fit, seen, one, name) for name in loan_models.PARAMS)
+        some = seen.iloc[scorer.spread(np.arange(n), benchmark.ROWS)].reset_index(drop=True)
         fitted = seconds(benchmark.fit, some, spec)
-        fitted += seconds(leaks.scores, spec, benchmark.fit(some, spec), judged)
-        kept = seen.iloc[scoring.spread(np.arange(n))]
-        model = leaks.fitted(spec, "boosting", kept)
-        found = leaks.evidence(spec, leaks.Split(kept, judged), model, "boosting", None)
-        found = found.model_copy(update={"predict": lambda rows, model=model: leaks.scores(spec, model, rows)})
+        fitted += seconds(loan_models.scores, spec, benchmark.fit(some, spec), judged)
+        kept = seen.iloc[scorer.spread(np.arange(n))]
+        model = loan_models.fitted(spec, "boosting", kept)
+        found = loan_models.evidence(spec, loan_models.Split(kept, judged), model, "boosting", None)
+        found = found.model_copy(update={"predict": lambda rows, model=model: loan_models.scores(spec, model, rows)})
         checks = [seconds(CHECKS[code], found) for code in ("TH403", "TH404", "TH704")]
         share = (fitted + sum(checks)) / search_
         yield [f"{n:,}", f"{search_:.0f}", f"{fitted:.1f}", *(f"{s:.2f}" for s in checks), f"{share:.1%}"]
@@ -233,11 +237,11 @@ def once(spec: ModelSpec) -> dict[str, object]:
 if __name__ == "__main__":
     if "--times" in sys.argv:
         head = ["training rows", "search, s", "benchmark, s", "TH403, s", "TH404, s", "TH704, s", "share of the search"]
-        leaks.table("What the checks cost beside the search of both candidates", head, times())
+        tables.table("What the checks cost beside the search of both candidates", head, times())
         sys.exit()
     sizes = ["1,000 rows", "3,000 rows", "10,000 rows"]
-    leaks.table(
+    tables.table(
         f"How often a check fails where the truth is known, {REPEATS} draws", ["check", "truth", *sizes], known_truth()
     )
     nearest = ["gain over the benchmark (lowest)", "largest index", "largest change of a missing rate", "largest loss"]
-    leaks.table("Honest challengers", ["loans", "candidate", "challenges", *CODES, *nearest], lenders())
+    tables.table("Honest challengers", ["loans", "candidate", "challenges", *CODES, *nearest], lenders())

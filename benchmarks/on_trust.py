@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from dateutil.relativedelta import relativedelta
-from leaks import World, loans, share, simulated, table
+from loan_models import World, loans, simulated
+from tables import share, table
 
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import TableHistory

@@ -137,7 +137,7 @@ def train(folder: Path, name: str) -> int:
     from titleholder.data import snapshots
     from titleholder.data.scores import ScoreKey, ScoreStore
     from titleholder.training import search
-    from titleholder.workflow.scoring import store_training_scores, trained_columns
+    from titleholder.workflow.scorer import store_training_scores, trained_columns
 
     taken, where = spec(), json.loads((folder / "snapshot.json").read_text())
     time_column, end = taken.columns.event_time, spans().holdout_start
@@ -163,7 +163,9 @@ def validate(folder: Path) -> int:
     from titleholder.data.scores import ScoreStore
     from titleholder.ledger.nominee import LoggedModel, Nominee
     from titleholder.validation.verdict import Reign
-    from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
+    from titleholder.workflow.scorer import Scorer
+    from titleholder.workflow.scoring import Comparison, compare
+    from titleholder.workflow.trained_versions import TrainedVersion
 
     taken, where = spec(), json.loads((folder / "snapshot.json").read_text())
     champion, challenger = (

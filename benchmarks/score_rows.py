@@ -6,6 +6,7 @@ It writes millions of scores, which nobody can delete, so it runs on the stack t
 measurement is a process of its own; memory is its peak resident set above that of a process that only imports.
 
 - `titleholder`: a scoring run: query, snapshot, contract, scores, digest, COPY, and the run's row.
+- `reasons`: the same with four reasons for each score.
 - `plain`: the same query into one frame, `predict_proba` of the same pipeline, COPY into a table with the same key.
 - `copy bare`, `copy key`, `copy ledger`: the COPY alone, into a table without any key, with it, and with the guards.
 """
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 from measurement import Row, memory
 
 SIZES, TIMES = (200_000, 2_000_000), 3
+REASONS = 4
 COPIES = ("copy bare", "copy key", "copy ledger")
 FEATURES = [f"f{i}" for i in range(12)]
 TRAINED, SCORED, LANE = date(2024, 1, 1), date(2024, 6, 2), "bench"
@@ -33,7 +35,7 @@ FIRST = 1_000_000
 """The id of the first row to score."""
 
 
-def spec(rows: int = 1, turn: int = 0) -> Any:
+def spec(rows: int = 1, turn: int = 0, reasons: int | None = None) -> Any:
     """The model; its scoring query returns so many rows, and is another one each turn."""
     from titleholder.spec.model import ModelSpec
 
@@ -53,7 +55,7 @@ def spec(rows: int = 1, turn: int = 0) -> Any:
             "judgement": {"metric": "roc_auc", "rule": "fresh", "checks": {"plausible": {"severity": "warn"}}},
             "sql": f"select id, happened_at, bad, {numbers}, kind from bench_rows where {window}",
             "scoring": {
-                "query": "y.sql", "window": "1 day", "lane": LANE,
+                "query": "y.sql", "window": "1 day", "lane": LANE, "reasons": reasons,
                 "sql": f"select id, happened_at, {numbers}, kind from bench_rows where id >= {FIRST} "
                 f"and id < {FIRST + rows} and {window} -- {turn}",
             },
@@ -99,10 +101,10 @@ def crown() -> None:
 class Case:
     """One measurement: so many rows, known by a number of its own, so that no earlier run is found."""
 
-    def __init__(self, rows: int, number: int) -> None:
+    def __init__(self, rows: int, number: int, reasons: int | None = None) -> None:
         from titleholder.settings import Settings, connection_url
 
-        self.rows, self.number, self.spec = rows, number, spec(rows, number)
+        self.rows, self.number, self.spec = rows, number, spec(rows, number, reasons)
         self.settings, self.url = Settings.from_environment(), connection_url("warehouse")
 
     def pinned(self) -> Any:
@@ -127,7 +129,7 @@ class Case:
         from titleholder.data.scoring_contract import scoring_window, spec_of_rows
         from titleholder.ledger import store
         from titleholder.workflow.champion_model import ChampionModel
-        from titleholder.workflow.scoring import trained_versions
+        from titleholder.workflow.trained_versions import trained_versions
 
         decision = store.decision(self.settings.ledger_url, self.pinned().trained_by)
         (trained,) = trained_versions([decision], self.settings.ledger_url)
@@ -162,7 +164,7 @@ class Case:
 
         texts = ("input_uri", "output_uri", "output_sha256", "code_version", "actor", "airflow_run", "reason")
         entry = score_runs.Entry.model_validate(
-            batch_scoring.key_of(self.pinned())._asdict()
+            batch_scoring.key_of(self.pinned()).model_dump()
             | dict.fromkeys(texts, "")
             | {"window_start": TRAINED, "input_sha256": "0" * 64, "rows": self.rows, "scores_sha256": "0" * 64}
         )
@@ -183,6 +185,7 @@ def _batch(*columns: Any) -> Any:
 
     from titleholder.data import run_scores
 
+    columns = (*columns, *([[None] * len(columns[0])] if len(columns) < len(run_scores.SCHEMA) else []))
     arrays = [pa.array(c).cast(f.type) for c, f in zip(columns, run_scores.SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
 
@@ -194,10 +197,11 @@ def measure(how: str, rows: int, number: int) -> None:
 
     from titleholder.workflow import batch_scoring  # noqa: F401
 
-    case = Case(rows, number)
+    case = Case(rows, number, REASONS if how == "reasons" else None)
     batches = list(case.made_up()) if how in COPIES else []
     work: dict[str, Callable[[], None]] = {
         "titleholder": case.titleholder,
+        "reasons": case.titleholder,
         "plain": case.plain,
         "copy bare": lambda: case.copy("bare", batches),
         "copy key": lambda: case.copy("key", batches),
@@ -222,7 +226,7 @@ def rows(_case: object) -> Iterator[Row]:
     fill(os.environ["TITLEHOLDER_LOADER_URL"], max(SIZES))
     crown()
     runs: dict[tuple[str, int], list[list[float]]] = {}
-    ways = [(how, size) for size in SIZES for how in ("plain", "titleholder")]
+    ways = [(how, size) for size in SIZES for how in ("plain", "titleholder", "reasons")]
     ways += [(how, max(SIZES)) for how in COPIES]
     for number, (_, (how, size)) in enumerate(itertools.product(range(TIMES), ways)):
         command = [sys.executable, __file__, how, str(size), str(number)]
@@ -235,6 +239,14 @@ def rows(_case: object) -> Iterator[Row]:
         yield Row("the same, processor time of the process", own.processor, "s", "predict and COPY", plain.processor)
         yield Row("the same, peak memory", own.megabytes, "MB", "predict and COPY", plain.megabytes)
         yield Row("the same, rows a second", size / own.seconds, "", "predict and COPY", size / plain.seconds)
+        given = found["reasons", size]
+        what = f"without, {own.seconds:.1f} s"
+        yield Row(
+            f"the same with {REASONS} reasons a row, rows a second", size / given.seconds, "", what, size / own.seconds
+        )
+        yield Row("the same, peak memory", given.megabytes, "MB", "without", own.megabytes)
+    small, large = (found["reasons", size].megabytes for size in SIZES)
+    yield Row(f"peak memory of {SIZES[1]:,} rows with reasons", large, "MB", f"{SIZES[0]:,} rows", small, 1.5)
     small, large = (found["titleholder", size].megabytes for size in SIZES)
     yield Row(f"peak memory of {SIZES[1]:,} rows", large, "MB", f"{SIZES[0]:,} rows", small, 1.5)
     bare, key, ledger = (found[how, max(SIZES)].seconds for how in COPIES)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
 import socket
 import stat
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from titleholder.errors import ServiceError
@@ -59,22 +60,39 @@ def _recently_chosen(owner: str) -> Iterator[tuple[set[int], list[int]]]:
 
 
 def _own_folder() -> Path:
-    """The folder of what the stacks of one user share: nobody else can write there.
+    """The folder that all stacks of one user share, whatever their environments say: nobody else can write there.
+
+    It is in the home that the system's user database names: two stacks may have different HOMEs. Where no folder can be
+    made there, it is in XDG_CACHE_HOME or HOME.
 
     Raises:
         ServiceError: for a folder that is a link, or somebody else's, or that others may write to.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "titleholder"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise ServiceError(
-            f"{folder} cannot be made: {error.strerror}. Set XDG_CACHE_HOME to a folder of yours"
-        ) from None
+    folder = next(filter(_can_be_made, _folders()), None)
+    if folder is None:
+        tried = " nor ".join(map(str, _folders()))
+        raise ServiceError(f"{tried} cannot be made. Set XDG_CACHE_HOME to a folder of yours")
+    found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise ServiceError(f"{folder} must be a folder that is yours and that nobody else may write to: chmod 700 it")
     return folder
+
+
+def _folders() -> Iterator[Path]:
+    with suppress(KeyError):  # a container may run as a user without a name
+        yield Path(pwd.getpwuid(os.getuid()).pw_dir) / ".cache" / "titleholder"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "titleholder"
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether a folder is there, or could be made; what else it is must be looked at."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def is_free(port: int) -> bool:

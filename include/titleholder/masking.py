@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
@@ -21,7 +22,14 @@ _VARIABLE = re.compile(
     re.IGNORECASE,
 )
 """Names of variables whose values are secrets, such as PGPASSWORD and AZURE_STORAGE_ACCOUNT_KEY."""
-_LOGIN = re.compile(r"(?<=://)(?![^\s/@]*:…@)[^\s/?#'\"<>@]{0,300}(?:[^\s'\"<>]{0,300}(?=@[\w.\-\[]))?@")
+LONGEST = 300
+"""The greatest length of a login's user, and of what follows until its `@`."""
+_SCHEME = re.compile(r"://(?![^\s/@]*:…@)")
+"""After it a login may begin; `ROLE:…@HOST` is none."""
+_USER = re.compile(rf"[^\s/?#'\"<>@]{{0,{LONGEST}}}")
+_BEFORE_HOST = re.compile(r"@(?=[\w.\-\[])")
+_END = re.compile(r"[\s'\"<>]|\Z")
+"""No address goes on beyond it."""
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), instead)
     for pattern, instead in (
@@ -53,10 +61,31 @@ def mask(text: str) -> str:
     """
     for secret in secrets():
         text = text.replace(secret, MASK)
-    text = _LOGIN.sub(f"{MASK}@", text)
+    text = _without_logins(text)
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def _without_logins(text: str) -> str:
+    """The text with `***` for each login of an address. A login may have `/` and `@` itself: it ends at the last `@`.
+
+    Each character is looked at a few times, however many addresses begin: text from outside must not take long.
+    """
+    hosts = [found.start() for found in _BEFORE_HOST.finditer(text)]
+    parts, done, end = [], 0, -1
+    for scheme in _SCHEME.finditer(text) if "@" in text else ():
+        if scheme.end() <= done:
+            continue
+        user = next(_USER.finditer(text, scheme.end())).end()
+        end = end if end >= user else next(_END.finditer(text, user)).start()
+        last = bisect_right(hosts, min(user + LONGEST, end)) - 1
+        if last >= 0 and hosts[last] >= user:
+            user = hosts[last]
+        if text[user : user + 1] == "@":
+            parts += [text[done : scheme.end()], MASK]
+            done = user
+    return "".join([*parts, text[done:]])
 
 
 def secrets() -> list[str]:

@@ -231,9 +231,9 @@ class ApproveRollback(Asking):
 
     def request(self, proposed: RollbackOrder) -> ApprovalRequest | None:
         """The question about both versions."""
-        from titleholder.workflow import steps
+        from titleholder.workflow import interventions
 
-        return steps.ask_to_roll_back(self.spec, proposed, settings=settings())
+        return interventions.ask_to_roll_back(self.spec, proposed, settings=settings())
 
     def facts(self, proposed: RollbackOrder) -> dict[str, Any]:
         """Both versions."""

@@ -199,8 +199,7 @@ def validate(challenger: Reference) -> Reference:
     from titleholder.workflow import steps
     from titleholder.workflow.payloads import Challenger
 
-    validated = steps.validate(Challenger.model_validate(challenger), settings=settings())
-    return steps.decide(validated, settings=settings()).model_dump(mode="json")
+    return steps.propose(Challenger.model_validate(challenger), settings=settings()).model_dump(mode="json")
 
 
 @step(links=(MlflowRunLink(), ModelVersionLink(), DecisionLink()))

@@ -91,10 +91,10 @@ def request(model: str, models: str) -> dict[str, Any]:
     **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
     Otherwise PostgreSQL is down: clear the task when it is back.
     """
-    from titleholder.workflow import steps
+    from titleholder.workflow import interventions
 
     spec = load_specs(Path(models), only=model).models.get(model)  # a broken one must not stop a rollback
-    return steps.order_rollback(model, _order(), settings=settings(), spec=spec).model_dump(mode="json")
+    return interventions.order_rollback(model, _order(), settings=settings(), spec=spec).model_dump(mode="json")
 
 
 @step(task_id="rollback", priority_weight=1000, links=(ModelVersionLink(), DecisionLink()))
@@ -107,12 +107,12 @@ def roll_back(model: str, models: str, order: dict[str, Any] | None) -> dict[str
     **When it is red.** The request is invalid, and the log names the versions that can come back: start another run.
     Otherwise PostgreSQL or MLflow is down: clear the task when it is back.
     """
-    from titleholder.workflow import steps
+    from titleholder.workflow import interventions
     from titleholder.workflow.payloads import RollbackOrder
 
     spec = load_specs(Path(models), only=model).models.get(model)  # a broken one must not stop a rollback
     wanted = RollbackOrder.model_validate(order) if order else _order()
-    return publish(steps.rollback(model, wanted, settings=settings(), spec=spec))
+    return publish(interventions.rollback(model, wanted, settings=settings(), spec=spec))
 
 
 def _order() -> RollbackOrder:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Reference = dict[str, Any]
+SUMMARY = {"id", "model", "lane", "as_of", "role", "version", "decision", "rows"}
+"""What tasks hand on of a scoring run, and what its assets say."""
 
 DOC = """
 ### Score with the champion of {name}
@@ -33,7 +35,7 @@ the newest score of each entity in the view `titleholder.current_scores`.
 
 **Promises.** The version comes from the ledger, once at the beginning of the run: a champion that changes meanwhile
 changes the next run. A run and all its scores are written together, or nothing is. A repeated run finds its result. A
-backfill of past days scores with the champion of those days and changes no decision.
+backfill of past days scores with the champion of those days and changes no decision.{shadow}
 
 **When it is red.** *score*: the rows broke their contract; the log lists every violation. Otherwise the warehouse,
 MLflow or PostgreSQL is down: clear the task when it is back. Without a champion nothing is scored, *score* is skipped
@@ -41,6 +43,10 @@ and the run is green.
 
 Owner: {owner}. All runs: `titleholder scores {name}`.
 """
+
+
+SHADOW = """ Afterwards the {number} newest challengers score the same
+rows in shadow: as runs of their own, which `current_scores` leaves out."""
 
 
 def scores_asset(model: str) -> Asset:
@@ -65,7 +71,12 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         dag_id=f"{spec.name}.score",
         description=f"Score with the champion of {spec.name}",
         doc_md=DOC.format(
-            name=spec.name, owner=markdown(spec.owner), lane=scoring.lane, window=scoring.window, query=scoring.query
+            name=spec.name,
+            owner=markdown(spec.owner),
+            lane=scoring.lane,
+            window=scoring.window,
+            query=scoring.query,
+            shadow=SHADOW.format(number=scoring.shadow) if scoring.shadow else "",
         ),
         schedule=scoring_schedule_of(spec, champion_asset(spec.name)),
         catchup=False,
@@ -76,7 +87,10 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
         **versions.KEPT_VERSION,
     )
     def score_with_champion() -> None:
-        score.override(outlets=[scores_asset(spec.name), days_asset(spec.name)])(pin(spec.name, str(folder)))
+        pinned = pin(spec.name, str(folder))
+        scored = score.override(outlets=[scores_asset(spec.name), days_asset(spec.name)])(pinned)
+        if scoring.shadow:
+            scored >> shadow(pinned)
 
     return score_with_champion()
 
@@ -131,11 +145,30 @@ def score(pinned: Reference) -> Reference:
         raise AirflowSkipException(f"{taken.no_champion}: nothing is scored")
     spec = taken.spec
     run = batch_scoring.score(taken, url=connection_url(spec.source.connection), settings=settings())
-    summary = run.model_dump(
-        mode="json", include={"id", "model", "lane", "as_of", "role", "version", "decision", "rows"}
-    )
+    summary = run.model_dump(mode="json", include=SUMMARY)
     events = get_current_context()["outlet_events"]
     for asset in (scores_asset(spec.name), days_asset(spec.name)):
         events[asset].extra = summary
     versions.add_partition(events[days_asset(spec.name)], str(run.as_of))
     return summary
+
+
+@step
+def shadow(pinned: Reference) -> Reference:
+    """Let the pinned challengers score the rows of the champion's run, each as a run of its own.
+
+    **Promises.** The champion's scores are there already and stay as they are. A challenger that cannot score, because
+    its model is gone or needs a column that the rows lack, is in the log and in what this task returns, under `failed`;
+    the task is green. A repeated try finds the runs that are there.
+
+    **When it is red.** MLflow, PostgreSQL or the store of the snapshots is down, or the snapshot of the champion's run
+    is gone: clear the task when it is back.
+    """
+    from titleholder.workflow import shadow_scoring
+    from titleholder.workflow.payloads import PinnedVersion
+
+    found = shadow_scoring.shadow(PinnedVersion.model_validate(pinned), settings=settings())
+    return {
+        "runs": [run.model_dump(mode="json", include=SUMMARY) for run in found.runs],
+        "failed": [one.model_dump() for one in found.failed],
+    }

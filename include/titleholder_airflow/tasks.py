@@ -76,7 +76,7 @@ class StepOperator(Handover, _PythonDecoratedOperator):
         self, *, op_args: Sequence[Any] = (), op_kwargs: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
         self.keep_sources(op_args, op_kwargs or {})
-        super().__init__(op_args=op_args, op_kwargs=op_kwargs, **options)
+        super().__init__(op_args=op_args, op_kwargs=op_kwargs, show_return_value_in_logs=False, **options)
         self.verb = self.python_callable.__name__
 
     @versions.final()

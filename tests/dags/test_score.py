@@ -30,11 +30,12 @@ for name, dag in bag.dags.items():
             "assets": asset_names(kept.timetable.asset_condition) if hasattr(kept.timetable, "asset_condition") else None,
             "tasks": {t.task_id: sorted(t.downstream_task_ids) for t in dag.tasks},
             "outlets": sorted(o.uri for o in dag.get_task("score").outlets),
-            "params": list(dag.params), "runs": kept.max_active_runs, "catchup": kept.catchup,
+            "doc": dag.doc_md, "params": list(dag.params), "runs": kept.max_active_runs, "catchup": kept.catchup,
         }
 """
 SECTIONS = {
     "by_hand": "",
+    "beside": ", shadow: 3",
     "by_clock": ", schedule: '@daily'",
     "by_asset": ", assets: [loaded, checked]",
     "by_champion": ", after_champion: true",
@@ -65,6 +66,7 @@ def test_only_a_spec_with_the_section_has_one(found: dict) -> None:
     ("name", "timetable"),
     [
         ("by_hand", "NullTimetable"),
+        ("beside", "NullTimetable"),
         ("by_clock", "BoundedCronTimetable"),
         ("by_asset", "AssetTriggeredTimetable"),
         ("by_champion", "AssetTriggeredTimetable"),
@@ -103,6 +105,13 @@ def test_its_tasks_form_and_assets(found: dict) -> None:
     assert (dag["runs"], dag["catchup"]) == (4, False)
 
 
+def test_challengers_score_after_the_champion_in_a_task_of_their_own(found: dict) -> None:
+    assert found["beside"]["tasks"] == {"pin": ["score", "shadow"], "score": ["shadow"], "shadow": []}
+    assert found["beside"]["outlets"] == ["titleholder://beside/scores", "titleholder://beside/scores/days"]
+    assert "the 3 newest challengers score the same" in found["beside"]["doc"]
+    assert "in shadow" not in found["by_clock"]["doc"]
+
+
 def test_it_keeps_the_house_rules(tmp_path: Path) -> None:
     dag = read_dags(MODELS, tmp_path)["dags"]["tiny_fed.score"]
     assert "scores the events of the 2 days before the as-of date" in dag["doc"]
@@ -122,8 +131,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.errors import UsageError
-from titleholder.workflow import batch_scoring
+from titleholder.workflow import batch_scoring, shadow_scoring
 from titleholder.workflow.payloads import PinnedVersion
+from titleholder.workflow.shadow_scoring import FailedShadow, ShadowRuns
 from titleholder_airflow import score, tasks
 
 events, seen = OutletEventAccessors(), []
@@ -141,15 +151,22 @@ def pin(spec, as_of, lane, *, url, origin, settings):
     seen.append([str(as_of), lane, url, origin.actor, origin.reason])
     return PinnedVersion(spec=spec, as_of=as_of, lane=lane, origin=origin, **champion)
 
-def scored(pinned, *, url, settings):
+def made(pinned):
     whole = dict.fromkeys(ScoreRun.model_fields, "x") | {"window_start": pinned.as_of, "created_at": datetime.now(UTC)}
     given = {"id": 7, "as_of": pinned.as_of, "role": "champion", "version": pinned.version, "decision": 9, "rows": 5}
     return ScoreRun(**(whole | given))
 
-batch_scoring.pin, batch_scoring.score = pin, scored
+def scored(pinned, *, url, settings):
+    return made(pinned)
+
+def beside(pinned, *, settings):
+    return ShadowRuns(runs=(made(pinned),), failed=(FailedShadow(version=2, reason="its model is gone"),))
+
+batch_scoring.pin, batch_scoring.score, shadow_scoring.shadow = pin, scored, beside
 champion = {"version": 3, "decision": 9, "trained_by": 8}
 summary = score.score.function(run())
 kept = {key.uri: [one.extra, sorted(one.partition_keys)] for key, one in events._dict.items()}
+shadowed = json.loads(json.dumps(score.shadow.function(run())))
 run(lane="dev", as_of="2024-01-05")
 champion = {}
 try:
@@ -160,7 +177,7 @@ try:
     run({"lanes": "x"})
 except UsageError as error:
     refused = str(error)
-answer = {"summary": summary, "events": kept, "seen": seen, "skipped": skipped, "refused": refused}
+answer = {"summary": summary, "events": kept, "seen": seen, "skipped": skipped, "refused": refused, "shadowed": shadowed}
 """
 
 
@@ -175,7 +192,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_pin_gets_what_form_and_run_say(ran: dict[str, Any]) -> None:
     url = "postgres://reader:x@db/warehouse"
     assert ran["seen"][0] == ["2024-03-01", "live", url, "ann", "why"]
-    assert ran["seen"][1] == ["2024-01-05", "dev", url, "ann", "why"]
+    assert ran["seen"][2] == ["2024-01-05", "dev", url, "ann", "why"]
     assert "conf: unknown key 'lanes' (did you mean 'lane'?)" in ran["refused"]
 
 
@@ -188,3 +205,8 @@ def test_a_run_tells_two_assets_of_which_one_has_the_date_as_its_partition(ran: 
 
 def test_without_a_champion_the_task_is_skipped_and_says_why(ran: dict[str, Any]) -> None:
     assert ran["skipped"] == "tiny_fed had no champion in lane live at the end of 2024-03-01: nothing is scored"
+
+
+def test_the_challengers_that_did_not_score_are_in_what_the_task_returns(ran: dict[str, Any]) -> None:
+    assert ran["shadowed"]["runs"] == [ran["summary"]]
+    assert ran["shadowed"]["failed"] == [{"version": 2, "reason": "its model is gone"}]

@@ -21,7 +21,7 @@ from types import SimpleNamespace as Of
 from support.factories import a_decision, a_nominee, a_verdict, spans_of
 from titleholder.errors import SignatureError, UsageError
 from titleholder.spec.loader import load_specs
-from titleholder.workflow import publication, steps
+from titleholder.workflow import interventions, publication, steps
 from titleholder.workflow.payloads import (
     ApprovalRequest, Challenger, ProposedDecision, RollbackOrder, Snapshot, TrainedCandidate, ValidatedChallenger)
 from titleholder_airflow import approval, links, retrain, rollback, signing, tasks, versions
@@ -49,11 +49,11 @@ def run(kind="manual", user="ann", conf=None, **form):
     for module in (retrain, rollback, tasks):
         module.get_current_context = lambda: context
 
-def step(name, result):
+def step(name, result, module=steps):
     def noted(*given, **named):
         seen[name] = [given, {k: v for k, v in named.items() if k != "settings"}]
         return result(*given) if callable(result) else result
-    setattr(steps, name, noted)
+    setattr(module, name, noted)
 
 def a_snapshot(spec, as_of, lane):
     return Snapshot(spec=spec, lane=lane, as_of=as_of, spans=spans_of(spec, as_of), candidates=("scorecard",),
@@ -139,7 +139,7 @@ def operators():
             "ask_to_roll_back": approval.ApproveRollback(spec=SPEC, proposed=order.model_dump(mode="json"), **common)}
 
 def asked(name, request):
-    step(name, request)
+    step(name, request, steps if name == "ask" else interventions)
     operator = operators()[name]
     try:
         return operator, operator.execute(CONTEXT)
@@ -182,8 +182,8 @@ for name, payload in {"ask": proposed, "ask_to_roll_back": order}.items():
 """
 
 ROLLBACK = """
-step("order_rollback", lambda model, order: order.model_copy(update={"to": 1, "leaving": 2}))
-step("rollback", decided)
+step("order_rollback", lambda model, order: order.model_copy(update={"to": 1, "leaving": 2}), interventions)
+step("rollback", decided, interventions)
 run(reason="bad", to=1, leaving=None, force=False)
 order = rollback.request.function("tiny_asked", str(FOLDER))
 
@@ -193,6 +193,21 @@ answer = {"order": order, "published": rollback.roll_back.function("tiny_asked",
 rollback.roll_back.function("tiny_asked", str(FOLDER), answered)
 answer["answered"] = seen["rollback"][0][1].model_dump(mode="json")["answer"]["by"]
 answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"], seen["order_rollback"][1]["spec"]]
+"""
+
+LOG = """
+import logging
+from titleholder_airflow.tasks import step as a_step
+from airflow.sdk import DAG
+
+@a_step
+def told():
+    return {"payload": "a long one"}
+
+logging.basicConfig(level=logging.INFO)
+with DAG("any.retrain"):
+    operator = told().operator
+answer = operator.execute({"ti": Of(dag_id="any.retrain", run_id="r 1", task_id="told")})
 """
 
 LINKS = """
@@ -221,20 +236,20 @@ answer = {
 """
 
 
-PIECES = {"retrain": RETRAIN, "approve": APPROVE, "rollback": ROLLBACK, "links": LINKS}
+PIECES = {"retrain": RETRAIN, "approve": APPROVE, "rollback": ROLLBACK, "links": LINKS, "log": LOG}
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What each piece left in `answer`; one process runs them all."""
     pieces = [f"{code}\nanswers[{name!r}] = answer" for name, code in PIECES.items()]
-    answer, _ = apart.run(
+    answer, output = apart.run(
         tmp_path_factory.mktemp("airflow"), "\n".join([PRELUDE, "answers = {}", *pieces, "answer = answers"]), str(MODELS),
         AIRFLOW_CONN_WAREHOUSE="postgres://reader:x@db/warehouse",
         AIRFLOW__API__BASE_URL="https://airflow.example",
         TITLEHOLDER_SIGNING_KEY="x" * 48, TITLEHOLDER_LEDGER_URL="ledger", TITLEHOLDER_SNAPSHOTS="/s", MLFLOW_TRACKING_URI="http://mlflow.example",
     )  # fmt: skip
-    return dict(answer)
+    return {**answer, "output": output.partition("ANSWER")[0]}
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +337,12 @@ def test_a_rollback_is_ordered_by_the_form_and_done_with_the_answer(found: dict[
     assert rolled_back["spec"] == "tiny_asked"
     assert rolled_back["answered"] == "cfo"
     assert rolled_back["a broken spec"] == [1, None], "it must not stop a rollback"
+
+
+def test_what_a_task_returns_is_not_in_its_log(found: dict[str, Any]) -> None:
+    assert "a long one" in found["log"]["payload"]
+    assert "Returned value not shown" in found["output"]
+    assert "a long one" not in found["output"]
 
 
 def test_tasks_link_to_what_they_made(found: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ from support.celery_stack import BUCKET, CeleryStack, a_celery_stack, settings_o
 from support.compose_file import WORKERS
 from support.fault_cases import outcome
 from support.retraining import in_force, retrain
-from support.stacks import fill_tiny
 from support.succession_world import write_model
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
@@ -38,13 +37,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(models: Path) -> Iterator[CeleryStack]:
     with a_celery_stack(models, {"TITLEHOLDER_RETRY_SECONDS": "1"}) as stack:
-        fill_tiny(stack.environment("titleholder")["TITLEHOLDER_LOADER_URL"])
         yield stack
 
 
 @pytest.fixture(scope="module")
-def settings(stack: CeleryStack, models: Path) -> Iterator[Settings]:
-    with settings_of(stack, models) as settings:
+def settings(stack: CeleryStack) -> Iterator[Settings]:
+    with settings_of(stack) as settings:
         yield settings
 
 

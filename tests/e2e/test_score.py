@@ -34,9 +34,10 @@ def events(airflow: Airflow, uri: str) -> list[dict[str, Any]]:
 
 
 def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflow, settings: Settings) -> None:
-    """Two days have a champion; the third, before any decision, is green and scores nothing."""
-    decision = retrain(MODEL, date(2024, 3, 11), LANE, settings)
-    assert decision.champion_after
+    """Two days have a champion, and the last a challenger; the first, before any decision, is green and scores nothing."""
+    decisions = [retrain(MODEL, day, LANE, settings) for day in DAYS[1:]]
+    assert decisions[0].champion_after
+    made = {str(row.as_of): row for row in decisions}
     airflow.pause(DAG, False)
     airflow.backfill(DAG, str(DAYS[0]), str(DAYS[-1]), at_once=3, conf={"lane": LANE})
     deadline = time.monotonic() + 120
@@ -47,11 +48,17 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
     ended = {run["logical_date"][:10]: run for run in airflow.runs(DAG, "backfill")}
     assert {day: run["state"] for day, run in ended.items()} == {str(day): "success" for day in DAYS}
     states = {task["task_id"]: task["state"] for task in airflow.tasks(DAG, ended[str(DAYS[0])]["dag_run_id"])}
-    assert states == {"pin": "success", "score": "skipped"}
-    runs = [run for run in score_runs.of_model(settings.ledger_url, MODEL) if run.lane == LANE]
+    assert states == {"pin": "success", "score": "skipped", "shadow": "skipped"}
+    every = [run for run in score_runs.of_model(settings.ledger_url, MODEL) if run.lane == LANE]
+    runs = [run for run in every if run.role == "champion"]
     assert sorted(run.as_of for run in runs) == DAYS[1:]
-    for run in runs:
-        assert (run.version, run.decision) == (decision.champion_after, decision.id)
+    (beside,) = (run for run in every if run.role == "challenger")
+    (champion,) = (run for run in runs if run.as_of == DAYS[-1])
+    assert {champion.version, beside.version} == {row.challenger for row in decisions}
+    assert (beside.as_of, beside.rows, beside.input_sha256) == (DAYS[-1], champion.rows, champion.input_sha256)
+    for run in every:
+        if run.role == "champion":
+            assert run.version == made[str(run.as_of)].champion_after
         assert run.airflow_run == f"{DAG}/{ended[str(run.as_of)]['dag_run_id']}"
         with engine(settings.ledger_url).connect() as connection:
             query = f"SELECT count(*), min(event_time), max(event_time) FROM titleholder.scores WHERE run = {run.id}"

@@ -26,7 +26,6 @@ from support.fault_cases import (
 )
 from support.fragile import QUICKLY
 from support.retraining import retrain
-from support.stacks import fill_tiny
 from support.succession_world import write_model
 from titleholder.settings import Settings
 
@@ -50,7 +49,6 @@ def stack(models: Path) -> Iterator[CeleryStack]:
     given_back = {"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": str(GIVEN_BACK)}
     more = {**QUICKLY, **given_back, "TITLEHOLDER_RETRY_SECONDS": "4"}
     with a_celery_stack(models, more, holds=True) as stack:
-        fill_tiny(stack.environment("titleholder")["TITLEHOLDER_LOADER_URL"])
         for name in MODELS:
             stack.airflow.wait_for_dag(f"{name}.retrain")
             stack.airflow.pause(f"{name}.retrain", False)
@@ -58,8 +56,8 @@ def stack(models: Path) -> Iterator[CeleryStack]:
 
 
 @pytest.fixture(scope="module")
-def settings(stack: CeleryStack, models: Path) -> Iterator[Settings]:
-    with settings_of(stack, models) as settings:
+def settings(stack: CeleryStack) -> Iterator[Settings]:
+    with settings_of(stack) as settings:
         yield settings
 
 

@@ -24,8 +24,9 @@ from titleholder.ledger import guards, store
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
-from titleholder.workflow import steps
-from titleholder.workflow.audit import AuditFinding, AuditReport, audit
+from titleholder.workflow import interventions
+from titleholder.workflow.audit import audit
+from titleholder.workflow.audit_report import AuditFinding, AuditReport
 from titleholder.workflow.payloads import RollbackOrder
 
 pytestmark = pytest.mark.slow
@@ -376,7 +377,9 @@ def test_a_service_that_is_down_is_no_finding(world: World, monkeypatch: pytest.
 
 def test_a_rollback_is_sound_and_missed_by_both_its_versions_when_it_is_gone(world: World) -> None:
     """The last test: the line has a fourth row from here on."""
-    row = steps.rollback(MODEL, RollbackOrder(reason="It declines too many", actor="tester"), settings=world.settings)
+    row = interventions.rollback(
+        MODEL, RollbackOrder(reason="It declines too many", actor="tester"), settings=world.settings
+    )
     report = looked(world)
     assert report.findings == ()
     assert report.rows == 4

@@ -39,7 +39,7 @@ from titleholder.workflow.audit import audit
 from titleholder.workflow.backtest import ageing as backtest_ageing
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 from titleholder_airflow.page.ageing import AgeAdvice
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,8 @@ from support.stacks import a_stack
 from titleholder.ledger import store
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
-from titleholder.workflow.audit import AuditReport, audit
+from titleholder.workflow.audit import audit
+from titleholder.workflow.audit_report import AuditReport
 
 pytestmark = pytest.mark.slow
 MODEL = "tiny_kept"

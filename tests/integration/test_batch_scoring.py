@@ -28,7 +28,7 @@ from support.retraining import TESTER, retrain
 from support.stacks import tiny_rows
 from support.succession_world import PROCESSES, settings_of, write_model
 from titleholder.cli.main import app
-from titleholder.data import run_scores
+from titleholder.data import features, run_scores
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.ledger import guards, score_history, score_runs
 from titleholder.ledger.database import engine
@@ -37,7 +37,9 @@ from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import batch_scoring, score_audit, steps
+from titleholder.training import contributions
+from titleholder.training.contributions import Contributions
+from titleholder.workflow import batch_scoring, interventions, score_audit
 from titleholder.workflow.audit import audit
 from titleholder.workflow.garbage.collection import collect
 from titleholder.workflow.payloads import PinnedVersion, RollbackOrder
@@ -163,7 +165,7 @@ def test_a_champion_that_changes_in_the_middle_of_a_run_and_one_that_comes_back(
     assert second.kind == "promote"
     runs = [score(world, before), score(world, pin(world, today, "live"))]
     order = RollbackOrder(reason="a test", actor="tester", run="x")
-    back = steps.rollback(MODEL, order, settings=world.settings, spec=spec())
+    back = interventions.rollback(MODEL, order, settings=world.settings, spec=spec())
     runs.append(score(world, pin(world, today, "live")))
     first = world.rows[1].challenger_version
     assert [run.version for run in runs] == [first, second.challenger_version, first]
@@ -202,6 +204,75 @@ def test_everything_wrong_with_the_rows_is_one_error_and_no_run(world: World) ->
     assert len(score_runs.of_model(world.settings.ledger_url, MODEL)) == count
 
 
+TEXTS = {"signal": 'The signal, {"loud"}', "kind": "What kind it is"}
+
+
+def asking(pinned: PinnedVersion, **reasons: Any) -> PinnedVersion:
+    """The same run by a spec that asks for reasons."""
+    scoring = pinned.spec.scoring.model_copy(update={"reason_texts": TEXTS} | reasons) if pinned.spec.scoring else None
+    return pinned.model_copy(update={"spec": pinned.spec.model_copy(update={"scoring": scoring})})
+
+
+def test_a_run_gives_the_reasons_that_the_spec_asks_for(world: World) -> None:
+    without = score(world, pin(world, date(2024, 3, 19)))
+    pinned = asking(pin(world, date(2024, 3, 19)), reasons=2)
+    run = score(world, pinned)
+    assert (run.id, run.version) != (without.id, 0)
+    assert run == score(world, pinned) == score_runs.find(world.settings.ledger_url, run)
+    assert (without.reasons_for, without.reason_texts) == ("", {})
+    assert (run.reasons_for, run.reason_texts) == ("high", TEXTS)
+    assert stored(world, without.id)["reasons"].isna().all()
+    rows, wanted = stored(world, run.id), events(date(2024, 3, 19))
+    made = world.rows[0]
+    logged, trained = made.nominee.model, ModelSpec.restore(made.spec)
+    model = Registry(world.settings.tracking_uri).models.read(logged.uri, logged.sha256, trained)
+    X = features.design_matrix(wanted, trained)
+    values = Contributions(model, trained).of(X, rows["score"].to_numpy())
+    names = trained.columns.features
+    ranked = [sorted(zip(-row, names, strict=True), key=lambda of: of[0])[:2] for row in values]
+    assert rows["reasons"].tolist() == [[name for value, name in row if value < 0] for row in ranked]
+    assert rows["reasons"].map(len).max() == 2
+    assert pd.read_parquet(run.output_uri)["reasons"].map(list).tolist() == rows["reasons"].tolist()
+    found = score_runs.digest_of(world.settings.ledger_url, run.id, timedelta(minutes=1))
+    assert found.hexdigest() == run.scores_sha256 != without.scores_sha256
+    low = score(world, asking(pin(world, date(2024, 3, 19)), reasons=2, reasons_for="low"))
+    assert low.id != run.id
+    assert not any(
+        set(up) & set(down) for up, down in zip(rows["reasons"], stored(world, low.id)["reasons"], strict=True)
+    )
+
+
+def test_current_scores_have_reasons_and_their_texts(world: World) -> None:
+    run = score(world, asking(pin(world, date(2024, 3, 20)), reasons=4))
+    with engine(world.settings.ledger_url).connect() as connection:
+        query = f"SELECT entity, reasons, reason_texts FROM titleholder.current_scores WHERE run = {run.id}"
+        current = pd.read_sql(query, connection)
+    rows = stored(world, run.id).set_index("entity")["reasons"]
+    assert len(current) == run.rows
+    for entity, names, texts in current.itertuples(index=False):
+        assert names == rows[entity]
+        assert texts == [TEXTS.get(name, name) for name in names]
+
+
+def test_an_audit_sees_that_reasons_were_changed(world: World) -> None:
+    run = score(world, asking(pin(world, date(2024, 3, 21)), reasons=1))
+    kept = stored(world, run.id)["reasons"][3]
+    place = f"WHERE run = {run.id} AND position = 3"
+    was = f"ARRAY[{', '.join(map(repr, kept))}]::text[]"
+    change = "UPDATE titleholder.scores SET reasons"
+    with tampered(world, f"{change} = '{{forged}}' {place}", f"{change} = {was} {place}"):
+        found = audit([MODEL], settings=world.settings).findings
+    assert [f.check for f in found] == ["scores"]
+    assert audit([MODEL], settings=world.settings).findings == ()
+
+
+def test_a_version_without_reasons_is_refused_by_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned = asking(pin(world, date(2024, 3, 22)), reasons=1)
+    monkeypatch.setattr(contributions, "unexplained", lambda *_: "Forest has no reasons; these estimators have: x")
+    with pytest.raises(UsageError, match=f"version {pinned.version}: nightly: Forest has no reasons"):
+        score(world, pinned)
+
+
 def invoke(*words: str) -> Result:
     return CliRunner().invoke(app, [*words])
 
@@ -210,6 +281,7 @@ def test_the_command_line_runs_and_lists(world: World) -> None:
     done = invoke("score", MODEL, "--as-of", "2024-03-13", "--json")
     assert done.exit_code == 0, (done.output, done.exception)
     run = json.loads(done.stdout)
+    assert run.pop("shadow") == {"runs": [], "failed": []}
     listed = json.loads(invoke("scores", MODEL, "--json").stdout)
     assert run in listed
     assert f"Run {run['id']}: {run['rows']} rows of [2024-03-11, 2024-03-13) scored by version" in (
@@ -263,7 +335,7 @@ def an_entry(run: ScoreRun, **changes: Any) -> Entry:
 def batch(rows: int = 2) -> Any:
     import pyarrow as pa
 
-    columns = [range(rows), [f"e{n}" for n in range(rows)], [0] * rows, [0.5] * rows]
+    columns = [range(rows), [f"e{n}" for n in range(rows)], [0] * rows, [0.5] * rows, [None] * rows]
     arrays = [pa.array(list(c)).cast(f.type) for c, f in zip(columns, run_scores.SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
 
@@ -287,7 +359,7 @@ def test_the_database_takes_no_run_without_all_its_scores_nor_one_of_another_ver
     entry = Entry.model_construct(**made.model_dump() | changes)
     with pytest.raises(DataError, match=why):
         score_runs.write(world.settings.ledger_url, entry, iter([batch()] * batches), timedelta(minutes=1))
-    assert score_runs.find(world.settings.ledger_url, made.key) is None
+    assert score_runs.find(world.settings.ledger_url, made) is None
 
 
 def execute(state: State, role: str, statement: str) -> None:

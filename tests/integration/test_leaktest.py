@@ -126,6 +126,22 @@ def test_a_leak_is_found_and_names_its_column_and_a_row(what: str) -> None:
     assert found.outcome == "leak"
 
 
+@pytest.mark.usefixtures("env")
+def test_columns_may_have_percent_signs_in_their_names() -> None:
+    """It ended with a ValueError about a format character."""
+    renamed = {"id": "id %(x)s", "happened_at": "at %", "price": "price %s {}"}
+    spec = load_specs(MODELS, only="tiny")["tiny"]
+    names = spec.columns
+    spec = changed(spec, *((f"{old}, ", f'{old} as "{new}", ') for old, new in renamed.items()))
+    columns = names.model_copy(
+        update={
+            "entity": renamed["id"], "event_time": renamed["happened_at"],
+            "numeric": tuple(renamed.get(name, name) for name in names.numeric),
+        }
+    )  # fmt: skip
+    assert check(spec.model_copy(update={"columns": columns}), date(2024, 3, 1)).outcome == "clean"
+
+
 @needs_loans
 @pytest.mark.usefixtures("env")
 def test_an_outcome_overwritten_in_place_is_found() -> None:

@@ -7,7 +7,7 @@ order in which they were recorded, and whatever was recorded after `as_of` is sk
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -25,7 +25,6 @@ from support.time_world import END, MONTHS, shipped
 from titleholder.data import extraction, snapshots
 from titleholder.settings import connection_url
 from titleholder.spec import windows
-from titleholder.spec.model import ModelSpec
 
 pytestmark = pytest.mark.slow
 PER_MONTH, SEEDS = 15, (1, 2, 3)
@@ -107,9 +106,19 @@ def published(versions: list[dict[str, Any]], loan: dict[str, Any]) -> float | N
     return rate
 
 
-def extracted(spec: ModelSpec, spans: windows.Intervals, as_of: date, folder: str) -> pd.DataFrame:
+def both_ways(
+    model: str, oracle: Callable[..., dict[int, tuple]], env: dict[str, str], folder: Any, seed: int, as_of: date
+) -> tuple[pd.DataFrame, dict[int, tuple]]:
+    """What the query of a model extracts from a lender's books, and what its oracle reads in them."""
+    lender, rows = books(seed)
+    load(env["TITLEHOLDER_LOADER_URL"], lender)
+    spec = shipped(model)
+    spans = windows.intervals(spec, as_of)
     with extraction.stream(connection_url("warehouse"), spec, spans, as_of) as (schema, batches):
-        return snapshots.write(folder, f"{spec.name}/{as_of}", schema, batches).read()
+        frame = snapshots.write(str(folder), f"{spec.name}/{as_of}", schema, batches).read()
+    expected = oracle(rows, spans, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
+    assert len(frame) == len(expected) > 0
+    return frame, expected
 
 
 DATES = st.dates(min_value=date(2022, 12, 15), max_value=END + timedelta(days=200))
@@ -122,13 +131,7 @@ SOME = examples(
 @SOME
 @given(as_of=DATES)
 def test_defaults_as_known(env: dict[str, str], tmp_path: Any, seed: int, as_of: date) -> None:
-    lender, rows = books(seed)
-    load(env["TITLEHOLDER_LOADER_URL"], lender)
-    spec = shipped("demo_default")
-    spans = windows.intervals(spec, as_of)
-    frame = extracted(spec, spans, as_of, str(tmp_path))
-    expected = defaults(rows, spans, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
-    assert len(frame) == len(expected) > 0
+    frame, expected = both_ways("demo_default", defaults, env, tmp_path, seed, as_of)
     found = zip(frame["application_id"], frame["defaulted"], frame["known_at"], strict=True)
     assert {i: (label, known) for i, label, known in found} == expected
 
@@ -137,13 +140,7 @@ def test_defaults_as_known(env: dict[str, str], tmp_path: Any, seed: int, as_of:
 @SOME
 @given(as_of=DATES)
 def test_losses_as_known(env: dict[str, str], tmp_path: Any, seed: int, as_of: date) -> None:
-    lender, rows = books(seed)
-    load(env["TITLEHOLDER_LOADER_URL"], lender)
-    spec = shipped("demo_loss")
-    spans = windows.intervals(spec, as_of)
-    frame = extracted(spec, spans, as_of, str(tmp_path))
-    expected = losses(rows, spans, datetime.combine(as_of, datetime.min.time(), tzinfo=UTC))
-    assert len(frame) == len(expected) > 0
+    frame, expected = both_ways("demo_loss", losses, env, tmp_path, seed, as_of)
     shares = frame["unpaid_share"].round(9)
     found = zip(frame["application_id"], shares, frame["known_at"], frame["unemployment"], strict=True)
     assert {i: (share, known, rate) for i, share, known, rate in found} == expected

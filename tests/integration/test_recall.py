@@ -19,7 +19,7 @@ from titleholder.ledger import queries, rollbacks, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
 from titleholder.registry.client import Registry
-from titleholder.workflow import steps
+from titleholder.workflow import interventions, steps
 from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
@@ -117,9 +117,9 @@ def test_the_next_month_is_judged_against_it_and_a_rollback_bars_it(recalled: Re
     assert (reign.version, reign.recalled, reign.as_of) == (first, APRIL, recalled.first.as_of)
     assert reign.judged_through == recalled.decision.windows.matured
     assert next_month.kind == "promote"
-    back = steps.rollback(MODEL, RollbackOrder(reason="it is bad", actor="ann"), settings=world.settings)
+    back = interventions.rollback(MODEL, RollbackOrder(reason="it is bad", actor="ann"), settings=world.settings)
     assert back.champion_after == first
-    back = steps.rollback(MODEL, RollbackOrder(reason="this one too", actor="ann"), settings=world.settings)
+    back = interventions.rollback(MODEL, RollbackOrder(reason="this one too", actor="ann"), settings=world.settings)
     assert back.champion_after == recalled.decision.champion_before, "the champion before the recall"
     rows = store.read_lane(world.settings.ledger_url, MODEL, "live")
     assert set(rollbacks.barred(rows)) == {first, next_month.challenger}

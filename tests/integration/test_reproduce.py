@@ -26,12 +26,13 @@ from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.training import pipeline, search
-from titleholder.workflow import steps
+from titleholder.workflow import interventions, steps
 from titleholder.workflow.backtest.run import backtest
 from titleholder.workflow.backtest.walk import Request
 from titleholder.workflow.payloads import RollbackOrder
 from titleholder.workflow.reproduce import Reproduction, reproduce
-from titleholder.workflow.scoring import Scorer, TrainedVersion
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.trained_versions import TrainedVersion
 from titleholder.workflow.warm_start import of_run
 
 pytestmark = pytest.mark.slow
@@ -279,7 +280,7 @@ def test_a_snapshot_that_is_gone(world: World) -> None:
 
 def test_a_rollback_cannot_be_reproduced_and_what_came_before_it_still_can(world: World) -> None:
     order = RollbackOrder(reason="It declines too many", actor="tester")
-    row = steps.rollback(MODEL, order, settings=world.settings)
+    row = interventions.rollback(MODEL, order, settings=world.settings)
     with pytest.raises(UsageError, match=f"decision {row.id} is a rollback: nothing was trained or judged"):
         reproduce(row.id, settings=world.settings)
     assert_the_same(reproduce(world.rows[-1].id, settings=world.settings))

@@ -84,6 +84,43 @@ def test_a_table_a_query_and_files_are_scored_alike(champion: Decision, settings
     assert "0." in invoke("--input", "public.tiny").stdout
 
 
+SCORING = """
+scoring:
+  query: scored.sql
+  window: 1 day
+  reasons: 1
+  reason_texts: {signal: The signal is strong}
+"""
+
+
+def test_a_file_gets_a_column_for_each_reason(champion: Decision, models: Path, tmp_path: Path) -> None:
+    rows = tiny_rows().head(50)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    words = ("--input", str(tmp_path / "rows.csv"), "--reasons", "3")
+    named = json.loads(invoke(*words, "--json").stdout)["scores"]
+    assert list(named[0]) == ["id", "score", "model_version", "reason_1", "reason_2", "reason_3"]
+    assert {row["reason_1"] for row in named} <= {*FEATURES, ""}
+    strongest = max(range(50), key=lambda n: rows["signal"].iloc[n])
+    assert named[strongest]["reason_1"] == "signal"
+    spec = models / "scored.yaml"
+    spec.write_text(spec.read_text() + SCORING)
+    for name in ("scores.csv", "scores.parquet"):
+        done = invoke(*words, "--output", str(tmp_path / name))
+        assert done.exit_code == 0, (done.output, done.exception)
+        read = (
+            pd.read_csv(tmp_path / name, keep_default_na=False)
+            if name.endswith("csv")
+            else pd.read_parquet(tmp_path / name)
+        )
+        wanted = [row["reason_1"].replace("signal", "The signal is strong") for row in named]
+        assert read["reason_1"].tolist() == wanted
+    spec.write_text(spec.read_text().replace(SCORING, SCORING.replace("1 day", "1 day\n  reasons_for: low")))
+    low = json.loads(invoke(*words, "--json").stdout)["scores"]
+    assert low[strongest]["reason_1"] != "The signal is strong"
+    failed = invoke("--as-of", "2024-03-01", "--reasons", "3").exception
+    assert "--reasons goes with --input" in str(failed)
+
+
 def test_integers_are_numbers_and_a_category_never_seen_is_scored(champion: Decision, tmp_path: Path) -> None:
     rows = tiny_rows().head(5).assign(price=[1, 2, 3, 4, 5], kind="violet")
     rows.to_parquet(tmp_path / "rows.parquet", index=False)

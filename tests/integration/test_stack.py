@@ -263,12 +263,16 @@ def test_data_survives_a_kill_of_the_server_and_a_lost_record(tmp_path: Path) ->
         (state.postgres / "postmaster.pid").write_text(f"{os.getpid()}\n")
         second = start_postgres(state)
         assert run_sql(second, "reader", "warehouse", "SELECT answer FROM kept") == [(42,)]
-        (state.root / "stack.json").unlink()
-        assert stack.down(state)
-        assert not leftovers(state)
-        assert not stack.down(state)
+        assert_stops_without_its_record(state)
     finally:
         stack.clean(state)
+
+
+def assert_stops_without_its_record(state: State) -> None:
+    (state.root / "stack.json").unlink()
+    assert stack.down(state)
+    assert not leftovers(state)
+    assert not stack.down(state)
 
 
 def test_an_interrupted_initdb_is_started_over(tmp_path: Path) -> None:
@@ -322,10 +326,7 @@ def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path, monkeypatch: p
         assert {item.name for item in stack.status(state) if not item.up} == {"scheduler"}
         assert processes.find(str(state.root))["scheduler"], "its workers are still there"
 
-        (state.root / "stack.json").unlink()
-        assert stack.down(state)
-        assert not leftovers(state)
-        assert not stack.down(state)
+        assert_stops_without_its_record(state)
     finally:
         stack.clean(state)
 

@@ -25,7 +25,7 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
-from titleholder.workflow import model_card, steps
+from titleholder.workflow import interventions, model_card, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
 pytestmark = pytest.mark.slow
@@ -224,9 +224,9 @@ def test_the_alias_is_healed_after_a_crash_between_ledger_and_alias(settings: Se
     models = Registry(settings.tracking_uri).models
     head = models.champion("tiny")
     MlflowClient(settings.tracking_uri).delete_registered_model_alias("tiny", "champion")
-    assert steps.reconcile("tiny", settings=settings)
+    assert interventions.reconcile("tiny", settings=settings)
     assert models.champion("tiny") == head
-    assert not steps.reconcile("tiny", settings=settings)
+    assert not interventions.reconcile("tiny", settings=settings)
 
 
 def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

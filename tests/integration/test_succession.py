@@ -28,7 +28,7 @@ from titleholder.ledger.decision import Answer, Decision
 from titleholder.ledger.integrity import digest
 from titleholder.settings import Settings
 from titleholder.spec.loader import load_specs
-from titleholder.workflow import steps
+from titleholder.workflow import interventions, steps
 from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import ProposedDecision, RollbackOrder
 
@@ -101,7 +101,7 @@ def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(models: Path, 
         committed = len(rows) - len(before)
         assert committed == ("after store.append" in points[:n]), point
         reached["committed"] += committed
-        reached["healed by reconcile"] += steps.reconcile(arena.model, settings=settings)
+        reached["healed by reconcile"] += interventions.reconcile(arena.model, settings=settings)
         assert arena.champion() == rows[-1].champion_after, point
         decision = steps.promote(proposed, settings=settings)
         after = arena.rows()
@@ -167,7 +167,7 @@ def test_mlflow_stopped_between_the_ledger_and_the_alias(
 
 def back(arena: World, **order: object) -> Decision:
     made = RollbackOrder.model_validate({"reason": "it saw the future", "actor": "ann", **order})
-    return steps.rollback(arena.model, made, settings=arena.settings)
+    return interventions.rollback(arena.model, made, settings=arena.settings)
 
 
 def test_two_rollbacks_and_forward_again(models: Path, settings: Settings, env: dict[str, str]) -> None:
@@ -329,7 +329,7 @@ def test_a_retired_model_has_no_champion_and_its_record_stays(
     assert audit(["tiny_retired"], settings=settings, repair=True).findings == ()
     assert arena.champion() is None
     for again in (
-        lambda: steps.retire(arena.model, "twice", "ann", settings=settings),
+        lambda: interventions.retire(arena.model, "twice", "ann", settings=settings),
         lambda: steps.promote(under_way, settings=settings),
         lambda: arena.challenger(date(2024, 3, 2)),
     ):
@@ -347,10 +347,10 @@ def test_a_retired_model_has_no_champion_and_its_record_stays(
 def test_only_a_champion_can_be_retired_and_with_a_reason(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_kept")
     with pytest.raises(UsageError, match="there is no champion in lane live, so there is nothing to retire"):
-        steps.retire(arena.model, "why not", "ann", settings=settings)
+        interventions.retire(arena.model, "why not", "ann", settings=settings)
     arena.decide()
     with pytest.raises(UsageError, match="a retirement needs a reason"):
-        steps.retire(arena.model, " ", "ann", settings=settings)
+        interventions.retire(arena.model, " ", "ann", settings=settings)
     assert len(arena.rows()) == 1
 
 
@@ -363,9 +363,9 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
     assert "trigger the DAG tiny_guarded.rollback in Airflow" in str(typed.exception)
     spec = load_specs(models, only="tiny_guarded")["tiny_guarded"]
     wanted = RollbackOrder(reason="too eager", actor="cfo", run="tiny_guarded.rollback/by_hand")
-    order = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
+    order = interventions.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
     assert (order.leaving, order.to) == (two, one)
-    question = steps.ask_to_roll_back(spec, order, settings=settings)
+    question = interventions.ask_to_roll_back(spec, order, settings=settings)
     assert question is not None
     assert [p.name for p in question.asked] == ["risk-lead"], "nobody approves their own"
     assert question.subject.endswith(f"approval requested to roll back version {two} to version {one}")
@@ -375,26 +375,28 @@ def test_a_rollback_that_people_must_approve(models: Path, settings: Settings) -
                (("none", ""), ("approve", "cfo"), ("reject", "risk-lead"))]  # fmt: skip
     for of in (spec, None):
         with pytest.raises(UsageError, match="Nothing was rolled back"):
-            steps.rollback("tiny_guarded", order, settings=settings, spec=of)
+            interventions.rollback("tiny_guarded", order, settings=settings, spec=of)
     for unheard in answers:
         told = order.model_copy(update={"answer": unheard})
-        declined = [steps.rollback("tiny_guarded", told, settings=settings, spec=of) for of in (spec, None)]
+        declined = [interventions.rollback("tiny_guarded", told, settings=settings, spec=of) for of in (spec, None)]
         assert declined[0] == declined[1], "one row, however often it is tried"
         assert (declined[0].kind, declined[0].champion_after, declined[0].approval) == ("decline", two, unheard)
     assert arena.champion() == two
     assert audit(["tiny_guarded"], settings=settings).findings == ()
     yes = Answer(asked=("risk-lead",), answer="approve", by="risk-lead", comment="go")
-    too_late = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
+    too_late = interventions.rollback(
+        "tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec
+    )
     assert too_late == declined[0], "a person's no stands for the run"
     wanted = wanted.model_copy(update={"run": "tiny_guarded.rollback/asked_again"})
-    order = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
-    row = steps.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
+    order = interventions.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
+    row = interventions.rollback("tiny_guarded", order.model_copy(update={"answer": yes}), settings=settings, spec=spec)
     assert (row.kind, row.champion_after, row.approval) == ("rollback", one, yes)
     assert row.reason == f'risk-lead approved ("go"). Version {two} gave way to version {one}. too eager'
     assert arena.champion() == one
     assert unbroken(arena.rows(), settings)
-    again = steps.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
-    assert steps.ask_to_roll_back(spec, again, settings=settings) is None, "this run has rolled back already"
+    again = interventions.order_rollback("tiny_guarded", wanted, settings=settings, spec=spec)
+    assert interventions.ask_to_roll_back(spec, again, settings=settings) is None, "this run has rolled back already"
 
 
 PEOPLE = "promotion: {approval: {by: [risk-lead, cfo], within: 1 hour}}"
@@ -439,12 +441,12 @@ def test_people_may_be_asked_again_and_a_second_try_writes_nothing(models: Path,
     kept = steps.promote(silent, settings=settings)
     assert kept.reason.startswith("There was no answer in time, which means no.")
     assert steps.promote(silent, settings=settings) == kept
-    again = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
+    again = steps.propose(proposed.challenger, settings=settings)
     assert steps.ask(again, settings=settings) is not None
     approved = with_answer(again, "approve")
     promoted = steps.promote(approved, settings=settings)
     assert promoted.kind == "promote"
     assert steps.promote(approved, settings=settings) == promoted
     assert [r.kind for r in arena.rows()] == ["keep", "promote"]
-    once_more = steps.decide(steps.validate(proposed.challenger, settings=settings), settings=settings)
+    once_more = steps.propose(proposed.challenger, settings=settings)
     assert steps.ask(once_more, settings=settings) is None, "it is champion already"

@@ -38,6 +38,7 @@ from support.gate import Gate
 from support.holding import FOLDER
 from support.holds import Holds
 from support.object_stores import s3
+from support.stacks import fill_tiny
 from titleholder.errors import ServiceError
 from titleholder.settings import Settings
 from titleholder_mlflow.login import PASSWORDS
@@ -155,7 +156,7 @@ def can_hide() -> bool:
 def a_celery_stack(
     models: Path, more: Mapping[str, str], *, holds: bool = False, **choices: str
 ) -> Iterator[CeleryStack]:
-    """The stack with these models; `more` is in the environment of Airflow's services, `choices` are lines of .env.
+    """The stack with these models and the table `tiny`; `more` is in the environment of Airflow's services, `choices` are lines of .env.
 
     With `holds` tests can hold tasks of the workers, which then have other local settings than those of `config`.
     """
@@ -172,6 +173,7 @@ def a_celery_stack(
         stack = CeleryStack(root, _env_file(root, ports) | choices, ports, more, client, gate, root / "holds")
         try:
             start(stack)
+            fill_tiny(stack.environment("titleholder")["TITLEHOLDER_LOADER_URL"])
             yield stack
         finally:
             stop([process for service in {*find(str(root)), *stack.running} for process in stack.of(service)], grace=2)
@@ -241,11 +243,11 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def settings_of(stack: CeleryStack, models: Path) -> Iterator[Settings]:
+def settings_of(stack: CeleryStack) -> Iterator[Settings]:
     """Where the services are, also in this process's environment, as for the command line of the stack."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in stack.environment("titleholder").items():
             if name.startswith(("TITLEHOLDER_", "MLFLOW_", "AIRFLOW_CONN_", "AWS_")):
                 patch.setenv(name, value)
-        patch.setenv("TITLEHOLDER_MODELS", str(models))
+        patch.setenv("TITLEHOLDER_MODELS", stack.more["TITLEHOLDER_MODELS"])
         yield Settings.from_environment()

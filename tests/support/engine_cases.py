@@ -15,6 +15,7 @@ from titleholder.data import features, snapshots
 from titleholder.data.snapshots import Extract
 from titleholder.spec.model import ModelSpec
 from titleholder.training import pipeline
+from titleholder.training.contributions import Contributions
 from titleholder.validation.metrics import Array
 from titleholder.workflow import fitting
 from titleholder.workflow.fitting import FittedModels
@@ -58,7 +59,7 @@ def scores(models: FittedModels, frame: pd.DataFrame, spec: ModelSpec) -> Array:
 
 
 def assert_alike(one: FittedModels, other: FittedModels, frame: pd.DataFrame, spec: ModelSpec, atol: float) -> None:
-    """The same search with the same outcome, on the same rows."""
+    """The same search with the same outcome, on the same rows; contributions to the scores add up to them in both."""
     assert one.fitted.params == pytest.approx(other.fitted.params)
     np.testing.assert_allclose(one.fitted.fold_scores, other.fitted.fold_scores, rtol=0, atol=atol)
     np.testing.assert_array_equal(one.rows, other.rows)
@@ -66,3 +67,6 @@ def assert_alike(one: FittedModels, other: FittedModels, frame: pd.DataFrame, sp
     assert other.fitted.out_of_fold is not None
     np.testing.assert_array_equal(one.fitted.out_of_fold.rows, other.fitted.out_of_fold.rows)
     np.testing.assert_allclose(scores(one, frame, spec), scores(other, frame, spec), rtol=0, atol=atol)
+    X = features.design_matrix(frame, spec)
+    each = [Contributions(models.fitted.pipeline, spec).of(X, scores(models, frame, spec)) for models in (one, other)]
+    assert all(np.abs(values).max() > 0.01 for values in each)

@@ -32,8 +32,7 @@ def in_lane(challenger: Challenger, lane: str) -> Challenger:
 
 def settle(challenger: Challenger, settings: Settings) -> Decision:
     """From the challenger to the decision, without a report."""
-    validated = steps.validate(challenger, settings=settings)
-    return steps.promote(steps.decide(validated, settings=settings), settings=settings)
+    return steps.promote(steps.propose(challenger, settings=settings), settings=settings)
 
 
 def retrain(

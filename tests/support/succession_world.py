@@ -71,7 +71,7 @@ class World:
 
     def proposed(self, as_of: date = AS_OF) -> ProposedDecision:
         """A new challenger, judged against the champion there is now."""
-        return steps.decide(steps.validate(self.challenger(as_of), settings=self.settings), settings=self.settings)
+        return steps.propose(self.challenger(as_of), settings=self.settings)
 
     def decide(self, as_of: date = AS_OF) -> Decision:
         """A new challenger's decision."""

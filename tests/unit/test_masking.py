@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from titleholder import masking
@@ -107,6 +109,45 @@ def test_no_error_of_this_package_has_a_secret_in_its_message(monkeypatch: pytes
 def test_any_text_can_be_masked_and_masking_twice_changes_nothing_more(text: str) -> None:
     shown = masking.mask(text)
     assert masking.mask(shown) == shown
+
+
+LOGIN = re.compile(r"(?<=://)(?![^\s/@]*:…@)[^\s/?#'\"<>@]{0,300}(?:[^\s'\"<>]{0,300}(?=@[\w.\-\[]))?@")
+"""A login as one pattern, which takes seconds for a megabyte of `://`."""
+PIECES = ("://", "@", "@b", "a", "x" * 297, ":", "/", "…@", "'", " ", "?", "<", "-", "é")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+@example("://://@b")
+@example("://a:p@c@!@d/e@f x@y")
+@example("://" + 300 * "a" + "@b://" + 301 * "a" + "@b")
+@example("://a/" + 299 * "a" + "@b://a/" + 300 * "a" + "@b")
+def test_a_login_is_what_one_pattern_would_find(text: str) -> None:
+    assert masking._without_logins(text) == LOGIN.sub("***@", text)
+
+
+class Counted:
+    """A pattern that counts the characters that it goes over."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.characters, self._pattern = 0, pattern
+
+    def finditer(self, text: str, start: int) -> Iterator[re.Match[str]]:
+        for found in self._pattern.finditer(text, start):
+            self.characters += 1 + found.end() - start
+            yield found
+
+
+@pytest.mark.parametrize(
+    "piece", ["://", "://a", "://a@", "://@!", "://" + 300 * "a", 100 * "://" + 600 * "a" + "@", "://a' "]
+)
+def test_hostile_text_takes_no_more_than_its_length(monkeypatch: pytest.MonkeyPatch, piece: str) -> None:
+    """A megabyte of it took seconds."""
+    text = piece * (100_000 // len(piece)) + "@"
+    user, end = Counted(masking._USER), Counted(masking._END)
+    monkeypatch.setattr(masking, "_USER", user)
+    monkeypatch.setattr(masking, "_END", end)
+    masking._without_logins(text)
+    assert 0 < user.characters + end.characters < 3 * len(text)
 
 
 @given(

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from titleholder.cli.backtest import day
-from titleholder.cli.console import AsJson, Line, Model, fitted, lane_to_read, out, print_json, progress
+from titleholder.cli.console import AsJson, Line, Model, fitted, lane_to_read, out, print_json, working
 from titleholder.cli.housekeeping import lane_to_show, require_model
 
 if TYPE_CHECKING:
@@ -36,15 +36,13 @@ def advise(
 
     require_model(model)
     lane = lane_to_show(model, lane, "backtest", as_json=as_json)
-    with progress() as shown:
-        bar = shown.add_task(f"{model}, lane {lane}", total=None, step="reading")
+    with working(f"{model}, lane {lane}", "reading") as on_step:
         found = advised(
             Request(model, lane, labels_as_of=day(labels_as_of)),
             url=connection_url,
             settings=Settings.from_environment(),
-            on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=f"{what} {n}/{total}"),
+            on_step=lambda what, n, total: on_step(f"{what} {n}/{total}", n, total),
         )
-        shown.update(bar, total=1, completed=1, step="done")
     if as_json:
         print_json(json.loads(found.model_dump_json()))
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Model, lane_to_read, out, print_json, progress, user
+from titleholder.cli.console import AsJson, Model, lane_to_read, out, print_json, user, working
 from titleholder.cli.housekeeping import lane_to_show, require_model
 
 if TYPE_CHECKING:
@@ -64,16 +64,14 @@ def backtest(
         tuple(minimum_gain or ()),
         tuple(confidence or ()),
     )
-    with progress() as shown:
-        bar = shown.add_task(f"{model}, lane {lane}", total=None, step="reading")
+    with working(f"{model}, lane {lane}", "reading") as on_step:
         done = backtesting.backtest(
             request,
             url=connection_url,
             actor=f"cli:{user()}",
             settings=Settings.from_environment(),
-            on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=f"{what} {n}/{total}"),
+            on_step=lambda what, n, total: on_step(f"{what} {n}/{total}", n, total),
         )
-        shown.update(bar, total=1, completed=1, step="done")
     if html:
         html.write_text(done.page, encoding="utf-8")
     if as_json:

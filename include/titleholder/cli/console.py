@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -116,6 +116,39 @@ def progress() -> Iterator[Progress]:
     )
     with ProgressBars(*columns, console=err) as shown:
         yield shown
+
+
+@contextmanager
+def working(title: str, step: str = "", done: str = "done") -> Iterator[Callable[..., None]]:
+    """The progress of one piece of work; yields what is called with its step and, where known, `n` of `total`."""
+    with progress() as shown:
+        bar = shown.add_task(title, total=None, step=step)
+        yield lambda step, n=None, total=None: shown.update(bar, step=step, completed=n, total=total)
+        shown.update(bar, total=1, completed=1, step=done)
+
+
+class Report(Protocol):
+    """What a command found out, as a pydantic model, and its exit code."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is well."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """As JSON."""
+
+
+_Report = TypeVar("_Report", bound=Report)
+
+
+def conclude(report: _Report, show: Callable[[_Report], None], *, as_json: bool) -> None:
+    """Print a report, and end the command with its exit code."""
+    if as_json:
+        print_json({"exit_code": report.exit_code, **report.model_dump(mode="json")})
+    else:
+        show(report)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
 
 
 def print_json(data: Any) -> None:

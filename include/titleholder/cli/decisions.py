@@ -204,7 +204,7 @@ def rollback(
     from titleholder.settings import Settings
     from titleholder.spec.loader import load_specs
     from titleholder.spec.types import LIVE
-    from titleholder.workflow import steps
+    from titleholder.workflow import interventions
     from titleholder.workflow.payloads import RollbackOrder
 
     require_model(model)
@@ -216,9 +216,9 @@ def rollback(
         "roll back twice."
     )
     known = {row.id for row in store.read_lane(settings.ledger_url, model, LIVE)}
-    order = steps.order_rollback(model, order, settings=settings, spec=spec)
+    order = interventions.order_rollback(model, order, settings=settings, spec=spec)
     try:
-        decision = steps.rollback(model, order, settings=settings, spec=spec)
+        decision = interventions.rollback(model, order, settings=settings, spec=spec)
     except KeyboardInterrupt:
         interrupted(f"it is not known {unsure}")
     except ServiceError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Line, fitted, out, print_json, progress
+from titleholder.cli.console import AsJson, Line, conclude, fitted, out, working
 from titleholder.formatting import counted
 
 if TYPE_CHECKING:
@@ -32,16 +32,9 @@ def doctor(
     """
     from titleholder.workflow.doctor import run
 
-    with progress() as shown:
-        bar = shown.add_task(f"doctor ({service})", total=None, step="")
-        report = run.examine(service, on_step=lambda step: shown.update(bar, step=step))
-        shown.update(bar, total=1, completed=1, step="done")
-    if as_json:
-        print_json({"exit_code": report.exit_code, **report.model_dump(mode="json")})
-    else:
-        _print_report(report)
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    with working(f"doctor ({service})") as on_step:
+        report = run.examine(service, on_step=on_step)
+    conclude(report, _print_report, as_json=as_json)
 
 
 def _print_report(report: Report) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli.console import AsJson, Line, Model, fitted, out, print_json, print_table, progress, user
+from titleholder.cli.console import AsJson, Line, Model, conclude, fitted, out, print_json, print_table, user, working
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
 
@@ -39,14 +39,11 @@ def new(
     from titleholder.workflow.scaffold.outcome import Choices
 
     choices = Choices(_task(task), target or None, event_time or None, entity or None)
-    with progress() as shown:
-        bar = shown.add_task(f"read {table}", total=None, step="")
+    with working(f"read {table}") as on_column:
         written = files.write(
             model, table, choices, url=connection_url(connection), connection=connection, owner=user(),
-            today=today_utc(), schedule=schedule or None, force=force,
-            on_column=lambda name: shown.update(bar, step=name),
+            today=today_utc(), schedule=schedule or None, force=force, on_column=on_column,
         )  # fmt: skip
-        shown.update(bar, total=1, completed=1, step="done")
     _print_guesses(written)
 
 
@@ -113,16 +110,9 @@ def check(
     from titleholder.workflow.preflight import run
 
     day = resolve_as_of(as_of, None, None) if as_of else None
-    with progress() as shown:
-        bar = shown.add_task(f"check {model}", total=None, step="spec")
-        report = run.check(model, day, on_step=lambda step: shown.update(bar, step=step))
-        shown.update(bar, total=1, completed=1, step="done")
-    if as_json:
-        print_json({"exit_code": report.exit_code, **report.model_dump(mode="json")})
-    else:
-        _print_report(report)
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    with working(f"check {model}", "spec") as on_step:
+        report = run.check(model, day, on_step=on_step)
+    conclude(report, _print_report, as_json=as_json)
 
 
 def _print_report(report: Preflight) -> None:

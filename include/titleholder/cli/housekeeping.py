@@ -91,12 +91,12 @@ def retire(
     """
     from titleholder.cli.notices import notify
     from titleholder.settings import Settings
-    from titleholder.workflow import steps
+    from titleholder.workflow import interventions
 
     require_model(model)
     if not yes:
         typer.confirm(f"Leave {model} without a champion?", abort=True, err=True)
-    done = steps.retire(model, reason, f"cli:{user()}", settings=Settings.from_environment())
+    done = interventions.retire(model, reason, f"cli:{user()}", settings=Settings.from_environment())
     if as_json:
         print_json(done.model_dump(mode="json", exclude={"spec"}))
     else:

@@ -20,6 +20,7 @@ from titleholder.cli import (
     housekeeping,
     local_stack,
     score,
+    skew,
     sql,
     step,
     verify,
@@ -161,6 +162,7 @@ for command in (
     verify.leaktest,
     backtest.backtest,
     advise.advise,
+    skew.skew,
     sql.sql,
 ):
     app.command()(interruptible(command))

@@ -16,8 +16,10 @@ from titleholder.formatting import stamp
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from titleholder.ledger.score_runs import ScoreRun
+    from titleholder.spec.scoring import ReasonsAsked
 
 SHOWN = 20
 """Rows that a table for people has at most."""
@@ -46,22 +48,31 @@ def score(
         Path | None, typer.Option(help="A .csv or .parquet file for the scores; without it the first are shown.")
     ] = None,
     version: Annotated[int | None, typer.Option(help="A former champion instead of the live one.")] = None,
+    reasons: Annotated[
+        int,
+        typer.Option(
+            min=0, max=20, help="With --input: so many reasons for each score, in the columns reason_1, reason_2, ..."
+        ),
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score rows with the champion: the probability of class 1, or the predicted value, of each.
 
     With --input, the rows of a file, a table or a query, by the live champion. They need the features alone; the entity
-    is carried over where it is there. With --as-of, the rows of the spec's scoring query, into the ledger's database,
-    as the DAG <model>.score does it. The champion is the ledger's, and its file in MLflow must be the one that was
-    logged.
+    is carried over where it is there. --reasons names what raised each score, or lowered it, where the section scoring
+    of the spec says so, by the texts of that section. With --as-of, the rows of the spec's scoring query, into the
+    ledger's database, as the DAG <model>.score does it. The champion is the ledger's, and its file in MLflow must be
+    the one that was logged.
     """
     if bool(source) == bool(as_of):
         raise UsageError("give one of --input (rows of your own) and --as-of (the scoring run of the spec)")
-    _refuse_others(as_of, {"--output": output, "--version": version}, {"--lane": lane, "--reason": reason})
+    _refuse_others(
+        as_of, {"--output": output, "--version": version, "--reasons": reasons}, {"--lane": lane, "--reason": reason}
+    )
     if as_of:
         _run(model, as_of, lane, reason, as_json=as_json)
         return
-    _score_input(model, source, output, version, as_json=as_json)
+    _score_input(model, source, output, version, reasons, as_json=as_json)
 
 
 def _refuse_others(as_of: str, of_input: dict[str, object], of_run: dict[str, object]) -> None:
@@ -78,7 +89,7 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
     from titleholder.settings import Settings, connection_url
     from titleholder.spec.loader import load_specs
     from titleholder.spec.windows import resolve_as_of
-    from titleholder.workflow import batch_scoring
+    from titleholder.workflow import batch_scoring, shadow_scoring
     from titleholder.workflow.payloads import Origin
 
     spec, settings = load_specs(only=model)[model], Settings.from_environment()
@@ -94,11 +105,16 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
     with progress() as shown:
         bar = shown.add_task(f"{model} {day}", total=1, step=f"version {pinned.version}")
         run = batch_scoring.score(pinned, url=url, settings=settings)
+        beside = shadow_scoring.shadow(pinned, settings=settings)
         shown.update(bar, completed=1, step=f"{run.rows:,} rows")
     if as_json:
-        print_json(run.model_dump(mode="json"))
-    else:
-        out.print(_described(run))
+        print_json({**run.model_dump(mode="json"), "shadow": beside.model_dump(mode="json")})
+        return
+    out.print(_described(run))
+    for one in beside.runs:
+        out.print(f"Run {one.id}: the same rows scored in shadow by version {one.version}.")
+    for failed in beside.failed:
+        err.print(f"{model}: {failed}", markup=False)
 
 
 def _described(run: ScoreRun) -> str:
@@ -145,7 +161,26 @@ def scores(
     print_table(f"{model}: scoring runs", rows)
 
 
-def _score_input(model: str, source: str, output: Path | None, version: int | None, *, as_json: bool) -> None:
+def _reasons(model: str, most: int) -> tuple[ReasonsAsked, dict[str, str]]:
+    """The reasons that are asked for, and what features are called, by the section `scoring` of the spec."""
+    from titleholder.spec.loader import load_specs
+    from titleholder.spec.scoring import ReasonsAsked
+
+    scoring = load_specs(only=model)[model].scoring
+    return (ReasonsAsked(most, scoring.reasons_for), scoring.reason_texts) if scoring else (ReasonsAsked(most), {})
+
+
+def _columns(given: pa.ListArray, most: int, texts: dict[str, str]) -> dict[str, pd.Series]:
+    """A column for the first reason of each row, one for the second, ...; empty where a row has fewer."""
+    import pandas as pd
+
+    rows = [[texts.get(name, name) for name in names] + [""] * (most - len(names)) for names in given.to_pylist()]
+    return {f"reason_{n + 1}": pd.Series([row[n] for row in rows], dtype="str") for n in range(most)}
+
+
+def _score_input(
+    model: str, source: str, output: Path | None, version: int | None, reasons: int, *, as_json: bool
+) -> None:
     from titleholder.data import rows_to_score, score_files
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.champion_model import ChampionModel
@@ -156,14 +191,19 @@ def _score_input(model: str, source: str, output: Path | None, version: int | No
     champion = ChampionModel.live(model, Settings.from_environment(), version)
     spec, entity = champion.spec, champion.spec.columns.entity
     url = connection_url(spec.source.connection) if rows_to_score.is_in_warehouse(source) else ""
+    asked, texts = _reasons(model, reasons) if reasons else (None, {})
+    explained = champion.reasons(asked) if asked else None
 
     def scored() -> Iterator[pd.DataFrame]:
         with progress() as shown:
             bar, done = shown.add_task("Scoring", total=None, step=""), 0
             for rows in rows_to_score.batches(source, spec, url):
-                answered = rows[[entity] if entity in rows else []].assign(
-                    score=champion.scores(rows), model_version=champion.version
+                scores = champion.scores(rows)
+                columns = (
+                    _columns(explained.of(rows[spec.columns.features], scores), reasons, texts) if explained else {}
                 )
+                answered = rows[[entity] if entity in rows else []].reset_index(drop=True)
+                answered = answered.assign(score=scores, model_version=champion.version, **columns)
                 done += len(rows)
                 shown.update(bar, completed=done, step=f"{done:,} rows")
                 yield answered

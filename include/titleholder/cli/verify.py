@@ -11,12 +11,12 @@ import typer
 from rich.text import Text
 
 from titleholder.cli import completion
-from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, progress
+from titleholder.cli.console import AsJson, AsOf, Model, out, print_json, print_table, working
 from titleholder.formatting import counted
 
 if TYPE_CHECKING:
     from titleholder.data.leakage.report import Kind, LeakReport
-    from titleholder.workflow.audit import AuditReport
+    from titleholder.workflow.audit_report import AuditReport
     from titleholder.workflow.reproduce import Reproduction
 
 LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
@@ -45,15 +45,13 @@ def audit(
     from titleholder.workflow import audit as auditing
 
     settings = Settings.from_environment()
-    with progress() as shown:
-        bar = shown.add_task("audit", total=None, step="reading")
+    with working("audit", "reading") as on_step:
         report = auditing.audit(
             (model,) if model else (),
             settings=settings,
             repair=repair,
-            on_step=lambda what, n, total: shown.update(bar, completed=n, total=total, step=what),
+            on_step=on_step,
         )
-        shown.update(bar, total=1, completed=1, step="done")
     print_json(report.model_dump(mode="json")) if as_json else _print_report(report)
     if report.findings:
         raise typer.Exit(1)
@@ -96,15 +94,13 @@ def reproduce(
     from titleholder.workflow import reproduce as reproduction
 
     settings = Settings.from_environment()
-    with progress() as shown:
-        bar = shown.add_task(f"decision {decision}", total=None, step="train")
+    with working(f"decision {decision}", "train", "compared") as on_step:
         comparison = reproduction.reproduce(
             decision,
             settings=settings,
             allowed=allow or (),
-            on_trial=lambda n, total: shown.update(bar, completed=n, total=total + 1, step=f"trial {n}/{total}"),
+            on_trial=lambda n, total: on_step(f"trial {n}/{total}", n, total + 1),
         )
-        shown.update(bar, total=1, completed=1, step="compared")
     print_json(_as_json(comparison)) if as_json else _print_comparison(comparison)
     if not comparison.same:
         raise typer.Exit(1)
@@ -148,11 +144,9 @@ def leaktest(
 
     spec = load_specs(only=model)[model]
     day, url = resolve_as_of(as_of, None, None), connection_url(spec.source.connection)
-    with progress() as shown:
-        bar = shown.add_task(f"{model} as of {day}", total=None, step="copy")
-        test = leakage.scoring_leaktest if scoring else leakage.leaktest
-        report = test(spec, day, url=url, on_step=lambda step: shown.update(bar, step=step))
-        shown.update(bar, total=1, completed=1, step="done")
+    test = leakage.scoring_leaktest if scoring else leakage.leaktest
+    with working(f"{model} as of {day}", "copy") as on_step:
+        report = test(spec, day, url=url, on_step=on_step)
     print_json({"outcome": report.outcome, **report.model_dump(mode="json")}) if as_json else _print_leaks(report)
     if report.outcome != "clean":
         raise typer.Exit(LEAKTEST_EXIT_CODES[report.outcome])

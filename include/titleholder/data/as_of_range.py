@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from titleholder.data import contract, data_end, extraction, warehouse
+from titleholder.data import contract, data_end, enough_rows, extraction, warehouse
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
 from titleholder.spec import as_of_dates, windows
 from titleholder.spec.model import ModelSpec
@@ -55,7 +55,7 @@ def enforce_contract(
     try:
         contract.enforce(frame, spec, spans, as_of, rest=rest)
     except ContractError as error:
-        if not (little := contract.too_little(frame, spec, spans)) or not (valid := _valid_dates(url, spec, as_of)):
+        if not (little := enough_rows.too_little(frame, spec, spans)) or not (valid := _valid_dates(url, spec, as_of)):
             raise
         if contract.violations(frame, spec, spans, as_of, to_train=False, rest=rest):
             raise ContractError(f"{error}\n{valid.capitalize()}.") from None

@@ -6,18 +6,19 @@ import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 from pandera.errors import SchemaErrors
-from pandera.pandas import Check, Column, DataFrameSchema
+from pandera.pandas import Column, DataFrameSchema
 
+from titleholder.data.column_schema import is_moment, schema, wrong_type
+from titleholder.data.enough_rows import too_little
 from titleholder.errors import ContractError
-from titleholder.spec.as_of_dates import HOLDOUT_ROWS
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.windows import Intervals, midnight
+from titleholder.spec.windows import Intervals
 
 if TYPE_CHECKING:
     from titleholder.data.snapshots import Extract
@@ -75,12 +76,19 @@ def enforce(
     Without `to_train`, the rows are not for training: they may be few, or of one class.
     """
     if found := violations(frame, spec, spans, as_of, to_train=to_train, rest=rest):
-        lines = "\n".join(f"  - {v}" for v in found)
-        raise ContractError(
-            f"{spec.name}: the snapshot as of {as_of} breaks its contract ({len(found)} "
-            f"violation{'s' if len(found) > 1 else ''}); nothing was trained:\n{lines}\n"
-            f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
-        )
+        raise broken(spec, f"the snapshot as of {as_of} breaks its contract", found, "nothing was trained")
+
+
+def broken(spec: ModelSpec, what: str, found: Sequence[str], outcome: str) -> ContractError:
+    """The error that lists every violation in the rows of the spec's query, and says what to correct."""
+    number = f"{len(found)} violation{'s' if len(found) > 1 else ''}"
+    remedy = f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
+    return ContractError(f"{spec.name}: {what} ({number}); {outcome}:\n{listed(found)}\n{remedy}")
+
+
+def listed(found: Sequence[str]) -> str:
+    """Violations, one a line."""
+    return "\n".join(f"  - {violation}" for violation in found)
 
 
 def violations(
@@ -175,7 +183,7 @@ def _outcome_violations(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[Fault]
 def _late_outcomes(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[Fault]:
     """Positives (rows of a regression with a target) whose outcome came later than the label maturity."""
     names, maturity = spec.columns, spec.windows.label_maturity
-    times = [frame[c] for c in (names.event_time, names.outcome_at) if c in frame and _is_moment(frame[c].dtype)]
+    times = [frame[c] for c in (names.event_time, names.outcome_at) if c in frame and is_moment(frame[c].dtype)]
     if len(times) < 2 or names.target not in frame:
         return
     event, outcome = times
@@ -197,141 +205,5 @@ def _describe(column: str, message: str, cases: pd.DataFrame, frame: pd.DataFram
     return Fault(column, text, len(rows), f"{frame[column].iloc[first]}{who}")
 
 
-def schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
-    """What each column of a training query must hold."""
-    names = spec.columns
-    start, end, now = midnight(spans.train_start), midnight(spans.matured), midnight(as_of)
-    time_type = _typed(_is_moment, "a date or timestamp, in UTC")
-    inside = _guarded(_is_moment, lambda s: (s >= start) & (s < end))
-    known = _guarded(_is_moment, lambda s: s <= now)
-    found = {
-        names.entity: Column(unique=True, nullable=False),
-        names.event_time: Column(
-            nullable=False,
-            checks=[time_type, Check(inside, error=f"is outside the window [{spans.train_start}, {spans.matured})")],
-        ),
-        names.target: Column(nullable=names.accepted is not None, checks=_target_checks(spec)),
-    }
-    if names.accepted:
-        found[names.accepted] = Column(nullable=False, checks=[_typed(types.is_bool_dtype, "true/false", gaps=True)])
-    if names.outcome_at:
-        found[names.outcome_at] = Column(nullable=True, checks=[time_type])
-    if names.weight:
-        positive = _guarded(types.is_numeric_dtype, lambda s: s.isna() | (s.gt(0) & s.lt(float("inf"))))
-        found[names.weight] = Column(
-            nullable=False,
-            checks=[
-                _typed(types.is_numeric_dtype, "a number"),
-                Check(positive, error="is not a positive, finite weight"),
-            ],
-        )
-    if names.cluster:
-        found.setdefault(names.cluster, Column(nullable=False))
-    if names.known_at:
-        late = Check(known, error=f"is after as_of {as_of}: the query returns rows that were not known yet")
-        found[names.known_at] = Column(nullable=False, checks=[time_type, late])
-    number = _typed(types.is_numeric_dtype, "a number")
-    category = Check(_are_categories, error=_wrong_type("text, a whole number or true/false"))
-    found |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
-    for c in (*names.categorical, *names.segments, *names.protected):
-        found.setdefault(c, Column(nullable=True, checks=[category]))
-    return found
-
-
-def _target_checks(spec: ModelSpec) -> list[Check]:
-    number = _typed(types.is_numeric_dtype, "a number", gaps=spec.columns.accepted is not None)
-    if spec.task == "regression":
-        either = Check(
-            lambda s: not types.is_bool_dtype(s.dropna().infer_objects().dtype) or not len(s.dropna()),
-            error="is true or false; a regression needs numbers: set `task: classification`, or return a number",
-        )
-        finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
-        return [number, either, Check(finite, error="is infinite")]
-    binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
-    return [number, Check(binary, error="is neither 0 nor 1")]
-
-
-def _is_moment(dtype: Any) -> bool:
-    return isinstance(dtype, pd.DatetimeTZDtype)
-
-
-def _is_category(dtype: Any) -> bool:
-    return types.is_string_dtype(dtype) or types.is_integer_dtype(dtype) or types.is_bool_dtype(dtype)
-
-
-def _are_categories(values: pd.Series) -> bool:
-    """Whether a column can be a category. Whole numbers with gaps arrive as floats."""
-    return _is_category(values.dtype) or (
-        types.is_float_dtype(values.dtype) and bool(values.dropna().mod(1).eq(0).all())
-    )
-
-
-def _typed(right: Callable[[Any], bool], wanted: str, *, gaps: bool = False) -> Check:
-    """A check that fails once for a whole column of the wrong type; with `gaps`, not where these made objects of it."""
-    return Check(lambda s: s.isna().all() or right((s.infer_objects() if gaps else s).dtype), error=_wrong_type(wanted))
-
-
-def _wrong_type(wanted: str) -> str:
-    return f"has the wrong type; it must be {wanted}"
-
-
-NESTED = _wrong_type("one value, no array and no JSON")
+NESTED = wrong_type("one value, no array and no JSON")
 NOT_UNIQUE = "is not unique"
-
-
-def _guarded(applies: Callable[[Any], bool], rule: Callable[[pd.Series], pd.Series]) -> Callable[[pd.Series], object]:
-    """`rule` where it applies to the column's type; a wrong type is reported by another check."""
-    return lambda s: rule(s) if applies(s.dtype) else True
-
-
-def too_little(frame: pd.DataFrame, spec: ModelSpec, spans: Intervals) -> list[str]:
-    """What there is too little of to train on and to judge by, one clause each; empty where there is enough.
-
-    At least `training.minimum_rows` rows to train on and two to judge by, both with two different outcomes; those of a
-    regression's holdout may be equal. Rows without an outcome, because they were not accepted, do not count.
-    """
-    time = spec.columns.event_time
-    if len(frame) and (time not in frame or not _is_moment(frame[time].dtype)):
-        return []
-    split = midnight(spans.holdout_start)
-    known = frame[_accepted(frame, spec)]
-    training, holdout = (known[known[time] < split], known[known[time] >= split]) if len(known) else (known, known)
-    before, after = f"[{spans.train_start}, {spans.holdout_start})", f"[{spans.holdout_start}, {spans.matured})"
-    return [*_too_little_to_train_on(training, spec, before), *_too_little_to_judge_by(holdout, spec, after)]
-
-
-def days(frame: pd.DataFrame, spec: ModelSpec) -> set[date]:
-    """The days of the rows that can be trained on or judged by, in rows that keep their contract."""
-    times = frame.loc[_accepted(frame, spec), spec.columns.event_time].dt.tz_convert("UTC")
-    return set(times.dt.normalize().drop_duplicates().dt.date)
-
-
-def _accepted(frame: pd.DataFrame, spec: ModelSpec) -> pd.Series:
-    accepted = spec.columns.accepted
-    if accepted in frame and types.is_bool_dtype(frame[accepted]):
-        return frame[accepted]
-    return pd.Series(True, index=frame.index)
-
-
-def _too_little_to_train_on(rows: pd.DataFrame, spec: ModelSpec, window: str) -> Iterator[str]:
-    if len(rows) < (needed := spec.training.minimum_rows):
-        yield (
-            f"too few rows to train on: {len(rows)} in {window}, at least {needed} are needed (training.minimum_rows)"
-        )
-    if only := _only_outcome(rows, spec):
-        yield f"{only} to train on: every row in {window} has it"
-
-
-def _too_little_to_judge_by(rows: pd.DataFrame, spec: ModelSpec, window: str) -> Iterator[str]:
-    if len(rows) < HOLDOUT_ROWS:
-        yield f"too few rows to judge by: {len(rows)} in the holdout {window}, at least {HOLDOUT_ROWS} are needed"
-    elif spec.task == "classification" and (only := _only_outcome(rows, spec)):
-        yield f"{only} to judge by: every row in the holdout {window} has it"
-
-
-def _only_outcome(rows: pd.DataFrame, spec: ModelSpec) -> str:
-    """A clause that names the outcome where all rows have the same; else empty."""
-    target = spec.columns.target
-    if target not in rows or len(known := rows[target].dropna()) == 0 or known.nunique() > 1:
-        return ""
-    return f"only one {'class' if spec.task == 'classification' else 'outcome'} ({target} {known.iloc[0]})"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pandas.api import types
 
 from titleholder.data import features, warehouse
+from titleholder.data.contract import listed
 from titleholder.data.extraction import Session
 from titleholder.errors import ContractError, UsageError
 from titleholder.spec.model import ModelSpec
@@ -102,8 +103,7 @@ def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int) -> pd.DataFrame:
             numbers[name], fault = _as_numbers(frame[name], first)
             faults += [fault] if fault else []
     if faults:
-        lines = "\n".join(f"  - {fault}" for fault in faults)
-        raise ContractError(f"{spec.name}: these rows cannot be scored; nothing was written:\n{lines}")
+        raise ContractError(f"{spec.name}: these rows cannot be scored; nothing was written:\n{listed(faults)}")
     matrix = features.design_matrix(frame.assign(**numbers), spec)
     if spec.columns.entity in frame:
         matrix.insert(0, spec.columns.entity, frame[spec.columns.entity])

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.pandas import Column
 
-from titleholder.data import contract
+from titleholder.data import column_schema, contract
 from titleholder.data.contract import Fault
-from titleholder.errors import ContractError, SpecError, UsageError
+from titleholder.errors import SpecError, UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns
@@ -96,7 +96,7 @@ class ScoringContract:
         self._returned, self._allowed = list(returned), set(others)
         times = Counter(returned)
         checked = [name for name in dict.fromkeys([*self._required, *names.features]) if times[name] == 1]
-        whole = contract.schema(spec, spans, as_of)
+        whole = column_schema.schema(spec, spans, as_of)
         self._schema = {name: whole[name] for name in checked}
         if names.entity in self._schema:
             self._schema[names.entity] = Column(nullable=False)  # unique in all batches, not in each
@@ -143,12 +143,8 @@ class ScoringContract:
         self._check_uniqueness(read)
         found = [*self.differences, *map(str, self._faults.values())]
         if found:
-            spec, lines = self._spec, "\n".join(f"  - {violation}" for violation in found)
-            raise ContractError(
-                f"{spec.name}: the rows to score as of {self._as_of} break their contract ({len(found)} "
-                f"violation{'s' if len(found) > 1 else ''}); nothing was scored:\n{lines}\n"
-                f"Correct {spec.source.query} or the columns in {spec.name}.yaml."
-            )
+            what = f"the rows to score as of {self._as_of} break their contract"
+            raise contract.broken(self._spec, what, found, "nothing was scored")
 
     def _column_faults(self) -> Iterator[str]:
         forbidden = outcomes(self._spec.columns)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import islice, pairwise
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from croniter import CroniterBadDateError, croniter
+from pydantic import AfterValidator, Field
 
 Noun = Literal["day", "week", "month", "quarter", "year", "run"]
 GAPS: dict[Noun, range] = {
@@ -90,6 +91,16 @@ def fault(schedule: str) -> str:
             f"data; {VALID}"
         )
     return "" if next(_ticks(schedule), None) else f"never fires: there is no such day; {VALID}"
+
+
+def _possible(schedule: str) -> str:
+    if why := fault(schedule):
+        raise ValueError(f"the schedule {why}, or null")
+    return schedule
+
+
+Schedule = Annotated[str, Field(max_length=100), AfterValidator(_possible)]
+"""The type of a key of a spec: a cron that can be a schedule."""
 
 
 def _ticks(schedule: str) -> Iterator[datetime]:

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from titleholder.spec.metrics import METRICS
-from titleholder.spec.types import Amount, ColumnNames, Count, StrictModel
-
-Severity = Literal["block", "warn", "off"]
-CHECKS_PAGE = "docs/checks.md"
-
-
-def docs_url(code: str, title: str) -> str:
-    """The address of a check's section in the documentation, relative to the repository.
-
-    >>> docs_url("TH301", "Gain sufficient")
-    'docs/checks.md#th301-gain-sufficient'
-    """
-    heading = re.sub(r"[^\w\- ]", "", f"{code} {title}".lower())
-    return f"{CHECKS_PAGE}#{heading.replace(' ', '-')}"
-
-
-class Rule(StrictModel):
-    """Settings of a check. `block`: a challenger that fails cannot win; `warn`: only a warning; `off`: not run.
-
-    >>> Rule(severity=False).severity  # a bare `off` in YAML
-    'off'
-    """
-
-    severity: Severity = "block"
-
-    @field_validator("severity", mode="before")
-    @classmethod
-    def _off_without_quotes(cls, value: object) -> object:
-        return "off" if value is False else value  # YAML reads a bare `off` as false
+from titleholder.spec.leakage_rules import Plausible, SingleFeature, TooGood
+from titleholder.spec.rule import Rule, Severity
+from titleholder.spec.types import Amount, Count, StrictModel
 
 
 class Baseline(Rule):
@@ -184,79 +156,6 @@ class ConstantFeatures(Rule):
     severity: Severity = "warn"
 
 
-class TooGood(Rule):
-    """A metric beyond its ceiling is more likely a leak than a success. Only the task's own metrics count.
-
-    Point estimates are judged: an honest model is so far from the ceiling that chance does not take it there. Models of
-    consumer credit reach ROC AUC 0.65 to 0.85 (Lessmann et al. 2015, European Journal of Operational Research 247).
-    ROC AUC 0.90 is Gini 0.80 and, of binormal scores, KS 0.64; every classification has a ROC AUC, so these need no
-    ceiling of their own. PR AUC, Brier score and log loss have none because they depend on the event rate, errors and
-    profits because they depend on the target's unit.
-
-    >>> TooGood(ceilings={"gini": 0.8}).ceilings  # in place of the default ones
-    {'gini': 0.8}
-    """
-
-    ceilings: dict[str, Amount] = Field(default={"roc_auc": 0.90, "r2": 0.90})
-
-    @field_validator("ceilings")
-    @classmethod
-    def _of_known_metrics(cls, value: dict[str, float]) -> dict[str, float]:
-        if unknown := [name for name in value if name not in METRICS]:
-            raise ValueError(f"no metric {', '.join(map(repr, unknown))}; valid: {', '.join(METRICS)}")
-        return value
-
-
-class SingleFeature(Rule):
-    """No feature alone reaches this, by the point estimate (either direction).
-
-    >>> SingleFeature(roc_auc=0.5)
-    Traceback (most recent call last):
-        ...
-    pydantic_core._pydantic_core.ValidationError: ... Input should be greater than 0.5...
-    """
-
-    roc_auc: float = Field(default=0.80, gt=0.5, le=1.0)
-    r2: float = Field(default=0.80, gt=0.0, le=1.0)
-
-
-class Acknowledged(StrictModel):
-    """What a person has looked into and found honest: features, and the champion over which a large gain is.
-
-    A gain over any other champion is judged as before, so that an acknowledgement ends with the reign.
-
-    >>> Acknowledged(features=("bureau_score",), gain_over=3).gain_over
-    3
-    """
-
-    features: ColumnNames = ()
-    gain_over: Count | None = Field(default=None, ge=1)
-
-
-class Plausible(Rule):
-    """Gain, rise of a feature and strength of a new feature are no larger than the progress of honest models.
-
-    In ROC AUC or R2, whatever metric decides: these depend neither on the event rate nor on the target's unit, so one
-    table serves every metric. A gain of 0.05 in ROC AUC is one of 0.10 in Gini. `gain_*`: over the champion. `rise_*`:
-    of a feature alone, from the older half of the training rows to the judged rows. `new_feature_*`: of a feature alone
-    that the champion does not have. A failure keeps a winner from being promoted without a person; what a person has
-    found honest is named in `acknowledged`.
-
-    >>> Plausible(gain_gini=0.1)
-    Traceback (most recent call last):
-        ...
-    pydantic_core._pydantic_core.ValidationError: ... Extra inputs are not permitted...
-    """
-
-    gain_roc_auc: Amount = Field(default=0.05, gt=0.0)
-    gain_r2: Amount = Field(default=0.10, gt=0.0)
-    rise_roc_auc: Amount = Field(default=0.10, gt=0.0)
-    rise_r2: Amount = Field(default=0.20, gt=0.0)
-    new_feature_roc_auc: float = Field(default=0.72, gt=0.5, le=1.0)
-    new_feature_r2: float = Field(default=0.50, gt=0.0, le=1.0)
-    acknowledged: Acknowledged = Acknowledged()
-
-
 class Fairness(Rule):
     """In each protected column, the lowest acceptance rate of a group over the highest is not shown below this."""
 
@@ -298,6 +197,31 @@ class MissingInputs(Rule):
     loss: float | None = Field(default=None, gt=0.0, lt=1.0)
 
 
+class SealedScoresRule(Rule):
+    """Scores written before the outcomes are what the versions answer now, in all but this share of the rows.
+
+    And the scores that are computed again are not shown to flatter the metric by more than `gain`, in its unit.
+
+    >>> SealedScoresRule().severity
+    'warn'
+    """
+
+    severity: Severity = "warn"
+    share: float = Field(default=0.01, ge=0.0, lt=1.0)
+    gain: Amount = Field(default=0.0, ge=0.0)
+
+
+class SkewRule(Rule):
+    """No feature was another when the rows were scored in more than this share of them.
+
+    >>> SkewRule(share=0).share
+    0.0
+    """
+
+    severity: Severity = "warn"
+    share: float = Field(default=0.01, ge=0.0, lt=1.0)
+
+
 class Checks(StrictModel):
     """The settings of every check that has any.
 
@@ -328,3 +252,5 @@ class Checks(StrictModel):
     signature: Signature = Signature()
     reload: Reload = Reload()
     missing_inputs: MissingInputs = MissingInputs()
+    sealed_scores: SealedScoresRule = SealedScoresRule()
+    skew: SkewRule = SkewRule()

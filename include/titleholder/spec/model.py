@@ -10,22 +10,23 @@ import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from titleholder.spec.cadence import fault
+from titleholder.spec.cadence import Schedule
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.engine import DaskEngine, untrainable
 from titleholder.spec.limits import out_of_reach
 from titleholder.spec.metrics import METRICS, Task
 from titleholder.spec.monitor import Monitor
 from titleholder.spec.promotion import Notifications, Promotion
+from titleholder.spec.reasons import unexplained
 from titleholder.spec.scoring import Scoring
 from titleholder.spec.source import Columns, Source, Windows
-from titleholder.spec.sql import binding_fault
+from titleholder.spec.sql import BoundQuery
 from titleholder.spec.timeouts import Timeouts
-from titleholder.spec.training import Training
+from titleholder.spec.training import Range, Training
 from titleholder.spec.types import AssetName, Line, Name, StrictModel, Words
 
 
@@ -48,7 +49,8 @@ class ModelSpec(StrictModel):
     name: Name
     owner: Words
     description: Line = Field(default="", max_length=2000)
-    schedule: Annotated[str, Field(max_length=100)] | None = None
+    schedule: Schedule | None = None
+    """A cron of five fields in UTC, or an alias such as @daily."""
     start_date: date = Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))
     end_date: date | None = Field(default=None, le=date(2199, 12, 31))
     assets: tuple[AssetName, ...] = Field(default=(), max_length=100)
@@ -66,21 +68,7 @@ class ModelSpec(StrictModel):
     """Batch scoring of rows without an outcome; without this section there is none."""
     monitor: Monitor | None = None
     """Monitoring of the champion that scores; without this section there is none."""
-    sql: str
-
-    @field_validator("schedule")
-    @classmethod
-    def _a_cron(cls, value: str | None) -> str | None:
-        if value is not None and (why := fault(value)):
-            raise ValueError(f"the schedule {why}, or null")
-        return value
-
-    @field_validator("sql")
-    @classmethod
-    def _binds_all_parameters(cls, value: str) -> str:
-        if why := binding_fault(value):
-            raise ValueError(why)
-        return value
+    sql: BoundQuery
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -90,6 +78,7 @@ class ModelSpec(StrictModel):
             *self._wrong_candidates(),
             *self._wrong_names(),
             *self._nothing_to_monitor(),
+            *self._wrong_reasons(),
         ]:
             raise ValueError("\n".join(faults))
         return self
@@ -145,6 +134,19 @@ class ModelSpec(StrictModel):
     def _nothing_to_monitor(self) -> Iterator[str]:
         if self.monitor and self.scoring is None:
             yield "monitor: it follows scoring runs, and the spec has no section scoring"
+
+    def _wrong_reasons(self) -> Iterator[str]:
+        if self.scoring is None:
+            return
+        if unknown := sorted(set(self.scoring.reason_texts) - set(self.columns.features)):
+            yield (
+                f"scoring.reason_texts: {', '.join(unknown)} is no feature; valid: {', '.join(self.columns.features)}"
+            )
+        for name, candidate in self.training.candidates.items() if self.scoring.reasons else ():
+            searched = {key: () if isinstance(space, Range) else space for key, space in candidate.search.items()}
+            fixed = {key: (value,) for key, value in candidate.params.items()}
+            if why := unexplained(candidate.estimator, {**fixed, **searched}):
+                yield f"scoring.reasons: of candidate {name}: {why}"
 
     @staticmethod
     def restore(data: dict[str, Any]) -> ModelSpec:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from titleholder.spec.sql_tokens import tokens
 
@@ -49,6 +52,16 @@ def binding_fault(sql: str) -> str:
     if unknown := [name for name in found if name not in PARAMETERS]:
         return f"the query binds {', '.join(':' + name for name in unknown)}; valid are {valid}"
     return ""
+
+
+def _bound(sql: str) -> str:
+    if why := binding_fault(sql):
+        raise ValueError(why)
+    return sql
+
+
+BoundQuery = Annotated[str, AfterValidator(_bound)]
+"""The text of a query that binds just `PARAMETERS`; the type of a key of a spec."""
 
 
 def without_comments(sql: str) -> str:

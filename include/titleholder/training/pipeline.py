@@ -24,6 +24,8 @@ MINIMUM_FREQUENCY = 20
 MAX_CATEGORIES = 200  # below the 255 bins that histogram-based trees have for one column; one-hot, a dense column each
 ROWS_AT_ONCE = 100_000
 """So many rows are prepared and scored at a time: a score does not depend on the other rows."""
+TRAINING_MEAN = "training_mean_"
+"""The attribute of the preparation of a linear model that holds the mean of the prepared training rows."""
 Encoding = Literal["linear", "tree"]
 
 
@@ -44,6 +46,14 @@ def score(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:
     with one_thread():
         parts = [_answers(model, X[n : n + at_once], spec) for n in range(0, len(X), at_once)]
     return np.concatenate(parts)
+
+
+def keep_mean(pipeline: Pipeline, X: pd.DataFrame) -> None:
+    """Let a fitted linear model keep the mean of its prepared training rows, the baseline of its scores' reasons."""
+    prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    if hasattr(model, "coef_"):
+        parts = (prepare.transform(X[n : n + ROWS_AT_ONCE]).sum(axis=0) for n in range(0, len(X), ROWS_AT_ONCE))
+        setattr(prepare, TRAINING_MEAN, sum(parts) / len(X))
 
 
 def _answers(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:

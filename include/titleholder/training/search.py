@@ -24,7 +24,7 @@ from titleholder.training.folds import (
     fit_weights,
     time_folds,
 )
-from titleholder.training.pipeline import build
+from titleholder.training.pipeline import build, keep_mean
 from titleholder.training.threads import one_thread
 from titleholder.validation import metrics
 
@@ -289,4 +289,6 @@ def fit_pipeline(spec: ModelSpec, candidate: Candidate, params: dict[str, Any], 
     pipeline = build(spec, candidate, params)
     weights = fit_weights(spec, candidate, pipeline.named_steps["model"], rows.weights)
     filled, labels = filled_for_fit(rows.X, spec), rows.labels(spec)
-    return pipeline.fit(filled, labels, **{f"model__{name}": value for name, value in weights.items()})
+    pipeline.fit(filled, labels, **{f"model__{name}": value for name, value in weights.items()})
+    keep_mean(pipeline, filled)
+    return pipeline

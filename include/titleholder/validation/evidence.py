@@ -12,17 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from titleholder.data.skew import Skew
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.validation.metrics import Gain, Sample
 from titleholder.validation.outlook import Outlook
+from titleholder.validation.sealed import SealedEvidence
 from titleholder.validation.sequential import Look
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
 FILLED_IN = {
     "champion", "champion_version", "champion_inputs", "metrics", "champion_metrics", "gain", "looks", "outlook",
-    "rivals", "cohorts", "earlier", "memo",
+    "rivals", "cohorts", "earlier", "sealed", "skew", "memo",
 }  # fmt: skip
 """Parts of the evidence that nothing in its `memo` depends on."""
 
@@ -107,8 +109,9 @@ class Evidence(BaseModel):
     this one, `also_unfit` those after it, where no candidate is fit. `benchmark` is None where the spec does not ask
     for one, `unobserved` where it does not say which rows were accepted. Under the rule `record`, `rivals` are the
     earlier versions that are compared here, `cohorts` what all versions did on the cohorts of these rows, `earlier`
-    those of earlier decisions, and `outlook` what follows, which `judging.conclude` fills in. `memo` has what was
-    computed from the rows and the challenger alone: see `once`.
+    those of earlier decisions, and `outlook` what follows, which `judging.conclude` fills in. `sealed` and `skew` read
+    what scoring runs have of these rows, where there is a ledger to read it from. `memo` has what was computed from the
+    rows and the challenger alone: see `once`.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -142,6 +145,8 @@ class Evidence(BaseModel):
     outlook: Outlook | None = None
     benchmark: BenchmarkScores | None = None
     unobserved: UnobservedRows | None = None
+    sealed: Callable[[], SealedEvidence | None] | None = None
+    skew: Callable[[], Skew | None] | None = None
     memo: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ from titleholder.workflow.backtest.ageing import Ageing
 from titleholder.workflow.backtest.periods import BacktestPart
 from titleholder.workflow.backtest.policies import IMMATURE, PeriodResult
 from titleholder.workflow.backtest.walk import Progress, Request, Walk, decisions_of, followed, measured
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 
 class Advice(BacktestPart):

@@ -18,7 +18,7 @@ from titleholder.spec.types import DECLINE, LIVE
 from titleholder.workflow import decision_policy, model_card, publication
 from titleholder.workflow.payloads import ApprovalRequest, ProposedDecision, RollbackOrder
 from titleholder.workflow.promotion import champion_of, crowned, standing
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,11 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, TitleholderError, UsageError
-from titleholder.ledger import guards, integrity, reports, score_runs, store
-from titleholder.ledger.integrity import Row
+from titleholder.ledger import guards, integrity, store
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -26,111 +24,15 @@ from titleholder.registry.server import ABSENT
 from titleholder.settings import Settings
 from titleholder.spec.types import LIVE
 from titleholder.workflow import score_audit
-from titleholder.workflow.lanes import deleted
+from titleholder.workflow.audit_book import Book
+from titleholder.workflow.audit_report import ADVICE, DOUBTS, AuditFinding, AuditReport, Repair
 from titleholder.workflow.promotion import follow_head
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.stored_model import files_differ, scores_differ
 
 OnStep = Callable[[str, int, int], None]
 SECOND_LOOK = 2.0
 """Seconds after which an alias is looked at again: a run that promotes sets it a moment after the ledger's row."""
-ADVICE = {
-    "guard": "Restore it as the table's owner, and find out who had the rights to change it.",
-    "chain": "Only a superuser can have done that: compare with a backup of the ledger's database.",
-    "succession": "Only a superuser can have done that: compare with a backup of the ledger's database.",
-    "witness": "Ledger or registry was changed behind the other's back: compare both with their backups.",
-    "alias": "`titleholder audit --repair` sets it to what the ledger has.",
-    "report": "Restore the file from a backup of MLflow's artifacts. What was decided, the ledger says.",
-    "scores": "Only a superuser can have done that: compare with a backup of the ledger's database.",
-    "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
-    "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
-}
-"""What to do about a finding, by its check."""
-DOUBTS = ("chain", "succession", "witness")
-"""Findings that make the ledger itself doubtful: no alias follows it then."""
-
-
-class AuditFinding(BaseModel):
-    """Something that is not as it was written. `model`, `lane` and `decision` are None where it is about none."""
-
-    model_config = ConfigDict(frozen=True)
-
-    check: str
-    model: str | None = None
-    lane: str | None = None
-    decision: int | None = None
-    explanation: str
-
-
-class Repair(BaseModel):
-    """An alias that was set to what the ledger has, in a sentence."""
-
-    model_config = ConfigDict(frozen=True)
-
-    explanation: str
-
-
-class AuditReport(BaseModel):
-    """What an audit found, how much it looked at, and which aliases it set right."""
-
-    model_config = ConfigDict(frozen=True)
-
-    findings: tuple[AuditFinding, ...]
-    models: tuple[str, ...]
-    lanes: int
-    rows: int
-    witnesses: int
-    snapshots: int
-    reports: int
-    champions: int
-    score_runs: int
-    scores_counted: int
-    """Of how many scoring runs, the oldest, the scores were only counted."""
-    repaired: tuple[str, ...]
-
-
-class _Book:
-    """One model's rows by lane, and the versions that carry the tag of a decision about it.
-
-    The versions were read first, so that a decision made meanwhile has its row already.
-    """
-
-    def __init__(self, model: str, versions: Sequence[ModelVersion], url: str) -> None:
-        self.model, self.versions = model, versions
-        self.lanes = {lane: store.stored(url, model, lane) for lane in store.lanes(url, model)}
-        self.deleted = deleted(model, url)
-        self.reports = [report for report in reports.of_model(url, model) if report.lane not in self.deleted]
-        self.score_runs = [run for run in score_runs.of_model(url, model) if run.lane not in self.deleted]
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row for rows in self.lanes.values() for row in rows]
-
-    @property
-    def head(self) -> int | None:
-        """The live champion, if any."""
-        live = self.lanes.get(LIVE)
-        return live[-1]["champion_after"] if live else None
-
-    @property
-    def extracts(self) -> dict[tuple[str, str], Row]:
-        """Each snapshot, as address and SHA-256, with the first decision that rests on it.
-
-        Decisions of a deleted lane rest on none any more: their models are gone.
-        """
-        found: dict[tuple[str, str], Row] = {}
-        for row in self.rows:
-            if row["snapshot_uri"] and row["lane"] not in self.deleted:
-                found.setdefault((row["snapshot_uri"], row["snapshot_sha256"]), row)
-        return found
-
-    def finding(
-        self, check: str, explanation: str, row: Row | None = None, advice: str | None = None, **more: Any
-    ) -> AuditFinding:
-        """A finding about this model; with a row, about that decision."""
-        known = {"lane": row["lane"], "decision": row["id"]} if row else {}
-        advised = f"{explanation} {ADVICE[check] if advice is None else advice}".strip()
-        return AuditFinding(check=check, model=self.model, explanation=advised, **(known | more))
 
 
 Job = Callable[[Sequence[AuditFinding]], Iterator[AuditFinding | Repair]]
@@ -175,24 +77,24 @@ def audit(
     )
 
 
-def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list[_Book]:
+def _open(models: Sequence[str], settings: Settings, registry: Registry) -> list[Book]:
     versions = registry.models.tagged(names.DECISION)
     known = sorted({*store.models(settings.ledger_url), *(v.name for v in versions)})
     if unknown := [m for m in models if m not in known]:
         raise UsageError(
             f"no decisions about {', '.join(unknown)}; models with decisions: {', '.join(known) or 'none'}"
         )
-    return [_Book(m, [v for v in versions if v.name == m], settings.ledger_url) for m in models or known]
+    return [Book(m, [v for v in versions if v.name == m], settings.ledger_url) for m in models or known]
 
 
 def doubts(models: Sequence[str], *, settings: Settings) -> list[AuditFinding]:
     """What makes the ledger doubtful about these models. No snapshot is read for it, and no model loaded."""
     versions = Registry(settings.tracking_uri).models.tagged(names.DECISION)
-    books = [_Book(model, [v for v in versions if v.name == model], settings.ledger_url) for model in models]
+    books = [Book(model, [v for v in versions if v.name == model], settings.ledger_url) for model in models]
     return [finding for book in books for finding in _decisions(book, ())]
 
 
-def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair: bool) -> Iterator[tuple[str, Job]]:
+def _jobs(books: Sequence[Book], registry: Registry, settings: Settings, repair: bool) -> Iterator[tuple[str, Job]]:
     """What is looked at, with its name, in this order: later looks depend on what earlier ones found."""
     yield "guards of the ledger", lambda _: _guards(settings)
     for book in books:
@@ -211,7 +113,7 @@ def _jobs(books: Sequence[_Book], registry: Registry, settings: Settings, repair
         yield f"{book.model}: alias", partial(_alias, book, registry, settings, repair)
 
 
-def _score_jobs(book: _Book, url: str) -> Iterator[tuple[str, Job]]:
+def _score_jobs(book: Book, url: str) -> Iterator[tuple[str, Job]]:
     compared = score_audit.to_compare(book.score_runs)
     older = [run for run in book.score_runs if run not in compared]
     if older:
@@ -222,17 +124,17 @@ def _score_jobs(book: _Book, url: str) -> Iterator[tuple[str, Job]]:
         yield f"{book.model}: input of run {run.id}", partial(_score_files, book, run)
 
 
-def _miscounted(book: _Book, runs: Sequence[ScoreRun], url: str) -> Iterator[AuditFinding]:
+def _miscounted(book: Book, runs: Sequence[ScoreRun], url: str) -> Iterator[AuditFinding]:
     for run, explanation in score_audit.miscounted(runs, url):
         yield book.finding("scores", explanation, lane=run.lane, decision=run.decision)
 
 
-def _scores(book: _Book, run: ScoreRun, url: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+def _scores(book: Book, run: ScoreRun, url: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     if explanation := score_audit.scores_differ(run, url):
         yield book.finding("scores", explanation, lane=run.lane, decision=run.decision)
 
 
-def _score_files(book: _Book, run: ScoreRun, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+def _score_files(book: Book, run: ScoreRun, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     advice = "Its scores stand; without the file they can be compared with nothing."
     for explanation in score_audit.files_differ(run):
         yield book.finding("snapshot", explanation, lane=run.lane, decision=run.decision, advice=advice)
@@ -243,7 +145,7 @@ def _guards(settings: Settings) -> Iterator[AuditFinding]:
         yield AuditFinding(check="guard", explanation=f"{fault}. {ADVICE['guard']}")
 
 
-def _decisions(book: _Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+def _decisions(book: Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     for lane, rows in book.lanes.items():
         chained, followed = integrity.broken_links(rows), integrity.wrong_champions(rows, lane)
         for check, faults in (("chain", chained), ("succession", followed)):
@@ -255,7 +157,7 @@ def _decisions(book: _Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]
         yield from _witness(book, version, hashes)
 
 
-def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[AuditFinding]:
+def _witness(book: Book, version: ModelVersion, hashes: dict[str, str]) -> Iterator[AuditFinding]:
     """A version carries the number and the hash of the decision that was made about it."""
     number, tagged = version.tags[names.DECISION], version.tags.get(names.DECISION_HASH)
     written = f"Version {version.version} carries decision {number}"
@@ -271,7 +173,7 @@ def _witness(book: _Book, version: ModelVersion, hashes: dict[str, str]) -> Iter
 
 
 def _snapshot(
-    book: _Book, uri: str, sha256: str, settings: Settings, _: Sequence[AuditFinding]
+    book: Book, uri: str, sha256: str, settings: Settings, _: Sequence[AuditFinding]
 ) -> Iterator[AuditFinding]:
     """Whoever may append rows may name any place: one that is not ours and cannot be read hides no other finding."""
     try:
@@ -284,7 +186,7 @@ def _snapshot(
         yield book.finding("snapshot", f"{which} {error}.", resting[0])
 
 
-def _reports(book: _Book, registry: Registry, run_id: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+def _reports(book: Book, registry: Registry, run_id: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     """Cards and backtests in MLflow are what was written there. A backtest may be gone: no decision rests on one."""
     known = [report for report in book.reports if report.run_id == run_id]
     try:
@@ -303,7 +205,7 @@ def _reports(book: _Book, registry: Registry, run_id: str, _: Sequence[AuditFind
 
 
 def _champion(
-    book: _Book, registry: Registry, settings: Settings, found: Sequence[AuditFinding]
+    book: Book, registry: Registry, settings: Settings, found: Sequence[AuditFinding]
 ) -> Iterator[AuditFinding]:
     """The live champion can be loaded under today's libraries, and scores its first training rows as it once did."""
     if book.head is None:
@@ -329,7 +231,7 @@ def _champion(
 
 
 def _alias(
-    book: _Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[AuditFinding]
+    book: Book, registry: Registry, settings: Settings, repair: bool, found: Sequence[AuditFinding]
 ) -> Iterator[AuditFinding | Repair]:
     head, alias = book.head, registry.models.champion(book.model)
     if head != alias:

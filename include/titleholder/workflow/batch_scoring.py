@@ -3,16 +3,18 @@
     pinned = pin(spec, as_of, lane)
     run    = score(pinned)
 
-Both are safe to repeat: a second try finds what the first one made.
+Both are safe to repeat: a second try finds what the first one made. `shadow_scoring.shadow(pinned)` lets the newest
+challengers score the same rows afterwards.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 
@@ -26,14 +28,16 @@ from titleholder.data.scores import Array
 from titleholder.data.scoring_contract import ScoringContract, scoring_of, scoring_window, spec_of_rows
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, score_runs, store
+from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.ledger.score_runs import Entry, RunKey, ScoreRun
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE
+from titleholder.training.reasons import Reasons
 from titleholder.workflow.champion_model import ChampionModel
 from titleholder.workflow.lanes import refuse_deleted
-from titleholder.workflow.payloads import Origin, PinnedVersion
-from titleholder.workflow.scoring import trained_versions
+from titleholder.workflow.payloads import Origin, PinnedChallenger, PinnedVersion
+from titleholder.workflow.trained_versions import trained_versions
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,20 @@ def pin(spec: ModelSpec, as_of: date, lane: str, *, url: str, origin: Origin, se
     if version is None or trained is None:
         return pinned
     made = reigns.crowning(past) or past[-1]
-    return pinned.model_copy(update={"version": version, "decision": made.id, "trained_by": trained.id})
+    found = {"version": version, "decision": made.id, "trained_by": trained.id}
+    return pinned.model_copy(
+        update=found | {"challengers": _newest(rows, past, champion=version, most=scoring_of(spec).shadow)}
+    )
+
+
+def _newest(
+    rows: Sequence[LaneEntry], past: Sequence[LaneEntry], *, champion: int, most: int
+) -> tuple[PinnedChallenger, ...]:
+    """The newest challengers of these decisions in force that are not the champion; `rows` are all of the lane."""
+    first = {row.challenger_version: row.id for row in reversed(rows) if row.challenger_version is not None}
+    newest = dict.fromkeys(row.challenger_version for row in reversed(past) if row.challenger_version is not None)
+    others = [version for version in newest if version != champion]
+    return tuple(PinnedChallenger(version=version, decision=first[version]) for version in others[:most])
 
 
 def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
@@ -72,7 +89,7 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
     already is returned, and nothing is read.
 
     Raises:
-        UsageError: nothing was pinned.
+        UsageError: nothing was pinned, or the spec asks for reasons that the version's scores do not have.
         ContractError: listing every violation of the rows; nothing was scored then.
         DataError: the query fails, the model is not the one that was logged, or it gives what is no number.
     """
@@ -80,20 +97,47 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
     if found := score_runs.find(settings.ledger_url, key):
         log.info("%s as of %s: run %d has scored it already.", spec.name, pinned.as_of, found.id)
         return found
-    (trained,) = trained_versions([store.decision(settings.ledger_url, pinned.trained_by or 0)], settings.ledger_url)
-    champion = ChampionModel.of(trained, settings)
-    spans = scoring_window(spec, pinned.as_of)
-    rows_spec = spec_of_rows(spec, champion.spec)
+    champion = model_of(pinned.trained_by or 0, settings)
+    rows_spec, spans = spec_of_rows(spec, champion.spec), scoring_window(spec, pinned.as_of)
     extract = extraction.extract(url, rows_spec, spans, pinned.as_of, settings.snapshots)
-    held = ScoringContract(rows_spec, champion.spec.columns.features, extract.columns, spans, pinned.as_of)
-    digest = run_scores.Digest()
+    return write(key, extract, champion, pinned, settings)
+
+
+def model_of(decision: int, settings: Settings) -> ChampionModel:
+    """The registered model of the version that this decision was about.
+
+    Raises:
+        DataError: the model in MLflow is not the one that was logged, or is gone.
+    """
+    (trained,) = trained_versions([store.decision(settings.ledger_url, decision)], settings.ledger_url)
+    return ChampionModel.of(trained, settings)
+
+
+def write(
+    key: RunKey, extract: snapshots.Extract, model: ChampionModel, pinned: PinnedVersion, settings: Settings
+) -> ScoreRun:
+    """Score all rows of an extract with a model, and write them as the run of this key.
+
+    The champion's scores have the reasons that the spec asks for; a challenger's have none.
+
+    Raises:
+        UsageError: the spec asks for reasons, and the champion's scores have none.
+        ContractError: listing every violation of the rows; nothing was written then.
+        DataError: the model gives what is no number.
+    """
+    spec, scoring, spans = pinned.spec, scoring_of(pinned.spec), scoring_window(pinned.spec, pinned.as_of)
+    asked = scoring.reasons_asked if key.role == "champion" else None
+    reasons = model.reasons(asked) if asked else None
+    rows_spec, needed = spec_of_rows(spec, model.spec), model.spec.columns.features
+    columns = _known(extract.columns, rows_spec) if key.role == "challenger" else extract.columns
+    held, digest = ScoringContract(rows_spec, needed, columns, spans, pinned.as_of), run_scores.Digest()
     with ExitStack() as stack:
-        kept = scoring_of(spec).parquet
+        kept = scoring.parquet
         root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
-        batches = _scored(extract, champion, held, digest)
+        batches = _scored(extract, model, reasons, held, digest)
         output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
         entry = Entry(
-            **key._asdict(),
+            **key.model_dump(),
             window_start=spans.train_start,
             input_uri=extract.uri,
             input_sha256=extract.sha256,
@@ -101,6 +145,8 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
             output_sha256=output.sha256 if kept else "",
             rows=digest.rows,
             scores_sha256=digest.hexdigest(),
+            reasons_for=scoring.reasons_for if reasons else "",
+            reason_texts=scoring.reason_texts if reasons else {},
             code_version=pinned.origin.code_version,
             actor=pinned.origin.actor,
             airflow_run=pinned.origin.airflow_run,
@@ -109,8 +155,16 @@ def score(pinned: PinnedVersion, *, url: str, settings: Settings) -> ScoreRun:
         return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
 
 
-def key_of(pinned: PinnedVersion) -> RunKey:
-    """What a run is known by. The query counts with its connection and its window.
+def _known(columns: Sequence[str], spec: ModelSpec) -> list[str]:
+    """Of the columns of the champion's rows, those that are known here: it may need others, which are no fault."""
+    known = set(spec.columns.all)
+    return [name for name in columns if name in known]
+
+
+def key_of(pinned: PinnedVersion, challenger: PinnedChallenger | None = None) -> RunKey:
+    """What the champion's run is known by, or that of a challenger beside it.
+
+    The query counts with its connection, its window and the reasons that are asked for.
 
     Raises:
         UsageError: nothing was pinned.
@@ -118,13 +172,26 @@ def key_of(pinned: PinnedVersion) -> RunKey:
     if pinned.version is None or pinned.decision is None:
         raise UsageError(f"{pinned.no_champion}: nothing is scored")
     spec, scoring = pinned.spec, scoring_of(pinned.spec)
-    query = "\n".join([spec.source.connection, str(scoring.window), scoring.sql])
+    asked = [json.dumps([*scoring.reasons_asked, scoring.reason_texts])] if scoring.reasons_asked else []
+    query = "\n".join([spec.source.connection, str(scoring.window), *asked, scoring.sql])
     sha256 = hashlib.sha256(query.encode()).hexdigest()
-    return RunKey(spec.name, pinned.lane, pinned.as_of, "champion", pinned.version, pinned.decision, sha256)
+    return RunKey(
+        model=spec.name,
+        lane=pinned.lane,
+        as_of=pinned.as_of,
+        role="challenger" if challenger else "champion",
+        version=challenger.version if challenger else pinned.version,
+        decision=challenger.decision if challenger else pinned.decision,
+        query_sha256=sha256,
+    )
 
 
 def _scored(
-    extract: snapshots.Extract, champion: ChampionModel, held: ScoringContract, digest: run_scores.Digest
+    extract: snapshots.Extract,
+    model: ChampionModel,
+    reasons: Reasons | None,
+    held: ScoringContract,
+    digest: run_scores.Digest,
 ) -> Iterator[pa.RecordBatch]:
     """The scores of the extract's rows, batch by batch. After the first violation rows are only checked."""
 
@@ -134,22 +201,24 @@ def _scored(
     for frame in extract.batches(held.columns, snapshots.ROW_GROUP):
         held.check(frame)
         if not held.is_broken:
-            answered = _finite(champion.scores(features.design_matrix(frame, champion.spec)), champion, frame.index)
-            batch = _batch(frame, answered, held)
+            matrix = features.design_matrix(frame, model.spec)
+            answered = _finite(model.scores(matrix), model, frame.index)
+            given = reasons.of(matrix, answered) if reasons else pa.nulls(len(frame))
+            batch = _batch(frame, answered, given, held)
             digest.update(batch)
             yield batch
     held.enforce(one)
 
 
-def _finite(scores: Array, champion: ChampionModel, positions: pd.Index) -> Array:
+def _finite(scores: Array, model: ChampionModel, positions: pd.Index) -> Array:
     if not (finite := np.isfinite(scores)).all():
         row = positions[~finite][0]
-        raise DataError(f"{champion.spec.name}: version {champion.version} gives no number for row {row} of the input")
+        raise DataError(f"{model.spec.name}: version {model.version} gives no number for row {row} of the input")
     return scores
 
 
-def _batch(frame: pd.DataFrame, scores: Array, held: ScoringContract) -> pa.RecordBatch:
+def _batch(frame: pd.DataFrame, scores: Array, reasons: pa.Array, held: ScoringContract) -> pa.RecordBatch:
     entity, moment = (pa.Array.from_pandas(frame[name]) for name in held.keys)
-    columns = (frame.index, run_scores.as_text(entity), moment, scores)
+    columns = (frame.index, run_scores.as_text(entity), moment, scores, reasons)
     arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)

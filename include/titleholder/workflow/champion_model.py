@@ -10,9 +10,11 @@ from titleholder.ledger import reigns, store
 from titleholder.registry.client import registry_at
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.scoring import ReasonsAsked
 from titleholder.spec.types import LIVE
 from titleholder.training import pipeline
-from titleholder.workflow.scoring import TrainedVersion, trained_versions
+from titleholder.training.reasons import Reasons
+from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +57,17 @@ class ChampionModel(NamedTuple):
         """The probability of class 1, or the predicted value, of rows in the form of `features.design_matrix`;
         float64 of shape (rows,)."""
         return pipeline.score(self.pipeline, rows[self.spec.columns.features], self.spec)
+
+    def reasons(self, asked: ReasonsAsked) -> Reasons:
+        """What gives the reasons for its scores.
+
+        Raises:
+            UsageError: this version's scores have none.
+        """
+        try:
+            return Reasons(self.pipeline, self.spec, asked)
+        except UsageError as error:
+            raise UsageError(f"version {self.version}: {error}") from None
 
 
 def _version(model: str, wanted: int | None, url: str) -> TrainedVersion:

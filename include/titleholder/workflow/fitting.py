@@ -25,7 +25,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals
 from titleholder.training import search
 from titleholder.training.search import COLD, Fitted, OutOfFold, Start
-from titleholder.workflow.scoring import spread, trained_columns
+from titleholder.workflow.scorer import spread, trained_columns
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -15,7 +15,9 @@ from titleholder.spec.windows import Intervals, remarks
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow.metric_history import metric_history
 from titleholder.workflow.payloads import ProposedDecision
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.trained_versions import TrainedVersion
 
 
 def draw(

@@ -108,10 +108,18 @@ class Snapshot(Payload):
         return self.spec.name
 
 
+class PinnedChallenger(Payload):
+    """A challenger that scores beside the champion, and the first decision about it."""
+
+    version: int
+    decision: int
+
+
 class PinnedVersion(Payload):
     """The version with which a scoring run scores, and what the run is; None where the lane has no champion.
 
     `decision` made it champion, `trained_by` is the one about it as a challenger, which says how it was trained.
+    `challengers` score the same rows beside it, the newest first.
     """
 
     spec: CarriedSpec
@@ -121,6 +129,7 @@ class PinnedVersion(Payload):
     version: int | None = None
     decision: int | None = None
     trained_by: int | None = None
+    challengers: tuple[PinnedChallenger, ...] = ()
 
     @property
     def no_champion(self) -> str:

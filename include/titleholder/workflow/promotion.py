@@ -26,15 +26,10 @@ from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow import decision_policy
 from titleholder.workflow.payloads import ProposedDecision
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import (
-    Comparison,
-    ScoredComparison,
-    Scorer,
-    TrainedVersion,
-    compare,
-    judged_from,
-    trained_versions,
-)
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, ScoredComparison, compare, judged_from
+from titleholder.workflow.sealed_scores import from_scoring_runs
+from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +92,7 @@ class Judge:
             self._known[version] = self._compare(reign, champion)
         scored, measurements, results = self._known[version]
         now = on_record(scored.under(self._comparison.spec, reign), line, self._scorer)
-        return now.judge(measurements, results)
+        return from_scoring_runs(now, line, self._scorer).judge(measurements, results)
 
     def _compare(
         self, reign: Reign | None, champion: TrainedVersion | None

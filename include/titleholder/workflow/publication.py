@@ -21,7 +21,7 @@ from titleholder.spec.windows import Intervals
 from titleholder.workflow import model_card
 from titleholder.workflow.payloads import Origin
 from titleholder.workflow.promotion import champion_of, crowned
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 log = logging.getLogger(__name__)
 AIRFLOW = "Airflow run"

@@ -19,7 +19,7 @@ from mlflow.entities import RunData
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.data import contract, snapshots
+from titleholder.data import enough_rows, snapshots
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
@@ -40,7 +40,10 @@ from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.libraries import Library, changed_libraries
 from titleholder.workflow.promotion import champion_after, rule
 from titleholder.workflow.rivals import Line, line_before, on_record
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare, predict, refit_of, spread
+from titleholder.workflow.scorer import Scorer, predict, spread
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.sealed_scores import from_scoring_runs
+from titleholder.workflow.trained_versions import TrainedVersion, refit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +98,9 @@ def reproduce(
     row, before, stored = _read(number, settings.ledger_url)
     registry = Registry(settings.tracking_uri)
     made = _retrain(row, registry, allowed, on_trial)
-    scorer = Scorer(registry, ScoreStore(settings.snapshots, read_only=True), made.pipelines)
+    scorer = Scorer(
+        registry, ScoreStore(settings.snapshots, read_only=True), made.pipelines, ledger_url=settings.ledger_url
+    )
     champion = _champion(row, before)
     line = line_before(before, row.lane, row.as_of, row.judged.champion, row.windows.holdout_start, "")
     verdict = _judged(row, champion, line, scorer)
@@ -157,7 +162,7 @@ def _retrain(
     time, accepted = spec.columns.event_time, spec.columns.accepted
     with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
         models = fitting.fit(spec, candidate, extract, row.windows, start=start, on_trial=on_trial)
-        days = contract.days(extract.read([time, *([accepted] if accepted else [])]), spec)
+        days = enough_rows.days(extract.read([time, *([accepted] if accepted else [])]), spec)
         sample = extract.read(at=spread(models.rows), positions=True)
         holdout = extract.read(event_time=time, start=row.windows.holdout_start, positions=True)
     pipelines = {row.training_run_id: models.fitted.pipeline}
@@ -259,7 +264,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:
     with _champion_readable(row):
         scored = compare(Comparison.behind(row), row.judged.champion, champion, scorer)
-        return on_record(scored, line, scorer).judge()
+        return from_scoring_runs(on_record(scored, line, scorer), line, scorer).judge()
 
 
 def _unfit(row: Decision, champion: TrainedVersion | None, scorer: Scorer) -> Iterator[Tally]:

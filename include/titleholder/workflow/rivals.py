@@ -25,7 +25,9 @@ from titleholder.validation.cohort_record import CohortRecord, Member, newest
 from titleholder.validation.evidence import Array, Evidence, Rival, events, informative, metric_basis
 from titleholder.validation.metrics import Estimation
 from titleholder.validation.verdict import Reign
-from titleholder.workflow.scoring import ScoredComparison, Scorer, TrainedVersion, missing_columns, trained_versions
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import ScoredComparison
+from titleholder.workflow.trained_versions import TrainedVersion, missing_columns, trained_versions
 
 Entry = TypeVar("Entry", LaneEntry, Decision)
 NEWEST, BEST = 3, 5

@@ -55,4 +55,5 @@ def files_differ(run: ScoreRun) -> list[str]:
 
 
 def _of(run: ScoreRun) -> str:
-    return f"Scoring run {run.id} (as of {run.as_of}, version {run.version})"
+    shadow = ", in shadow" if run.role == "challenger" else ""
+    return f"Scoring run {run.id} (as of {run.as_of}, version {run.version}{shadow})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -14,92 +14,24 @@ from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
-from titleholder.errors import ColumnsError, DataError, TrainingError
-from titleholder.ledger import store as ledger
+from titleholder.errors import DataError, TrainingError
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.ledger.nominee import Nominee
-from titleholder.registry.client import Registry
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.training import benchmark, pipeline
+from titleholder.spec.types import LIVE
+from titleholder.training import benchmark
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnfitCandidate, UnobservedRows
 from titleholder.validation.judging import conclude, measure
 from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.payloads import Challenger
+from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread, trained_columns
+from titleholder.workflow.trained_versions import TrainedVersion, require_columns
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
-SAMPLE_ROWS = 20_000
-"""At most so many training rows are scored, spread evenly over them."""
-RELOADED_ROWS = 50
-"""The scores of so many training rows are compared when a model is read back from the registry."""
-
-
-def refit_of(run_id: str) -> str:
-    """Under which the scores of a training run's refit are stored."""
-    return f"{run_id}-refit"
-
-
-def training_keys(spec: ModelSpec, run_id: str, sha256: str) -> list[ScoreKey]:
-    """Under which the scores of a training run's model are stored, and those of its refit where there is one."""
-    names = [run_id, *([refit_of(run_id)] if spec.windows.refit else [])]
-    return [ScoreKey(spec.name, name, sha256) for name in names]
-
-
-class TrainedVersion(NamedTuple):
-    """A registered version, the MLflow run that trained it, and the spec under which it was trained.
-
-    It stands for the model that is judged. With `windows.refit` that is the twin, which has not seen the holdout;
-    `registered` is then another, which was fitted on the holdout too.
-
-    >>> from titleholder.spec.source import Windows
-    >>> loans = ModelSpec.model_construct(name="loans", windows=Windows.model_construct(refit="all_matured"))
-    >>> judged = TrainedVersion(3, Nominee.model_construct(run_id="a1b2"), loans)
-    >>> judged.key("c3d4"), judged.registered.key("c3d4").run_id
-    (ScoreKey(model='loans', run_id='a1b2', sha256='c3d4'), 'a1b2-refit')
-    """
-
-    version: int
-    nominee: Nominee
-    spec: ModelSpec
-    refitted: bool = False
-
-    @property
-    def registered(self) -> Self:
-        """The model that the registry has under this version, which is the one in use while it is champion."""
-        return self._replace(refitted=self.spec.windows.refit is not None)
-
-    @property
-    def name(self) -> str:
-        """Under which its scores are stored: the training run, and whether it is that run's refit."""
-        return refit_of(self.nominee.run_id) if self.refitted else self.nominee.run_id
-
-    @property
-    def is_twin(self) -> bool:
-        """Whether the registry has another model under this version."""
-        return self != self.registered
-
-    @property
-    def models(self) -> list[Self]:
-        """The judged model, and the registered one where that is another."""
-        return [self, *([self.registered] if self.is_twin else [])]
-
-    def key(self, sha256: str) -> ScoreKey:
-        """Under which its scores of a snapshot are stored."""
-        return ScoreKey(self.spec.name, self.name, sha256)
-
-
-def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[TrainedVersion]:
-    """The challengers of these decisions, as they were trained; what a row does not have is read in one query."""
-    lacking = [row.id for row in rows if row.spec is None]
-    known = {row.id: row for row in (ledger.decisions(url, lacking) if lacking else ())}
-    whole = [known.get(row.id, row) for row in rows]
-    specs = [ModelSpec.restore(row.spec or {}) for row in whole]
-    return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
+    pass
 
 
 class Comparison(BaseModel):
@@ -109,6 +41,7 @@ class Comparison(BaseModel):
 
     spec: ModelSpec
     as_of: date
+    lane: str = LIVE
     version: int
     nominee: Nominee
     uri: str
@@ -124,6 +57,7 @@ class Comparison(BaseModel):
         return cls(
             spec=snapshot.spec,
             as_of=snapshot.as_of,
+            lane=snapshot.lane,
             version=challenger.version,
             nominee=challenger.nominee,
             uri=snapshot.uri,
@@ -139,6 +73,7 @@ class Comparison(BaseModel):
         return cls(
             spec=ModelSpec.restore(row.spec),
             as_of=row.as_of,
+            lane=row.lane,
             version=row.challenger,
             nominee=row.nominee,
             uri=row.snapshot_uri,
@@ -160,12 +95,14 @@ class ScoredComparison(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     as_of: date
+    lane: str = LIVE
     evidence: Evidence
     reign: Reign | None
     holdout: tuple[date, date]
     trained_through: date
     """The end of the challenger's training rows; the judged rows may begin later."""
     note: str
+    uri: str = ""
     sha256: str
     positions: Positions
     """Where the judged rows lie in the snapshot with this fingerprint, shape (n,)."""
@@ -208,53 +145,6 @@ class ScoredComparison(BaseModel):
         return alone.judge(measured, checks.unaffected_by("champion", verdict.checks))
 
 
-class Scorer:
-    """Scores of model versions on the rows of snapshots: stored ones are read, others are computed and stored.
-
-    `retrained`, where given, holds pipelines that stand in for models, by `TrainedVersion.name`; what they answer is
-    not stored.
-    """
-
-    def __init__(self, registry: Registry, store: ScoreStore, retrained: Mapping[str, Pipeline] | None = None) -> None:
-        self.registry, self.store, self._retrained = registry, store, retrained or {}
-
-    def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
-        """What a version answers for any rows, shape (rows,)."""
-        model = self._retrained.get(trained.name)
-        return predict(self._load(trained) if model is None else model, trained.spec, frame)
-
-    def _load(self, trained: TrainedVersion) -> Pipeline:
-        logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
-        if logged is None:
-            raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
-        return self.registry.models.read(logged.uri, logged.sha256, trained.spec)
-
-    def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
-        """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
-
-        def compute(positions: Positions) -> Array:
-            return self.predict(trained, frame.loc[positions])
-
-        positions = frame.index.to_numpy(dtype=np.int64)
-        if trained.name in self._retrained:
-            return compute(positions)
-        return self.store.scores(trained.key(sha256), positions, compute)
-
-    def training_scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
-        """What a version answered for rows of its own snapshot when it was trained; asked again if that is lost."""
-        stored = None if trained.name in self._retrained else self.recorded(trained, sha256, frame)
-        return self.scores(trained, sha256, frame) if stored is None else stored
-
-    def recorded(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array | None:
-        """What was stored for these rows when the version was trained; None where that is lost."""
-        return self.store.of_training(trained.key(sha256), frame.index.to_numpy(dtype=np.int64))
-
-
-def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
-    """A model's scores of rows as the query returns them, shape (rows,)."""
-    return pipeline.score(model, features.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)
-
-
 def compare(
     comparison: Comparison,
     reign: Reign | None,
@@ -271,29 +161,75 @@ def compare(
     Raises:
         DataError: when the snapshot is gone or was changed, or lacks columns that the champion needs.
     """
-    spec, columns, challenger = comparison.spec, comparison.spec.columns, comparison.challenger
+    rows = _rows(comparison, scorer)
+    start, note = judged_from(comparison, reign)
+    since = (rows.holdout[comparison.spec.columns.event_time] >= windows.midnight(start)).to_numpy()
+    accepted = features.accepted(rows.holdout, comparison.spec)
+    judged, scores = since & accepted, _both_scores(comparison, reign, champion, rows.holdout, scorer)
+    evidence = _evidence(comparison, rows, scores.at(judged), judged, scorer)
+    models, sha256 = comparison.challenger.models, comparison.sha256
+    complete = evidence.model_copy(
+        update={
+            "champion_inputs": champion.spec.columns.inputs if reign and champion else None,
+            "unobserved": _unobserved(comparison.spec, scores, rows.holdout, since & ~accepted),
+            "recorded": _recorded(models, sha256, rows.first, scorer) if reload else None,
+            "reloaded": np.concatenate([scorer.predict(model, rows.first) for model in models]) if reload else None,
+        }
+    )
+    return ScoredComparison(
+        as_of=comparison.as_of,
+        lane=comparison.lane,
+        evidence=complete,
+        reign=reign,
+        holdout=(start, comparison.spans.matured),
+        trained_through=comparison.spans.holdout_start,
+        uri=comparison.uri,
+        sha256=sha256,
+        positions=rows.holdout.index.to_numpy(dtype=np.int64)[judged],
+        note=f"{note} {_accepted_only(comparison.spec, int(judged.sum()), int(since.sum()))}".strip(),
+    )
+
+
+class _Rows(NamedTuple):
+    """Of a snapshot: the holdout, a sample of the training rows and the first of them, each indexed by position.
+
+    `untuned` are the benchmark's scores of the holdout.
+    """
+
+    holdout: pd.DataFrame
+    sample: pd.DataFrame
+    first: pd.DataFrame
+    untuned: BenchmarkScores | None
+
+
+def _rows(comparison: Comparison, scorer: Scorer) -> _Rows:
+    spec, split = comparison.spec, comparison.spans.holdout_start
+    columns, time = spec.columns, spec.columns.event_time
     with snapshots.opened(comparison.uri, comparison.sha256) as extract:
-        split = comparison.spans.holdout_start
-        holdout = extract.read(event_time=columns.event_time, start=split, positions=True)
-        trained_on = extract.positions(columns.event_time, end=split, where=columns.accepted)
-        sample = extract.read([*trained_columns(spec), columns.event_time], at=spread(trained_on), positions=True)
+        holdout = extract.read(event_time=time, start=split, positions=True)
+        trained_on = extract.positions(time, end=split, where=columns.accepted)
+        sample = extract.read([*trained_columns(spec), time], at=spread(trained_on), positions=True)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
         untuned = _benchmark_scores(spec, extract, trained_on, holdout, scorer.store)
-    start, note = judged_from(comparison, reign)
-    since = (holdout[columns.event_time] >= windows.midnight(start)).to_numpy()
-    accepted = features.accepted(holdout, spec)
-    judged, scores = since & accepted, _both_scores(comparison, reign, champion, holdout, scorer)
-    frame = holdout[judged].reset_index(drop=True)
-    models = challenger.models
-    evidence = Evidence(
+    return _Rows(holdout, sample, first, untuned)
+
+
+def _evidence(
+    comparison: Comparison, rows: _Rows, scores: _BothScores, judged: NDArray[np.bool_], scorer: Scorer
+) -> Evidence:
+    """What the judged rows of the holdout say; `scores` are those of the judged rows."""
+    spec, challenger, sample = comparison.spec, comparison.challenger, rows.sample
+    frame = rows.holdout[judged].reset_index(drop=True)
+    return Evidence(
         spec=spec,
         candidate=comparison.nominee.name,
+        version=comparison.version,
         frame=frame,
         y=features.target(frame, spec),
-        challenger=scores.challenger[judged],
-        champion=None if scores.champion is None else scores.champion[judged],
+        challenger=scores.challenger,
+        champion=scores.champion,
         weights=features.weights(frame, spec),
-        clusters=pd.factorize(frame[columns.cluster])[0] if columns.cluster else None,
+        clusters=pd.factorize(frame[spec.columns.cluster])[0] if spec.columns.cluster else None,
         training=TrainingSample(
             frame=sample.reset_index(drop=True),
             y=features.target(sample, spec),
@@ -301,25 +237,10 @@ def compare(
         ),
         predict=partial(scorer.predict, challenger),
         predict_refit=partial(scorer.predict, challenger.registered) if challenger.is_twin else None,
-        inputs=columns.inputs,
-        champion_inputs=champion.spec.columns.inputs if reign and champion else None,
-        recorded=_recorded(models, comparison.sha256, first, scorer) if reload else None,
-        reloaded=np.concatenate([scorer.predict(model, first) for model in models]) if reload else None,
+        inputs=spec.columns.inputs,
         unfit=comparison.unfit,
         also_unfit=comparison.also_unfit,
-        version=comparison.version,
-        benchmark=None if untuned is None else untuned.at(judged),
-        unobserved=_unobserved(spec, scores, holdout, since & ~accepted),
-    )
-    return ScoredComparison(
-        as_of=comparison.as_of,
-        evidence=evidence,
-        reign=reign,
-        holdout=(start, comparison.spans.matured),
-        trained_through=comparison.spans.holdout_start,
-        sha256=comparison.sha256,
-        positions=holdout.index.to_numpy(dtype=np.int64)[judged],
-        note=f"{note} {_accepted_only(spec, int(judged.sum()), int(since.sum()))}".strip(),
+        benchmark=None if rows.untuned is None else rows.untuned.at(judged),
     )
 
 
@@ -337,32 +258,6 @@ def _accepted_only(spec: ModelSpec, judged: int, rows: int) -> str:
     if judged == rows:
         return f"{said}; the query returns no others, so nothing is known of them."
     return f"{said}: {judged:,} of {rows:,} rows of the judged period."
-
-
-def trained_columns(spec: ModelSpec) -> list[str]:
-    """The columns that a training row needs: features, target and weight."""
-    columns = spec.columns
-    return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
-
-
-def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
-    """The training rows that checks look at: all, or at most so many of them spread evenly."""
-    n = len(positions)
-    chosen: Positions = positions[np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))]
-    return chosen
-
-
-def store_training_scores(
-    store: ScoreStore, key: ScoreKey, model: Pipeline, spec: ModelSpec, extract: snapshots.Extract, training: Positions
-) -> None:
-    """Store what a freshly trained model answers for the rows that later steps ask about.
-
-    These are the sample that checks look at, and the first rows, which a model that is read back must score alike.
-    `training` are the positions of the training rows.
-    """
-    stored = np.union1d(spread(training), training[:RELOADED_ROWS])
-    rows = extract.read(trained_columns(spec), at=stored, positions=True)
-    store.store_training(key, stored, predict(model, spec, rows))
 
 
 def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]:
@@ -400,6 +295,10 @@ class _BothScores(NamedTuple):
     challenger: Array
     champion: Array | None
 
+    def at(self, rows: NDArray[np.bool_]) -> _BothScores:
+        """The same of some rows."""
+        return _BothScores(self.challenger[rows], None if self.champion is None else self.champion[rows])
+
 
 def _both_scores(
     comparison: Comparison, reign: Reign | None, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
@@ -420,27 +319,4 @@ def _unobserved(
     """These rows of the holdout, which were not accepted; None where the spec does not say which were."""
     if spec.columns.accepted is None:
         return None
-    return UnobservedRows(
-        challenger=scores.challenger[rows],
-        champion=None if scores.champion is None else scores.champion[rows],
-        weights=features.weights(holdout[rows], spec),
-    )
-
-
-def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
-    """Refuse rows that lack what a version, trained under this spec, needs.
-
-    Raises:
-        ColumnsError: naming the columns.
-    """
-    if missing := missing_columns(spec, frame):
-        raise ColumnsError(
-            f"{spec.name}: version {version} needs columns that these rows do not have: {', '.join(missing)}. Keep "
-            "them in the query (and in the spec, as segments) while that version is champion; an as-of date of a lane "
-            "that was extracted before they came must be run again."
-        )
-
-
-def missing_columns(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
-    """Which of the columns that a version, trained under this spec, needs are not among these."""
-    return [c for c in spec.columns.features if c not in frame]
+    return UnobservedRows(**scores.at(rows)._asdict(), weights=features.weights(holdout[rows], spec))

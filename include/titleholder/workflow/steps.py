@@ -19,26 +19,25 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from titleholder.data import as_of_range, contract, extraction, snapshots
+from titleholder.data import as_of_range, contract, enough_rows, extraction
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, SpecError, TrainingError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.nominee import LoggedModel, Nominee
-from titleholder.plain_text import typed
+from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
-from titleholder.registry.client import Registry, registry_at
-from titleholder.registry.runs import DATASET_ROWS, key_of
+from titleholder.registry.client import registry_at
+from titleholder.registry.runs import key_of
 from titleholder.settings import Settings, connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.types import DECLINE, LANE_PATTERN, LIVE, UNJUDGED
+from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import estimators, memory, search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import approval, fitting, nomination, publication, warm_start
+from titleholder.workflow import approval, fitting, nomination, publication, retrain_runs, warm_start
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import (
     ApprovalRequest,
@@ -46,25 +45,20 @@ from titleholder.workflow.payloads import (
     Donor,
     Origin,
     ProposedDecision,
-    RollbackOrder,
     Snapshot,
     TrainedCandidate,
     ValidatedChallenger,
 )
 from titleholder.workflow.promotion import Planner, champion_of, follow_head, refuse_retired, rule, standing
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.rollback import pinned, roll_back, withdraw
-from titleholder.workflow.scoring import (
-    RELOADED_ROWS,
-    Comparison,
-    Scorer,
-    compare,
-    store_training_scores,
-    training_keys,
-)
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.sealed_scores import from_scoring_runs
+from titleholder.workflow.trained_versions import training_keys
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from titleholder.data.snapshots import Extract
+    from titleholder.spec.windows import Intervals
 
 log = logging.getLogger(__name__)
 
@@ -88,59 +82,29 @@ def extract(
         DataError: when `source.tables` names a table or a time that the warehouse does not have.
     """
     chosen = _chosen(spec, candidates)
-    if not re.fullmatch(LANE_PATTERN, lane):
-        raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
-    if len(faults := estimators.faults(spec, chosen)) == len(chosen):
-        raise SpecError(f"{spec.name}: no candidate can be trained; nothing was extracted: {'; '.join(faults)}")
-    refuse_deleted(spec.name, lane, settings.ledger_url)
-    refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
+    _refuse(spec, chosen, lane, settings)
     spans = as_of_range.intervals(url, spec, as_of)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    uri, sha256, rows = taken.uri, taken.sha256, taken.rows
-    frame, rest = contract.parts(taken, spec)
-    as_of_range.enforce_contract(url, spec, frame, spans, as_of, rest=rest)
-    spans = windows.with_rows(spans, contract.days(frame, spec))
-    spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
-    remarks = windows.remarks(spec, spans)
-    for remark in remarks:
-        log.warning("%s as of %s: %s", spec.name, as_of, remark)
+    spans = _checked(url, spec, taken, spans, as_of)
     registry = registry_at(settings.tracking_uri)
     donors: tuple[Donor, ...] = ()
     if spec.training.search.warm_start:
         donors = warm_start.donors(spec, as_of, store.read_lane(settings.ledger_url, spec.name, lane), registry)
-    key = key_of(spec.name, lane, as_of, spec.training_fingerprint(), sha256, chosen, *donors)
-    runs = registry.runs
-    note = publication.run_note(spec.name, as_of, lane, origin, " ".join(remarks))
-    run_id = runs.open(spec.name, key, f"{spec.name} {as_of} {lane}", _tags(spec, as_of, lane, origin), note=note)
-    with runs.running(run_id):
-        target = spec.columns.target
-        head = next(taken.batches(taken.columns, DATASET_ROWS))
-        name = f"{spec.name} {as_of}"
-        runs.log_dataset(run_id, head, rows=rows, name=name, uri=uri, sha256=sha256, target=target)
-        runs.annotate(run_id, params=_params(spec, spans, as_of, lane, sha256, rows))
-    return Snapshot(
+    snapshot = Snapshot(
         spec=spec,
         lane=lane,
         as_of=as_of,
         spans=spans,
         candidates=chosen,
-        uri=uri,
-        sha256=sha256,
-        rows=rows,
-        key=key,
-        run_id=run_id,
+        uri=taken.uri,
+        sha256=taken.sha256,
+        rows=taken.rows,
+        key=key_of(spec.name, lane, as_of, spec.training_fingerprint(), taken.sha256, chosen, *donors),
+        run_id="",
         origin=origin,
         donors=donors,
     )
-
-
-def _undeclared(url: str, spec: ModelSpec) -> tuple[str, ...]:
-    """The tables that the query reads and the spec does not declare; where they cannot be listed, `any table`."""
-    try:
-        return undeclared_tables(url, spec)
-    except DataError as error:
-        log.info("%s: the tables that the query reads are not known: %s", spec.name, error)
-        return () if spec.source.tables else ("any table",)
+    return snapshot.model_copy(update={"run_id": retrain_runs.open_run(snapshot, taken, registry)})
 
 
 def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -150,25 +114,34 @@ def _chosen(spec: ModelSpec, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(c for c in valid if c in wanted) or valid
 
 
-def _tags(spec: ModelSpec, as_of: date, lane: str, origin: Origin, **more: str) -> dict[str, str]:
-    return names.tags(
-        model=spec.name,
-        as_of=as_of,
-        lane=lane,
-        code_version=origin.code_version,
-        actor=origin.actor,
-        asked_because=origin.reason,
-        airflow_run=origin.airflow_run,
-        airflow_url=origin.url,
-        **more,
-    )
+def _refuse(spec: ModelSpec, candidates: Sequence[str], lane: str, settings: Settings) -> None:
+    """What can be known to fail before the warehouse is asked for anything."""
+    if not re.fullmatch(LANE_PATTERN, lane):
+        raise UsageError(f"lane: {lane!r} is not a name such as 'live', 'backtest' or 'what-if-2'")
+    if len(faults := estimators.faults(spec, candidates)) == len(candidates):
+        raise SpecError(f"{spec.name}: no candidate can be trained; nothing was extracted: {'; '.join(faults)}")
+    refuse_deleted(spec.name, lane, settings.ledger_url)
+    refuse_retired(spec.name, lane, store.retired(settings.ledger_url, spec.name))
 
 
-def _params(
-    spec: ModelSpec, spans: windows.Intervals, as_of: date, lane: str, sha256: str, rows: int
-) -> dict[str, Any]:
-    facts = {"as_of": as_of, "lane": lane, "snapshot_sha256": sha256, "rows": rows, "seed": spec.training.seed}
-    return {**facts, **spans.model_dump(exclude_none=True, exclude={"undeclared"}), "search_metric": spec.search_metric}
+def _checked(url: str, spec: ModelSpec, taken: Extract, spans: Intervals, as_of: date) -> Intervals:
+    """The windows, with what the rows say of them, once the rows are known to keep their contract."""
+    frame, rest = contract.parts(taken, spec)
+    as_of_range.enforce_contract(url, spec, frame, spans, as_of, rest=rest)
+    spans = windows.with_rows(spans, enough_rows.days(frame, spec))
+    spans = spans.model_copy(update={"undeclared": _undeclared(url, spec)})
+    for remark in windows.remarks(spec, spans):
+        log.warning("%s as of %s: %s", spec.name, as_of, remark)
+    return spans
+
+
+def _undeclared(url: str, spec: ModelSpec) -> tuple[str, ...]:
+    """The tables that the query reads and the spec does not declare; where they cannot be listed, `any table`."""
+    try:
+        return undeclared_tables(url, spec)
+    except DataError as error:
+        log.info("%s: the tables that the query reads are not known: %s", spec.name, error)
+        return () if spec.source.tables else ("any table",)
 
 
 def train(
@@ -191,66 +164,15 @@ def train(
     if short := memory.shortage(snapshot.spec, name, snapshot.rows):
         raise TrainingError(short)
     registry = registry_at(settings.tracking_uri)
-    tags = _tags(snapshot.spec, snapshot.as_of, snapshot.lane, snapshot.origin, candidate=name)
-    note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
-    run_id = registry.runs.open(snapshot.model, f"{snapshot.key}:{name}", name, tags, parent=snapshot.run_id, note=note)
+    run_id = retrain_runs.open_candidate_run(snapshot, name, registry)
     known, scores = registry.runs.tags(run_id), ScoreStore(settings.snapshots)
     keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
     if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = _train_and_log(snapshot, name, run_id, registry, scores, on_trial, connections, known)
+            known = retrain_runs.train_and_log(snapshot, name, run_id, registry, scores, on_trial, connections, known)
     registry.runs.finish(run_id)
     nominee = Nominee.model_validate_json(known[names.NOMINEE])
     return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
-
-
-def _train_and_log(
-    snapshot: Snapshot,
-    name: str,
-    run_id: str,
-    registry: Registry,
-    scores: ScoreStore,
-    on_trial: Callable[[int, int], None] | None,
-    connections: fitting.Connections,
-    known: dict[str, str],
-) -> dict[str, str]:
-    """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
-    spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
-    donors = [donor for donor in snapshot.donors if donor.candidate == name]
-    start = warm_start.start(spec, snapshot.as_of, donors)
-    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        fitted, refit, rows, engine = fitting.fit(
-            spec, name, extract, snapshot.spans, start=start, on_trial=on_trial, connections=connections
-        )
-        key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
-        store_training_scores(scores, key, fitted.pipeline, spec, extract, rows)
-        if fitted.out_of_fold:
-            scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
-        if refit is not None:
-            store_training_scores(scores, refit_keys[0], refit, spec, extract, rows[:RELOADED_ROWS])
-    if names.NOMINEE in known:
-        return known
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows), **engine}
-    registry.runs.annotate(
-        run_id,
-        params=params,
-        metrics=fitted.recorded_scores,
-        curves=fitted.recorded_trials,
-        tags=warm_start.recorded(donors),
-    )
-
-    def logged(pipeline: Pipeline, called: str = "model") -> LoggedModel:
-        uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
-        return LoggedModel(uri=uri, sha256=sha256)
-
-    if refit is None:
-        nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
-    else:
-        twin = logged(fitted.pipeline, "twin")
-        nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
-    done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
-    registry.runs.annotate(run_id, tags=done)
-    return done
 
 
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:
@@ -290,6 +212,7 @@ def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChalleng
         def judged(challenger: Challenger) -> tuple[Verdict, Verdict]:
             """The verdict, and the one without a champion, which a run of one candidate does not need."""
             scored = on_record(compare(Comparison.of(challenger), reign, champion, scorer), line, scorer)
+            scored = from_scoring_runs(scored, line, scorer)
             verdict = scored.judge()
             return verdict, scored.without_champion(verdict) if len(challenger.ranking) > 1 else verdict
 
@@ -329,6 +252,11 @@ def decide(validated: ValidatedChallenger, *, settings: Settings) -> ProposedDec
     return ProposedDecision(**dict(validated), **said, head=head)
 
 
+def propose(challenger: Challenger, *, settings: Settings) -> ProposedDecision:
+    """Validate a challenger and decide: one task, one container, one step of a progress bar."""
+    return decide(validate(challenger, settings=settings), settings=settings)
+
+
 def ask(proposed: ProposedDecision, *, settings: Settings) -> ApprovalRequest | None:
     """What people are to be asked about a challenger or a former version; None where they need not be."""
     return approval.request(proposed, _scorer(settings), settings.ledger_url)
@@ -362,63 +290,5 @@ def report(number: int, *, origin: Origin, settings: Settings) -> None:
         scorer.registry.runs.end_nested(decision.model, decision.mlflow_run_id)
 
 
-def order_rollback(
-    model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None
-) -> RollbackOrder:
-    """The order with the versions that it means now, and the people who may approve it, before they are asked.
-
-    Raises:
-        UsageError: for a version that cannot come back, naming those that can.
-    """
-    return pinned(model, spec, order, settings.ledger_url)
-
-
-def ask_to_roll_back(spec: ModelSpec, order: RollbackOrder, *, settings: Settings) -> ApprovalRequest | None:
-    """What people are to be asked about a rollback; None where they need not be."""
-    return approval.request_rollback(spec, order, registry_at(settings.tracking_uri), settings.ledger_url)
-
-
-def rollback(model: str, order: RollbackOrder, *, settings: Settings, spec: ModelSpec | None = None) -> Decision:
-    """Give the live alias back to a version that once was champion: in the ledger first, then in the registry.
-
-    `spec` says who must approve; where it cannot be read (None), that of the newest live run does. Where people
-    said no, the decision is that the rollback was declined.
-
-    Raises:
-        UsageError: for a version that cannot come back, naming those that can, and where people must be asked first;
-            nothing was changed then.
-    """
-    registry = registry_at(settings.tracking_uri)
-    decision = roll_back(model, spec, order, settings.ledger_url)
-    follow_head(model, settings=settings, registry=registry)
-    log.info("%s: %s", model, decision.reason)
-    if decision.kind == DECLINE:
-        return decision
-    for version, verdict in ((decision.champion_before, "rolled back"), (decision.champion_after, "reinstated")):
-        if version is not None:
-            registry.models.set_tags(model, version, publication.decision_tags(decision, verdict))
-    return decision
-
-
-def retire(model: str, reason: str, actor: str, *, settings: Settings) -> Decision:
-    """Leave a model without a champion: in the ledger first, then without the alias. Its spec may be gone.
-
-    Raises:
-        UsageError: where there is no live champion; nothing was changed then.
-    """
-    registry = registry_at(settings.tracking_uri)
-    decision = withdraw(model, typed("the reason", reason), actor, settings.ledger_url)
-    follow_head(model, settings=settings, registry=registry)
-    if decision.champion_before is not None:
-        registry.models.set_tags(model, decision.champion_before, publication.decision_tags(decision, "retired"))
-    log.info("%s: %s", model, decision.reason)
-    return decision
-
-
-def reconcile(model: str, *, settings: Settings) -> bool:
-    """Let the alias follow the ledger's live head; returns whether it had to be moved."""
-    return follow_head(model, settings=settings, registry=registry_at(settings.tracking_uri))
-
-
 def _scorer(settings: Settings) -> Scorer:
-    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots))
+    return Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots), ledger_url=settings.ledger_url)

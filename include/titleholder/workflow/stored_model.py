@@ -12,7 +12,8 @@ from titleholder.registry.model_files import differing
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals
 from titleholder.validation.checks.model_contract import compare_scores
-from titleholder.workflow.scoring import RELOADED_ROWS, Scorer, TrainedVersion
+from titleholder.workflow.scorer import RELOADED_ROWS, Scorer
+from titleholder.workflow.trained_versions import TrainedVersion
 
 
 def _nominee(row: Row) -> Nominee:

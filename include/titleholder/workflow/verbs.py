@@ -83,10 +83,6 @@ def _extract(order: ExtractOrder, settings: Settings, _: OnTrial | None) -> Snap
     return steps.extract(spec, order.as_of, order.lane, url=url, candidates=chosen, origin=origin, settings=settings)
 
 
-def _validate(challenger: Challenger, settings: Settings, _: OnTrial | None) -> ProposedDecision:
-    return steps.decide(steps.validate(challenger, settings=settings), settings=settings)
-
-
 def _report(order: ReportOrder, settings: Settings, _: OnTrial | None) -> dict[str, Any]:
     steps.report(order.id, origin=order.origin, settings=settings)
     return {"id": order.id}
@@ -96,7 +92,7 @@ VERBS = {
     "extract": Verb(ExtractOrder, _extract),
     "train": Verb(TrainOrder, lambda it, known, on: steps.train(it.snapshot, it.name, settings=known, on_trial=on)),
     "nominate": Verb(list[TrainedCandidate], lambda trained, known, _: steps.nominate(trained, settings=known)),
-    "validate": Verb(Challenger, _validate),
+    "validate": Verb(Challenger, lambda challenger, known, _: steps.propose(challenger, settings=known)),
     "promote": Verb(ProposedDecision, lambda proposed, known, _: summary(steps.promote(proposed, settings=known))),
     "report": Verb(ReportOrder, _report),
 }

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from titleholder import formatting
 from titleholder.plain_text import shown
-from titleholder.spec.check_rules import docs_url
+from titleholder.spec.rule import docs_url
 from titleholder.validation.monitoring.report import ASSUMPTION
 from titleholder_airflow import urls
 from titleholder_airflow.page import ageing, axes, drift_charts, mlflow, promise_chart, scores

@@ -50,7 +50,7 @@ def run(patch: pytest.MonkeyPatch, *options: str, until: tuple[str, ...] = (), f
         (("--as-of", "2024-03-01"), ("extract",), "Interrupted: nothing was decided."),
         (
             ("--as-of", "2024-03-01"),
-            ("decide", "promote"),
+            ("validate", "promote"),
             "Interrupted: `titleholder history small --lane dev` shows whether 2024-03-01 was decided.",
         ),
         (("--as-of", "2024-03-01"), ("promote", "report"), "Interrupted: the decision of 2024-03-01 stands."),

@@ -24,7 +24,7 @@ from titleholder.cli.tables import decision_table
 from titleholder.data.leakage.event_test import EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult
 from titleholder.validation.sequential import Look
-from titleholder.workflow.audit import AuditFinding, AuditReport
+from titleholder.workflow.audit_report import AuditFinding, AuditReport
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.differences import ComparedPart
 from titleholder.workflow.reproduce import Reproduction

@@ -14,7 +14,7 @@ import pytest
 
 from support.engine_cases import stored
 from support.factories import AS_OF, a_regression, a_spec, rows, spans_of
-from titleholder.data import contract
+from titleholder.data import contract, enough_rows
 from titleholder.data.snapshots import Extract
 from titleholder.errors import ContractError
 from titleholder.spec.model import ModelSpec
@@ -368,8 +368,8 @@ def test_whether_a_row_was_accepted_is_always_known_and_true_or_false() -> None:
 def test_only_accepted_rows_count_as_rows_to_train_on() -> None:
     """There are 96 training rows, of which 64 were accepted."""
     enough, more = (a_spec(columns__accepted="accepted", training__minimum_rows=n) for n in (64, 65))
-    assert contract.too_little(applications(), enough, spans_of(enough)) == []
-    (few,) = contract.too_little(applications(), more, spans_of(more))
+    assert enough_rows.too_little(applications(), enough, spans_of(enough)) == []
+    (few,) = enough_rows.too_little(applications(), more, spans_of(more))
     assert "too few rows to train on: 64 in" in few
 
 
@@ -377,14 +377,14 @@ def test_only_accepted_rows_count_as_rows_to_judge_by() -> None:
     frame = applications()
     later = frame["issued_at"] >= moment("2023-10-01")
     none = frame.assign(accepted=frame["accepted"] & ~later, bad=frame["bad"].where(~later))
-    (few,) = contract.too_little(none, ACCEPTED, spans_of(ACCEPTED))
+    (few,) = enough_rows.too_little(none, ACCEPTED, spans_of(ACCEPTED))
     assert few.startswith("too few rows to judge by: 0 in the holdout")
 
 
 def test_the_days_are_those_of_rows_with_an_outcome() -> None:
     first, second = sorted(applications()["issued_at"].dt.date)[:2]
-    assert min(contract.days(rows(), a_spec())) == first
-    assert min(contract.days(applications(), ACCEPTED)) == second, "the first row was not accepted"
+    assert min(enough_rows.days(rows(), a_spec())) == first
+    assert min(enough_rows.days(applications(), ACCEPTED)) == second, "the first row was not accepted"
 
 
 @pytest.mark.parametrize(

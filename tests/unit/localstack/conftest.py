@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from localstack.keys import Keys, ensure_keys
 from localstack.state import State
 
 
@@ -14,3 +15,8 @@ def state(tmp_path: Path) -> State:
     made = State(tmp_path / "state")
     made.prepare()
     return made
+
+
+@pytest.fixture
+def keys(state: State) -> Keys:
+    return ensure_keys(state)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from localstack import environments
-from localstack.keys import ROLES, Keys, ensure_keys
+from localstack.keys import ROLES, Keys
 from localstack.services import AIRFLOW, MIGRATIONS, ORDER
 from localstack.state import State
 from titleholder.errors import ServiceError
@@ -22,18 +21,6 @@ SECRETS_OF_SOMEBODY = {
     "TITLEHOLDER_LEDGER_OWNER_URL": "postgresql://ledger_owner:owned@db/titleholder", "PYTHONSTARTUP": "/evil.py",
     "TITLEHOLDER_LOADER_URL": "postgresql://loader:loaded@db/warehouse", "LD_PRELOAD": "/evil.so",
 }  # fmt: skip
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    made = State(tmp_path / "state")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def keys(state: State) -> Keys:
-    return ensure_keys(state)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,13 @@ from titleholder.errors import ServiceError
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No other stack of this machine has chosen a port."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    lives_in(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+
+
+def lives_in(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Let the system's user database say that this user's home is that folder."""
+    monkeypatch.setattr(ports.pwd, "getpwuid", lambda _: SimpleNamespace(pw_dir=str(home)))
 
 
 @pytest.fixture
@@ -82,7 +89,7 @@ def test_two_stacks_that_start_in_one_minute_choose_different_ports(
     assert first == ports.PREFERRED
     assert not set(first.values()) & set(second.values())
     assert ports.choose_ports({}, (), "one") == first, "its own choice does not stand in its way"
-    kept = tmp_path / "titleholder" / "ports.json"
+    kept = tmp_path / "home" / ".cache" / "titleholder" / "ports.json"
     assert [path.stat().st_mode & 0o077 for path in (kept, kept.parent)] == [0, 0]
     kept.write_text("[[5432, cut sh")
     assert ports.choose_ports({}, (), "three") == ports.PREFERRED, "a file cut short says nothing"
@@ -93,8 +100,9 @@ def test_two_stacks_that_start_in_one_minute_choose_different_ports(
 def test_nothing_is_read_or_written_where_others_may_write(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It was a file in /tmp: whoever made it first kept a stack from starting, or chose its ports."""
     busy(monkeypatch)
-    folder, elsewhere = tmp_path / "titleholder", tmp_path / "elsewhere"
+    folder, elsewhere = tmp_path / "home" / ".cache" / "titleholder", tmp_path / "elsewhere"
     elsewhere.mkdir()
+    folder.parent.mkdir(parents=True)
     folder.symlink_to(elsewhere)
     with pytest.raises(ServiceError, match="must be a folder that is yours"):
         ports.choose_ports({}, ())
@@ -108,6 +116,29 @@ def test_nothing_is_read_or_written_where_others_may_write(monkeypatch: pytest.M
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
         ports.choose_ports({}, ())
     assert not [*elsewhere.iterdir()]
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
+def test_two_stacks_of_one_user_with_other_environments_choose_different_ports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    """Each had a file of its own: both took the same ports, and the second did not start."""
+    busy(monkeypatch)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    chosen = []
+    for owner in ("one", "two"):
+        monkeypatch.setenv(variable, str(tmp_path / owner))
+        chosen.append(ports.choose_ports({}, (), owner))
+    assert not set(chosen[0].values()) & set(chosen[1].values())
+
+
+def test_without_a_home_that_can_be_written_the_file_is_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    busy(monkeypatch)
+    lives_in(monkeypatch, Path("/proc/nowhere"))
+    ports.choose_ports({}, ())
+    assert (tmp_path / "elsewhere" / "titleholder" / "ports.json").exists()
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     with pytest.raises(ServiceError, match="Set XDG_CACHE_HOME to a folder of yours"):
         ports.choose_ports({}, ())

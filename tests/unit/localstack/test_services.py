@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from localstack import services
-from localstack.keys import Keys, ensure_keys
+from localstack.keys import Keys
 from localstack.state import State
 from titleholder.errors import ServiceError
 
 PORTS = {"postgres": 15432, "mlflow": 15000, "airflow": 18080}
 BEAT = "2026-03-01T12:00:00+00:00"
 SECONDS = 1772366400.0
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    made = State(tmp_path / "state")
-    made.prepare()
-    return made
-
-
-@pytest.fixture
-def keys(state: State) -> Keys:
-    return ensure_keys(state)
 
 
 def health(status: str = "healthy", beat: str | None = BEAT) -> dict[str, object]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.factories import a_regression, a_spec
-from titleholder.data import contract
+from titleholder.data import enough_rows
 from titleholder.spec import as_of_dates, windows
 from titleholder.spec.as_of_dates import AsOfDates, DayCount, find
 from titleholder.spec.model import ModelSpec
@@ -183,7 +183,7 @@ def test_the_contract_finds_enough_at_each_date_that_is_named(seed: int, regress
         spans = intervals(spec, day)
         rows = as_known(day)
         inside = rows[(rows[time] >= midnight(spans.train_start)) & (rows[time] < midnight(spans.matured))]
-        return not contract.too_little(inside, spec, spans)
+        return not enough_rows.too_little(inside, spec, spans)
 
     found = find(spec, counts, date(2020, 12, 1), LATEST)
     if found is None:
@@ -215,7 +215,7 @@ def test_ticks_that_fall_short_are_those_of_which_the_rows_themselves_say_so(see
         spans = intervals(spec, day)
         inside = frame[(time >= midnight(spans.train_start)) & (time < midnight(spans.matured))]
         enough_there = as_of_dates.leaves_enough(spec, lambda _: counts, day)
-        assert enough_there <= (not contract.too_little(inside, spec, spans))
+        assert enough_there <= (not enough_rows.too_little(inside, spec, spans))
         if not enough_there:
             refused.append(day)
             continue

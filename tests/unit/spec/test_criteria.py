@@ -92,6 +92,7 @@ def test_a_spec_without_checks_has_all_of_them() -> None:
     assert {name for name in type(checks).model_fields if getattr(checks, name).severity == "warn"} == {
         "cohorts", "champion_floors", "grade_calibration", "grade_order", "drift", "shift", "fairness", "benchmark",
         "feature_drift", "missing_rates", "missing_inputs", "constant_features",
+        "sealed_scores", "skew",
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import BACKTEST, LIVE
 from titleholder.workflow import promotion
 from titleholder.workflow.payloads import Bundle, Challenger, Origin, ProposedDecision, Snapshot
-from titleholder.workflow.scoring import TrainedVersion
+from titleholder.workflow.trained_versions import TrainedVersion
 
 SPEC = a_spec()
 OTHER = a_spec(judgement__minimum_gain=0.5)

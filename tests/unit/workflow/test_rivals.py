@@ -35,7 +35,8 @@ from titleholder.validation.cohort_record import CohortRecord, Member
 from titleholder.validation.metrics import Estimation
 from titleholder.validation.verdict import Reign
 from titleholder.workflow.rivals import KnownVersion, Line, cohort_bounds, line_before, on_record
-from titleholder.workflow.scoring import ScoredComparison, TrainedVersion
+from titleholder.workflow.scoring import ScoredComparison
+from titleholder.workflow.trained_versions import TrainedVersion
 
 SPEC = a_spec(judgement__rule="record")
 

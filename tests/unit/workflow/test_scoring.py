@@ -23,7 +23,9 @@ from titleholder.training import benchmark
 from titleholder.validation.checks import CHECKS
 from titleholder.validation.verdict import Reign
 from titleholder.workflow import scoring
-from titleholder.workflow.scoring import Comparison, Scorer, TrainedVersion, compare
+from titleholder.workflow.scorer import RELOADED_ROWS, SAMPLE_ROWS, Scorer, predict, spread, store_training_scores
+from titleholder.workflow.scoring import Comparison, compare
+from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
 
 SPEC = a_spec()
 SPANS = spans_of(SPEC)
@@ -74,7 +76,7 @@ class Case(NamedTuple):
 
     def store_scores(self, key: ScoreKey, model: Any, extract: Extract) -> None:
         training = extract.positions("issued_at", end=SPANS.holdout_start)
-        scoring.store_training_scores(self.store, key, model, SPEC, extract, training)
+        store_training_scores(self.store, key, model, SPEC, extract, training)
 
 
 @pytest.fixture
@@ -94,10 +96,10 @@ def case(tmp_path: Path) -> Case:
     return Case(comparison, tmp_path, ScoreStore(str(tmp_path)), models, [])
 
 
-@pytest.mark.parametrize("n", [0, 1, 10, scoring.SAMPLE_ROWS, scoring.SAMPLE_ROWS + 1, 3 * scoring.SAMPLE_ROWS])
+@pytest.mark.parametrize("n", [0, 1, 10, SAMPLE_ROWS, SAMPLE_ROWS + 1, 3 * SAMPLE_ROWS])
 def test_the_training_sample_is_all_rows_or_spread_evenly_over_them(n: int) -> None:
-    sample = scoring.spread(np.arange(n))
-    assert len(sample) == min(n, scoring.SAMPLE_ROWS)
+    sample = spread(np.arange(n))
+    assert len(sample) == min(n, SAMPLE_ROWS)
     if n:
         assert (sample[0], sample[-1]) == (0, n - 1)
     assert np.ptp(np.diff(sample)) <= 1 if n > 2 else True
@@ -158,7 +160,7 @@ def test_the_benchmark_is_fitted_once_for_a_snapshot_and_its_scores_are_stored(
     assert fitted == [len(training)]
     assert first.benchmark is not None
     assert later.benchmark is not None
-    expected = scoring.predict(fit(training, SPEC), SPEC, first.frame)
+    expected = predict(fit(training, SPEC), SPEC, first.frame)
     np.testing.assert_allclose(first.benchmark.scores, expected)  # type: ignore[arg-type]
     kept = (first.frame["issued_at"] >= midnight(reign.trained_through)).to_numpy()
     np.testing.assert_array_equal(later.benchmark.scores, first.benchmark.scores[kept])  # type: ignore[index,arg-type]
@@ -188,7 +190,7 @@ def test_a_reloaded_model_is_compared_with_what_was_stored_at_its_training(case:
     evidence = compare(case.comparison, None, None, case.scorer()).evidence
     assert evidence.recorded is not None
     assert evidence.reloaded is not None
-    assert len(evidence.recorded) == scoring.RELOADED_ROWS
+    assert len(evidence.recorded) == RELOADED_ROWS
     assert np.abs(evidence.recorded - evidence.reloaded).max() > 1e-4
     without = compare(case.comparison, None, None, case.scorer(), reload=False).evidence
     assert without.recorded is without.reloaded is None
@@ -254,7 +256,7 @@ def test_both_models_are_read_back_and_held_to_the_declared_directions(refitted:
         with snapshots.opened(refitted.comparison.uri, sha256) as extract:
             refitted.store_scores(trained.key(sha256), model, extract)
     evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
-    assert len(evidence.recorded) == len(evidence.reloaded) == 2 * scoring.RELOADED_ROWS  # type: ignore[arg-type]
+    assert len(evidence.recorded) == len(evidence.reloaded) == 2 * RELOADED_ROWS  # type: ignore[arg-type]
     assert (CHECKS["TH703"](evidence).status, CHECKS["TH701"](evidence).status) == ("pass", "fail")
     refitted.models[CHALLENGER] = DebtModel(1.01)
     evidence = compare(refitted.comparison, None, None, refitted.scorer()).evidence
@@ -324,7 +326,7 @@ def test_a_champion_whose_columns_are_gone_is_named_with_them(case: Case) -> Non
     wider = a_spec(columns__numeric=["income", "debt", "savings"])
     with pytest.raises(ColumnsError, match=r"small: version 3 needs columns .* do not have: savings\. Keep them"):
         compare(case.comparison, REIGN, CHAMPION._replace(spec=wider), case.scorer())
-    assert scoring.missing_columns(wider, rows(SPEC, n=1)) == ["savings"]
+    assert missing_columns(wider, rows(SPEC, n=1)) == ["savings"]
 
 
 def test_a_champion_without_a_decision_is_an_error(case: Case) -> None:

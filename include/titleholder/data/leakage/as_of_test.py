@@ -22,13 +22,14 @@ LATER = timedelta(days=366)
 SOURCE = "a later :as_of"
 
 _ONLY_IN = """
-SELECT count(*), count(*) FILTER (WHERE happened >= %(held)s), min(happened), (array_agg(id ORDER BY happened, id))[1],
-    (SELECT count(*) FROM {one} WHERE {time}::timestamptz >= %(held)s)
+SELECT count(*), count(*) FILTER (WHERE happened >= {held}), min(happened), (array_agg(id ORDER BY happened, id))[1],
+    (SELECT count(*) FROM {one} WHERE {time}::timestamptz >= {held})
 FROM (
     SELECT {time}::timestamptz AS happened, {key}::text AS id FROM {one} a
     WHERE NOT EXISTS (SELECT FROM {other} b WHERE b.{key}::text = a.{key}::text)
 ) AS rows
 """
+"""`held` is written into it: beside bound values psycopg2 would read a `%` in a column's name as a place for one."""
 
 
 class AsOfTest(NamedTuple):
@@ -75,17 +76,17 @@ def as_of_test(
     return AsOfTest(corrected, leaks, few)
 
 
-def _moved(
-    copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime
-) -> Iterator[tuple[Leak, bool]]:  # fmt: skip
+def _moved(copies: TableCopies, spec: ModelSpec, spans: Intervals, as_of: datetime) -> Iterator[tuple[Leak, bool]]:
     """Matured events that only one of the two extracts has, and whether they are many; the example is the oldest."""
     names, usual, risk = spec.columns, spec.windows.late_rows, 1 - spec.judgement.confidence
+    of_query = {"time": quoted(names.event_time), "key": quoted(names.entity)}
+    held_from = f"'{midnight(spans.holdout_start).isoformat()}'"
     for one, other, before, after in (
         (CHANGED, ORIGINAL, "absent", "present"),
         (ORIGINAL, CHANGED, "present", "absent"),
     ):
-        statement = _ONLY_IN.format(one=one, other=other, time=quoted(names.event_time), key=quoted(names.entity))
-        ((rows, held, first, example, of),) = copies.rows(statement, {"held": midnight(spans.holdout_start)})
+        statement = _ONLY_IN.format(one=one, other=other, held=held_from, **of_query)
+        ((rows, held, first, example, of),) = copies.rows(statement)
         if rows:
             many = bool(held) and stats.binomtest(held, of, usual, alternative="greater").pvalue < risk
             leak = Leak(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from titleholder.spec.check_rules import CHECKS_PAGE
+from titleholder.spec.rule import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
 from titleholder.validation.checks.benchmark import not_worse_than_benchmark
 from titleholder.validation.checks.calibration import overall_calibration
@@ -29,6 +29,7 @@ from titleholder.validation.checks.performance import (
     trivial_baseline,
 )
 from titleholder.validation.checks.plausible import plausible
+from titleholder.validation.checks.scoring_runs import sealed_scores, skewed_features
 from titleholder.validation.evidence import Evidence
 
 CHECKS: dict[str, Check] = {
@@ -60,6 +61,8 @@ CHECKS: dict[str, Check] = {
         input_signature,
         reloaded_scores,
         sensitivity_to_missing_inputs,
+        sealed_scores,
+        skewed_features,
     )
 }
 __all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]

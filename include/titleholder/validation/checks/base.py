@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.spec.check_rules import Rule, docs_url
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.rule import Rule, docs_url
 from titleholder.validation.evidence import Evidence
 
 Status = Literal["pass", "beyond", "fail", "not_applicable"]

@@ -30,7 +30,7 @@ from titleholder.workflow.backtest.walk import (
 )
 from titleholder.workflow.backtest.what_if import grid, replay
 from titleholder.workflow.publication import attach
-from titleholder.workflow.scoring import Scorer
+from titleholder.workflow.scorer import Scorer
 
 
 class Finished(NamedTuple):
@@ -62,7 +62,7 @@ def backtest(
     decided, spec = decisions_of(request, settings)
     trials = grid(spec, request.tolerated_losses, request.minimum_gains, request.confidences)
     lane = followed(request, decided, spec, url(spec.source.connection), settings, on_step)
-    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots))
+    scorer = Scorer(Registry(settings.tracking_uri), ScoreStore(settings.snapshots), ledger_url=settings.ledger_url)
     runs = scorer.registry.runs
     run_id = _opened(request, lane, actor, scorer.registry)
     with runs.running(run_id):

@@ -28,7 +28,8 @@ from titleholder.workflow.backtest.ageing import Ageing, ageing, recorded
 from titleholder.workflow.backtest.periods import Period, decisions, periods_of
 from titleholder.workflow.backtest.policies import PeriodResult, ScoredRows
 from titleholder.workflow.lanes import refuse_deleted
-from titleholder.workflow.scoring import Scorer, TrainedVersion, missing_columns
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
 
 Progress = Callable[[str, int, int], None]
 """Gets what is being done, how much of it is done, and out of how much."""

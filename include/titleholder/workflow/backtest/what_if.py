@@ -27,7 +27,10 @@ from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.promotion import rejudgement
 from titleholder.workflow.rivals import line_before, on_record
-from titleholder.workflow.scoring import Comparison, ScoredComparison, Scorer, TrainedVersion, compare, judged_from
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import Comparison, ScoredComparison, compare, judged_from
+from titleholder.workflow.sealed_scores import from_scoring_runs
+from titleholder.workflow.trained_versions import TrainedVersion
 
 CONFIDENCES = (0.8, 0.9, 0.95, 0.99)
 TOLERANCES = (0.0, 0.5, 2.0)
@@ -120,6 +123,7 @@ class _Challenger:
             self._scored[champion] = self._compare(reign, trained)
         line = line_before(rows, BACKTEST, self._row.as_of, reign, self._comparison.spans.holdout_start, "")
         scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)
+        scored = from_scoring_runs(scored, line, self._scorer)
         key = (spec.judgement.confidence, champion)
         if key not in self._measured:
             self._measured[key] = measure(scored.evidence)

@@ -12,7 +12,7 @@ from titleholder.data.storage import PART
 from titleholder.ledger.store import References
 from titleholder.registry import names
 from titleholder.registry.runs import RunRecord
-from titleholder.workflow.scoring import refit_of
+from titleholder.workflow.trained_versions import refit_of
 
 UNDECIDED = "nothing was decided"
 NOT_CHOSEN = "another candidate was nominated"

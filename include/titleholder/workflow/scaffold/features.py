@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from titleholder.data.table_profile import FEW, ColumnProfile, TableProfile
 from titleholder.data.table_reader import TableReader
-from titleholder.spec.check_rules import SingleFeature
+from titleholder.spec.leakage_rules import SingleFeature
 from titleholder.spec.metrics import Task
 from titleholder.training.pipeline import MAX_CATEGORIES
 from titleholder.workflow.scaffold.items import Item, LeftOut, number, written_as_numbers

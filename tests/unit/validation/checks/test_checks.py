@@ -17,7 +17,7 @@ from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingS
 CODES = [
     *("TH101", "TH201", "TH202", "TH203", "TH204", "TH205", "TH206", "TH207", "TH208", "TH301", "TH302", "TH303"),
     *("TH304", "TH401", "TH402", "TH403", "TH404", "TH405", "TH501", "TH502", "TH503", "TH601", "TH701", "TH702"),
-    *("TH703", "TH704"),
+    *("TH703", "TH704", "TH801", "TH802"),
 ]
 CUT_OFF = {"judgement__cut_off": {"accept": "below", "share": 0.5}}
 PROFIT = {"judgement__profit": {"accepted_1": -5.0, "accepted_0": 1.0}}
@@ -127,7 +127,7 @@ def test_numbers_that_are_not_finite_are_left_out() -> None:
 
 def test_each_check_says_what_it_judges_and_what_its_failure_means() -> None:
     subjects = {code: check.subject for code, check in checks.CHECKS.items() if check.subject != "challenger"}
-    compared = ("TH301", "TH302", "TH303", "TH304", "TH402", "TH702")
+    compared = ("TH301", "TH302", "TH303", "TH304", "TH402", "TH702", "TH801")
     assert subjects == {"TH205": "champion", **dict.fromkeys(compared, "comparison")}
     roles = {code: check.role for code, check in checks.CHECKS.items() if check.role != "guard"}
     assert roles == {"TH201": "floor", "TH205": "floor", "TH301": "gain", "TH503": "plausibility"}

@@ -31,6 +31,8 @@ CREATE TABLE titleholder.score_runs (
     output_sha256 text        NOT NULL CHECK (output_sha256 ~ '^([0-9a-f]{64})?$'),
     rows          integer     NOT NULL CHECK (rows >= 0),
     scores_sha256 text        NOT NULL CHECK (scores_sha256 ~ '^[0-9a-f]{64}$'),
+    reasons_for   text        NOT NULL CHECK (reasons_for IN ('', 'high', 'low')),
+    reason_texts  jsonb       NOT NULL CHECK (jsonb_typeof(reason_texts) = 'object'),
     code_version  text        NOT NULL,
     actor         text        NOT NULL,
     airflow_run   text        NOT NULL,
@@ -41,8 +43,9 @@ CREATE TABLE titleholder.score_runs (
 )
 """
 
-# `position` is the row's in the input, from 0. No foreign key: PostgreSQL would check it row by row, in memory that
-# grows with the rows; `check_added` does it once. The key is the only index: a run's rows lie side by side in it.
+# `position` is the row's in the input, from 0; `reasons` are names of features, NULL where the run gives none. No
+# foreign key: PostgreSQL would check it row by row, in memory that grows with the rows; `check_added` does it once.
+# The key is the only index: a run's rows lie side by side in it.
 SCORES = """
 CREATE TABLE titleholder.scores (
     run        bigint           NOT NULL,
@@ -50,6 +53,7 @@ CREATE TABLE titleholder.scores (
     score      double precision NOT NULL,
     position   integer          NOT NULL,
     entity     text COLLATE "C" NOT NULL,
+    reasons    text[],
     PRIMARY KEY (run, entity)
 )
 """
@@ -114,23 +118,32 @@ BEGIN
     END IF;
     RETURN QUERY INSERT INTO titleholder.score_runs (
         model, lane, as_of, role, version, decision, query_sha256, window_start, input_uri, input_sha256, output_uri,
-        output_sha256, rows, scores_sha256, code_version, actor, airflow_run, reason, created_at, written_by
+        output_sha256, rows, scores_sha256, reasons_for, reason_texts, code_version, actor, airflow_run, reason,
+        created_at, written_by
     ) VALUES (
         made.model, made.lane, made.as_of, made.role, made.version, made.decision, made.query_sha256,
         made.window_start, made.input_uri, made.input_sha256, made.output_uri, made.output_sha256, made.rows,
-        made.scores_sha256, made.code_version, made.actor, made.airflow_run, made.reason, clock_timestamp(),
-        session_user
+        made.scores_sha256, made.reasons_for, made.reason_texts, made.code_version, made.actor, made.airflow_run,
+        made.reason, clock_timestamp(), session_user
     ) ON CONFLICT DO NOTHING RETURNING score_runs.id, score_runs.created_at, score_runs.written_by;
 END $$
 """
 
 CURRENT = """
 CREATE VIEW titleholder.current_scores AS
-SELECT DISTINCT ON (run.model, run.lane, of.entity)
-       run.model, run.lane, of.entity, of.event_time, of.score, run.version, run.as_of, run.id AS run, run.created_at
-FROM titleholder.score_runs AS run JOIN titleholder.scores AS of ON of.run = run.id
-WHERE run.role = 'champion'
-ORDER BY run.model, run.lane, of.entity, run.as_of DESC, run.id DESC
+SELECT model, lane, entity, event_time, score, version, as_of, run, created_at, reasons,
+       CASE WHEN reasons IS NOT NULL THEN ARRAY(
+           SELECT coalesce(texts ->> feature, feature) FROM unnest(reasons) WITH ORDINALITY AS given (feature, n)
+           ORDER BY n
+       ) END AS reason_texts
+FROM (
+    SELECT DISTINCT ON (run.model, run.lane, of.entity)
+           run.model, run.lane, of.entity, of.event_time, of.score, run.version, run.as_of, run.id AS run,
+           run.created_at, of.reasons, run.reason_texts AS texts
+    FROM titleholder.score_runs AS run JOIN titleholder.scores AS of ON of.run = run.id
+    WHERE run.role = 'champion'
+    ORDER BY run.model, run.lane, of.entity, run.as_of DESC, run.id DESC
+) AS newest
 """
 GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
 

@@ -1,0 +1,123 @@
+"""The MLflow runs of a retrain: one for its snapshot, and below it one for each candidate with what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from titleholder.data import snapshots
+from titleholder.data.scores import ScoreStore
+from titleholder.ledger.nominee import LoggedModel, Nominee
+from titleholder.registry import names
+from titleholder.registry.client import Registry
+from titleholder.registry.runs import DATASET_ROWS
+from titleholder.spec import windows
+from titleholder.workflow import fitting, publication, warm_start
+from titleholder.workflow.payloads import Snapshot
+from titleholder.workflow.scorer import RELOADED_ROWS, store_training_scores
+from titleholder.workflow.trained_versions import training_keys
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from titleholder.data.snapshots import Extract
+
+
+def open_run(snapshot: Snapshot, taken: Extract, registry: Registry) -> str:
+    """The id of the MLflow run of a retrain, with the dataset of its snapshot; its candidates' runs are below it."""
+    spec, runs = snapshot.spec, registry.runs
+    name = f"{spec.name} {snapshot.as_of}"
+    remarks = " ".join(windows.remarks(spec, snapshot.spans))
+    note = publication.run_note(spec.name, snapshot.as_of, snapshot.lane, snapshot.origin, remarks)
+    run_id = runs.open(spec.name, snapshot.key, f"{name} {snapshot.lane}", _tags(snapshot), note=note)
+    with runs.running(run_id):
+        head = next(taken.batches(taken.columns, DATASET_ROWS))
+        runs.log_dataset(
+            run_id, head, rows=taken.rows, name=name, uri=taken.uri, sha256=taken.sha256, target=spec.columns.target
+        )
+        runs.annotate(run_id, params=_params(snapshot))
+    return run_id
+
+
+def open_candidate_run(snapshot: Snapshot, name: str, registry: Registry) -> str:
+    """The id of the MLflow run of a candidate; a second try finds the one of the first."""
+    note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
+    key, tags = f"{snapshot.key}:{name}", _tags(snapshot, candidate=name)
+    return registry.runs.open(snapshot.model, key, name, tags, parent=snapshot.run_id, note=note)
+
+
+def train_and_log(
+    snapshot: Snapshot,
+    name: str,
+    run_id: str,
+    registry: Registry,
+    scores: ScoreStore,
+    on_trial: Callable[[int, int], None] | None,
+    connections: fitting.Connections,
+    known: dict[str, str],
+) -> dict[str, str]:
+    """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
+    spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
+    donors = [donor for donor in snapshot.donors if donor.candidate == name]
+    start = warm_start.start(spec, snapshot.as_of, donors)
+    with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
+        fitted, refit, rows, engine = fitting.fit(
+            spec, name, extract, snapshot.spans, start=start, on_trial=on_trial, connections=connections
+        )
+        key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
+        store_training_scores(scores, key, fitted.pipeline, spec, extract, rows)
+        if fitted.out_of_fold:
+            scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
+        if refit is not None:
+            store_training_scores(scores, refit_keys[0], refit, spec, extract, rows[:RELOADED_ROWS])
+    if names.NOMINEE in known:
+        return known
+    params = {**fitted.params, "estimator": estimator, "rows": len(rows), **engine}
+    registry.runs.annotate(
+        run_id,
+        params=params,
+        metrics=fitted.recorded_scores,
+        curves=fitted.recorded_trials,
+        tags=warm_start.recorded(donors),
+    )
+
+    def logged(pipeline: Pipeline, called: str = "model") -> LoggedModel:
+        uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
+        return LoggedModel(uri=uri, sha256=sha256)
+
+    if refit is None:
+        nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
+    else:
+        twin = logged(fitted.pipeline, "twin")
+        nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
+    done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
+    registry.runs.annotate(run_id, tags=done)
+    return done
+
+
+def _tags(snapshot: Snapshot, **more: str) -> dict[str, str]:
+    origin = snapshot.origin
+    return names.tags(
+        model=snapshot.model,
+        as_of=snapshot.as_of,
+        lane=snapshot.lane,
+        code_version=origin.code_version,
+        actor=origin.actor,
+        asked_because=origin.reason,
+        airflow_run=origin.airflow_run,
+        airflow_url=origin.url,
+        **more,
+    )
+
+
+def _params(snapshot: Snapshot) -> dict[str, Any]:
+    spec = snapshot.spec
+    return {
+        "as_of": snapshot.as_of,
+        "lane": snapshot.lane,
+        "snapshot_sha256": snapshot.sha256,
+        "rows": snapshot.rows,
+        "seed": spec.training.seed,
+        **snapshot.spans.model_dump(exclude_none=True, exclude={"undeclared"}),
+        "search_metric": spec.search_metric,
+    }

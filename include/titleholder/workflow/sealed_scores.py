@@ -1,0 +1,155 @@
+"""Scores that scoring runs committed before the outcomes of judged rows could be known, against scores of today.
+
+A score is sealed for a row by the database's clock when its run was written, never by the run's as-of date. Whether it
+is must not depend on how the row ended: rows whose outcome came early would be left out, and those that stay would not
+be a fair sample. So one limit holds for all rows of a comparison: the label maturity, and where the spec names
+`outcome_at`, the shortest time from an event to its outcome that any judged row has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from titleholder.data import run_scores
+from titleholder.data.row_keys import MOMENT, RowIndex, RowKeys
+from titleholder.data.scores import Array, Positions
+from titleholder.ledger import score_runs
+from titleholder.ledger.score_runs import ScoreRun
+from titleholder.spec.model import ModelSpec
+from titleholder.spec.windows import midnight
+from titleholder.validation.sealed import SealedEvidence, SealedScores
+from titleholder.workflow.rivals import Line
+from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.scoring import ScoredComparison
+from titleholder.workflow.skew import before, of_comparison
+from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
+
+log = logging.getLogger(__name__)
+
+
+def from_scoring_runs(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:
+    """The same comparison, whose checks may ask what scoring runs have of its rows; nothing is read before they do."""
+    update = {
+        "sealed": partial(sealed_evidence, scored, line, scorer),
+        "skew": partial(of_comparison, scored, scorer),
+    }
+    return scored.model_copy(update={"evidence": scored.evidence.model_copy(update=update)})
+
+
+def sealed_evidence(scored: ScoredComparison, line: Line, scorer: Scorer) -> SealedEvidence | None:
+    """The sealed scores of the judged rows, of the champion and the other versions that are compared with it.
+
+    Those of the registered models, which are the ones that scored. Scores of a run that are not those that it wrote,
+    by their SHA-256, are left out, and the run is among `changed`. None without a champion, or without a ledger.
+    """
+    if scorer.ledger_url is None or scored.reign is None or not len(scored.evidence.y):
+        return None
+    versions = _versions(scored, line)
+    key = ("sealed", scored.lane, scored.sha256, scored.holdout, *(version.name for version in versions))
+    return scorer.once(key, partial(_evidence, scored, versions, scorer, scorer.ledger_url))
+
+
+def _versions(scored: ScoredComparison, line: Line) -> list[TrainedVersion]:
+    """The champion and the rivals, if their models can answer for these rows."""
+    compared = {rival.member.version for rival in scored.evidence.rivals} | {
+        scored.reign.version if scored.reign else 0
+    }
+    known = [one.trained for one in line.rivals if one.trained.version in compared]
+    return [one for one in known if not missing_columns(one.spec, scored.evidence.frame)]
+
+
+def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scorer: Scorer, url: str) -> SealedEvidence:
+    spec, frame = scored.evidence.spec, scored.evidence.frame
+    limit, keys = _Limit.of(spec, frame), RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
+    index = RowIndex([keys])
+    found, changed = [], []
+    runs = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
+    for trained in versions:
+        own, scores, by = [r for r in runs if r.version == trained.version], np.full(len(frame), np.nan), []
+        for run in own:
+            written = _written(run, url, spec, index, keys, limit)
+            if written is None:
+                changed.append(run.id)
+                continue
+            new = np.isnan(scores[written.rows])
+            scores[written.rows[new]] = written.scores[new]
+            by += [run.id] if new.any() else []
+        rows = np.flatnonzero(~np.isnan(scores))
+        if rows.size:
+            again = scorer.scores(trained.registered, scored.sha256, _at(frame, scored.positions, rows))
+            found.append(
+                SealedScores(version=trained.version, runs=tuple(by), rows=rows, sealed=scores[rows], again=again)
+            )
+    return SealedEvidence(versions=tuple(found), soonest=limit.days, changed=tuple(dict.fromkeys(changed)))
+
+
+def _at(frame: pd.DataFrame, positions: Positions, rows: Positions) -> pd.DataFrame:
+    """These judged rows, whose index is their position in the snapshot."""
+    return frame.iloc[rows].set_axis(positions[rows])
+
+
+def _covering(scored: ScoredComparison, runs: Sequence[ScoreRun]) -> list[ScoreRun]:
+    """The runs that may have scored judged rows, in the order in which they were written."""
+    start, end = scored.holdout
+    return sorted((r for r in runs if r.window_start < end and r.as_of > start), key=lambda r: (r.created_at, r.id))
+
+
+class _Limit(NamedTuple):
+    """How late after an event a score may be written and still be sealed."""
+
+    spec: ModelSpec
+    soonest: timedelta | None
+
+    @classmethod
+    def of(cls, spec: ModelSpec, frame: pd.DataFrame) -> _Limit:
+        """That of these judged rows."""
+        columns = spec.columns
+        if columns.outcome_at is None:
+            return cls(spec, None)
+        after = (frame[columns.outcome_at] - frame[columns.event_time]).min()
+        return cls(spec, None if pd.isna(after) else after.to_pytimedelta())
+
+    @property
+    def days(self) -> float | None:
+        """The shortest time from an event to its outcome."""
+        return None if self.soonest is None else self.soonest / timedelta(days=1)
+
+    def earliest(self, created_at: datetime) -> datetime:
+        """Events from then on are sealed by a run that was written at this time; to the day where months count."""
+        written = created_at.astimezone(UTC)
+        matures = midnight(written.date() + timedelta(days=1) - self.spec.windows.label_maturity)
+        return matures if self.soonest is None else max(matures, written - self.soonest + timedelta(microseconds=1))
+
+
+class _Written(NamedTuple):
+    rows: Positions
+    scores: Array
+
+
+def _written(
+    run: ScoreRun, url: str, spec: ModelSpec, index: RowIndex, judged: RowKeys, limit: _Limit
+) -> _Written | None:
+    """The sealed scores that a run wrote for the rows with these keys; None where they are not those that it wrote."""
+    digest, since = run_scores.Digest(), np.datetime64(limit.earliest(run.created_at).replace(tzinfo=None), "us")
+    rows, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for batch in score_runs.batches(url, run.id, spec.timeouts.query):
+        digest.update(batch)
+        keys = RowKeys(batch.column("entity"), batch.column("event_time").cast(MOMENT))
+        places = index.find(keys)
+        wanted = np.flatnonzero((places >= 0) & (keys.moments >= since.astype(np.int64)))
+        wanted = wanted[keys.at(wanted).equal(judged.at(places[wanted]))]
+        rows.append(places[wanted])
+        scores.append(np.asarray(batch.column("score"))[wanted])
+    if (digest.rows, digest.hexdigest()) != (run.rows, run.scores_sha256):
+        log.warning(
+            "%s: the ledger has other scores than scoring run %d wrote: they are no evidence", spec.name, run.id
+        )
+        return None
+    return _Written(np.concatenate(rows), np.concatenate(scores))
