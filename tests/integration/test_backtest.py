@@ -40,6 +40,7 @@ from titleholder.workflow.backtest import ageing as backtest_ageing
 from titleholder.workflow.backtest.summary import Setting
 from titleholder.workflow.backtest.what_if import replay
 from titleholder.workflow.scorer import Scorer
+from titleholder_airflow.page.ageing import AgeAdvice
 
 pytestmark = pytest.mark.slow
 LANE = "walked"
@@ -242,6 +243,10 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
     for name in ("backtest.html", "backtest.json", "age-advice.json"):
         content = Path(client.download_artifacts(run.info.run_id, name)).read_bytes()
         assert hashlib.sha256(content).hexdigest() in known[name].sha256
+    advice = AgeAdvice.model_validate_json(content)  # as the page reads it
+    assert json.loads(content)["ageing"] == first["ageing"]
+    assert (advice.lane, advice.metric) == (LANE, "roc_auc")
+    assert advice.sentence.startswith("What age costs cannot be said yet")
     assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
     assert run.data.metrics["gate_over_never_lower"] <= run.data.metrics["gate_over_never_estimate"]
 

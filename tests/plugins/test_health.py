@@ -160,6 +160,7 @@ def test_a_champion_that_fails_by_itself_needs_attention_also_after_a_rollback_t
         ({"standing": standing(failed=["TH205"], warned=["TH402"])}, ("bad", "needs action", "below floors", ["scores moved"])),
         ({"approvals": [APPROVAL]}, ("open", "needs an answer", "approval requested", [])),
         ({"model": MODEL._replace(paused=True)}, ("warn", "watch", "switched off", [])),
+        ({"more": [HealthSign("none", "too little to say", "Wait.")]}, ("good", "in order", "in order", ["too little to say"])),
         ({"standing": LiveStatus(None, None, None), "aliases": Aliases({})}, ("none", "no champion", "no champion", [])),
     ],
 )  # fmt: skip

@@ -40,9 +40,11 @@ def _score(row: Decision, settings: Settings, day: int) -> None:
     assert row.champion_after
     moment = datetime.combine(row.as_of, datetime.min.time(), tzinfo=UTC)
     rows = 10 * day
-    batch = pa.record_batch(
-        [list(range(rows)), [str(n) for n in range(rows)], [moment] * rows, [0.5] * rows], schema=run_scores.SCHEMA
-    )
+    columns = {
+        "position": list(range(rows)), "entity": [str(n) for n in range(rows)], "event_time": [moment] * rows,
+        "score": [0.5] * rows, "reasons": [None] * rows,
+    }  # fmt: skip
+    batch = pa.RecordBatch.from_pydict(columns, schema=run_scores.SCHEMA)
     entry = score_runs.Entry(
         model=row.model, lane=row.lane, as_of=row.as_of + timedelta(days=day), role="champion",
         version=row.champion_after, decision=row.id, query_sha256="0" * 64, window_start=row.as_of, input_uri="u",

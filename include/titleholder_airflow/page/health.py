@@ -43,9 +43,15 @@ ALL_GOOD = HealthSign("good", "in order", "Nothing that was looked at is out of 
 
 
 def state(signs: Sequence[HealthSign]) -> State:
-    """The state of a model by its signs, the most urgent of which comes first."""
-    first, *rest = [sign for sign in signs if sign.tone != "good"] or [ALL_GOOD]
-    return State(first.tone, WORDS.get(first.tone, first.label), first, rest)
+    """The state of a model by its signs, the most urgent of which comes first.
+
+    One that is neither good nor bad, such as an outcome that is not known yet, is the state only where nothing is good.
+    """
+    left = [sign for sign in signs if sign.tone != "good"]
+    if not left or (left[0].tone == "none" and len(left) < len(signs)):
+        return State("good", WORDS["good"], ALL_GOOD, left)
+    first, *others = left
+    return State(first.tone, WORDS.get(first.tone, first.label), first, others)
 
 
 def findings(
