@@ -205,7 +205,7 @@ def _reporting() -> Iterator[None]:
         print_error(error)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
-        err.print("Interrupted. `titleholder stack up` goes on, `titleholder stack down` stops what has started.")
+        err.print("Interrupted. `titleholder stack up` continues, `titleholder stack down` stops what has started.")
         raise typer.Exit(130) from None
 
 

@@ -37,7 +37,7 @@ class Settings:
         if "://" in self.snapshots and (found := next((c for c in "@?#" if c in self.snapshots), "")):
             raise UsageError(
                 f"TITLEHOLDER_SNAPSHOTS has {found!r}: it is an address such as s3://bucket/prefix, without "
-                "credentials and options, because the ledger keeps it for good. A store reads them from the "
+                "credentials and options, because the ledger stores it permanently. A store reads them from the "
                 "environment: for S3 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL"
             )
 

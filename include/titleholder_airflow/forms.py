@@ -42,7 +42,7 @@ def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> For
         ),
         "lane": Param(
             None, type=["null", "string"], pattern=LANE_PATTERN, title="Lane",
-            description_md="Only `live` can change the champion. Any other name is a line of decisions of its own. "
+            description_md="Only `live` can change the champion. Any other name is a separate line of decisions. "
             f"Empty: `live`; with an as-of date above `{WHAT_IF}`; in a backfill `{BACKTEST}`, where `live` is "
             f"refused.{_champion(reigns)}",
             examples=[LIVE, BACKTEST, WHAT_IF],
@@ -167,7 +167,7 @@ def rollback(reigns: Sequence[ReignRecord] | None) -> Form:
         ),
         "leaving": Param(
             None, type=["null", "integer"], minimum=1, title="Only if this version is champion",
-            description_md="The run fails and changes nothing if another version is champion. Empty: whichever is.",
+            description_md="The run fails and changes nothing if another version is champion. Empty: no condition.",
         ),
         "force": Param(
             False, type="boolean", title="Force",

@@ -55,7 +55,7 @@ def options(scheme: str, connection: Any) -> dict[str, Any]:
     if extra:
         raise UsageError(f"{named} has in its extra what is not supported here: {', '.join(sorted(extra))}")
     if not found:
-        raise UsageError(f"{named} has no credentials; leave {VARIABLE} out where the machine has a role of its own")
+        raise UsageError(f"{named} has no credentials; leave {VARIABLE} out where the machine has its own role")
     return found
 
 

@@ -94,7 +94,11 @@ class Login:
         elif not _NEW_EXPERIMENT.fullmatch(scope["path"]):
             await self._app(scope, receive if user == WRITER else _up_to(LARGEST, receive), send)
         elif (body := await _whole(receive)) is None or _chooses_a_place(body):
-            await _answer(send, 403, "An experiment is made with a name and tags: its files lie where the server says")
+            await _answer(
+                send,
+                403,
+                "An experiment is created with a name and tags: the server decides where its files are stored",
+            )
         else:
             await self._app(scope, _again(body, receive), send)
 

@@ -381,7 +381,9 @@ def test_what_age_costs_is_that_of_a_plain_regression_on_all_versions_of_all_mon
 def test_advice_says_how_much_more_it_takes_and_writes_nothing(world: World) -> None:
     done = advised("tiny_walk", "--lane", LANE)
     assert done.exit_code == 0, done.output
-    sentence = "What age costs cannot be said yet: 5 months with final outcomes have two versions or more to compare"
+    sentence = (
+        "The cost of age cannot be estimated yet: 5 months with final outcomes have two versions or more to compare"
+    )
     assert " ".join(done.stdout.split()) == f"{sentence}, and it takes 10, so 5 months more."
     early = json.loads(advised("tiny_walk", "--lane", LANE, "--labels-as-of", "2024-05-15", "--json").stdout)
     assert (early["ageing"]["cohorts"], early["ageing"]["more"], early["retrain"]) == (3, 7, None)
@@ -399,7 +401,7 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     said = " ".join(done.stdout.split())
     assert "over the 6 months that can be compared" in said
     assert "The lane under other thresholds" in said
-    assert "What age costs cannot be said yet: 5 months" in said
+    assert "The cost of age cannot be estimated yet: 5 months" in said
     assert all(str(month) in said for month in MONTHS)
     assert f"Report: {file}" in done.stdout
     text = file.read_text()

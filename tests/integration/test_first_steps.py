@@ -120,7 +120,7 @@ def test_an_honest_table_is_ready_as_it_was_written(folder: Path) -> None:
     report = check("loan_default")
     assert outcomes(report) == FRESH
     leaks, trusted = (f.explanation for f in report.findings if f.step == "leaks")
-    assert trusted.startswith("On trust: ")
+    assert trusted.startswith("Assumed: ")
     assert trusted.endswith("of firsts.loans are never overwritten.")
     assert str(report.as_of) == "2024-06-01", "the last tick with a whole holdout"
     alone = invoke("leaktest", "loan_default", "--as-of", "2024-01-01")

@@ -317,7 +317,7 @@ def test_a_retired_model_has_no_champion_and_its_record_stays(
     assert done.exit_code == 0, done.output
     row = arena.rows()[-1]
     assert (row.kind, row.champion_before, row.champion_after, row.challenger_version) == ("withdraw", two, None, None)
-    assert row.reason == f"The model was retired: version {two} is champion no more. no product any more"
+    assert row.reason == f"The model was retired: version {two} is no longer champion. no product any more"
     assert unbroken(arena.rows(), settings)
     assert arena.champion() is None
     client = MlflowClient(settings.tracking_uri)

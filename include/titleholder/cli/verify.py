@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAKTEST_EXIT_CODES = {"clean": 0, "leak": 1, "not tested": 4}
 FINDING_STYLES: dict[Kind, str] = {
     "leak": "bold red", "rows come later": "yellow", "recorded late": "yellow", "overwritten": "yellow",
-    "later dates": "yellow", "not tested": "yellow", "compared": "", "on trust": "",
+    "later dates": "yellow", "not tested": "yellow", "compared": "", "assumed": "",
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def audit(
         ),
     ] = "",
     repair: Annotated[
-        bool, typer.Option("--repair", help="Set an alias that was moved to what the ledger says. Nothing else.")
+        bool, typer.Option("--repair", help="Set an alias that was moved to the ledger's champion. Nothing else.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

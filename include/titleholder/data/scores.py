@@ -202,7 +202,7 @@ def _digest(path: str, positions: Positions, scores: Array) -> bytes:
 def _remedy(path: str) -> str:
     """What becomes of scores that are damaged, or what to do about them."""
     if path.endswith(".training.parquet"):
-        return "Run the same as-of date and lane again: the candidate is trained again, and they are stored anew."
+        return "Run the same as-of date and lane again: the candidate is trained again, and they are stored again."
     return "They are left out." if path.endswith(".folds.parquet") else "They are computed again."
 
 

@@ -24,7 +24,7 @@ from titleholder.spec.windows import midnight
 ROW_GROUP = 65_536
 """Rows per Parquet row group. Fixed, so that equal rows give an equal file whatever the driver's batches were."""
 REMEDY = (
-    "Run the same as-of date and lane again: `extract` writes the file anew where the warehouse still returns the same "
+    "Run the same as-of date and lane again: `extract` writes the file again if the warehouse still returns the same "
     "rows. Otherwise restore it from a backup"
 )
 """What to do about a file that is gone or damaged."""

@@ -37,8 +37,8 @@ def _scheduler(text: str) -> str:
         found = _ADDRESS.fullmatch(text)
         if "@" in text:
             raise ValueError(
-                "an address has no login: the ledger keeps it for good. A Dask cluster is protected by certificates, "
-                "which Dask's own settings name; the address then begins with tls://"
+                "an address has no login: the ledger stores it permanently. Protect a Dask cluster with certificates, "
+                "in Dask's own settings; the address then begins with tls://"
             )
         if not found or not 0 < int(found[1]) < 65_536:
             raise ValueError("the address of a Dask scheduler is tcp://host:port, or tls://host:port, and nothing else")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Self
 
@@ -82,7 +81,28 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Duration(relativedelta):
+class WrittenTime:
+    """A length of time that a spec has as text: one or more of `PART`, such as `1 year 6 months`."""
+
+    PART: ClassVar[re.Pattern[str]]
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read `text`; a ValueError shows how it is written."""
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.to_string_ser_schema()
+        return core_schema.no_info_plain_validator_function(cls.parse, serialization=text)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        part = cls.PART.pattern
+        return {"type": "string", "pattern": rf"^\s*{part}(\s+{part})*\s*$"}
+
+
+class Duration(WrittenTime, relativedelta):
     """A length of calendar time, written as `90 days`, `18 months` or `1 year 6 months`.
 
     >>> from datetime import date
@@ -90,13 +110,13 @@ class Duration(relativedelta):
     datetime.date(2024, 2, 29)
     """
 
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (day|week|month|year)s?")
+    PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]{1,30}) (day|week|month|year)s?")
     LONGEST: ClassVar[int] = 100
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Read `text`; a ValueError shows what a duration looks like."""
-        units = _units(cls._PART, text)
+        units = _units(cls.PART, text)
         if not units and _units(ElapsedTime.PART, text):
             raise ValueError("a duration is whole days such as '90 days' or '18 months'; it has no hours or minutes")
         if not units:
@@ -112,16 +132,8 @@ class Duration(relativedelta):
         parts = ((getattr(self, unit), unit[:-1]) for unit in ("years", "months", "days"))
         return " ".join(f"{n} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _schema(cls.parse)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return _json_schema(cls._PART)
-
-
-class ElapsedTime(timedelta):
+class ElapsedTime(WrittenTime, timedelta):
     """A length of time by the clock, written as `30 minutes`, `12 hours`, `1 day 6 hours` or `2 weeks`.
 
     Months and years have no fixed length; a `Duration` has them.
@@ -150,14 +162,6 @@ class ElapsedTime(timedelta):
         parts = ((self.days, "day"), (hours, "hour"), (minutes, "minute"))
         return " ".join(f"{n} {unit}{'s' if n != 1 else ''}" for n, unit in parts if n)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _schema(cls.parse)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return _json_schema(cls.PART)
-
 
 def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
     """The amount of each unit in `text`, such as {"hours": 12}; empty when anything else is in it."""
@@ -168,11 +172,3 @@ def _units(part: re.Pattern[str], text: object) -> dict[str, int]:
     for number, unit in part.findall(written):
         units[f"{unit}s"] = units.get(f"{unit}s", 0) + int(number)
     return units
-
-
-def _schema(parse: Callable[[object], Any]) -> CoreSchema:
-    return core_schema.no_info_plain_validator_function(parse, serialization=core_schema.to_string_ser_schema())
-
-
-def _json_schema(part: re.Pattern[str]) -> dict[str, Any]:
-    return {"type": "string", "pattern": rf"^\s*{part.pattern}(\s+{part.pattern})*\s*$"}

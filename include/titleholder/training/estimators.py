@@ -203,7 +203,7 @@ def _categorical_columns(spec: ModelSpec, candidate: Candidate) -> dict[str, Any
 
 
 def _directions_parameter(candidate: Candidate, accepted: set[str]) -> str:
-    refused = f"{candidate.estimator} cannot be held to increasing or decreasing columns"
+    refused = f"{candidate.estimator} does not support increasing or decreasing columns"
     if candidate.encoding == "linear":
         raise SpecError(f"{refused} under encoding: linear")
     for parameter in DIRECTIONS:

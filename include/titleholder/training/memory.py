@@ -37,7 +37,7 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
     if limit is None or needed < max(limit, LEAST):
         return ""
     least, most = map(filesize.decimal, (needed, limit))
-    other = "" if engine else ", choose a training.engine that needs not hold the rows"
+    other = "" if engine else ", or choose a training.engine that does not hold all rows in memory"
     return (
         f"{spec.name}: {name} cannot be trained here: {rows:,} rows of {columns} features take {least} at least, and "
         f"this process may have {most}. Give it more (training.candidates.{name}.resources: a pod with more memory, or "

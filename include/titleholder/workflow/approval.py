@@ -61,7 +61,7 @@ def request_rollback(spec: ModelSpec, order: RollbackOrder, registry: Registry, 
     present = "There is no champion: the model was retired."
     if leaving:
         described = _described(rows, spec.name, leaving, registry)
-        present = f"The champion is {described}. After a yes no challenger wins that was trained on nothing newer."
+        present = f"The champion is {described}. After a yes, only challengers trained on newer rows can win."
     again = ", which was rolled back itself" if order.to in rollbacks.barred(rows) else ""
     body = (
         f"## {text(subject)}",

@@ -143,7 +143,7 @@ def _scores(book: Book, run: ScoreRun, url: str, _: Sequence[AuditFinding]) -> I
 
 
 def _score_files(book: Book, run: ScoreRun, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
-    advice = "Its scores stand; without the file they can be compared with nothing."
+    advice = "Its scores remain, but there is no file to compare them with."
     for explanation in score_audit.files_differ(run):
         yield book.finding("snapshot", explanation, lane=run.lane, decision=run.decision, advice=advice)
 

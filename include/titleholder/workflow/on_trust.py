@@ -1,4 +1,4 @@
-"""Features that the leak test takes on trust, and that alone predict the outcome so well that they look overwritten."""
+"""Features of columns declared `on_trust` that alone predict the outcome so well that they look overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from titleholder.validation.metrics import Sample
 
 
 class StrongFeatures(NamedTuple):
-    """Features on trust with their metric alone, the strongest first, and the best of the tested features, if any."""
+    """Features of columns declared `on_trust` with their metric alone, the strongest first; the best other feature."""
 
     metric: str
     features: dict[str, float]
@@ -26,17 +26,21 @@ class StrongFeatures(NamedTuple):
     def __str__(self) -> str:
         """What to look at, for people."""
         found = ", ".join(f"{name} {value:.2f}" for name, value in self.features.items())
-        tested = f" (the best that is not on trust, {self.tested[0]}, {self.tested[1]:.2f})" if self.tested else ""
+        tested = (
+            f" (the best feature that is not declared on_trust: {self.tested[0]}, {self.tested[1]:.2f})"
+            if self.tested
+            else ""
+        )
         return (
-            "On trust, but alone it predicts the outcome so well that it may have been overwritten after the event: "
-            f"{self.metric} of {found}{tested}. Check in two copies of the table whether the values of one event "
-            "change later. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the "
+            "Declared on_trust, but alone it predicts the outcome so well that it may have been overwritten after the "
+            f"event: {self.metric} of {found}{tested}. Check in two copies of the table whether the values of one "
+            "event change later. Name what is overwritten in `changes` instead of `on_trust`, and leave it out of the "
             f"features; where it is honest, raise judgement.checks.single_feature.{self.metric}."
         )
 
 
 def trusted_features(spec: ModelSpec) -> list[str]:
-    """The features that read a column on trust, as far as the query's text shows it; entity and event time are none."""
+    """The features that read a column declared `on_trust`, as far as the query's text shows it."""
     columns = {name for h in spec.source.tables.values() if isinstance(h, TableHistory) for name in h.on_trust}
     for key in (spec.columns.entity, spec.columns.event_time):
         columns -= names_read(spec.sql, key) | {key}
@@ -44,7 +48,7 @@ def trusted_features(spec: ModelSpec) -> list[str]:
 
 
 def strong_features(spec: ModelSpec, frame: pd.DataFrame) -> StrongFeatures | None:
-    """The features on trust that alone predict the newer half of the rows too well; None without any.
+    """The features of columns declared `on_trust` that alone predict the newer half of the rows too well, or None.
 
     Too well is `single_feature` of the checks, and `plausible.rise_*` more than the best tested feature; the lower
     bound, adjusted for the number of features, must be at most so much less. The mean outcome of a category is that of

@@ -89,7 +89,7 @@ def _answered(model: str, order: RollbackOrder, approval: Approval | Literal["au
     sentence, yes = decision_policy.approved(order.answer, by_anybody=order.requesters is None)
     named = None if approval == "automatic" else [p.name for p in _approvers(approval, order)]
     if yes and order.answer and named is not None and order.answer.by not in named:
-        return f"{sentence}, but may not any more by the spec as it is now. ", False
+        return f"{sentence}, but the current spec no longer allows it. ", False
     return f"{sentence}. ", yes
 
 
@@ -108,7 +108,7 @@ def withdraw(model: str, reason: str, actor: str, url: str) -> Decision:
         head = rows[-1].champion_after if rows else None
         if head is None:
             raise UsageError(f"{model}: there is no champion in lane {LIVE}, so there is nothing to retire")
-        said = f"The model was retired: version {head} is champion no more. {reason}"
+        said = f"The model was retired: version {head} is no longer champion. {reason}"
         return [_entry(model, head, rows, url, kind="withdraw", actor=actor, reason=said, asked_because=reason)]
 
     return store.write(plan, url, model, LIVE)

@@ -32,5 +32,5 @@ def test_a_clean_query_says_what_was_compared_and_what_is_on_trust(monkeypatch: 
     done = shown(monkeypatch, rows=1_234, hashes={"original": "1"}, trusted=("public.t never changes",))
     assert done.exit_code == 0
     assert "Compared: 1,234 rows as of 2024-07-01" in done.stdout
-    assert "On trust: public.t never changes." in done.stdout
+    assert "Assumed: public.t never changes." in done.stdout
     assert done.stdout.splitlines()[-1] == "No leak."

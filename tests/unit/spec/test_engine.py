@@ -38,7 +38,7 @@ def test_what_is_no_engine_is_named_with_what_is(engine: str, sentence: str, tmp
 
 def test_a_login_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
     found = said("{dask: 'tcp://ann:hunter2@scheduler:8786'}", tmp_path)
-    assert "an address has no login: the ledger keeps it for good" in found
+    assert "an address has no login: the ledger stores it permanently" in found
     assert "hunter2" not in found
 
 

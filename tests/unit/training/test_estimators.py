@@ -44,10 +44,10 @@ def test_directions_follow_the_signature() -> None:
 
 def test_a_constraint_that_the_estimator_cannot_hold_is_refused() -> None:
     spec = with_candidate(**LINEAR, increasing=["debt"])
-    said = "LogisticRegression cannot be held to increasing or decreasing columns: it takes neither monotonic_cst"
+    said = "LogisticRegression does not support increasing or decreasing columns: it takes neither monotonic_cst"
     with pytest.raises(SpecError, match=said):
         fitted(spec, rows())
-    with pytest.raises(SpecError, match="cannot be held to increasing or decreasing columns under encoding: linear"):
+    with pytest.raises(SpecError, match="does not support increasing or decreasing columns under encoding: linear"):
         fitted(with_candidate(**TREE, encoding="linear", increasing=["debt"]), rows())
 
 

@@ -45,7 +45,10 @@ def test_a_column_on_trust_that_all_but_tells_the_outcome_is_named_with_its_numb
     assert found is not None
     assert list(found.features) == ["debt"]
     assert found.features["debt"] == pytest.approx(0.87, abs=0.02), "Phi(1.6 / sqrt 2)"
-    assert "roc_auc of debt 0.87 (the best that is not on trust, region, 0.52). Check in two copies" in str(found)
+    assert (
+        "roc_auc of debt 0.87 (the best feature that is not declared on_trust: region, 0.52). Check in two copies"
+        in str(found)
+    )
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
@@ -61,7 +64,7 @@ def test_a_tested_column_that_is_as_strong_makes_it_usual() -> None:
     assert found is not None
     assert found.tested is not None
     assert found.tested[0] == "income"
-    assert "(the best that is not on trust, income, 0.6" in str(found)
+    assert "(the best feature that is not declared on_trust: income, 0.6" in str(found)
     frame["income"] += 0.6 * frame[spec.columns.target]
     assert strong_features(spec, frame) is None
 

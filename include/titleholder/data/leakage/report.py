@@ -14,7 +14,7 @@ from titleholder.formatting import elapsed
 
 Outcome = Literal["leak", "clean", "not tested"]
 Kind = Literal[
-    "leak", "rows come later", "recorded late", "overwritten", "later dates", "not tested", "compared", "on trust"
+    "leak", "rows come later", "recorded late", "overwritten", "later dates", "not tested", "compared", "assumed"
 ]
 LABEL_REMEDY = (
     "It is the label. Where the wait for the outcome is longer than windows.label_maturity, raise that, or count only "
@@ -91,7 +91,7 @@ class LeakReport(BaseModel):
 
     @property
     def findings(self) -> Iterator[LeakFinding]:
-        """What people are shown: each leak, what to look at, what is not tested, was compared, and is on trust."""
+        """What people are shown: each leak, what to look at, what is not tested, was compared, and what is assumed."""
         for leak in self.leaks:
             remedy = LABEL_REMEDY if leak.column == self.target else ROWS_REMEDY if leak.share is not None else ""
             yield LeakFinding("leak", f"{_sentence(leak, self.as_of)} {remedy}".rstrip())
@@ -121,7 +121,7 @@ class LeakReport(BaseModel):
         if self.hashes:
             yield LeakFinding("compared", self._compared())
         if self.trusted:
-            yield LeakFinding("on trust", f"{'; '.join(self.trusted)}.")
+            yield LeakFinding("assumed", f"{'; '.join(self.trusted)}.")
 
     def _compared(self) -> str:
         corrected = f" {self.corrected:,} labels were corrected after their maturity, as target_corrected declares."

@@ -81,8 +81,8 @@ def _of_the_level(evidence: Evidence, bounds: Bounds, *, high: bool) -> str:
             label, such = _labels(evidence)[RATIO], ", such as class_weight" if evidence.classification else ""
             return f"On its training rows {label} is {then:.3f} too: look at the candidate's parameters{such}."
     remedy = (
-        f"The level has moved since training: make windows.train shorter (it is {evidence.spec.windows.train}), or "
-        "wait until more of it lies after the move."
+        "The level of outcomes has changed since training: make windows.train shorter (it is "
+        f"{evidence.spec.windows.train}), or wait until more of it lies after the change."
     )
     if evidence.champion is not None:
         return remedy

@@ -107,5 +107,5 @@ acceptance_rates = Check(
     _acceptance_rates,
     "fairness",
     of_candidate=True,
-    remedy="Have people look at the difference: no threshold says whether it is right.",
+    remedy="Let people review the difference: no threshold says whether it is justified.",
 )

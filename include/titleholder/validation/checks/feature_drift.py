@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from titleholder.validation.checks.groups import adjusted_confidence, group_numb
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval, Psi
 
+Value = TypeVar("Value")
 NO_TRAINING = not_applicable("There are no training rows to compare with.")
 
 
@@ -86,15 +88,24 @@ def _columns(evidence: Evidence) -> _Columns | None:
     )
 
 
+def _nothing_to_compare(evidence: Evidence) -> Finding:
+    return NOT_MEASURABLE if evidence.training is not None else NO_TRAINING
+
+
+def _named(values: Mapping[str, Value], failing: Sequence[str], text: Callable[[str, Value], str]) -> str:
+    """The features that fail, or the one that is nearest to it, each with its value."""
+    return (
+        listed([text(name, values[name]) for name in failing]) or f"none, nearest {text(*next(iter(values.items())))}"
+    )
+
+
 def _feature_stability(evidence: Evidence) -> Finding:
     """Fails when a feature's stability index from training to judged rows is shown to exceed the threshold."""
     values, most = stability(evidence), evidence.spec.judgement.checks.feature_drift.psi
     if not values:
-        return NOT_MEASURABLE if evidence.training is not None else NO_TRAINING
+        return _nothing_to_compare(evidence)
     moved = [name for name, psi in values.items() if psi.lower > most]
-    said = (
-        listed([_moved(name, values[name]) for name in moved]) or f"none, nearest {_moved(*next(iter(values.items())))}"
-    )
+    said = _named(values, moved, _moved)
     numbers = {"judged": len(values), "maximum": most, "moved": len(moved)}
     return found(
         bool(moved),
@@ -113,11 +124,9 @@ def _missing(evidence: Evidence) -> Finding:
     """Fails when a feature's missing rate is shown to have changed by more than the threshold, in either direction."""
     values, most = missing_rates(evidence), evidence.spec.judgement.checks.missing_rates.change
     if not values:
-        return NOT_MEASURABLE if evidence.training is not None else NO_TRAINING
+        return _nothing_to_compare(evidence)
     jumps = [name for name, rate in values.items() if rate.least_change > most]
-    said = (
-        listed([_rate(name, values[name]) for name in jumps]) or f"none, nearest {_rate(*next(iter(values.items())))}"
-    )
+    said = _named(values, jumps, _rate)
     numbers = {"judged": len(values), "maximum": most, "changed": len(jumps)}
     return found(
         bool(jumps),

@@ -154,5 +154,5 @@ grade_order = Check(
     "grade_order",
     depends_on="confidence",
     of_candidate=True,
-    remedy="Use fewer grades (judgement.grades), or look for a feature whose effect has turned.",
+    remedy="Use fewer grades (judgement.grades), or look for a feature whose effect has changed its sign.",
 )

@@ -127,7 +127,7 @@ def _sensitivity(evidence: Evidence) -> Finding:
             "costly": len(inputs.costly),
             **group_numbers(losses, "loss"),
         },
-        remedy="Choose an estimator or an encoding that takes gaps." if inputs.unscored else "",
+        remedy="Choose an estimator or an encoding that accepts missing values." if inputs.unscored else "",
     )
 
 

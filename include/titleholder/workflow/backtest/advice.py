@@ -50,7 +50,7 @@ def advice(ageing: Ageing, name: str, level: float, cadence: Cadence) -> str:
     if cost.month.upper < 0:
         return f"Newer versions did worse: {said}; find out why before you retrain more often."
     if not ageing.worth:
-        return f"How often to retrain cannot be said: {said}, and the ages compared tell of no other frequency."
+        return f"No advice on how often to retrain: {said}, and the ages compared say nothing about other frequencies."
     return _shown(ageing, said) if cost.month.lower > 0 else _not_shown(ageing, said, cadence)
 
 
@@ -58,10 +58,10 @@ def _too_little(ageing: Ageing, cadence: Cadence) -> str:
     if ageing.more:
         have = f"{cadence.many(ageing.cohorts)} with final outcomes {'has' if ageing.cohorts == 1 else 'have'}"
         return (
-            f"What age costs cannot be said yet: {have} two versions or more to compare, and it takes {COHORTS}, "
+            f"The cost of age cannot be estimated yet: {have} two versions or more to compare, and it takes {COHORTS}, "
             f"so {cadence.many(ageing.more)} more."
         )
-    return f"What age costs cannot be said: it takes {BLOCKS} versions of different ages on the same rows."
+    return f"The cost of age cannot be estimated: it takes {BLOCKS} versions of different ages on the same rows."
 
 
 def _cost(cost: AgeCost, name: str, level: float, cadence: Cadence) -> str:

@@ -18,7 +18,7 @@ MEANINGS = {
     "gate": "the champion after the {period}'s decision",
     "newest": "always the newest challenger, whatever the verdict",
     "never": "the first champion, never retrained",
-    "hindsight": "the version that was best in the {period}, of all: an upper bound that is out of reach",
+    "hindsight": "the version that was best in the {period}, of all: an upper bound that cannot be reached",
 }
 TONES = {"Yes, it was worth it": "good", "No, it did harm": "bad"}
 

@@ -120,7 +120,7 @@ def preload() -> Iterator[Check]:
         return
     found = f"{file} does not name titleholder" if file else f"there is no {LOCAL_SETTINGS}.py"
     remedy = (
-        "Each task imports its libraries anew, which takes seconds. Copy config/airflow_local_settings.py of the "
+        "Each task imports its libraries again, which takes seconds. Copy config/airflow_local_settings.py of the "
         "repository to $AIRFLOW_HOME/config/ of the scheduler (LocalExecutor) or the workers (CeleryExecutor)"
     )
     yield warning("preload", found, remedy)

@@ -19,7 +19,7 @@ from titleholder.workflow.preflight.report import Outcome
 
 LEAK_OUTCOMES: dict[Kind, Outcome] = {
     "leak": "fault", "rows come later": "warning", "recorded late": "warning", "overwritten": "warning",
-    "later dates": "warning", "not tested": "not tested", "compared": "ok", "on trust": "ok",
+    "later dates": "warning", "not tested": "not tested", "compared": "ok", "assumed": "ok",
 }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def check_windows(known: Known) -> Iterator[Said]:
 
 
 def check_leaks(known: Known) -> Iterator[Said]:
-    """The sentences of the leak test, and which features on trust look overwritten.
+    """The sentences of the leak test, and which features declared `on_trust` look overwritten.
 
     It is one holdout before the last date at most, because it needs facts after its own date.
     """

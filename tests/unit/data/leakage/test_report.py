@@ -62,7 +62,7 @@ def test_everything_that_people_need_to_know_is_a_sentence() -> None:
         ("recorded late", next(s for kind, s in found.findings if kind == "recorded late")),
         ("not tested", "a reason."),
         ("compared", "10 rows as of 2024-07-01, with 1 states of the tables that differ in facts known after it"),
-        ("on trust", "public.u never changes"),
+        ("assumed", "public.u never changes"),
     ]
     compared = next(s for kind, s in found.findings if kind == "compared")
     assert "1 events at 1 times" in compared

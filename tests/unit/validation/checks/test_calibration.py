@@ -119,8 +119,8 @@ def trained(spec: ModelSpec, factor: float) -> TrainingSample:
 
 
 MOVED = (
-    "The level has moved since training: make windows.train shorter (it is 1 year), or wait until more of it lies "
-    "after the move."
+    "The level of outcomes has changed since training: make windows.train shorter (it is 1 year), or wait until more of it lies "
+    "after the change."
 )
 FIRST = (
     "A wider judgement.checks.calibration.observed_expected lets a first champion in; those after it are excused while "

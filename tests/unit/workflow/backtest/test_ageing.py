@@ -121,15 +121,15 @@ def test_with_too_little_it_says_how_much_more_it_takes(periods: int, said: str)
     found = aged(periods, 0.001)
     assert found.metric is None
     assert found.worth == ()
-    assert sentence(found) == f"What age costs cannot be said yet: {said}"
+    assert sentence(found) == f"The cost of age cannot be estimated yet: {said}"
 
 
 def test_what_cannot_be_known_by_waiting_is_said_otherwise() -> None:
     found = cells(20, 0.001)
     two = [cell for cell in found if cell.version < 3]
     said = sentence(ageing(results(two), trained(two), metric="roc_auc", confidence=0.95))
-    assert said == "What age costs cannot be said: it takes 5 versions of different ages on the same rows."
-    assert sentence(aged(12, 0.001, schedule="@yearly"), noun="year").startswith("How often to retrain cannot be said")
+    assert said == "The cost of age cannot be estimated: it takes 5 versions of different ages on the same rows."
+    assert sentence(aged(12, 0.001, schedule="@yearly"), noun="year").startswith("No advice on how often to retrain")
 
 
 def test_more_periods_are_asked_for_only_where_they_would_tell() -> None:

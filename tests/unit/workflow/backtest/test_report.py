@@ -168,4 +168,4 @@ def test_what_age_costs_has_a_sentence_a_curve_and_a_table() -> None:
 def test_where_age_cannot_be_told_the_report_says_what_it_takes() -> None:
     page = Page(backtest_page(a_backtest(), URL))
     assert "6 months more" in page.said("age")
-    assert page.text.count("What age costs cannot be said yet") == 2
+    assert page.text.count("The cost of age cannot be estimated yet") == 2

@@ -14,7 +14,7 @@ from titleholder.workflow.preflight import rows
 from titleholder.workflow.preflight.rows import check_leaks
 
 
-def test_what_is_on_trust_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_assumed_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     report = LeakReport(
         model="small", as_of=date(2024, 7, 1), hashes={"original": "1"}, trusted=("a of t are never overwritten",),
         later_dates=("b is later",),
@@ -25,7 +25,7 @@ def test_what_is_on_trust_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch)
     said = [(s.outcome, s.explanation) for s in check_leaks(known)]  # type: ignore[arg-type]
     assert said[0] == ("warning", "b is later.")
     assert said[1][1].startswith("No leak. Compared: ")
-    assert said[2] == ("ok", "On trust: a of t are never overwritten.")
+    assert said[2] == ("ok", "Assumed: a of t are never overwritten.")
     assert said[3] == ("warning", "small, rows: doubted")
     known.done.clear()
     assert len([*check_leaks(known)]) == 3, "not of rows that break the contract"  # type: ignore[arg-type]
