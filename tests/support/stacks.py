@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
-from localstack import processes
+from localstack import postgres, processes
 from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
@@ -35,15 +35,22 @@ AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "8"}
 champion that much sooner."""
 
 
+UNSYNCED = ["-c", "fsync=off"]
+"""More arguments of PostgreSQL: it writes as ever, but does not wait for the disk. What it has committed survives its own
+death, as tests show, and only a power cut could take it, which no test has. Those of tests/faults do without them."""
+
+
 def adapt_services(patch: pytest.MonkeyPatch) -> None:
-    """Let coverage measure only some of the services that are started, and Airflow read DAGs sooner."""
+    """Let coverage measure only some of the services that are started, Airflow read DAGs sooner, and PostgreSQL not wait."""
     started = processes.start
 
-    def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+    def start(service: str, argv: Sequence[str], *, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
         measured = {k: os.environ[k] for k in ("COVERAGE_PROCESS_CONFIG",) if service in MEASURED and k in os.environ}
-        return started(service, *args, env={**env, **measured, **AIRFLOW}, **options)
+        argv = [*argv, *UNSYNCED] if service == "postgres" else argv
+        return started(service, argv, env={**env, **measured, **AIRFLOW}, **options)
 
     patch.setattr(processes, "start", start)
+    patch.setattr(postgres, "_CREATION", (*postgres._CREATION, "--no-sync"))
 
 
 @contextmanager
