@@ -63,18 +63,29 @@ check: dev ## Lint, types, the direction of imports, secrets and licences
 
 PYTEST ?= $(BIN)/python -m pytest
 
-test: dev ## All tests, those on the real stack included: two sets side by side
-	$(MAKE) --no-print-directory -j 2 test-airflow test-services
+# Longest first: whichever ends first is followed by the next, so that both cores are busy to the end.
+SETS := test-services test-airflow test-half test-rest
+JOBS ?= 2
+
+test: dev ## All tests, those on the real stack included: JOBS=2 sets side by side
+	$(MAKE) --no-print-directory --keep-going -j $(JOBS) $(SETS)
+
+test-airflow: dev ## The tests with Airflow
+	$(PYTEST) tests/e2e
+
+test-services: dev ## The tests with PostgreSQL and MLflow
+	$(PYTEST) tests/integration
 
 # About half of the time of the tests that need no server.
 HALF := tests/unit/validation tests/unit/reports tests/dags tests/plugins
-REST := tests/unit $(HALF:%=--ignore=%)
+REST ?= tests/unit
+MARKED ?=
 
-test-airflow: dev ## The tests with Airflow, and half of those without any server
-	$(PYTEST) $(HALF) tests/e2e
+test-half: dev
+	$(PYTEST) $(MARKED) $(HALF)
 
-test-services: dev ## The tests with PostgreSQL and MLflow, and the other half
-	$(PYTEST) tests/integration $(REST)
+test-rest: dev
+	$(PYTEST) $(MARKED) $(REST) $(HALF:%=--ignore=%)
 
 coverage: dev ## All tests, and which branches they cover: on Python 3.11 they take half as long again
 	$(BIN)/coverage erase
@@ -83,13 +94,7 @@ coverage: dev ## All tests, and which branches they cover: on Python 3.11 they t
 	$(BIN)/coverage report
 
 test-fast: dev ## The tests that need no server: two halves side by side
-	$(MAKE) --no-print-directory -j 2 test-half test-rest
-
-test-half: dev
-	$(PYTEST) -m "not slow" $(HALF)
-
-test-rest: dev
-	$(PYTEST) -m "not slow" $(HALF:%=--ignore=%)
+	$(MAKE) --no-print-directory -j 2 test-half test-rest MARKED='-m "not slow"' REST=tests
 
 CASES ?= 100000
 fuzz: dev ## Random specs, queries, rows and command lines: CASES=100000 of them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -16,6 +16,19 @@ from titleholder.settings import Settings
 def pytest_configure() -> None:
     """A test run that is told to end still stops the servers it started."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for a running stack is slow, also where its module does not say so."""
+    for item in items:
+        if any(found.scope == "session" for found in fixtures_of(item).get("state", ())):
+            item.add_marker("slow")
+
+
+def fixtures_of(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[object]]]:
+    """The fixtures that a test asks for, by name."""
+    return item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -40,6 +40,10 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+_CREATION = (
+    *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
 
 
 def binaries() -> Path:
@@ -115,9 +119,7 @@ def _initialise(draft: Path, state: State, keys: Keys, user: SystemUser | None) 
     if user is not None:
         os.chown(draft, user.uid, user.gid)
         os.chown(password, user.uid, user.gid)
-    command = [str(binaries() / "initdb"), "-D", str(draft), "-U", SUPERUSER, f"--pwfile={password}"]
-    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    command = [str(binaries() / "initdb"), "-D", str(draft), "-U", SUPERUSER, f"--pwfile={password}", *_CREATION]
     try:
         with state.log("postgres").open("ab") as log:
             subprocess.run(

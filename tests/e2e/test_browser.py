@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page, expect
 from localstack.airflow import TASK_DONE, Airflow
 from localstack.state import State
 from support.browser import Troubles, log_in, needs_chromium
-from support.stacks import users_of
+from support.stacks import read_again, users_of
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -91,11 +91,12 @@ def state_of(airflow: Airflow, run_id: str, task: str) -> str | None:
 
 
 def wait_for_pick(airflow: Airflow, version: int) -> None:
-    """Until the rollback's form offers a version: Airflow reads the DAGs, and so the ledger, every half minute."""
+    """Until the rollback's form offers a version: Airflow reads the DAGs, and so the ledger, once more."""
+    read_again(airflow, ROLLBACK)
     deadline = time.monotonic() + 150
     while version not in airflow.get(f"/dags/{ROLLBACK}/details")["params"]["to"]["schema"].get("enum", ()):
         assert time.monotonic() < deadline
-        time.sleep(1)
+        time.sleep(0.5)
 
 
 def names(runs: list[dict]) -> list[str]:

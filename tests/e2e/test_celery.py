@@ -36,7 +36,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(models: Path) -> Iterator[CeleryStack]:
-    with a_celery_stack(models, {"TITLEHOLDER_RETRY_SECONDS": "1"}) as stack:
+    more = {"TITLEHOLDER_RETRY_SECONDS": "1", "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30"}
+    with a_celery_stack(models, more) as stack:
         yield stack
 
 

@@ -13,7 +13,7 @@ from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
 from localstack.state import State
-from support.stacks import users_of
+from support.stacks import read_again, users_of
 from titleholder.errors import ServiceError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
@@ -134,13 +134,14 @@ def test_no_answer_means_no(users: dict[str, Airflow], settings: Settings, unans
 
 def pick_list(users: dict[str, Airflow], present: int | None, timeout: float = 150) -> dict[str, Any]:
     """The field `to` of the rollback's form, once Airflow has read that this version is champion."""
+    read_again(users["admin"], "tiny_asked.rollback")
     deadline = time.monotonic() + timeout
     while True:
         schema = users["admin"].get("/dags/tiny_asked.rollback/details")["params"]["to"]["schema"]
         if len(schema.get("enum", ())) > 1 and present not in schema["enum"]:
             return dict(schema)
         assert time.monotonic() < deadline, schema
-        time.sleep(2)
+        time.sleep(0.5)
 
 
 def test_a_rollback_by_the_form(users: dict[str, Airflow], settings: Settings) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from localstack.state import State
+from support import stacks
 from support.audit_world import EASY, models_in
 from support.fault_cases import FIRST, SECOND, Calm
 from support.fragile import Fragile, a_fragile_stack, wrong_clock
@@ -21,6 +22,14 @@ MODELS = (
 )
 APART = ("cut_off_lane", "cut_off_alias", "flipped", "truncated")
 """Models whose steps the tests run without Airflow."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def synced() -> Iterator[None]:
+    """PostgreSQL waits for the disk, as that of a user does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacks, "UNSYNCED", [])
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,12 @@ from titleholder.spec.source import TableHistory
 pytestmark = pytest.mark.slow
 AS_OF = date(2023, 6, 1)
 OURS = sorted(load_specs(DEFAULT_FOLDER).models.values(), key=lambda s: s.name)
-TINY = sorted(load_specs(MODELS).models.values(), key=lambda s: s.name)
+TINY = {
+    (s.sql, repr((s.source, s.columns, s.windows, s.judgement.confidence))): s
+    for s in sorted(load_specs(MODELS).models.values(), key=lambda s: s.name, reverse=True)
+}
+"""Of the models of the tests that differ in nothing that a leak test reads, the first: tiny_asked, tiny_crown, tiny_hasty and
+tiny_page are tiny under other names."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +48,7 @@ def columns(found: LeakReport) -> set[str]:
 
 
 @pytest.mark.usefixtures("env")
-@pytest.mark.parametrize("spec", [*OURS, *TINY], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [*OURS, *TINY.values()], ids=lambda s: s.name)
 def test_every_model_of_the_repository_passes(spec: ModelSpec) -> None:
     dates = {"lending": date(2011, 7, 1), "tiny": date(2024, 3, 1)}
     if spec.name.startswith("lending"):

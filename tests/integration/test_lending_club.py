@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from support.time_world import LOANS, load_loans, needs_loans
 from titleholder.cli.main import app
 from titleholder.data import snapshots
 from titleholder.settings import Settings, connection_url
@@ -16,21 +16,14 @@ from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Origin, Snapshot
 
-ROOT = Path(__file__).parents[2]
-LOANS = ROOT.parent / "shared" / "data" / "lending_club.parquet"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not LOANS.exists(), reason="the real loans (../shared/data/lending_club.parquet) are not here"),
-]
+pytestmark = [pytest.mark.slow, needs_loans]
 
 
 @pytest.fixture
 def loans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The services, with the file in the warehouse and the shipped specs."""
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(DEFAULT_FOLDER))
-    done = CliRunner().invoke(app, ["load", str(LOANS), "--table", "lending_club", "--replace"])
-    assert "42,535 rows in lending_club" in done.output
+    load_loans()
     return settings
 
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from support.dagbag import read_dags
 from support.rows import append, entry
 from support.succession_world import write_model
 from titleholder.ledger import queries, store
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 MODEL, EMPTY = "tiny_throne", "tiny_empty"
 PARSE = """
-import json, sys
+import sys
 from airflow.dag_processing.dagbag import DagBag
 dags = DagBag(dag_folder=sys.argv[1]).dags
-print("ANSWER" + json.dumps({name: dags[name].params.get_param("to").schema for name in dags if name.endswith("rollback")}))
+answer = {name: dags[name].params.get_param("to").schema for name in dags if name.endswith("rollback")}
 """
+GIVEN = ("TITLEHOLDER_MODELS", "TITLEHOLDER_LEDGER_URL")
 
 
 CHAMPIONS = [1, 2, 1, 3]
@@ -58,19 +56,9 @@ def to_fields(settings: Settings, tmp_path: Path, dag_id: str = "") -> dict[str,
     """The field `to` of every rollback DAG, as the DAG processor reads it, or a task's process."""
     for name in (MODEL, EMPTY):
         write_model(tmp_path, name)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")} | {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-        "TITLEHOLDER_MODELS": str(tmp_path),
-        "TITLEHOLDER_LEDGER_URL": settings.ledger_url,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
-        **({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {}),
-    }
-    command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
-    (answer,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")] or [done.stderr]
-    return dict(json.loads(answer.removeprefix("ANSWER")))
+    known = {k: v for k, v in os.environ.items() if k.startswith(("TITLEHOLDER_", "MLFLOW_")) and k not in GIVEN}
+    parsing = {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {}
+    return read_dags(tmp_path, tmp_path, PARSE, TITLEHOLDER_LEDGER_URL=settings.ledger_url, **known, **parsing)
 
 
 @pytest.mark.usefixtures("lane")

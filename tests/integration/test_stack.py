@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,9 +63,16 @@ def leftovers(state: State) -> list[psutil.Process]:
     return [*postgres._servers(state), *marked]
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not below pytest's own, which each new session closes to PostgreSQL's user: see `a_stack`."""
+    with tempfile.TemporaryDirectory(prefix="titleholder-stack-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[start.Starter]:
-    state = State(tmp_path_factory.mktemp("stack") / "state")
+def database() -> Iterator[start.Starter]:
+    state = State(Path(tempfile.mkdtemp(prefix="titleholder-stack-")))
     yield start_postgres(state)
     stack.clean(state)
     assert not state.root.exists()
@@ -182,13 +190,13 @@ def rights(starter: start.Starter) -> dict[str, list[tuple[object, ...]]]:
 DATABASES = ("airflow", "mlflow", "warehouse", "titleholder")
 
 
-def test_both_stacks_have_the_same_roles_and_rights(database: start.Starter, tmp_path: Path) -> None:
+def test_both_stacks_have_the_same_roles_and_rights(database: start.Starter, folder: Path) -> None:
     """The local one by `provision`, at every start; the other as PostgreSQL's image runs the file, on an empty volume.
 
     Both on servers of their own; what a server of the local stack has had since is not compared.
     """
-    provided = State(tmp_path / "state")
-    composed = State(tmp_path / "composed")
+    provided = State(folder / "state")
+    composed = State(folder / "composed")
     try:
         ours = start_postgres(provided)
         roles.provision(ours.keys, ours.record.ports["postgres"])
@@ -250,8 +258,8 @@ def test_a_wrong_password_is_refused(database: start.Starter) -> None:
         )
 
 
-def test_data_survives_a_kill_of_the_server_and_a_lost_record(tmp_path: Path) -> None:
-    state = State(tmp_path / "state")
+def test_data_survives_a_kill_of_the_server_and_a_lost_record(folder: Path) -> None:
+    state = State(folder / "state")
     try:
         first = start_postgres(state)
         run_sql(first, "loader", "warehouse", "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -275,8 +283,8 @@ def assert_stops_without_its_record(state: State) -> None:
     assert not stack.down(state)
 
 
-def test_an_interrupted_initdb_is_started_over(tmp_path: Path) -> None:
-    state = State(tmp_path / "state")
+def test_an_interrupted_initdb_is_started_over(folder: Path) -> None:
+    state = State(folder / "state")
     try:
         state.prepare()
         (state.root / "postgres.new").mkdir()
@@ -286,8 +294,8 @@ def test_an_interrupted_initdb_is_started_over(tmp_path: Path) -> None:
         stack.clean(state)
 
 
-def test_a_server_that_cannot_start_names_its_log_and_its_last_words(tmp_path: Path) -> None:
-    state = State(tmp_path / "state")
+def test_a_server_that_cannot_start_names_its_log_and_its_last_words(folder: Path) -> None:
+    state = State(folder / "state")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -305,8 +313,8 @@ def listening(state: State) -> set[str]:
     return {connection.laddr.ip for connection in found}
 
 
-def test_the_whole_stack_up_twice_broken_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = State(tmp_path / "state")
+def test_the_whole_stack_up_twice_broken_and_down(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State(folder / "state")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-services")
     called: list[str] = []
     try:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
-from localstack import processes
+from localstack import postgres, processes
 from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
@@ -30,20 +30,29 @@ MLflow only the login is code of this project, which unit tests measure; the ste
 tests/integration, tasks by tests/dags."""
 
 
-AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "8"}
-"""More settings of Airflow: it reads a DAG file again after eight seconds instead of 30, so that forms show a new
-champion that much sooner."""
+AIRFLOW = {
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+}
+"""More settings of Airflow: the successor of a killed scheduler has its tasks in 25 seconds at most, not in a minute."""
+
+
+UNSYNCED = ["-c", "fsync=off"]
+"""More arguments of PostgreSQL: it writes as ever, but does not wait for the disk. What it has committed survives its own
+death, as tests show, and only a power cut could take it, which no test has. Those of tests/faults do without them."""
 
 
 def adapt_services(patch: pytest.MonkeyPatch) -> None:
-    """Let coverage measure only some of the services that are started, and Airflow read DAGs sooner."""
+    """Let coverage measure only some of the services that are started, Airflow miss a scheduler sooner, PostgreSQL not wait."""
     started = processes.start
 
-    def start(service: str, *args: Any, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
+    def start(service: str, argv: Sequence[str], *, env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
         measured = {k: os.environ[k] for k in ("COVERAGE_PROCESS_CONFIG",) if service in MEASURED and k in os.environ}
-        return started(service, *args, env={**env, **measured, **AIRFLOW}, **options)
+        argv = [*argv, *UNSYNCED] if service == "postgres" else argv
+        return started(service, argv, env={**env, **measured, **AIRFLOW}, **options)
 
     patch.setattr(processes, "start", start)
+    patch.setattr(postgres, "_CREATION", (*postgres._CREATION, "--no-sync"))
 
 
 @contextmanager
@@ -74,6 +83,12 @@ def users_of(state: State, dags: Sequence[str], *others: str) -> dict[str, Airfl
         found["admin"].wait_for_dag(dag)
         found["admin"].pause(dag, False)
     return found
+
+
+def read_again(airflow: Airflow, dag: str) -> None:
+    """Ask Airflow to read a DAG's file now, as its page can: by itself it does every half minute."""
+    token = airflow.get(f"/dags/{dag}/details")["file_token"]
+    airflow._send("PUT", f"/api/v2/parseDagFile/{token}")
 
 
 def tiny_rows(seed: int = 11, months: int = 18, per_month: int = 400) -> pd.DataFrame:

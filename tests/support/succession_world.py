@@ -28,7 +28,9 @@ from titleholder.workflow.payloads import Challenger, ProposedDecision
 MODELS = Path(__file__).parent / "models"
 AS_OF = date(2024, 3, 1)
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["titleholder.workflow.steps"])
+PROCESSES.set_forkserver_preload(
+    ["titleholder.workflow.steps", "skops.io"]
+)  # a second for each process that reads a model
 
 
 def write_model(
