@@ -127,6 +127,7 @@ def test_a_score_counts_with_the_time_at_which_it_was_first_written(ledger: Ledg
     (sealed,) = found(scored, scorer).versions
     assert (sealed.version, sealed.runs, sealed.rows.tolist()) == (CHAMPION, (first, second), list(range(40)))
     assert sealed.sealed.tolist() == [0.1] * 20 + [0.9] * 20
+    assert sealed.latest == 31.0, "from the first event to the run that scored it first"
     assert scorer.asked == [(f"run-{CHAMPION}", list(range(100, 140)))], "by their positions in the snapshot"
 
 

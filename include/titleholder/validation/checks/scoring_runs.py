@@ -31,6 +31,7 @@ def _sealed_scores(evidence: Evidence) -> Finding:
     gain = _difference(evidence, sealed.versions[0])
     flattered = gain is not None and gain.lower > rule.gain
     numbers = {"rows": float(len(evidence.y)), "scores": float(rows), "differing": float(differing), "largest": largest}
+    numbers["latest_days"] = max(one.latest for one in sealed.versions)
     numbers |= {f"sealed_rows_of_version_{one.version}": float(len(one.rows)) for one in sealed.versions}
     if gain:
         numbers |= {"difference": gain.estimate, "difference_lower": gain.lower, "difference_upper": gain.upper}
@@ -56,7 +57,11 @@ def _nothing_sealed(sealed: SealedEvidence | None) -> str:
 
 def _counted(evidence: Evidence, sealed: SealedEvidence) -> Iterator[str]:
     of = ", ".join(f"{len(one.rows):,} by version {one.version}" for one in sealed.versions)
-    yield f"Of {len(evidence.y):,} judged rows were scored before their outcomes could be known: {of}"
+    latest = max(one.latest for one in sealed.versions)
+    yield (
+        f"Of {len(evidence.y):,} judged rows were scored before their outcomes could be known, at most {latest:.1f} "
+        f"days after the event: {of}"
+    )
 
 
 def _differing(differing: int, rows: int, largest: float) -> str:
