@@ -58,7 +58,7 @@ class Ledger:
         """A run that gave all these rows one score."""
         n, number = len(rows), len(self.runs) + 1
         entities = run_scores.as_text(pa.Array.from_pandas(rows["loan_id"]))
-        columns = (range(n), entities, pa.Array.from_pandas(rows["issued_at"]), [score] * n)
+        columns = (range(n), entities, pa.Array.from_pandas(rows["issued_at"]), [score] * n, pa.nulls(n))
         arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
         self.tables[number] = pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
         digest = run_scores.Digest()
