@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import REIGN, a_nominee, a_spec, evidence
+from support.factories import REIGN, a_nominee, a_score_run, a_spec, evidence
 from titleholder.data import run_scores
 from titleholder.ledger import score_runs
 from titleholder.ledger.score_runs import ScoreRun
@@ -63,12 +63,8 @@ class Ledger:
         self.tables[number] = pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
         digest = run_scores.Digest()
         digest.update(self.tables[number])
-        whole = dict.fromkeys(ScoreRun.model_fields, "x") | {
-            "id": number, "lane": lane, "version": version, "role": "champion", "decision": 1, "rows": n,
-            "as_of": date(2024, 3, 1), "window_start": HOLDOUT[0], "created_at": at(created_at),
-            "scores_sha256": digest.hexdigest(),
-        }  # fmt: skip
-        self.runs.append(ScoreRun(**(whole | parts)))
+        known = {"lane": lane, "version": version, "rows": n, "created_at": at(created_at)}
+        self.runs.append(a_score_run(number, **known, **({"scores_sha256": digest.hexdigest()} | parts)))
         return number
 
     def _batches(self, url: str, run: int, longest: timedelta) -> Iterator[pa.RecordBatch]:
