@@ -187,8 +187,20 @@ def test_an_audit_and_a_collection_know_shadow_runs(world: World) -> None:
         found = audit([MODEL], settings=world.settings).findings
         with pytest.raises(DataError, match="cannot be read"):
             shadow_scoring.shadow(pin(world, date(2024, 3, 13)), settings=world.settings)
-    said = " ".join(one.explanation for one in found)
-    assert f"Scoring run {beside.runs[0].id} (as of 2024-03-13, version {beside.runs[0].version}, in shadow)" in said
+    assert [one.check for one in found] == ["snapshot"], "an input that two runs share is one finding"
+    assert f"Scoring run {champion.id} " in found[0].explanation
+    shadow = beside.runs[0]
+    place = f"WHERE run = {shadow.id} AND position = 3"
+    with world.superuser() as cursor:
+        cursor.execute(f"SELECT score FROM titleholder.scores {place}")
+        ((kept,),) = cursor.fetchall()
+        cursor.execute("ALTER TABLE titleholder.scores DISABLE TRIGGER no_change")
+        cursor.execute(f"UPDATE titleholder.scores SET score = score + 1e-9 {place}")
+        found = audit([MODEL], settings=world.settings).findings
+        cursor.execute(f"UPDATE titleholder.scores SET score = {kept!r} {place}")
+        cursor.execute("ALTER TABLE titleholder.scores ENABLE ALWAYS TRIGGER no_change")
+    said = " ".join(one.explanation for one in found if one.check == "scores")
+    assert f"Scoring run {shadow.id} (as of 2024-03-13, version {shadow.version}, in shadow) wrote other scores" in said
 
 
 def test_the_command_line_scores_in_shadow_too(world: World) -> None:
