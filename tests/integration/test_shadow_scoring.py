@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -102,6 +103,12 @@ def test_challengers_score_the_champions_rows_and_current_scores_stay_the_champi
     with engine(world.settings.ledger_url).connect() as connection:
         current = pd.read_sql(f"SELECT * FROM titleholder.current_scores WHERE model = '{MODEL}'", connection)
     assert set(current["version"]) == {champion.version}
+    page = (Path(__file__).parents[2] / "docs" / "batch-scoring.md").read_text(encoding="utf-8")
+    (query,) = (block for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "as challenger" in block)
+    query = query.replace("my_model", MODEL).replace("'live'", f"'{LANE}'").replace("2026-03-01", str(DAY))
+    with engine(world.settings.ledger_url).connect() as connection:
+        side_by_side = pd.read_sql(query, connection)
+    assert len(side_by_side) == 2 * champion.rows, "the query of the documentation"
     monkeypatch.setattr(shadow_scoring, "write", None)
     assert shadow_scoring.shadow(pin(world), settings=world.settings) == beside, "a repeated call finds its results"
 
