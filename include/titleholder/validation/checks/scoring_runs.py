@@ -112,7 +112,7 @@ def _ahead(evidence: Evidence, sealed: SealedEvidence) -> Iterator[tuple[int, Ga
 
 def _gain_said(version: int, gain: Gain) -> str:
     bounds = f"[{gain.lower:+.4f}, {gain.upper:+.4f}]"
-    return f"by sealed scores alone version {version} is {gain.estimate:+.4f} {bounds} ahead of the champion"
+    return f"by sealed scores alone version {version} gains {gain.estimate:+.4f} {bounds} on the champion"
 
 
 def _skew(evidence: Evidence) -> Finding:

@@ -67,10 +67,10 @@ def test_other_versions_are_compared_with_the_champion_by_sealed_scores_alone_on
     assert (
         found.numbers["sealed_gain_of_version_3_lower"] < 1 - behind < found.numbers["sealed_gain_of_version_3_upper"]
     )
-    assert f"by sealed scores alone version 3 is +{1 - behind:.4f} [" in found.explanation
+    assert f"by sealed scores alone version 3 gains +{1 - behind:.4f} [" in found.explanation
     assert "sealed_gain_of_version_4" not in found.numbers
     without = sealed_scores(judged(better).model_copy(update={"champion_version": 4}))
-    assert "ahead of the champion" not in without.explanation
+    assert "on the champion" not in without.explanation
 
 
 def one_other(step: float = -0.3) -> SealedScores:
