@@ -78,6 +78,7 @@ def made(root: Path, rows: int) -> None:
         known = {"id": day, "created_at": START + timedelta(days=day), "rows": each, "input_uri": uri}
         dates = {"as_of": START.date() + timedelta(days=day), "window_start": START.date()}
         others = dict.fromkeys(ScoreRun.model_fields, "x") | {"role": "champion", "version": 1, "decision": 1}
+        others |= {"reasons_for": "", "reason_texts": {}}
         runs.append(ScoreRun.model_validate(others | known | dates | {"input_sha256": sha256}).model_dump(mode="json"))
     (root / "made.json").write_text(json.dumps({"extract": written(whole), "runs": runs}))
 

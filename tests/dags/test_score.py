@@ -153,6 +153,7 @@ def pin(spec, as_of, lane, *, url, origin, settings):
 
 def made(pinned):
     whole = dict.fromkeys(ScoreRun.model_fields, "x") | {"window_start": pinned.as_of, "created_at": datetime.now(UTC)}
+    whole |= {"reasons_for": "", "reason_texts": {}}
     given = {"id": 7, "as_of": pinned.as_of, "role": "champion", "version": pinned.version, "decision": 9, "rows": 5}
     return ScoreRun(**(whole | given))
 

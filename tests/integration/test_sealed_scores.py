@@ -165,15 +165,18 @@ def test_only_scores_before_the_label_maturity_are_sealed_by_the_databases_clock
 
 def test_scores_that_are_not_those_that_were_written_are_no_evidence(world: World, challenger: Challenger) -> None:
     run = next(r for r in score_runs.of_model(world.settings.ledger_url, MODEL) if r.created_at.year == 2024)
-    switches = ("ALTER TABLE titleholder.scores {} TRIGGER no_change",)
+    place = f"WHERE run = {run.id} AND position = 3"
     with world.superuser() as cursor:
-        cursor.execute(switches[0].format("DISABLE"))
-        cursor.execute(f"UPDATE titleholder.scores SET score = score + 1e-9 WHERE run = {run.id} AND position = 3")
+        cursor.execute(f"SELECT score FROM titleholder.scores {place}")
+        ((kept,),) = cursor.fetchall()
+        cursor.execute("ALTER TABLE titleholder.scores DISABLE TRIGGER no_change")
+        cursor.execute(f"UPDATE titleholder.scores SET score = score + 1e-9 {place}")
         try:
             found = judged(world, challenger)["TH801"]
         finally:
-            cursor.execute(f"UPDATE titleholder.scores SET score = score - 1e-9 WHERE run = {run.id} AND position = 3")
-            cursor.execute(switches[0].format("ENABLE ALWAYS"))
+            cursor.execute(f"UPDATE titleholder.scores SET score = {kept!r} {place}")
+            cursor.execute("ALTER TABLE titleholder.scores ENABLE ALWAYS TRIGGER no_change")
+    assert judged(world, challenger)["TH801"].numbers["rows"] > 0, "and it is again, with the score that was written"
     assert found.status == "fail"
     assert f"The ledger has other scores than scoring run {run.id} wrote." in found.explanation
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -102,6 +103,12 @@ def test_challengers_score_the_champions_rows_and_current_scores_stay_the_champi
     with engine(world.settings.ledger_url).connect() as connection:
         current = pd.read_sql(f"SELECT * FROM titleholder.current_scores WHERE model = '{MODEL}'", connection)
     assert set(current["version"]) == {champion.version}
+    page = (Path(__file__).parents[2] / "docs" / "batch-scoring.md").read_text(encoding="utf-8")
+    (query,) = (block for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "as challenger" in block)
+    query = query.replace("my_model", MODEL).replace("'live'", f"'{LANE}'").replace("2026-03-01", str(DAY))
+    with engine(world.settings.ledger_url).connect() as connection:
+        side_by_side = pd.read_sql(query, connection)
+    assert len(side_by_side) == 2 * champion.rows, "the query of the documentation"
     monkeypatch.setattr(shadow_scoring, "write", None)
     assert shadow_scoring.shadow(pin(world), settings=world.settings) == beside, "a repeated call finds its results"
 
@@ -195,8 +202,20 @@ def test_an_audit_and_a_collection_know_shadow_runs(world: World) -> None:
         found = audit([MODEL], settings=world.settings).findings
         with pytest.raises(DataError, match="cannot be read"):
             shadow_scoring.shadow(pin(world, date(2024, 3, 13)), settings=world.settings)
-    said = " ".join(one.explanation for one in found)
-    assert f"Scoring run {beside.runs[0].id} (as of 2024-03-13, version {beside.runs[0].version}, in shadow)" in said
+    assert [one.check for one in found] == ["snapshot"], "an input that two runs share is one finding"
+    assert f"Scoring run {champion.id} " in found[0].explanation
+    shadow = beside.runs[0]
+    place = f"WHERE run = {shadow.id} AND position = 3"
+    with world.superuser() as cursor:
+        cursor.execute(f"SELECT score FROM titleholder.scores {place}")
+        ((kept,),) = cursor.fetchall()
+        cursor.execute("ALTER TABLE titleholder.scores DISABLE TRIGGER no_change")
+        cursor.execute(f"UPDATE titleholder.scores SET score = score + 1e-9 {place}")
+        found = audit([MODEL], settings=world.settings).findings
+        cursor.execute(f"UPDATE titleholder.scores SET score = {kept!r} {place}")
+        cursor.execute("ALTER TABLE titleholder.scores ENABLE ALWAYS TRIGGER no_change")
+    said = " ".join(one.explanation for one in found if one.check == "scores")
+    assert f"Scoring run {shadow.id} (as of 2024-03-13, version {shadow.version}, in shadow) wrote other scores" in said
 
 
 def test_the_command_line_scores_in_shadow_too(world: World) -> None:

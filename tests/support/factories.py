@@ -14,6 +14,7 @@ from dateutil.relativedelta import relativedelta
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.ledger.queries import LaneSummary
+from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals, intervals
 from titleholder.validation.checks import CHECKS
@@ -100,6 +101,16 @@ def a_regression(**changes: Any) -> ModelSpec:
 def with_candidate(**candidate: Any) -> ModelSpec:
     """The small spec with one candidate, named `it`."""
     return a_spec(training__candidates={"it": candidate})
+
+
+def a_score_run(number: int = 1, **parts: Any) -> ScoreRun:
+    """A champion's scoring run in the live lane."""
+    whole: dict[str, Any] = dict.fromkeys(ScoreRun.model_fields, "x") | {
+        "id": number, "lane": "live", "role": "champion", "version": 1, "decision": 1, "rows": 1,
+        "as_of": date(2024, 3, 1), "window_start": date(2024, 1, 1), "created_at": datetime(2024, 3, 1, tzinfo=UTC),
+        "reasons_for": "", "reason_texts": {},
+    }  # fmt: skip
+    return ScoreRun(**(whole | parts))
 
 
 def spans_of(spec: ModelSpec, as_of: date = AS_OF) -> Intervals:

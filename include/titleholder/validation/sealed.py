@@ -15,7 +15,7 @@ class SealedScores(BaseModel):
     """A version's sealed scores, of shape (n,), and what the same model answers for the same rows now.
 
     `rows` are the positions of these rows among the judged ones, ascending; `runs` are the scoring runs that wrote
-    them.
+    them, the `latest` of which so many days after a row's event.
 
     >>> then, now = np.array([0.1, 0.2]), np.array([0.1, 0.5])
     >>> found = SealedScores(version=3, runs=(7,), rows=np.arange(2), sealed=then, again=now)
@@ -30,6 +30,7 @@ class SealedScores(BaseModel):
     rows: NDArray[np.int64]
     sealed: Array
     again: Array
+    latest: float = 0.0
 
     @property
     def differing(self) -> int:

@@ -123,8 +123,10 @@ def _score_jobs(book: Book, url: str) -> Iterator[tuple[str, Job]]:
         yield f"{book.model}: scores of older runs", lambda _: _miscounted(book, older, url)
     for run in compared:
         yield f"{book.model}: scores of run {run.id}", partial(_scores, book, run, url)
+    first = {run.input_uri: run.id for run in reversed(book.score_runs)}  # champion and challengers share an input
     for run in book.score_runs:
-        yield f"{book.model}: input of run {run.id}", partial(_score_files, book, run)
+        own = first[run.input_uri] == run.id
+        yield f"{book.model}: files of run {run.id}", partial(_score_files, book, run, own)
 
 
 def _monitor_reports(book: Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
@@ -142,9 +144,10 @@ def _scores(book: Book, run: ScoreRun, url: str, _: Sequence[AuditFinding]) -> I
         yield book.finding("scores", explanation, lane=run.lane, decision=run.decision)
 
 
-def _score_files(book: Book, run: ScoreRun, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+def _score_files(book: Book, run: ScoreRun, own: bool, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    """`own`: whether no earlier run has the same input."""
     advice = "Its scores remain, but there is no file to compare them with."
-    for explanation in score_audit.files_differ(run):
+    for explanation in score_audit.files_differ(run, with_input=own):
         yield book.finding("snapshot", explanation, lane=run.lane, decision=run.decision, advice=advice)
 
 

@@ -42,10 +42,11 @@ def miscounted(runs: Sequence[ScoreRun], url: str) -> list[tuple[ScoreRun, str]]
     return [(run, said[run.id]) for run in runs if found.get(run.id, 0) != run.rows]
 
 
-def files_differ(run: ScoreRun) -> list[str]:
-    """A sentence about each file of a run, its input and its scores, that is gone or was changed."""
+def files_differ(run: ScoreRun, *, with_input: bool) -> list[str]:
+    """A sentence about each file of a run, its scores and if wanted its input, that is gone or was changed."""
     wrong = []
-    for uri, sha256 in ((run.input_uri, run.input_sha256), (run.output_uri, run.output_sha256)):
+    files = [(run.input_uri, run.input_sha256)] if with_input else []
+    for uri, sha256 in (*files, (run.output_uri, run.output_sha256)):
         try:
             if uri:
                 snapshots.verify(uri, sha256)

@@ -32,6 +32,7 @@ from titleholder.workflow.skew import before, of_comparison
 from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
 
 log = logging.getLogger(__name__)
+MICROSECONDS = 1_000_000
 
 
 def from_scoring_runs(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:
@@ -58,9 +59,8 @@ def sealed_evidence(scored: ScoredComparison, line: Line, scorer: Scorer) -> Sea
 
 def _versions(scored: ScoredComparison, line: Line) -> list[TrainedVersion]:
     """The champion and the rivals, if their models can answer for these rows."""
-    compared = {rival.member.version for rival in scored.evidence.rivals} | {
-        scored.reign.version if scored.reign else 0
-    }
+    compared = {rival.member.version for rival in scored.evidence.rivals}
+    compared |= {scored.reign.version} if scored.reign else set()
     known = [one.trained for one in line.rivals if one.trained.version in compared]
     return [one for one in known if not missing_columns(one.spec, scored.evidence.frame)]
 
@@ -68,26 +68,48 @@ def _versions(scored: ScoredComparison, line: Line) -> list[TrainedVersion]:
 def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scorer: Scorer, url: str) -> SealedEvidence:
     spec, frame = scored.evidence.spec, scored.evidence.frame
     limit, keys = _Limit.of(spec, frame), RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
-    index = RowIndex([keys])
-    found, changed = [], []
+    index, found, changed = RowIndex([keys]), [], []
     runs = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
     for trained in versions:
-        own, scores, by = [r for r in runs if r.version == trained.version], np.full(len(frame), np.nan), []
-        for run in own:
+        first = _First(len(frame))
+        for run in (run for run in runs if run.version == trained.version):
             written = _written(run, url, spec, index, keys, limit)
             if written is None:
                 changed.append(run.id)
-                continue
-            new = np.isnan(scores[written.rows])
-            scores[written.rows[new]] = written.scores[new]
-            by += [run.id] if new.any() else []
-        rows = np.flatnonzero(~np.isnan(scores))
+            else:
+                first.add(run, written)
+        if first.runs:
+            found.append(first.compared(trained, scored, scorer))
+    return SealedEvidence(versions=tuple(found), soonest=limit.days, changed=tuple(changed))
+
+
+class _First:
+    """The scores of a version that were written first, and how many days after the event; NaN where there is none."""
+
+    def __init__(self, rows: int) -> None:
+        self.runs: list[int] = []
+        self._scores, self._days = np.full(rows, np.nan), np.full(rows, np.nan)
+
+    def add(self, run: ScoreRun, written: _Written) -> None:
+        """Those of a run, for rows that no run before has scored."""
+        new = np.isnan(self._scores[written.rows])
+        rows = written.rows[new]
         if rows.size:
-            again = scorer.scores(trained.registered, scored.sha256, _at(frame, scored.positions, rows))
-            found.append(
-                SealedScores(version=trained.version, runs=tuple(by), rows=rows, sealed=scores[rows], again=again)
-            )
-    return SealedEvidence(versions=tuple(found), soonest=limit.days, changed=tuple(dict.fromkeys(changed)))
+            self.runs.append(run.id)
+            self._scores[rows], self._days[rows] = written.scores[new], written.days[new]
+
+    def compared(self, trained: TrainedVersion, scored: ScoredComparison, scorer: Scorer) -> SealedScores:
+        """With what the registered model answers for the same rows now."""
+        rows = np.flatnonzero(~np.isnan(self._scores))
+        again = scorer.scores(trained.registered, scored.sha256, _at(scored.evidence.frame, scored.positions, rows))
+        return SealedScores(
+            version=trained.version,
+            runs=tuple(self.runs),
+            rows=rows,
+            sealed=self._scores[rows],
+            again=again,
+            latest=float(self._days[rows].max()),
+        )
 
 
 def _at(frame: pd.DataFrame, positions: Positions, rows: Positions) -> pd.DataFrame:
@@ -131,6 +153,7 @@ class _Limit(NamedTuple):
 class _Written(NamedTuple):
     rows: Positions
     scores: Array
+    days: Array
 
 
 def _written(
@@ -138,7 +161,7 @@ def _written(
 ) -> _Written | None:
     """The sealed scores that a run wrote for the rows with these keys; None where they are not those that it wrote."""
     digest, since = run_scores.Digest(), np.datetime64(limit.earliest(run.created_at).replace(tzinfo=None), "us")
-    rows, scores = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    rows, scores, moments = [np.empty(0, dtype=np.int64)], [np.empty(0)], [np.empty(0, dtype=np.int64)]
     for batch in score_runs.batches(url, run.id, spec.timeouts.query):
         digest.update(batch)
         keys = RowKeys(batch.column("entity"), batch.column("event_time").cast(MOMENT))
@@ -147,9 +170,11 @@ def _written(
         wanted = wanted[keys.at(wanted).equal(judged.at(places[wanted]))]
         rows.append(places[wanted])
         scores.append(np.asarray(batch.column("score"))[wanted])
+        moments.append(keys.moments[wanted])
     if (digest.rows, digest.hexdigest()) != (run.rows, run.scores_sha256):
         log.warning(
             "%s: the ledger has other scores than scoring run %d wrote: they are no evidence", spec.name, run.id
         )
         return None
-    return _Written(np.concatenate(rows), np.concatenate(scores))
+    days = (run.created_at.timestamp() * MICROSECONDS - np.concatenate(moments)) / (86_400 * MICROSECONDS)
+    return _Written(np.concatenate(rows), np.concatenate(scores), days)

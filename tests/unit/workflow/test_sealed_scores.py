@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import REIGN, a_nominee, a_spec, evidence
+from support.factories import REIGN, a_nominee, a_score_run, a_spec, evidence
 from titleholder.data import run_scores
 from titleholder.ledger import score_runs
 from titleholder.ledger.score_runs import ScoreRun
@@ -58,17 +58,13 @@ class Ledger:
         """A run that gave all these rows one score."""
         n, number = len(rows), len(self.runs) + 1
         entities = run_scores.as_text(pa.Array.from_pandas(rows["loan_id"]))
-        columns = (range(n), entities, pa.Array.from_pandas(rows["issued_at"]), [score] * n)
+        columns = (range(n), entities, pa.Array.from_pandas(rows["issued_at"]), [score] * n, pa.nulls(n))
         arrays = [pa.array(values).cast(field.type) for values, field in zip(columns, run_scores.SCHEMA, strict=True)]
         self.tables[number] = pa.RecordBatch.from_arrays(arrays, schema=run_scores.SCHEMA)
         digest = run_scores.Digest()
         digest.update(self.tables[number])
-        whole = dict.fromkeys(ScoreRun.model_fields, "x") | {
-            "id": number, "lane": lane, "version": version, "role": "champion", "decision": 1, "rows": n,
-            "as_of": date(2024, 3, 1), "window_start": HOLDOUT[0], "created_at": at(created_at),
-            "scores_sha256": digest.hexdigest(),
-        }  # fmt: skip
-        self.runs.append(ScoreRun(**(whole | parts)))
+        known = {"lane": lane, "version": version, "rows": n, "created_at": at(created_at)}
+        self.runs.append(a_score_run(number, **known, **({"scores_sha256": digest.hexdigest()} | parts)))
         return number
 
     def _batches(self, url: str, run: int, longest: timedelta) -> Iterator[pa.RecordBatch]:
@@ -127,6 +123,7 @@ def test_a_score_counts_with_the_time_at_which_it_was_first_written(ledger: Ledg
     (sealed,) = found(scored, scorer).versions
     assert (sealed.version, sealed.runs, sealed.rows.tolist()) == (CHAMPION, (first, second), list(range(40)))
     assert sealed.sealed.tolist() == [0.1] * 20 + [0.9] * 20
+    assert sealed.latest == 31.0, "from the first event to the run that scored it first"
     assert scorer.asked == [(f"run-{CHAMPION}", list(range(100, 140)))], "by their positions in the snapshot"
 
 

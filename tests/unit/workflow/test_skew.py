@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import a_spec
+from support.factories import a_score_run, a_spec
 from titleholder.data import snapshots
 from titleholder.data.skew import ColumnSkew, Skew
 from titleholder.data.snapshots import Extract
@@ -44,12 +44,9 @@ class Files:
 
     def scored(self, frame: pd.DataFrame, day: int, *, lane: str = "live") -> ScoreRun:
         made, number = self.extract(frame), len(self.runs) + 1
-        whole = dict.fromkeys(ScoreRun.model_fields, "x") | {
-            "id": number, "lane": lane, "as_of": date(2024, 1, day), "window_start": date(2024, 1, 1), "rows": len(frame),
-            "created_at": datetime(2024, 1, day, 6, tzinfo=UTC), "role": "champion", "version": 1, "decision": 1,
-            "input_uri": made.uri, "input_sha256": made.sha256,
-        }  # fmt: skip
-        self.runs.append(ScoreRun(**whole))
+        moments = {"as_of": date(2024, 1, day), "created_at": datetime(2024, 1, day, 6, tzinfo=UTC)}
+        files = {"input_uri": made.uri, "input_sha256": made.sha256, "rows": len(frame)}
+        self.runs.append(a_score_run(number, lane=lane, **moments, **files))
         return self.runs[-1]
 
     def compared(self, frame: pd.DataFrame, runs: Sequence[ScoreRun] | None = None) -> Skew:

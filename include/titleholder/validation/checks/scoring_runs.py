@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -26,25 +26,29 @@ def _sealed_scores(evidence: Evidence) -> Finding:
     if sealed.changed:
         runs = ", ".join(map(str, sealed.changed))
         return found(True, f"The ledger has other scores than scoring run {runs} wrote.", {}, remedy=AUDIT)
-    rows = sum(len(one.rows) for one in sealed.versions)
-    differing, largest = sum(v.differing for v in sealed.versions), max(v.largest for v in sealed.versions)
-    gain = _difference(evidence, sealed.versions[0])
-    flattered = gain is not None and gain.lower > rule.gain
-    numbers = {"rows": float(len(evidence.y)), "scores": float(rows), "differing": float(differing), "largest": largest}
-    numbers |= {f"sealed_rows_of_version_{one.version}": float(len(one.rows)) for one in sealed.versions}
-    if gain:
-        numbers |= {"difference": gain.estimate, "difference_lower": gain.lower, "difference_upper": gain.upper}
-    ahead = dict(_ahead(evidence, sealed))
-    for version, found_gain in ahead.items():
-        bounds = {"": found_gain.estimate, "_lower": found_gain.lower, "_upper": found_gain.upper}
-        numbers |= {f"sealed_gain_of_version_{version}{bound}": value for bound, value in bounds.items()}
+    rows, differing = sum(len(v.rows) for v in sealed.versions), sum(v.differing for v in sealed.versions)
+    gain, ahead = _difference(evidence, sealed.versions[0]), dict(_ahead(evidence, sealed))
     said = (
-        *_counted(evidence, sealed),
-        _differing(differing, rows, largest),
-        *_compared(evidence, sealed, gain),
-        *(_gain_said(version, found_gain) for version, found_gain in list(ahead.items())[:SHOWN]),
+        _counted(evidence, sealed),
+        _differing(differing, rows, max(v.largest for v in sealed.versions)),
+        *([_compared(evidence, sealed.versions[0], gain)] if gain else []),
+        *(_gain_said(version, gain) for version, gain in list(ahead.items())[:SHOWN]),
     )
+    flattered = gain is not None and gain.lower > rule.gain
+    numbers = {"scores": float(rows), "differing": float(differing), **_numbers(evidence, sealed, gain, ahead)}
     return found(differing > rule.share * rows or flattered, f"{'; '.join(said)}.", numbers, beyond=differing > 0)
+
+
+def _numbers(
+    evidence: Evidence, sealed: SealedEvidence, difference: Gain | None, ahead: Mapping[int, Gain]
+) -> dict[str, float]:
+    numbers = {"rows": float(len(evidence.y)), "largest": max(one.largest for one in sealed.versions)}
+    numbers["latest_days"] = max(one.latest for one in sealed.versions)
+    numbers |= {f"sealed_rows_of_version_{one.version}": float(len(one.rows)) for one in sealed.versions}
+    gains = {f"sealed_gain_of_version_{version}": gain for version, gain in ahead.items()}
+    for name, gain in ({"difference": difference} | gains if difference else gains).items():
+        numbers |= {name: gain.estimate, f"{name}_lower": gain.lower, f"{name}_upper": gain.upper}
+    return numbers
 
 
 def _nothing_sealed(sealed: SealedEvidence | None) -> str:
@@ -54,9 +58,13 @@ def _nothing_sealed(sealed: SealedEvidence | None) -> str:
     return f"{said}: the soonest outcome came {sealed.soonest:.3g} days after its event."
 
 
-def _counted(evidence: Evidence, sealed: SealedEvidence) -> Iterator[str]:
+def _counted(evidence: Evidence, sealed: SealedEvidence) -> str:
     of = ", ".join(f"{len(one.rows):,} by version {one.version}" for one in sealed.versions)
-    yield f"Of {len(evidence.y):,} judged rows were scored before their outcomes could be known: {of}"
+    latest = max(one.latest for one in sealed.versions)
+    return (
+        f"Of {len(evidence.y):,} judged rows were scored before their outcomes could be known, at most {latest:.1f} "
+        f"days after the event: {of}"
+    )
 
 
 def _differing(differing: int, rows: int, largest: float) -> str:
@@ -66,18 +74,17 @@ def _differing(differing: int, rows: int, largest: float) -> str:
     return f"{said}, with a largest difference of {largest:.3g}"
 
 
-def _compared(evidence: Evidence, sealed: SealedEvidence, gain: Gain | None) -> Iterator[str]:
-    """The first version's metric by both kinds of score, on the same rows."""
-    if gain is None:
-        return
-    first, name = sealed.versions[0], evidence.spec.judgement.metric
-    sample, judgement = evidence.sample.at(first.rows), evidence.spec.judgement
+def _compared(evidence: Evidence, of: SealedScores, gain: Gain) -> str:
+    """A version's metric by both kinds of score, on the same rows."""
+    judgement, sample = evidence.spec.judgement, evidence.sample.at(of.rows)
     was, now = (
-        metrics.compute(name, sample.y, scores, judgement, sample.weights) for scores in (first.sealed, first.again)
+        metrics.compute(judgement.metric, sample.y, scores, judgement, sample.weights)
+        for scores in (of.sealed, of.again)
     )
-    yield (
-        f"{formatting.metric(name)} of version {first.version} on them: {was:.4f} by the sealed scores, {now:.4f} "
-        f"computed again, where today's features gain {gain.estimate:+.4f} [{gain.lower:+.4f}, {gain.upper:+.4f}]"
+    return (
+        f"{formatting.metric(judgement.metric)} of version {of.version} on them: {was:.4f} by the sealed scores, "
+        f"{now:.4f} computed again, where today's features gain {gain.estimate:+.4f} [{gain.lower:+.4f}, "
+        f"{gain.upper:+.4f}]"
     )
 
 
@@ -105,7 +112,7 @@ def _ahead(evidence: Evidence, sealed: SealedEvidence) -> Iterator[tuple[int, Ga
 
 def _gain_said(version: int, gain: Gain) -> str:
     bounds = f"[{gain.lower:+.4f}, {gain.upper:+.4f}]"
-    return f"by sealed scores alone version {version} is {gain.estimate:+.4f} {bounds} ahead of the champion"
+    return f"by sealed scores alone version {version} gains {gain.estimate:+.4f} {bounds} on the champion"
 
 
 def _skew(evidence: Evidence) -> Finding:

@@ -21,7 +21,9 @@ AGAIN = np.asarray(BASE.champion)[ROWS]
 
 
 def sealed(scores: Any = AGAIN, version: int = 4) -> SealedScores:
-    return SealedScores(version=version, runs=(7,), rows=ROWS, sealed=np.asarray(scores, dtype=float), again=AGAIN)
+    return SealedScores(
+        version=version, runs=(7,), rows=ROWS, sealed=np.asarray(scores, dtype=float), again=AGAIN, latest=2.25
+    )
 
 
 def judged(
@@ -36,8 +38,8 @@ def test_stays_quiet_when_every_score_is_what_its_version_answers_now() -> None:
     found = sealed_scores(judged(sealed(AGAIN * (1 + 1e-7)), sealed(version=3)))
     assert (found.code, found.status, found.severity) == ("TH801", "pass", "warn")
     assert found.explanation == (
-        "Of 2,000 judged rows were scored before their outcomes could be known: 1,000 by version 4, 1,000 by version 3; "
-        "each of these scores is what its version answers for the row now."
+        "Of 2,000 judged rows were scored before their outcomes could be known, at most 2.2 days after the event: 1,000 "
+        "by version 4, 1,000 by version 3; each of these scores is what its version answers for the row now."
     )
     assert found.numbers["sealed_rows_of_version_4"] == found.numbers["sealed_rows_of_version_3"] == 1000
     assert (found.numbers["rows"], found.numbers["differing"]) == (2000, 0)
@@ -65,10 +67,10 @@ def test_other_versions_are_compared_with_the_champion_by_sealed_scores_alone_on
     assert (
         found.numbers["sealed_gain_of_version_3_lower"] < 1 - behind < found.numbers["sealed_gain_of_version_3_upper"]
     )
-    assert f"by sealed scores alone version 3 is +{1 - behind:.4f} [" in found.explanation
+    assert f"by sealed scores alone version 3 gains +{1 - behind:.4f} [" in found.explanation
     assert "sealed_gain_of_version_4" not in found.numbers
     without = sealed_scores(judged(better).model_copy(update={"champion_version": 4}))
-    assert "ahead of the champion" not in without.explanation
+    assert "on the champion" not in without.explanation
 
 
 def one_other(step: float = -0.3) -> SealedScores:
