@@ -166,7 +166,7 @@ CREATE = "/api/2.0/mlflow/experiments/create"
 @pytest.mark.parametrize("path", [CREATE, CREATE.replace("/api", "/ajax-api")])
 def test_nobody_chooses_where_the_server_writes_files(path: str, body: bytes) -> None:
     start, answer = ask(path, basic(WRITER, PASSWORDS[WRITER]), "POST", body=body)
-    assert (start["status"], answer["body"][:33]) == (403, b"An experiment is made with a name")
+    assert (start["status"], answer["body"][:36]) == (403, b"An experiment is created with a name")
 
 
 @pytest.mark.parametrize("body", [b'{"name": "x"}', b'{"name": "x", "artifact_location": "", "tags": [{"key": "a"}]}'])
