@@ -30,6 +30,7 @@ from titleholder.settings import Settings
 from titleholder.workflow.audit import audit
 from titleholder.workflow.garbage.collection import collect
 
+pytestmark = pytest.mark.slow
 ROWS = pa.table(
     {
         "id": range(200_000),

