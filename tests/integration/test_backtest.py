@@ -246,7 +246,7 @@ def test_a_second_run_computes_no_score_and_keeps_one_run(world: World, monkeypa
     advice = AgeAdvice.model_validate_json(content)  # as the page reads it
     assert json.loads(content)["ageing"] == first["ageing"]
     assert (advice.lane, advice.metric) == (LANE, "roc_auc")
-    assert advice.sentence.startswith("What age costs cannot be said yet")
+    assert advice.sentence.startswith("The cost of age cannot be estimated yet")
     assert run.data.metrics["gate_mean_roc_auc"] == pytest.approx(first["overall"]["policies"]["gate"]["mean"])
     assert run.data.metrics["gate_over_never_lower"] <= run.data.metrics["gate_over_never_estimate"]
 
