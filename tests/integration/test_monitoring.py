@@ -251,22 +251,25 @@ def test_few_rows_wait_for_later_ones_and_overlapping_windows_count_once(world: 
     assert enough.report.drift.looks == 1
 
 
-def test_a_successor_is_reviewed_against_its_predecessor_on_the_same_rows(world: World) -> None:
+def test_a_successor_is_reviewed_against_its_predecessor_on_the_features_that_both_were_given(world: World) -> None:
     first, second = (retrain(MODEL, day, "line", world.settings) for day in (date(2023, 12, 1), date(2024, 1, 1)))
     assert (second.champion_before, second.champion_after) == (first.challenger, second.challenger)
-    for month in MONTHS[:3]:
+    for month in MONTHS[:4]:
         scored(world.settings, month, "line")
-    found = looked(world, MONTHS[4], "line")
+    found = looked(world, MONTHS[5], "line")
     assert found
     assert found.report.review
     assert second.verdict
     assert second.verdict.gain
     assert found.report.review.predecessor == first.challenger
     assert found.report.review.promised.estimate == pytest.approx(second.verdict.gain.estimate)
-    assert found.report.review.cohorts == len(found.report.cohorts) == 3
+    assert found.report.review.cohorts == len(found.report.cohorts) == 4
     logged = first.nominee.model
     model = Registry(world.settings.tracking_uri).models.read(logged.uri, logged.sha256, ModelSpec.restore(first.spec))
     rows = tiny_rows()
+    in_cents = rows["happened_at"] >= "2024-04-01"
+    rows["price"] *= np.where(in_cents, 100, 1)
+    assert found.report.cohorts[-1].start == date(2024, 4, 1), "a month in which the price was in cents, for both"
     for one in found.report.cohorts:
         moments = [pd.Timestamp(day, tz="UTC") for day in (one.start, one.end)]
         part = rows[(rows["happened_at"] >= moments[0]) & (rows["happened_at"] < moments[1])]

@@ -189,7 +189,7 @@ def review(
 
 def _sentence(made: Review, *, better: bool) -> str:
     if made.realised is None:
-        return "No cohort has matured yet: whether the promised gain comes true is not known."
+        return "No matured cohort has scores of both versions yet: whether the promised gain comes true is not known."
     came = f"of the promised gain of {made.promised.estimate:+.4f}, {made.realised.estimate:+.4f} came true"
     if made.answer == "yes":
         return f"The champion is better than version {made.predecessor}: {came}."

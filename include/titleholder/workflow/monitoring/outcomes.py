@@ -1,6 +1,7 @@
 """What came true of the rows that a reign scored, by the scores that were written then: no model is asked again.
 
-Only its predecessor's model is, for the review of the promotion.
+Only its predecessor's model is, for the review of the promotion, and of the features as the scoring runs had them.
+Asked of the later extract it would have features that the champion did not have: repaired since, or known too late.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from titleholder.data import contract, data_end, extraction, features, run_scores
-from titleholder.errors import ColumnsError
+from titleholder.data import contract, data_end, extraction, features, snapshots
+from titleholder.data.row_keys import RowKeys
 from titleholder.ledger import event_scores
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
+from titleholder.spec.source import Columns
 from titleholder.spec.windows import Intervals
 from titleholder.validation.metrics import Array, Estimation, Sample
 from titleholder.validation.monitoring.estimated import Recalibration
 from titleholder.validation.monitoring.outcomes import ScoredOutcomes, cohorts
 from titleholder.validation.monitoring.report import RealisedCohort
 from titleholder.workflow.scorer import Scorer
-from titleholder.workflow.trained_versions import TrainedVersion, require_columns
+from titleholder.workflow.trained_versions import TrainedVersion
 
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -53,8 +54,8 @@ def matured(
 ) -> Matured:
     """What came true in these months, all of which are matured at `as_of`, of the rows of these runs.
 
-    `spec` is today's, whose query returns the outcomes; metrics are those under which the version was trained. An
-    entity that several runs scored counts with its first score.
+    `spec` is today's, whose query returns the outcomes; metrics are those under which the version was trained. Rows are
+    those of the same entity and event time; one that several runs scored counts with its first score.
     """
     if not months:
         return Matured(())
@@ -67,18 +68,16 @@ def matured(
     if late := data_end.unwatched(frame, spec, ends):
         return Matured((), f"Outcomes are not known: {late}.")
     known = frame[features.accepted(frame, spec)].reset_index(drop=True)
-    scored = _first_scores(runs, start, end, settings.ledger_url)
-    entity = pd.Series(
-        run_scores.as_text(pa.Array.from_pandas(known[spec.columns.entity])).to_pylist(), index=known.index
-    )
-    given = entity.map(scored["score"])
-    rows = known[given.notna()]
+    scored = _first_scores(runs, start, end, settings.ledger_url, predecessor, scorer)
+    given = with_scores(known, scored, spec.columns)
+    rows = known[given["score"].notna()]
+    given = given.loc[rows.index]
     sample = Sample(features.target(rows, spec), features.weights(rows, spec), _clusters(rows, spec))
     found = ScoredOutcomes(
         days=_days(rows[spec.columns.event_time]),
         sample=sample,
-        scores=given[given.notna()].to_numpy(dtype=np.float64),
-        predecessor=_predecessor(predecessor, taken.sha256, rows, scorer),
+        scores=given["score"].to_numpy(dtype=np.float64),
+        predecessor=None if given["before"].isna().any() else given["before"].to_numpy(dtype=np.float64),
         scored_days=_days(scored["event_time"]),
     )
     how, judgement = Estimation.of(trained.spec), trained.spec.judgement
@@ -86,26 +85,46 @@ def matured(
     return Matured(tuple(cohorts(found, months, judgement.metric, how, calibration, least)))
 
 
-def _first_scores(runs: Sequence[ScoreRun], start: date, end: date, url: str) -> pd.DataFrame:
-    """The first score of each entity, with its event time, indexed by the entity as text."""
+def with_scores(known: pd.DataFrame, scored: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The score of each row, and its predecessor's as `before`, by entity and event time; NaN where there is none.
+
+    `scored` has each entity, as text, and event time once.
+    """
+    keys = RowKeys.of(known, columns.entity, columns.event_time)
+    own = pd.DataFrame({"entity": keys.entities.to_pylist(), "event_time": keys.moments.view("datetime64[us]")})
+    found = own.merge(scored, on=["entity", "event_time"], how="left", validate="many_to_one")
+    return found[["score", "before"]].astype(np.float64).set_axis(known.index)
+
+
+def _first_scores(
+    runs: Sequence[ScoreRun], start: date, end: date, url: str, predecessor: TrainedVersion | None, scorer: Scorer
+) -> pd.DataFrame:
+    """The first score of each entity and event time, and what the predecessor answers for the same input, if it can."""
     wanted = [
         run for run in sorted(runs, key=lambda r: (r.as_of, r.id)) if run.as_of > start and run.window_start < end
     ]
-    parts = [event_scores.read(url, run.id, start=start, end=end) for run in wanted]
-    frames = [pd.DataFrame({"entity": p.entities, "event_time": p.event_times, "score": p.scores}) for p in parts]
-    columns = ["entity", "event_time", "score"]
-    whole = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
-    return whole.drop_duplicates("entity").set_index("entity")
+    parts = []
+    for run in wanted:
+        part = event_scores.read(url, run.id, start=start, end=end)
+        times = part.event_times.astype("datetime64[us]")
+        before = _predecessor(predecessor, run, start, end, scorer)
+        values = {"entity": part.entities, "event_time": times, "score": part.scores}
+        parts.append(pd.DataFrame({**values, "before": np.full(len(times), np.nan) if before is None else before}))
+    nothing = {"entity": [], "event_time": np.empty(0, "datetime64[us]"), "score": [], "before": []}
+    whole = pd.concat(parts) if parts else pd.DataFrame(nothing).astype({"entity": object})
+    return whole.drop_duplicates(["entity", "event_time"])
 
 
-def _predecessor(of: TrainedVersion | None, sha256: str, rows: pd.DataFrame, scorer: Scorer) -> Array | None:
+def _predecessor(of: TrainedVersion | None, run: ScoreRun, start: date, end: date, scorer: Scorer) -> Array | None:
+    """What the predecessor answers for the events of [start, end) as a run had them, in the run's order."""
     if of is None:
         return None
-    try:
-        require_columns(of.spec, of.version, rows)
-    except ColumnsError:
-        return None
-    return scorer.scores(of, sha256, rows)
+    needed, time = of.spec.columns.features, of.spec.columns.event_time
+    with snapshots.opened(run.input_uri, run.input_sha256) as extract:
+        if not {*needed, time} <= set(extract.columns):
+            return None
+        frame = extract.read(needed, event_time=time, start=start, end=end, positions=True)
+    return scorer.scores(of, run.input_sha256, frame)
 
 
 def _clusters(rows: pd.DataFrame, spec: ModelSpec) -> NDArray[np.intp] | None:

@@ -120,7 +120,7 @@ def test_the_review_says_whether_the_gain_came_true() -> None:
         "The champion is better than version 2: of the promised gain of +0.0300, +0.0300 came true."
     )
     assert no.sentence.startswith("The promised gain over version 2 did not come true: of")  # type: ignore[attr-defined]
-    assert "No cohort has matured yet" in reviewed([]).sentence  # type: ignore[attr-defined]
+    assert "No matured cohort has scores of both versions yet" in reviewed([]).sentence  # type: ignore[attr-defined]
     less = reviewed([0.012] * 6, gain=0.08)
     assert less.answer == "no"  # type: ignore[attr-defined]
     assert "though the champion is better" in less.sentence  # type: ignore[attr-defined]
