@@ -2,6 +2,7 @@
 
     python benchmarks/monitoring_scenarios.py                           # one reign in each world; two minutes
     python benchmarks/monitoring_scenarios.py --quiet 200 --first 0     # false alarms in quiet reigns; some minutes
+    python benchmarks/monitoring_scenarios.py --references 1000         # how the estimate depends on the reference
 
 The lender of `make demo` has 1,000 loans a month; the scorecard of `demo_default` is trained on 12 months of them and
 judged on the next three, which are the reference. From then on it scores 1,000 applicants a month; their outcomes are
@@ -41,7 +42,7 @@ from titleholder.training import pipeline
 from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Interval, Sample
 from titleholder.validation.monitoring import outcomes, summary
-from titleholder.validation.monitoring.estimated import recalibration
+from titleholder.validation.monitoring.estimated import estimated, recalibration
 from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, level, look
 from titleholder.validation.monitoring.report import Alarm, Drift, RealisedCohort, Span
 from titleholder.validation.monitoring.retrain_request import Asked, ask
@@ -258,6 +259,25 @@ def _quiet(of: Lender, numbers: range) -> None:
     )
 
 
+def _references(of: Lender, number: int, seed: int) -> None:
+    """Print how the estimate without outcomes differs between references, each with one month of new rows."""
+    y, p = features.target(of.pool, of.spec), of.champion(of.pool)
+    found, covered, rng = [], [], np.random.default_rng(seed)
+    for _ in range(number):
+        rows, now = rng.choice(len(y), 3 * ROWS), rng.choice(len(y), ROWS)
+        calibration = recalibration(y[rows], p[rows])
+        found.append(estimated("roc_auc", p, confidence=0.95, calibration=calibration).estimate)
+        month = estimated("roc_auc", p[now], confidence=0.95, calibration=calibration)
+        covered.append(month.lower <= metrics.compute("roc_auc", y[now], p[now], of.spec.judgement) <= month.upper)
+    whole = estimated("roc_auc", p, confidence=0.95, calibration=recalibration(y, p)).estimate
+    print(
+        f"ROC AUC of all {len(y)} rows {metrics.compute('roc_auc', y, p, of.spec.judgement):.4f}; estimated with a "
+        f"recalibration on all of them {whole:.4f}, on {3 * ROWS} {np.mean(found):.4f}, with a standard deviation of "
+        f"{np.std(found):.4f} over {number} references; a month's interval covers what came true in "
+        f"{np.mean(covered):.3f}"
+    )
+
+
 def _within(value: float, of: Span) -> bool:
     return of.lower is not None and of.upper is not None and of.lower <= value <= of.upper
 
@@ -267,9 +287,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quiet", type=int, default=0, help="so many quiet reigns instead")
     parser.add_argument("--first", type=int, default=0, help="the number of the first of them")
+    parser.add_argument("--references", type=int, default=0, help="the estimate with so many references instead")
     parser.add_argument("--seed", type=int, default=19)
     given = parser.parse_args()
     of = a_lender()
+    if given.references:
+        _references(of, given.references, given.seed)
+        return
     if given.quiet:
         _quiet(of, range(given.first, given.first + given.quiet))
         return
