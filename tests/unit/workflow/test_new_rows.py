@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from titleholder.ledger.event_scores import EventScores
 from titleholder.ledger.score_runs import ScoreRun
-from titleholder.workflow.monitoring.new_rows import parts_of
+from titleholder.spec.source import Columns
+from titleholder.validation.monitoring.look import ReferenceFeature
+from titleholder.workflow.monitoring import new_rows
+from titleholder.workflow.monitoring.new_rows import parts_of, seen_again
 
 
 def run(number: int, start: int, as_of: int) -> ScoreRun:
@@ -33,3 +41,36 @@ def test_a_part_begins_where_the_runs_before_it_ended(
     found = parts_of(runs, covered and date(2024, 3, covered))
     assert [part.start.day for part in found] == starts
     assert sorted(part.run.id for part in found) == sorted(one.id for one in runs)
+
+
+def test_customers_of_this_look_and_of_the_one_before_are_seen_again() -> None:
+    january, february = np.array(["a", "b", "c"], dtype=object), np.array(["c", "d"], dtype=object)
+    assert seen_again([january], []) == 0
+    assert seen_again([february], [january, january]) == 1
+    assert seen_again([january, february], [february]) == 3
+    assert seen_again([], [january]) == 0
+
+
+def test_rows_are_counted_with_those_of_customers_whom_the_look_before_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The input of a run and the scores of both are replaced by rows in memory."""
+    times = pd.to_datetime(["2024-03-06", "2024-03-07"], utc=True)
+    rows = pd.DataFrame({"at": times, "income": [1.0, 9.0]})
+    given = {1: np.array(["a", "b"], dtype=object), 2: np.array(["b", "c"], dtype=object)}
+
+    def read(url: str, number: int, *, start: date) -> EventScores:
+        assert (url, start.day) in (("ledger", 1), ("ledger", 5))
+        return EventScores(given[number], times.to_numpy(), np.array([0.1, 0.2]))
+
+    extract = SimpleNamespace(batches=lambda columns, size: iter([rows[list(columns)]]))
+    monkeypatch.setattr(new_rows.event_scores, "read", read)
+    monkeypatch.setattr(new_rows.snapshots, "opened", lambda uri, sha256: nullcontext(extract))
+    spec = SimpleNamespace(columns=Columns(entity="id", event_time="at", target="bad", numeric=("income",)))
+    monkeypatch.setattr(new_rows.features, "design_matrix", lambda frame, of: frame[["income"]])
+    rng, values = np.random.default_rng(1), np.arange(20.0)
+    reference = [ReferenceFeature.of(n, k, values, rng) for n, k in (("income", "numeric"), ("score", "score"))]  # type: ignore[arg-type]
+    newest = ScoreRun.model_construct(
+        id=2, window_start=date(2024, 3, 5), as_of=date(2024, 3, 9), input_uri="", input_sha256=""
+    )
+    found = new_rows.count(parts_of([newest], None), reference, spec, "ledger", [run(1, 1, 5)])  # type: ignore[arg-type]
+    assert (found.rows, found.again, found.start, found.end) == (2, 1, date(2024, 3, 5), date(2024, 3, 9))
+    assert [sum(one.counts) for one in found.by_feature] == [2, 2]

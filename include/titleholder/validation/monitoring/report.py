@@ -88,10 +88,10 @@ class FeatureLook(ReportPart):
     """One feature, or the score, of a look against the reference, and the evidence of all looks of the reign.
 
     `counts` are of this look, `reference` of the reference rows, both by bin of `bins.labels`. `cells` are the counts
-    of this look's ranks; `seen` are reference and all looks so far, by bin. `log_evidence` is the logarithm of the
-    e-process after this look; `log_e` that of the e-value that holds at any time (see `evidence.at_any_time`), which
-    never falls. `drifted` is whether e-BH takes the feature for changed, the evidence still stands, and the change is
-    large enough; an alarm asks for that in several looks in a row (`in_a_row`).
+    of this look's ranks; `seen` are reference and all rows that were ranked so far, by bin. `log_evidence` is the
+    logarithm of the e-process after this look; `log_e` that of the e-value that holds at any time (see
+    `evidence.at_any_time`), which never falls. `drifted` is whether e-BH takes the feature for changed, the evidence
+    still stands, and the change is large enough; an alarm asks for that in several looks in a row (`in_a_row`).
     """
 
     name: str

@@ -19,6 +19,8 @@ from titleholder.validation.monitoring.report import (
 )
 
 PERFORMANCE = "performance"
+DEPENDENT = 0.1
+"""A larger share of rows whose entity was scored before is remarked on."""
 
 
 def alarms(
@@ -95,12 +97,18 @@ def _state(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
     return "quiet", f"{said[:1].upper()}{said[1:]}."
 
 
-def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm]) -> Iterator[str]:
-    """What people should know that is no alarm, a sentence each."""
+def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm], again: int = 0) -> Iterator[str]:
+    """What people should know that is no alarm, a sentence each; `again` rows are of entities that others are of."""
     if volume and not volume.expected:
         yield (
             f"{volume.rows:,} rows were scored from {volume.start} to {volume.end}; {volume.lower:,} to "
             f"{volume.upper:,} were to be expected."
+        )
+    if volume and again > DEPENDENT * volume.rows:
+        yield (
+            f"{again:,} of {volume.rows:,} rows are of entities that were scored in this look or the one before "
+            "already: such rows are not independent, so false alarms of drift can be more frequent than the budget "
+            "says."
         )
     alarmed = {alarm.name for alarm in standing}
     for one in drift.features if drift and volume else ():

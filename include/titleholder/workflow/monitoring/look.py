@@ -101,7 +101,7 @@ class Look:
             state="waiting",
             reason="",
             alarms=standing,
-            remarks=(*summary.remarks(size, drift, standing), *filter(None, [grown.remark])),
+            remarks=(*summary.remarks(size, drift, standing, new.again if new else 0), *filter(None, [grown.remark])),
             volume=size,
             waiting_rows=0 if self.enough else self.rows,
             drift=drift,
@@ -113,7 +113,8 @@ class Look:
         return summary.concluded(made, minimum_rows=self.monitor.minimum_rows)
 
     def _count(self) -> CountedRows:
-        return count(self.parts, self._features.features, self.watched.trained.spec, self.settings.ledger_url)
+        spec, before = self.watched.trained.spec, self.watched.counted_last
+        return count(self.parts, self._features.features, spec, self.settings.ledger_url, before)
 
     @property
     def _features(self) -> Reference:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from titleholder.data import features, snapshots
 from titleholder.data.scores import Array
@@ -20,10 +21,14 @@ from titleholder.validation.monitoring.look import NewRows, ReferenceFeature
 
 
 class CountedRows(NamedTuple):
-    """The new rows of scoring runs: by bin of each feature, the score last; their scores; and their event times."""
+    """The new rows of scoring runs: by bin of each feature, the score last; their scores; and their event times.
+
+    `again` rows are of entities that other rows of this look, or of the look before, are of.
+    """
 
     by_feature: tuple[NewRows, ...]
     scores: Array
+    again: int
     start: date
     end: date
 
@@ -58,15 +63,24 @@ def rows_of(parts: Sequence[Part], url: str) -> int:
     return sum(event_scores.count(url, part.run.id, part.start) for part in parts)
 
 
-def count(parts: Sequence[Part], reference: Sequence[ReferenceFeature], spec: ModelSpec, url: str) -> CountedRows:
-    """The new rows of these runs by the bins of the reference; `spec` is that under which the version was trained.
+def count(
+    parts: Sequence[Part],
+    reference: Sequence[ReferenceFeature],
+    spec: ModelSpec,
+    url: str,
+    before: Sequence[ScoreRun] = (),
+) -> CountedRows:
+    """The new rows of these runs by the bins of the reference.
+
+    `spec` is that under which the version was trained; `before` are the runs that the look before counted.
 
     Raises:
         DataError: when the input of a run is gone, or was changed.
     """
     *own, score = reference
     tallies = [_Tally(feature) for feature in own]
-    scores = [np.empty(0)]
+    known = [event_scores.read(url, run.id, start=run.window_start).entities for run in before]
+    scores, entities = [np.empty(0)], []
     for run, start in parts:
         with snapshots.opened(run.input_uri, run.input_sha256) as extract:
             for frame in extract.batches([spec.columns.event_time, *spec.columns.features], snapshots.ROW_GROUP):
@@ -74,11 +88,24 @@ def count(parts: Sequence[Part], reference: Sequence[ReferenceFeature], spec: Mo
                 matrix = features.design_matrix(new, spec)
                 for tally in tallies:
                     tally.add(matrix[tally.of.name])
-        scores.append(event_scores.read(url, run.id, start=start).scores)
+        given = event_scores.read(url, run.id, start=start)
+        scores.append(given.scores)
+        entities.append(given.entities)
     every = np.concatenate(scores)
     own_counts = tuple(tally.found for tally in tallies)
     of_score = NewRows(tuple(score.places.counts(every).tolist()), {})
-    return CountedRows((*own_counts, of_score), every, min(p.start for p in parts), max(p.run.as_of for p in parts))
+    start, end = min(p.start for p in parts), max(p.run.as_of for p in parts)
+    return CountedRows((*own_counts, of_score), every, seen_again(entities, known), start, end)
+
+
+def seen_again(entities: Sequence[NDArray[Any]], known: Sequence[NDArray[Any]]) -> int:
+    """How many of these rows are of an entity that is known, or that a row before them is of.
+
+    >>> seen_again([np.array(["a", "b"]), np.array(["a", "c"])], [np.array(["c", "d"])])
+    2
+    """
+    every = pd.Series(np.concatenate([np.empty(0, dtype=object), *known, *entities]), dtype=object)
+    return int(every.duplicated()[sum(map(len, known)) :].sum())
 
 
 class _Tally:

@@ -38,6 +38,12 @@ class Watched(NamedTuple):
         return [run for run in self.runs if run.id not in counted]
 
     @property
+    def counted_last(self) -> list[ScoreRun]:
+        """The scoring runs that the newest look with new rows counted."""
+        last = next((one.score_runs for one in reversed(self.looks) if one.report.volume), ())
+        return [run for run in self.runs if run.id in last]
+
+    @property
     def drifts(self) -> list[Drift]:
         """What the looks that counted rows found, in order."""
         return [one.report.drift for one in self.looks if one.report.drift and one.report.volume]

@@ -109,3 +109,11 @@ def test_the_range_holds_as_often_as_it_says(spread: float) -> None:
         earlier = [Volume(rows=n, runs=1, start=a, end=b) for n, a, b in zip(rows, days, days[1:], strict=False)]
         missed += not expected(rows[-1], 1, days[-1], date(2024, 1, 14), earlier).expected
     assert missed <= 10, "at 99 % three of 300"
+
+
+@pytest.mark.parametrize(("again", "said"), [(90, False), (91, True)])
+def test_rows_of_customers_who_were_scored_before_are_remarked_on(again: int, said: bool) -> None:
+    size = Volume(rows=900, runs=1, start=DAY, end=date(2024, 4, 1))
+    found = list(summary.remarks(size, None, (), again))
+    assert [f"{again} of 900 rows are of entities that were scored" in one for one in found] == [True] * said
+    assert not list(summary.remarks(None, None, (), again)), "a look without new rows"
