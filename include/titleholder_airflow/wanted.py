@@ -17,25 +17,29 @@ LONGEST = 500
 def origin(known: Origin, model: str, run: Any) -> Origin:
     """The origin of a run; where the monitor asked for it, with its report as the actor and its reason.
 
-    Anybody who may make asset events can start such a run. Its actor is the monitor only where the ledger has the
-    report that the event names, and that report asks for a retrain.
+    Anybody who may make asset events can start such a run. Its actor is the monitor only where a run of the monitor's
+    DAG made the event, and the ledger has the report that it names, written by that run, which asks for a retrain.
 
     Raises:
         ServiceError: when the ledger does not answer.
     """
-    for number in _reports(model, run):
+    for number, airflow_run in _reports(model, run):
         from titleholder.ledger import monitor_reports
 
-        if reason := monitor_reports.asking(need("TITLEHOLDER_LEDGER_URL"), model, number):
+        if reason := monitor_reports.asking(need("TITLEHOLDER_LEDGER_URL"), model, number, airflow_run):
             short = reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 1]}…"
             return known.model_copy(update={"actor": f"the monitor (report {number})", "reason": short})
     return known
 
 
-def _reports(model: str, run: Any) -> list[int]:
-    """The reports that the events of a wanted retrain name, the newest first."""
+def _reports(model: str, run: Any) -> list[tuple[int, str]]:
+    """The reports that the events of a wanted retrain name, the newest first, and the run of the monitor behind each.
+
+    An event that somebody made by hand has no run behind it, and names none.
+    """
     if run.run_type != "asset_triggered":
         return []
-    events = [e for e in run.consumed_asset_events or [] if e.asset.uri == wanted_asset(model).uri]
-    numbers = {(event.extra or {}).get("report") for event in events}
-    return sorted((n for n in numbers if isinstance(n, int) and not isinstance(n, bool)), reverse=True)
+    dag, asset = f"{model}.monitor", wanted_asset(model).uri
+    events = [e for e in run.consumed_asset_events or [] if e.asset.uri == asset and e.source_dag_id == dag]
+    named = {((event.extra or {}).get("report"), f"{dag}/{event.source_run_id}") for event in events}
+    return sorted(((n, of) for n, of in named if isinstance(n, int) and not isinstance(n, bool)), reverse=True)

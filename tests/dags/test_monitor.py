@@ -181,16 +181,18 @@ except UsageError as error:
     answer["refused"] = str(error)
 answer["seen"] = seen
 
-def retrain(kind, uri, **extra):
-    consumed = [Of(extra=extra, asset=Of(uri=uri))]
+def retrain(kind, uri, dag="watched.monitor", ran="r1", **extra):
+    consumed = [Of(extra=extra, asset=Of(uri=uri), source_dag_id=dag, source_run_id=ran, source_task_id=dag and "look")]
     made = wanted.origin(Origin(actor="airflow:asset_triggered"), "watched", Of(run_type=kind, consumed_asset_events=consumed))
     return [made.actor, made.reason]
 
-monitor_reports.asking = lambda url, model, number: {7: "The monitor asks. " + "z" * 600}.get(number, "") if model == "watched" else ""
+LONG = "The monitor asks. " + "z" * 600
+monitor_reports.asking = lambda url, *asked: LONG if asked == ("watched", 7, "watched.monitor/r1") else ""
 ASKED = "titleholder://watched/retrain-wanted"
 answer["retrain"] = [retrain("asset_triggered", ASKED, report=7), retrain("asset_triggered", ASKED, report=8),
                      retrain("asset_triggered", ASKED, report="7"), retrain("asset_triggered", "titleholder://watched/other", report=7),
-                     retrain("scheduled", ASKED, report=7)]
+                     retrain("scheduled", ASKED, report=7), retrain("asset_triggered", ASKED, dag=None, ran=None, report=7),
+                     retrain("asset_triggered", ASKED, dag="another", report=7), retrain("asset_triggered", ASKED, ran="r2", report=7)]
 """
 
 
@@ -236,4 +238,4 @@ def test_a_retrain_knows_from_the_ledger_that_the_monitor_asked(ran: dict[str, A
     assert asked[0] == "the monitor (report 7)"
     assert asked[1].startswith("The monitor asks. z")
     assert len(asked[1]) == 500
-    assert others == [["airflow:asset_triggered", ""]] * 4
+    assert others == [["airflow:asset_triggered", ""]] * 7

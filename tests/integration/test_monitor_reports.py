@@ -126,12 +126,14 @@ def test_the_live_lane_alone_asks_for_a_retrain_and_never_in_the_future(world: W
         record(world, as_of=today + timedelta(days=3), report=alarmed(today), **asked)
     with pytest.raises(DataError, match="monitor_reports_check"):
         record(world, as_of=today, **asked)
-    made = record(world, as_of=today, report=alarmed(today), **asked)
+    made = record(world, as_of=today, report=alarmed(today), airflow_run="reported.monitor/r1", **asked)
     assert made
     assert [ask.id for ask in monitor_reports.asks(world.settings.ledger_url, MODEL)] == [made.id]
-    assert monitor_reports.asking(world.settings.ledger_url, MODEL, made.id) == "x"
-    assert monitor_reports.asking(world.settings.ledger_url, "another", made.id) == ""
-    assert monitor_reports.asking(world.settings.ledger_url, MODEL, made.id - 1) == ""
+    url, by = world.settings.ledger_url, "reported.monitor/r1"
+    assert monitor_reports.asking(url, MODEL, made.id, by) == "x"
+    assert monitor_reports.asking(url, "another", made.id, by) == ""
+    assert monitor_reports.asking(url, MODEL, made.id - 1, by) == ""
+    assert monitor_reports.asking(url, MODEL, made.id, "reported.monitor/r2") == "", "another run wrote it"
 
 
 def execute(state: State, role: str, statement: str) -> None:

@@ -39,7 +39,10 @@ _STANDING = text(
 _NUMBERED = text(
     f"SELECT {_BRIEF} FROM titleholder.monitor_reports WHERE id = ANY(:numbers) ORDER BY id"  # noqa: S608
 )
-_ASKING = text("SELECT ask_reason FROM titleholder.monitor_reports WHERE model = :model AND id = :id AND asks_retrain")
+_ASKING = text(
+    "SELECT ask_reason FROM titleholder.monitor_reports "
+    "WHERE model = :model AND id = :id AND airflow_run = :airflow_run AND asks_retrain"
+)
 _VOLUMES = text(
     "SELECT report -> 'volume' FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane "
     "AND jsonb_typeof(report -> 'volume') = 'object' ORDER BY id DESC LIMIT 60"
@@ -153,10 +156,13 @@ def last(url: str, model: str, lane: str) -> int | None:
         return found
 
 
-def asking(url: str, model: str, number: int) -> str:
-    """Why the look of this number asks for a retrain of the model; empty where it does not, or there is none."""
+def asking(url: str, model: str, number: int, airflow_run: str) -> str:
+    """Why the look of this number asks for a retrain of the model; empty where it does not, or there is none.
+
+    It must have been written by this run of Airflow, `<dag>/<run>`.
+    """
     with reachable(), engine(url).connect() as connection:
-        found = connection.scalar(_ASKING, {"model": model, "id": number})
+        found = connection.scalar(_ASKING, {"model": model, "id": number, "airflow_run": airflow_run})
         return found or ""
 
 
