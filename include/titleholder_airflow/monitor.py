@@ -93,22 +93,28 @@ class Target(NamedTuple):
 
 def targets(run: Any, form: dict[str, Any], usual: str) -> list[Target]:
     """What a run looks at: what its form says, else what the scoring runs that started it have scored, else its own
-    date in the `usual` lane. Of several scoring runs of a lane, the newest as-of date has them all."""
+    date in the `usual` lane. Of several scoring runs of a lane, the newest as-of date has them all. The usual lane is
+    the last one."""
     from titleholder.spec.windows import resolve_as_of
 
     events = [] if form["as_of"] or form["lane"] else getattr(run, "consumed_asset_events", None) or []
     newest: dict[str, date] = {}
     for event in events:
-        if found := _scored(event.extra or {}):
+        if found := _scored(event, run.dag_id):
             newest[found.lane] = max(found.as_of, newest.get(found.lane, found.as_of))
     if newest:
-        return [Target(lane, as_of) for lane, as_of in sorted(newest.items())]
+        return sorted((Target(*one) for one in newest.items()), key=lambda one: (one.lane == usual, one))
     return [Target(form["lane"] or usual, resolve_as_of(form["as_of"], run.data_interval_end, run.run_after))]
 
 
-def _scored(extra: dict[str, Any]) -> Target | None:
-    """What the event of a scoring run says; None where somebody made the event by hand, without it."""
-    lane, as_of = extra.get("lane"), extra.get("as_of")
+def _scored(event: Any, monitor: str) -> Target | None:
+    """What the event of a scoring run says; None where no run of the model's scoring DAG made it.
+
+    An event by hand may name any day, such as one in the future, which would end the look at what was scored.
+    """
+    if event.source_dag_id != f"{monitor.removesuffix('.monitor')}.score":
+        return None
+    lane, as_of = (event.extra or {}).get("lane"), (event.extra or {}).get("as_of")
     try:
         day = date.fromisoformat(str(as_of))
     except ValueError:
@@ -123,13 +129,16 @@ def look(model: str, models: str) -> Reference:
     Reads the model's spec from the folder `models`.
 
     **Promises.** A repeated try finds the report of the first. Nothing is trained, decided or promoted. The asset of
-    the alarms is updated when a new one stands; that of a wanted retrain where the ledger's row asks for one.
+    the alarms is updated when a new one stands; that of a wanted retrain where the ledger's row asks for one. Where
+    scoring runs of several lanes started it, a lane that cannot be looked at is an error in the log and in what the
+    task returns, under `failed`, and does not keep the lane of the spec from being looked at.
 
     **When it is red.** The form has an invalid value or an unknown key, or the as-of date lies in the future: start
     another run. The input of a scoring run is gone: restore it from a backup. Otherwise the warehouse, MLflow or
     PostgreSQL is down: clear the task when it is back.
     """
     from titleholder.data.scoring_contract import scoring_of
+    from titleholder.errors import DataError, UsageError, one_line
     from titleholder.workflow.monitoring import run as monitoring
 
     context = get_current_context()
@@ -139,8 +148,17 @@ def look(model: str, models: str) -> Reference:
     usual, backfill = scoring_of(spec).lane, run.run_type == "backfill"
     url, here, where = connection_url(spec.source.connection), origin(context), settings()
     found: list[MonitorRecord] = []
-    for lane, as_of in targets(run, dict(form), usual):
-        record = monitoring.run(spec, as_of, lane, url=url, origin=here, settings=where, backfill=backfill)
+    failed: list[str] = []
+    wanted = targets(run, dict(form), usual)
+    for lane, as_of in wanted:
+        try:
+            record = monitoring.run(spec, as_of, lane, url=url, origin=here, settings=where, backfill=backfill)
+        except (DataError, UsageError) as error:
+            if lane == wanted[-1].lane:
+                raise
+            failed.append(f"lane {lane}, as of {as_of}: {one_line(error)}")
+            log.error("%s, %s. The looks at the other lanes go on.", model, failed[-1])  # noqa: TRY400
+            continue
         if record is None:
             log.info("%s, lane %s: nothing was scored until %s.", model, lane, as_of)
             continue
@@ -148,7 +166,7 @@ def look(model: str, models: str) -> Reference:
         if record.airflow_run == here.airflow_run:  # another run's report is no news
             _announce(record, usual, backfill=backfill)
             found.append(record)
-    return {"reports": [record.id for record in found]}
+    return {"reports": [record.id for record in found], **({"failed": failed} if failed else {})}
 
 
 def _announce(record: MonitorRecord, usual: str, *, backfill: bool) -> None:

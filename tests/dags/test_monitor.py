@@ -125,7 +125,7 @@ import sys
 from datetime import UTC, date, datetime
 from types import SimpleNamespace as Of
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from titleholder.errors import UsageError
+from titleholder.errors import DataError, UsageError
 from titleholder.ledger import monitor_reports
 from titleholder.ledger.monitor_reports import MonitorRecord
 from titleholder.validation.monitoring.report import Alarm, MonitorReport
@@ -136,8 +136,8 @@ from titleholder_airflow import monitor, tasks, wanted
 seen, answer = [], {}
 ALARM = Alarm(name="income", kind="feature", since=date(2024, 3, 1), new=True, sentence="income has drifted.")
 
-def event(**extra):
-    return Of(extra=extra, asset=Of(uri="titleholder://watched/scores"), source_dag_id=None, source_run_id=None, source_task_id=None)
+def event(dag="watched.score", **extra):
+    return Of(extra=extra, asset=Of(uri="titleholder://watched/scores"), source_dag_id=dag, source_run_id=None, source_task_id=None)
 
 def run(kind="scheduled", consumed=(), conf=None, alarms=(ALARM,), asks=False, other=False, **form):
     events = OutletEventAccessors()
@@ -153,6 +153,8 @@ def run(kind="scheduled", consumed=(), conf=None, alarms=(ALARM,), asks=False, o
         seen.append([str(as_of), lane, origin.actor, origin.reason, backfill])
         if lane == "empty":
             return None
+        if lane.startswith("broken"):
+            raise DataError("the input is gone")
         report = MonitorReport(state="alarm" if alarms else "quiet", reason="x", alarms=alarms)
         return MonitorRecord(
             id=len(seen), model=spec.name, lane=lane, as_of=as_of, version=3, decision=9, previous=None, score_runs=(1,),
@@ -174,6 +176,12 @@ answer["quiet"] = run(alarms=())
 answer["asks"] = run(asks=True)
 answer["others"] = run(asks=True, other=True)
 answer["empty"] = run(lane="empty")
+answer["by_hand_tomorrow"] = run("asset_triggered", [event(dag=None, lane="live", as_of="9999-12-31"), event(lane="live", as_of="2024-03-05")])
+answer["one_broken"] = run("asset_triggered", [event(lane=lane, as_of="2024-03-05") for lane in ("zoo", "live", "broken", "broken-2")], asks=True)
+try:
+    run("asset_triggered", [event(lane="broken", as_of="2024-03-05")])
+except DataError as error:
+    answer["all_broken"] = str(error)
 answer["standing"] = run(alarms=(ALARM.model_copy(update={"new": False}),))
 try:
     run(conf={"lanes": "x"})
@@ -215,6 +223,24 @@ def test_a_run_looks_at_what_the_scoring_runs_scored_that_started_it(ran: dict[s
     assert ran["seen"][4] == ["2024-03-01", "live", "ann", "why", True]
     assert "conf: unknown key 'lanes' (did you mean 'lane'?)" in ran["refused"]
     assert ran["empty"] == [{"reports": []}, {}]
+
+
+def test_an_event_that_no_scoring_run_made_names_no_day(ran: dict[str, Any]) -> None:
+    assert ["9999-12-31", "live", "ann", "why", False] not in ran["seen"]
+    assert ran["by_hand_tomorrow"][1]["watched.alarms"][0][1]["as_of"] == "2024-03-05"
+
+
+def test_a_lane_that_cannot_be_looked_at_costs_the_specs_lane_neither_its_look_nor_its_request(
+    ran: dict[str, Any],
+) -> None:
+    result, told = ran["one_broken"]
+    assert len(result["reports"]) == 2
+    assert result["failed"] == [f"lane {n}, as of 2024-03-05: the input is gone" for n in ("broken", "broken-2")]
+    assert "watched.alarms" in told
+    assert "watched.retrain_wanted" in told
+    looked = [lane for day, lane, *_ in ran["seen"] if lane in ("zoo", "broken", "broken-2")]
+    assert looked[:3] == ["broken", "broken-2", "zoo"], "that of the spec is the last one, after zoo"
+    assert ran["all_broken"] == "the input is gone"
 
 
 def test_new_alarms_of_the_specs_lane_update_the_asset(ran: dict[str, Any]) -> None:
