@@ -99,20 +99,23 @@ def with_scores(known: pd.DataFrame, scored: pd.DataFrame, columns: Columns) -> 
 def _first_scores(
     runs: Sequence[ScoreRun], start: date, end: date, url: str, predecessor: TrainedVersion | None, scorer: Scorer
 ) -> pd.DataFrame:
-    """The first score of each entity and event time, and what the predecessor answers for the same input, if it can."""
+    """The first score of each entity and event time, and what the predecessor answers for the same input, if it can.
+
+    Memory grows with the events, not with the runs: windows overlap, and a row may be in dozens of runs.
+    """
     wanted = [
         run for run in sorted(runs, key=lambda r: (r.as_of, r.id)) if run.as_of > start and run.window_start < end
     ]
-    parts = []
+    nothing = {"entity": [], "event_time": np.empty(0, "datetime64[us]"), "score": [], "before": []}
+    whole = pd.DataFrame(nothing).astype({"entity": object})
     for run in wanted:
         part = event_scores.read(url, run.id, start=start, end=end)
         times = part.event_times.astype("datetime64[us]")
         before = _predecessor(predecessor, run, start, end, scorer)
         values = {"entity": part.entities, "event_time": times, "score": part.scores}
-        parts.append(pd.DataFrame({**values, "before": np.full(len(times), np.nan) if before is None else before}))
-    nothing = {"entity": [], "event_time": np.empty(0, "datetime64[us]"), "score": [], "before": []}
-    whole = pd.concat(parts) if parts else pd.DataFrame(nothing).astype({"entity": object})
-    return whole.drop_duplicates(["entity", "event_time"])
+        new = pd.DataFrame({**values, "before": np.full(len(times), np.nan) if before is None else before})
+        whole = pd.concat([whole, new]).drop_duplicates(["entity", "event_time"]) if len(whole) else new
+    return whole
 
 
 def _predecessor(of: TrainedVersion | None, run: ScoreRun, start: date, end: date, scorer: Scorer) -> Array | None:
