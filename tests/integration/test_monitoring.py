@@ -27,6 +27,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.workflow.audit import audit
 from titleholder.workflow.monitoring import look as looking
 from titleholder.workflow.monitoring import run as monitoring
+from titleholder.workflow.monitoring.watched import watched_at
 
 pytestmark = pytest.mark.slow
 MONTHS = [date(2024, month, 1) for month in range(2, 8)]
@@ -161,13 +162,19 @@ def test_the_live_lane_asks_once_and_a_backfill_never(world: World) -> None:
     assert section
     hasty = watched().model_copy(update={"monitor": section.model_copy(update={"persistence": 1})})
     url = connection_url("warehouse")
-    found = monitoring.run(hasty, today, "live", url=url, origin=TESTER, settings=world.settings)
+    reign = watched_at(MODEL, "live", today, world.settings)
+    assert reign
+    by_hand = looking.Look(hasty, today, reign, url, world.settings).entry("live", TESTER, backfill=False)
+    assert (by_hand.report.state, by_hand.asks_retrain) == ("alarm", False), "nobody would start the retrain"
+    assert "the next look of the DAG does it" in by_hand.ask_reason
+    in_airflow = TESTER.model_copy(update={"airflow_run": "watched.monitor/r1"})
+    found = monitoring.run(hasty, today, "live", url=url, origin=in_airflow, settings=world.settings)
     assert found
     assert "signal" in found.new_alarms
     assert found.asks_retrain
     assert found.ask_reason.startswith(f"The monitor of {today} asks for a retrain. ")
     assert [one.id for one in monitor_reports.asks(world.settings.ledger_url, MODEL)] == [found.id]
-    again = monitoring.run(hasty, today, "live", url=url, origin=TESTER, settings=world.settings)
+    again = monitoring.run(hasty, today, "live", url=url, origin=in_airflow, settings=world.settings)
     assert again == found
     assert not any(one.asks_retrain for one in monitor_reports.of_lane(world.settings.ledger_url, MODEL, LANE))
     assert np.isfinite([f.log_evidence for f in found.report.drift.features if found.report.drift]).all()

@@ -37,6 +37,7 @@ def ask(
     earlier: Sequence[Asked],
     last_decision: date | None,
     backfill: bool = False,
+    in_airflow: bool = True,
 ) -> Answer:
     """Whether these alarms ask for a retrain.
 
@@ -51,6 +52,7 @@ def ask(
         earlier: every request of the model so far.
         last_decision: the as-of date of the newest decision of the lane.
         backfill: whether the look is part of a backfill, which never asks.
+        in_airflow: whether a task of Airflow looks: it starts the retrain. The request of another look would be lost.
     """
     last_of_reign = max((one.as_of for one in earlier if one.decision == decision), default=None)
     waiting = [alarm for alarm in alarms if last_of_reign is None or alarm.since > last_of_reign]
@@ -59,6 +61,8 @@ def ask(
     names = ", ".join(alarm.name for alarm in waiting)
     if lane != LIVE or backfill:
         return Answer(False, f"No retrain is asked for ({names}): {'a backfill' if lane == LIVE else f'lane {lane}'}.")
+    if not in_airflow:
+        return Answer(False, f"No retrain is asked for ({names}): the next look of the DAG does it.")
     if why := _too_soon(rule, as_of, earlier, last_decision):
         return Answer(False, f"No retrain is asked for ({names}): {why}.")
     said = " ".join(alarm.sentence for alarm in waiting)

@@ -62,7 +62,7 @@ class Look:
         """What is to be written."""
         report, watched = self.report(), self.watched
         late = any(one.as_of > self.as_of for one in watched.looks)
-        answer = self._ask(report, lane, backfill=backfill or late)
+        answer = self._ask(report, lane, backfill=backfill or late, in_airflow=bool(origin.airflow_run))
         return Entry(
             model=self.spec.name,
             lane=lane,
@@ -199,7 +199,7 @@ class Look:
             judgement.metric, crowning.id, crowning.champion_before, found, cohorts, judgement.confidence
         )
 
-    def _ask(self, report: MonitorReport, lane: str, *, backfill: bool) -> Answer:
+    def _ask(self, report: MonitorReport, lane: str, *, backfill: bool, in_airflow: bool) -> Answer:
         asked = monitor_reports.asks(self.settings.ledger_url, self.spec.name)
         return ask(
             report.alarms,
@@ -210,4 +210,5 @@ class Look:
             earlier=[Asked(one.as_of, one.decision) for one in asked],
             last_decision=max((r.as_of for r in self.watched.rows if r.challenger_version is not None), default=None),
             backfill=backfill,
+            in_airflow=in_airflow,
         )

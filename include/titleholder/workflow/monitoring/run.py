@@ -39,7 +39,7 @@ def run(
 ) -> MonitorRecord | None:
     """Look at the reign that scored last in the lane until `as_of`, and write what stands; None before any scores.
 
-    `url` is the warehouse's. A look of a backfill never asks for a retrain.
+    `url` is the warehouse's. A look of a backfill never asks for a retrain, nor does one outside of Airflow.
 
     Raises:
         SpecError: the spec has no section `monitor`.

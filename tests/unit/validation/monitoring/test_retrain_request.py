@@ -42,6 +42,7 @@ def test_without_a_rule_or_an_alarm_nothing_is_asked(changes: dict[str, Any]) ->
     [
         ({"lane": "backtest"}, "lane backtest"),
         ({"backfill": True}, "a backfill"),
+        ({"in_airflow": False}, "the next look of the DAG does it"),
         ({"earlier": [Asked(date(2026, 3, 2), 4)]}, "the last request was on 2026-03-02, and the cooldown is 3 months"),
         ({"last_decision": date(2026, 3, 2)}, "the last decision was as of 2026-03-02"),
         (
