@@ -46,6 +46,10 @@ def test_the_state_is_a_word_and_one_sentence(what: dict[str, object], state: st
     assert found.sentence.endswith(".")
 
 
+def test_a_failed_run_is_not_said_to_have_left_nothing_as_its_shadow_may_have_failed() -> None:
+    assert shown(run=FAILED).state.sentence.endswith("failed; its red task says what to do.")
+
+
 def test_without_scores_it_says_what_to_do() -> None:
     assert "Switch `tiny.score` on" in shown(runs=[]).state.sentence
     assert shown(runs=[]).state.href == "/dags/tiny.score"
