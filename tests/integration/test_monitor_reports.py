@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from localstack.settings import ledger_url
@@ -16,10 +18,10 @@ from support.audit_world import World, models_in
 from support.monitored_world import LANE, scored, write_monitored
 from support.retraining import retrain
 from titleholder.errors import DataError, ServiceError
-from titleholder.ledger import guards, monitor_reports
+from titleholder.ledger import guards, monitor_history, monitor_reports
 from titleholder.ledger.monitor_reports import Entry, MonitorRecord
 from titleholder.ledger.score_runs import ScoreRun
-from titleholder.validation.monitoring.report import Alarm, MonitorReport
+from titleholder.validation.monitoring.report import Alarm, MonitorReport, Promise, Span
 
 pytestmark = pytest.mark.slow
 MODEL = "reported"
@@ -82,6 +84,14 @@ def test_a_look_is_read_as_it_was_written_by_all_that_read(world: World, runs: l
     assert monitor_reports.of_reign(url, MODEL, LANE, -1) == []
 
 
+def test_a_report_that_could_not_be_read_again_is_not_written(world: World) -> None:
+    count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    promise = Promise(metric="roc_auc", decision=1, promised=Span(estimate=math.inf), budget=0.025, tolerated=0.0)
+    with pytest.raises(DataError, match=r"could not be read again.*promised\.estimate"):
+        record(world, as_of=DAY + timedelta(days=9), report=QUIET.model_copy(update={"promise": promise}))
+    assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
+
+
 def test_a_look_that_was_overtaken_is_not_written(world: World) -> None:
     count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
     assert record(world, previous=None, as_of=DAY + timedelta(days=9)) is None
@@ -134,6 +144,22 @@ def test_the_live_lane_alone_asks_for_a_retrain_and_never_in_the_future(world: W
     assert monitor_reports.asking(url, "another", made.id, by) == ""
     assert monitor_reports.asking(url, MODEL, made.id - 1, by) == ""
     assert monitor_reports.asking(url, MODEL, made.id, "reported.monitor/r2") == "", "another run wrote it"
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [(monitor_reports._STANDING, {"models": [MODEL]}), (monitor_history._NEWEST, {"model": MODEL})],
+)
+def test_a_page_looks_into_no_report_but_the_newest(world: World, query: Any, named: dict[str, Any]) -> None:
+    connected = create_engine(ledger_url(world.state, "ledger_reader"), poolclass=NullPool)
+    with connected.connect() as connection:
+        plan = connection.scalar(text(f"EXPLAIN (VERBOSE, FORMAT JSON) {query}"), {"lane": LANE, **named})[0]["Plan"]
+    nodes = [plan]
+    for node in nodes:
+        nodes += node.get("Plans", ())
+    assert any("Sort" in node["Node Type"] for node in nodes)
+    read = [node["Node Type"] for node in nodes if "report" in re.sub("monitor_reports", "", str(node.get("Output")))]
+    assert not any("Sort" in kind or kind == "Unique" for kind in read)
 
 
 def execute(state: State, role: str, statement: str) -> None:

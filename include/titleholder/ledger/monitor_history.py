@@ -20,9 +20,13 @@ from titleholder.validation.monitoring.report import MonitorReport
 LARGEST = 4 * 1024 * 1024
 """Bytes of a report that are read: a thousand features have a fraction of it."""
 _WHOLE = f"CASE WHEN octet_length(report::text) <= {LARGEST} THEN report END"
+# The row is chosen before its report is measured: PostgreSQL would read every report of the lane otherwise.
 _NEWEST = text(f"""
 SELECT id, as_of, version, decision, state, alarms, asks_retrain, ask_reason, created_at, spec, {_WHOLE} AS report
-FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane ORDER BY as_of DESC, id DESC LIMIT 1
+FROM titleholder.monitor_reports WHERE id = (
+    SELECT id FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane
+    ORDER BY as_of DESC, id DESC LIMIT 1
+)
 """)  # noqa: S608
 _SERIES = text(f"""
 SELECT as_of, report #> '{{drift,looks}}' AS looks,

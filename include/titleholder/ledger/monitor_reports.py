@@ -32,9 +32,11 @@ _NEWEST = text(
     "SELECT * FROM (SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane "
     "ORDER BY id DESC LIMIT :most) AS newest ORDER BY id"
 )
+# Rows are chosen before their reports are looked into: PostgreSQL would read every report of a model otherwise.
 _STANDING = text(
-    f"SELECT DISTINCT ON (model) {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
-    "WHERE model = ANY(:models) AND lane = :lane ORDER BY model, as_of DESC, id DESC"
+    f"SELECT {_BRIEF} FROM titleholder.monitor_reports WHERE id = ANY(ARRAY("  # noqa: S608
+    "SELECT DISTINCT ON (model) id FROM titleholder.monitor_reports "
+    "WHERE model = ANY(:models) AND lane = :lane ORDER BY model, as_of DESC, id DESC))"
 )
 _NUMBERED = text(
     f"SELECT {_BRIEF} FROM titleholder.monitor_reports WHERE id = ANY(:numbers) ORDER BY id"  # noqa: S608
@@ -127,11 +129,17 @@ def record(url: str, entry: Entry) -> MonitorRecord | None:
     """Write a look; None where another one of the lane was written since `entry.previous`.
 
     Raises:
-        DataError: the ledger refuses it, with the reason; nothing was written.
+        DataError: the ledger refuses it, with the reason, or it could not be read again, as a number that is not
+            finite could not; nothing was written.
     """
+    row = entry.row()
+    try:
+        known = _Row.model_validate_json(row).model_dump()
+    except ValueError as error:  # once written it would stop every later look at the reign
+        raise DataError(f"{entry.model}: this monitor report could not be read again: {one_line(error)}") from error
     with reachable(), engine(url).begin() as connection:
-        place = connection.execute(_RECORD, {"entry": entry.row()}).mappings().one_or_none()
-    return _record({**_Row.model_validate_json(entry.row()).model_dump(), **place}) if place else None
+        place = connection.execute(_RECORD, {"entry": row}).mappings().one_or_none()
+    return _record({**known, **place}) if place else None
 
 
 def of_reign(url: str, model: str, lane: str, decision: int) -> list[MonitorRecord]:

@@ -49,7 +49,7 @@ class Bins(BinNames):
             np.quantile(known, np.arange(1, bins) / bins, method="inverted_cdf"), return_counts=True
         )
         lone = cuts[(times > 1) | (cuts == known.min())]
-        below = np.nextafter(lone, -np.inf)
+        below = np.nextafter(lone, np.finfo(float).min)
         return cls(edges=tuple(np.unique(np.concatenate([cuts, below])).tolist()), numeric=True)
 
     def places(self, values: NDArray[Any]) -> Places:

@@ -116,3 +116,10 @@ def test_a_feature_without_any_or_with_one_value_has_bins_too(values: np.ndarray
     assert bins.counts(np.array([2.0, 3.0, 4.0, np.nan])).sum() == 4
     if len(values) and values[0] == 3.0:
         assert len(set(bins.places(np.array([2.0, 3.0, 4.0])))) == 3
+
+
+def test_edges_are_finite_also_at_the_least_number() -> None:
+    """A report with another edge could not be read again."""
+    bins = Bins.of(np.array([np.finfo(float).min, 1.0, 2.0]), 3)
+    assert np.isfinite(bins.edges).all()
+    assert bins.counts(np.array([np.finfo(float).min, 1.5])).sum() == 2
