@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from titleholder.validation.metrics import Estimation, Gain, Sample, joint
-from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, look
+from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, look
 from titleholder.validation.monitoring.realised import shortfall
 from titleholder.validation.monitoring.report import Drift
 from titleholder.validation.sequential import Look
@@ -73,7 +73,7 @@ def same_customers(customers: int, least: float, seed: int) -> bool:
     for n in range(12):
         given = (values, rng.normal(size=customers))
         rows = [NewRows(tuple(f.places.counts(v).tolist()), {}) for f, v in zip(reference, given, strict=True)]
-        made = look(reference, rows, drifts, Limits(BUDGET, 2, least), [seed, n])
+        made = look(reference, rows, History.of(drifts), Limits(BUDGET, 2, least), [seed, n])
         drifts.append(
             Drift(
                 budget=BUDGET,

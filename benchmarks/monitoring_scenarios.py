@@ -43,7 +43,7 @@ from titleholder.validation import metrics
 from titleholder.validation.metrics import Array, Estimation, Interval, Sample
 from titleholder.validation.monitoring import outcomes, summary
 from titleholder.validation.monitoring.estimated import estimated, recalibration
-from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, level, look
+from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, level, look
 from titleholder.validation.monitoring.report import Alarm, Drift, RealisedCohort, Span
 from titleholder.validation.monitoring.retrain_request import Asked, ask
 
@@ -146,7 +146,7 @@ def watch(version: Version, months: Sequence[Month], reference: pd.DataFrame, sp
         table = features.design_matrix(frame, spec)
         rows = [NewRows(tuple(f.places.counts(table[f.name].to_numpy()).tolist()), {}) for f in known[:-1]]
         rows.append(NewRows(tuple(known[-1].places.counts(p).tolist()), {}))
-        made = look(known, rows, found.drifts, LIMITS, [seed, n])
+        made = look(known, rows, History.of(found.drifts), LIMITS, [seed, n])
         dates: dict[str, Any] = {"reference_start": days[0], "reference_end": days[0]}
         drift = Drift(
             budget=LIMITS.budget, level=level(made), looks=n + 1, reference_rows=len(reference), features=made, **dates

@@ -145,6 +145,27 @@ def test_a_repeated_look_finds_what_is_written_and_reads_nothing(
     assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
 
 
+def test_of_earlier_looks_two_are_read_whole_and_the_others_say_the_same_in_little(
+    world: World, looks: list[MonitorRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[int] = []
+    read = monitor_reports._record
+    monkeypatch.setattr(monitor_reports, "_record", lambda row: whole.append(row["id"]) or read(row))
+    reign = watched_at(MODEL, LANE, MONTHS[-1], world.settings)
+    assert reign
+    assert len(looks) > 3
+    assert set(whole) == {looks[0].id, reign.looks[-1].id}
+    assert len(whole) <= 2
+    for past, one in zip(reign.looks, looks, strict=False):
+        assert one.report.drift
+        assert one.report.volume
+        assert (past.id, past.as_of, tuple(past.score_runs)) == (one.id, one.as_of, one.score_runs)
+        assert past.counted_until == one.report.volume.end
+        assert [tuple(cells) for cells in past.cells] == [f.cells for f in one.report.drift.features]
+        assert past.log_evidence == [f.log_evidence for f in one.report.drift.features]
+    assert reign.first == looks[0].report.drift
+
+
 def test_a_look_without_new_rows_goes_on_with_outcomes(world: World, looks: list[MonitorRecord]) -> None:
     later = looked(world, date(2024, 8, 1))
     assert later

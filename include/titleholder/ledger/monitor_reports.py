@@ -27,6 +27,13 @@ _OF_REIGN = text(
     "SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane AND decision = :decision "
     "ORDER BY id"
 )
+_NUMBER = text("SELECT * FROM titleholder.monitor_reports WHERE id = :id")
+_PAST = text("""
+SELECT id, as_of, score_runs, CAST(report #>> '{volume,end}' AS date) AS counted_until,
+       jsonb_path_query_array(report, '$ ? (@.volume != null).drift.features[*].cells') AS cells,
+       jsonb_path_query_array(report, '$ ? (@.volume != null).drift.features[*].log_evidence') AS log_evidence
+FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane AND decision = :decision ORDER BY id
+""")
 _LAST = text("SELECT max(id) FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane")
 _NEWEST = text(
     "SELECT * FROM (SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane "
@@ -106,6 +113,18 @@ class MonitorRecord(_Row):
     written_by: str
 
 
+class PastLook(NamedTuple):
+    """What later looks at a reign need of an earlier one: what it counted, and by feature the counts of ranks by cell
+    and the evidence; of one that counted no rows, `counted_until` is None and both are empty."""
+
+    id: int
+    as_of: date
+    score_runs: list[int]
+    counted_until: date | None
+    cells: list[list[int]]
+    log_evidence: list[float]
+
+
 class MonitorStatus(NamedTuple):
     """The newest look at a model without its report: what an overview shows."""
 
@@ -143,8 +162,26 @@ def record(url: str, entry: Entry) -> MonitorRecord | None:
 
 
 def of_reign(url: str, model: str, lane: str, decision: int) -> list[MonitorRecord]:
-    """Every look at the reign that a decision began, in the order of writing."""
+    """Every look at the reign that a decision began, in the order of writing, whole: see `past` for what is less."""
     return _records(url, _OF_REIGN, model=model, lane=lane, decision=decision)
+
+
+def past(url: str, model: str, lane: str, decision: int) -> list[PastLook]:
+    """What later looks need of every look at the reign that a decision began, in the order of writing."""
+    with reachable(), engine(url).connect() as connection:
+        found = connection.execute(_PAST, {"model": model, "lane": lane, "decision": decision})
+        return [PastLook._make(row) for row in found]
+
+
+def numbered(url: str, number: int) -> MonitorRecord:
+    """The look of this number, whole.
+
+    Raises:
+        DataError: there is none.
+    """
+    for found in _records(url, _NUMBER, id=number):
+        return found
+    raise DataError(f"the ledger has no monitor report {number}")
 
 
 def of_lane(url: str, model: str, lane: str) -> list[MonitorRecord]:

@@ -78,7 +78,9 @@ def trouble(dag: Dag | None, run: Run | None, now: datetime, what: str = "scorin
     if dag is None:
         return []
     if run is not None and run.state == "failed":
-        sentence = f"The newest automatic run of {what}, due {run.run_after:%Y-%m-%d}, failed; its red task says what to do."
+        sentence = (
+            f"The newest automatic run of {what}, due {run.run_after:%Y-%m-%d}, failed; its red task says what to do."
+        )
         return [HealthSign("bad", f"{what} failed", sentence, run.href)]
     if dag.paused:
         return [HealthSign("warn", f"{what} switched off", f"Its {what} DAG is paused: no run starts.", dag.href)]

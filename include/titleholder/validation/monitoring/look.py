@@ -68,6 +68,33 @@ class NewRows(NamedTuple):
     unseen: dict[str, int]
 
 
+class History(NamedTuple):
+    """The earlier looks of a reign in order of time: of each the counts of ranks by feature and cell, and the evidence
+    by feature; and the newest one whole. That is all that later looks need, and grows slowly over years.
+
+    >>> History.of([]).newest is None
+    True
+    """
+
+    cells: Sequence[Sequence[Sequence[int]]] = ()
+    log_evidence: Sequence[Sequence[float]] = ()
+    newest: Drift | None = None
+
+    @classmethod
+    def of(cls, drifts: Sequence[Drift]) -> History:
+        """That of whole looks."""
+        return cls(
+            [[one.cells for one in drift.features] for drift in drifts],
+            [[one.log_evidence for one in drift.features] for drift in drifts],
+            drifts[-1] if drifts else None,
+        )
+
+    @property
+    def features(self) -> Sequence[FeatureLook]:
+        """Those of the newest one."""
+        return self.newest.features if self.newest else ()
+
+
 class Limits(NamedTuple):
     """What an alarm of drift asks for: the budget, the looks in a row, and the least index."""
 
@@ -79,7 +106,7 @@ class Limits(NamedTuple):
 def look(
     reference: Sequence[ReferenceFeature],
     rows: Sequence[NewRows],
-    earlier: Sequence[Drift],
+    earlier: History,
     limits: Limits,
     seed: Sequence[int],
 ) -> tuple[FeatureLook, ...]:
@@ -88,24 +115,23 @@ def look(
     Args:
         reference: the features, of each look of a reign the same ones.
         rows: of each the new rows.
-        earlier: the earlier looks of the reign, in order of time.
+        earlier: the earlier looks of the reign.
         limits: see there.
         seed: for ties and for the order of rows; a repeated look must have the same.
     """
     made = [
-        _counted(feature, new, [drift.features[n] for drift in earlier], np.random.default_rng([*seed, n]))
+        _counted(feature, new, earlier, n, np.random.default_rng([*seed, n]))
         for n, (feature, new) in enumerate(zip(reference, rows, strict=True))
     ]
     taken = e_bh(np.array([one.log_e for one in made]), limits.budget)
-    before = earlier[-1].features if earlier else (None,) * len(made)
+    before = earlier.features or (None,) * len(made)
     return tuple(_judged(one, bool(t), b, limits) for one, t, b in zip(made, taken, before, strict=True))
 
 
-def _counted(
-    of: ReferenceFeature, new: NewRows, earlier: Sequence[FeatureLook], rng: np.random.Generator
-) -> FeatureLook:
-    ranked = rank(earlier[-1].seen if earlier else of.counts, _in_random_order(new.counts, rng), rng)
-    log_e = log_evidence([*(one.cells for one in earlier), ranked.cells])
+def _counted(of: ReferenceFeature, new: NewRows, earlier: History, place: int, rng: np.random.Generator) -> FeatureLook:
+    seen = earlier.features[place].seen if earlier.features else of.counts
+    ranked = rank(seen, _in_random_order(new.counts, rng), rng)
+    log_e = log_evidence([*(cells[place] for cells in earlier.cells), ranked.cells])
     found = psi_of_counts(of.bins.labels, of.counts, new.counts, confidence=CONFIDENCE)
     most = sorted(new.unseen.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
     return FeatureLook(
@@ -122,7 +148,7 @@ def _counted(
         unseen=tuple(Unseen(name=name, rows=rows) for name, rows in most),
         unseen_rows=sum(new.unseen.values()),
         log_evidence=log_e,
-        log_e=float(at_any_time(np.array([*(one.log_evidence for one in earlier), log_e]))[-1]),
+        log_e=float(at_any_time(np.array([*(one[place] for one in earlier.log_evidence), log_e]))[-1]),
         drifted=False,
         in_a_row=0,
     )

@@ -83,7 +83,7 @@ class Look:
 
     def report(self) -> MonitorReport:
         """What the look finds."""
-        before = self.watched.looks[-1].report if self.watched.looks else None
+        before = self.watched.before.report if self.watched.before else None
         new = self._count() if self.enough else None
         drift = self._drift(new) if new else before.drift if before else None
         grown = self._matured(before.cohorts if before else ())
@@ -119,9 +119,9 @@ class Look:
     @property
     def _features(self) -> Reference:
         """The reference, with the bins of the reign's first look where there is one."""
-        if not (drifts := self.watched.drifts):
+        if self.watched.first is None:
             return self.reference
-        first = {one.name: one for one in drifts[0].features}
+        first = {one.name: one for one in self.watched.first.features}
         own = [f._replace(bins=first[f.name].bins, counts=first[f.name].reference) for f in self.reference.features]
         return self.reference._replace(features=tuple(own))
 
@@ -129,12 +129,12 @@ class Look:
         budget = self.monitor.false_alarms / 2
         limits = Limits(budget, self.monitor.persistence, self.monitor.minimum_psi)
         seed = [self.watched.crowning.id, *(part.run.id for part in self.parts)]
-        earlier = self.watched.drifts
+        earlier = self.watched.history
         made = look(self._features.features, new.by_feature, earlier, limits, seed)
         return Drift(
             budget=budget,
             level=level(made),
-            looks=len(earlier) + 1,
+            looks=len(earlier.cells) + 1,
             reference_rows=self.reference.rows,
             reference_start=self.reference.start,
             reference_end=self.reference.end,

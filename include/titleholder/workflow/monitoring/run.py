@@ -55,25 +55,25 @@ def run(
         if watched is None:
             log.info("%s, lane %s: nothing was scored until %s.", spec.name, lane, as_of)
             return None
-        if found := _standing(watched, as_of):
-            log.info("%s as of %s: report %d has looked at it already.", spec.name, as_of, found.id)
-            return found
+        if (found := _standing(watched, as_of)) is not None:
+            log.info("%s as of %s: report %d has looked at it already.", spec.name, as_of, found)
+            return monitor_reports.numbered(settings.ledger_url, found)
         made = Look(spec, as_of, watched, url, settings).entry(lane, origin, backfill=backfill)
-        if found := _same(watched, as_of, made.score_runs):
-            return found
+        if (found := _same(watched, as_of, made.score_runs)) is not None:
+            return monitor_reports.numbered(settings.ledger_url, found)
         if written := monitor_reports.record(settings.ledger_url, made):
             return written
     raise ServiceError(f"{spec.name}, lane {lane}: other looks were written during {ATTEMPTS} attempts; try again")
 
 
-def _standing(watched: Watched, as_of: date) -> MonitorRecord | None:
-    """The look of this day, if nothing was scored since; of a day that is past, the one before it."""
+def _standing(watched: Watched, as_of: date) -> int | None:
+    """The number of the look of this day, if nothing was scored since; of a day that is past, the one before it."""
     until = [one for one in watched.looks if one.as_of <= as_of]
     if watched.new_runs or not until:
         return None
     later = any(one.as_of > as_of for one in watched.looks)
-    return until[-1] if later or until[-1].as_of == as_of else None
+    return until[-1].id if later or until[-1].as_of == as_of else None
 
 
-def _same(watched: Watched, as_of: date, runs: Sequence[int]) -> MonitorRecord | None:
-    return next((one for one in watched.looks if (one.as_of, one.score_runs) == (as_of, tuple(runs))), None)
+def _same(watched: Watched, as_of: date, runs: Sequence[int]) -> int | None:
+    return next((one.id for one in watched.looks if (one.as_of, one.score_runs) == (as_of, list(runs))), None)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from titleholder.ledger import monitor_reports, reigns, score_runs, store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
-from titleholder.ledger.monitor_reports import MonitorRecord
+from titleholder.ledger.monitor_reports import MonitorRecord, PastLook
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
 from titleholder.validation.metrics import Interval
+from titleholder.validation.monitoring.look import History
 from titleholder.validation.monitoring.report import Drift
 from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
@@ -19,7 +20,8 @@ from titleholder.workflow.trained_versions import TrainedVersion, trained_versio
 class Watched(NamedTuple):
     """The reign that scored last in a lane until a day: its runs until then, its decisions, and its earlier looks.
 
-    `crowning` made the version champion, `judged` is about it as a challenger.
+    `crowning` made the version champion, `judged` is about it as a challenger. `before` is the newest of the earlier
+    looks, `first` the drift of the first one that counted rows; of the others there is only what later ones need.
     """
 
     rows: list[LaneEntry]
@@ -28,7 +30,9 @@ class Watched(NamedTuple):
     judged: Decision
     trained: TrainedVersion
     predecessor: TrainedVersion | None
-    looks: list[MonitorRecord]
+    looks: list[PastLook]
+    before: MonitorRecord | None
+    first: Drift | None
     last: int | None
 
     @property
@@ -40,18 +44,20 @@ class Watched(NamedTuple):
     @property
     def counted_last(self) -> list[ScoreRun]:
         """The scoring runs that the newest look with new rows counted."""
-        last = next((one.score_runs for one in reversed(self.looks) if one.report.volume), ())
+        last = next((one.score_runs for one in reversed(self.looks) if one.counted_until), ())
         return [run for run in self.runs if run.id in last]
 
     @property
-    def drifts(self) -> list[Drift]:
-        """What the looks that counted rows found, in order."""
-        return [one.report.drift for one in self.looks if one.report.drift and one.report.volume]
+    def history(self) -> History:
+        """What the looks that counted rows found."""
+        counted = [one for one in self.looks if one.cells]
+        newest = self.before.report.drift if self.before else None
+        return History([one.cells for one in counted], [one.log_evidence for one in counted], newest)
 
     @property
     def covered(self) -> date | None:
         """The end of the event times that were counted."""
-        return max((one.report.volume.end for one in self.looks if one.report.volume), default=None)
+        return max((one.counted_until for one in self.looks if one.counted_until), default=None)
 
 
 def watched_at(model: str, lane: str, as_of: date, settings: Settings) -> Watched | None:
@@ -68,6 +74,8 @@ def watched_at(model: str, lane: str, as_of: date, settings: Settings) -> Watche
     judged = store.decision(url, about.id if about else newest.decision)
     (trained,) = trained_versions([judged], url)
     before = reigns.decision_on(rows, crowning.champion_before)
+    looks = monitor_reports.past(url, model, lane, newest.decision)
+    first = next((one.id for one in looks if one.cells), None)
     return Watched(
         rows=rows,
         runs=[r for r in own if r.decision == newest.decision],
@@ -75,7 +83,9 @@ def watched_at(model: str, lane: str, as_of: date, settings: Settings) -> Watche
         judged=judged,
         trained=trained,
         predecessor=trained_versions([before], url)[0].registered if before else None,
-        looks=monitor_reports.of_reign(url, model, lane, newest.decision),
+        looks=looks,
+        before=monitor_reports.numbered(url, looks[-1].id) if looks else None,
+        first=monitor_reports.numbered(url, first).report.drift if first is not None else None,
         last=last,
     )
 

@@ -10,7 +10,7 @@ import pytest
 from titleholder.validation.monitoring import look as looking
 from titleholder.validation.monitoring.alarms import drift_alarms
 from titleholder.validation.monitoring.evidence import e_bh
-from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, level, look
+from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, level, look
 from titleholder.validation.monitoring.report import Drift, FeatureLook
 
 LIMITS = Limits(budget=0.025, in_a_row=2, least=0.1)
@@ -37,7 +37,7 @@ def rows(
 def looks(features: list[ReferenceFeature], batches: list[list[NewRows]], limits: Limits = LIMITS) -> list[Drift]:
     found: list[Drift] = []
     for n, batch in enumerate(batches):
-        made = look(features, batch, found, limits, [7, n])
+        made = look(features, batch, History.of(found), limits, [7, n])
         dates = {"reference_rows": 2000, "reference_start": DAY, "reference_end": DAY}
         found.append(Drift(budget=limits.budget, level=level(made), looks=n + 1, features=made, **dates))
     return found
@@ -87,15 +87,15 @@ def test_it_is_repeatable_and_depends_on_nothing_but_counts() -> None:
     rng = np.random.default_rng(7)
     features = reference(rng)
     batch = rows(features, rng)
-    assert look(features, batch, [], LIMITS, [1, 2]) == look(features, batch, [], LIMITS, [1, 2])
-    assert look(features, batch, [], LIMITS, [1, 2]) != look(features, batch, [], LIMITS, [1, 3])
+    assert look(features, batch, History(), LIMITS, [1, 2]) == look(features, batch, History(), LIMITS, [1, 2])
+    assert look(features, batch, History(), LIMITS, [1, 2]) != look(features, batch, History(), LIMITS, [1, 3])
 
 
 def test_many_rows_are_counted_whole_and_ranked_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "RANKED", 300)
     rng = np.random.default_rng(8)
     features = reference(rng)
-    made = look(features, rows(features, rng, n=5000), [], LIMITS, [1])
+    made = look(features, rows(features, rng, n=5000), History(), LIMITS, [1])
     assert [sum(f.counts) for f in made] == [5000] * 3
     assert [sum(f.cells) for f in made] == [300] * 3
 
@@ -105,7 +105,7 @@ def test_new_categories_are_named_by_frequency_at_most_ten() -> None:
     features = reference(rng)
     batch = rows(features, rng)
     batch[1] = NewRows((500, 478, 22, 0), {**{f"k{n:02}": 1 for n in range(12)}, "boat": 10})
-    home = look(features, batch, [], LIMITS, [1])[1]
+    home = look(features, batch, History(), LIMITS, [1])[1]
     assert [(u.name, u.rows) for u in home.unseen[:2]] == [("boat", 10), ("k00", 1)]
     assert (len(home.unseen), home.unseen_rows) == (10, 22)
 
@@ -113,7 +113,7 @@ def test_new_categories_are_named_by_frequency_at_most_ten() -> None:
 def test_the_level_is_the_smallest_budget_of_e_bh() -> None:
     rng = np.random.default_rng(10)
     features = reference(rng)
-    made = look(features, rows(features, rng, moved=0.5), [], LIMITS, [1])
+    made = look(features, rows(features, rng, moved=0.5), History(), LIMITS, [1])
     logs = np.array([f.log_e for f in made])
     found = level(made)
     assert 0 < found < 1

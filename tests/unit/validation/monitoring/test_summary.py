@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from titleholder.validation.monitoring import summary
-from titleholder.validation.monitoring.look import Limits, NewRows, ReferenceFeature, level, look
+from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, level, look
 from titleholder.validation.monitoring.report import Alarm, Drift, MonitorReport, Promise, Span, Volume
 from titleholder.validation.monitoring.volume import expected
 
@@ -29,7 +29,7 @@ def drift(moved: float = 0.0, unseen: dict[str, int] | None = None) -> Drift:
         NewRows(tuple(features[0].places.counts(home).tolist()), unseen or {}),
         NewRows(tuple(features[1].places.counts(score).tolist()), {}),
     ]
-    made = look(features, rows, [], Limits(0.025, 1, 0.1), [1])
+    made = look(features, rows, History(), Limits(0.025, 1, 0.1), [1])
     return Drift(
         budget=0.025, level=level(made), looks=1, reference_rows=2000, reference_start=DAY, reference_end=DAY, features=made
     )  # fmt: skip

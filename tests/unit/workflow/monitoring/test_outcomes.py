@@ -24,7 +24,7 @@ def run(number: int) -> Any:
 def first_scores(monkeypatch: pytest.MonkeyPatch, runs: int, rows: int) -> Any:
     """Every run has the rows of the run before, with scores of its own, and one more."""
 
-    def read(url: str, number: int, *, start: date, end: date) -> EventScores:  # noqa: ARG001
+    def read(url: str, number: int, *, start: date, end: date) -> EventScores:
         n = rows + number
         names = np.array([f"entity {k}" for k in range(n)], dtype=object)
         return EventScores(names, np.full(n, np.datetime64(DAY, "us")), np.full(n, float(number)))
