@@ -19,6 +19,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.validation.cohort_record import Member
 from titleholder.validation.evidence import Rival
 from titleholder.validation.sealed import SealedEvidence, SealedScores
+from titleholder.workflow import sealed_scores
 from titleholder.workflow.rivals import KnownVersion, Line
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import ScoredComparison
@@ -178,6 +179,16 @@ def test_scores_that_are_not_what_the_run_wrote_are_left_out_and_the_run_named(l
     ledger.tables[broken] = table.set_column(3, "score", pa.array([0.1] * 59 + [0.3]))
     sealed = found(scored)
     assert (sealed.changed, sealed.versions[0].runs, len(sealed.versions[0].rows)) == ((broken,), (sound,), 5)
+
+
+def test_of_too_many_scores_the_first_ones_are_read(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed_scores, "READ", 25)
+    scored = compared()
+    frame = scored.evidence.frame
+    third, first = ledger.add("2024-02-03", frame, 0.9), ledger.add("2024-02-01", frame.iloc[:10], 0.1)
+    second = ledger.add("2024-02-02", frame.iloc[10:20], 0.2)
+    assert (only(scored).runs, len(only(scored).rows)) == ((first, second), 20)
+    assert third not in only(scored).runs
 
 
 def test_of_other_versions_those_count_that_are_compared_on_these_rows(ledger: Ledger) -> None:
