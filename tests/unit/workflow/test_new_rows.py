@@ -13,7 +13,7 @@ import pytest
 from titleholder.ledger.event_scores import EventScores
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.source import Columns
-from titleholder.validation.monitoring.look import ReferenceFeature
+from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, look
 from titleholder.workflow.monitoring import new_rows
 from titleholder.workflow.monitoring.new_rows import parts_of, seen_again
 
@@ -74,3 +74,24 @@ def test_rows_are_counted_with_those_of_customers_whom_the_look_before_had(monke
     found = new_rows.count(parts_of([newest], None), reference, spec, "ledger", [run(1, 1, 5)])  # type: ignore[arg-type]
     assert (found.rows, found.again, found.start, found.end) == (2, 1, date(2024, 3, 5), date(2024, 3, 9))
     assert [sum(one.counts) for one in found.by_feature] == [2, 2]
+
+
+def test_of_new_categories_so_many_are_told_apart_and_the_rows_of_all_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(new_rows, "NAMES", 2)
+    values = np.array(["own", "rent"] * 4, dtype=object)
+    home = ReferenceFeature.of("home", "categorical", values, np.random.default_rng(1), frozenset({"own", "rent"}))
+    tally = new_rows._Tally(home)
+    for part in (["a", "a", "own"], ["b", "c", "c", "a"]):
+        tally.add(pd.Series(part, dtype=object))
+    assert tally.found.unseen == {"a": 3, "b": 1} or tally.found.unseen == {"a": 3, "c": 2}
+    assert sum(tally.found.unseen.values()) + tally.found.others == 6
+
+
+def test_a_new_category_of_any_length_makes_no_long_report() -> None:
+    values = np.array(["own"] * 8, dtype=object)
+    home = ReferenceFeature.of("home", "categorical", values, np.random.default_rng(1), frozenset({"own"}))
+    (made,) = look([home], [NewRows((2, 1, 0), {"x" * 1_000_000: 1}, 3)], History(), Limits(0.025, 1, 0.1), [1])
+    assert len(made.unseen[0].name) == 100
+    assert made.unseen_rows == 4

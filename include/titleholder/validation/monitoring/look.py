@@ -17,7 +17,7 @@ from titleholder.validation.metrics import psi_of_counts
 from titleholder.validation.monitoring.bins import Bins
 from titleholder.validation.monitoring.drift import log_evidence, rank
 from titleholder.validation.monitoring.evidence import at_any_time, e_bh
-from titleholder.validation.monitoring.report import BinNames, Drift, FeatureLook, Span, Unseen
+from titleholder.validation.monitoring.report import LONGEST, BinNames, Drift, FeatureLook, Span, Unseen
 
 Kind = Literal["numeric", "categorical", "score"]
 BINS = 10
@@ -62,10 +62,14 @@ class ReferenceFeature(NamedTuple):
 
 
 class NewRows(NamedTuple):
-    """The rows of a look by bin of one feature, and how many have each category that no training row had."""
+    """The rows of a look by bin of one feature, and how many have each category that no training row had.
+
+    `others` have further such categories, which were too many to tell apart.
+    """
 
     counts: tuple[int, ...]
     unseen: dict[str, int]
+    others: int = 0
 
 
 class History(NamedTuple):
@@ -145,13 +149,17 @@ def _counted(of: ReferenceFeature, new: NewRows, earlier: History, place: int, r
         psi=span(*found.interval.values),
         missing=_last_share(new.counts),
         reference_missing=_last_share(of.counts),
-        unseen=tuple(Unseen(name=name, rows=rows) for name, rows in most),
-        unseen_rows=sum(new.unseen.values()),
+        unseen=tuple(Unseen(name=_short(name), rows=rows) for name, rows in most),
+        unseen_rows=sum(new.unseen.values()) + new.others,
         log_evidence=log_e,
         log_e=float(at_any_time(np.array([*(one[place] for one in earlier.log_evidence), log_e]))[-1]),
         drifted=False,
         in_a_row=0,
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _in_random_order(counts: Sequence[int], rng: np.random.Generator) -> NDArray[np.intp]:

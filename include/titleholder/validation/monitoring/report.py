@@ -16,6 +16,9 @@ State = Literal["quiet", "alarm", "waiting"]
 ASSUMPTION = "It assumes that the relation of features and outcome has not changed."
 """Belongs beside every estimate of performance without outcomes."""
 
+LONGEST = 100
+"""Characters of a category that are shown: a text of any length may stand in a column."""
+
 
 class ReportPart(BaseModel):
     """What all parts are: frozen."""

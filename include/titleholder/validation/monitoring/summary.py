@@ -9,6 +9,7 @@ from typing import Literal
 from titleholder import formatting
 from titleholder.plain_text import one_line
 from titleholder.validation.monitoring.report import (
+    LONGEST,
     Alarm,
     Drift,
     FeatureLook,
@@ -55,7 +56,7 @@ def _shortfall(promise: Promise) -> str:
 def _drifted(one: FeatureLook) -> str:
     label, before, now = most_moved(one)
     who = "The score has drifted" if one.kind == "score" else f"{one.name} has drifted"
-    moved = f"the share of {one_line(label)!r} was {before:.1%} and is {now:.1%}, PSI {one.psi.estimate:.2f}."
+    moved = f"the share of {one_line(label)[:LONGEST]!r} was {before:.1%} and is {now:.1%}, PSI {one.psi.estimate:.2f}."
     if not one.unseen:
         return f"{who}: {moved}"
     return f"{who}: {moved} {one.unseen_rows:,} rows have new categories, such as {one_line(one.unseen[0].name)}."

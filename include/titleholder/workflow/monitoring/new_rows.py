@@ -19,6 +19,9 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
 from titleholder.validation.monitoring.look import NewRows, ReferenceFeature
 
+NAMES = 10_000
+"""So many new categories of a feature are told apart; rows with further ones are counted together."""
+
 
 class CountedRows(NamedTuple):
     """The new rows of scoring runs: by bin of each feature, the score last; their scores; and their event times.
@@ -113,13 +116,20 @@ class _Tally:
         self.of, self._bins = of, of.places
         self._counts = np.zeros(len(of.bins.labels), dtype=np.int64)
         self._unseen: Counter[str] = Counter()
+        self._others = 0
 
     def add(self, values: pd.Series) -> None:
         self._counts += self._bins.counts(values.to_numpy())
         if self.of.kind == "categorical":
             times = values.value_counts()
-            self._unseen.update({str(n): int(k) for n, k in times.items() if str(n) not in self.of.known})
+            for name, rows in ((str(n), int(k)) for n, k in times.items()):
+                if name in self.of.known:
+                    continue
+                if name in self._unseen or len(self._unseen) < NAMES:
+                    self._unseen[name] += rows
+                else:
+                    self._others += rows
 
     @property
     def found(self) -> NewRows:
-        return NewRows(tuple(self._counts.tolist()), dict(self._unseen))
+        return NewRows(tuple(self._counts.tolist()), dict(self._unseen), self._others)

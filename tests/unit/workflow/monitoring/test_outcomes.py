@@ -31,12 +31,19 @@ def first_scores(monkeypatch: pytest.MonkeyPatch, runs: int, rows: int) -> Any:
 
     scorer: Any = None
     monkeypatch.setattr(event_scores, "read", read)
-    return outcomes._first_scores([run(n) for n in reversed(range(runs))], DAY, DAY + timedelta(days=99), "", None, scorer)
+    return outcomes._first_scores(
+        [run(n) for n in reversed(range(runs))], DAY, DAY + timedelta(days=99), "", None, scorer
+    )
 
 
 def test_an_entity_has_its_first_score(monkeypatch: pytest.MonkeyPatch) -> None:
     found = first_scores(monkeypatch, 3, 2)
-    assert found.set_index("entity")["score"].to_dict() == {"entity 0": 0.0, "entity 1": 0.0, "entity 2": 1.0, "entity 3": 2.0}
+    assert found.set_index("entity")["score"].to_dict() == {
+        "entity 0": 0.0,
+        "entity 1": 0.0,
+        "entity 2": 1.0,
+        "entity 3": 2.0,
+    }
     assert found["event_time"].dtype.kind == "M"
     assert first_scores(monkeypatch, 0, 2).empty
 
