@@ -48,7 +48,7 @@ def _recently_chosen(owner: str) -> Iterator[tuple[set[int], list[int]]]:
     with os.fdopen(os.open(_own_folder() / "ports.json", _OPEN, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            known = [(port, who, when) for port, who, when in json.load(file) if time.time() - when < _STARTING]
+            known = [(port, who, when) for port, who, when in json.load(file) if abs(time.time() - when) < _STARTING]
         except (ValueError, TypeError):
             known = []  # new, or truncated by a crash
         mine: list[int] = []

@@ -93,6 +93,9 @@ def test_two_stacks_that_start_in_one_minute_choose_different_ports(
     assert [path.stat().st_mode & 0o077 for path in (kept, kept.parent)] == [0, 0]
     kept.write_text("[[5432, cut sh")
     assert ports.choose_ports({}, (), "three") == ports.PREFERRED, "a file cut short says nothing"
+    kept.write_text('[[5432, "one", 99999999999.0]]')
+    assert ports.choose_ports({}, (), "five") == ports.PREFERRED, "the clock was wrong: nobody chose it in the future"
+    kept.unlink()
     monkeypatch.setattr(ports, "_STARTING", -1.0)
     assert ports.choose_ports({}, (), "four") == ports.PREFERRED, "whoever started long ago listens by now, or is gone"
 
