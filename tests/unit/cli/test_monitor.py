@@ -20,7 +20,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
         report=report, state=report.state, alarms=(), new_alarms=(), asks_retrain=False, ask_reason="", spec={}, actor="a",
         reason="", airflow_run="", code_version="", created_at=datetime.now(UTC), written_by="l",
     )  # fmt: skip
-    monkeypatch.setattr(monitor.out, "width", 140)
+    monkeypatch.setenv("COLUMNS", "140")
     monitor._print(record)
     return capsys.readouterr().out
 
