@@ -33,7 +33,7 @@ from titleholder.workflow.garbage.collection import collect
 from titleholder.workflow.payloads import PinnedChallenger, PinnedVersion
 
 pytestmark = pytest.mark.slow
-MODEL, LANE = "watched", "shadowed"
+MODEL, LANE = "shadowing", "shadowed"
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3)]
 DAY = date(2024, 3, 10)
 SCORING = f"scoring: {{query: tiny_scoring.sql, window: 5 days, lane: {LANE}, shadow: 2}}"
@@ -114,7 +114,7 @@ def test_challengers_score_the_champions_rows_and_current_scores_stay_the_champi
 
 
 def test_the_champions_scores_have_reasons_and_challengers_none(world: World) -> None:
-    champion, beside = score(world, pin(world, date(2024, 3, 14), reasons=2, shadow=1))
+    champion, beside = score(world, pin(world, date(2024, 3, 18), reasons=2, shadow=1))
     assert stored(world, champion.id)["reasons"].map(len).max() == 2
     assert len(beside.runs) == 1
     assert (champion.reasons_for, beside.runs[0].reasons_for) == ("high", "")
@@ -122,7 +122,7 @@ def test_the_champions_scores_have_reasons_and_challengers_none(world: World) ->
 
 
 def test_they_do_not_score_before_the_champion(world: World) -> None:
-    with pytest.raises(UsageError, match=r"watched as of 2024-03-20: the champion, version \d+, has not scored yet"):
+    with pytest.raises(UsageError, match=r"shadowing as of 2024-03-20: the champion, version \d+, has not scored yet"):
         shadow_scoring.shadow(pin(world, date(2024, 3, 20)), settings=world.settings)
 
 
