@@ -47,10 +47,7 @@ def retrain(spec: ModelSpec, reigns: Sequence[ReignRecord] | None = None) -> For
             f"refused.{_champion(reigns)}",
             examples=[LIVE, BACKTEST, WHAT_IF],
         ),
-        "reason": Param(
-            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
-            description_md="Why you start this run. Recorded with the decision.",
-        ),
+        "reason": _reason("the decision"),
         **{f"{TRAIN}{name}": _candidate(name, c.estimator) for name, c in spec.training.candidates.items()},
     }  # fmt: skip
 
@@ -70,10 +67,7 @@ def score(spec: ModelSpec) -> Form:
             f"other the one by as-of dates. Empty: `{usual}`.",
             examples=[LIVE, BACKTEST, WHAT_IF],
         ),
-        "reason": Param(
-            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
-            description_md="Why you start this run. Recorded with it.",
-        ),
+        "reason": _reason("it"),
     }  # fmt: skip
 
 
@@ -91,11 +85,15 @@ def monitor(spec: ModelSpec) -> Form:
             description_md=f"Whose scores are looked at. Empty: that of the scoring run, else `{usual}`.",
             examples=[LIVE, BACKTEST, WHAT_IF],
         ),
-        "reason": Param(
-            None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
-            description_md="Why you start this run. Recorded with it.",
-        ),
+        "reason": _reason("it"),
     }  # fmt: skip
+
+
+def _reason(kept_with: str) -> Param:
+    return Param(
+        None, type=["null", "string"], maxLength=500, pattern=TYPED, title="Reason",
+        description_md=f"Why you start this run. Recorded with {kept_with}.",
+    )  # fmt: skip
 
 
 def _candidate(name: str, estimator: str) -> Param:

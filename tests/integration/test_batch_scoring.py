@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import NullPool, create_engine, event
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner, Result
 
@@ -25,7 +25,7 @@ from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import EASY, World, models_in, replaced
 from support.retraining import TESTER, retrain
-from support.stacks import tiny_rows
+from support.stacks import execute_as, tiny_rows
 from support.succession_world import PROCESSES, settings_of, write_model
 from titleholder.cli.main import app
 from titleholder.data import features, run_scores
@@ -362,13 +362,6 @@ def test_the_database_takes_no_run_without_all_its_scores_nor_one_of_another_ver
     assert score_runs.find(world.settings.ledger_url, made) is None
 
 
-def execute(state: State, role: str, statement: str) -> None:
-    connected = create_engine(ledger_url(state, role), poolclass=NullPool)
-    with connected.begin() as connection:
-        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
-        connection.exec_driver_sql(statement)
-
-
 @pytest.mark.parametrize("who", ["ledger", "ledger_owner", "ledger_reader"])
 @pytest.mark.parametrize(
     "statement",
@@ -387,7 +380,7 @@ def execute(state: State, role: str, statement: str) -> None:
 def test_no_role_changes_scores_or_adds_any_to_a_finished_run(world: World, who: str, statement: str) -> None:
     run = score(world, pin(world))
     with pytest.raises(DBAPIError, match=r"append-only|permission denied|was not begun by this transaction"):
-        execute(world.state, who, statement)
+        execute_as(world.state, who, statement)
     assert len(stored(world, run.id)) == run.rows
 
 

@@ -22,6 +22,7 @@ from localstack.settings import ledger_url
 from localstack.state import State
 from support.factories import result
 from support.rows import append, entry
+from support.stacks import execute_as
 from titleholder.data import warehouse
 from titleholder.errors import DataError, ServiceError
 from titleholder.ledger import lane_records, reigns, reports, store
@@ -52,12 +53,6 @@ def engine_of(state: State, role: str) -> Engine:
     return create_engine(ledger_url(state, role))
 
 
-def execute(state: State, role: str, statement: str) -> None:
-    with engine_of(state, role).begin() as connection:
-        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
-        connection.exec_driver_sql(statement)
-
-
 @pytest.mark.parametrize("who", ["ledger", "ledger_owner", "ledger_reader"])
 @pytest.mark.parametrize(
     "statement",
@@ -78,7 +73,7 @@ def test_the_database_refuses_to_change_history(settings: Settings, state: State
     lane_records.add(settings.ledger_url, "paper", "guard", "archive", "tester", "")
     reports.add(settings.ledger_url, "paper", "guard", "r", {"card.html": "0" * 64}, row.id)
     with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
-        execute(state, who, statement)
+        execute_as(state, who, statement)
 
 
 COPY = """
@@ -107,7 +102,7 @@ def test_no_role_of_the_services_writes_past_the_function(
 ) -> None:
     append(settings, entry("guard"))
     with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
-        execute(state, who, statement)
+        execute_as(state, who, statement)
 
 
 def test_the_reading_role_reads_and_appends_nothing(settings: Settings, state: State) -> None:

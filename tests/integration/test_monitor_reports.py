@@ -17,6 +17,7 @@ from localstack.state import State
 from support.audit_world import World, models_in
 from support.monitored_world import LANE, scored, write_monitored
 from support.retraining import retrain
+from support.stacks import execute_as
 from titleholder.errors import DataError, ServiceError
 from titleholder.ledger import guards, monitor_history, monitor_reports
 from titleholder.ledger.monitor_reports import Entry, MonitorRecord
@@ -162,13 +163,6 @@ def test_a_page_looks_into_no_report_but_the_newest(world: World, query: Any, na
     assert not any("Sort" in kind or kind == "Unique" for kind in read)
 
 
-def execute(state: State, role: str, statement: str) -> None:
-    connected = create_engine(ledger_url(state, role), poolclass=NullPool)
-    with connected.begin() as connection:
-        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
-        connection.exec_driver_sql(statement)
-
-
 @pytest.mark.parametrize("who", ["ledger", "ledger_owner", "ledger_reader"])
 @pytest.mark.parametrize(
     "statement",
@@ -182,7 +176,7 @@ def test_no_role_changes_a_report(world: World, who: str, statement: str) -> Non
     if not monitor_reports.of_model(world.settings.ledger_url, MODEL):
         record(world)
     with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
-        execute(world.state, who, statement)
+        execute_as(world.state, who, statement)
 
 
 def test_the_reading_role_writes_none_and_the_guards_hold(world: World) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from localstack import postgres, processes
 from localstack import stack as local
 from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
-from localstack.settings import environment
+from localstack.settings import environment, ledger_url
 from localstack.state import State
 
 MODELS = Path(__file__).parent / "models"
@@ -40,6 +40,14 @@ AIRFLOW = {
 UNSYNCED = ["-c", "fsync=off"]
 """More arguments of PostgreSQL: it writes as ever, but does not wait for the disk. What it has committed survives its own
 death, as tests show, and only a power cut could take it, which no test has. Those of tests/faults do without them."""
+
+
+def execute_as(state: State, role: str, statement: str) -> None:
+    """A statement in the ledger's database, in a transaction that asks to write."""
+    connected = create_engine(ledger_url(state, role), poolclass=NullPool)
+    with connected.begin() as connection:
+        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
+        connection.exec_driver_sql(statement)
 
 
 def adapt_services(patch: pytest.MonkeyPatch) -> None:

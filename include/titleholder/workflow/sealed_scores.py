@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -29,13 +28,11 @@ from titleholder.validation.sealed import SealedEvidence, SealedScores
 from titleholder.workflow.rivals import Line
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import ScoredComparison
-from titleholder.workflow.skew import before, of_comparison
+from titleholder.workflow.skew import affordable, before, of_comparison
 from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
 
 log = logging.getLogger(__name__)
 MICROSECONDS = 1_000_000
-READ = 10_000_000
-"""At most so many scores are read for a comparison: those that were written first, the champion's before others'."""
 
 
 def from_scoring_runs(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:
@@ -51,8 +48,8 @@ def sealed_evidence(scored: ScoredComparison, line: Line, scorer: Scorer) -> Sea
     """The sealed scores of the judged rows, of the champion and the other versions that are compared with it.
 
     Those of the registered models, which are the ones that scored. Scores of a run that are not those that it wrote,
-    by their SHA-256, are left out, and the run is among `changed`. Of more than `READ` scores the later runs are left
-    out. None without a champion, or without a ledger.
+    by their SHA-256, are left out, and the run is among `changed`. Of more than `skew.READ` scores the later runs are
+    left out. None without a champion, or without a ledger.
     """
     if scorer.ledger_url is None or scored.reign is None or not len(scored.evidence.y):
         return None
@@ -74,7 +71,12 @@ def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scor
     limit, keys = _Limit.of(spec, frame), RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
     index, found, changed = RowIndex([keys]), [], []
     covering = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
-    runs = _affordable([run for trained in versions for run in covering if run.version == trained.version], spec.name)
+    wanted = [run for trained in versions for run in covering if run.version == trained.version]
+    runs = affordable(wanted)  # those that were written first, the champion's before others'
+    if len(runs) < len(wanted):
+        log.info(
+            "%s: the scores of %d of %d scoring runs are not read", spec.name, len(wanted) - len(runs), len(wanted)
+        )
     for trained in versions:
         first = _First(len(frame))
         for run in (run for run in runs if run.version == trained.version):
@@ -126,15 +128,6 @@ def _covering(scored: ScoredComparison, runs: Sequence[ScoreRun]) -> list[ScoreR
     """The runs that may have scored judged rows, in the order in which they were written."""
     start, end = scored.holdout
     return sorted((r for r in runs if r.window_start < end and r.as_of > start), key=lambda r: (r.created_at, r.id))
-
-
-def _affordable(runs: Sequence[ScoreRun], model: str) -> list[ScoreRun]:
-    """The first of these runs, with at most `READ` scores together, and at least one: a retrain must not take hours."""
-    totals = accumulate(run.rows for run in runs)
-    found = [run for n, (run, total) in enumerate(zip(runs, totals, strict=True)) if n == 0 or total <= READ]
-    if len(found) < len(runs):
-        log.info("%s: the scores of %d of %d scoring runs are not read", model, len(runs) - len(found), len(runs))
-    return found
 
 
 class _Limit(NamedTuple):

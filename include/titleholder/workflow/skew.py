@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import accumulate
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,8 @@ from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import ScoredComparison
 
 log = logging.getLogger(__name__)
-COMPARED = 10_000_000
-"""At most so many scored rows are compared: those of the newest runs."""
+READ = 10_000_000
+"""At most so many scored rows are read for a comparison."""
 
 
 def of_comparison(scored: ScoredComparison, scorer: Scorer) -> Skew | None:
@@ -100,7 +101,7 @@ def measured(uri: str, sha256: str, spec: ModelSpec, runs: Sequence[ScoreRun]) -
         DataError: the extract is gone or was changed.
     """
     inputs = _inputs(runs)
-    chosen = _newest(inputs)
+    chosen = affordable(inputs[::-1])[::-1]  # the newest, in their order
     tally, counts = SkewTally(spec.columns), _Counts()
     if chosen:
         with snapshots.opened(uri, sha256) as extract:
@@ -133,11 +134,10 @@ def _inputs(runs: Sequence[ScoreRun]) -> list[ScoreRun]:
     return list({run.input_sha256: run for run in reversed(ordered)}.values())[::-1]
 
 
-def _newest(inputs: Sequence[ScoreRun]) -> list[ScoreRun]:
-    """The newest of these, with at most `COMPARED` rows together, in their order."""
-    totals = np.cumsum([run.rows for run in reversed(inputs)])
-    number = max(int((totals <= COMPARED).sum()), min(len(inputs), 1))
-    return list(inputs[len(inputs) - number :])
+def affordable(runs: Sequence[ScoreRun]) -> list[ScoreRun]:
+    """The first of these runs, with at most `READ` rows together, and at least one: a retrain must not take hours."""
+    totals = accumulate(run.rows for run in runs)
+    return [run for n, (run, total) in enumerate(zip(runs, totals, strict=True)) if n == 0 or total <= READ]
 
 
 def _add(

@@ -19,7 +19,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.validation.cohort_record import Member
 from titleholder.validation.evidence import Rival
 from titleholder.validation.sealed import SealedEvidence, SealedScores
-from titleholder.workflow import sealed_scores
+from titleholder.workflow import skew
 from titleholder.workflow.rivals import KnownVersion, Line
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import ScoredComparison
@@ -182,7 +182,7 @@ def test_scores_that_are_not_what_the_run_wrote_are_left_out_and_the_run_named(l
 
 
 def test_of_too_many_scores_the_first_ones_are_read(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealed_scores, "READ", 25)
+    monkeypatch.setattr(skew, "READ", 25)
     scored = compared()
     frame = scored.evidence.frame
     third, first = ledger.add("2024-02-03", frame, 0.9), ledger.add("2024-02-01", frame.iloc[:10], 0.1)

@@ -137,10 +137,10 @@ def test_only_the_newest_inputs_are_read_where_there_are_too_many_rows(
     rows = table(30)
     for n in range(3):
         files.scored(rows.iloc[10 * n : 10 * n + 10], 10 + n)
-    monkeypatch.setattr(skew, "COMPARED", 20)
+    monkeypatch.setattr(skew, "READ", 20)
     found = files.compared(rows)
     assert (found.runs, found.unread, found.matched) == (2, 1, 20)
-    monkeypatch.setattr(skew, "COMPARED", 1)
+    monkeypatch.setattr(skew, "READ", 1)
     assert files.compared(rows).runs == 1, "the newest is always read"
 
 
