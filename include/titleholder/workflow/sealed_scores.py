@@ -68,8 +68,7 @@ def _versions(scored: ScoredComparison, line: Line) -> list[TrainedVersion]:
 
 def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scorer: Scorer, url: str) -> SealedEvidence:
     spec, frame = scored.evidence.spec, scored.evidence.frame
-    limit, keys = _Limit.of(spec, frame), RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
-    index, found, changed = RowIndex([keys]), [], []
+    limit, found, changed = _Limit.of(spec, frame), [], []
     covering = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
     wanted = [run for trained in versions for run in covering if run.version == trained.version]
     runs = affordable(wanted)  # those that were written first, the champion's before others'
@@ -77,6 +76,10 @@ def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scor
         log.info(
             "%s: the scores of %d of %d scoring runs are not read", spec.name, len(wanted) - len(runs), len(wanted)
         )
+    if not runs:
+        return SealedEvidence(soonest=limit.days)
+    keys = RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
+    index = RowIndex([keys])
     for trained in versions:
         first = _First(len(frame))
         for run in (run for run in runs if run.version == trained.version):
