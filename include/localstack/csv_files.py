@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
+from localstack.text_columns import CODE, ZEROS_IN_FRONT
 from titleholder.errors import DataError, UsageError
 
 BLOCK = 16 << 20
@@ -44,6 +46,8 @@ class CsvFile:
     def types(self, on_rows: OnRows) -> tuple[pa.Schema, int]:
         """The type of each column, which fits every value, and the number of rows.
 
+        Numbers with zeros in front, or with more digits than a number keeps, are text: 007 is a code.
+
         Raises:
             UsageError: the file cannot be read as CSV.
             DataError: it has text that is not in its encoding; names the column and the row.
@@ -66,16 +70,24 @@ class CsvFile:
         if not rows:
             raise UsageError(f"{self.path.name} has a header and no rows")
         self._refuse_bytes(schema)
-        return pa.schema([(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in schema]), rows
+        texts = self._codes(schema)
+        return pa.schema(
+            [(f.name, pa.string() if f.name in texts or pa.types.is_null(f.type) else f.type) for f in schema]
+        ), rows
 
-    def open(self, types: dict[str, pa.DataType]) -> Any:
+    def batches(self, schema: pa.Schema) -> pa.RecordBatchReader:
+        """The rows with these types; an empty cell is null in every column, of text too."""
+        found = self.open(dict(zip(schema.names, schema.types, strict=True)))
+        return pa.RecordBatchReader.from_batches(schema, map(_with_gaps, found))
+
+    def open(self, types: dict[str, pa.DataType], only: Sequence[str] = ()) -> Any:
         """A reader of the file with these types; the other columns' are guessed from the first block."""
         try:
             reader = pa.csv.open_csv(
                 self.path,
                 pa.csv.ReadOptions(encoding=self.encoding, block_size=BLOCK),
                 pa.csv.ParseOptions(delimiter=self.delimiter),
-                pa.csv.ConvertOptions(column_types=types),
+                pa.csv.ConvertOptions(column_types=types, include_columns=list(only)),
             )
             _ = reader.schema.names  # the header is decoded here
         except UnicodeDecodeError:
@@ -85,6 +97,16 @@ class CsvFile:
         except OSError as error:
             raise UsageError(f"{self.path.name} cannot be read: {error}") from None
         return reader
+
+    def _codes(self, schema: pa.Schema) -> set[str]:
+        """The columns of numbers that would lose zeros in front, or digits."""
+        numbers = {f.name: pa.string() for f in schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)}
+        found: set[str] = set()
+        for batch in self.open(numbers, [*numbers]) if numbers else ():
+            for name in numbers.keys() - found:
+                if pc.any(pc.match_substring_regex(batch[name], _lost_as(schema.field(name).type))).as_py():
+                    found.add(name)
+        return found
 
     def _hint(self) -> str:
         with self.path.open("rb") as file:
@@ -116,6 +138,19 @@ def _next(kind: pa.DataType) -> pa.DataType:
         return pa.timestamp("ns", kind.tz)
     known = kind if kind in _WIDER else pa.timestamp("ns", "UTC")  # a time of day, for example, becomes text
     return _WIDER[_WIDER.index(known) + 1]
+
+
+def _lost_as(kind: pa.DataType) -> str:
+    """The numbers that a column of this type would change; whole ones of 64 bits keep their digits."""
+    return CODE if pa.types.is_floating(kind) else ZEROS_IN_FRONT
+
+
+def _with_gaps(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        pc.if_else(pc.equal(column, ""), None, column) if pa.types.is_string(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -84,7 +84,7 @@ def _open_csv(path: Path, encoding: str, delimiter: str, on_rows: OnRows) -> tup
     schema, rows = csv.types(lambda n: on_rows(n, None, "reading"))
     if len(schema) == 1 and not delimiter and any(other in schema.names[0] for other in ";\t|"):
         raise UsageError(f"{path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
-    return csv.open(dict(zip(schema.names, schema.types, strict=True))), rows
+    return csv.batches(schema), rows
 
 
 def load(

@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 
 _DATE = r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|(\d{1,2}[- ])?[A-Za-z]{3}[- ]\d{2,4})$"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
+CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
+"""Digits that a number does not keep: zeros in front, or more than a float has."""
 _WRITTEN_NUMBER = r"^[-+(]?[$€£]? ?\d[\d.,' ]*[)%€$£ ]*$"
 """Numbers as people write them: `1.234,50`, `$ 12`, `13.5%`."""
 
@@ -23,6 +26,8 @@ class _Count:
     dates: int = 0
     written: str = ""
     """The first number that needs more than a cast."""
+    code: str = ""
+    """The first of digits alone that would not be the same as a number."""
     date: str = ""
     other: tuple[int, str] | None = None
 
@@ -58,6 +63,7 @@ class TextColumns:
         count.numbers += _true(number) + _true(written)
         count.dates += _true(date)
         count.written = count.written or _first(column, written)
+        count.code = count.code or _first(column, pc.match_substring_regex(values, CODE))
         count.date = count.date or _first(column, date)
         if count.other is None and (position := pc.index(other, True).as_py()) >= 0:
             count.other = (self._rows + position + 1, column[position].as_py())
@@ -88,13 +94,17 @@ def _warning(name: str, count: _Count) -> str:
         found += f", {others:,} {'is' if others == 1 else 'are'} not, such as {value!r} in row {row:,}"
     elif written := (count.written if are_numbers else count.date):
         found += f", such as {written!r}"
+    elif count.code:
+        found += f", such as {count.code!r}, whose digits a number would not keep"
     quoted = name if name.isidentifier() and name.islower() else f'"{name}"'
     if not are_numbers:
         how = f"with to_date({quoted}, 'DD.MM.YYYY') or another pattern"
-    elif count.written or not count.other:
+    elif count.written:
         how = f"with replace and a cast, such as replace({quoted}, '%', '')::float8"
-    else:
+    elif count.other:
         how = f"for example nullif({quoted}, {_literal(count.other[1])})::float8"
+    else:
+        how = f"with {quoted}::float8"
     advice = f"Correct the file, or convert the column in the query, {how}."
     return f"{found}. {advice} Codes, such as postal codes, may stay text."
 

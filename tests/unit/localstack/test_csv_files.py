@@ -36,6 +36,14 @@ def read(folder: Path, content: bytes, name: str = "file.csv", **how: str) -> pa
         ("2024-01-01 10:00:01", "2024-01-02 10:00:01.25", "timestamp[ns]"),
         ("2024-01-01T10:00:01Z", "2024-01-02T10:00:01.25Z", "timestamp[ns, tz=UTC]"),
         ("10:00:01", "late", "string"),
+        ("1", "007", "string"),
+        ("1", "-01", "string"),
+        ("0", "0", "int64"),
+        ("0.5", "00.5", "double"),
+        ("0.5", "-0.25", "double"),
+        ("1.5", "042", "string"),
+        ("1234567890123456", "2", "int64"),
+        ("1", "12345678901234567890", "string"),
     ],
 )
 def test_the_type_fits_the_last_row_as_well(
@@ -92,6 +100,19 @@ def test_bad_bytes_late_in_the_file_are_named_too(tmp_path: Path, monkeypatch: p
 )
 def test_encodings_delimiters_and_gzip(tmp_path: Path, content: bytes, how: dict[str, str], name: str) -> None:
     assert read(tmp_path, content, name, **how).to_pylist() == [{"name": "müller", "n": 1}]
+
+
+def test_a_code_keeps_its_zeros_and_digits(tmp_path: Path) -> None:
+    table = read(tmp_path, b"serial,account,amount\n00000011,12345678901234567890,1\n00000048,12345678901234567891,2\n")
+    assert table.to_pylist() == [
+        {"serial": "00000011", "account": "12345678901234567890", "amount": 1},
+        {"serial": "00000048", "account": "12345678901234567891", "amount": 2},
+    ]
+
+
+def test_an_empty_cell_is_null_in_a_column_of_text_too(tmp_path: Path) -> None:
+    table = read(tmp_path, b'code,number,nothing\nE-1,1,\n,,\n"",2,\nNA,3,\n')
+    assert table.to_pydict() == {"code": ["E-1", None, None, "NA"], "number": [1, None, 2, 3], "nothing": [None] * 4}
 
 
 def test_how_a_file_is_written_is_no_question_for_parquet(tmp_path: Path) -> None:

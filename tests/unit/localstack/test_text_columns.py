@@ -22,6 +22,8 @@ def warned(*batches: list[str | None], name: str = "amount") -> list[str]:
         ([" 1", "2.5e3", "-.5"], "amount came as text: 3 of its 3 values are numbers."),
         (["13.5%", "7%"], "amount came as text: 2 of its 2 values are numbers, such as '13.5%'."),
         (["1.234,50", "$ 12", "7"], "amount came as text: 3 of its 3 values are numbers, such as '1.234,50'."),
+        (["0012", "7", "0003"],
+         "amount came as text: 3 of its 3 values are numbers, such as '0012', whose digits a number would not keep."),
         (["01.02.2024", "5/6/24"], "amount came as text: 2 of its 2 values are dates, such as '01.02.2024'."),
         (["Dec-2015", "01-Jan-2016"], "amount came as text: 2 of its 2 values are dates, such as 'Dec-2015'."),
         (["2024-01-01 10:00", "2024-01-02", "never"],
@@ -42,6 +44,11 @@ def test_the_row_of_the_example_counts_over_batches() -> None:
 @pytest.mark.parametrize("values", [["red", "green", "1"], [None, ""], ["A1", "B2"], ["192.168.0.1.7x"]])
 def test_words_are_words(values: list[str | None]) -> None:
     assert warned(values) == []
+
+
+def test_a_number_that_needs_a_cast_alone_gets_one() -> None:
+    (warning,) = warned(["0012", "7"], name="Serial No")
+    assert 'in the query, with "Serial No"::float8. Codes, such as postal codes, may stay text.' in warning
 
 
 def test_a_name_with_capitals_is_quoted() -> None:
