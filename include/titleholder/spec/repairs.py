@@ -37,6 +37,7 @@ STAND_INS: Mapping[KeyPath, Any] = {
     ("windows", "holdout"): "1 day",
     ("training",): {"candidates": {"x": {"estimator": "x.X"}}},
     ("training", "candidates"): {"x": {"estimator": "x.X"}},
+    ("scoring",): {"query": "x.sql", "window": "1 day", "sql": SQL},
     ("scoring", "query"): "x.sql",
     ("scoring", "window"): "1 day",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -46,12 +46,16 @@ def binding_fault(sql: str) -> str:
         return "the query has a NUL character, which PostgreSQL does not take"
     if clause := unfinished(sql):
         return f"the query cannot be read: {clause}"
-    found, valid = parameters(sql), ", ".join(f":{name}" for name in PARAMETERS)
-    if missing := [name for name in PARAMETERS if name not in found]:
-        return f"the query must bind {valid}; it does not bind {', '.join(':' + name for name in missing)}"
-    if unknown := [name for name in found if name not in PARAMETERS]:
-        return f"the query binds {', '.join(':' + name for name in unknown)}; valid are {valid}"
-    return ""
+    found, valid = parameters(sql), _names(PARAMETERS)
+    unknown = _names(name for name in found if name not in PARAMETERS)
+    if missing := _names(name for name in PARAMETERS if name not in found):
+        instead = f", but {unknown}" if unknown else ""
+        return f"the query must bind {valid}; it does not bind {missing}{instead}"
+    return f"the query binds {unknown}; valid are {valid}" if unknown else ""
+
+
+def _names(found: Iterable[str]) -> str:
+    return ", ".join(f":{name}" for name in found)
 
 
 def _bound(sql: str) -> str:

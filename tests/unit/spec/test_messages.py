@@ -169,6 +169,7 @@ def test_no_feature_at_all_is_refused(tmp_path: Path) -> None:
             "the query must bind :as_of, :window_start, :window_end; it does not bind :as_of",
         ),
         ("select 1", "it does not bind :as_of, :window_start, :window_end"),
+        (SQL.replace(":as_of", ":as_off"), "it does not bind :as_of, but :as_off"),
         (SQL + " and 'it > k", "the query cannot be read: in line 1 a quote or comment begins and never ends: 'it > k"),
         (SQL + " /* \0 */", "the query has a NUL character, which PostgreSQL does not take"),
         (SQL + " and :today > k", "the query binds :today; valid are :as_of, :window_start, :window_end"),

@@ -67,6 +67,12 @@ def test_a_fault_is_one_sentence_with_its_line(folder: Path, section: str, said:
     assert fault.strip().startswith(f"line {LINE}: {said}"), found
 
 
+def test_a_faulty_section_is_not_a_missing_one(folder: Path) -> None:
+    section = "{query: small_scoring.sql, window: 1 day, lane: dev, after_champion: true}"
+    (fault,) = complaint(folder, f"{YAML}scoring: {section}\nmonitor: {{}}\n").splitlines()[1:]
+    assert "after_champion" in fault
+
+
 def test_a_query_that_does_not_bind_the_window_is_refused_by_the_name_of_its_file(folder: Path) -> None:
     (folder / "small_scoring.sql").write_text("select 1 where :as_of > :window_start and :today > 1")
     found = complaint(folder, YAML + SECTION)
