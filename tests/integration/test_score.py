@@ -126,6 +126,31 @@ def test_integers_are_numbers_and_a_category_never_seen_is_scored(champion: Deci
     rows.to_parquet(tmp_path / "rows.parquet", index=False)
     done = json.loads(invoke("--input", str(tmp_path / "rows.parquet"), "--json").stdout)
     assert all(0 < row["score"] < 1 for row in done["scores"])
+    (unseen,) = done["unseen"]
+    assert (unseen["feature"], unseen["rows"], unseen["of"], unseen["example"]) == ("kind", 5, 5, "violet")
+    out = str(tmp_path / "scores.csv")
+    said = invoke("--input", str(tmp_path / "rows.parquet"), "--output", out).stderr
+    assert (
+        "Note: kind: 5 of 5 rows have a category that no training row had, such as 'violet'; the model knows '" in said
+    )
+
+
+def test_a_file_without_rows_has_no_scores_but_their_columns(champion: Decision, tmp_path: Path) -> None:
+    tiny_rows().head(0).to_csv(tmp_path / "rows.csv", index=False)
+    for name, read in (("scores.csv", pd.read_csv), ("scores.parquet", pd.read_parquet)):
+        done = invoke(
+            "--input", str(tmp_path / "rows.csv"), "--reasons", "1", "--output", str(tmp_path / name), "--json"
+        )
+        assert (done.exit_code, json.loads(done.stdout)["rows"]) == (0, 0)
+        assert [*read(tmp_path / name)] == ["id", "score", "model_version", "reason_1"]
+    assert json.loads(invoke("--input", str(tmp_path / "rows.csv"), "--json").stdout)["scores"] == []
+
+
+def test_a_query_with_parameters_is_that_of_the_spec(champion: Decision, tmp_path: Path) -> None:
+    (tmp_path / "rows.sql").write_text("select * from tiny where issued_at < :as_of")
+    failed = invoke("--input", str(tmp_path / "rows.sql")).exception
+    assert isinstance(failed, UsageError)
+    assert "binds :as_of, which have no values here; the scoring query of the spec is run with --as-of" in str(failed)
 
 
 def test_everything_that_is_wrong_with_rows_is_one_error_and_nothing_is_written(
@@ -139,8 +164,8 @@ def test_everything_that_is_wrong_with_rows_is_one_error_and_nothing_is_written(
     failed = invoke("--input", str(tmp_path / "rows.csv"), "--output", str(out)).exception
     assert isinstance(failed, ContractError)
     assert "noise: the column is missing" in str(failed)
-    assert "price: 1 values are no number, such as 'cheap' in row 4" in str(failed)
-    assert "signal: 1 values are no number, such as 'strong' in row 2" in str(failed)
+    assert "price: 1 value is no number, such as 'cheap' in row 4" in str(failed)
+    assert "signal: 1 value is no number, such as 'strong' in row 2" in str(failed)
     assert out.read_text() == "of yesterday"
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from titleholder.cli import completion
 from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, progress, user
@@ -182,6 +183,7 @@ def _score_input(
     model: str, source: str, output: Path | None, version: int | None, reasons: int, *, as_json: bool
 ) -> None:
     from titleholder.data import rows_to_score, score_files
+    from titleholder.data.unseen import UnseenCategories
     from titleholder.settings import Settings, connection_url
     from titleholder.workflow.champion_model import ChampionModel
 
@@ -193,11 +195,13 @@ def _score_input(
     url = connection_url(spec.source.connection) if rows_to_score.is_in_warehouse(source) else ""
     asked, texts = _reasons(model, reasons) if reasons else (None, {})
     explained = champion.reasons(asked) if asked else None
+    unseen = UnseenCategories(champion.known_categories())
 
     def scored() -> Iterator[pd.DataFrame]:
         with progress() as shown:
             bar, done = shown.add_task("Scoring", total=None, step=""), 0
             for rows in rows_to_score.batches(source, spec, url):
+                unseen.add(rows)
                 scores = champion.scores(rows)
                 columns = (
                     _columns(explained.of(rows[spec.columns.features], scores), reasons, texts) if explained else {}
@@ -209,23 +213,25 @@ def _score_input(
                 yield answered
             shown.update(bar, total=done, completed=done)
 
+    said = {"model": model, "version": champion.version}
     if output is not None:
         written = score_files.write(output, scored())
-        said = {"model": model, "version": champion.version, "rows": written, "output": str(output)}
-        if as_json:
-            print_json(said)
-        else:
-            err.print(f"{written:,} rows scored by version {champion.version} of {model}: {output}", soft_wrap=True)
-        return
-    frames = list(scored()) if as_json else _head(scored())
-    rows = [{str(k): v for k, v in row.items()} for frame in frames for row in frame.to_dict("records")]
+        said |= {"rows": written, "output": str(output)}
+        line = f"{written:,} rows scored by version {champion.version} of {model}: {output}"
+    else:
+        frames = list(scored()) if as_json else _head(scored())
+        rows = [{str(k): v for k, v in row.items()} for frame in frames for row in frame.to_dict("records")]
+        said["scores"] = rows
+        line = f"At most {SHOWN} rows are shown; --output writes all, --json prints all."
+    new = unseen.found()
     if as_json:
-        print_json({"model": model, "version": champion.version, "scores": rows})
+        print_json({**said, "unseen": [one.model_dump(mode="json") for one in new]})
         return
-    if not rows:
-        raise UsageError(f"--input {source} has no rows")
-    print_table(f"{model}, version {champion.version}", rows[:SHOWN])
-    err.print(f"At most {SHOWN} rows are shown; --output writes all, --json prints all.")
+    if output is None:
+        print_table(f"{model}, version {champion.version}", rows[:SHOWN])
+    err.print(line, soft_wrap=True)
+    for one in new:
+        err.print(Text(f"Note: {one}", style="yellow"), soft_wrap=True)
 
 
 def _head(frames: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -1,31 +1,34 @@
 """Rows that a model is to score: from a CSV or Parquet file, a table of the warehouse, or a query; in batches.
 
-Only the features are needed. What is wrong with them is one error that lists every column.
+Only the features are needed. What is wrong with them is one error that lists every column. Without rows there is one
+batch, which has the columns.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api import types
 
-from titleholder.data import features, warehouse
+from titleholder.data import csv_rows, features, warehouse
 from titleholder.data.contract import listed
 from titleholder.data.extraction import Session
 from titleholder.errors import ContractError, UsageError
+from titleholder.formatting import counted
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import in_any_order, quoted
+from titleholder.spec.sql import in_any_order, parameters, quoted
 
 ROWS_AT_ONCE = 100_000
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 SQL, PARQUET, CSV = (".sql",), (".parquet", ".pq"), (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 SOURCES = "a file (.csv, .tsv, also with .gz, or .parquet), a query in a .sql file, or a table such as lender.loans"
+TRUTHS = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
+"""Numbers of a column of true and false, as PostgreSQL and others write it."""
 
 
 def batches(source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
@@ -49,50 +52,49 @@ def is_in_warehouse(source: str) -> bool:
 
 
 def _frames(source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
-    name, path = source.lower(), Path(source)
+    name, path, wanted = source.lower(), Path(source), [spec.columns.entity, *spec.columns.features]
     try:
         if name.endswith(PARQUET):
-            return _of_parquet(path, _wanted(spec))
+            return _as_frames(*_of_parquet(path, wanted))
         if name.endswith(CSV):
-            return _of_csv(path, spec)
+            return _as_frames(*csv_rows.read(path, wanted, spec.columns.numeric))
         if name.endswith(SQL):
-            return _of_query(path.read_text(encoding="utf-8"), source, spec, url)
+            return _of_query(path.read_text(encoding="utf-8"), source, spec, url, wanted)
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise UsageError(f"{source} cannot be read: {error}") from error
     if not TABLE.fullmatch(source):
         raise UsageError(f"--input {source!r} is not {SOURCES}")
     table = ".".join(map(quoted, source.split(".")))
-    return _of_query(f"TABLE {table}", f"table {source}", spec, url)
+    return _of_query(f"TABLE {table}", f"table {source}", spec, url, wanted)
 
 
-def _wanted(spec: ModelSpec) -> list[str]:
-    return [spec.columns.entity, *spec.columns.features]
+def _as_frames(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pd.DataFrame]:
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        yield batch.to_pandas()
+    if not rows:
+        yield schema.empty_table().to_pandas()
 
 
-def _of_parquet(path: Path, wanted: Sequence[str]) -> Iterator[pd.DataFrame]:
+def _of_parquet(path: Path, wanted: Sequence[str]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     file = pq.ParquetFile(path)
     present = [name for name in wanted if name in file.schema_arrow.names]
-    return (batch.to_pandas() for batch in file.iter_batches(ROWS_AT_ONCE, columns=present))
+    schema = pa.schema([file.schema_arrow.field(name) for name in present])
+    return schema, file.iter_batches(ROWS_AT_ONCE, columns=present)
 
 
-def _of_csv(path: Path, spec: ModelSpec) -> Iterator[pd.DataFrame]:
-    """As text: a category 01 stays what it is. Empty cells and NA are gaps."""
-    wanted = set(_wanted(spec))
-    separator = "\t" if ".tsv" in path.suffixes else ","
-    options: dict[str, Any] = {"sep": separator, "dtype": str, "usecols": lambda name: name in wanted}
-    try:
-        with pd.read_csv(path, chunksize=ROWS_AT_ONCE, **options) as reader:
-            yield from reader
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise UsageError(f"{path} cannot be read as CSV: {error}") from error
-
-
-def _of_query(sql: str, source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
+def _of_query(sql: str, source: str, spec: ModelSpec, url: str, wanted: Sequence[str]) -> Iterator[pd.DataFrame]:
+    if bound := ", ".join(f":{name}" for name in parameters(sql)):
+        raise UsageError(
+            f"{source} binds {bound}, which have no values here; the scoring query of the spec is run with --as-of in "
+            "place of --input"
+        )
     with warehouse.rows(url, spec.source.connection, spec.timeouts.query) as cursor:
         schema, found = Session(cursor, spec).read(in_any_order(sql), source)
-        present = [name for name in _wanted(spec) if name in schema.names]
-        for batch in found:
-            yield batch.select(present).to_pandas()
+        present = [name for name in wanted if name in schema.names]
+        own = pa.schema([schema.field(name) for name in present])
+        yield from _as_frames(own, (batch.select(present) for batch in found))
 
 
 def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int) -> pd.DataFrame:
@@ -115,12 +117,11 @@ def _as_numbers(values: pd.Series, first: int) -> tuple[pd.Series, str]:
     if types.is_numeric_dtype(values.dtype):
         return values, ""
     numbers = pd.to_numeric(values, errors="coerce")
+    numbers = numbers.fillna(values.where(numbers.isna()).astype(str).str.lower().map(TRUTHS))
     wrong = numbers.isna() & values.notna()
     if not wrong.any():
         return numbers, ""
-    place = int(wrong.to_numpy().argmax())
+    place, many = int(wrong.to_numpy().argmax()), int(wrong.sum())
     shown = repr(str(values.iloc[place]))[:60]
-    return (
-        numbers,
-        f"{values.name}: {int(wrong.sum())} values are no number, such as {shown} in row {first + place + 1}",
-    )
+    said = f"{values.name}: {counted(many, 'value')} {'is' if many == 1 else 'are'} no number"
+    return numbers, f"{said}, such as {shown} in row {first + place + 1}"

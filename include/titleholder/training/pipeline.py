@@ -45,7 +45,7 @@ def score(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:
     at_once = ROWS_AT_ONCE if isinstance(X, pd.DataFrame) else len(X)
     with one_thread():
         parts = [_answers(model, X[n : n + at_once], spec) for n in range(0, len(X), at_once)]
-    return np.concatenate(parts)
+    return np.concatenate([np.empty(0), *parts])
 
 
 def keep_mean(pipeline: Pipeline, X: pd.DataFrame) -> None:
@@ -54,6 +54,19 @@ def keep_mean(pipeline: Pipeline, X: pd.DataFrame) -> None:
     if hasattr(model, "coef_"):
         parts = (prepare.transform(X[n : n + ROWS_AT_ONCE]).sum(axis=0) for n in range(0, len(X), ROWS_AT_ONCE))
         setattr(prepare, TRAINING_MEAN, sum(parts) / len(X))
+
+
+def known_categories(pipeline: Pipeline, spec: ModelSpec) -> dict[str, tuple[str, ...]]:
+    """The categories that the training rows of a fitted pipeline had, by feature, without gaps."""
+    names = spec.columns.categorical
+    if not names:
+        return {}
+    step = pipeline.named_steps["prepare"].named_transformers_["categorical"]
+    found = (step[-1] if isinstance(step, Pipeline) else step).categories_
+    return {
+        name: tuple(c for c in own if isinstance(c, str) and c != MISSING)
+        for name, own in zip(names, found, strict=True)
+    }
 
 
 def _answers(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:

@@ -58,6 +58,10 @@ class ChampionModel(NamedTuple):
         float64 of shape (rows,)."""
         return pipeline.score(self.pipeline, rows[self.spec.columns.features], self.spec)
 
+    def known_categories(self) -> dict[str, tuple[str, ...]]:
+        """The categories that the training rows of the version had, by feature."""
+        return pipeline.known_categories(self.pipeline, self.spec)
+
     def reasons(self, asked: ReasonsAsked) -> Reasons:
         """What gives the reasons for its scores.
 

@@ -11,7 +11,7 @@ import pytest
 from support.factories import a_spec, rows, with_candidate
 from support.training_cases import HGB, LINEAR, TREE, fitted, model_of, scores
 from titleholder.data import features
-from titleholder.training import search
+from titleholder.training import pipeline, search
 
 
 def test_only_features_enter_in_the_order_of_the_signature() -> None:
@@ -132,3 +132,19 @@ def test_trees_know_which_codes_are_categories_unless_one_hot() -> None:
 def test_one_kind_of_column_is_enough(candidate: dict[str, Any], numeric: list[str], categorical: list[str]) -> None:
     spec = a_spec(columns__numeric=numeric, columns__categorical=categorical, training__candidates={"it": candidate})
     assert np.isfinite(scores(fitted(spec, rows()).pipeline, rows(), spec)).all()
+
+
+@pytest.mark.parametrize("candidate", [LINEAR, TREE], ids=["linear", "tree"])
+def test_a_pipeline_knows_the_categories_of_its_training_rows(candidate: dict[str, Any]) -> None:
+    spec = with_candidate(**candidate)
+    trained_on = rows()
+    trained_on = trained_on.assign(purpose=trained_on["purpose"].where(trained_on.index % 5 > 0))
+    known = pipeline.known_categories(fitted(spec, trained_on).pipeline, spec)
+    assert {name: {*own} for name, own in known.items()} == {"purpose": {*trained_on["purpose"].dropna()}}
+    assert pipeline.known_categories(fitted(spec, rows()).pipeline, a_spec(columns__categorical=[])) == {}
+
+
+@pytest.mark.parametrize("candidate", [LINEAR, TREE], ids=["linear", "tree"])
+def test_no_rows_have_no_scores(candidate: dict[str, Any]) -> None:
+    spec = with_candidate(**candidate)
+    assert len(scores(fitted(spec, rows()).pipeline, rows().head(0), spec)) == 0
