@@ -86,7 +86,7 @@ class CsvFile:
             reader = pa.csv.open_csv(
                 self.path,
                 pa.csv.ReadOptions(encoding=self.encoding, block_size=BLOCK),
-                pa.csv.ParseOptions(delimiter=self.delimiter),
+                pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                 pa.csv.ConvertOptions(column_types=types, include_columns=list(only)),
             )
             _ = reader.schema.names  # the header is decoded here

@@ -102,6 +102,12 @@ def test_encodings_delimiters_and_gzip(tmp_path: Path, content: bytes, how: dict
     assert read(tmp_path, content, name, **how).to_pylist() == [{"name": "müller", "n": 1}]
 
 
+def test_a_cell_may_have_lines_wherever_a_block_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    content = "n,note\n" + "".join(f'{n},"line one\nline two"\n' for n in range(1000))
+    assert read(tmp_path, content.encode())["note"].to_pylist() == ["line one\nline two"] * 1000
+
+
 def test_a_code_keeps_its_zeros_and_digits(tmp_path: Path) -> None:
     table = read(tmp_path, b"serial,account,amount\n00000011,12345678901234567890,1\n00000048,12345678901234567891,2\n")
     assert table.to_pylist() == [
