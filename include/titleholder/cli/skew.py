@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from titleholder.cli.console import AsJson, Model, err, lane_to_read, out, print_json, print_table
 from titleholder.cli.housekeeping import lane_to_show, require_model
@@ -40,6 +41,8 @@ def _print(found: SkewOfModel) -> None:
     about = f"{found.model}, lane {found.lane}: {counted(measured.matched, 'row')} of the extract of {found.as_of}"
     if not measured.matched:
         out.print(f"{about} were scored by {counted(measured.runs, 'scoring run')}: there is nothing to compare.")
+        if measured.strangers:
+            out.print(Text(measured.strangers))
     else:
         print_table(f"{about}, as they were scored", [_row(column) for column in measured.columns], ["example"])
         if found.beyond:

@@ -32,6 +32,16 @@ class RowKeys:
         """Those of a frame with these columns."""
         return cls(run_scores.as_text(pa.Array.from_pandas(frame[entity])), pa.Array.from_pandas(frame[event_time]))
 
+    def example(self, row: int) -> str:
+        """The key of a row in words.
+
+        >>> day = pd.Timestamp("2024-01-01 06:30", tz="UTC")
+        >>> RowKeys.of(pd.DataFrame({"id": ["007"], "at": [day]}), "id", "at").example(0)
+        "entity '007' at 2024-01-01 06:30:00+00:00"
+        """
+        moment = pd.Timestamp(int(self.moments[row]), unit="us", tz="UTC")
+        return f"entity {self.entities[row].as_py()!r} at {moment}"
+
     @property
     def hashes(self) -> NDArray[np.uint64]:
         """A hash of each key, the same in every frame."""
@@ -49,7 +59,7 @@ class RowKeys:
 
 
 class RowIndex:
-    """Where the rows of an extract are, by their keys; 16 bytes a row.
+    """Where the rows of an extract are, by their keys; 16 bytes a row. `example` is one of these in words.
 
     >>> day = pd.Timestamp("2024-01-01", tz="UTC")
     >>> rows = pd.DataFrame({"id": ["a", "b"], "at": [day, day]})
@@ -58,10 +68,22 @@ class RowIndex:
     """
 
     def __init__(self, batches: Iterable[RowKeys]) -> None:
-        hashes = np.concatenate([np.empty(0, dtype=np.uint64), *(keys.hashes for keys in batches)])
+        self.example, self._first, self._last = "", np.inf, -np.inf
+        hashes = np.concatenate([np.empty(0, dtype=np.uint64), *map(self._known, batches)])
         self.rows = len(hashes)
         self._order = np.argsort(hashes, kind="stable")
         self._sorted = hashes[self._order]
+
+    def _known(self, keys: RowKeys) -> NDArray[np.uint64]:
+        if len(keys.moments):
+            self.example = self.example or keys.example(0)
+            self._first = min(self._first, keys.moments.min())
+            self._last = max(self._last, keys.moments.max())
+        return keys.hashes
+
+    def around(self, keys: RowKeys) -> NDArray[np.bool_]:
+        """Which rows have an event time between the first and the last one here."""
+        return np.asarray((keys.moments >= self._first) & (keys.moments <= self._last))
 
     def find(self, keys: RowKeys) -> NDArray[np.int64]:
         """The position of each row, -1 where there is none; shape (rows,).

@@ -56,7 +56,8 @@ class Skew(BaseModel):
     """What the rows of scoring runs say of the extract's: those that both have, and the columns, the worst first.
 
     `scored` rows were compared, `matched` are in the extract; `runs` have these rows, `unread` are further ones, which
-    were too many or whose input is gone. `lacking` are features that no input has.
+    were too many or whose input is gone. `lacking` are features that no input has. `strangers` says how many rows have
+    event times of the extract, and that none of them is in it; empty where any is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class Skew(BaseModel):
     matched: int
     columns: tuple[ColumnSkew, ...]
     lacking: tuple[str, ...] = ()
+    strangers: str = ""
 
     def beyond(self, share: float) -> tuple[ColumnSkew, ...]:
         """The columns that differ in more than this share of the rows."""

@@ -16,6 +16,7 @@ from titleholder.data import snapshots
 from titleholder.data.row_keys import RowIndex, RowKeys
 from titleholder.data.skew import ColumnSkew, Skew, SkewTally, lacking
 from titleholder.errors import DataError, UsageError
+from titleholder.formatting import counted
 from titleholder.ledger import score_runs, store
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
@@ -102,7 +103,7 @@ def measured(uri: str, sha256: str, spec: ModelSpec, runs: Sequence[ScoreRun]) -
     """
     inputs = _inputs(runs)
     chosen = affordable(inputs[::-1])[::-1]  # the newest, in their order
-    tally, counts = SkewTally(spec.columns), _Counts()
+    tally, counts, strangers = SkewTally(spec.columns), _Counts(), ""
     if chosen:
         with snapshots.opened(uri, sha256) as extract:
             names = [spec.columns.entity, spec.columns.event_time]
@@ -114,6 +115,7 @@ def measured(uri: str, sha256: str, spec: ModelSpec, runs: Sequence[ScoreRun]) -
                 except DataError as error:
                     log.warning("%s: the input of scoring run %d cannot be compared: %s", spec.name, run.id, error)
                     counts.gone += 1
+        strangers = unmatched(counts.around, counts.example, index.example) if not counts.matched else ""
     return Skew(
         runs=len(chosen) - counts.gone,
         unread=len(inputs) - len(chosen) + counts.gone,
@@ -121,11 +123,28 @@ def measured(uri: str, sha256: str, spec: ModelSpec, runs: Sequence[ScoreRun]) -
         matched=counts.matched,
         columns=tally.columns,
         lacking=lacking(spec.columns, tally.columns),
+        strangers=strangers,
     )
 
 
 class _Counts:
-    scored = matched = gone = 0
+    scored = matched = gone = around = 0
+    example = ""
+
+
+def unmatched(rows: int, scored: str, known: str) -> str:
+    """A sentence about scored rows of the right time none of which is found again; empty for none.
+
+    >>> unmatched(3, "entity '7' at 2024-01-01", "entity '007' at 2024-01-01")
+    "None of 3 scored rows is found by entity and event time: entity '7' at 2024-01-01 was scored, entity '007' at \
+2024-01-01 is in the training query."
+    """
+    if not rows:
+        return ""
+    return (
+        f"None of {counted(rows, 'scored row')} is found by entity and event time: {scored} was scored, {known} is in "
+        "the training query."
+    )
 
 
 def _inputs(runs: Sequence[ScoreRun]) -> list[ScoreRun]:
@@ -155,7 +174,11 @@ def _add(
         names = [*keys, *(c for c in spec.columns.features if c in scored.columns and c in extract.columns)]
         for frame in scored.batches(names, snapshots.ROW_GROUP):
             counts.scored += len(frame)
-            for then, now in _pairs(frame, extract, index, names, keys):
+            known = RowKeys.of(frame, *keys)
+            around = np.flatnonzero(index.around(known))
+            counts.around += len(around)
+            counts.example = counts.example or (known.example(around[0]) if len(around) else "")
+            for then, now in _pairs(frame, known, extract, index, names, keys):
                 new = ~seen[now.index.to_numpy()]
                 seen[now.index.to_numpy()] = True
                 counts.matched += int(new.sum())
@@ -163,10 +186,15 @@ def _add(
 
 
 def _pairs(
-    frame: pd.DataFrame, extract: snapshots.Extract, index: RowIndex, names: Sequence[str], keys: Sequence[str]
+    frame: pd.DataFrame,
+    known: RowKeys,
+    extract: snapshots.Extract,
+    index: RowIndex,
+    names: Sequence[str],
+    keys: Sequence[str],
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The rows of a frame that the extract has, as they were and as they are in it, in the extract's order."""
-    places = index.find(RowKeys.of(frame, *keys))
+    places = index.find(known)
     hit = np.flatnonzero(places >= 0)
     hit = hit[np.argsort(places[hit], kind="stable")]
     if hit.size:

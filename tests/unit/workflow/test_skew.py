@@ -110,6 +110,22 @@ def test_entities_of_another_type_are_the_same_entities(files: Files) -> None:
     assert files.compared(rows).matched == 10
 
 
+def test_rows_that_are_found_nowhere_are_said_with_one_of_each(files: Files) -> None:
+    rows = table(10)
+    files.scored(rows.assign(loan_id=rows["loan_id"].map("{:03}".format)), 10)
+    found = files.compared(rows)
+    assert found.matched == 0
+    assert found.strangers.startswith("None of 10 scored rows is found by entity and event time: entity '000' at 2024")
+    assert "entity '0' at 2024-01-01" in found.strangers
+    files.scored(rows.iloc[:1], 11)
+    assert files.compared(rows).strangers == "", "where any is found, others may be new"
+
+
+def test_rows_of_another_time_are_no_strangers(files: Files) -> None:
+    files.scored(table(10, first=9000), 10)
+    assert files.compared(table(10)).strangers == ""
+
+
 def test_many_row_groups_give_what_one_gives(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table(200)
     then = rows.assign(debt=np.where(rows.index % 7 == 0, 5.0, rows["debt"]))

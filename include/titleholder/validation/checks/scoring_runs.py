@@ -119,7 +119,8 @@ def _skew(evidence: Evidence) -> Finding:
     """Fails when a feature was another when the rows were scored, in more than a share of them."""
     skew, rule = evidence.skew() if evidence.skew else None, evidence.spec.judgement.checks.skew
     if skew is None or not skew.matched:
-        return not_applicable("No scoring run before the as-of date scored rows that the snapshot has.")
+        said = "No scoring run before the as-of date scored rows that the snapshot has."
+        return not_applicable(f"{said} {skew.strangers if skew else ''}".rstrip())
     worst = skew.beyond(0.0)
     numbers = {"runs": float(skew.runs), "rows": float(skew.matched), "columns": float(len(worst))}
     numbers |= {f"share_{column.column}": column.share for column in worst[:SHOWN]}

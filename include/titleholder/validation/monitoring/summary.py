@@ -93,7 +93,7 @@ def _state(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
     if report.promise and report.promise.cohorts:
         parts.append(f"the promise holds over {formatting.counted(report.promise.cohorts, 'matured cohort')}")
     else:
-        parts.append("no outcome has matured yet")
+        parts.append("no cohort with enough outcomes has matured yet")
     said = ", and ".join(parts)
     return "quiet", f"{said[:1].upper()}{said[1:]}."
 

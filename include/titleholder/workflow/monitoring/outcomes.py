@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titleholder.data import contract, data_end, extraction, features, snapshots
-from titleholder.data.row_keys import RowKeys
+from titleholder.data.row_keys import RowIndex, RowKeys
 from titleholder.ledger import event_scores
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
@@ -27,6 +27,7 @@ from titleholder.validation.monitoring.estimated import Recalibration
 from titleholder.validation.monitoring.outcomes import ScoredOutcomes, cohorts
 from titleholder.validation.monitoring.report import RealisedCohort
 from titleholder.workflow.scorer import Scorer
+from titleholder.workflow.skew import unmatched
 from titleholder.workflow.trained_versions import TrainedVersion
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -82,7 +83,16 @@ def matured(
     )
     how, judgement = Estimation.of(trained.spec), trained.spec.judgement
     least = judgement.minimum_new_events
-    return Matured(tuple(cohorts(found, months, judgement.metric, how, calibration, least)))
+    made = tuple(cohorts(found, months, judgement.metric, how, calibration, least))
+    return Matured(made, "" if len(rows) else strangers(known, scored, spec.columns))
+
+
+def strangers(known: pd.DataFrame, scored: pd.DataFrame, columns: Columns) -> str:
+    """A sentence about scored rows none of which has an outcome, though other rows of that time have; else empty."""
+    index = RowIndex([RowKeys.of(known, columns.entity, columns.event_time)])
+    given = RowKeys.of(scored, "entity", "event_time")
+    around = np.flatnonzero(index.around(given))
+    return unmatched(len(around), given.example(around[0]) if len(around) else "", index.example)
 
 
 def with_scores(known: pd.DataFrame, scored: pd.DataFrame, columns: Columns) -> pd.DataFrame:

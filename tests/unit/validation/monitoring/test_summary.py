@@ -62,7 +62,7 @@ def test_the_state_and_its_reason() -> None:
 
     assert said(waiting_rows=120) == ("waiting", "120 rows were scored, and 200 are needed for a first look.")
     assert said(drift=drift(), promise=PROMISE) == (
-        "quiet", "No drift of the score or of 1 feature in 1 look, and no outcome has matured yet."
+        "quiet", "No drift of the score or of 1 feature in 1 look, and no cohort with enough outcomes has matured yet."
     )  # fmt: skip
     holds = PROMISE.model_copy(update={"cohorts": 2})
     assert said(drift=drift(), promise=holds)[1].endswith("and the promise holds over 2 matured cohorts.")
