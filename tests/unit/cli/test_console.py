@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from io import StringIO
@@ -78,3 +79,9 @@ def test_a_crash_shows_its_traceback_without_secrets(shown: Terminal, monkeypatc
         "",
         "KeyError: '***'",
     ]
+
+
+def test_what_json_does_not_have_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json({"scores": [{"entity": float("nan"), "score": 0.5}], "bounds": (float("-inf"), 1.0)})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"scores": [{"entity": None, "score": 0.5}], "bounds": [None, 1.0]}
