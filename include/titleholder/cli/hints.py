@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from titleholder.formatting import counted
 from titleholder.registry import urls
 from titleholder.settings import need
 from titleholder.spec.types import LIVE
@@ -12,6 +13,7 @@ from titleholder.spec.types import LIVE
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision
     from titleholder.ledger.lane_entry import LaneEntry
+    from titleholder.ledger.score_runs import ScoreRun
 
 
 def warnings(row: Decision) -> str:
@@ -53,6 +55,27 @@ def lane_commands(model: str, lane: str) -> str:
     """The commands that show more of a lane, which is not the one that each shows by itself."""
     history, backtest = (f"`titleholder {command} {model} --lane {lane}`" for command in ("history", "backtest"))
     return f"All decisions of this lane: {history}. Whether they were worth it: {backtest}."
+
+
+def unscored(model: str, lane: str, runs: Sequence[ScoreRun]) -> str:
+    """That a lane has none of a model's scoring runs, which lanes have some, and the command that makes one."""
+    lanes = ", ".join(sorted({run.lane for run in runs}))
+    where = f" in lane {lane}" if lane else ""
+    others = f" Lanes with scores: {lanes}." if lanes else ""
+    return f"{model}: nothing was scored{where} yet.{others} `titleholder score {model} --as-of DATE` does it."
+
+
+def unwatched(model: str, lane: str, as_of: str, runs: Sequence[ScoreRun]) -> str:
+    """Why there is no report of the monitor, until `as_of` if that is a date, and the command that makes one."""
+    own = [run.as_of for run in runs if run.lane == lane]
+    if not own:
+        return unscored(model, lane, runs)
+    if as_of:
+        return f"{model}, lane {lane}: nothing was scored until {as_of}; the first scoring run is as of {min(own)}."
+    asked = f"titleholder monitor {model} --lane {lane} --as-of {max(own)}"
+    return (
+        f"{model}, lane {lane}: no look was taken at its {counted(len(own), 'scoring run')} yet. `{asked}` takes one."
+    )
 
 
 def card_address(row: Decision) -> str:

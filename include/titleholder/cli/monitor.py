@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from titleholder.cli import completion
+from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress, user
 from titleholder.formatting import NOTHING, between, number, percent
 from titleholder.validation.monitoring.report import ASSUMPTION
@@ -38,23 +38,23 @@ def monitor(
     a repeated one finds what was written.
     """
     from titleholder.data.scoring_contract import scoring_of
-    from titleholder.ledger import monitor_reports
+    from titleholder.ledger import monitor_reports, score_runs
     from titleholder.settings import Settings
     from titleholder.spec.loader import load_specs
     from titleholder.workflow.monitoring.look import monitor_of
 
-    spec = load_specs(only=model)[model]
+    spec, url = load_specs(only=model)[model], Settings.from_environment().ledger_url
     monitor_of(spec)
     lane = lane or scoring_of(spec).lane
     if as_of:
         record = _looked(spec, lane, as_of, reason)
     else:
-        found = monitor_reports.newest(Settings.from_environment().ledger_url, model, lane, most=1)
+        found = monitor_reports.newest(url, model, lane, most=1)
         record = found[-1] if found else None
     if as_json:
         print_json(record.model_dump(mode="json") if record else {"model": model, "lane": lane, "id": None})
     elif record is None:
-        out.print(f"{model}, lane {lane}: {'nothing was scored until then' if as_of else 'there is no report yet'}.")
+        out.print(hints.unwatched(model, lane, as_of, score_runs.of_model(url, model)), soft_wrap=True)
     else:
         _print(record)
 

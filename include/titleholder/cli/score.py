@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titleholder.cli import completion
+from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, progress, user
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
@@ -145,6 +145,9 @@ def scores(
     runs = [run for run in found if lane in ("", run.lane)]
     if as_json:
         print_json([run.model_dump(mode="json") for run in runs])
+        return
+    if not runs:
+        out.print(hints.unscored(model, lane, found), soft_wrap=True)
         return
     rows = [
         {
