@@ -74,12 +74,28 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
     looked_at_after_scoring(airflow, settings, ids)
 
 
-def looked_at_after_scoring(airflow: Airflow, settings: Settings, scored: set[int]) -> None:
-    """The scores' asset has started the monitor, which looks at what its events say, in their lane."""
-    deadline = time.monotonic() + 90
-    while not (reports := [one for one in monitor_reports.of_model(settings.ledger_url, MODEL) if one.lane == LANE]):
-        assert time.monotonic() < deadline, airflow.runs(MONITOR, "asset_triggered")  # the first may be another lane's
+def reports_of(settings: Settings, within: float) -> list[monitor_reports.MonitorRecord]:
+    """The monitor's reports of the lane, as soon as there are any; none after so many seconds without one."""
+    deadline = time.monotonic() + within
+    while not (found := [r for r in monitor_reports.of_model(settings.ledger_url, MODEL) if r.lane == LANE]):
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.5)
+    return found
+
+
+def looked_at_after_scoring(airflow: Airflow, settings: Settings, scored: set[int]) -> None:
+    """The scores' asset has started the monitor, which looks at what its events say, in their lane.
+
+    Airflow 3.3.2 leaves an event that comes while the one before it is queued to the next one, of which there is none
+    after a backfill: the last day is then scored again, which finds its run and tells the asset.
+    """
+    deadline = time.monotonic() + 90
+    while not (reports := reports_of(settings, within=20)):
+        assert time.monotonic() < deadline, airflow.runs(MONITOR, "asset_triggered")
+        airflow.pause(DAG, False)
+        airflow.wait_for_success(DAG, airflow.trigger(DAG, {"as_of": str(DAYS[-1]), "lane": LANE}))
+        airflow.pause(DAG, True)
     airflow.pause(MONITOR, True)
     assert {one.as_of for one in reports} <= set(DAYS[1:])
     assert {run for one in reports for run in one.score_runs} & scored
