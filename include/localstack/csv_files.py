@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,8 @@ class CsvFile:
                 chosen[field.name] = _next(chosen.get(field.name, field.type))
         if not rows:
             raise UsageError(f"{self.path.name} has a header and no rows")
+        if twice := [name for name, n in Counter(schema.names).items() if n > 1]:
+            raise UsageError(f"{self.path.name}: its header has {', '.join(map(repr, twice))} twice; rename one")
         self._refuse_bytes(schema)
         texts = self._codes(schema)
         return pa.schema(

@@ -72,6 +72,7 @@ def test_the_type_fits_the_last_row_as_well(
         (b"a,b\n1,2,3\n", {}, UsageError, "Expected 2 columns, got 3"),
         (b"", {}, UsageError, "Empty CSV file"),
         (b"a,b\n", {}, UsageError, "has a header and no rows"),
+        (b"a,b,a\n1,2,3\n", {}, UsageError, "its header has 'a' twice; rename one"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do(
