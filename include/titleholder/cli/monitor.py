@@ -8,7 +8,7 @@ import typer
 
 from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress, user
-from titleholder.formatting import NOTHING, between, number, percent
+from titleholder.formatting import NOTHING, between, counted, metric, number, percent
 from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from titleholder.validation.monitoring.report import FeatureLook, MonitorReport, Span
 
 
+DRIFT_LEGEND = (
+    "Drift, 2: in two looks in a row. Missing: now, and what it was where the champion was judged. "
+    "New: rows with a category that no training row had. Log e: the evidence, the logarithm of an e-value."
+)
 HUNDREDTHS = 100.0
 """Numbers of this size have two decimal places."""
 
@@ -83,28 +87,32 @@ def _print(record: MonitorRecord) -> None:
         out.print(record.ask_reason)
     for remark in report.remarks:
         out.print(f"Note: {remark}")
-    print_table("Performance", _performance(report))
+    if measured := report.promise or report.estimate:
+        print_table(f"Performance, {metric(measured.metric, inside=True)}", _performance(report), ["what"])
     if report.estimate:
         out.print(f"* {ASSUMPTION}")
     if report.review:
         out.print(report.review.sentence)
     if report.drift:
+        looks = counted(report.drift.looks, "look")
         print_table(
-            f"Drift: {report.drift.looks} looks, budget {report.drift.budget:.3f}, level {report.drift.level:.3f}",
+            f"Drift: {looks}, budget {report.drift.budget:.3f}, level {report.drift.level:.3f}",
             [_row(one) for one in report.drift.features],
+            ["feature"],
         )
+        out.print(DRIFT_LEGEND)
 
 
 def _row(one: FeatureLook) -> dict[str, Any]:
     return {
-        "state": f"drifted, {one.in_a_row} in a row" if one.drifted else "quiet",
+        "state": f"drift, {one.in_a_row}" if one.drifted else "quiet",
         "feature": one.name,
         "PSI": number(one.psi.estimate, HUNDREDTHS),
         "interval": between(one.psi.lower, one.psi.upper, HUNDREDTHS),
         "missing": percent(one.missing),
-        "before": percent(one.reference_missing),
-        "new categories": f"{one.unseen_rows:,}" if one.kind == "categorical" else NOTHING,
-        "log evidence": f"{one.log_evidence:.1f}",
+        "was": percent(one.reference_missing),
+        "new": f"{one.unseen_rows:,}" if one.kind == "categorical" else NOTHING,
+        "log e": f"{one.log_evidence:,.{1 if abs(one.log_evidence) < 1000 else 0}f}",
     }
 
 
@@ -115,10 +123,10 @@ def _performance(report: MonitorReport) -> list[dict[str, Any]]:
         state = "broken" if promise.broken else "holds" if promise.cohorts else "open"
         rows.append(_line(state, "promised at promotion", None, promise.promised))
     if estimate := report.estimate:
-        rows.append(_line("no outcomes", "expected of the newest scores *", estimate.rows, estimate.value))
+        rows.append(_line("estimate", "expected of the newest scores *", estimate.rows, estimate.value))
     for one in report.cohorts[-6:]:
         what = f"came true, {one.start} to {one.end}"
-        rows.append(_line("final", what, one.rows, one.realised) | {"was expected *": _estimated(one.estimated)})
+        rows.append(_line("final", what, one.rows, one.realised) | {"expected *": _estimated(one.estimated)})
     return rows
 
 
@@ -129,7 +137,7 @@ def _line(state: str, what: str, rows: int | None, value: Span) -> dict[str, Any
         "rows": NOTHING if rows is None else f"{rows:,}",
         "metric": number(value.estimate, 1.0),
         "interval": _interval(value),
-        "was expected *": NOTHING,
+        "expected *": NOTHING,
     }
 
 

@@ -154,10 +154,9 @@ def scores(
             "run": run.id,
             "lane": run.lane,
             "as of": run.as_of,
-            "role": run.role,
-            "version": run.version,
+            "version": f"{run.version} {run.role}",
             "rows": f"{run.rows:,}",
-            "written": stamp(run.created_at),
+            "written, UTC": stamp(run.created_at).removesuffix(" UTC"),
             "by": run.actor,
         }
         for run in runs

@@ -13,14 +13,16 @@ from titleholder.ledger.monitor_reports import MonitorRecord
 from titleholder.validation.monitoring.report import ASSUMPTION, MonitorReport
 
 
-def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
+def printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int = 140, **changes: Any
+) -> str:
     report = MonitorReport.model_validate(a_report("alarm") | changes)
     record = MonitorRecord(
         id=1, model="loans", lane="live", as_of=date(2026, 3, 1), version=7, decision=3, previous=None, score_runs=(1,),
         report=report, state=report.state, alarms=(), new_alarms=(), asks_retrain=False, ask_reason="", spec={}, actor="a",
         reason="", airflow_run="", code_version="", created_at=datetime.now(UTC), written_by="l",
     )  # fmt: skip
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", str(width))
     monitor._print(record)
     return capsys.readouterr().out
 
@@ -33,9 +35,9 @@ def test_the_state_comes_first_then_the_reason_then_the_numbers(
     text = "\n".join(lines)
     assert f"* {ASSUMPTION}" in text
     assert text.index("home has drifted.") < text.index("promised at promotion") < text.index("Drift: 10 looks")
-    (home,) = [line for line in lines if line.split()[:1] == ["drifted,"]]
-    assert home.split()[1:5] == ["3", "in", "a", "row"]
-    assert "0.31" in home
+    (home,) = [line for line in lines if line.split()[:1] == ["drift,"]]
+    assert home.split()[1:4] == ["3", "home", "0.31"]
+    assert "Performance, ROC AUC" in text
     assert [line.split()[0] for line in lines if " came true, " in line] == ["final"] * 3
 
 
@@ -54,3 +56,19 @@ def test_a_first_look_has_no_tables_of_drift_and_no_assumption(
     assert text.startswith("WAITING: loans, version 7")
     assert "Drift" not in text
     assert ASSUMPTION not in text
+
+
+def test_on_a_terminal_of_80_columns_the_numbers_are_in_tables(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift = a_report("alarm")["drift"]
+    longest = {
+        "name": "machine_hours_since_the_last_service",
+        "psi": {"estimate": 17.18, "lower": 16.74, "upper": 17.63},
+    }
+    worst = {**drift["features"][0], **longest, "drifted": True, "in_a_row": 12, "log_evidence": 8796.3}
+    lines = printed(capsys, monkeypatch, 80, drift={**drift, "features": [worst, *drift["features"]]}).splitlines()
+    assert max(map(len, lines)) <= 80
+    heads = [line.split() for line in lines if line.startswith("state ")]
+    assert heads[0] == ["state", "what", "rows", "metric", "interval", "expected", "*"]
+    assert heads[1] == ["state", "feature", "PSI", "interval", "missing", "was", "new", "log", "e"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from localstack import stack
 from localstack.cli import app as stack_app
 from support.backtest_cases import a_backtest, a_trial
-from support.factories import REIGN, a_decision, a_recall, a_regression, a_verdict, result
+from support.factories import REIGN, a_decision, a_recall, a_regression, a_score_run, a_verdict, result
 from support.specs import bent
 from titleholder.cli.backtest_tables import period_table, what_if_table
 from titleholder.cli.console import Line, Terminal, fitted
@@ -168,3 +168,11 @@ def test_a_paragraph_names_what_its_columns_named() -> None:
     lines = [Line(["x" * 20, "", "y" * 30], "bold"), Line(["short", "one", ""])]
     said = printed(fitted("A title", ["name", "number", "kind"], lines, 40), 40)
     assert " ".join(said.split()) == f"A title {'x' * 20}: kind {'y' * 30} short: number one"
+
+
+def test_scoring_runs_are_a_table_on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("titleholder.cli.score.require_model", lambda _: None)
+    runs = [a_score_run(n, lane="backtest", role="challenger", rows=2767, actor="cli:maria") for n in (9, 123)]
+    monkeypatch.setattr("titleholder.ledger.score_runs.of_model", lambda *_: runs)
+    text = run(monkeypatch, 80, "scores", "loans")
+    assert text.splitlines()[1].split()[:4] == ["run", "lane", "as", "of"]

@@ -6,10 +6,13 @@ better); what is missing of a promise, and gains, are oriented so that a larger 
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from titleholder.formatting import exact
 
 State = Literal["quiet", "alarm", "waiting"]
 """Nothing stands; an alarm stands; too little was scored, or is known, to say either."""
@@ -42,7 +45,7 @@ class BinNames(ReportPart):
     """Numbers by edges, or texts by name; the last bin has missing values, of texts the one before it unknown ones.
 
     >>> BinNames(edges=(1.0, 2.0), numeric=True).labels
-    ('to 1', 'to 2', 'above', 'missing')
+    ('up to 1', 'above 1 to 2', 'above 2', 'missing')
     >>> BinNames(names=("own", "rent"), numeric=False).labels
     ('own', 'rent', 'unknown', 'missing')
     """
@@ -56,7 +59,24 @@ class BinNames(ReportPart):
         """The bins' names, in order."""
         if not self.numeric:
             return (*self.names, "unknown", "missing")
-        return (*(f"to {edge:.6g}" for edge in self.edges), "above", "missing")
+        edges = (-math.inf, *self.edges, math.inf)
+        return (*(_span(*edges[n : n + 3]) for n in range(len(edges) - 1)), "missing")
+
+
+def _span(low: float, high: float, following: float = math.inf) -> str:
+    """The name of the numbers above `low` up to `high`; an edge just below the one that follows is that one's.
+
+    >>> _span(-math.inf, math.nextafter(60, 0), 60), _span(math.nextafter(60, 0), 60, 75), _span(75, math.inf)
+    ('below 60', '60', 'above 75')
+    """
+    if low == math.nextafter(high, -math.inf):
+        return exact(high)
+    begin = f"above {exact(low)}" if low > -math.inf else ""
+    if high == math.inf:
+        return begin or "any number"
+    if high == math.nextafter(following, -math.inf):
+        return f"{begin} below {exact(following)}".strip()
+    return f"{begin} to {exact(high)}" if begin else f"up to {exact(high)}"
 
 
 class Volume(ReportPart):
