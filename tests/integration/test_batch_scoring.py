@@ -213,6 +213,21 @@ def asking(pinned: PinnedVersion, **reasons: Any) -> PinnedVersion:
     return pinned.model_copy(update={"spec": pinned.spec.model_copy(update={"scoring": scoring})})
 
 
+def test_a_category_that_is_written_otherwise_and_a_feature_without_values_are_warned_of(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql = SQL.replace("kind", "upper(kind) as kind").replace("price", "null::float8 as price")
+    run = score(world, asking(pin(world, date(2024, 3, 18)), sql=sql))
+    assert run.rows
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"{MODEL}, version {run.version}: price: none of {run.rows} rows has a value." in said
+    (kind,) = [text for text in said if f"kind: {run.rows} of {run.rows} rows have a category" in text]
+    assert "the model knows '" in kind
+    caplog.clear()
+    score(world, pin(world, date(2024, 3, 18)))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 def test_a_run_gives_the_reasons_that_the_spec_asks_for(world: World) -> None:
     without = score(world, pin(world, date(2024, 3, 19)))
     pinned = asking(pin(world, date(2024, 3, 19)), reasons=2)

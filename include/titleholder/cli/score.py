@@ -203,7 +203,7 @@ def _score_input(
         with progress() as shown:
             bar, done = shown.add_task("Scoring", total=None, step=""), 0
             for rows in rows_to_score.batches(source, spec, url):
-                unseen.add(rows)
+                unseen.add(rows[spec.columns.features])
                 scores = champion.scores(rows)
                 columns = (
                     _columns(explained.of(rows[spec.columns.features], scores), reasons, texts) if explained else {}
@@ -225,14 +225,14 @@ def _score_input(
         rows = [{str(k): v for k, v in row.items()} for frame in frames for row in frame.to_dict("records")]
         said["scores"] = rows
         line = f"At most {SHOWN} rows are shown; --output writes all, --json prints all."
-    new = unseen.found()
     if as_json:
-        print_json({**said, "unseen": [one.model_dump(mode="json") for one in new]})
+        new = [one.model_dump(mode="json") for one in unseen.found()]
+        print_json({**said, "unseen": new, "empty": unseen.empty()})
         return
     if output is None:
         print_table(f"{model}, version {champion.version}", rows[:SHOWN])
     err.print(line, soft_wrap=True)
-    for one in new:
+    for one in unseen.sentences():
         err.print(Text(f"Note: {one}", style="yellow"), soft_wrap=True)
 
 

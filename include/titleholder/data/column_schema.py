@@ -47,9 +47,9 @@ def schema(spec: ModelSpec, spans: Intervals, as_of: date) -> dict[str, Column]:
     if names.known_at:
         late = Check(known, error=f"is after as_of {as_of}: the query returns rows that were not known yet")
         found[names.known_at] = Column(nullable=False, checks=[time_type, late])
-    number = _typed(types.is_numeric_dtype, "a number")
+    number = [_typed(types.is_numeric_dtype, "a number"), _finite()]
     category = Check(_are_categories, error=wrong_type("text, a whole number or true/false"))
-    found |= {c: Column(nullable=True, checks=[number]) for c in names.numeric}
+    found |= {c: Column(nullable=True, checks=number) for c in names.numeric}
     for c in (*names.categorical, *names.segments, *names.protected):
         found.setdefault(c, Column(nullable=True, checks=[category]))
     return found
@@ -62,10 +62,14 @@ def _target_checks(spec: ModelSpec) -> list[Check]:
             lambda s: not types.is_bool_dtype(s.dropna().infer_objects().dtype) or not len(s.dropna()),
             error="is true or false; a regression needs numbers: set `task: classification`, or return a number",
         )
-        finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
-        return [number, either, Check(finite, error="is infinite")]
+        return [number, either, _finite()]
     binary = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.isin([0, 1]))
     return [number, Check(binary, error="is neither 0 nor 1")]
+
+
+def _finite() -> Check:
+    finite = _guarded(types.is_numeric_dtype, lambda s: s.isna() | s.astype("float64").abs().lt(float("inf")))
+    return Check(finite, error="is infinite")
 
 
 def is_moment(dtype: Any) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,15 +114,15 @@ def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int) -> pd.DataFrame:
 
 
 def _as_numbers(values: pd.Series, first: int) -> tuple[pd.Series, str]:
-    """The values as float64, and what is wrong with them, or nothing."""
-    if types.is_numeric_dtype(values.dtype):
-        return values, ""
-    numbers = pd.to_numeric(values, errors="coerce")
-    numbers = numbers.fillna(values.where(numbers.isna()).astype(str).str.lower().map(TRUTHS))
-    wrong = numbers.isna() & values.notna()
-    if not wrong.any():
-        return numbers, ""
-    place, many = int(wrong.to_numpy().argmax()), int(wrong.sum())
-    shown = repr(str(values.iloc[place]))[:60]
-    said = f"{values.name}: {counted(many, 'value')} {'is' if many == 1 else 'are'} no number"
-    return numbers, f"{said}, such as {shown} in row {first + place + 1}"
+    """The values as numbers, and what is wrong with them, or nothing."""
+    numbers = values
+    if not types.is_numeric_dtype(values.dtype):
+        numbers = pd.to_numeric(values, errors="coerce")
+        numbers = numbers.fillna(values.where(numbers.isna()).astype(str).str.lower().map(TRUTHS))
+    infinite = np.isinf(numbers.to_numpy(dtype="float64", na_value=np.nan))
+    for wrong, what in (((numbers.isna() & values.notna()).to_numpy(), "no number"), (infinite, "infinite")):
+        if many := int(wrong.sum()):
+            place = int(wrong.argmax())
+            said = f"{values.name}: {counted(many, 'value')} {'is' if many == 1 else 'are'} {what}"
+            return numbers, f"{said}, such as {str(values.iloc[place])!r:.60} in row {first + place + 1}"
+    return numbers, ""

@@ -1,11 +1,16 @@
-"""Categories of rows to score that no training row had: a model scores them as if they were rare or missing (pure)."""
+"""What is odd about rows to score, though it breaks no contract (pure).
+
+Categories that no training row had, which a model scores as if they were rare or missing; and features without values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
+
+from titleholder.formatting import counted
 
 LISTED = 10
 """So many of the known categories are named at most."""
@@ -46,18 +51,32 @@ class UnseenCategories:
 
     def __init__(self, known: Mapping[str, tuple[str, ...]]) -> None:
         self._known, self._rows = known, 0
+        self._filled: set[str] = set()
+        self._features: list[str] = []
         self._new = dict.fromkeys(known, 0)
         self._examples: dict[str, str] = {}
 
     def add(self, rows: pd.DataFrame) -> None:
         """Count the next rows, in the form of `features.design_matrix`."""
         self._rows += len(rows)
+        self._features = [*rows]
+        self._filled |= {name for name in rows if name not in self._filled and rows[name].notna().any()}
         for name, known in self._known.items():
             times = rows[name].value_counts()
             new = times[~times.index.isin(known)]
             self._new[name] += int(new.sum())
             if len(new):
                 self._examples.setdefault(name, str(new.index[0]))
+
+    def empty(self) -> tuple[str, ...]:
+        """The features of which no row has a value, if there are rows."""
+        return tuple(name for name in self._features if name not in self._filled) if self._rows else ()
+
+    def sentences(self) -> Iterator[str]:
+        """What people should know of the rows, a sentence each without its full stop."""
+        for name in self.empty():
+            yield f"{name}: none of {counted(self._rows, 'row')} has a value"
+        yield from map(str, self.found())
 
     def found(self) -> tuple[Unseen, ...]:
         """The features with new categories, in the order of the spec."""

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from titleholder.data import as_of_range, extraction, features, run_scores, snapshots
 from titleholder.data.scores import Array
 from titleholder.data.scoring_contract import ScoringContract, scoring_of, scoring_window, spec_of_rows
+from titleholder.data.unseen import UnseenCategories
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, score_runs, store
 from titleholder.ledger.lane_entry import LaneEntry
@@ -131,10 +132,11 @@ def write(
     rows_spec, needed = spec_of_rows(spec, model.spec), model.spec.columns.features
     columns = _known(extract.columns, rows_spec) if key.role == "challenger" else extract.columns
     held, digest = ScoringContract(rows_spec, needed, columns, spans, pinned.as_of), run_scores.Digest()
+    odd = UnseenCategories(model.known_categories())
     with ExitStack() as stack:
         kept = scoring.parquet
         root = settings.snapshots if kept else stack.enter_context(tempfile.TemporaryDirectory())
-        batches = _scored(extract, model, reasons, held, digest)
+        batches = _scored(extract, model, reasons, held, digest, odd)
         output = snapshots.write(root, f"{spec.name}/{pinned.as_of}", run_scores.SCHEMA, batches)
         entry = Entry(
             **key.model_dump(),
@@ -152,6 +154,8 @@ def write(
             airflow_run=pinned.origin.airflow_run,
             reason=pinned.origin.reason,
         )
+        for sentence in odd.sentences() if key.role == "champion" else ():
+            log.warning("%s, version %d: %s.", spec.name, model.version, sentence)
         return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
 
 
@@ -192,6 +196,7 @@ def _scored(
     reasons: Reasons | None,
     held: ScoringContract,
     digest: run_scores.Digest,
+    odd: UnseenCategories,
 ) -> Iterator[pa.RecordBatch]:
     """The scores of the extract's rows, batch by batch. After the first violation rows are only checked."""
 
@@ -202,6 +207,7 @@ def _scored(
         held.check(frame)
         if not held.is_broken:
             matrix = features.design_matrix(frame, model.spec)
+            odd.add(matrix)
             answered = _finite(model.scores(matrix), model, frame.index)
             given = reasons.of(matrix, answered) if reasons else pa.nulls(len(frame))
             batch = _batch(frame, answered, given, held)

@@ -273,6 +273,10 @@ def test_without_known_at_the_column_is_not_expected() -> None:
     assert found(rows(), spec) == ["columns differ from the spec (- missing, + unexpected):\n      + known_at"]
 
 
+def test_a_feature_must_be_finite() -> None:
+    assert found(at("income", -np.inf)(rows()), a_spec()) == ["income: is infinite (1 row, e.g. -inf, loan_id 4)"]
+
+
 def test_a_regression_needs_finite_outcomes_of_more_than_one_value() -> None:
     spec = a_regression()
     assert found(rows(spec), spec) == []

@@ -88,3 +88,13 @@ def test_what_is_no_number_is_counted_and_shown_with_its_row(tmp_path: Path) -> 
         read(tmp_path, HEADER + '1,1,2,x\n2,"1,5",$4,x\n3,7,$5,x\n')
     assert "income: 1 value is no number, such as '1,5' in row 2" in str(caught.value)
     assert "debt: 2 values are no number, such as '$4' in row 2" in str(caught.value)
+
+
+def test_what_is_infinite_is_refused_in_a_file_of_any_kind(tmp_path: Path) -> None:
+    said = "income: 1 value is infinite, such as 'inf' in row 2"
+    with pytest.raises(ContractError, match=said):
+        read(tmp_path, HEADER + "1,1,2,x\n2,inf,2,x\n")
+    rows = pd.DataFrame({"income": [1.0, np.inf], "debt": [None, 1.0], "purpose": ["x", "y"]})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ContractError, match=said):
+        list(rows_to_score.batches(str(tmp_path / "rows.parquet"), a_spec(), ""))

@@ -59,6 +59,7 @@ def at(column: str, value: Any, *places: int) -> Callable[[pd.DataFrame], pd.Dat
 @pytest.mark.parametrize(
     ("bend", "said"),
     [
+        (at("income", np.inf, 3, 60), "income: is infinite (2 rows, e.g. inf, loan_id 3)"),
         (lambda f: f.assign(bad=1), "bad: is the target, which a query for scoring must not return"),
         (lambda f: f.drop(columns="debt"), "- debt"),
         (lambda f: f.assign(extra=1), "+ extra"),

@@ -28,3 +28,13 @@ def test_without_categories_there_are_none() -> None:
     tally = UnseenCategories({})
     tally.add(pd.DataFrame({"income": [1.0]}))
     assert tally.found() == ()
+
+
+def test_a_feature_without_any_value_is_named_if_there_are_rows() -> None:
+    tally = UnseenCategories({"ward": ("ICU",)})
+    tally.add(pd.DataFrame({"income": [None], "debt": [None], "ward": [None]}, dtype=object))
+    assert tally.empty() == ("income", "debt", "ward")
+    tally.add(pd.DataFrame({"income": [1.0], "debt": [None], "ward": ["x"]}, dtype=object))
+    assert tally.empty() == ("debt",)
+    assert [*tally.sentences()] == ["debt: none of 2 rows has a value", str(tally.found()[0])]
+    assert UnseenCategories({}).empty() == ()
