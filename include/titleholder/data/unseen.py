@@ -59,8 +59,8 @@ class UnseenCategories:
     def add(self, rows: pd.DataFrame) -> None:
         """Count the next rows, in the form of `features.design_matrix`."""
         self._rows += len(rows)
-        self._features = [*rows]
-        self._filled |= {name for name in rows if name not in self._filled and rows[name].notna().any()}
+        self._features = [*map(str, rows)]
+        self._filled |= {name for name in map(str, rows) if name not in self._filled and rows[name].notna().any()}
         for name, known in self._known.items():
             times = rows[name].value_counts()
             new = times[~times.index.isin(known)]
