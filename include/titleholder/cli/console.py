@@ -233,8 +233,11 @@ def _text(cell: str | Text) -> Text:
 
 def print_table(title: str, rows: list[dict[str, Any]], wrapped: Collection[str] = ()) -> None:
     """One line a row, with the keys of the first as columns."""
+    if not rows:
+        out.print(Text(plain(f"{title}\n(none)".lstrip()), style="table.title"))
+        return
     lines = [Line([", ".join(v) if isinstance(v, list) else str(v) for v in row.values()]) for row in rows]
-    out.print(fitted(title, list(rows[0]) if rows else ["(none)"], lines, out.width, wrapped))
+    out.print(fitted(title, list(rows[0]), lines, out.width, wrapped))
 
 
 def interrupted(standing: str) -> NoReturn:

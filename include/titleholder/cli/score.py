@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Rows that a table for people has at most."""
+REASONS = [f"reason_{n}" for n in range(1, 21)]
+"""The columns of reasons, whose texts may take more than one line."""
 
 
 def score(
@@ -230,10 +232,16 @@ def _score_input(
         print_json({**said, "unseen": new, "empty": unseen.empty()})
         return
     if output is None:
-        print_table(f"{model}, version {champion.version}", rows[:SHOWN])
+        print_table(f"{model}, version {champion.version}", [_shown(row) for row in rows[:SHOWN]], REASONS)
     err.print(line, soft_wrap=True)
     for one in unseen.sentences():
         err.print(Text(f"Note: {one}", style="yellow"), soft_wrap=True)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str]:
+    """A row for people: its score with six digits, without the version, which is in the title, and empty gaps."""
+    given = {name: "" if value is None or value != value else str(value) for name, value in row.items()}
+    return {name: value for name, value in given.items() if name != "model_version"} | {"score": f"{row['score']:.6g}"}
 
 
 def _head(frames: Iterator[pd.DataFrame]) -> list[pd.DataFrame]:

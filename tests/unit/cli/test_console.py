@@ -81,6 +81,11 @@ def test_a_crash_shows_its_traceback_without_secrets(shown: Terminal, monkeypatc
     ]
 
 
+def test_a_table_without_rows_has_its_title_in_one_line(shown: Terminal) -> None:
+    console.print_table("machine_failure: scoring runs", [])
+    assert shown.export_text().splitlines() == ["machine_failure: scoring runs", "(none)"]
+
+
 def test_what_json_does_not_have_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_json({"scores": [{"entity": float("nan"), "score": 0.5}], "bounds": (float("-inf"), 1.0)})
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

@@ -17,6 +17,7 @@ from localstack.cli import app as stack_app
 from support.backtest_cases import a_backtest, a_trial
 from support.factories import REIGN, a_decision, a_recall, a_regression, a_score_run, a_verdict, result
 from support.specs import bent
+from titleholder.cli import score
 from titleholder.cli.backtest_tables import period_table, what_if_table
 from titleholder.cli.console import Line, Terminal, fitted
 from titleholder.cli.main import app
@@ -176,3 +177,9 @@ def test_scoring_runs_are_a_table_on_80_columns(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("titleholder.ledger.score_runs.of_model", lambda *_: runs)
     text = run(monkeypatch, 80, "scores", "loans")
     assert text.splitlines()[1].split()[:4] == ["run", "lane", "as", "of"]
+
+
+def test_a_scored_row_for_people_has_no_more_digits_than_they_read() -> None:
+    row = {"id": "007", "score": 0.8588189564413686, "model_version": 5, "reason_1": "It vibrates"}
+    assert score._shown(row) == {"id": "007", "score": "0.858819", "reason_1": "It vibrates"}
+    assert score._shown({"id": float("nan"), "score": 123456.789, "model_version": 5})["id"] == ""
