@@ -392,6 +392,7 @@ def test_advice_says_how_much_more_it_takes_and_writes_nothing(world: World) -> 
     error = advised("tiny_walk", "--lane", "nowhere").exception
     assert isinstance(error, UsageError)
     assert "no decision in lane nowhere" in str(error)
+    assert "`titleholder advise tiny_walk --lane " in str(error)
 
 
 def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address(world: World, tmp_path: Path) -> None:

@@ -303,6 +303,12 @@ def test_the_command_line_runs_and_lists(world: World) -> None:
         invoke("score", MODEL, "--as-of", "2024-03-13").stdout.replace("\n", " ")
     )
     assert "2024-03-13" in invoke("scores", MODEL, "--lane", LANE).stdout
+    for words, said in (
+        (("--lane", "scord"), f"`titleholder score {MODEL} --as-of 2023-03-01 --lane live`"),
+        (("--lane", "live"), "Lane live goes by the clock"),
+    ):
+        done = invoke("score", MODEL, "--as-of", "2023-03-01", *words)
+        assert (done.exit_code, "nothing was scored" in done.stdout, said in done.stderr) == (0, True, True)
     for words, why in (
         ((), "give one of --input"), (("--as-of", "2024-03-13", "--input", "x"), "give one of --input"),
         (("--as-of", "2024-03-13", "--version", "1"), "--version goes with --input"),

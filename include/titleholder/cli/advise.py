@@ -38,7 +38,7 @@ def advise(
     lane = lane_to_show(model, lane, "backtest", as_json=as_json)
     with working(f"{model}, lane {lane}", "reading") as on_step:
         found = advised(
-            Request(model, lane, labels_as_of=day(labels_as_of)),
+            Request(model, lane, labels_as_of=day(labels_as_of), command="advise"),
             url=connection_url,
             settings=Settings.from_environment(),
             on_step=lambda what, n, total: on_step(f"{what} {n}/{total}", n, total),

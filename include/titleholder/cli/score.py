@@ -89,8 +89,10 @@ def _refuse_others(as_of: str, of_input: dict[str, object], of_run: dict[str, ob
 def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> None:
     """The scoring run of the spec."""
     from titleholder.data.scoring_contract import scoring_of
+    from titleholder.ledger import lane_records, store
     from titleholder.settings import Settings, connection_url
     from titleholder.spec.loader import load_specs
+    from titleholder.spec.types import LIVE
     from titleholder.spec.windows import resolve_as_of
     from titleholder.workflow import batch_scoring, shadow_scoring
     from titleholder.workflow.payloads import Origin
@@ -104,6 +106,11 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
             print_json({"model": model, "lane": lane, "as_of": day, "id": None})
         else:
             out.print(f"{pinned.no_champion}: nothing was scored.")
+        known = store.lanes(settings.ledger_url, model)
+        if lane not in known:
+            err.print(lane_records.other_lanes("score", model, lane, known, f"--as-of {day}"), soft_wrap=True)
+        elif lane == LIVE:
+            err.print("Lane live goes by the clock: who was champion on that day. Other lanes go by as-of dates.")
         return
     with progress() as shown:
         bar = shown.add_task(f"{model} {day}", total=1, step=f"version {pinned.version}")

@@ -32,14 +32,16 @@ class LaneRecord(NamedTuple):
         return f"{self.kind}d on {self.created_at:%Y-%m-%d} by {self.actor}{why}"
 
 
-def other_lanes(command: str, model: str, lane: str, known: Sequence[str]) -> str:
-    """That a lane has no decision, which lanes have, and the command that shows the first of them.
+def other_lanes(command: str, model: str, lane: str, known: Sequence[str], options: str = "") -> str:
+    """That a lane has no decision, which lanes have, and the command, with these options, for the first of them.
 
     >>> other_lanes("champion", "small", "live", ["dev"])
     'small has no decision in lane live. Lanes with decisions: dev. `titleholder champion small --lane dev`'
+    >>> other_lanes("score", "small", "dve", ["dev"], "--as-of 2026-03-01").partition("dev. ")[2]
+    '`titleholder score small --as-of 2026-03-01 --lane dev`'
     """
     others = [name for name in known if name != lane]
-    shown = f" `titleholder {command} {model} --lane {others[0]}`" if others else ""
+    shown = f" `titleholder {command} {model}{options and f' {options}'} --lane {others[0]}`" if others else ""
     return f"{model} has no decision in lane {lane}. Lanes with decisions: {', '.join(others) or 'none'}.{shown}"
 
 

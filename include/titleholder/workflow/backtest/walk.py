@@ -50,6 +50,8 @@ class Request(NamedTuple):
     tolerated_losses: tuple[float, ...] = ()
     minimum_gains: tuple[float, ...] = ()
     confidences: tuple[float, ...] = ()
+    command: str = "backtest"
+    """Who asks."""
 
 
 class Outcomes(NamedTuple):
@@ -140,7 +142,7 @@ def _decided(request: Request, settings: Settings) -> list[Decision]:
     rows = store.read(settings.ledger_url, request.model, request.lane)
     if not rows:
         lanes = store.lanes(settings.ledger_url, request.model)
-        raise UsageError(lane_records.other_lanes("backtest", request.model, request.lane, lanes))
+        raise UsageError(lane_records.other_lanes(request.command, request.model, request.lane, lanes))
     refuse_deleted(request.model, request.lane, settings.ledger_url)
     if decided := decisions(rows, request.lane, request.until):
         again = reigns.to_rerun(rows, request.lane)
