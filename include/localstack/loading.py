@@ -113,6 +113,8 @@ def load(
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
         except adbc_driver_manager.Error as error:
+            if postgres.is_interrupt(error):
+                raise KeyboardInterrupt from None
             raise DataError(f"{path.name} cannot be loaded into {schema}.{name}: {error}") from None
         cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())

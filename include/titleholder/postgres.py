@@ -7,6 +7,7 @@ stumbled over, which is the password where it has a character that should have b
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -20,6 +21,8 @@ UNACKNOWLEDGED = "20000"
 """Milliseconds after which data that the other machine has not acknowledged end the connection (`tcp_user_timeout`)."""
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 """Values of `sslmode` with which no connection is unencrypted."""
+
+CANCELED = "canceling statement due to user request"
 
 _ADDRESS = re.compile(
     r"postgres(?:ql)?(?:\+\w+)?://"
@@ -35,6 +38,14 @@ keepalives_count tcp_user_timeout sslmode sslnegotiation sslcompression sslcert 
 sslrootcert sslcrl sslcrldir sslsni requirepeer requiressl ssl_min_protocol_version ssl_max_protocol_version
 krbsrvname gsslib gssencmode gssdelegation service target_session_attrs load_balance_hosts
 """
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether a statement ended because of Ctrl-C: ADBC's own handler cancels it, and Python hears of no signal.
+
+    Only where Ctrl-C would raise KeyboardInterrupt, as in a command.
+    """
+    return CANCELED in str(error) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def parameters(url: str, *, connect_timeout: int = CONNECT_TIMEOUT) -> dict[str, str]:

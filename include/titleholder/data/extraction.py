@@ -10,6 +10,7 @@ from typing import Any
 import adbc_driver_manager
 import pyarrow as pa
 
+from titleholder import postgres
 from titleholder.data import contract, snapshots, warehouse
 from titleholder.errors import ContractError, DataError
 from titleholder.spec.model import ModelSpec
@@ -127,6 +128,8 @@ def _explained(spec: ModelSpec, statement: str = "", about: str = "") -> Iterato
     try:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        if postgres.is_interrupt(error):
+            raise KeyboardInterrupt from None
         found = _diagnostics(error)
         said = ". ".join(found[part] for part in ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "MESSAGE_HINT") if part in found)
         position = int(found.get("STATEMENT_POSITION", 0))

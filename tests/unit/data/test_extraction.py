@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
@@ -146,3 +147,14 @@ def test_a_column_that_only_the_yaml_names_is_blamed_on_the_yaml(monkeypatch: py
 def test_a_bracket_that_is_never_closed_is_found_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     said = failure(monkeypatch, Warehouse("AS extract", 'syntax error at or near "AS"', sqlstate="42601"))
     assert said == 'small: small.sql, at its end, failed in the warehouse: syntax error at or near "AS"'
+
+
+def test_ctrl_c_while_a_query_runs_is_no_fault_of_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    canceled = Warehouse("nothing", "canceling statement due to user request", sqlstate="57014")
+    with pytest.raises(KeyboardInterrupt):
+        failure(monkeypatch, canceled)
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a task of Airflow, where an operator cancelled it
+    try:
+        assert "failed in the warehouse: canceling statement due to user request" in failure(monkeypatch, canceled)
+    finally:
+        signal.signal(signal.SIGINT, ours)
