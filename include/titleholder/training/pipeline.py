@@ -110,8 +110,13 @@ def _linear_steps() -> tuple[Any, Any]:
     scale = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
     )
+    # A gap is NaN here and None where a service gets JSON; a step for each, the first of which lets None pass.
+    gaps = [
+        SimpleImputer(missing_values=gap, strategy="constant", fill_value=MISSING, keep_empty_features=True)
+        for gap in (np.nan, None)
+    ]
     one_hot = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value=MISSING, keep_empty_features=True),
+        *gaps,
         OneHotEncoder(
             handle_unknown="infrequent_if_exist",
             min_frequency=MINIMUM_FREQUENCY,

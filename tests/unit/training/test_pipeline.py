@@ -148,3 +148,16 @@ def test_a_pipeline_knows_the_categories_of_its_training_rows(candidate: dict[st
 def test_no_rows_have_no_scores(candidate: dict[str, Any]) -> None:
     spec = with_candidate(**candidate)
     assert len(scores(fitted(spec, rows()).pipeline, rows().head(0), spec)) == 0
+
+
+@pytest.mark.parametrize("candidate", [LINEAR, TREE], ids=["linear", "tree"])
+@pytest.mark.parametrize("gaps", ["some", "none"])
+def test_a_gap_is_the_same_gap_as_none_which_a_service_gets_from_json(candidate: dict[str, Any], gaps: str) -> None:
+    spec = with_candidate(**candidate)
+    trained_on = rows(n=400)
+    if gaps == "some":
+        trained_on = trained_on.assign(purpose=trained_on["purpose"].where(trained_on.index % 4 > 0))
+    model = fitted(spec, trained_on).pipeline
+    X = features.design_matrix(rows(n=12, seed=9), spec)
+    as_nan, as_none = (X.assign(purpose=pd.Series([gap, *X["purpose"][1:]], dtype=object)) for gap in (np.nan, None))
+    np.testing.assert_array_equal(model.predict_proba(as_none), model.predict_proba(as_nan))
