@@ -12,7 +12,7 @@ import pytest
 from support.page_cases import an_advice
 from titleholder.ledger.reports import Report
 from titleholder.workflow.advise import Advice
-from titleholder_airflow.page import ageing, mlflow
+from titleholder_airflow.page import ageing, facts, mlflow
 from titleholder_airflow.page.ageing import AgeAdvice
 from titleholder_airflow.page.axes import LEFT, RIGHT, WIDTH
 
@@ -158,3 +158,22 @@ def test_a_curve_without_points_is_not_drawn() -> None:
     assert ageing.curve(aged(ageing={"metric": None})) is None
     cost = an_advice()["ageing"]["metric"] | {"curve": []}
     assert ageing.curve(aged(ageing={"metric": cost})) is None
+
+
+@pytest.mark.parametrize(
+    ("lane", "with_report", "tested"),
+    [
+        ("live", {"backtest", "live"}, "backtest"),
+        ("live", {"live"}, "live"),
+        ("live", set(), "backtest"),
+        ("what-if", {"backtest", "live"}, "what-if"),
+    ],
+)
+def test_the_page_of_the_live_lane_shows_its_own_backtest_where_no_backfill_has_one(
+    monkeypatch: pytest.MonkeyPatch, lane: str, with_report: set[str], tested: str
+) -> None:
+    known = Report("", None, "r1", "backtest.html", frozenset())
+    monkeypatch.setattr(
+        facts.reports, "newest_backtest", lambda _url, _model, of, _file: known if of in with_report else None
+    )
+    assert facts.tested_lane("", "loans", lane) == tested

@@ -83,7 +83,14 @@ def monitoring_of(
     return monitoring.monitoring(*_dag(model, MONITOR, asked), look, earlier, champion, lane, now)
 
 
-def age_cost(url: str, name: str, lane: str) -> ageing.Age:
-    """What age costs, by the newest backtest of the lane; of a backfill, where this is the lane live."""
-    tested = BACKTEST if lane == LIVE else lane
+def tested_lane(url: str, name: str, lane: str) -> str:
+    """The lane whose backtest the page of a lane shows: its own; of live a backfill's, unless only live has one."""
+    if lane != LIVE:
+        return lane
+    known = (one for one in (BACKTEST, LIVE) if reports.newest_backtest(url, name, one, names.BACKTEST_REPORT))
+    return next(known, BACKTEST)
+
+
+def age_cost(url: str, name: str, tested: str) -> ageing.Age:
+    """What age costs, by the newest backtest of a lane."""
     return ageing.age(name, tested, reports.newest_backtest(url, name, tested, names.AGE_ADVICE))

@@ -132,7 +132,7 @@ def model(
     if lane != LIVE and lane not in [known.lane for known in lanes]:
         raise HTTPException(404)
     rows, reigns = ledger.decisions(_ledger(), name, lane), ledger.reigns(_ledger(), name, lane)
-    standing = ledger.live_status(_ledger(), [name])[name]
+    standing, tested = ledger.live_status(_ledger(), [name])[name], facts.tested_lane(_ledger(), name, lane)
     asked = facts.ask_airflow([found], session)
     aliases, now = _aliases({name: standing}), datetime.now(UTC)
     watched = monitor_reports.standing(_ledger(), [name], LIVE).get(name)
@@ -155,7 +155,8 @@ def model(
         metric=charts.metric(in_force),
         monitoring=facts.monitoring_of(_ledger(), found, standing, asked, lane, now),
         scores=facts.scores_of(_ledger(), found, standing, asked, lane, now),
-        age_cost=facts.age_cost(_ledger(), name, lane),
+        age_cost=facts.age_cost(_ledger(), name, tested),
+        tested=tested,
         period=cadence(rows[-1].schedule if rows else None),
         decisions=[row for row in reversed(rows) if _passes(row, filters)],
         total=len(rows if replaced else in_force),
