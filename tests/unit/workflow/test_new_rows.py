@@ -74,6 +74,34 @@ def test_rows_are_counted_with_those_of_customers_whom_the_look_before_had(monke
     found = new_rows.count(parts_of([newest], None), reference, spec, "ledger", [run(1, 1, 5)])  # type: ignore[arg-type]
     assert (found.rows, found.again, found.start, found.end) == (2, 1, date(2024, 3, 5), date(2024, 3, 9))
     assert [sum(one.counts) for one in found.by_feature] == [2, 2]
+    columns = Columns(entity="id", event_time="at", target="bad", numeric=("income",), cluster="machine")
+    clustered = SimpleNamespace(columns=columns)
+    extract.columns, extract.read = ["machine"], lambda *_, **__: pd.DataFrame({"machine": ["m", "m"]})
+    earlier = newest.model_copy(update={"id": 1, "window_start": date(2024, 3, 1), "as_of": date(2024, 3, 5)})
+    again = new_rows.count(parts_of([newest], None), reference, clustered, "ledger", [earlier])  # type: ignore[arg-type]
+    assert again.again == 2, "by its machine each row is of one that was scored before"
+
+
+def test_rows_of_one_cluster_belong_together_where_the_input_says_so() -> None:
+    rows = pd.DataFrame({"machine": [7, 8, 7]})
+    asked: list[tuple[object, ...]] = []
+
+    def read(columns: list[str], *, event_time: str, start: date, end: date) -> pd.DataFrame:
+        asked.append((*columns, event_time, start, end))
+        return rows
+
+    spec = SimpleNamespace(
+        columns=Columns(entity="id", event_time="at", target="bad", numeric=("x",), cluster="machine")
+    )
+    extract = SimpleNamespace(columns=["id", "at", "machine"], read=read)
+    start, end = date(2024, 3, 1), date(2024, 3, 5)
+    found = new_rows._clusters(extract, spec, start, end)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.tolist() == ["7", "8", "7"]
+    assert asked == [("machine", "at", start, end)]
+    assert seen_again([found], []) == 1
+    extract.columns.remove("machine")
+    assert new_rows._clusters(extract, spec, start, end) is None  # type: ignore[arg-type]
 
 
 def test_of_new_categories_so_many_are_told_apart_and_the_rows_of_all_are_counted(

@@ -107,9 +107,9 @@ def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm
         )
     if volume and again > DEPENDENT * volume.rows:
         yield (
-            f"{again:,} of {volume.rows:,} rows are of entities that were scored in this look or the one before "
-            "already: such rows are not independent, so false alarms of drift can be more frequent than the budget "
-            "says."
+            f"{again:,} of {volume.rows:,} rows are of entities or clusters that were scored in this look or the one "
+            "before already: such rows are not independent, so false alarms of drift can be more frequent than the "
+            "budget says."
         )
     alarmed = {alarm.name for alarm in standing}
     for one in drift.features if drift and volume else ():

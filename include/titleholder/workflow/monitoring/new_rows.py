@@ -26,7 +26,8 @@ NAMES = 10_000
 class CountedRows(NamedTuple):
     """The new rows of scoring runs: by bin of each feature, the score last; their scores; and their event times.
 
-    `again` rows are of entities that other rows of this look, or of the look before, are of.
+    `again` rows are of entities (of clusters, where the inputs say which) that other rows of this look, or of the look
+    before, are of.
     """
 
     by_feature: tuple[NewRows, ...]
@@ -82,7 +83,7 @@ def count(
     """
     *own, score = reference
     tallies = [_Tally(feature) for feature in own]
-    known = [event_scores.read(url, run.id, start=run.window_start).entities for run in before]
+    known = [_whose(run, spec, url) for run in before]
     scores, entities = [np.empty(0)], []
     for run, start in parts:
         with snapshots.opened(run.input_uri, run.input_sha256) as extract:
@@ -91,14 +92,33 @@ def count(
                 matrix = features.design_matrix(new, spec)
                 for tally in tallies:
                     tally.add(matrix[tally.of.name])
+            clusters = _clusters(extract, spec, start, run.as_of)
         given = event_scores.read(url, run.id, start=start)
         scores.append(given.scores)
-        entities.append(given.entities)
+        entities.append(given.entities if clusters is None else clusters)
     every = np.concatenate(scores)
     own_counts = tuple(tally.found for tally in tallies)
     of_score = NewRows(tuple(score.places.counts(every).tolist()), {})
     start, end = min(p.start for p in parts), max(p.run.as_of for p in parts)
     return CountedRows((*own_counts, of_score), every, seen_again(entities, known), start, end)
+
+
+def _whose(run: ScoreRun, spec: ModelSpec, url: str) -> NDArray[Any]:
+    """The cluster of each row of a run that was counted, where its input says so; else the entity."""
+    if spec.columns.cluster:
+        with snapshots.opened(run.input_uri, run.input_sha256) as extract:
+            if (found := _clusters(extract, spec, run.window_start, run.as_of)) is not None:
+                return found
+    return event_scores.read(url, run.id, start=run.window_start).entities
+
+
+def _clusters(extract: snapshots.Extract, spec: ModelSpec, start: date, end: date) -> NDArray[Any] | None:
+    """The cluster of each row, such as the customer whose rows belong together; None where the input says none."""
+    cluster = spec.columns.cluster
+    if cluster is None or cluster not in extract.columns:
+        return None
+    rows = extract.read([cluster], event_time=spec.columns.event_time, start=start, end=end)
+    return features.as_text(rows[cluster]).to_numpy()
 
 
 def seen_again(entities: Sequence[NDArray[Any]], known: Sequence[NDArray[Any]]) -> int:

@@ -115,5 +115,7 @@ def test_the_range_holds_as_often_as_it_says(spread: float) -> None:
 def test_rows_of_customers_who_were_scored_before_are_remarked_on(again: int, said: bool) -> None:
     size = Volume(rows=900, runs=1, start=DAY, end=date(2024, 4, 1))
     found = list(summary.remarks(size, None, (), again))
-    assert [f"{again} of 900 rows are of entities that were scored" in one for one in found] == [True] * said
+    assert [f"{again} of 900 rows are of entities or clusters that were scored" in one for one in found] == [
+        True
+    ] * said
     assert not list(summary.remarks(None, None, (), again)), "a look without new rows"
