@@ -201,14 +201,14 @@ def fitted(
     """
     if width_of(columns, lines, wrapped) > width:
         return Group(Text(plain(title), style="table.title"), *(_paragraph(columns, line) for line in lines))
-    table = Table(title=_text(title), title_justify="left", box=None, padding=(0, GUTTER, 0, 0))
+    table = Table(box=None, padding=(0, GUTTER, 0, 0))
     for name in columns:
         table.add_column(_text(name), no_wrap=name not in wrapped, overflow="fold")
     for line in lines:
         if line.gap:
             table.add_section()
         table.add_row(*map(_text, line.cells), style=line.style)
-    return table
+    return Group(Text(plain(title), style="table.title"), table) if title else table
 
 
 def width_of(columns: Sequence[str], lines: Sequence[Line], wrapped: Collection[str] = ()) -> int:

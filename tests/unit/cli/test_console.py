@@ -81,6 +81,11 @@ def test_a_crash_shows_its_traceback_without_secrets(shown: Terminal, monkeypatc
     ]
 
 
+def test_a_title_is_not_broken_where_its_table_ends(shown: Terminal) -> None:
+    console.print_table("length_of_stay, version 1", [{"id": "7", "score": "0.5"}])
+    assert shown.export_text().splitlines()[0] == "length_of_stay, version 1"
+
+
 def test_a_table_without_rows_has_its_title_in_one_line(shown: Terminal) -> None:
     console.print_table("machine_failure: scoring runs", [])
     assert shown.export_text().splitlines() == ["machine_failure: scoring runs", "(none)"]
