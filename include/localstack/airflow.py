@@ -138,12 +138,18 @@ class Airflow:
         the end of that process for the end of the resumed one and retries the task, which asks again. So it is given
         once that process, which is one of this machine, is gone and Airflow has had a moment to notice.
         """
-        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
-        state = WAITING[0]
-        while state in WAITING:
+        place = f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/-1/hitlDetails"
+        deadline, given = time.monotonic() + timeout, False
+        while not given or self._wait_for_task(dag, run_id, task, {*WAITING, *TASK_DONE}, timeout) in WAITING:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{dag} {run_id}: {task} still waits after {timeout:.0f} s; see {self.address}")
+            if given and self.get(place)["response_received"]:  # before Airflow 3.3 a trigger looks for it
+                time.sleep(0.5)
+                continue
             self._wait_for_exit(dag, run_id, task, timeout)
-            self._send("PATCH", path, {"chosen_options": [chosen], "params_input": {"comment": comment}})
-            state = self._wait_for_task(dag, run_id, task, {*WAITING, *TASK_DONE}, timeout)
+            answer = {"chosen_options": [chosen], "params_input": {"comment": comment}}
+            self._send("PATCH", f"/api/v2{place}", answer)
+            given = True
 
     def _wait_for_exit(self, dag: str, run_id: str, task: str, timeout: float) -> None:
         asking = self.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")["pid"]

@@ -75,14 +75,12 @@ def test_a_look_is_read_as_it_was_written_by_all_that_read(world: World, runs: l
     assert (second.state, second.alarms, second.new_alarms) == ("alarm", ("signal",), ("signal",))
     assert second.report == alarmed(DAY)
     assert second.previous == first.id == second.id - 1
-    assert monitor_reports.of_reign(url, MODEL, LANE, world.rows[0].id) == [first, second]
-    assert monitor_reports.of_lane(url, MODEL, LANE) == monitor_reports.of_model(url, MODEL) == [first, second]
+    assert monitor_reports.of_model(url, MODEL) == list(monitor_reports.each(url, MODEL)) == [first, second]
     reader = ledger_url(world.state, "ledger_reader")
     assert monitor_reports.newest(reader, MODEL, LANE, most=1) == [second]
     found = monitor_reports.standing(reader, [MODEL, "another"], LANE)
     assert set(found) == {MODEL}
     assert (found[MODEL].id, found[MODEL].alarms, found[MODEL].state) == (second.id, ["signal"], "alarm")
-    assert monitor_reports.of_reign(url, MODEL, LANE, -1) == []
 
 
 def test_a_report_that_could_not_be_read_again_is_not_written(world: World) -> None:
@@ -120,7 +118,7 @@ def test_the_database_refuses_what_is_of_no_reign_or_contradicts_itself(
 
 
 def test_no_scoring_run_is_looked_at_twice_nor_before_its_day(world: World, runs: list[ScoreRun]) -> None:
-    if not monitor_reports.of_lane(world.settings.ledger_url, MODEL, LANE):
+    if not monitor_reports.of_model(world.settings.ledger_url, MODEL):
         record(world, score_runs=(runs[0].id,))
     with pytest.raises(DataError, match=f"scoring run {runs[2].id} is none of this reign until {DAY}"):
         record(world, score_runs=(runs[2].id,))

@@ -197,7 +197,9 @@ def test_the_live_lane_asks_once_and_a_backfill_never(world: World) -> None:
     assert [one.id for one in monitor_reports.asks(world.settings.ledger_url, MODEL)] == [found.id]
     again = monitoring.run(hasty, today, "live", url=url, origin=in_airflow, settings=world.settings)
     assert again == found
-    assert not any(one.asks_retrain for one in monitor_reports.of_lane(world.settings.ledger_url, MODEL, LANE))
+    assert not any(
+        one.asks_retrain for one in monitor_reports.of_model(world.settings.ledger_url, MODEL) if one.lane == LANE
+    )
     assert np.isfinite([f.log_evidence for f in found.report.drift.features if found.report.drift]).all()
 
 
@@ -208,7 +210,7 @@ def invoke(*words: str) -> Result:
 def test_the_command_line_says_the_state_first_and_looks_when_asked_to(
     world: World, looks: list[MonitorRecord]
 ) -> None:
-    newest = monitor_reports.of_lane(world.settings.ledger_url, MODEL, LANE)[-1]
+    newest = [one for one in monitor_reports.of_model(world.settings.ledger_url, MODEL) if one.lane == LANE][-1]
     shown = invoke("monitor", MODEL)
     assert shown.exit_code == 0, (shown.output, shown.exception)
     first, second, *_ = shown.stdout.splitlines()

@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import text
 
-from titleholder.data import warehouse
 from titleholder.ledger.database import engine, reachable
+from titleholder.ledger.many_rows import reading
 from titleholder.spec.windows import midnight
 
 _SINCE = text("SELECT count(*) FROM titleholder.scores AS s WHERE s.run = :run AND s.event_time >= :start")
@@ -38,9 +38,13 @@ def count(url: str, run: int, start: date) -> int:
 
 
 def read(url: str, run: int, *, start: date, end: date = date.max) -> EventScores:
-    """The scores of a run for the events of [start, end)."""
+    """The scores of a run for the events of [start, end).
+
+    Raises:
+        ServiceError: the ledger cannot be reached, or does not answer in time.
+    """
     query = _BETWEEN.format(run=run, start=midnight(start).isoformat(), end=midnight(end).isoformat())
-    with warehouse.rows(url, "of the ledger", LONGEST) as cursor:
+    with reading(url, LONGEST) as cursor:
         cursor.execute(query)
         table = cursor.fetch_arrow_table()
     times = table["event_time"].cast(pa.timestamp("us", tz="UTC")).to_numpy()

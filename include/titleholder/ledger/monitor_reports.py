@@ -5,7 +5,7 @@ It imports nothing scientific, so that a web server can afford it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -21,12 +21,7 @@ _BRIEF = (
     "id, model, lane, as_of, version, decision, state, alarms, new_alarms, asks_retrain, ask_reason, "
     "created_at, report ->> 'reason' AS said"
 )
-_OF_LANE = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane ORDER BY id")
 _OF_MODEL = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model ORDER BY id")
-_OF_REIGN = text(
-    "SELECT * FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane AND decision = :decision "
-    "ORDER BY id"
-)
 _NUMBER = text("SELECT * FROM titleholder.monitor_reports WHERE id = :id")
 _PAST = text("""
 SELECT id, as_of, score_runs, CAST(report #>> '{volume,end}' AS date) AS counted_until,
@@ -60,6 +55,9 @@ _ASKS = text(
     f"SELECT {_BRIEF} FROM titleholder.monitor_reports "  # noqa: S608
     "WHERE model = :model AND asks_retrain ORDER BY id"
 )
+
+FEW = 20
+"""Whole reports in memory at a time: one of many features takes half a megabyte."""
 
 
 class Entry(BaseModel):
@@ -161,11 +159,6 @@ def record(url: str, entry: Entry) -> MonitorRecord | None:
     return _record({**known, **place}) if place else None
 
 
-def of_reign(url: str, model: str, lane: str, decision: int) -> list[MonitorRecord]:
-    """Every look at the reign that a decision began, in the order of writing, whole: see `past` for what is less."""
-    return _records(url, _OF_REIGN, model=model, lane=lane, decision=decision)
-
-
 def past(url: str, model: str, lane: str, decision: int) -> list[PastLook]:
     """What later looks need of every look at the reign that a decision began, in the order of writing."""
     with reachable(), engine(url).connect() as connection:
@@ -184,13 +177,19 @@ def numbered(url: str, number: int) -> MonitorRecord:
     raise DataError(f"the ledger has no monitor report {number}")
 
 
-def of_lane(url: str, model: str, lane: str) -> list[MonitorRecord]:
-    """Every look at a lane, in the order of writing."""
-    return _records(url, _OF_LANE, model=model, lane=lane)
+def each(url: str, model: str) -> Iterator[MonitorRecord | DataError]:
+    """Every look at a model, in the order of writing, a few at a time; in place of one that cannot be read, why."""
+    with reachable(), engine(url).connect() as connection:
+        few = connection.execution_options(yield_per=FEW)
+        for row in few.execute(_OF_MODEL, {"model": model}).mappings():
+            try:
+                yield _record(dict(row))
+            except DataError as error:
+                yield error
 
 
 def of_model(url: str, model: str) -> list[MonitorRecord]:
-    """Every look at a model, in the order of writing."""
+    """Every look at a model, in the order of writing; DataError for the first that cannot be read."""
     return _records(url, _OF_MODEL, model=model)
 
 

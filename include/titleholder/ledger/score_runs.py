@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from titleholder.data import run_scores, warehouse
+from titleholder.data import run_scores
 from titleholder.errors import DataError
 from titleholder.ledger.database import engine, limit, reachable
+from titleholder.ledger.many_rows import reading
 
 Role = Literal["champion", "challenger"]
 _BEGIN = text("SELECT * FROM titleholder.begin_score_run(CAST(:run AS json))")
@@ -173,8 +174,12 @@ def digest_of(url: str, run: int, longest: timedelta) -> run_scores.Digest:
 
 
 def batches(url: str, run: int, longest: timedelta) -> Iterator[pa.RecordBatch]:
-    """The scores that the ledger has of a run, in the order of positions, in batches of bounded size."""
-    with warehouse.rows(url, "of the ledger", longest) as cursor:
+    """The scores that the ledger has of a run, in the order of positions, in batches of bounded size.
+
+    Raises:
+        ServiceError: the ledger cannot be reached, or does not answer in time.
+    """
+    with reading(url, longest) as cursor:
         cursor.execute(_SCORES.format(run=run))
         for batch in cursor.fetch_record_batch():
             yield batch.cast(run_scores.SCHEMA)

@@ -28,17 +28,17 @@ class CheckedReports(NamedTuple):
 
 def check(model: str, runs: Sequence[ScoreRun], url: str) -> CheckedReports:
     """The reports of a model, held against their own columns and against all of its scoring runs."""
-    try:
-        records = monitor_reports.of_model(url, model)
-    except DataError as error:
-        return CheckedReports(0, (ReportFault(f"{str(error).rstrip('.')}."),))
     known = {run.id: run for run in runs}
-    faults = [
-        ReportFault(f"Monitor report {one.id} {said}.", one.lane, one.decision)
-        for one in records
-        for said in _faults(one, known)
-    ]
-    return CheckedReports(len(records), tuple(faults))
+    faults: list[ReportFault] = []
+    number = 0
+    for one in monitor_reports.each(url, model):
+        number += 1
+        if isinstance(one, DataError):
+            faults.append(ReportFault(f"{str(one).rstrip('.')}."))
+        else:
+            said = _faults(one, known)
+            faults.extend(ReportFault(f"Monitor report {one.id} {what}.", one.lane, one.decision) for what in said)
+    return CheckedReports(number, tuple(faults))
 
 
 def _faults(one: MonitorRecord, known: dict[int, ScoreRun]) -> Iterator[str]:

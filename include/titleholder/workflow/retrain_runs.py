@@ -13,7 +13,7 @@ from titleholder.registry.client import Registry
 from titleholder.registry.runs import DATASET_ROWS
 from titleholder.spec import windows
 from titleholder.workflow import fitting, publication, warm_start
-from titleholder.workflow.payloads import Snapshot
+from titleholder.workflow.payloads import Donor, Snapshot
 from titleholder.workflow.scorer import RELOADED_ROWS, store_training_scores
 from titleholder.workflow.trained_versions import training_keys
 
@@ -46,53 +46,60 @@ def open_candidate_run(snapshot: Snapshot, name: str, registry: Registry) -> str
     return registry.runs.open(snapshot.model, key, name, tags, parent=snapshot.run_id, note=note)
 
 
-def train_and_log(
+def fit_and_store(
     snapshot: Snapshot,
     name: str,
     run_id: str,
-    registry: Registry,
     scores: ScoreStore,
+    *,
     on_trial: Callable[[int, int], None] | None,
     connections: fitting.Connections,
-    known: dict[str, str],
-) -> dict[str, str]:
-    """What the training run makes, as its tags; where it has made that already, only its scores are stored again."""
-    spec, estimator = snapshot.spec, snapshot.spec.training.candidates[name].estimator
-    donors = [donor for donor in snapshot.donors if donor.candidate == name]
-    start = warm_start.start(spec, snapshot.as_of, donors)
+) -> fitting.FittedModels:
+    """Fit a candidate on its snapshot, and store the scores that show later that its models answer as they did."""
+    spec = snapshot.spec
+    start = warm_start.start(spec, snapshot.as_of, _donors(snapshot, name))
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
-        fitted, refit, rows, engine = fitting.fit(
+        models = fitting.fit(
             spec, name, extract, snapshot.spans, start=start, on_trial=on_trial, connections=connections
         )
+        fitted, rows = models.fitted, models.rows
         key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
         store_training_scores(scores, key, fitted.pipeline, spec, extract, rows)
         if fitted.out_of_fold:
             scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
-        if refit is not None:
-            store_training_scores(scores, refit_keys[0], refit, spec, extract, rows[:RELOADED_ROWS])
-    if names.NOMINEE in known:
-        return known
-    params = {**fitted.params, "estimator": estimator, "rows": len(rows), **engine}
+        if models.refit is not None:
+            store_training_scores(scores, refit_keys[0], models.refit, spec, extract, rows[:RELOADED_ROWS])
+    return models
+
+
+def log(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels, registry: Registry) -> dict[str, str]:
+    """Log what was fitted and how, and at last the tags by which a second try knows that all of it is there."""
+    spec, estimator, fitted = snapshot.spec, snapshot.spec.training.candidates[name].estimator, models.fitted
     registry.runs.annotate(
         run_id,
-        params=params,
+        params={**fitted.params, "estimator": estimator, "rows": len(models.rows), **models.engine},
         metrics=fitted.recorded_scores,
         curves=fitted.recorded_trials,
-        tags=warm_start.recorded(donors),
+        tags=warm_start.recorded(_donors(snapshot, name)),
     )
 
     def logged(pipeline: Pipeline, called: str = "model") -> LoggedModel:
         uri, sha256 = registry.models.log(run_id, pipeline, spec, estimator, called)
         return LoggedModel(uri=uri, sha256=sha256)
 
-    if refit is None:
+    if models.refit is None:
         nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
     else:
         twin = logged(fitted.pipeline, "twin")
-        nominee = Nominee(name=name, run_id=run_id, model=logged(refit), twin=twin)
+        nominee = Nominee(name=name, run_id=run_id, model=logged(models.refit), twin=twin)
     done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
     registry.runs.annotate(run_id, tags=done)
     return done
+
+
+def _donors(snapshot: Snapshot, name: str) -> list[Donor]:
+    """The earlier versions from whose parameters this candidate's search starts."""
+    return [donor for donor in snapshot.donors if donor.candidate == name]
 
 
 def _tags(snapshot: Snapshot, **more: str) -> dict[str, str]:

@@ -169,7 +169,11 @@ def train(
     keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
     if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
         with registry.runs.running(run_id):
-            known = retrain_runs.train_and_log(snapshot, name, run_id, registry, scores, on_trial, connections, known)
+            models = retrain_runs.fit_and_store(
+                snapshot, name, run_id, scores, on_trial=on_trial, connections=connections
+            )
+            if names.NOMINEE not in known:
+                known = retrain_runs.log(snapshot, name, run_id, models, registry)
     registry.runs.finish(run_id)
     nominee = Nominee.model_validate_json(known[names.NOMINEE])
     return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
