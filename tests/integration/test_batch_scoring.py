@@ -308,7 +308,8 @@ def test_the_command_line_runs_and_lists(world: World) -> None:
         (("--lane", "live"), "Lane live goes by the clock"),
     ):
         done = invoke("score", MODEL, "--as-of", "2023-03-01", *words)
-        assert (done.exit_code, "nothing was scored" in done.stdout, said in done.stderr) == (0, True, True)
+        assert (done.exit_code, said in done.stderr) == (0, True)
+        assert "nothing was scored" in " ".join(done.stdout.split())
     for words, why in (
         ((), "give one of --input"), (("--as-of", "2024-03-13", "--input", "x"), "give one of --input"),
         (("--as-of", "2024-03-13", "--version", "1"), "--version goes with --input"),
