@@ -17,6 +17,7 @@ from titleholder.errors import ServiceError
 
 DONE = ("success", "failed")
 _NOTICE = 2.0  # seconds within which the scheduler sees that a process has ended
+_CREATION = 600.0  # seconds: Airflow makes every run of a backfill before it answers, and years have a thousand days
 WAITING = ("awaiting_input", "deferred")
 """The state of a task that waits for people, in Airflow 3.3 and before it."""
 TASK_DONE = (*DONE, "skipped", "upstream_failed", "removed")
@@ -40,9 +41,11 @@ class Airflow:
         answer = self._send("POST", "/auth/token", self._login)
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout: float = 60
+    ) -> dict[str, Any]:
         try:
-            answer = self._session.request(method, f"{self.address}{path}", json=body, timeout=60)
+            answer = self._session.request(method, f"{self.address}{path}", json=body, timeout=timeout)
         except requests.RequestException as error:
             raise ServiceError(f"Airflow at {self.address} does not answer: {error}. Locally: `make up`.") from error
         if not answer.ok:
@@ -90,7 +93,7 @@ class Airflow:
             "reprocess_behavior": reprocess,
             "dag_run_conf": conf or {},
         }
-        return int(self._send("POST", "/api/v2/backfills", body)["id"])
+        return int(self._send("POST", "/api/v2/backfills", body, timeout=_CREATION)["id"])
 
     def backfill_is_done(self, backfill: int) -> bool:
         """Whether every run of a backfill has ended."""
