@@ -177,7 +177,7 @@ def test_everything_that_is_wrong_with_rows_is_one_error_and_nothing_is_written(
         (["--input", "no_such.csv"], "cannot be read"),
         (["--input", "no_such.parquet"], "cannot be read"),
         (["--input", "no_such.sql"], "cannot be read"),
-        (["--input", "no_such_table"], "failed in the warehouse"),
+        (["--input", "tinny"], "no table 'public.tinny' that this connection may see. Did you mean 'public.tiny'?"),
         (["--input", "tiny", "--output", "scores.xlsx"], "ends with .csv or .parquet"),
         (["--input", "tiny", "--output", "nowhere/scores.csv"], "no folder nowhere"),
         (["--input", "tiny", "--version", "999"], "never was champion"),

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api import types
 
-from titleholder.data import csv_rows, features, warehouse
+from titleholder.data import csv_rows, features, table_names, warehouse
 from titleholder.data.contract import listed
 from titleholder.data.extraction import Session
 from titleholder.errors import ContractError, UsageError
 from titleholder.formatting import counted
 from titleholder.spec.model import ModelSpec
-from titleholder.spec.sql import in_any_order, parameters, quoted
+from titleholder.spec.sql import in_any_order, parameters
 
 ROWS_AT_ONCE = 100_000
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
@@ -65,7 +65,8 @@ def _frames(source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
         raise UsageError(f"{source} cannot be read: {error}") from error
     if not TABLE.fullmatch(source):
         raise UsageError(f"--input {source!r} is not {SOURCES}")
-    table = ".".join(map(quoted, source.split(".")))
+    with warehouse.session(url, spec.source.connection) as opened, opened.cursor() as asking:
+        table = table_names.find(asking, source, "--input").name
     return _of_query(f"TABLE {table}", f"table {source}", spec, url, wanted)
 
 

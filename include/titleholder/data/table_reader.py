@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from titleholder.data import warehouse
+from titleholder.data import table_names, warehouse
 from titleholder.data.table_profile import AMOUNT, DATE_FORMATS, FEW, NUMBER, ColumnProfile, Kind, TableProfile
-from titleholder.errors import DataError, UsageError
+from titleholder.errors import DataError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -20,15 +19,6 @@ if TYPE_CHECKING:
 SAMPLE = 200_000
 """Of a table with more rows than this, about so many are looked at; the first and last dates are those of all rows."""
 
-_TABLE = """
-SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::bigint
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname = %s AND c.relname = %s
-"""
-_TABLES = """
-SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1
-"""
 _COLUMNS = """
 SELECT a.attname, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), t.typcategory::text, t.typname,
     EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indpred IS NULL
@@ -43,25 +33,13 @@ class TableReader:
 
     def __init__(self, cursor: cursor, table: str) -> None:
         self._cursor = cursor
-        schema, _, name = table.rpartition(".")
-        found = self._rows(_TABLE, (schema or "public", name))
-        if not found:
-            self._refuse(table, schema or "public")
-        (self._oid, self.name, relkind, estimate) = found[0]
+        (self._oid, self.name, relkind, estimate) = table_names.find(cursor, table, "--from")
         self.is_view = relkind == "v"
         self.total = int(estimate)
         large = relkind in "rm" and estimate > SAMPLE
         self._source = self.name
         if large:
             self._source = f"{self.name} TABLESAMPLE SYSTEM ({100 * SAMPLE / estimate:.6f}) REPEATABLE (1)"
-
-    def _refuse(self, table: str, schema: str) -> None:
-        names = [name for (name,) in self._rows(_TABLES)]
-        wanted = table if "." in table else f"{schema}.{table}"
-        close = difflib.get_close_matches(wanted.lower(), [n.lower() for n in names], n=1)
-        near = next((n for n in names if close and n.lower() == close[0]), None)
-        hint = f" Did you mean {near!r}?" if near else ""
-        raise UsageError(f"--from: no table {wanted!r} that this connection may see.{hint} Known: {', '.join(names)}")
 
     def _rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         self._cursor.execute(statement, values or None)
