@@ -50,6 +50,7 @@ from titleholder.validation.monitoring.retrain_request import Asked, ask
 from titleholder.workflow.audit import audit
 from titleholder.workflow.skew import of_model
 
+MODELS = "TITLEHOLDER_MODELS"
 LANE, SCORE, MONITOR = "daily", f"{MODEL}.score", f"{MODEL}.monitor"
 
 
@@ -62,7 +63,7 @@ def a_stack(home: Path | None) -> Iterator[State]:
     state = State(home or Path(tempfile.mkdtemp(prefix="titleholder-daily-")))
     models = state.root.with_suffix(".models")
     models.mkdir(exist_ok=True)
-    os.environ.update(TITLEHOLDER_STATE=str(state.root), TITLEHOLDER_MODELS=str(models))
+    os.environ.update({"TITLEHOLDER_STATE": str(state.root), MODELS: str(models)})
     write_model(models, bureau=False)
     try:
         local.up(state, airflow=False, after_postgres=[migrate_ledger])
@@ -105,11 +106,17 @@ def backfill(airflow: Airflow, days: Sequence[date], log: Callable[[str], None])
     return airflow.count(SCORE, "backfill", ("failed",))
 
 
+def looks(settings: Settings) -> list[MonitorRecord]:
+    """Every look at the lane."""
+    found = monitor_reports.each(settings.ledger_url, MODEL)
+    return [one for one in found if isinstance(one, MonitorRecord) and one.lane == LANE]
+
+
 def look(airflow: Airflow, days: Sequence[date], every: int, settings: Settings) -> None:
     """A run of the monitor for the last of every so many days that has no report yet, one after the other."""
     airflow.wait_for_dag(MONITOR)
     airflow.pause(MONITOR, False)
-    known = {one.as_of for one in monitor_reports.of_lane(settings.ledger_url, MODEL, LANE)}
+    known = {one.as_of for one in looks(settings)}
     for day in (day for day in dict.fromkeys([*days[every - 1 :: every], days[-1]]) if day not in known):
         run = airflow.trigger(MONITOR, {"as_of": str(day), "lane": LANE})
         airflow.wait_for_success(MONITOR, run)
@@ -224,10 +231,29 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data here; a second run continues")
     parser.add_argument("--json", type=Path, help="where all figures go")
     given = parser.parse_args()
-    began, seconds = time.monotonic(), dict[str, float]()
+    began = time.monotonic()
 
     def log(line: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {line}", file=sys.stderr, flush=True)
+
+    with a_stack(given.home) as state:
+        summary, said = measured(state, given, log)
+    table(
+        f"{MODEL}, lane {LANE}",
+        ["what changes", "loans of", "alarms, first look to last", "asks", "cohorts", "expected, realised ROC AUC"],
+        said.lines,
+    )
+    print()
+    for name, value in summary.items():
+        print(f"{name}: {value}")
+    if given.json:
+        write(given.json, summary, said)
+    sys.exit(bool(summary["failed"] or summary["faults"]))
+
+
+def measured(state: State, given: argparse.Namespace, log: Callable[[str], None]) -> tuple[dict[str, Any], Said]:
+    """Decide, score and look; what came of it, in figures and in all that was said."""
+    seconds = dict[str, float]()
 
     @contextmanager
     def timed(what: str) -> Iterator[None]:
@@ -239,33 +265,30 @@ def main() -> None:
     end = months_later(given.months)
     days = [START + timedelta(days=n) for n in range(1, (end - START).days + 1)]
     decided = [day for day in (START, SECOND) if day <= end]
-    with a_stack(given.home) as state:
-        settings, books = Settings.from_environment(), history(given.per_month, given.seed)
-        with timed("load"):
-            load(environment(state)["TITLEHOLDER_LOADER_URL"], books)
-        for day in decided:
-            with timed(f"retrain as of {day}"):
-                write_model(Path(os.environ["TITLEHOLDER_MODELS"]), bureau=day == SECOND)
-                decide(day, settings)
-        write_model(Path(os.environ["TITLEHOLDER_MODELS"]), bureau=True)
-        with timed("Airflow"):
-            local.up(state, after_postgres=[migrate_ledger])
-            airflow = Airflow.of(state)
-        with timed("backfill"):
-            failed = backfill(airflow, days, log)
-        with timed("looks"):
-            look(airflow, days, given.every, settings)
-        said = Said(monitor_reports.of_lane(settings.ledger_url, MODEL, LANE), decided, end)
-        every = score_runs.of_model(settings.ledger_url, MODEL)
-        runs = [run for run in every if (run.lane, run.role) == (LANE, "champion")]
-        with timed("audit"):
-            wrong = faults(runs, days, books.applications, settings)
-        skewed = of_model(MODEL, LANE, settings).beyond
-    table(
-        f"{MODEL}, lane {LANE}",
-        ["what changes", "loans of", "alarms, first look to last", "asks", "cohorts", "expected, realised ROC AUC"],
-        said.lines,
+    settings, books, models = (
+        Settings.from_environment(),
+        history(given.per_month, given.seed),
+        Path(os.environ[MODELS]),
     )
+    with timed("load"):
+        load(environment(state)["TITLEHOLDER_LOADER_URL"], books)
+    for day in decided:
+        with timed(f"retrain as of {day}"):
+            write_model(models, bureau=day == SECOND)
+            decide(day, settings)
+    write_model(models, bureau=True)
+    with timed("Airflow"):
+        local.up(state, after_postgres=[migrate_ledger])
+        airflow = Airflow.of(state)
+    with timed("backfill"):
+        failed = backfill(airflow, days, log)
+    with timed("looks"):
+        look(airflow, days, given.every, settings)
+    said = Said(looks(settings), decided, end)
+    every = score_runs.of_model(settings.ledger_url, MODEL)
+    runs = [run for run in every if (run.lane, run.role) == (LANE, "champion")]
+    with timed("audit"):
+        wrong = faults(runs, days, books.applications, settings)
     summary = {
         "scoring runs": len(runs),
         "failed": failed,
@@ -273,16 +296,11 @@ def main() -> None:
         "looks": len(said.looks),
         "faults": wrong,
         "seconds": seconds,
-        "skew": {one.column: f"{one.differing} of {one.rows}" for one in skewed},
+        "skew": {one.column: f"{one.differing} of {one.rows}" for one in of_model(MODEL, LANE, settings).beyond},
         "review": said.reviews,
         "about retrains": sorted({one.ask_reason for one in said.looks if one.ask_reason}),
     }
-    print()
-    for name, value in summary.items():
-        print(f"{name}: {value}")
-    if given.json:
-        write(given.json, summary, said)
-    sys.exit(bool(failed or wrong))
+    return summary, said
 
 
 def write(path: Path, summary: dict[str, Any], said: Said) -> None:

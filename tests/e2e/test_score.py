@@ -10,6 +10,7 @@ import pytest
 
 from localstack.airflow import Airflow
 from localstack.state import State
+from support.monitored_world import reports_of
 from support.retraining import retrain
 from titleholder.ledger import monitor_reports, score_runs
 from titleholder.ledger.database import engine
@@ -74,10 +75,10 @@ def test_three_days_by_backfill_each_with_its_rows_and_its_event(airflow: Airflo
     looked_at_after_scoring(airflow, settings, ids)
 
 
-def reports_of(settings: Settings, within: float) -> list[monitor_reports.MonitorRecord]:
+def awaited_reports(settings: Settings, within: float) -> list[monitor_reports.MonitorRecord]:
     """The monitor's reports of the lane, as soon as there are any; none after so many seconds without one."""
     deadline = time.monotonic() + within
-    while not (found := [r for r in monitor_reports.of_model(settings.ledger_url, MODEL) if r.lane == LANE]):
+    while not (found := [r for r in reports_of(settings.ledger_url, MODEL) if r.lane == LANE]):
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
@@ -91,7 +92,7 @@ def looked_at_after_scoring(airflow: Airflow, settings: Settings, scored: set[in
     after a backfill: the last day is then scored again, which finds its run and tells the asset.
     """
     deadline = time.monotonic() + 90
-    while not (reports := reports_of(settings, within=20)):
+    while not (reports := awaited_reports(settings, within=20)):
         assert time.monotonic() < deadline, airflow.runs(MONITOR, "asset_triggered")
         airflow.pause(DAG, False)
         airflow.wait_for_success(DAG, airflow.trigger(DAG, {"as_of": str(DAYS[-1]), "lane": LANE}))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import World, models_in
-from support.monitored_world import LANE, scored, write_monitored
+from support.monitored_world import LANE, reports_of, scored, write_monitored
 from support.retraining import retrain
 from support.stacks import execute_as
 from titleholder.errors import DataError, ServiceError
@@ -75,7 +75,7 @@ def test_a_look_is_read_as_it_was_written_by_all_that_read(world: World, runs: l
     assert (second.state, second.alarms, second.new_alarms) == ("alarm", ("signal",), ("signal",))
     assert second.report == alarmed(DAY)
     assert second.previous == first.id == second.id - 1
-    assert monitor_reports.of_model(url, MODEL) == list(monitor_reports.each(url, MODEL)) == [first, second]
+    assert reports_of(url, MODEL) == [first, second]
     reader = ledger_url(world.state, "ledger_reader")
     assert monitor_reports.newest(reader, MODEL, LANE, most=1) == [second]
     found = monitor_reports.standing(reader, [MODEL, "another"], LANE)
@@ -84,17 +84,17 @@ def test_a_look_is_read_as_it_was_written_by_all_that_read(world: World, runs: l
 
 
 def test_a_report_that_could_not_be_read_again_is_not_written(world: World) -> None:
-    count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    count = len(reports_of(world.settings.ledger_url, MODEL))
     promise = Promise(metric="roc_auc", decision=1, promised=Span(estimate=math.inf), budget=0.025, tolerated=0.0)
     with pytest.raises(DataError, match=r"could not be read again.*promised\.estimate"):
         record(world, as_of=DAY + timedelta(days=9), report=QUIET.model_copy(update={"promise": promise}))
-    assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
+    assert len(reports_of(world.settings.ledger_url, MODEL)) == count
 
 
 def test_a_look_that_was_overtaken_is_not_written(world: World) -> None:
-    count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    count = len(reports_of(world.settings.ledger_url, MODEL))
     assert record(world, previous=None, as_of=DAY + timedelta(days=9)) is None
-    assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
+    assert len(reports_of(world.settings.ledger_url, MODEL)) == count
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_a_look_that_was_overtaken_is_not_written(world: World) -> None:
 def test_the_database_refuses_what_is_of_no_reign_or_contradicts_itself(
     world: World, changes: dict[str, Any], why: str
 ) -> None:
-    count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    count = len(reports_of(world.settings.ledger_url, MODEL))
     with pytest.raises(DataError, match=why):
         record(world, as_of=DAY + timedelta(days=5), **changes)
-    assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
+    assert len(reports_of(world.settings.ledger_url, MODEL)) == count
 
 
 def test_no_scoring_run_is_looked_at_twice_nor_before_its_day(world: World, runs: list[ScoreRun]) -> None:
-    if not monitor_reports.of_model(world.settings.ledger_url, MODEL):
+    if not reports_of(world.settings.ledger_url, MODEL):
         record(world, score_runs=(runs[0].id,))
     with pytest.raises(DataError, match=f"scoring run {runs[2].id} is none of this reign until {DAY}"):
         record(world, score_runs=(runs[2].id,))
@@ -171,7 +171,7 @@ def test_a_page_looks_into_no_report_but_the_newest(world: World, query: Any, na
     ],
 )
 def test_no_role_changes_a_report(world: World, who: str, statement: str) -> None:
-    if not monitor_reports.of_model(world.settings.ledger_url, MODEL):
+    if not reports_of(world.settings.ledger_url, MODEL):
         record(world)
     with pytest.raises(DBAPIError, match=r"append-only|permission denied"):
         execute_as(world.state, who, statement)
@@ -197,8 +197,11 @@ def test_a_report_that_cannot_be_read_is_named(world: World) -> None:
     with world.superuser() as cursor:
         cursor.execute(statement)
         try:
+            (found,) = monitor_reports.each(world.settings.ledger_url, "forged")
+            assert isinstance(found, DataError)
+            assert re.match(r"monitor report \d+ cannot be read by this version", str(found))
             with pytest.raises(DataError, match=r"monitor report \d+ cannot be read by this version"):
-                monitor_reports.of_model(world.settings.ledger_url, "forged")
+                monitor_reports.newest(world.settings.ledger_url, "forged", "x")
         finally:
             cursor.execute("ALTER TABLE titleholder.monitor_reports DISABLE TRIGGER no_change")
             cursor.execute("DELETE FROM titleholder.monitor_reports WHERE model = 'forged'")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from localstack.state import State
 from support.audit_world import World, models_in
-from support.monitored_world import LANE, MODEL, scored, watched, write_monitored
+from support.monitored_world import LANE, MODEL, reports_of, scored, watched, write_monitored
 from support.retraining import TESTER, retrain
 from support.stacks import tiny_rows
 from titleholder.cli.main import app
@@ -137,12 +137,12 @@ def test_what_came_true_is_of_whole_matured_months_and_by_the_scores_of_that_tim
 def test_a_repeated_look_finds_what_is_written_and_reads_nothing(
     world: World, looks: list[MonitorRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count = len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    count = len(reports_of(world.settings.ledger_url, MODEL))
     monkeypatch.setattr(looking, "reference_of", None)
     assert looked(world, MONTHS[-1]) == looks[-1]
     assert looked(world, date(2024, 5, 15)) == looks[3], "nothing was scored since the look of 1 May"
     assert looked(world, date(2023, 12, 1)) is None
-    assert len(monitor_reports.of_model(world.settings.ledger_url, MODEL)) == count
+    assert len(reports_of(world.settings.ledger_url, MODEL)) == count
 
 
 def test_of_earlier_looks_two_are_read_whole_and_the_others_say_the_same_in_little(
@@ -197,9 +197,7 @@ def test_the_live_lane_asks_once_and_a_backfill_never(world: World) -> None:
     assert [one.id for one in monitor_reports.asks(world.settings.ledger_url, MODEL)] == [found.id]
     again = monitoring.run(hasty, today, "live", url=url, origin=in_airflow, settings=world.settings)
     assert again == found
-    assert not any(
-        one.asks_retrain for one in monitor_reports.of_model(world.settings.ledger_url, MODEL) if one.lane == LANE
-    )
+    assert not any(one.asks_retrain for one in reports_of(world.settings.ledger_url, MODEL) if one.lane == LANE)
     assert np.isfinite([f.log_evidence for f in found.report.drift.features if found.report.drift]).all()
 
 
@@ -210,7 +208,7 @@ def invoke(*words: str) -> Result:
 def test_the_command_line_says_the_state_first_and_looks_when_asked_to(
     world: World, looks: list[MonitorRecord]
 ) -> None:
-    newest = [one for one in monitor_reports.of_model(world.settings.ledger_url, MODEL) if one.lane == LANE][-1]
+    newest = [one for one in reports_of(world.settings.ledger_url, MODEL) if one.lane == LANE][-1]
     shown = invoke("monitor", MODEL)
     assert shown.exit_code == 0, (shown.output, shown.exception)
     first, second, *_ = shown.stdout.splitlines()
@@ -229,7 +227,7 @@ def test_the_command_line_says_the_state_first_and_looks_when_asked_to(
 def test_the_audit_reads_every_report_and_names_one_that_was_changed(world: World, looks: list[MonitorRecord]) -> None:
     sound = audit([MODEL], settings=world.settings)
     assert [f for f in sound.findings if f.check == "monitor"] == []
-    assert sound.monitor_reports == len(monitor_reports.of_model(world.settings.ledger_url, MODEL))
+    assert sound.monitor_reports == len(reports_of(world.settings.ledger_url, MODEL))
     changes = {
         "alarms = '{noise}'": "has other alarms in its columns",
         "score_runs = '{-5}'": "names scoring run -5, which is none of its reign",

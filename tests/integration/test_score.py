@@ -16,6 +16,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+import psycopg2
 import pytest
 import requests
 from mlflow.exceptions import MlflowException
@@ -24,6 +25,7 @@ from typer.testing import CliRunner, Result
 from support.retraining import retrain
 from support.stacks import MODELS, tiny_rows
 from titleholder.cli.main import app
+from titleholder.data import table_names
 from titleholder.errors import ContractError, DataError, UsageError
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -187,6 +189,17 @@ def test_what_cannot_be_read_is_named(champion: Decision, words: list[str], why:
     failed = invoke(*words).exception
     assert isinstance(failed, UsageError | DataError)
     assert why in str(failed)
+
+
+def test_a_table_without_a_schema_is_the_first_of_the_search_path(env: dict[str, str]) -> None:
+    with psycopg2.connect(env["AIRFLOW_CONN_WAREHOUSE"]) as connection, connection.cursor() as cursor:
+        assert table_names.find(cursor, "tiny", "--input").name == "public.tiny"
+        cursor.execute("SET LOCAL search_path TO information_schema, public")
+        assert table_names.find(cursor, "tables", "--input").name == "information_schema.tables"
+        assert table_names.find(cursor, "tiny", "--input").name == "public.tiny"
+        with pytest.raises(UsageError, match=r"--input: no table 'public\.tables' that"):
+            table_names.find(cursor, "public.tables", "--input")
+    connection.close()
 
 
 def test_a_model_without_a_champion_says_so(models: Path) -> None:

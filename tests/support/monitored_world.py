@@ -8,6 +8,9 @@ from pathlib import Path
 from support.audit_world import EASY
 from support.retraining import TESTER
 from support.succession_world import write_model
+from titleholder.errors import DataError
+from titleholder.ledger import monitor_reports
+from titleholder.ledger.monitor_reports import MonitorRecord
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
@@ -54,3 +57,9 @@ def scored(settings: Settings, day: date, lane: str = LANE, name: str = MODEL) -
     url = connection_url("warehouse")
     pinned = batch_scoring.pin(watched(name), day, lane, url=url, origin=TESTER, settings=settings)
     return batch_scoring.score(pinned, url=url, settings=settings)
+
+
+def reports_of(url: str, model: str) -> list[MonitorRecord]:
+    """Every look at a model, in the order of writing."""
+    found = list(monitor_reports.each(url, model))
+    return [one for one in found if not isinstance(one, DataError)]

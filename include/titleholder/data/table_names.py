@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _TABLE = """
 SELECT c.oid, format('%%I.%%I', n.nspname, c.relname), c.relkind::text, greatest(c.reltuples, 0)::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname = %s AND c.relname = %s
+WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname = ANY(%s::name[]) AND c.relname = %s
+ORDER BY array_position(%s::name[], n.nspname)
 """
 _TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -31,18 +32,21 @@ class NamedTable(NamedTuple):
 
 
 def find(asking: cursor, table: str, option: str) -> NamedTable:
-    """The table of this name, of the schema public where it names none.
+    """The table of this name; where it names no schema, of the first in the role's search path that has one.
 
     Raises:
         UsageError: there is none; the message starts with `option`, and has the nearest name and all of them.
     """
     schema, _, name = table.rpartition(".")
-    asking.execute(_TABLE, (schema or "public", name))
+    asking.execute("SELECT current_schemas(false)::text[]")
+    ((path,),) = asking.fetchall()
+    schemas = [schema] if schema else path
+    asking.execute(_TABLE, (schemas, name, schemas))
     for found in asking.fetchall():
         return NamedTable._make(found)
     asking.execute(_TABLES)
     names = [known for (known,) in asking.fetchall()]
-    wanted = table if schema else f"public.{table}"
+    wanted = table if schema else ".".join([*path[:1], table])
     close = difflib.get_close_matches(wanted.lower(), [n.lower() for n in names], n=1)
     near = next((n for n in names if close and n.lower() == close[0]), None)
     hint = f" Did you mean {near!r}?" if near else ""

@@ -188,11 +188,6 @@ def each(url: str, model: str) -> Iterator[MonitorRecord | DataError]:
                 yield error
 
 
-def of_model(url: str, model: str) -> list[MonitorRecord]:
-    """Every look at a model, in the order of writing; DataError for the first that cannot be read."""
-    return _records(url, _OF_MODEL, model=model)
-
-
 def last(url: str, model: str, lane: str) -> int | None:
     """The id of the look that was written last; None where there is none."""
     with reachable(), engine(url).connect() as connection:

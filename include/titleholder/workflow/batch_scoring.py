@@ -154,7 +154,7 @@ def write(
             airflow_run=pinned.origin.airflow_run,
             reason=pinned.origin.reason,
         )
-        for sentence in odd.sentences() if key.role == "champion" else ():
+        for sentence in odd.sentences():
             log.warning("%s, version %d: %s.", spec.name, model.version, sentence)
         return score_runs.write(settings.ledger_url, entry, output.record_batches(), spec.timeouts.query)
 
