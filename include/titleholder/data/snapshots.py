@@ -51,8 +51,8 @@ class Extract:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file; the extract is read no more."""
-        del self._file
+        """Close the file, which a thread of Arrow's may still hold for a moment; the extract is read no more."""
+        self._file.close(force=True)
 
     def read(
         self,
