@@ -65,7 +65,7 @@ class Watch:
     """The largest figures seen every five seconds."""
 
     def __init__(self, stack: CeleryStack, airflow: Airflow) -> None:
-        self.stack, self.airflow, self.largest = stack, airflow, Counter[str]()
+        self.stack, self.airflow, self.largest, self.failed = stack, airflow, Counter[str](), Counter[str]()
 
     def look(self) -> None:
         """Take one sample."""
@@ -107,8 +107,10 @@ def watched(stack: CeleryStack, airflow: Airflow) -> Iterator[Watch]:
 
     def look() -> None:
         while not done.wait(EVERY):
-            with suppress(Exception):
+            try:
                 watch.look()
+            except Exception as error:  # what cannot answer is a finding, too
+                watch.failed[type(error).__name__] += 1
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -125,7 +127,7 @@ def main(count: int, most_minutes: float) -> None:
         models = Path(folder)
         models.chmod(0o755)
         names = write_models(models, count)
-        with a_celery_stack(models, {}) as stack, settings_of(stack, models) as settings:
+        with a_celery_stack(models, {}) as stack, settings_of(stack) as settings:
             fill(stack.environment("titleholder")["TITLEHOLDER_LOADER_URL"])
             airflow = stack.airflow
             for name in names:
@@ -139,6 +141,7 @@ def main(count: int, most_minutes: float) -> None:
                 print(f"{dict(states)} after {time.monotonic() - began:.0f} s", flush=True)
             for what, most in sorted(watch.largest.items()):
                 print(f"{what}: {most}")
+            print("looks that failed", dict(watch.failed))
             rows = {name: store.read(settings.ledger_url, name, "live") for name in names}
             models_of = Registry(settings.tracking_uri).models.of_model
             print("decisions per model", Counter(len(found) for found in rows.values()))
@@ -173,6 +176,6 @@ def _count(airflow: Airflow, state: str) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--minutes", type=float, default=60)
     given = parser.parse_args()
     main(given.models, given.minutes)
