@@ -2,13 +2,14 @@
 
     python benchmarks/dask_scale.py prepare FOLDER --rows 1000000           # the snapshot, once
     python benchmarks/dask_scale.py run FOLDER --rows 1000000 --engine memory dask disk
-    python benchmarks/dask_scale.py compare FOLDER --rows 300000 --booster lightgbm --engine memory dask
+    python benchmarks/dask_scale.py compare FOLDER --rows 300000 --candidate lightgbm --engine memory dask
 
 The rows are those of `scale.py`: 26 numbers, of which three have gaps, and 4 categories, four fifths of them for
-training. XGBoost, 50 trees of depth 5, two folds: three fits. The steps `train`, `validate` and `promote` run against a
-stack of their own, each in a process of its own (`compare` fits alone, in one process, and compares the scores of the
-holdout with those of the first engine); the Dask cluster is a scheduler and two workers of one thread and 2 GB
-each, as processes. The yardstick is the same spec without an engine, where that fits.
+training. XGBoost, 50 trees of depth 5, two folds: three fits. Or a scorecard, whose C is searched in five trials:
+eleven fits, each on one worker. The steps `train`, `validate` and `promote` run against a stack of their own, each in a
+process of its own (`compare` fits alone, in one process, and compares the scores of the holdout with those of the first
+engine); the Dask cluster is a scheduler and two workers of one thread and 2 GB each, as processes. The yardstick is the
+same spec without an engine, where that fits.
 """
 
 from __future__ import annotations
@@ -27,26 +28,33 @@ from typing import Any
 import scale
 from measurement import forget_peak, memory
 
-BOOSTERS: dict[str, dict[str, Any]] = {
+CANDIDATES: dict[str, dict[str, Any]] = {
     "xgboost": {"estimator": "xgboost.XGBClassifier", "params": {"n_estimators": 50, "max_depth": 5}},
     "lightgbm": {
         "estimator": "lightgbm.LGBMClassifier",
         "params": {"n_estimators": 50, "max_depth": 5, "num_leaves": 31, "verbose": -1},
+    },
+    "scorecard": {
+        "estimator": "sklearn.linear_model.LogisticRegression",
+        "params": {"max_iter": 500},
+        "search": {"C": {"low": 0.01, "high": 10, "log": True}},
     },
 }
 LIMIT = "2GB"
 ORIGIN = {"actor": "bench"}
 
 
-def spec(engine: str, address: str, booster: str) -> Any:
+def spec(engine: str, address: str, candidate: str) -> Any:
     """The model, trained by this engine; `memory` and `bins` are none, the latter with a few bins less."""
     from titleholder.spec.model import ModelSpec
 
     known = {"dask": {"dask": address}, "disk": "external_memory"}
-    data, candidate = scale.spec().model_dump(mode="json"), dict(BOOSTERS[booster])
+    data, chosen = scale.spec().model_dump(mode="json"), dict(CANDIDATES[candidate])
     if engine == "bins":
-        candidate["params"] = {**candidate["params"], "max_bin": 250}
-    training = {"seed": 7, "search": {"folds": 2}, "engine": known.get(engine), "candidates": {booster: candidate}}
+        chosen["params"] = {**chosen["params"], "max_bin": 250}
+    training = {
+        "seed": 7, "search": {"folds": 2, "trials": 5}, "engine": known.get(engine), "candidates": {candidate: chosen},
+    }  # fmt: skip
     return ModelSpec.restore({**data, "training": training})
 
 
@@ -136,16 +144,16 @@ def run_step(verb: str, folder: Path) -> None:
     print(json.dumps({"done": done, "seconds": used, "peak": memory("VmHWM"), "imports": before}))
 
 
-def measured(folder: Path, rows: int, engine: str, booster: str, workers: int) -> dict[str, Any]:
+def measured(folder: Path, rows: int, engine: str, candidate: str, workers: int) -> dict[str, Any]:
     """All steps after `extract` by one engine."""
     with ExitStack() as running:
         address = running.enter_context(cluster(workers, folder)) if engine == "dask" else "tcp://127.0.0.1:1"
         if engine == "dask":
             workers_memory(address, workers, begin=True)
-        taken = spec(engine, address, booster)
-        given = snapshot(folder, rows, taken, f"{engine}-{rows}-{booster}")
-        trained = step(folder, "train", {"snapshot": given, "name": booster})
-        found = {"rows": rows, "engine": engine, "booster": booster, "train s": trained["seconds"],
+        taken = spec(engine, address, candidate)
+        given = snapshot(folder, rows, taken, f"{engine}-{rows}-{candidate}")
+        trained = step(folder, "train", {"snapshot": given, "name": candidate})
+        found = {"rows": rows, "engine": engine, "candidate": candidate, "train s": trained["seconds"],
                  "train MB": trained["peak"]}  # fmt: skip
         if engine == "dask":
             found["workers MB"] = workers_memory(address, workers, begin=False)
@@ -160,7 +168,7 @@ def measured(folder: Path, rows: int, engine: str, booster: str, workers: int) -
     }  # fmt: skip
 
 
-def compare(folder: Path, rows: int, engines: list[str], booster: str, workers: int) -> Iterator[dict[str, Any]]:
+def compare(folder: Path, rows: int, engines: list[str], candidate: str, workers: int) -> Iterator[dict[str, Any]]:
     """How far the scores of the holdout are from those of the first engine."""
     import numpy as np
     from sklearn.metrics import log_loss, roc_auc_score
@@ -175,15 +183,15 @@ def compare(folder: Path, rows: int, engines: list[str], booster: str, workers: 
             address = running.enter_context(cluster(workers, folder)) if engine == "dask" else "tcp://127.0.0.1:1"
             if engine == "dask":
                 workers_memory(address, workers, begin=True)
-            taken, began = spec(engine, address, booster), time.perf_counter()
-            models = fitting.fit(taken, booster, extract, scale.spans())
+            taken, began = spec(engine, address, candidate), time.perf_counter()
+            models = fitting.fit(taken, candidate, extract, scale.spans())
             used = time.perf_counter() - began
             holdout = extract.read(event_time=taken.columns.event_time, start=scale.spans().holdout_start)
             scores = pipeline.score(models.fitted.pipeline, features.design_matrix(holdout, taken), taken)
         first = scores if first is None else first
         y, apart = features.target(holdout, taken), np.abs(scores - first)
         yield {
-            "rows": rows, "engine": engine, "booster": booster, "fit s": used,
+            "rows": rows, "engine": engine, "candidate": candidate, "fit s": used,
             "log loss of the folds": models.fitted.score, "log loss": log_loss(y, scores),
             "roc_auc": roc_auc_score(y, scores),
             "apart, mean": apart.mean(), "apart, 99 %": np.quantile(apart, 0.99), "apart, most": apart.max(),
@@ -197,7 +205,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--engine", nargs="+", default=["memory", "dask", "disk"])
-    parser.add_argument("--booster", default="xgboost", choices=list(BOOSTERS))
+    parser.add_argument("--candidate", default="xgboost", choices=list(CANDIDATES))
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     if asked.what == "prepare":
@@ -206,7 +214,7 @@ def main() -> None:
         return
     if asked.what == "compare":
         for rows in asked.rows:
-            for found in compare(asked.folder, rows, asked.engine, asked.booster, asked.workers):
+            for found in compare(asked.folder, rows, asked.engine, asked.candidate, asked.workers):
                 print(json.dumps(found), flush=True)
         return
     from bench import stack
@@ -214,7 +222,7 @@ def main() -> None:
     with stack(airflow=None, log=print):
         for rows in asked.rows:
             for engine in asked.engine:
-                found = measured(asked.folder, rows, engine, asked.booster, asked.workers)
+                found = measured(asked.folder, rows, engine, asked.candidate, asked.workers)
                 with (asked.folder / "results.jsonl").open("a") as results:
                     results.write(json.dumps(found) + "\n")
                 print(json.dumps(found), flush=True)

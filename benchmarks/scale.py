@@ -134,15 +134,17 @@ class Estimators:
 
 def train(folder: Path, name: str) -> int:
     """One candidate, as the task `train` does without MLflow; how many rows it is fitted on."""
-    from titleholder.data import snapshots
+    from titleholder.data import features, snapshots
     from titleholder.data.scores import ScoreKey, ScoreStore
     from titleholder.training import search
-    from titleholder.workflow.scorer import store_training_scores, trained_columns
+    from titleholder.workflow.scorer import store_training_scores
 
     taken, where = spec(), json.loads((folder / "snapshot.json").read_text())
     time_column, end = taken.columns.event_time, spans().holdout_start
     with snapshots.opened(**where) as extract:
-        rows = extract.read([*trained_columns(taken), time_column], event_time=time_column, end=end, positions=True)
+        rows = extract.read(
+            [*features.trained_columns(taken), time_column], event_time=time_column, end=end, positions=True
+        )
         positions = rows.index.to_numpy()
         fitted = search.fit(rows.reset_index(drop=True), taken, name)
         key = ScoreKey(taken.name, name, where["sha256"])

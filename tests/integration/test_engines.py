@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -13,22 +14,29 @@ from mlflow.models import Model
 
 from support.dask_clusters import a_cluster
 from support.engine_cases import LGBM, XGB, a_frame, assert_alike, boosted, fitted, scores, stored
+from support.factories import a_regression, a_spec
 from support.object_stores import s3
 from support.retraining import TESTER
 from titleholder.data import features
-from titleholder.errors import DataError, TrainingError
+from titleholder.engines import cluster as clusters
+from titleholder.engines.single_worker import RowsOnWorkers
+from titleholder.errors import DataError, ServiceError, TrainingError
 from titleholder.ledger.decision import Decision
 from titleholder.registry import model_files
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
+from titleholder.training import memory
 from titleholder.training.pipeline import score
 from titleholder.workflow.reproduce import reproduce
 from titleholder.workflow.retrain import retrain
 
 pytestmark = pytest.mark.slow
 MONTHS = (date(2024, 1, 1), date(2024, 2, 1))
+LINE = {"estimator": "sklearn.linear_model.LogisticRegression", "search": {"C": {"low": 0.01, "high": 10, "log": True}}}
+TREES = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 10}}
+FOREST = {"estimator": "sklearn.ensemble.RandomForestRegressor", "params": {"n_estimators": 10}}
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +53,18 @@ def cluster(store: str) -> Iterator[Any]:
         yield found
 
 
-def _spec(engine: Any) -> ModelSpec:
+def _spec(engine: Any, rates: tuple[float, ...] = (0.1, 0.2), **others: Any) -> ModelSpec:
+    """The model `tiny` with boosting, and other candidates beside it."""
     tiny = load_specs(only="tiny")["tiny"].model_dump(mode="json")
     candidate = {
         "estimator": XGB,
         "params": {"n_estimators": 20, "max_depth": 3},
-        "search": {"learning_rate": [0.1, 0.2]},
+        "search": {"learning_rate": rates},
     }
     training = {
         **tiny["training"],
         "engine": engine,
-        "candidates": {"boosting": candidate},
+        "candidates": {"boosting": candidate, **others},
         "search": {"trials": 1, "folds": 2},
     }
     return ModelSpec.restore({**tiny, "training": training})
@@ -85,6 +94,21 @@ def test_every_engine_leads_to_the_same_decisions_and_they_can_be_reproduced(
         assert run.params["engine"] == lane.replace("disk", "external_memory")
         again = reproduce(rows[1].id, settings=settings, allowed=[XGB])
         assert again.same, again.differences
+
+
+def test_a_scorecard_beside_boosting_is_trained_on_the_cluster_and_reproduced(cluster: Any, settings: Settings) -> None:
+    """All workers train the boosting together, which learns too slowly to be nominated; one fits the scorecard."""
+    spec = _spec({"dask": cluster.scheduler_address}, rates=(1e-6,), card=LINE)
+    made = retrain(
+        spec, MONTHS[0], "beside", url=connection_url("warehouse"), origin=TESTER, settings=settings
+    ).decision
+    assert made.judged.candidate == "card"
+    run = Registry(settings.tracking_uri).models.training_run("tiny", made.challenger)
+    assert run is not None
+    assert run.params["engine"] == "dask"
+    assert "engine_workers" not in run.params
+    again = reproduce(made.id, settings=settings)
+    assert again.same, again.differences
 
 
 @pytest.mark.parametrize(("estimator", "atol"), [(XGB, 1e-6), (LGBM, 0.05)])
@@ -118,6 +142,101 @@ def test_the_cluster_trains_the_model_of_the_rows_in_memory_twice(
         np.testing.assert_array_equal(score(again, X, spec), answers[n])
         assert str(again["model"].get_params()) == str(here.fitted.pipeline["model"].get_params())
         assert set(vars(again["model"])) <= {*vars(here.fitted.pipeline["model"]), "base_score", "classes_"}
+
+
+def _single(candidate: dict[str, Any], engine: Any, folds: int = 3, **changes: Any) -> ModelSpec:
+    make = a_regression if candidate is FOREST else a_spec
+    search = {"trials": 2, "folds": folds}
+    return make(
+        **{"training__candidates": {"it": candidate}, "training__engine": engine, "training__search": search, **changes}
+    )
+
+
+@pytest.mark.parametrize("candidate", [LINE, TREES, FOREST], ids=["line", "trees", "forest"])
+def test_a_fit_on_one_worker_is_that_of_the_rows_in_memory_to_the_last_digit(
+    candidate: dict[str, Any], cluster: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three folds for two workers: one of them has two."""
+    taken = np.random.default_rng(2).random(900) < 0.9
+    frame = a_frame(taken=taken, amount=1.0 + np.arange(900) % 3)
+    frame["bad"] = frame["bad"].where(taken).astype("Int64")
+    extract = stored(frame, store, monkeypatch)
+    own = {"columns__accepted": "taken", "columns__weight": "amount", "windows__refit": "all_matured"}
+    here, there = (
+        fitted(_single(candidate, engine, **own), extract) for engine in (None, {"dask": cluster.scheduler_address})
+    )
+    assert there.engine == {"engine": "dask"}
+    assert there.fitted.trials == here.fitted.trials
+    assert there.fitted.params == here.fitted.params
+    np.testing.assert_array_equal(there.rows, here.rows)
+    assert here.fitted.out_of_fold is not None
+    assert there.fitted.out_of_fold is not None
+    for of_one, of_other in zip(there.fitted.out_of_fold, here.fitted.out_of_fold, strict=True):
+        np.testing.assert_array_equal(of_one, of_other)
+    spec = _single(candidate, None, **own)
+    X = features.design_matrix(frame, spec)
+    for of_one, of_other in ((there.fitted.pipeline, here.fitted.pipeline), (there.refit, here.refit)):
+        assert str(of_one) == str(of_other)
+        np.testing.assert_array_equal(score(of_one, X, spec), score(of_other, X, spec))
+    assert not np.array_equal(score(there.refit, X, spec), score(there.fitted.pipeline, X, spec))
+
+
+def test_the_number_of_workers_changes_nothing_of_a_fit_on_one_of_them(
+    cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _single(LINE, None, folds=4)
+    extract = stored(a_frame(), tmp_path, monkeypatch)
+    with clusters.connected(cluster.scheduler_address, "sklearn") as found:
+        assert len(found.workers) == 2
+        one, two = (
+            RowsOnWorkers(found._replace(workers=workers), spec, spec.training.candidates["it"], extract, None, 4)
+            for workers in (found.workers[1:], found.workers)
+        )
+        for of_one, of_two in zip(one.predictions({"C": 0.3}), two.predictions({"C": 0.3}), strict=True):
+            np.testing.assert_array_equal(of_one, of_two)
+        np.testing.assert_array_equal(one.pipeline({})["model"].coef_, two.pipeline({})["model"].coef_)
+
+
+def test_rows_that_fit_no_worker_are_refused_before_they_are_read_those_of_the_refit_too(
+    cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "TIMES", 1e5)
+    extract, engine = stored(a_frame(), tmp_path, monkeypatch), {"dask": cluster.scheduler_address}
+    with pytest.raises(
+        TrainingError, match=r"900 rows of 3 features take 2\.2 GB at least on each worker .* --memory-limit"
+    ):
+        fitted(_single(LINE, engine, windows__refit="all_matured"), extract)
+
+
+def test_a_worker_compares_the_hash_of_what_it_reads_and_says_what_an_estimator_says(
+    cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, extract = {"dask": cluster.scheduler_address}, stored(a_frame(), tmp_path, monkeypatch)
+    wrong = {
+        "estimator": LINE["estimator"],
+        "params": {"solver": "liblinear", "penalty": "elasticnet", "l1_ratio": 0.5},
+    }
+    with pytest.raises(TrainingError, match=r"candidate it \(sklearn\.linear_model\.\w+\) does not fit: .*elasticnet"):
+        fitted(_single(wrong, engine), extract)
+    bad = (np.arange(900) % 240 < 20).astype(int)
+    with pytest.raises(TrainingError, match="has one class only; use fewer folds"):
+        fitted(_single(LINE, engine, folds=8), stored(a_frame(bad=bad), tmp_path, monkeypatch))
+    file = Path(extract.uri)
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(DataError, match="was changed: its SHA-256 is"):
+        fitted(_single(LINE, engine), extract)
+
+
+def test_a_worker_that_dies_in_a_fit_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was asked for is given to no other one, which would die of it too; nothing waits for it."""
+    monkeypatch.setattr(clusters, "LOOK", 0.5)
+    candidate = {"estimator": "support.deadly.Deadly", "params": {"spares": os.getpid()}}
+    extract = stored(a_frame(), tmp_path, monkeypatch)
+    with a_cluster() as short:
+        lost = "|".join(worker.worker_address for worker in short.workers.values())
+        with pytest.raises(ServiceError, match=f"the Dask cluster lost ({lost}).* during the training"):
+            fitted(_single(candidate, {"dask": short.scheduler_address}), extract)
 
 
 def test_workers_that_cannot_read_the_snapshot_or_have_one_class_say_so(

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from titleholder.data.snapshots import Extract
 from titleholder.spec.model import ModelSpec
+
+
+def trained_columns(spec: ModelSpec) -> list[str]:
+    """The columns that a training row needs: features, target and weight."""
+    columns = spec.columns
+    return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
+
+
+def training_rows(extract: Extract, spec: ModelSpec, end: date | None) -> pd.DataFrame:
+    """What a model is trained on: the accepted rows before `end` (None: all), with their event times."""
+    of = spec.columns
+    return extract.read([*trained_columns(spec), of.event_time], event_time=of.event_time, end=end, where=of.accepted)
 
 
 def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

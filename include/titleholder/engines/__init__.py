@@ -1,1 +1,1 @@
-"""Training on rows that do not fit the memory of one process: a Dask cluster, or XGBoost from the disk."""
+"""Training elsewhere than in the memory of the task: on a Dask cluster, or XGBoost from the disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -10,14 +11,18 @@ from urllib.parse import urlsplit
 
 from rich import filesize
 
-from titleholder.errors import ServiceError, TrainingError, UsageError, one_line
+from titleholder.errors import DataError, ServiceError, TitleholderError, TrainingError, UsageError, one_line
+from titleholder.training import memory
 
 SECONDS = 30
 """A scheduler that does not answer within this time is away, and so is a cluster without a worker."""
 NEEDED = ("dask", "xgboost", "lightgbm")
 TIMES = 2.0
 """What a training takes at least on all workers together, in float32 matrices of its rows, as a cautious guess."""
-SCHEMES = ("tcp", "tls")
+LOOK = 5
+"""Seconds between two looks at whether the workers that are waited for are still there."""
+DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost", "xgboost-cpu")}
+"""The names that libraries are installed by, where these are not their own."""
 
 
 class Worker(NamedTuple):
@@ -56,8 +61,94 @@ class Cluster(NamedTuple):
             "query return a sample with columns.weight, or name fewer features"
         )
 
+    def with_memory(self, rows: int, columns: int) -> Cluster:
+        """The same with those workers only that may hold such rows, each of them all.
+
+        Raises:
+            TrainingError: where there is none, with what is needed, what the largest has, and what to change.
+        """
+        needed = memory.in_one_process(rows, columns)
+        able = [each for each in self.workers if not each.memory or needed < max(each.memory, memory.LEAST)]
+        if able:
+            return self._replace(workers=tuple(able))
+        least, most = map(filesize.decimal, (needed, max(each.memory for each in self.workers)))
+        raise TrainingError(
+            f"{rows:,} rows of {columns} features take {least} at least on each worker that fits this estimator, and "
+            f"none of the {len(self.workers)} workers of the cluster may have more than {most}. Give them more memory "
+            "(dask worker --memory-limit; fewer workers on a machine), choose XGBoost or LightGBM, which all workers "
+            "train together, shorten windows.train, let the query return a sample with columns.weight, or name fewer "
+            "features"
+        )
+
+    def wait(self, futures: Sequence[Any]) -> None:
+        """Until all of these are done, or one has failed.
+
+        Raises:
+            TimeoutError: where a worker is lost meanwhile: no other one does what it was asked for. See `explained`.
+        """
+        from distributed import wait
+
+        while True:
+            try:
+                wait(futures, timeout=LOOK)
+            except TimeoutError:
+                if self.lost():
+                    raise TimeoutError("no other worker does what it was asked for") from None
+                if any(each.status == "error" for each in futures):
+                    return
+            else:
+                return
+
+    def gather(self, futures: Sequence[Any]) -> list[Any]:
+        """The results of these.
+
+        Raises:
+            TimeoutError: as `wait`.
+        """
+        self.wait(futures)
+        found: list[Any] = self.client.gather(futures)
+        return found
+
+    @contextmanager
+    def explained(self, uri: str = "") -> Iterator[None]:
+        """What a lost worker leads to becomes a ServiceError: another try may have all of them.
+
+        With `uri`, of a snapshot that workers read meanwhile, an error of the file says who needs it.
+        """
+        from distributed import KilledWorker
+        from distributed.comm import CommClosedError
+
+        try:
+            with self.client.as_current():
+                yield
+        except DataError as error:
+            if not uri or "://" in uri:
+                raise
+            said = str(error).rstrip(".")
+            raise type(error)(
+                f"{said}. The workers of the cluster read the snapshot themselves: its folder must be theirs too, or "
+                "the snapshots be in an object store"
+            ) from None
+        except TitleholderError:
+            raise
+        except (KilledWorker, CancelledError, CommClosedError, TimeoutError) as error:
+            raise ServiceError(self._about_loss(f"{type(error).__name__}: {error}")) from None
+        except Exception as error:
+            if self.lost():
+                raise ServiceError(self._about_loss(str(error))) from None
+            raise
+
+    def _about_loss(self, said: str) -> str:
+        lost = ", ".join(self.lost()) or "a worker"
+        return (
+            f"the Dask cluster lost {lost} during the training. Where a worker was killed for its memory, add workers "
+            f"or give them more. {' '.join(said.split())[:300]}"
+        )
+
     def lost(self) -> list[str]:
-        """The addresses of workers that are gone by now."""
+        """The addresses of workers that are gone by now; the scheduler where it is gone itself."""
+        if self.client.status != "running":
+            return ["its scheduler"]
         there = self.client.scheduler_info(n_workers=-1)["workers"]
         return [worker.address for worker in self.workers if worker.address not in there]
 
@@ -85,8 +176,8 @@ def scheduler_address(uri: str) -> str:
 
 
 @contextmanager
-def connected(address: str, library: str) -> Iterator[Cluster]:
-    """The cluster of the scheduler at this address, whose workers have what trains with this library.
+def connected(address: str, library: str, *others: str) -> Iterator[Cluster]:
+    """The cluster of the scheduler at this address, whose workers have this library, and others, in the same versions.
 
     Certificates, for tls://, are those that Dask's own settings name.
 
@@ -110,7 +201,9 @@ def connected(address: str, library: str) -> Iterator[Cluster]:
             client.wait_for_workers(1, timeout=SECONDS)
         except TimeoutError:
             raise ServiceError(f"the Dask cluster at {address} has no worker; start one at least") from None
-        _require_versions(client.get_versions(packages=[library, "titleholder"]), library)
+        libraries = ("dask", "distributed", "titleholder", library, *others)
+        packages = [name for each in libraries for name in _distributions(each)]
+        _require_versions(client.get_versions(packages=packages), libraries)
         yield Cluster(client, _workers(client.scheduler_info(n_workers=-1)["workers"]))
 
 
@@ -119,12 +212,16 @@ def _workers(found: Mapping[str, Mapping[str, Any]]) -> tuple[Worker, ...]:
     return tuple(Worker(address, about["nthreads"], int(about["memory_limit"] or 0)) for address, about in named)
 
 
-def _require_versions(found: Mapping[str, Any], library: str) -> None:
+def _distributions(library: str) -> Sequence[str]:
+    return DISTRIBUTIONS.get(library, (library,))
+
+
+def _require_versions(found: Mapping[str, Any], libraries: Sequence[str]) -> None:
     """Workers unpickle what this process pickles, and answer with models that it reads."""
     faults = []
     own = found["client"]
     for address, theirs in found["workers"].items():
-        for name, (here, there) in _versions(own, theirs, ("dask", "distributed", library, "titleholder")).items():
+        for name, (here, there) in _versions(own, theirs, libraries).items():
             if here != there:
                 faults.append(f"{address} has {name} {there or '(not installed)'}, and {here} is installed here")
     if faults:
@@ -134,6 +231,10 @@ def _require_versions(found: Mapping[str, Any], library: str) -> None:
 
 def _versions(own: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Of Python (its first two numbers) and each library: the version here, and that of a worker."""
-    found = {name: (str(own["packages"].get(name) or ""), str(theirs["packages"].get(name) or "")) for name in names}
+    found = {name: (_version(own["packages"], name), _version(theirs["packages"], name)) for name in names}
     python = [".".join(str(each["host"]["python"]).split(".")[:2]) for each in (own, theirs)]
     return {"Python": (python[0], python[1]), **found}
+
+
+def _version(packages: Mapping[str, str | None], library: str) -> str:
+    return next((found for name in _distributions(library) if (found := packages.get(name))), "")

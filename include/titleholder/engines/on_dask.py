@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import operator
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from titleholder.engines import blocks
 from titleholder.engines.blocks import Block, Facts, Reading
 from titleholder.engines.cluster import Cluster
 from titleholder.engines.streamed import Recoding
-from titleholder.errors import ServiceError, TitleholderError, TrainingError
+from titleholder.errors import TrainingError
 from titleholder.spec.engine import TWINS, canonical
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
@@ -61,9 +60,9 @@ class DaskBackend:
 
     def moments(self, reading: Reading, groups: Sequence[Span]) -> list[blocks.Moments]:
         """Those of each row group, found by the workers."""
-        with self._explained(reading):
+        with self._cluster.explained(reading.uri):
             client = self._client
-            found: list[blocks.Moments] = client.gather(
+            found: list[blocks.Moments] = self._cluster.gather(
                 [client.submit(blocks.moments, reading, span, pure=False) for span in groups]
             )
             self._cluster.require_memory(sum(each.rows for each in found), len(reading.numeric + reading.categorical))
@@ -73,28 +72,26 @@ class DaskBackend:
         """Every worker reads its own blocks."""
         self._width, self._weighted = len(reading.numeric) + len(reading.categorical), reading.weight is not None
         self._kind = np.int64 if reading.whole else np.float64
-        with self._explained(reading):
+        with self._cluster.explained(reading.uri):
             self._loaded = [self._on(n, blocks.load, reading, span) for n, span in enumerate(spans)]
             facts = [self._on(n, operator.attrgetter("facts"), block) for n, block in enumerate(self._loaded)]
-            known: list[Facts] = self._client.gather(facts)
+            known: list[Facts] = self._cluster.gather(facts)
         self._rows = [len(each.y) for each in known]
         self._classes = [set(np.unique(each.y)) if reading.whole else set() for each in known]
         return known
 
     def number(self, ids: Sequence[Sequence[NDArray[np.int64]]]) -> None:
         """Afterwards the workers have the rows of each block, its outcomes and its weights."""
-        from distributed import wait
-
-        with self._explained():
+        with self._cluster.explained():
             self._X = [self._on(n, Block.number, block, ids[n]) for n, block in enumerate(self._loaded)]
             self._y = [self._on(n, operator.attrgetter("y"), block) for n, block in enumerate(self._loaded)]
             self._weights = [self._on(n, operator.attrgetter("weights"), b) for n, b in enumerate(self._loaded)]
-            wait([*self._X, *self._y, *self._weights])
+            self._cluster.wait([*self._X, *self._y, *self._weights])
         self._loaded = []
 
     def fit(self, estimator: Any, chosen: range, recoding: Recoding) -> Any:
         """The estimator, fitted by its distributed twin on all workers that have one of the blocks."""
-        with self._explained():
+        with self._cluster.explained():
             used = [n for n in chosen if self._rows[n]]
             self._require_classes(used)
             X = self._array([self._recoded(n, recoding) for n in used], used, np.float32, self._width)
@@ -110,11 +107,11 @@ class DaskBackend:
 
     def predict(self, estimator: Any, chosen: range, recoding: Recoding, spec: ModelSpec) -> metrics.Array:
         """Every worker scores its own blocks."""
-        with self._explained():
+        with self._cluster.explained():
             model = self._client.scatter(estimator, broadcast=True, hash=False)
             used = [n for n in chosen if self._rows[n]]
             each = [self._on(n, pipeline.score, model, self._recoded(n, recoding), spec) for n in used]
-            return np.concatenate(self._client.gather(each))
+            return np.concatenate(self._cluster.gather(each))
 
     def _require_classes(self, used: Sequence[int]) -> None:
         """Each worker's LightGBM numbers the classes of its own rows: one with a single class would number it wrongly.
@@ -147,37 +144,6 @@ class DaskBackend:
         shapes = [(self._rows[n], *([width] if width is not None else [])) for n in used]
         parts = [da.from_delayed(delayed(each), shape, dtype) for each, shape in zip(futures, shapes, strict=True)]
         return da.concatenate(parts, axis=0)
-
-    @contextmanager
-    def _explained(self, reading: Reading | None = None) -> Iterator[None]:
-        """What a lost worker leads to becomes a ServiceError: another try may have all of them."""
-        from distributed import KilledWorker
-        from distributed.comm import CommClosedError
-
-        try:
-            with self._client.as_current():
-                yield
-        except TitleholderError as error:
-            if reading is None or "://" in reading.uri:
-                raise
-            said = str(error).rstrip(".")
-            raise type(error)(
-                f"{said}. The workers of the cluster read the snapshot themselves: its folder must be theirs too, or "
-                "the snapshots be in an object store"
-            ) from None
-        except (KilledWorker, CommClosedError, TimeoutError) as error:
-            raise ServiceError(self._about_loss(f"{type(error).__name__}: {error}")) from None
-        except Exception as error:
-            if self._cluster.lost():
-                raise ServiceError(self._about_loss(str(error))) from None
-            raise
-
-    def _about_loss(self, said: str) -> str:
-        lost = ", ".join(self._cluster.lost()) or "a worker"
-        return (
-            f"the Dask cluster lost {lost} during the training. Where a worker was killed for its memory, add workers "
-            f"or give them more. {' '.join(said.split())[:300]}"
-        )
 
 
 def _local(twin: Any, estimator: Any) -> Any:

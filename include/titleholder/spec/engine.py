@@ -1,4 +1,4 @@
-"""What trains a candidate whose rows do not fit the memory of one process: a Dask cluster, or XGBoost from the disk."""
+"""What trains a candidate instead of the task's own process: a Dask cluster, or XGBoost from the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TWINS = {
     "lightgbm.LGBMClassifier": "lightgbm.dask.DaskLGBMClassifier",
     "lightgbm.LGBMRegressor": "lightgbm.dask.DaskLGBMRegressor",
 }
-"""Estimators with a twin that a Dask cluster trains together: what a spec says, and what the engine takes."""
+"""Estimators that all workers of a Dask cluster train together, by a twin. Any other one is fitted on one worker."""
 FROM_DISK = ("xgboost.XGBClassifier", "xgboost.XGBRegressor")
 """Estimators that read their rows from the disk, batch by batch, as often as they need them."""
 _ADDRESS = re.compile(r"(?:tcp|tls)://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})")
@@ -50,6 +50,8 @@ def _scheduler(text: str) -> str:
 class DaskEngine(StrictModel):
     """A Dask cluster whose workers read the snapshot from the store themselves.
 
+    All of them together train XGBoost and LightGBM; any other estimator is fitted on one, each fold on another.
+
     >>> DaskEngine(dask="tcp://scheduler:8786").dask
     'tcp://scheduler:8786'
     """
@@ -75,10 +77,12 @@ def untrainable(engine: Literal["external_memory"] | DaskEngine | None, estimato
     """
     if engine is None:
         return ""
-    name, can = ("dask", tuple(TWINS)) if isinstance(engine, DaskEngine) else (engine, FROM_DISK)
-    if canonical(estimator) not in can:
-        return f"{name} trains no {estimator.rpartition('.')[2]}; it trains {', '.join(can)}"
-    return f"{name} trains trees on the codes of categories; leave out encoding: linear" if encoding == "linear" else ""
+    name = "dask" if isinstance(engine, DaskEngine) else engine
+    if name == EXTERNAL_MEMORY and canonical(estimator) not in FROM_DISK:
+        return f"{name} trains no {estimator.rpartition('.')[2]}; it trains {', '.join(FROM_DISK)}"
+    if encoding == "linear" and canonical(estimator) in TWINS:
+        return f"{name} trains {estimator.rpartition('.')[2]} on the codes of categories; leave out encoding: linear"
+    return ""
 
 
 def canonical(estimator: str) -> str:

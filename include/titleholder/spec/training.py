@@ -118,7 +118,7 @@ class Training(StrictModel):
     search: Search = Search()
     resources: Resources = Resources()
     engine: Engine = None
-    """What trains rows that do not fit one process: `external_memory`, or `{dask: connection or address}`."""
+    """What trains instead of the task's own process: `external_memory`, or `{dask: connection or address}`."""
     candidates: dict[Name, Candidate] = Field(min_length=1, max_length=MOST_CANDIDATES)
 
     def resources_of(self, name: str) -> Resources:

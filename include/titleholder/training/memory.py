@@ -46,10 +46,15 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
     )
 
 
+def in_one_process(rows: int, columns: int) -> int:
+    """What a training takes at least where one process holds all rows, in bytes."""
+    return int(TIMES * rows * columns * 8)
+
+
 def _needed(engine: DaskEngine | str | None, rows: int, columns: int) -> int:
     """What a training takes in this process at least, in bytes; what it takes on a cluster is that one's affair."""
     if engine is None:
-        return int(TIMES * rows * columns * 8)
+        return in_one_process(rows, columns)
     return rows * PER_ROW + (0 if isinstance(engine, DaskEngine) else int(BINNED * rows * columns))
 
 

@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from titleholder.data import features
 from titleholder.data.scores import Positions
 from titleholder.data.snapshots import Extract
 from titleholder.engines import cluster
 from titleholder.engines.blocks import Reading
 from titleholder.engines.external_memory import DiskBackend
 from titleholder.engines.on_dask import DaskBackend
+from titleholder.engines.single_worker import RowsOnWorkers
 from titleholder.engines.streamed import Backend, StreamedRows
 from titleholder.settings import connection_url
-from titleholder.spec.engine import DaskEngine, canonical, is_address
+from titleholder.spec.engine import TWINS, DaskEngine, canonical, is_address
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals
 from titleholder.training import search
-from titleholder.training.search import COLD, Fitted, OutOfFold, Start
-from titleholder.workflow.scorer import spread, trained_columns
+from titleholder.training.search import COLD, Fitted, OutOfFold, Start, Trainer
+from titleholder.workflow.scorer import spread
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -70,39 +72,51 @@ def fit(
     if spec.training.engine is None:
         fitted, refit = _in_memory(spec, name, extract, spans, start, on_trial)
         return FittedModels(fitted, refit, rows, {})
-    candidate, split = spec.training.candidates[name], spans.holdout_start
-    folds = spec.training.search.folds
-    with search.named_errors(spec, name), _engine(spec, name, connections) as engine:
-
-        def streamed(end: date | None, folds: int) -> StreamedRows:
-            return StreamedRows(spec, candidate, Reading.of(spec, extract.uri, end), folds, engine.backend())
-
-        fitted = search.run(lambda: streamed(split, folds), spec, name, on_trial, start=start)
-        refit = streamed(None, 0).pipeline(fitted.params) if spec.windows.refit else None
+    split, folds = spans.holdout_start, spec.training.search.folds
+    with search.named_errors(spec, name), _engine(spec, name, extract, spans, connections) as engine:
+        fitted = search.run(lambda: engine.trainer(split, folds), spec, name, on_trial, start=start)
+        refit = engine.trainer(None, 0).pipeline(fitted.params) if spec.windows.refit else None
     return FittedModels(_thinned(fitted), refit, rows, engine.known)
 
 
 class _Engine(NamedTuple):
-    backend: Callable[[], Backend]
+    """What makes a trainer of the rows before a date (None: all) with so many folds, and what is said of the engine."""
+
+    trainer: Callable[[date | None, int], Trainer]
     known: dict[str, object]
 
 
 @contextmanager
-def _engine(spec: ModelSpec, name: str, connections: Connections) -> Iterator[_Engine]:
-    """What makes a new backend, and what is said of it."""
+def _engine(
+    spec: ModelSpec, name: str, extract: Extract, spans: Intervals, connections: Connections
+) -> Iterator[_Engine]:
     engine, candidate = spec.training.engine, spec.training.candidates[name]
+
+    def streamed(backend: Callable[[], Backend]) -> Callable[[date | None, int], Trainer]:
+        return lambda end, folds: StreamedRows(
+            spec, candidate, Reading.of(spec, extract.uri, end), folds, backend()
+        )  # fmt: skip
+
     if not isinstance(engine, DaskEngine):
         with ExitStack() as folders:
 
             def on_disk() -> Backend:
                 return DiskBackend(Path(folders.enter_context(TemporaryDirectory(prefix="titleholder-rows-"))))
 
-            yield _Engine(on_disk, {"engine": engine})
+            yield _Engine(streamed(on_disk), {"engine": engine})
         return
     address = engine.dask if is_address(engine.dask) else cluster.scheduler_address(connections(engine.dask))
-    with cluster.connected(address, canonical(candidate.estimator).partition(".")[0]) as found:
+    library = candidate.estimator.partition(".")[0]
+    if canonical(candidate.estimator) in TWINS:
+        with cluster.connected(address, library) as found:
+            known = {"engine": "dask", "engine_workers": len(found.workers)}
+            yield _Engine(streamed(lambda: DaskBackend(found, candidate)), known)
+        return
+    of, most = spec.columns, None if spec.windows.refit else spans.holdout_start
+    with cluster.connected(address, library, "sklearn", "numpy", "scipy", "pandas") as found:
+        able = found.with_memory(len(extract.positions(of.event_time, end=most, where=of.accepted)), len(of.features))
         yield _Engine(
-            lambda: DaskBackend(found, candidate), {"engine": "dask", "engine_workers": len(found.workers)}
+            lambda end, folds: RowsOnWorkers(able, spec, candidate, extract, end, folds), {"engine": "dask"}
         )  # fmt: skip
 
 
@@ -114,9 +128,8 @@ def _in_memory(
     start: Start,
     on_trial: Callable[[int, int], None] | None,
 ) -> tuple[Fitted, Pipeline | None]:
-    columns, accepted = [*trained_columns(spec), spec.columns.event_time], spec.columns.accepted
-    rows = extract.read(columns, event_time=spec.columns.event_time, end=spans.holdout_start, where=accepted)
-    matured = extract.read(columns, event_time=spec.columns.event_time, where=accepted) if spec.windows.refit else None
+    rows = features.training_rows(extract, spec, spans.holdout_start)
+    matured = features.training_rows(extract, spec, None) if spec.windows.refit else None
     fitted = search.fit(rows, spec, name, on_trial, start=start)
     return fitted, None if matured is None else search.refit(matured, spec, name, fitted.params)
 

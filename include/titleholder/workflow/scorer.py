@@ -89,12 +89,6 @@ def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
     return pipeline.score(model, features.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)
 
 
-def trained_columns(spec: ModelSpec) -> list[str]:
-    """The columns that a training row needs: features, target and weight."""
-    columns = spec.columns
-    return [*columns.features, columns.target, *([columns.weight] if columns.weight else [])]
-
-
 def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
     """The training rows that checks look at: all, or at most so many of them spread evenly."""
     n = len(positions)
@@ -111,5 +105,5 @@ def store_training_scores(
     `training` are the positions of the training rows.
     """
     stored = np.union1d(spread(training), training[:RELOADED_ROWS])
-    rows = extract.read(trained_columns(spec), at=stored, positions=True)
+    rows = extract.read(features.trained_columns(spec), at=stored, positions=True)
     store.store_training(key, stored, predict(model, spec, rows))

@@ -27,7 +27,7 @@ from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingS
 from titleholder.validation.judging import conclude, measure
 from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.payloads import Challenger
-from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread, trained_columns
+from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread
 from titleholder.workflow.trained_versions import TrainedVersion, require_columns
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _rows(comparison: Comparison, scorer: Scorer) -> _Rows:
     with snapshots.opened(comparison.uri, comparison.sha256) as extract:
         holdout = extract.read(event_time=time, start=split, positions=True)
         trained_on = extract.positions(time, end=split, where=columns.accepted)
-        sample = extract.read([*trained_columns(spec), time], at=spread(trained_on), positions=True)
+        sample = extract.read([*features.trained_columns(spec), time], at=spread(trained_on), positions=True)
         first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
         untuned = _benchmark_scores(spec, extract, trained_on, holdout, scorer.store)
     return _Rows(holdout, sample, first, untuned)
@@ -280,7 +280,7 @@ def _benchmark_scores(
         return None
 
     def compute(positions: Positions) -> Array:
-        rows = extract.read(trained_columns(spec), at=spread(trained_on, benchmark.ROWS))
+        rows = extract.read(features.trained_columns(spec), at=spread(trained_on, benchmark.ROWS))
         fitted = benchmark.fit(rows, spec)
         return predict(fitted, spec, holdout.loc[positions])
 

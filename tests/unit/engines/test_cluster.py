@@ -14,7 +14,6 @@ from support.engine_cases import boosted, fitted
 from support.factories import a_spec
 from titleholder.engines import cluster
 from titleholder.engines.cluster import Cluster, Worker, scheduler_address
-from titleholder.engines.on_dask import DaskBackend
 from titleholder.errors import ServiceError, TrainingError, UsageError
 from titleholder.training import memory
 
@@ -76,12 +75,16 @@ def _host(python: str, **packages: str | None) -> dict[str, Any]:
 def test_workers_with_other_libraries_are_named() -> None:
     here = _host("3.11.7.final.0", dask="1", distributed="1", xgboost="3.2.0")
     there = {"tcp://a:1": _host("3.11.9.final.0", dask="1", distributed="1", xgboost="3.2.0"),
-             "tcp://b:1": _host("3.12.1.final.0", dask="1", distributed="1", xgboost=None)}  # fmt: skip
+             "tcp://b:1": _host("3.12.1.final.0", dask="1", distributed="1", xgboost=None),
+             "tcp://c:1": _host("3.11.9.final.0", **{"xgboost-cpu": "3.1.0"}),
+             "tcp://d:1": _host("3.11.9.final.0", **{"xgboost-cpu": "3.2.0"})}  # fmt: skip
     with pytest.raises(TrainingError) as caught:
-        cluster._require_versions({"client": here, "workers": there}, "xgboost")
+        cluster._require_versions({"client": here, "workers": there}, ["xgboost"])
     assert "tcp://b:1 has Python 3.12, and 3.11 is installed here" in str(caught.value)
     assert "tcp://b:1 has xgboost (not installed), and 3.2.0 is installed here" in str(caught.value)
+    assert "tcp://c:1 has xgboost 3.1.0, and 3.2.0 is installed here" in str(caught.value)
     assert "tcp://a:1" not in str(caught.value)
+    assert "tcp://d:1" not in str(caught.value)
 
 
 def test_rows_that_the_workers_cannot_hold_together_are_refused() -> None:
@@ -90,6 +93,20 @@ def test_rows_that_the_workers_cannot_hold_together_are_refused() -> None:
     with pytest.raises(TrainingError, match=r"30,000,000 rows of 30 features take 7\.2 GB at least, and the 2 workers"):
         Cluster(None, workers).require_memory(30_000_000, 30)
     Cluster(None, (*workers, Worker("tcp://a:3", 1, 0))).require_memory(10**12, 30)
+
+
+def test_workers_that_cannot_hold_all_rows_are_left_out_and_where_all_are_what_to_change_is_said() -> None:
+    small, large, free = (Worker(f"tcp://a:{n}", 1, limit) for n, limit in enumerate((10**9, 4 * 10**9, 0)))
+    assert Cluster(None, (small, large)).with_memory(1_000_000, 30).workers == (small, large)
+    assert Cluster(None, (small, large, free)).with_memory(2_000_000, 30).workers == (large, free)
+    said = (
+        r"30,000,000 rows of 30 features take 18\.0 GB at least on each .* none of the 2 .* may have more than 4\.0 GB"
+    )
+    with pytest.raises(TrainingError, match=said):
+        Cluster(None, (small, large)).with_memory(30_000_000, 30)
+    assert Cluster(None, (small, free)).with_memory(30_000_000, 30).workers == (free,)
+    tiny = Worker("tcp://a:4", 1, 10**6)
+    assert Cluster(None, (tiny,)).with_memory(20_000, 30).workers == (tiny,), "the libraries alone take more"
 
 
 def test_what_a_step_takes_itself_depends_on_the_engine() -> None:
@@ -105,6 +122,8 @@ def test_what_a_step_takes_itself_depends_on_the_engine() -> None:
 
 class _LossyClient:
     """A client of a cluster that has lost its second worker."""
+
+    status = "running"
 
     def as_current(self) -> Any:
         return nullcontext()
@@ -124,10 +143,14 @@ class _LossyClient:
 )
 def test_a_worker_that_is_lost_is_named_and_the_try_may_be_repeated(error: Exception) -> None:
     both = Cluster(_LossyClient(), (Worker("tcp://a:1", 1, 0), Worker("tcp://b:1", 1, 0)))
-    backend = DaskBackend(both, boosted().training.candidates["it"])
-    with pytest.raises(ServiceError, match="the Dask cluster lost tcp://b:1 during the training"), backend._explained():
+    with pytest.raises(ServiceError, match="the Dask cluster lost tcp://b:1 during the training"), both.explained():
         raise error
     whole = Cluster(_LossyClient(), (Worker("tcp://a:1", 1, 0),))
-    backend = DaskBackend(whole, boosted().training.candidates["it"])
-    with pytest.raises(ValueError, match="of the estimator"), backend._explained():
+    with pytest.raises(ValueError, match="of the estimator"), whole.explained():
         raise ValueError("of the estimator")
+    whole.client.status = "connecting"
+    with (
+        pytest.raises(ServiceError, match="the Dask cluster lost its scheduler during the training"),
+        whole.explained(),
+    ):
+        raise error

@@ -42,19 +42,30 @@ def test_a_login_in_an_address_is_refused_and_not_repeated(tmp_path: Path) -> No
     assert "hunter2" not in found
 
 
-@pytest.mark.parametrize("engine", ["{dask: cluster}", "external_memory"])
-def test_an_estimator_that_the_engine_cannot_train_is_named_with_those_that_it_can(engine: str, tmp_path: Path) -> None:
-    found = said(engine, tmp_path)
-    name = "dask" if "dask" in engine else engine
-    assert f"line 24: training.engine: of candidate line: {name} trains no LogisticRegression; it trains {XGB}" in found
-    assert f"of candidate trees: {name} trains no HistGradientBoostingClassifier" in found
-    assert (LGBM in found) == (name == "dask")
+def test_an_estimator_that_is_not_trained_from_the_disk_is_named_with_those_that_are(tmp_path: Path) -> None:
+    found = said("external_memory", tmp_path)
+    line = "line 24: training.engine: of candidate line: external_memory trains no LogisticRegression; it trains "
+    assert f"{line}{XGB}" in found
+    assert "of candidate trees: external_memory trains no HistGradientBoostingClassifier" in found
+    assert LGBM not in found
     assert len(found.splitlines()) == 3
+
+
+@pytest.mark.parametrize("encoding", ["auto", "linear", "tree"])
+def test_a_cluster_trains_any_estimator(encoding: str) -> None:
+    candidates = {
+        "boosting": {"estimator": LGBM},
+        "line": {"estimator": "sklearn.linear_model.LogisticRegression", "encoding": encoding},
+        "other": {"estimator": "some_library.AnyClassifier", "encoding": encoding},
+    }
+    boosted(engine={"dask": "cluster"}, training__candidates=candidates)
 
 
 def test_an_encoding_that_needs_the_rows_is_refused() -> None:
     candidate = {"estimator": XGB, "encoding": "linear"}
-    with pytest.raises(ValueError, match="dask trains trees on the codes of categories; leave out encoding: linear"):
+    with pytest.raises(
+        ValueError, match="dask trains XGBClassifier on the codes of categories; leave out encoding: linear"
+    ):
         boosted(engine={"dask": "cluster"}, training__candidates={"it": candidate})
 
 
