@@ -35,6 +35,7 @@ from titleholder.workflow.audit import audit
 
 BOOSTING = "    boosting:"
 EVERY = 5.0
+AS_IN_USE = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30"}  # tests read the DAG files more often
 
 
 def write_models(folder: Path, count: int) -> list[str]:
@@ -127,7 +128,7 @@ def main(count: int, most_minutes: float) -> None:
         models = Path(folder)
         models.chmod(0o755)
         names = write_models(models, count)
-        with a_celery_stack(models, {}) as stack, settings_of(stack) as settings:
+        with a_celery_stack(models, AS_IN_USE) as stack, settings_of(stack) as settings:
             fill(stack.environment("titleholder")["TITLEHOLDER_LOADER_URL"])
             airflow = stack.airflow
             for name in names:
