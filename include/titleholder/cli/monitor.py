@@ -8,7 +8,7 @@ import typer
 
 from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress, user
-from titleholder.formatting import NOTHING, between, counted, metric, number, percent
+from titleholder.formatting import HUNDREDTHS, NOTHING, between, counted, metric, number, percent, tenths
 from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ DRIFT_LEGEND = (
     "Drift, 2: in two looks in a row. Missing: now, and what it was where the champion was judged. "
     "New: rows with a category that no training row had. Log e: the evidence, the logarithm of an e-value."
 )
-HUNDREDTHS = 100.0
-"""Numbers of this size have two decimal places."""
 
 
 def monitor(
@@ -39,7 +37,7 @@ def monitor(
     """Show what the monitor says of the champion in use: drift, expected and realised performance, alarms.
 
     Without --as-of the newest report is shown. With it a look is made and written, as the DAG <model>.monitor does it;
-    a repeated one finds what was written.
+    a repeated one finds what was written. It ends with 1 where outcomes could not be read: the look is written without.
     """
     from titleholder.data.scoring_contract import scoring_of
     from titleholder.ledger import monitor_reports, score_runs
@@ -61,6 +59,8 @@ def monitor(
         out.print(hints.unwatched(model, lane, as_of, score_runs.of_model(url, model)), soft_wrap=True)
     else:
         _print(record)
+    if as_of and record and record.report.unavailable:
+        raise typer.Exit(1)
 
 
 def _looked(spec: Any, lane: str, as_of: str, reason: str) -> MonitorRecord | None:
@@ -112,7 +112,7 @@ def _row(one: FeatureLook) -> dict[str, Any]:
         "missing": percent(one.missing),
         "was": percent(one.reference_missing),
         "new": f"{one.unseen_rows:,}" if one.kind == "categorical" else NOTHING,
-        "log e": f"{one.log_evidence:,.{1 if abs(one.log_evidence) < 1000 else 0}f}",
+        "log e": tenths(one.log_evidence),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from dateutil.relativedelta import relativedelta
 from scipy import special
 
+from titleholder import formatting
 from titleholder.spec.metrics import METRICS
 from titleholder.validation.metrics import Array, Estimation, Gain, Interval, Sample, gain, interval, joint
 from titleholder.validation.monitoring.estimated import METRICS as ESTIMATED
@@ -190,7 +191,8 @@ def review(
 def _sentence(made: Review, *, better: bool) -> str:
     if made.realised is None:
         return "No matured cohort has scores of both versions yet: whether the promised gain comes true is not known."
-    came = f"of the promised gain of {made.promised.estimate:+.4f}, {made.realised.estimate:+.4f} came true"
+    promised, realised = (formatting.signed(one.estimate, 1.0) for one in (made.promised, made.realised))
+    came = f"of the promised gain of {promised}, {realised} came true"
     if made.answer == "yes":
         return f"The champion is better than version {made.predecessor}: {came}."
     if made.answer == "no":

@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.formatting import exact
+from titleholder.formatting import counted, exact
 
 State = Literal["quiet", "alarm", "waiting"]
-"""Nothing stands; an alarm stands; too little was scored, or is known, to say either."""
+"""Nothing stands; an alarm stands; too little was scored, or is known, to say either. A look without outcomes that
+could not be read is never quiet."""
 ASSUMPTION = "It assumes that the relation of features and outcome has not changed."
 """Belongs beside every estimate of performance without outcomes."""
 
@@ -222,6 +223,30 @@ class Review(ReportPart):
     sentence: str
 
 
+class Unavailable(ReportPart):
+    """Outcomes that are final, and could not be read: the part of a look that needs them is as the look before left it.
+
+    `reason` is one sentence, with every violation of the data contract.
+    """
+
+    since: date
+    """The as-of date of the first look that lacked them; looks without a gap between have the same one."""
+    months: int
+    """Calendar months whose outcomes are final and in no cohort."""
+    new: bool
+    """Whether the look before lacked none, or fewer months."""
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What it is, since when and why."""
+        months = counted(self.months, "month")
+        return (
+            f"Outcomes are not available since the look of {self.since} ({months} to be judged; a later look does it): "
+            f"{self.reason.removesuffix('.')}."
+        )
+
+
 class Alarm(ReportPart):
     """An alarm that stands: of a feature by its name, of the `score`, or of the `performance`."""
 
@@ -253,3 +278,5 @@ class MonitorReport(ReportPart):
     """Every matured cohort of the reign so far, in order of time."""
     promise: Promise | None = None
     review: Review | None = None
+    unavailable: Unavailable | None = None
+    """None where the outcomes that are final could be read, or there are none yet."""

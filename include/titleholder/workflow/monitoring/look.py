@@ -23,6 +23,7 @@ from titleholder.validation.monitoring.report import (
     Promise,
     RealisedCohort,
     Review,
+    Unavailable,
     Volume,
 )
 from titleholder.validation.monitoring.retrain_request import Answer, Asked, ask
@@ -109,8 +110,19 @@ class Look:
             cohorts=cohorts,
             promise=promise,
             review=self._review(cohorts),
+            unavailable=self._unavailable(grown, before.unavailable if before else None),
         )
         return summary.concluded(made, minimum_rows=self.monitor.minimum_rows)
+
+    def _unavailable(self, grown: Matured, before: Unavailable | None) -> Unavailable | None:
+        if not grown.unread:
+            return None
+        return Unavailable(
+            since=before.since if before else self.as_of,
+            months=grown.months,
+            new=before is None or before.months < grown.months,
+            reason=grown.unread,
+        )
 
     def _count(self) -> CountedRows:
         spec, before = self.watched.trained.spec, self.watched.counted_last
