@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from localstack.state import State
 from support.audit_world import World, models_in
-from support.monitored_world import LANE, MODEL, reports_of, scored, watched, write_monitored
+from support.monitored_world import LANE, reports_of, scored, watched, write_monitored
 from support.retraining import TESTER, retrain
 from titleholder.cli.main import app
 from titleholder.errors import ServiceError
@@ -25,6 +25,7 @@ from titleholder.workflow.audit import audit
 from titleholder.workflow.monitoring import run as monitoring
 
 pytestmark = pytest.mark.slow
+MODEL = "unread"
 MONTHS = [date(2024, month, 1) for month in range(2, 7)]
 TWO_FAULTS = """select id, happened_at, happened_at + interval '9 years' as known_at, 7 as bad, signal, noise, price, kind
 from tiny where happened_at >= :window_start and happened_at < :window_end and known_at <= :as_of"""
@@ -39,12 +40,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(state: State, folder: Path) -> Iterator[World]:
     """A champion in three lanes, each with its scores of five months."""
-    write_monitored(folder, window="1 month")
+    write_monitored(folder, MODEL, window="1 month")
     with models_in(folder, state) as settings:
         rows = [retrain(MODEL, date(2024, 1, 1), lane, settings) for lane in (LANE, "sound", "waiting")]
         for month in MONTHS:
-            scored(settings, month)
-            scored(settings, month, "sound")
+            scored(settings, month, name=MODEL)
+            scored(settings, month, "sound", name=MODEL)
         yield World(MODEL, settings, state, rows)
 
 
@@ -62,7 +63,7 @@ def query(folder: Path, text: str) -> Iterator[None]:
 
 def looked(world: World, as_of: date, lane: str = LANE, url: str = "") -> MonitorRecord:
     url = url or connection_url("warehouse")
-    found = monitoring.run(watched(), as_of, lane, url=url, origin=TESTER, settings=world.settings)
+    found = monitoring.run(watched(MODEL), as_of, lane, url=url, origin=TESTER, settings=world.settings)
     assert found
     return found
 
@@ -142,7 +143,7 @@ def test_a_later_look_catches_up_and_the_evidence_is_that_of_looks_that_had_all(
 
 def test_a_look_that_is_repeated_once_the_query_is_sound_is_written_again_with_them(world: World, folder: Path) -> None:
     for month in MONTHS[:3]:
-        scored(world.settings, month, "waiting")
+        scored(world.settings, month, "waiting", name=MODEL)
     with query(folder, GONE):
         first = looked(world, MONTHS[2], "waiting")
         assert looked(world, MONTHS[2], "waiting") == first, "as long as it breaks there is one report"

@@ -12,13 +12,20 @@ from titleholder.formatting import HUNDREDTHS, NOTHING, between, counted, metric
 from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from titleholder.ledger.monitor_reports import MonitorRecord
-    from titleholder.validation.monitoring.report import FeatureLook, MonitorReport, Span
+    from titleholder.validation.monitoring.report import FeatureLook, FormerReign, MonitorReport, Promise, Span
 
 
 DRIFT_LEGEND = (
     "Drift, 2: in two looks in a row. Missing: now, and what it was where the champion was judged. "
     "New: rows with a category that no training row had. Log e: the evidence, the logarithm of an e-value."
+)
+
+FORMER_LEGEND = (
+    "Judged until, of the rows scored until then. Means of the cohorts by their rows; * as above. No alarm comes of a "
+    "former champion."
 )
 
 
@@ -93,6 +100,12 @@ def _print(record: MonitorRecord) -> None:
         out.print(f"* {ASSUMPTION}")
     if report.review:
         out.print(report.review.sentence)
+    if report.former:
+        print_table("Former champions, whose outcomes came later", [_former(one) for one in report.former], ["version"])
+        out.print(FORMER_LEGEND)
+    for one in report.former:
+        for said in filter(None, (one.review.sentence if one.review else "", one.unread)):
+            out.print(f"Version {one.version}, decision {one.decision}: {said}", soft_wrap=True)
     if report.drift:
         looks = counted(report.drift.looks, "look")
         print_table(
@@ -101,6 +114,29 @@ def _print(record: MonitorRecord) -> None:
             ["feature"],
         )
         out.print(DRIFT_LEGEND)
+
+
+def _former(one: FormerReign) -> dict[str, Any]:
+    known = [(cohort.estimated.estimate, cohort.rows) for cohort in one.cohorts if cohort.estimated]
+    return {
+        "promise": _state(one.promise) if one.promise else NOTHING,
+        "version": str(one.version),
+        "until": str(one.cohorts[-1].end) if one.cohorts else NOTHING,
+        "of": str(one.scored),
+        "promised": number(one.promise.promised.estimate if one.promise else None, 1.0),
+        "came true": _mean([(cohort.realised.estimate, cohort.rows) for cohort in one.cohorts]),
+        "expected *": _mean(known),
+    }
+
+
+def _mean(values: Sequence[tuple[float, int]]) -> str:
+    """The mean of numbers by their rows."""
+    rows = sum(n for _, n in values)
+    return number(sum(value * n for value, n in values) / rows if rows else None, 1.0)
+
+
+def _state(promise: Promise) -> str:
+    return "broken" if promise.broken else "holds" if promise.cohorts else "open"
 
 
 def _row(one: FeatureLook) -> dict[str, Any]:
@@ -120,8 +156,7 @@ def _performance(report: MonitorReport) -> list[dict[str, Any]]:
     """What was promised, what the scores lead to expect, and what came true beside what had been expected."""
     rows = []
     if promise := report.promise:
-        state = "broken" if promise.broken else "holds" if promise.cohorts else "open"
-        rows.append(_line(state, "promised at promotion", None, promise.promised))
+        rows.append(_line(_state(promise), "promised at promotion", None, promise.promised))
     if estimate := report.estimate:
         rows.append(_line("estimate", "expected of the newest scores *", estimate.rows, estimate.value))
     for one in report.cohorts[-6:]:

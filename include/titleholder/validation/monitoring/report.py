@@ -259,6 +259,28 @@ class Alarm(ReportPart):
     sentence: str
 
 
+class FormerReign(ReportPart):
+    """What came true of the scores of a former champion, as far as outcomes are final. It is never an alarm.
+
+    `decision` made it champion; it scored events before `scored`.
+    """
+
+    decision: int
+    version: int
+    scored: date
+    judged: date | None = None
+    """The end of the last month whose outcomes a later reign's look read; `scored` where nothing is left to be read."""
+    cohorts: tuple[RealisedCohort, ...] = ()
+    """Those of its own looks included."""
+    promise: Promise | None = None
+    review: Review | None = None
+    unread: str = ""
+    """Why outcomes that are final could not be read, of `unread_months`."""
+    unread_months: int = 0
+    remark: str = ""
+    """Why outcomes are not known though they could be read, such as that the data ended."""
+
+
 class MonitorReport(ReportPart):
     """What one look found: the state first, the reason second, then the numbers."""
 
@@ -278,5 +300,7 @@ class MonitorReport(ReportPart):
     """Every matured cohort of the reign so far, in order of time."""
     promise: Promise | None = None
     review: Review | None = None
+    former: tuple[FormerReign, ...] = ()
+    """Former reigns of the lane some of whose outcomes were not final when this one began to score."""
     unavailable: Unavailable | None = None
     """None where the outcomes that are final could be read, or there are none yet."""
