@@ -58,6 +58,8 @@ _PROPOSALS = {
     "rollback": ("proposed to roll back to {new}", "proposed to roll back to {new}"),
 }
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+HUNDREDTHS = 100.0
+"""Numbers of this size have two decimal places."""
 LONGEST = 28
 """The greatest length of a label in a picture."""
 
@@ -124,8 +126,23 @@ def between(lower: float | None, upper: float | None, like: float | None = None,
 
 
 def exact(value: float) -> str:
-    """Up to six significant digits, whole numbers in full."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    """Up to six significant digits, whole numbers in full.
+
+    >>> exact(0.25), exact(1234567.0), exact(-5) == f"{MINUS}5"
+    ('0.25', '1,234,567', True)
+    """
+    found = f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    return found.replace("-", MINUS)
+
+
+def tenths(value: float) -> str:
+    """Grouped by thousands, with one decimal place below a thousand.
+
+    >>> tenths(2.31), tenths(8796.3), tenths(-2.31) == f"{MINUS}2.3"
+    ('2.3', '8,796', True)
+    """
+    places = 1 if abs(value) < 1000 else 0
+    return f"{round(value, places) + 0.0:,.{places}f}".replace("-", MINUS)
 
 
 def count(value: int) -> str:

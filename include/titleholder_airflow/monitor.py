@@ -40,8 +40,9 @@ and does the performance that came true keep the promise of the promotion? Repor
 {false_alarms:.0%}. Only cohorts of which all outcomes are final count. Nothing is trained or promoted; {asks}. A
 repeated run finds its report.
 
-**When it is red.** The input of a scoring run is gone, or the warehouse, MLflow or PostgreSQL is down: the log says
-which. Clear the task when it is back. Where nothing was scored the run is green, and says so in the log.
+**When it is red.** `look`: the input of a scoring run is gone, or the warehouse, MLflow or PostgreSQL is down: the log
+says which. Clear the task when it is back. `outcomes`: the report stands without outcomes, which could not be read; so
+is every run until they can be. Where nothing was scored the run is green, and says so in the log.
 
 Owner: {owner}. What stands now: `titleholder monitor {name}`.
 """
@@ -77,9 +78,10 @@ def build(spec: ModelSpec, folder: Path, reigns: Sequence[ReignRecord] | None) -
     )
     def monitor_champion() -> None:
         outlets = [AssetAlias(alarms_asset(spec.name).name), AssetAlias(wanted_asset(spec.name).name)]
-        look.override(
+        looked = look.override(
             outlets=outlets, max_active_tis_per_dag=1, on_success_callback=alarm_callbacks(spec)
         )(spec.name, str(folder))  # fmt: skip
+        outcomes(looked)
 
     return monitor_champion()
 
@@ -129,9 +131,11 @@ def look(model: str, models: str) -> Reference:
     Reads the model's spec from the folder `models`.
 
     **Promises.** A repeated try finds the report of the first. Nothing is trained, decided or promoted. The asset of
-    the alarms is updated when a new one stands; that of a wanted retrain where the ledger's row asks for one. Where
-    scoring runs of several lanes started it, a lane that cannot be looked at is an error in the log and in what the
-    task returns, under `failed`, and does not keep the lane of the spec from being looked at.
+    the alarms is updated when a new one stands; that of a wanted retrain where the ledger's row asks for one. Outcomes
+    that cannot be used, such as rows that break the data contract, cost the look nothing but the part that needs them:
+    the report says so, and what the task returns, under `without_outcomes`. Where scoring runs of several lanes started
+    it, a lane that cannot be looked at is an error in the log and in what the task returns, under `failed`, and does
+    not keep the lane of the spec from being looked at.
 
     **When it is red.** The form has an invalid value or an unknown key, or the as-of date lies in the future: start
     another run. The input of a scoring run is gone: restore it from a backup. Otherwise the warehouse, MLflow or
@@ -149,6 +153,7 @@ def look(model: str, models: str) -> Reference:
     url, here, where = connection_url(spec.source.connection), origin(context), settings()
     found: list[MonitorRecord] = []
     failed: list[str] = []
+    without: list[str] = []
     wanted = targets(run, dict(form), usual)
     for lane, as_of in wanted:
         try:
@@ -163,10 +168,29 @@ def look(model: str, models: str) -> Reference:
             log.info("%s, lane %s: nothing was scored until %s.", model, lane, as_of)
             continue
         log.info("%s, lane %s, as of %s: %s. %s", model, lane, as_of, record.state, record.report.reason)
+        if record.report.unavailable:
+            without.append(f"lane {lane}, as of {as_of}: {record.report.unavailable.sentence}")
         if record.airflow_run == here.airflow_run:  # another run's report is no news
             _announce(record, usual, backfill=backfill)
             found.append(record)
-    return {"reports": [record.id for record in found], **({"failed": failed} if failed else {})}
+    lists = {"failed": failed, "without_outcomes": without}
+    return {"reports": [record.id for record in found], **{name: said for name, said in lists.items() if said}}
+
+
+@step
+def outcomes(looked: Reference) -> None:
+    """Whether the look had the outcomes that are final: it fails where it had not, with the reason.
+
+    **Promises.** The report of the look stands, and its alarms were notified. A look without outcomes is no step of the
+    evidence about performance: its budget holds, and a later look judges the months that are missing.
+
+    **When it is red.** The training query fails, its rows break the data contract, or the input of a scoring run is
+    gone: the log says which. Correct it, and clear `look`, or wait for the next run.
+    """
+    from titleholder.errors import DataError
+
+    if without := looked.get("without_outcomes"):
+        raise DataError("; ".join(without))
 
 
 def _announce(record: MonitorRecord, usual: str, *, backfill: bool) -> None:

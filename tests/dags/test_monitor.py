@@ -94,7 +94,7 @@ def test_a_backfill_goes_by_the_cron_of_the_scoring_else_by_the_models(found: di
 
 def test_its_task_form_assets_and_documentation(found: dict[str, Any]) -> None:
     watched = found["monitor"]["watched"]
-    assert watched["tasks"] == {"look": []}
+    assert watched["tasks"] == {"look": ["outcomes"], "outcomes": []}
     assert watched["outlets"] == ["watched.alarms", "watched.retrain_wanted"]
     assert watched["params"] == ["as_of", "lane", "reason"]
     assert watched["at once"] == 1, "looks of a lane follow each other"
@@ -128,7 +128,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import monitor_reports
 from titleholder.ledger.monitor_reports import MonitorRecord
-from titleholder.validation.monitoring.report import Alarm, MonitorReport
+from titleholder.validation.monitoring.report import Alarm, MonitorReport, Unavailable
 from titleholder.workflow.monitoring import run as monitoring
 from titleholder.workflow.payloads import Origin
 from titleholder_airflow import monitor, tasks, wanted
@@ -139,7 +139,9 @@ ALARM = Alarm(name="income", kind="feature", since=date(2024, 3, 1), new=True, s
 def event(dag="watched.score", **extra):
     return Of(extra=extra, asset=Of(uri="titleholder://watched/scores"), source_dag_id=dag, source_run_id=None, source_task_id=None)
 
-def run(kind="scheduled", consumed=(), conf=None, alarms=(ALARM,), asks=False, other=False, **form):
+LACKING = Unavailable(since=date(2024, 2, 1), months=1, new=True, reason="the query failed")
+
+def run(kind="scheduled", consumed=(), conf=None, alarms=(ALARM,), asks=False, other=False, lacking=None, **form):
     events = OutletEventAccessors()
     record = Of(dag_id="watched.monitor", run_id="r1", run_type=kind, conf=conf or {}, triggering_user_name="ann",
                 data_interval_end=datetime(2024, 3, 1, tzinfo=UTC), run_after=datetime(2024, 3, 9, tzinfo=UTC),
@@ -155,7 +157,7 @@ def run(kind="scheduled", consumed=(), conf=None, alarms=(ALARM,), asks=False, o
             return None
         if lane.startswith("broken"):
             raise DataError("the input is gone")
-        report = MonitorReport(state="alarm" if alarms else "quiet", reason="x", alarms=alarms)
+        report = MonitorReport(state="alarm" if alarms else "quiet", reason="x", alarms=alarms, unavailable=lacking)
         return MonitorRecord(
             id=len(seen), model=spec.name, lane=lane, as_of=as_of, version=3, decision=9, previous=None, score_runs=(1,),
             report=report, state=report.state, alarms=tuple(a.name for a in alarms), asks_retrain=asks, ask_reason="y",
@@ -183,6 +185,12 @@ try:
 except DataError as error:
     answer["all_broken"] = str(error)
 answer["standing"] = run(alarms=(ALARM.model_copy(update={"new": False}),))
+answer["lacking"] = run(lacking=LACKING)
+try:
+    monitor.outcomes.function(answer["lacking"][0])
+except DataError as error:
+    answer["red"] = str(error)
+answer["green"] = monitor.outcomes.function(answer["quiet"][0])
 try:
     run(conf={"lanes": "x"})
 except UsageError as error:
@@ -241,6 +249,17 @@ def test_a_lane_that_cannot_be_looked_at_costs_the_specs_lane_neither_its_look_n
     looked = [lane for day, lane, *_ in ran["seen"] if lane in ("zoo", "broken", "broken-2")]
     assert looked[:3] == ["broken", "broken-2", "zoo"], "that of the spec is the last one, after zoo"
     assert ran["all_broken"] == "the input is gone"
+
+
+def test_a_look_without_outcomes_announces_its_alarms_and_then_the_run_is_red(ran: dict[str, Any]) -> None:
+    result, told = ran["lacking"]
+    assert "watched.alarms" in told
+    assert len(result["reports"]) == 1
+    assert ran["red"] == (
+        "lane live, as of 2024-03-01: Outcomes are not available since the look of 2024-02-01 (1 month to be judged; a "
+        "later look does it): the query failed."
+    )
+    assert ran["green"] is None
 
 
 def test_new_alarms_of_the_specs_lane_update_the_asset(ran: dict[str, Any]) -> None:

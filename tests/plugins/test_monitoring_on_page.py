@@ -43,6 +43,8 @@ def multiples(*features: dict[str, Any], **spec: Any) -> list[drift_charts.Multi
         ({"look": a_look(a_report("alarm"))}, "warn drift alarm"),
         ({"look": a_look(None, state="alarm", alarms=["performance"])}, "bad performance alarm"),
         ({"look": a_look(a_report("waiting"))}, "none too little to say"),
+        ({"look": a_look(a_report("waiting"), without_outcomes=True)}, "warn no outcomes to judge"),
+        ({"look": a_look(a_report("alarm"), without_outcomes=True)}, "warn drift alarm"),
         ({"champion": 7}, "none not watched yet"),
         ({"champion": 7, "lane": "backtest"}, "good no alarm"),
         ({"run": Run("tiny.monitor", "r", "failed", NOW)}, "bad monitoring failed"),

@@ -8,20 +8,25 @@ import typer
 
 from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress, user
-from titleholder.formatting import NOTHING, between, counted, metric, number, percent
+from titleholder.formatting import HUNDREDTHS, NOTHING, between, counted, metric, number, percent, tenths
 from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from titleholder.ledger.monitor_reports import MonitorRecord
-    from titleholder.validation.monitoring.report import FeatureLook, MonitorReport, Span
+    from titleholder.validation.monitoring.report import FeatureLook, FormerReign, MonitorReport, Promise, Span
 
 
 DRIFT_LEGEND = (
     "Drift, 2: in two looks in a row. Missing: now, and what it was where the champion was judged. "
     "New: rows with a category that no training row had. Log e: the evidence, the logarithm of an e-value."
 )
-HUNDREDTHS = 100.0
-"""Numbers of this size have two decimal places."""
+
+FORMER_LEGEND = (
+    "Judged until, of the rows scored until then. Means of the cohorts by their rows; * as above. No alarm comes of a "
+    "former champion."
+)
 
 
 def monitor(
@@ -39,7 +44,7 @@ def monitor(
     """Show what the monitor says of the champion in use: drift, expected and realised performance, alarms.
 
     Without --as-of the newest report is shown. With it a look is made and written, as the DAG <model>.monitor does it;
-    a repeated one finds what was written.
+    a repeated one finds what was written. It ends with 1 where outcomes could not be read: the look is written without.
     """
     from titleholder.data.scoring_contract import scoring_of
     from titleholder.ledger import monitor_reports, score_runs
@@ -61,6 +66,8 @@ def monitor(
         out.print(hints.unwatched(model, lane, as_of, score_runs.of_model(url, model)), soft_wrap=True)
     else:
         _print(record)
+    if as_of and record and record.report.unavailable:
+        raise typer.Exit(1)
 
 
 def _looked(spec: Any, lane: str, as_of: str, reason: str) -> MonitorRecord | None:
@@ -93,6 +100,12 @@ def _print(record: MonitorRecord) -> None:
         out.print(f"* {ASSUMPTION}")
     if report.review:
         out.print(report.review.sentence)
+    if report.former:
+        print_table("Former champions, whose outcomes came later", [_former(one) for one in report.former], ["version"])
+        out.print(FORMER_LEGEND)
+    for one in report.former:
+        for said in filter(None, (one.review.sentence if one.review else "", one.unread)):
+            out.print(f"Version {one.version}, decision {one.decision}: {said}", soft_wrap=True)
     if report.drift:
         looks = counted(report.drift.looks, "look")
         print_table(
@@ -101,6 +114,29 @@ def _print(record: MonitorRecord) -> None:
             ["feature"],
         )
         out.print(DRIFT_LEGEND)
+
+
+def _former(one: FormerReign) -> dict[str, Any]:
+    known = [(cohort.estimated.estimate, cohort.rows) for cohort in one.cohorts if cohort.estimated]
+    return {
+        "promise": _state(one.promise) if one.promise else NOTHING,
+        "version": str(one.version),
+        "until": str(one.cohorts[-1].end) if one.cohorts else NOTHING,
+        "of": str(one.scored),
+        "promised": number(one.promise.promised.estimate if one.promise else None, 1.0),
+        "came true": _mean([(cohort.realised.estimate, cohort.rows) for cohort in one.cohorts]),
+        "expected *": _mean(known),
+    }
+
+
+def _mean(values: Sequence[tuple[float, int]]) -> str:
+    """The mean of numbers by their rows."""
+    rows = sum(n for _, n in values)
+    return number(sum(value * n for value, n in values) / rows if rows else None, 1.0)
+
+
+def _state(promise: Promise) -> str:
+    return "broken" if promise.broken else "holds" if promise.cohorts else "open"
 
 
 def _row(one: FeatureLook) -> dict[str, Any]:
@@ -112,7 +148,7 @@ def _row(one: FeatureLook) -> dict[str, Any]:
         "missing": percent(one.missing),
         "was": percent(one.reference_missing),
         "new": f"{one.unseen_rows:,}" if one.kind == "categorical" else NOTHING,
-        "log e": f"{one.log_evidence:,.{1 if abs(one.log_evidence) < 1000 else 0}f}",
+        "log e": tenths(one.log_evidence),
     }
 
 
@@ -120,8 +156,7 @@ def _performance(report: MonitorReport) -> list[dict[str, Any]]:
     """What was promised, what the scores lead to expect, and what came true beside what had been expected."""
     rows = []
     if promise := report.promise:
-        state = "broken" if promise.broken else "holds" if promise.cohorts else "open"
-        rows.append(_line(state, "promised at promotion", None, promise.promised))
+        rows.append(_line(_state(promise), "promised at promotion", None, promise.promised))
     if estimate := report.estimate:
         rows.append(_line("estimate", "expected of the newest scores *", estimate.rows, estimate.value))
     for one in report.cohorts[-6:]:

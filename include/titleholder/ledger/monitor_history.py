@@ -22,7 +22,8 @@ LARGEST = 4 * 1024 * 1024
 _WHOLE = f"CASE WHEN octet_length(report::text) <= {LARGEST} THEN report END"
 # The row is chosen before its report is measured: PostgreSQL would read every report of the lane otherwise.
 _NEWEST = text(f"""
-SELECT id, as_of, version, decision, state, alarms, asks_retrain, ask_reason, created_at, spec, {_WHOLE} AS report
+SELECT id, as_of, version, decision, state, alarms, asks_retrain, ask_reason, created_at, spec, {_WHOLE} AS report,
+       report ->> 'unavailable' IS NOT NULL AS without_outcomes
 FROM titleholder.monitor_reports WHERE id = (
     SELECT id FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane
     ORDER BY as_of DESC, id DESC LIMIT 1
@@ -53,6 +54,8 @@ class NewestLook(NamedTuple):
     created_at: datetime
     spec: dict[str, Any]
     report: MonitorReport | None
+    without_outcomes: bool = False
+    """Whether outcomes that are final could not be read."""
 
 
 class DriftLook(NamedTuple):

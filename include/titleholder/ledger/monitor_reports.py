@@ -19,14 +19,16 @@ from titleholder.validation.monitoring.report import MonitorReport, State, Volum
 _RECORD = text("SELECT * FROM titleholder.record_monitor_report(CAST(:entry AS json))")
 _BRIEF = (
     "id, model, lane, as_of, version, decision, state, alarms, new_alarms, asks_retrain, ask_reason, "
-    "created_at, report ->> 'reason' AS said"
+    "created_at, report ->> 'reason' AS said, report ->> 'unavailable' IS NOT NULL AS without_outcomes, "
+    "COALESCE(CAST(report #>> '{unavailable,new}' AS boolean), false) AS newly_without"
 )
 _OF_MODEL = text("SELECT * FROM titleholder.monitor_reports WHERE model = :model ORDER BY id")
 _NUMBER = text("SELECT * FROM titleholder.monitor_reports WHERE id = :id")
 _PAST = text("""
 SELECT id, as_of, score_runs, CAST(report #>> '{volume,end}' AS date) AS counted_until,
        jsonb_path_query_array(report, '$ ? (@.volume != null).drift.features[*].cells') AS cells,
-       jsonb_path_query_array(report, '$ ? (@.volume != null).drift.features[*].log_evidence') AS log_evidence
+       jsonb_path_query_array(report, '$ ? (@.volume != null).drift.features[*].log_evidence') AS log_evidence,
+       report ->> 'unavailable' IS NULL AS complete
 FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane AND decision = :decision ORDER BY id
 """)
 _LAST = text("SELECT max(id) FROM titleholder.monitor_reports WHERE model = :model AND lane = :lane")
@@ -121,6 +123,8 @@ class PastLook(NamedTuple):
     counted_until: date | None
     cells: list[list[int]]
     log_evidence: list[float]
+    complete: bool
+    """Whether no outcomes were missing that were final."""
 
 
 class MonitorStatus(NamedTuple):
@@ -140,6 +144,9 @@ class MonitorStatus(NamedTuple):
     created_at: datetime
     said: str = ""
     """The reason for its state, in a sentence."""
+    without_outcomes: bool = False
+    """Whether outcomes that are final could not be read; `newly_without`: of more months than in the look before."""
+    newly_without: bool = False
 
 
 def record(url: str, entry: Entry) -> MonitorRecord | None:

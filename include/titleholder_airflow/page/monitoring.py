@@ -92,6 +92,9 @@ def standing(look: NewestLook | MonitorStatus, champion: int | None) -> list[Hea
         return [HealthSign("none", "not watched yet", sentence)]
     if look.state == "alarm":
         return [_alarm(look)]
+    if look.without_outcomes:
+        sentence = f"Outcomes that are final could not be read as of {look.as_of}: the promise is not watched."
+        return [HealthSign("warn", "no outcomes to judge", sentence)]
     if look.state == "waiting":
         sentence = f"As of {look.as_of} too little was scored, or is known, to say either."
         return [HealthSign("none", "too little to say", sentence)]

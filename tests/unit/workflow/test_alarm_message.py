@@ -11,6 +11,7 @@ from titleholder.workflow.notifications import alarm_message
 
 LOOK: dict[str, Any] = {
     "id": 4, "model": "loans", "lane": "live", "as_of": date(2026, 3, 1), "version": 7, "new_alarms": ["income", "score"],
+    "newly_without": False,
     "said": "income has drifted.", "asks_retrain": False, "ask_reason": "",
 }  # fmt: skip
 
@@ -34,6 +35,19 @@ def test_it_says_whether_a_retrain_is_asked_for() -> None:
     assert refused
     assert "Retrain: asked for; a new version takes over only if it is better" in asked.text
     assert "Retrain: No retrain is asked for (income): a backfill." in refused.text
+
+
+def test_outcomes_that_could_not_be_read_have_a_message_of_their_own_unless_an_alarm_is_new() -> None:
+    without = LOOK | {"newly_without": True, "said": "Outcomes are not available: it failed."}
+    made = alarm_message(without | {"new_alarms": []}, "risk", {})
+    assert made
+    assert made.subject == "loans: the monitor of version 7 has no outcomes"
+    assert "Why: Outcomes are not available: it failed." in made.text.splitlines()
+    both = alarm_message(without, "risk", {})
+    assert both
+    assert both.subject.endswith("raises an alarm: income, score")
+    assert "Why: Outcomes are not available: it failed." in both.text
+    assert alarm_message(without | {"new_alarms": [], "lane": "backtest"}, "risk", {}) is None
 
 
 @pytest.mark.parametrize("change", [{"new_alarms": []}, {"lane": "backtest"}])

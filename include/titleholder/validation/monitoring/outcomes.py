@@ -15,6 +15,7 @@ import numpy as np
 from dateutil.relativedelta import relativedelta
 from scipy import special
 
+from titleholder import formatting
 from titleholder.spec.metrics import METRICS
 from titleholder.validation.metrics import Array, Estimation, Gain, Interval, Sample, gain, interval, joint
 from titleholder.validation.monitoring.estimated import METRICS as ESTIMATED
@@ -28,8 +29,10 @@ FREEDOM = 1e6
 """Degrees of freedom of a promise, whose interval is taken as normal."""
 
 
-def whole_cohorts(start: date, matured: date) -> list[tuple[date, date]]:
+def whole_cohorts(start: date, matured: date, *, ended: bool = False) -> list[tuple[date, date]]:
     """The calendar months [first, end) from `start` on whose events are all matured; the first one may begin late.
+
+    Where all has `ended` at `matured`, such as a reign, the last one may end early.
 
     >>> [(str(a), str(b)) for a, b in whole_cohorts(date(2024, 1, 15), date(2024, 3, 20))]
     [('2024-01-15', '2024-02-01'), ('2024-02-01', '2024-03-01')]
@@ -38,6 +41,8 @@ def whole_cohorts(start: date, matured: date) -> list[tuple[date, date]]:
     while (end := start.replace(day=1) + relativedelta(months=1)) <= matured:
         found.append((start, end))
         start = end
+    if ended and start < matured:
+        found.append((start, matured))
     return found
 
 
@@ -162,6 +167,7 @@ def review(
     promised: Interval,
     realised: Sequence[RealisedCohort],
     confidence: float,
+    who: str = "the champion",
 ) -> Review:
     """Did the gain of the deciding run come true, by the cohorts so far? Whatever was seen, at any time.
 
@@ -184,17 +190,18 @@ def review(
         answer=answer,
         sentence="",
     )
-    return made.model_copy(update={"sentence": _sentence(made, better=better)})
+    return made.model_copy(update={"sentence": _sentence(made, who, better=better)})
 
 
-def _sentence(made: Review, *, better: bool) -> str:
+def _sentence(made: Review, who: str, *, better: bool) -> str:
     if made.realised is None:
         return "No matured cohort has scores of both versions yet: whether the promised gain comes true is not known."
-    came = f"of the promised gain of {made.promised.estimate:+.4f}, {made.realised.estimate:+.4f} came true"
+    promised, realised = (formatting.signed(one.estimate, 1.0) for one in (made.promised, made.realised))
+    came = f"of the promised gain of {promised}, {realised} came true"
     if made.answer == "yes":
-        return f"The champion is better than version {made.predecessor}: {came}."
+        return f"{who[:1].upper()}{who[1:]} is better than version {made.predecessor}: {came}."
     if made.answer == "no":
-        still = ", though the champion is better" if better else ""
+        still = f", though {who} is better" if better else ""
         return f"The promised gain over version {made.predecessor} did not come true{still}: {came}."
     return f"It is open whether the promised gain over version {made.predecessor} comes true: so far, {came}."
 

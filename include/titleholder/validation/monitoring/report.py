@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from titleholder.formatting import exact
+from titleholder.formatting import counted, exact
 
 State = Literal["quiet", "alarm", "waiting"]
-"""Nothing stands; an alarm stands; too little was scored, or is known, to say either."""
+"""Nothing stands; an alarm stands; too little was scored, or is known, to say either. A look without outcomes that
+could not be read is never quiet."""
 ASSUMPTION = "It assumes that the relation of features and outcome has not changed."
 """Belongs beside every estimate of performance without outcomes."""
 
@@ -222,6 +223,30 @@ class Review(ReportPart):
     sentence: str
 
 
+class Unavailable(ReportPart):
+    """Outcomes that are final, and could not be read: the part of a look that needs them is as the look before left it.
+
+    `reason` is one sentence, with every violation of the data contract.
+    """
+
+    since: date
+    """The as-of date of the first look that lacked them; looks without a gap between have the same one."""
+    months: int
+    """Calendar months whose outcomes are final and in no cohort."""
+    new: bool
+    """Whether the look before lacked none, or fewer months."""
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What it is, since when and why."""
+        months = counted(self.months, "month")
+        return (
+            f"Outcomes are not available since the look of {self.since} ({months} to be judged; a later look does it): "
+            f"{self.reason.removesuffix('.')}."
+        )
+
+
 class Alarm(ReportPart):
     """An alarm that stands: of a feature by its name, of the `score`, or of the `performance`."""
 
@@ -232,6 +257,28 @@ class Alarm(ReportPart):
     new: bool
     """Whether that is this look."""
     sentence: str
+
+
+class FormerReign(ReportPart):
+    """What came true of the scores of a former champion, as far as outcomes are final. It is never an alarm.
+
+    `decision` made it champion; it scored events before `scored`.
+    """
+
+    decision: int
+    version: int
+    scored: date
+    judged: date | None = None
+    """The end of the last month whose outcomes a later reign's look read; `scored` where nothing is left to be read."""
+    cohorts: tuple[RealisedCohort, ...] = ()
+    """Those of its own looks included."""
+    promise: Promise | None = None
+    review: Review | None = None
+    unread: str = ""
+    """Why outcomes that are final could not be read, of `unread_months`."""
+    unread_months: int = 0
+    remark: str = ""
+    """Why outcomes are not known though they could be read, such as that the data ended."""
 
 
 class MonitorReport(ReportPart):
@@ -253,3 +300,7 @@ class MonitorReport(ReportPart):
     """Every matured cohort of the reign so far, in order of time."""
     promise: Promise | None = None
     review: Review | None = None
+    former: tuple[FormerReign, ...] = ()
+    """Former reigns of the lane some of whose outcomes were not final when this one began to score."""
+    unavailable: Unavailable | None = None
+    """None where the outcomes that are final could be read, or there are none yet."""

@@ -47,16 +47,20 @@ def alarms(
 
 def _shortfall(promise: Promise) -> str:
     name = formatting.metric(promise.metric)
+    sizes = promise.promised.estimate, promise.least or 0, promise.tolerated
+    was, least, tolerated = (formatting.number(size, 1.0) for size in sizes)
     return (
-        f"{name} falls short of what it was at promotion, {promise.promised.estimate:.4f}: at least "
-        f"{promise.least or 0:.4f} is missing, and {promise.tolerated:.4f} is tolerated."
+        f"{name} falls short of what it was at promotion, {was}: at least {least} is missing, and {tolerated} is "
+        "tolerated."
     )
 
 
 def _drifted(one: FeatureLook) -> str:
     label, before, now = most_moved(one)
     who = "The score has drifted" if one.kind == "score" else f"{one.name} has drifted"
-    moved = f"the share of {one_line(label)[:LONGEST]!r} was {before:.1%} and is {now:.1%}, PSI {one.psi.estimate:.2f}."
+    shares = f"was {formatting.percent(before)} and is {formatting.percent(now)}"
+    index = formatting.number(one.psi.estimate, formatting.HUNDREDTHS)
+    moved = f"the share of {one_line(label)[:LONGEST]!r} {shares}, PSI {index}."
     if not one.unseen:
         return f"{who}: {moved}"
     return f"{who}: {moved} {one.unseen_rows:,} rows have new categories, such as {one_line(one.unseen[0].name)}."
@@ -79,6 +83,14 @@ def concluded(report: MonitorReport, *, minimum_rows: int) -> MonitorReport:
 
 
 def _state(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
+    state, said = _found(report, minimum_rows)
+    if report.unavailable is None:
+        return state, said
+    lacking = report.unavailable.sentence
+    return ("alarm", f"{said} {lacking}") if state == "alarm" else ("waiting", f"{lacking} {said}".strip())
+
+
+def _found(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
     if report.alarms:
         return "alarm", " ".join(alarm.sentence for alarm in report.alarms)
     if report.drift is None and not report.cohorts:
@@ -92,10 +104,10 @@ def _state(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
         )
     if report.promise and report.promise.cohorts:
         parts.append(f"the promise holds over {formatting.counted(report.promise.cohorts, 'matured cohort')}")
-    else:
+    elif report.unavailable is None:
         parts.append("no cohort with enough outcomes has matured yet")
     said = ", and ".join(parts)
-    return "quiet", f"{said[:1].upper()}{said[1:]}."
+    return "quiet", f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm], again: int = 0) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from titleholder.data.scores import ScoreStore
@@ -19,18 +19,21 @@ from titleholder.validation.monitoring.look import Limits, level, look
 from titleholder.validation.monitoring.report import (
     Drift,
     Estimate,
+    FormerReign,
     MonitorReport,
-    Promise,
     RealisedCohort,
-    Review,
+    Unavailable,
     Volume,
 )
 from titleholder.validation.monitoring.retrain_request import Answer, Asked, ask
 from titleholder.validation.monitoring.volume import expected
+from titleholder.workflow.monitoring import reign_outcomes
+from titleholder.workflow.monitoring.former import former_reigns
 from titleholder.workflow.monitoring.new_rows import CountedRows, count, parts_of, rows_of
-from titleholder.workflow.monitoring.outcomes import Matured, matured
+from titleholder.workflow.monitoring.outcomes import Matured
 from titleholder.workflow.monitoring.reference import Reference, reference_of
-from titleholder.workflow.monitoring.watched import Watched, promised_gain, promised_metric
+from titleholder.workflow.monitoring.reign_outcomes import Reader
+from titleholder.workflow.monitoring.watched import Watched
 from titleholder.workflow.payloads import Origin
 from titleholder.workflow.scorer import Scorer
 
@@ -53,6 +56,7 @@ class Look:
         self.spec, self.as_of, self.watched = spec, as_of, watched
         self.monitor, self.url, self.settings = monitor_of(spec), url, settings
         self.scorer = Scorer(registry_at(settings.tracking_uri), ScoreStore(settings.snapshots))
+        self.reader = Reader(spec, as_of, url, self.scorer, settings)
         self.reference = reference_of(watched.judged, watched.trained, self.scorer)
         self.parts = parts_of(watched.new_runs, watched.covered)
         self.rows = rows_of(self.parts, settings.ledger_url)
@@ -87,8 +91,9 @@ class Look:
         new = self._count() if self.enough else None
         drift = self._drift(new) if new else before.drift if before else None
         grown = self._matured(before.cohorts if before else ())
+        former = former_reigns(self.watched, self.monitor, self.reader)
         cohorts = (*(before.cohorts if before else ()), *grown.cohorts)
-        promise = self._promise(cohorts)
+        promise = reign_outcomes.promise(self.watched.reign, self.monitor, cohorts)
         standing = summary.alarms(
             drift,
             promise,
@@ -101,14 +106,16 @@ class Look:
             state="waiting",
             reason="",
             alarms=standing,
-            remarks=(*summary.remarks(size, drift, standing, new.again if new else 0), *filter(None, [grown.remark])),
+            remarks=(*summary.remarks(size, drift, standing, new.again if new else 0), *_not_known(grown, former)),
             volume=size,
             waiting_rows=0 if self.enough else self.rows,
             drift=drift,
             estimate=self._estimate(new) if new else before.estimate if before else None,
             cohorts=cohorts,
             promise=promise,
-            review=self._review(cohorts),
+            review=reign_outcomes.review(self.watched.reign, cohorts),
+            former=former,
+            unavailable=_unavailable(self.as_of, grown, former, before.unavailable if before else None),
         )
         return summary.concluded(made, minimum_rows=self.monitor.minimum_rows)
 
@@ -157,47 +164,8 @@ class Look:
         return Estimate(metric=trained.judgement.metric, value=found, rows=new.rows) if found else None
 
     def _matured(self, before: Sequence[RealisedCohort]) -> Matured:
-        watched = self.watched
-        start = before[-1].end if before else min(run.window_start for run in watched.runs)
-        scored = max(run.as_of for run in watched.runs)
-        end = min(self.as_of - self.spec.windows.label_maturity, scored)
-        return matured(
-            self.spec,
-            watched.trained,
-            watched.predecessor,
-            watched.runs,
-            came_true.whole_cohorts(start, end),
-            self.as_of,
-            self.reference.calibration,
-            url=self.url,
-            scorer=self.scorer,
-            settings=self.settings,
-        )
-
-    def _promise(self, cohorts: Sequence[RealisedCohort]) -> Promise | None:
-        judgement = self.watched.trained.spec.judgement
-        decision, found = promised_metric(self.watched.crowning, self.watched.judged)
-        if found is None:
-            return None
-        tolerated = self.monitor.tolerated_shortfall
-        return came_true.promise(
-            judgement.metric,
-            decision,
-            found,
-            cohorts,
-            confidence=judgement.confidence,
-            tolerated=judgement.tolerance if tolerated is None else tolerated,
-            budget=self.monitor.false_alarms / 2,
-        )
-
-    def _review(self, cohorts: Sequence[RealisedCohort]) -> Review | None:
-        crowning = self.watched.crowning
-        found, judgement = promised_gain(crowning), self.watched.trained.spec.judgement
-        if found is None or crowning.champion_before is None:
-            return None
-        return came_true.review(
-            judgement.metric, crowning.id, crowning.champion_before, found, cohorts, judgement.confidence
-        )
+        months = self.reader.months(self.watched.runs, before[-1].end if before else None)
+        return self.reader.read(self.watched.reign, months, self.reference.calibration)
 
     def _ask(self, report: MonitorReport, lane: str, *, backfill: bool, in_airflow: bool) -> Answer:
         asked = monitor_reports.asks(self.settings.ledger_url, self.spec.name)
@@ -212,3 +180,25 @@ class Look:
             backfill=backfill,
             in_airflow=in_airflow,
         )
+
+
+def _unavailable(
+    as_of: date, own: Matured, former: Sequence[FormerReign], before: Unavailable | None
+) -> Unavailable | None:
+    """What is said of final outcomes that could not be read, of the reign and of former ones; None where all were."""
+    reasons = [own.unread, *(one.unread for one in former)]
+    if not any(reasons):
+        return None
+    months = own.months + sum(one.unread_months for one in former)
+    return Unavailable(
+        since=before.since if before else as_of,
+        months=months,
+        new=before is None or before.months < months,
+        reason=next(filter(None, reasons)),
+    )
+
+
+def _not_known(own: Matured, former: Sequence[FormerReign]) -> Iterator[str]:
+    if own.remark:
+        yield own.remark
+    yield from (f"Version {one.version}, a former champion: {one.remark}" for one in former if one.remark)

@@ -6,6 +6,7 @@ Asked of the later extract it would have features that the champion did not have
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from titleholder.data import contract, data_end, extraction, features, snapshots
 from titleholder.data.row_keys import RowIndex, RowKeys
+from titleholder.errors import DataError
+from titleholder.formatting import date_range
 from titleholder.ledger import event_scores
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
@@ -30,14 +33,22 @@ from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.skew import unmatched
 from titleholder.workflow.trained_versions import TrainedVersion
 
+log = logging.getLogger(__name__)
 EPOCH = date(1970, 1, 1).toordinal()
+LONGEST = 4000
+"""Characters of a reason: the violations of a hundred columns."""
 
 
 class Matured(NamedTuple):
-    """Cohorts that have matured since the look before, and why some are missing, a sentence; empty where none is."""
+    """Cohorts that have matured since the look before, and why some are missing, a sentence; empty where none is.
+
+    `unread` is why none of `months` months could be read: a later look does it.
+    """
 
     cohorts: tuple[RealisedCohort, ...]
     remark: str = ""
+    unread: str = ""
+    months: int = 0
 
 
 def matured(
@@ -57,15 +68,46 @@ def matured(
 
     `spec` is today's, whose query returns the outcomes; metrics are those under which the version was trained. Rows are
     those of the same entity and event time; one that several runs scored counts with its first score.
+
+    Data that cannot be used are said in `unread`, and end no look: what needs no outcomes does not depend on them.
+
+    Raises:
+        ServiceError: when the warehouse or MLflow does not answer; a later try may.
     """
     if not months:
         return Matured(())
+    try:
+        return _read(
+            spec, trained, predecessor, runs, months, as_of, calibration, url=url, scorer=scorer, settings=settings
+        )
+    except DataError as error:
+        said = " ".join(str(error).split())
+        log.error("%s as of %s: outcomes are not available: %s", spec.name, as_of, said)  # noqa: TRY400
+        whole = said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+        return Matured((), unread=whole, months=len(months))
+
+
+def _read(
+    spec: ModelSpec,
+    trained: TrainedVersion,
+    predecessor: TrainedVersion | None,
+    runs: Sequence[ScoreRun],
+    months: Sequence[tuple[date, date]],
+    as_of: date,
+    calibration: Recalibration | None,
+    *,
+    url: str,
+    scorer: Scorer,
+    settings: Settings,
+) -> Matured:
     start, end = months[0][0], months[-1][1]
     ends = data_end.newest_facts(url, spec, as_of)
     spans = Intervals(train_start=start, holdout_start=start, matured=end)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
     frame = taken.read()
-    contract.enforce(frame, spec, spans, as_of, to_train=False)
+    if faults := contract.violations(frame, spec, spans, as_of, to_train=False):
+        what = f"what the query returns for {date_range(start, end)} as of {as_of} breaks the data contract"
+        raise contract.broken(spec, what, faults, "no outcome was judged")
     if late := data_end.unwatched(frame, spec, ends):
         return Matured((), f"Outcomes are not known: {late}.")
     known = frame[features.accepted(frame, spec)].reset_index(drop=True)

@@ -17,11 +17,23 @@ from titleholder.validation.monitoring.report import Drift
 from titleholder.workflow.trained_versions import TrainedVersion, trained_versions
 
 
+class Reign(NamedTuple):
+    """A reign: its scoring runs, the decision that made the version champion, the one about it as a challenger, and
+    both versions as they were trained."""
+
+    runs: list[ScoreRun]
+    crowning: Decision
+    judged: Decision
+    trained: TrainedVersion
+    predecessor: TrainedVersion | None
+
+
 class Watched(NamedTuple):
     """The reign that scored last in a lane until a day: its runs until then, its decisions, and its earlier looks.
 
     `crowning` made the version champion, `judged` is about it as a challenger. `before` is the newest of the earlier
     looks, `first` the drift of the first one that counted rows; of the others there is only what later ones need.
+    `former_runs` are those of other reigns of the lane.
     """
 
     rows: list[LaneEntry]
@@ -34,6 +46,12 @@ class Watched(NamedTuple):
     before: MonitorRecord | None
     first: Drift | None
     last: int | None
+    former_runs: list[ScoreRun]
+
+    @property
+    def reign(self) -> Reign:
+        """It without its looks."""
+        return Reign(self.runs, self.crowning, self.judged, self.trained, self.predecessor)
 
     @property
     def new_runs(self) -> list[ScoreRun]:
@@ -69,25 +87,34 @@ def watched_at(model: str, lane: str, as_of: date, settings: Settings) -> Watche
     newest = max(own, key=lambda r: (r.as_of, r.id))
     last = monitor_reports.last(url, model, lane)  # before the looks are read: a later one is noticed when writing
     rows = store.read_lane(url, model, lane)
+    reign = reign_of(rows, [r for r in own if r.decision == newest.decision], url)
+    looks = monitor_reports.past(url, model, lane, newest.decision)
+    first = next((one.id for one in looks if one.cells), None)
+    return Watched(
+        rows=rows,
+        runs=reign.runs,
+        crowning=reign.crowning,
+        judged=reign.judged,
+        trained=reign.trained,
+        predecessor=reign.predecessor,
+        looks=looks,
+        before=monitor_reports.numbered(url, looks[-1].id) if looks else None,
+        first=monitor_reports.numbered(url, first).report.drift if first is not None else None,
+        last=last,
+        former_runs=[r for r in own if r.decision != newest.decision],
+    )
+
+
+def reign_of(rows: list[LaneEntry], runs: list[ScoreRun], url: str) -> Reign:
+    """The reign that these runs are of; `rows` are the lane's."""
+    newest = max(runs, key=lambda r: (r.as_of, r.id))
     crowning = store.decision(url, newest.decision)
     about = reigns.decision_on(rows, newest.version)
     judged = store.decision(url, about.id if about else newest.decision)
     (trained,) = trained_versions([judged], url)
     before = reigns.decision_on(rows, crowning.champion_before)
-    looks = monitor_reports.past(url, model, lane, newest.decision)
-    first = next((one.id for one in looks if one.cells), None)
-    return Watched(
-        rows=rows,
-        runs=[r for r in own if r.decision == newest.decision],
-        crowning=crowning,
-        judged=judged,
-        trained=trained,
-        predecessor=trained_versions([before], url)[0].registered if before else None,
-        looks=looks,
-        before=monitor_reports.numbered(url, looks[-1].id) if looks else None,
-        first=monitor_reports.numbered(url, first).report.drift if first is not None else None,
-        last=last,
-    )
+    predecessor = trained_versions([before], url)[0].registered if before else None
+    return Reign(runs, crowning, judged, trained, predecessor)
 
 
 def promised_metric(crowning: Decision, judged: Decision) -> tuple[int, Interval | None]:

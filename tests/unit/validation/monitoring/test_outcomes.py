@@ -10,6 +10,7 @@ import pytest
 from scipy import special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from titleholder.formatting import MINUS
 from titleholder.validation.metrics import Estimation, Interval, Sample
 from titleholder.validation.monitoring.outcomes import ScoredOutcomes, cohorts, estimate, promise, review, whole_cohorts
 from titleholder.validation.monitoring.report import RealisedCohort, Span
@@ -121,6 +122,7 @@ def test_the_review_says_whether_the_gain_came_true() -> None:
     )
     assert no.sentence.startswith("The promised gain over version 2 did not come true: of")  # type: ignore[attr-defined]
     assert "No matured cohort has scores of both versions yet" in reviewed([]).sentence  # type: ignore[attr-defined]
+    assert no.sentence.endswith(f"of the promised gain of +0.0300, {MINUS}0.0200 came true.")  # type: ignore[attr-defined]
     less = reviewed([0.012] * 6, gain=0.08)
     assert less.answer == "no"  # type: ignore[attr-defined]
     assert "though the champion is better" in less.sentence  # type: ignore[attr-defined]

@@ -8,9 +8,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from titleholder.formatting import MINUS
 from titleholder.validation.monitoring import summary
 from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, level, look
-from titleholder.validation.monitoring.report import Alarm, Drift, MonitorReport, Promise, Span, Volume
+from titleholder.validation.monitoring.report import (
+    Alarm,
+    BinNames,
+    Drift,
+    MonitorReport,
+    Promise,
+    Span,
+    Unavailable,
+    Volume,
+)
 from titleholder.validation.monitoring.volume import expected
 
 DAY = date(2024, 3, 1)
@@ -69,6 +79,33 @@ def test_the_state_and_its_reason() -> None:
     state, reason = said(drift=drift(0.5), alarms=stand(drift(0.5), BROKEN))
     assert state == "alarm"
     assert reason.startswith("ROC AUC falls short")
+
+
+def test_a_look_without_outcomes_is_never_quiet_and_says_why() -> None:
+    lacking = Unavailable(since=DAY, months=2, new=True, reason="loans.sql failed in the warehouse")
+
+    def said(**parts: object) -> tuple[str, str]:
+        report = MonitorReport(state="waiting", reason="", unavailable=lacking, **parts)  # type: ignore[arg-type]
+        found = summary.concluded(report, minimum_rows=200)
+        return found.state, found.reason
+
+    why = (
+        "Outcomes are not available since the look of 2024-03-01 (2 months to be judged; a later look does it): "
+        "loans.sql failed in the warehouse."
+    )
+    assert said(drift=drift()) == ("waiting", f"{why} No drift of the score or of 1 feature in 1 look.")
+    state, reason = said(drift=drift(0.5), alarms=stand(drift(0.5), BROKEN))
+    assert state == "alarm"
+    assert reason.startswith("ROC AUC falls short")
+    assert reason.endswith(why)
+
+
+def test_negative_numbers_of_sentences_have_the_sign_of_the_tables() -> None:
+    worse = BROKEN.model_copy(update={"metric": "r2", "promised": Span(estimate=-0.02)})
+    (alarm,) = stand(None, worse)
+    assert f"at promotion, {MINUS}0.0200: at least" in alarm.sentence
+    edges = BinNames(edges=(-5.0, 2.0), numeric=True)
+    assert edges.labels[0] == f"up to {MINUS}5"
 
 
 def test_remarks_are_about_volume_and_new_categories_without_control_characters() -> None:

@@ -35,10 +35,14 @@ CREATE TABLE titleholder.monitor_reports (
     airflow_run  text        NOT NULL,
     code_version text        NOT NULL,
     created_at   timestamptz NOT NULL,
-    written_by   text        NOT NULL,
-    UNIQUE (model, lane, decision, as_of, score_runs)
+    written_by   text        NOT NULL
 )
 """
+# A look whose outcomes could not be read may be followed by one of the same day that has them.
+ONCE = (
+    "CREATE UNIQUE INDEX monitor_reports_once ON titleholder.monitor_reports "
+    "(model, lane, decision, as_of, score_runs, (report ->> 'unavailable' IS NULL))"
+)
 NEWEST = "CREATE INDEX monitor_reports_newest ON titleholder.monitor_reports (model, lane, id DESC)"
 
 # Without a row: another report of the lane was written meanwhile, and this one must be made again.
@@ -97,7 +101,7 @@ GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", 
 
 def upgrade() -> None:
     """Create the table, its guards, and the function by which reports enter. Rights are given elsewhere."""
-    for statement in (REPORTS, NEWEST, RECORD):
+    for statement in (REPORTS, ONCE, NEWEST, RECORD):
         op.execute(statement)
     for trigger, events, each in GUARDS:
         op.execute(
