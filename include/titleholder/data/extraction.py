@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from titleholder import postgres
 from titleholder.data import contract, snapshots, warehouse
-from titleholder.errors import ContractError, DataError
+from titleholder.errors import ContractError, DataError, ServiceError, one_line
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of, line_of, ordered, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
@@ -27,7 +27,7 @@ def extract(url: str, spec: ModelSpec, spans: Intervals, as_of: date, root: str)
     The rows can be read from what is returned; the stored file is not fetched for it.
 
     Raises:
-        ServiceError: when the warehouse cannot be reached, or `root` cannot be written.
+        ServiceError: when the warehouse cannot be reached or is lost, or `root` cannot be written.
         DataError: when the query fails, with PostgreSQL's own message.
     """
     with stream(url, spec, spans, as_of) as (schema, batches):
@@ -42,7 +42,7 @@ class Session:
     """One read-only transaction on one snapshot of the database, for the query of one spec at one as-of date.
 
     Every method raises DataError when the query fails, with PostgreSQL's own message and the line of the query; an
-    `OutsideQueryError` where what fails is the statement around it.
+    `OutsideQueryError` where what fails is the statement around it. Where the connection is lost it is a ServiceError.
     """
 
     def __init__(self, cursor: Any, spec: ModelSpec) -> None:
@@ -51,7 +51,7 @@ class Session:
 
     def bind(self, name: str, value: str) -> None:
         """Set the transaction's setting `titleholder.<name>`, which statements read as a parameter."""
-        with _explained(self._spec):
+        with _explained(self._cursor, self._spec):
             self._cursor.execute("SELECT set_config($1, $2, true)", (setting(name), value))
             self._cursor.fetchall()
 
@@ -60,11 +60,11 @@ class Session:
 
         `about` is what an error blames in place of the query.
         """
-        with _explained(self._spec, sql, about):
+        with _explained(self._cursor, self._spec, sql, about):
             self._cursor.execute(sql)
             reader = self._cursor.fetch_record_batch()
         schema = _normalised_schema(reader.schema)
-        return schema, _batches(reader, schema, self._spec)
+        return schema, _batches(self._cursor, reader, schema, self._spec)
 
 
 @contextmanager
@@ -111,9 +111,9 @@ def stream(
         )
 
 
-def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -> Iterator[pa.RecordBatch]:
+def _batches(cursor: Any, reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -> Iterator[pa.RecordBatch]:
     while True:
-        with _explained(spec):
+        with _explained(cursor, spec):
             try:
                 batch = reader.read_next_batch()
             except StopIteration:
@@ -123,13 +123,21 @@ def _batches(reader: pa.RecordBatchReader, schema: pa.Schema, spec: ModelSpec) -
 
 
 @contextmanager
-def _explained(spec: ModelSpec, statement: str = "", about: str = "") -> Iterator[None]:
-    """What the warehouse raises for a statement around the spec's query becomes one DataError of one sentence."""
+def _explained(cursor: Any, spec: ModelSpec, statement: str = "", about: str = "") -> Iterator[None]:
+    """What the warehouse raises for a statement around the spec's query becomes one DataError of one sentence.
+
+    A lost connection is no fault of the query: a ServiceError, after which a later try may succeed.
+    """
     try:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         if postgres.is_interrupt(error):
             raise KeyboardInterrupt from None
+        if not _answers(cursor):
+            raise ServiceError(
+                f"{spec.name}: the warehouse (connection {spec.source.connection}) was lost while a query ran: "
+                f"{one_line(error)}"
+            ) from None
         found = _diagnostics(error)
         said = ". ".join(found[part] for part in ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "MESSAGE_HINT") if part in found)
         position = int(found.get("STATEMENT_POSITION", 0))
@@ -141,6 +149,15 @@ def _explained(spec: ModelSpec, statement: str = "", about: str = "") -> Iterato
         raise kind(
             f"{spec.name}: {about or spec.source.query + place} failed in the warehouse: {said or _message(error)}"
         ) from None
+
+
+def _answers(cursor: Any) -> bool:
+    """Whether PostgreSQL is still there after an error: the driver says that the transaction has failed, or it does."""
+    try:
+        cursor.execute("SELECT 1")
+    except adbc_driver_manager.Error as error:
+        return error.status_code != adbc_driver_manager.AdbcStatusCode.IO or bool(_diagnostics(error))
+    return True
 
 
 def _diagnostics(error: BaseException) -> dict[str, str]:
