@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from localstack.text_columns import CODE, ZEROS_IN_FRONT
+from titleholder.data.table_profile import CODE, ZEROS_IN_FRONT
 from titleholder.errors import DataError, UsageError
 
 BLOCK = 16 << 20

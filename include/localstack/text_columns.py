@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from titleholder.data.table_profile import CODE
+
 _DATE = r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|(\d{1,2}[- ])?[A-Za-z]{3}[- ]\d{2,4})$"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
-CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
-"""Digits that a number does not keep: zeros in front, or more than a float has."""
 _WRITTEN_NUMBER = r"^[-+(]?[$€£]? ?\d[\d.,' ]*[)%€$£ ]*$"
 """Numbers as people write them: `1.234,50`, `$ 12`, `13.5%`."""
 

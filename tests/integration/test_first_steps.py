@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from sklearn.metrics import r2_score, roc_auc_score
@@ -39,6 +40,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "agency", first_tables.small_business())
     first_tables.fill(url, "parcels", first_tables.parcels(), key="parcel_id")
     first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
+    first_tables.fill(url, "german_book", first_tables.german_book())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -219,6 +221,23 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
     assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
+
+
+def test_values_tell_codes_times_and_the_date_of_the_outcome_in_any_language(folder: Path) -> None:
+    """Codes became numbers, times of day no dates, and an outcome counted before its date, by names in English only."""
+    spec = new("german_book", "firsts.german_book", "--target", "Ausgefallen")
+    names = spec.columns
+    assert (names.entity, names.event_time, names.outcome_at) == ("kreditnr", "auszahlung", "meldung")
+    assert "branche" in names.categorical
+    sql = (folder / "german_book.sql").read_text()
+    assert "Konto: 2,000 different texts" in sql
+    assert """to_timestamp("Auszahlung", 'DD.MM.YYYY HH24:MI:SS') as auszahlung""" in sql
+    assert str(spec.windows.label_maturity) == "4 months", "99 of 100 are reported within 114 days"
+    assert outcomes(check("german_book")) == FRESH, "the outcome counts from its date on"
+    with table_reader.reading(connection_url("warehouse"), "firsts.german_book", "warehouse") as reader:
+        paid_out = reader.profile().column("Auszahlung")
+    first = min(pd.to_datetime(first_tables.german_book()["Auszahlung"], format="%d.%m.%Y %H:%M", utc=True))
+    assert paid_out.first == first.to_pydatetime(), "to the minute"
 
 
 def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:

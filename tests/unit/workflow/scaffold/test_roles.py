@@ -260,6 +260,8 @@ def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
     assert "regexp_replace(gross" in amount.sql
     words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
     assert [item.alias for item in words.categorical] == ["size"]
+    codes = guessed(ID, APPLIED, BAD, AMOUNT, column("trade", "text", numbers=ROWS, codes=1, distinct=9))
+    assert [item.sql for item in codes.categorical] == ["trade"], "one 0742 says that none of them is a number"
 
 
 def test_groups_of_one_outcome_are_looked_for_in_the_rarer_class() -> None:
