@@ -97,7 +97,10 @@ def _warning(name: str, count: _Count) -> str:
         found += f", such as {count.code!r}, whose digits a number would not keep"
     quoted = name if name.isidentifier() and name.islower() else f'"{name}"'
     if not are_numbers:
-        how = f"with to_date({quoted}, 'DD.MM.YYYY') or another pattern"
+        how = f"with {_dated(quoted, count.date)} or another pattern"
+    elif "," in count.written and "." not in count.written.rpartition(",")[2]:
+        digits = f"regexp_replace({quoted}, '[^-+0-9,]', '', 'g')"
+        how = f"with replace({digits}, ',', '.')::float8 where the comma is the decimal mark"
     elif count.written:
         how = f"with replace and a cast, such as replace({quoted}, '%', '')::float8"
     elif count.other:
@@ -106,6 +109,13 @@ def _warning(name: str, count: _Count) -> str:
         how = f"with {quoted}::float8"
     advice = f"Correct the file, or convert the column in the query, {how}."
     return f"{found}. {advice} Codes, such as postal codes, may stay text."
+
+
+def _dated(quoted: str, example: str) -> str:
+    """SQL that keeps the time of day, where the example has one."""
+    if ":" in example:
+        return f"to_timestamp({quoted}, 'DD.MM.YYYY HH24:MI:SS')"
+    return f"to_date({quoted}, 'DD.MM.YYYY')"
 
 
 def _literal(value: str) -> str:
