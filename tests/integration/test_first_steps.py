@@ -40,6 +40,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "agency", first_tables.small_business())
     first_tables.fill(url, "parcels", first_tables.parcels(), key="parcel_id")
     first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
+    first_tables.fill(url, "panel", first_tables.panel())
     first_tables.fill(url, "german_book", first_tables.german_book())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
@@ -194,6 +195,15 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
         "newest facts": "not tested",
         "leaks": "not tested",
     }
+
+
+def test_a_panel_of_customers_names_its_cluster_and_tests_it_for_leaks(folder: Path) -> None:
+    """The customer is an identifier and no feature, so that nothing said whether it is overwritten: not tested."""
+    spec = new("panel", "firsts.panel")
+    assert (spec.columns.entity, spec.columns.cluster) == ("row_id", "customer_id")
+    assert "customer_id" not in spec.columns.features
+    assert "customer_id: an identifier" in (folder / "panel.sql").read_text()
+    assert outcomes(check("panel")) == FRESH
 
 
 def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:

@@ -176,6 +176,23 @@ def parcels(days: int = 120, per_day: int = 60) -> pd.DataFrame:
     )
 
 
+def panel(customers: int = 250, months: int = 30) -> pd.DataFrame:
+    """A row of each customer at the begin of each month, recorded once it is known who has left in it."""
+    rng = np.random.default_rng(11)
+    month = np.repeat(pd.date_range("2023-01-01", periods=months, freq="MS", tz="UTC"), customers)
+    used = rng.normal(10, 3, customers * months)
+    return pd.DataFrame(
+        {
+            "month": month,
+            "customer_id": [f"{i:05d}" for i in np.tile(np.arange(customers), months)],
+            "gb_used": used.round(2),
+            "tariff": rng.choice(["prepaid", "contract"], customers * months),
+            "recorded_at": month + pd.Timedelta(days=31),
+            "churned": rng.uniform(size=customers * months) < 1 / (1 + np.exp((used - 2) / 3)),
+        }
+    )
+
+
 def german_book(n: int = 4_000) -> pd.DataFrame:
     """Loans of four years in German, all of it text: no word of the names or values tells an outcome or its date."""
     rng = np.random.default_rng(10)

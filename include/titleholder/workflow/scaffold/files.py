@@ -203,7 +203,7 @@ def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
     """The table's columns that are written with the outcome, dates too, or look so; and all others that are used."""
     given, roles = aliases(c.name for c in draft.table.columns), draft.roles
     features = [*roles.numeric, *roles.categorical, *roles.protected]
-    used = {item.alias for item in (roles.entity, roles.event_time, *features)}
+    used = {item.alias for item in (roles.entity, roles.event_time, *features, *filter(None, [roles.cluster]))}
     changed = dict.fromkeys([roles.outcome.name, *([roles.known.name] if roles.known else []), *draft.later])
     changed |= dict.fromkeys(name for name, _ in roles.overwritten)
     return [*changed], [name for name, alias in given.items() if alias in used and name not in changed]
