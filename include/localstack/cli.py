@@ -151,6 +151,9 @@ def load(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the table if it exists.")] = False,
     encoding: Annotated[str, typer.Option(help="How a CSV file is written, such as latin-1; default: utf-8.")] = "",
     delimiter: Annotated[str, typer.Option(help="What is between the columns of a CSV file; default: a comma.")] = "",
+    decimal: Annotated[
+        str, typer.Option(help="The decimal mark of a CSV file, ',' or '.'; the other may group thousands.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Load a file into a new table of the local warehouse, with the file's own columns and types."""
@@ -162,8 +165,7 @@ def load(
             file,
             table,
             replace=replace,
-            encoding=encoding,
-            delimiter=delimiter,
+            written=loading.Written(encoding, delimiter, decimal),
             on_rows=lambda n, total, step: shown.update(bar, completed=n, total=total, step=step),
         )
     if as_json:

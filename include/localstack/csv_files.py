@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from localstack.text_columns import CODE, ZEROS_IN_FRONT
+from localstack import decimals
+from titleholder.data.table_profile import CODE, ZEROS_IN_FRONT
 from titleholder.errors import DataError, UsageError
 
 BLOCK = 16 << 20
@@ -43,14 +44,17 @@ class CsvFile:
     path: Path
     encoding: str
     delimiter: str
+    decimal: decimals.Mark | None = None
+    """The decimal mark of its numbers; None where nobody said it, which is a point unless values speak against it."""
 
-    def types(self, on_rows: OnRows) -> tuple[pa.Schema, int]:
-        """The type of each column, which fits every value, and the number of rows.
+    def types(self, on_rows: OnRows) -> tuple[pa.Schema, int, list[str]]:
+        """The type of each column, which fits every value, the number of rows, and the texts with decimal commas.
 
-        Numbers with zeros in front, or with more digits than a number keeps, are text: 007 is a code.
+        Numbers with zeros in front, or with more digits than a number keeps, are text: 007 is a code. With a decimal
+        mark that was said, the other one may group thousands.
 
         Raises:
-            UsageError: the file cannot be read as CSV.
+            UsageError: the file cannot be read as CSV, or nobody said what its decimal mark is and two fit.
             DataError: it has text that is not in its encoding; names the column and the row.
         """
         chosen: dict[str, pa.DataType] = {}
@@ -74,14 +78,19 @@ class CsvFile:
             raise UsageError(f"{self.path.name}: its header has {', '.join(map(repr, twice))} twice; rename one")
         self._refuse_bytes(schema)
         texts = self._codes(schema)
-        return pa.schema(
+        schema = pa.schema(
             [(f.name, pa.string() if f.name in texts or pa.types.is_null(f.type) else f.type) for f in schema]
-        ), rows
+        )
+        written = {f.name: pa.string() for f in schema if pa.types.is_string(f.type) or pa.types.is_floating(f.type)}
+        surveys = decimals.survey(self.open(written, [*written]) if written else ())
+        if self.decimal is None:
+            return schema, rows, decimals.with_commas(self.path.name, schema, surveys)
+        return decimals.as_numbers(schema, surveys, self.decimal), rows, []
 
     def batches(self, schema: pa.Schema) -> pa.RecordBatchReader:
         """The rows with these types; an empty cell is null in every column, of text too."""
-        found = self.open(dict(zip(schema.names, schema.types, strict=True)))
-        return pa.RecordBatchReader.from_batches(schema, map(_with_gaps, found))
+        found = self.open({field.name: decimals.read_as(field) for field in schema})
+        return pa.RecordBatchReader.from_batches(schema, (_with_gaps(batch, schema) for batch in found))
 
     def open(self, types: dict[str, pa.DataType], only: Sequence[str] = ()) -> Any:
         """A reader of the file with these types; the other columns' are guessed from the first block."""
@@ -90,7 +99,9 @@ class CsvFile:
                 self.path,
                 pa.csv.ReadOptions(encoding=self.encoding, block_size=BLOCK),
                 pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
-                pa.csv.ConvertOptions(column_types=types, include_columns=list(only)),
+                pa.csv.ConvertOptions(
+                    column_types=types, include_columns=list(only), decimal_point=self.decimal or "."
+                ),
             )
             _ = reader.schema.names  # the header is decoded here
         except UnicodeDecodeError:
@@ -148,12 +159,13 @@ def _lost_as(kind: pa.DataType) -> str:
     return CODE if pa.types.is_floating(kind) else ZEROS_IN_FRONT
 
 
-def _with_gaps(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _with_gaps(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [decimals.converted(column, field) for column, field in zip(batch.columns, schema, strict=True)]
     columns = [
         pc.if_else(pc.equal(column, ""), None, column) if pa.types.is_string(column.type) else column
-        for column in batch.columns
+        for column in columns
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _is_utf8(value: bytes) -> bool:

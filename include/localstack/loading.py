@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
 from localstack.csv_files import CsvFile
+from localstack.decimals import Mark
 from localstack.settings import environment
 from localstack.state import State
 from localstack.text_columns import TextColumns
@@ -55,41 +56,69 @@ class LoadedTable:
         return [column for column in self.columns if column.sql != column.column]
 
 
-def open_file(path: Path, encoding: str, delimiter: str, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
-    """A reader of a file's rows, and their number. Encoding and delimiter are for CSV files, and may be empty.
+class Written(NamedTuple):
+    """How a CSV file is written; what is empty was not said."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    decimal: str = ""
+
+
+AS_USUAL = Written()
+
+
+class Opened(NamedTuple):
+    """A reader of a file's rows, their number, and what a person should know before they are used."""
+
+    rows: pa.RecordBatchReader
+    total: int
+    warnings: tuple[str, ...] = ()
+
+
+def open_file(path: Path, written: Written, on_rows: OnRows) -> Opened:
+    """The rows of a Parquet or CSV file.
 
     Raises:
-        UsageError: for a file that cannot be read, or is neither Parquet nor CSV.
+        UsageError: for a file that cannot be read, is neither Parquet nor CSV, or has numbers of which nobody
+            said what their decimal mark is, and two fit.
         DataError: for text that is not in the file's encoding.
     """
     name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
-        return _open_csv(path, encoding, delimiter, on_rows)
+        return _open_csv(path, written, on_rows)
     if not name.endswith(".parquet"):
         raise UsageError(f"{path.name}: a file to load ends in .parquet, .csv or .csv.gz")
-    if encoding or delimiter:
-        raise UsageError(f"{path.name}: --encoding and --delimiter are for CSV files")
+    if any(written):
+        raise UsageError(f"{path.name}: --encoding, --delimiter and --decimal are for CSV files")
     try:
         parquet = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     batches = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches(BATCH))
-    return batches, parquet.metadata.num_rows
+    return Opened(batches, parquet.metadata.num_rows)
 
 
-def _open_csv(path: Path, encoding: str, delimiter: str, on_rows: OnRows) -> tuple[pa.RecordBatchReader, int]:
-    if len(mark := delimiter.replace("\\t", "\t") or ",") != 1:
-        raise UsageError(f"--delimiter {delimiter!r}: one character, such as ';' or '\\t'")
-    csv = CsvFile(path, encoding or "utf-8", mark)
-    schema, rows = csv.types(lambda n: on_rows(n, None, "reading"))
-    if len(schema) == 1 and not delimiter and any(other in schema.names[0] for other in ";\t|"):
+def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:
+    if len(mark := written.delimiter.replace("\\t", "\t") or ",") != 1:
+        raise UsageError(f"--delimiter {written.delimiter!r}: one character, such as ';' or '\\t'")
+    csv = CsvFile(path, written.encoding or "utf-8", mark, _decimal(written.decimal, mark))
+    schema, rows, commas = csv.types(lambda n: on_rows(n, None, "reading"))
+    if len(schema) == 1 and not written.delimiter and any(other in schema.names[0] for other in ";\t|"):
         raise UsageError(f"{path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
-    return csv.batches(schema), rows
+    named = ", ".join(commas)
+    said = f"{named} came as text, with decimal commas: load the file again with --replace --decimal ','"
+    return Opened(csv.batches(schema), rows, (said,) if commas else ())
 
 
-def load(
-    path: Path, table: str, *, replace: bool, on_rows: OnRows, encoding: str = "", delimiter: str = ""
-) -> LoadedTable:
+def _decimal(given: str, delimiter: str) -> Mark | None:
+    if given not in ("", ",", "."):
+        raise UsageError(f"--decimal {given!r}: ',' or '.'")
+    if given == delimiter:
+        raise UsageError(f"--decimal {given!r}: it is the delimiter as well; say it with --delimiter, such as ';'")
+    return None if not given else "," if given == "," else "."
+
+
+def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Written = AS_USUAL) -> LoadedTable:
     """Stream a file into `table` in one transaction.
 
     Raises:
@@ -99,7 +128,7 @@ def load(
     """
     schema, name = _names(table)
     url = postgres.address(postgres.parameters(os.environ.get(LOADER_URL) or _of_local_stack()))
-    reader, total = open_file(path, encoding, delimiter, on_rows)
+    reader, total, doubts = open_file(path, written, on_rows)
     texts = TextColumns()
     try:
         connection = dbapi.connect(url)
@@ -119,7 +148,7 @@ def load(
         cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()
-    return LoadedTable(table, int(rows), columns, (*texts.warnings(), *_bytes(columns)))
+    return LoadedTable(table, int(rows), columns, (*doubts, *texts.warnings(), *_bytes(columns)))
 
 
 def _of_local_stack() -> str:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from titleholder.data.table_profile import CODE
+
 _DATE = r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|(\d{1,2}[- ])?[A-Za-z]{3}[- ]\d{2,4})$"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
-CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
-"""Digits that a number does not keep: zeros in front, or more than a float has."""
 _WRITTEN_NUMBER = r"^[-+(]?[$€£]? ?\d[\d.,' ]*[)%€$£ ]*$"
 """Numbers as people write them: `1.234,50`, `$ 12`, `13.5%`."""
 
@@ -98,7 +97,10 @@ def _warning(name: str, count: _Count) -> str:
         found += f", such as {count.code!r}, whose digits a number would not keep"
     quoted = name if name.isidentifier() and name.islower() else f'"{name}"'
     if not are_numbers:
-        how = f"with to_date({quoted}, 'DD.MM.YYYY') or another pattern"
+        how = f"with {_dated(quoted, count.date)} or another pattern"
+    elif "," in count.written and "." not in count.written.rpartition(",")[2]:
+        digits = f"regexp_replace({quoted}, '[^-+0-9,]', '', 'g')"
+        how = f"with replace({digits}, ',', '.')::float8 where the comma is the decimal mark"
     elif count.written:
         how = f"with replace and a cast, such as replace({quoted}, '%', '')::float8"
     elif count.other:
@@ -107,6 +109,13 @@ def _warning(name: str, count: _Count) -> str:
         how = f"with {quoted}::float8"
     advice = f"Correct the file, or convert the column in the query, {how}."
     return f"{found}. {advice} Codes, such as postal codes, may stay text."
+
+
+def _dated(quoted: str, example: str) -> str:
+    """SQL that keeps the time of day, where the example has one."""
+    if ":" in example:
+        return f"to_timestamp({quoted}, 'DD.MM.YYYY HH24:MI:SS')"
+    return f"to_date({quoted}, 'DD.MM.YYYY')"
 
 
 def _literal(value: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from sklearn.metrics import r2_score, roc_auc_score
@@ -39,6 +40,8 @@ def tables(state: State) -> str:
     first_tables.fill(url, "agency", first_tables.small_business())
     first_tables.fill(url, "parcels", first_tables.parcels(), key="parcel_id")
     first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
+    first_tables.fill(url, "panel", first_tables.panel())
+    first_tables.fill(url, "german_book", first_tables.german_book())
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -194,6 +197,15 @@ def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
     }
 
 
+def test_a_panel_of_customers_names_its_cluster_and_tests_it_for_leaks(folder: Path) -> None:
+    """The customer is an identifier and no feature, so that nothing said whether it is overwritten: not tested."""
+    spec = new("panel", "firsts.panel")
+    assert (spec.columns.entity, spec.columns.cluster) == ("row_id", "customer_id")
+    assert "customer_id" not in spec.columns.features
+    assert "customer_id: an identifier" in (folder / "panel.sql").read_text()
+    assert outcomes(check("panel")) == FRESH
+
+
 def test_daily_rows_of_many_shops_are_retrained_weekly(folder: Path) -> None:
     """Also where a serial number, rather than shop and day, tells rows apart."""
     spec = new("shop_days", "firsts.shop_days")
@@ -219,6 +231,23 @@ def test_dates_amounts_and_blanks_as_agencies_write_them(folder: Path) -> None:
     assert "nullif(btrim(\"State\"), '') as state" in sql
     assert str(spec.windows.label_maturity) == "1 year 11 months", "99 of 100 charge-offs come within 700 days"
     assert outcomes(check("agency")) == FRESH, "the outcome counts from its date on"
+
+
+def test_values_tell_codes_times_and_the_date_of_the_outcome_in_any_language(folder: Path) -> None:
+    """Codes became numbers, times of day no dates, and an outcome counted before its date, by names in English only."""
+    spec = new("german_book", "firsts.german_book", "--target", "Ausgefallen")
+    names = spec.columns
+    assert (names.entity, names.event_time, names.outcome_at) == ("kreditnr", "auszahlung", "meldung")
+    assert "branche" in names.categorical
+    sql = (folder / "german_book.sql").read_text()
+    assert "Konto: 2,000 different texts" in sql
+    assert """to_timestamp("Auszahlung", 'DD.MM.YYYY HH24:MI:SS') as auszahlung""" in sql
+    assert str(spec.windows.label_maturity) == "4 months", "99 of 100 are reported within 114 days"
+    assert outcomes(check("german_book")) == FRESH, "the outcome counts from its date on"
+    with table_reader.reading(connection_url("warehouse"), "firsts.german_book", "warehouse") as reader:
+        paid_out = reader.profile().column("Auszahlung")
+    first = min(pd.to_datetime(first_tables.german_book()["Auszahlung"], format="%d.%m.%Y %H:%M", utc=True))
+    assert paid_out.first == first.to_pydatetime(), "to the minute"
 
 
 def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:

@@ -176,6 +176,43 @@ def parcels(days: int = 120, per_day: int = 60) -> pd.DataFrame:
     )
 
 
+def panel(customers: int = 250, months: int = 30) -> pd.DataFrame:
+    """A row of each customer at the begin of each month, recorded once it is known who has left in it."""
+    rng = np.random.default_rng(11)
+    month = np.repeat(pd.date_range("2023-01-01", periods=months, freq="MS", tz="UTC"), customers)
+    used = rng.normal(10, 3, customers * months)
+    return pd.DataFrame(
+        {
+            "month": month,
+            "customer_id": [f"{i:05d}" for i in np.tile(np.arange(customers), months)],
+            "gb_used": used.round(2),
+            "tariff": rng.choice(["prepaid", "contract"], customers * months),
+            "recorded_at": month + pd.Timedelta(days=31),
+            "churned": rng.uniform(size=customers * months) < 1 / (1 + np.exp((used - 2) / 3)),
+        }
+    )
+
+
+def german_book(n: int = 4_000) -> pd.DataFrame:
+    """Loans of four years in German, all of it text: no word of the names or values tells an outcome or its date."""
+    rng = np.random.default_rng(10)
+    paid_out = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 1_460, n)), unit="D")
+    trade = rng.choice(["0742", "5411", "5812"], n, p=[0.2, 0.4, 0.4])
+    fell = rng.uniform(size=n) < np.where(trade == "0742", 0.3, 0.1)
+    reported = pd.Series(paid_out + pd.to_timedelta(rng.uniform(20, 115, n), unit="D")).dt.strftime("%d.%m.%Y")
+    return pd.DataFrame(
+        {
+            "Kreditnr": [f"{i:06d}" for i in range(n)],
+            "Auszahlung": paid_out.strftime("%d.%m.%Y %H:%M"),
+            "Branche": trade,
+            "Konto": [f"{x:019d}" for x in rng.integers(10**16, 10**17, n // 2).repeat(2)],
+            "Gewicht": [f"{x / 1000:,.3f}".replace(".", ",") for x in rng.integers(1_000, 9_999, n)],
+            "Meldung": reported.where(fell, ""),
+            "Ausgefallen": np.where(fell, "ja", "nein"),
+        }
+    )
+
+
 def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     """Make a table in the schema `firsts`, in place of one that is there."""
     engine = create_engine(url)

@@ -69,6 +69,8 @@ def _print_guesses(written: Written) -> None:
         {"role": k, "column": i.alias, "why": i.why} if i else {"role": k, "column": "none", "why": "no column says so"}
         for k, i in guessed.items()
     ]
+    if roles.cluster:
+        rows.append({"role": "cluster", "column": roles.cluster.alias, "why": roles.cluster.why})
     rows += [
         {"role": k, "column": f"{len(v)} columns", "why": ", ".join(i.alias for i in v)}
         for k, v in (("numeric", roles.numeric), ("categorical", roles.categorical), ("protected", roles.protected))

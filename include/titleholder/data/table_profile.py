@@ -20,20 +20,25 @@ DATE_FORMATS = {
     r"^[A-Za-z]{3}-\d{4}$": "to_timestamp({c}, 'Mon-YYYY')",
     r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4}$": "to_timestamp({c}, 'DD.MM.YYYY')",
     r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4}$": "to_timestamp({c}, 'MM/DD/YYYY')",
+    r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4} \d{1,2}:\d{2}(:\d{2})?$": "to_timestamp({c}, 'DD.MM.YYYY HH24:MI:SS')",
+    r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2}(:\d{2})?$": "to_timestamp({c}, 'MM/DD/YYYY HH24:MI:SS')",
 }
 """How dates are written as text, and what makes a timestamp of one; {c} is the column."""
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 AMOUNT = r"^\s*[-+]?[$€£]?\s*(\d+|\d{1,3}(,\d{3})+)(\.\d*)?\s*%?\s*$"
 """How a number is written as text, and how an amount is: `$60,000.00` or `7.5 %`."""
+ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
+CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
+"""Digits that a number does not keep: zeros in front, or more than a float has."""
 
 
 class ColumnProfile(BaseModel):
     """A column, and facts about its values in the rows that were looked at.
 
-    `nulls` and `distinct` are counts; `blanks` are texts of nothing, which count as nulls. `numbers` and `amounts` are
-    how many texts are written as `NUMBER` and `AMOUNT` say. `date_format` is the pattern of `DATE_FORMATS` that every
-    text follows. `first` and `last` are the range of a date. `values` are those of a column with
-    few, with their counts, the most frequent first.
+    `nulls` and `distinct` are counts; `blanks` are texts of nothing, which count as nulls. `numbers`, `amounts` and
+    `codes` are how many texts are written as `NUMBER`, `AMOUNT` and `CODE` say. `date_format` is the pattern of
+    `DATE_FORMATS` that every text follows. `first` and `last` are the range of a date. `values` are those of a column
+    with few, with their counts, the most frequent first.
 
     >>> ColumnProfile(name="Amount", quoted='"Amount"', sql_type="integer", kind="number", nulls=2, distinct=40).unique
     False
@@ -52,6 +57,7 @@ class ColumnProfile(BaseModel):
     blanks: int = 0
     numbers: int = 0
     amounts: int = 0
+    codes: int = 0
     date_format: str | None = None
     first: datetime | None = None
     last: datetime | None = None

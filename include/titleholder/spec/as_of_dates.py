@@ -122,6 +122,12 @@ def shortfalls(spec: ModelSpec, days: Mapping[date, DayCount], dates: Sequence[d
     )
 
 
+def thin(spec: ModelSpec, days: Mapping[date, DayCount], ticks: Sequence[date]) -> list[date]:
+    """The ticks before whose next one too few rows of the rarer class follow to compare policies in a backtest."""
+    known, least = _RowCounts(spec, days), spec.judgement.minimum_new_events
+    return [tick for tick in ticks if known.followed(tick, windows.next_tick(spec.schedule, tick)) < least]
+
+
 def _first_enough(days: Sequence[date], enough: Callable[[date], bool], longest: int) -> date | None:
     """The first of these days that is enough; of days that become so once and stay so."""
     refused, found, step = -1, 0, 1
@@ -168,6 +174,10 @@ class _RowCounts:
         """Rows of the rarer class (of a regression, rows) in both windows at `as_of`."""
         start, split, end = self._places(windows.intervals(self._spec, as_of))
         return _Informative(self._informative(start, split), self._informative(split, end))
+
+    def followed(self, start: date, end: date) -> int:
+        """Rows of the rarer class (of a regression, rows) from one day to before another."""
+        return self._informative(bisect.bisect_left(self._days, start), bisect.bisect_left(self._days, end))
 
     def watched(self, as_of: date, until: date) -> bool:
         """Whether the newest event that counts at `as_of` had matured by a day, if it happened as its day began."""

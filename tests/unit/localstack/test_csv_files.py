@@ -9,16 +9,16 @@ import pyarrow as pa
 import pytest
 
 from localstack import csv_files
-from localstack.loading import open_file
+from localstack.loading import Written, open_file
 from titleholder.errors import DataError, UsageError
 
 
 def read(folder: Path, content: bytes, name: str = "file.csv", **how: str) -> pa.Table:
     path = folder / name
     path.write_bytes(content)
-    reader, rows = open_file(path, how.get("encoding", ""), how.get("delimiter", ""), lambda *_: None)
-    table = reader.read_all()
-    assert rows == len(table)
+    opened = open_file(path, Written(**how), lambda *_: None)
+    table = opened.rows.read_all()
+    assert opened.total == len(table)
     return table
 
 
@@ -120,6 +120,60 @@ def test_a_code_keeps_its_zeros_and_digits(tmp_path: Path) -> None:
 def test_an_empty_cell_is_null_in_a_column_of_text_too(tmp_path: Path) -> None:
     table = read(tmp_path, b'code,number,nothing\nE-1,1,\n,,\n"",2,\nNA,3,\n')
     assert table.to_pydict() == {"code": ["E-1", None, None, "NA"], "number": [1, None, 2, 3], "nothing": [None] * 4}
+
+
+GERMAN = (
+    "alter;preis;km;kg;plz;am;leer\n"
+    + '22;28.947,78;35.000;1,579;01067;03.01.2022;\n34;"-7,5";6.000;0,823;20095;04.01.2022;\n;;850;;;;\n'
+)
+
+
+def test_decimal_commas_are_read_as_they_are_meant_once_they_are_said(tmp_path: Path) -> None:
+    """35.000 km became 35.0, and nothing said so."""
+    table = read(tmp_path, GERMAN.encode(), delimiter=";", decimal=",")
+    assert table.to_pydict() == {
+        "alter": [22, 34, None],
+        "preis": [28947.78, -7.5, None],
+        "km": [35000.0, 6000.0, 850.0],
+        "kg": [1.579, 0.823, None],
+        "plz": ["01067", "20095", None],
+        "am": ["03.01.2022", "04.01.2022", None],
+        "leer": [None] * 3,
+    }
+
+
+def test_a_decimal_point_that_is_said_has_commas_between_thousands(tmp_path: Path) -> None:
+    content = b'price,n,code\n"1,234.50",1,a\n12,"2,000",b\n'
+    assert read(tmp_path, content, decimal=".").to_pydict() == {
+        "price": [1234.5, 12.0],
+        "n": [1, 2000],
+        "code": ["a", "b"],
+    }
+    assert read(tmp_path, content).to_pydict()["price"] == ["1,234.50", "12"], "as it is written, unless it is said"
+
+
+def test_a_point_that_may_group_thousands_is_a_question_where_commas_are_decimal(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, GERMAN.encode(), delimiter=";")
+    assert "'preis' has decimal commas, such as '28.947,78', and 'km' has '35.000'" in str(caught.value)
+    assert "--decimal ',' or --decimal '.'. Nothing was loaded" in str(caught.value)
+    mixed = read(tmp_path, GERMAN.encode(), delimiter=";", decimal=".")
+    assert mixed["km"].to_pylist() == [35.0, 6.0, 850.0]
+
+
+def test_decimal_commas_without_a_question_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("a;b;c;d\n1,5;2.25;1,234;x\n2,5;3;2,5;y\n")
+    (said,) = open_file(path, Written(delimiter=";"), lambda *_: None).warnings
+    assert said == "a, c came as text, with decimal commas: load the file again with --replace --decimal ','"
+    path.write_text("a\n1.125\n2.250\n")
+    assert open_file(path, Written(), lambda *_: None).warnings == (), "a file without a comma has decimal points"
+
+
+@pytest.mark.parametrize(("decimal", "message"), [("x", "',' or '.'"), (",", "it is the delimiter as well")])
+def test_no_other_decimal_mark(tmp_path: Path, decimal: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read(tmp_path, b"a,b\n1,2\n", decimal=decimal)
 
 
 def test_how_a_file_is_written_is_no_question_for_parquet(tmp_path: Path) -> None:

@@ -51,6 +51,13 @@ def test_a_number_that_needs_a_cast_alone_gets_one() -> None:
     assert 'in the query, with "Serial No"::float8. Codes, such as postal codes, may stay text.' in warning
 
 
+def test_what_a_cast_would_lose_is_kept_by_the_advice() -> None:
+    (commas,) = warned(["28.947,78", "3,5 %"])
+    assert "replace(regexp_replace(amount, '[^-+0-9,]', '', 'g'), ',', '.')::float8" in commas
+    (times,) = warned(["03.01.2022 01:51", "04.01.2022 13:00"])
+    assert "to_timestamp(amount, 'DD.MM.YYYY HH24:MI:SS')" in times, "to_date would cut the time of day off"
+
+
 def test_a_name_with_capitals_is_quoted() -> None:
     (warning,) = warned(["1", "2", "it's"], name="Amount")
     assert """nullif("Amount", 'it''s')::float8""" in warning

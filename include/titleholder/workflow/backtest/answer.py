@@ -128,6 +128,11 @@ def _newest_gain(result: Backtest, like: float) -> str:
 
 def _why_none(result: Backtest) -> str:
     """Why no period can be compared: the most frequent reason, of ties the newest."""
-    reasons = [m.why for m in reversed(result.periods)]
+    reasons = [_kind(m.why) for m in reversed(result.periods)]
     most = max(dict.fromkeys(reasons), key=reasons.count)
     return f"no {result.cadence.noun} can be compared ({most} in {reasons.count(most)} of {len(reasons)})"
+
+
+def _kind(why: str) -> str:
+    """Why a period is not compared, without the number of its rows."""
+    return why.partition(": ")[0] if why.startswith(TOO_FEW) else why

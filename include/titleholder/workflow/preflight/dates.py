@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from titleholder.data import as_of_range
 from titleholder.errors import UsageError
 from titleholder.spec import windows
-from titleholder.spec.as_of_dates import AsOfDates, DayCount, leaves_enough, shortfalls
+from titleholder.spec.as_of_dates import AsOfDates, DayCount, leaves_enough, shortfalls, thin
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import informative_rows
 from titleholder.workflow.preflight.known import Known, Said
@@ -36,6 +36,8 @@ def check_dates(known: Known) -> Iterator[Said]:
     until = "" if found.whole == found.last else f", those to {found.whole} a whole holdout"
     yield Said("ok", f"{found.first} to {found.last} leave enough rows{until}; tested as of {known.as_of}.")
     yield Said("ok", last_compared(spec, found, max(known.days)))
+    if few := few_to_compare(spec, found, known.days):
+        yield Said("warning", few)
     if not leaves_enough(spec, counts, known.as_of):
         yield Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
     elif known.as_of > found.last:
@@ -54,11 +56,30 @@ def _matured_by(known: Known, today: date) -> date:
 
 def last_compared(spec: ModelSpec, found: AsOfDates, newest: date) -> str:
     """Which decisions a backtest can compare, by the rows that follow them; `newest` is the day of the newest row."""
-    final = min(found.last - spec.windows.label_maturity - timedelta(days=1), newest)
-    last = windows.last_tick(spec.schedule, final)
+    last = _last_final(spec, found, newest)
     if last >= found.first:
         return f"A backtest can compare decisions as of up to {last}: later ones have no rows with a final outcome yet."
     return f"A backtest can compare none yet: outcomes after {found.first} are not final (windows.label_maturity)."
+
+
+def _last_final(spec: ModelSpec, found: AsOfDates, newest: date) -> date:
+    """The last tick that rows with a final outcome follow."""
+    return windows.last_tick(spec.schedule, min(found.last - spec.windows.label_maturity - timedelta(days=1), newest))
+
+
+def few_to_compare(spec: ModelSpec, found: AsOfDates, days: Mapping[date, DayCount]) -> str:
+    """That a backtest would leave most ticks out, because too few rows of the rarer class follow each; else empty."""
+    if spec.schedule is None:
+        return ""
+    ticks = windows.ticks(spec.schedule, max(spec.start_date, found.first), _last_final(spec, found, max(days)))
+    few, least = thin(spec, days, ticks), spec.judgement.minimum_new_events
+    if 2 * len(few) <= len(ticks):
+        return ""
+    return (
+        f"At {_of(few, ticks)} fewer than {least} {informative_rows(spec)} follow until the next "
+        "(judgement.minimum_new_events): a backtest does not compare these. Lower it (5 at the least), or choose a "
+        "schedule with longer periods."
+    )
 
 
 def check_schedule(known: Known) -> Iterator[Said]:

@@ -96,8 +96,9 @@ def write(
     found = durations.decided(found, duration)
     more = time_features(pace, found.event, (*found.numeric, *found.categorical))
     found = replace(found, numeric=(*found.numeric, *more))
-    history = _history(profile, found, later)
-    lag = duration.days if duration else _lag(later, found, history)
+    tells = _tells(later, found, happened)
+    history = _history(profile, found, tells)
+    lag = duration.days if duration else _lag(tells, history)
     times = calendar.plan(history, lag, schedule, today, pace)
     others = tuple(name for name in later if not found.known or name != found.known.name)
     draft = Draft(model, owner, connection, profile, found, times, lag, others, today, happened, pace, duration)
@@ -125,36 +126,39 @@ def _later(found: Roles, reader: TableReader) -> dict[str, float]:
 
 
 def _outcome_date(found: Roles, later: dict[str, float], reader: TableReader) -> ColumnProfile | None:
-    """The date after the event that the rows with outcome 1 have, and no others; None where rows are recorded later."""
+    """The date after the event that the rows with outcome 1 have, and no others; None where rows are recorded later.
+
+    Of several, one whose name says that something ended. The values decide, because names are in any language.
+    """
     if found.task == "regression" or found.known:
         return None
-    for c in found.later:
+    fitting = []
+    for c in (column for column in found.later if column.name in later):
         with_date, without = f"nullif({c.value} is not null, false)", f"nullif({c.value} is null, false)"
-        if c.name in later and words(c.name) & END_WORDS:
-            always = reader.purest(found.target.sql, [with_date], 1) >= ALMOST_ALL
-            if always and reader.purest(f"1 - {found.target.sql}", [without], 1) >= ALMOST_ALL:
-                return c
-    return None
+        always = reader.purest(found.target.sql, [with_date], 1) >= ALMOST_ALL
+        if always and reader.purest(f"1 - {found.target.sql}", [without], 1) >= ALMOST_ALL:
+            fitting.append(c)
+    return max(fitting, key=lambda c: bool(words(c.name) & END_WORDS), default=None)
 
 
-def _tells(name: str, found: Roles) -> bool:
-    """Whether a date after the event seems to say when the outcome was known."""
-    return bool(found.known and name == found.known.name) or bool(words(name) & END_WORDS)
+def _tells(later: dict[str, float], found: Roles, happened: ColumnProfile | None) -> dict[str, float]:
+    """Of the dates after the event those that seem to say when the outcome was known."""
+    sure = {c.name for c in (found.known, happened) if c}
+    return {name: lag for name, lag in later.items() if name in sure or words(name) & END_WORDS}
 
 
-def _lag(later: dict[str, float], found: Roles, history: History) -> float | None:
+def _lag(tells: dict[str, float], history: History) -> float | None:
     """How many days after the event the outcome is known, for 99 of 100 rows; None where no date can say."""
-    lags = [high for name, high in later.items() if _tells(name, found)]
-    return max((lag for lag in lags if lag < (history.last - history.first).days / 2), default=None)
+    return max((lag for lag in tells.values() if lag < (history.last - history.first).days / 2), default=None)
 
 
-def _history(table: TableProfile, found: Roles, later: dict[str, float]) -> History:
+def _history(table: TableProfile, found: Roles, tells: dict[str, float]) -> History:
     first, last = found.event.first, found.event.last
     if first is None or last is None:
         raise UsageError(f"{table.name}: {found.event.name} has no values: when did the events happen?")
     events = round(found.events * table.total / table.rows)
     dates = [*found.later, *([found.known] if found.known else [])]
-    facts = [c.last.date() for c in dates if c.last and c.name in later and _tells(c.name, found)]
+    facts = [c.last.date() for c in dates if c.last and c.name in tells]
     return History(first.date(), last.date(), table.total, events, max(facts, default=None))
 
 
@@ -199,7 +203,7 @@ def _overwritten(draft: Draft) -> tuple[list[str], list[str]]:
     """The table's columns that are written with the outcome, dates too, or look so; and all others that are used."""
     given, roles = aliases(c.name for c in draft.table.columns), draft.roles
     features = [*roles.numeric, *roles.categorical, *roles.protected]
-    used = {item.alias for item in (roles.entity, roles.event_time, *features)}
+    used = {item.alias for item in (roles.entity, roles.event_time, *features, *filter(None, [roles.cluster]))}
     changed = dict.fromkeys([roles.outcome.name, *([roles.known.name] if roles.known else []), *draft.later])
     changed |= dict.fromkeys(name for name, _ in roles.overwritten)
     return [*changed], [name for name, alias in given.items() if alias in used and name not in changed]

@@ -35,5 +35,7 @@ def number(column: ColumnProfile) -> str:
 
 
 def written_as_numbers(column: ColumnProfile, rows: int) -> bool:
-    """Whether a column is text and, in these rows, almost always written as a number."""
-    return column.kind == "text" and max(column.numbers, column.amounts) >= MOSTLY * (rows - column.nulls)
+    """Whether a column is text and, in these rows, almost always written as a number, and no code such as `0742`."""
+    if column.kind != "text" or column.codes:
+        return False
+    return max(column.numbers, column.amounts) >= MOSTLY * (rows - column.nulls)

@@ -16,6 +16,9 @@ from titleholder.workflow.scaffold.names import aliases, words
 from titleholder.workflow.scaffold.outcome import Choices
 from titleholder.workflow.scaffold.vocabulary import END_WORDS, EVENT_WORDS, RECORD_WORDS, TIME_WORDS, UPDATE_WORDS
 
+CLUSTERS = 30
+"""With fewer groups of rows, an interval that resamples whole groups says little."""
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -43,6 +46,8 @@ class Roles:
     """Features that look as if they were overwritten after the event, and why."""
     limit: str = ""
     """Where the outcome is 1 beyond a number: the sign and the number."""
+    cluster: Item | None = None
+    """What has a row at each of many times, such as a customer: its rows belong together."""
 
 
 def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
@@ -54,7 +59,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     names = aliases(c.name for c in table.columns)
     event, why_event = _event_time(table, choices)
     known, known_item = _known_at(table, event, names)
-    entity, entity_item = _entity(table, choices, event, reader, names)
+    entity, entity_item, repeated = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
     found = outcome.find(table, choices, used, names, reader)
     rest = [c for c in table.columns if c not in (*used, found.column)]
@@ -81,6 +86,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
         known=known,
         outcome=found.column,
         limit=found.limit,
+        cluster=_cluster(table, event, repeated, names),
         later=tuple(c for c in rest if c.is_date),
     )
 
@@ -136,29 +142,50 @@ def _known_at(
     return None, None
 
 
+def _cluster(
+    table: TableProfile, event: ColumnProfile, repeated: ColumnProfile | None, names: dict[str, str]
+) -> Item | None:
+    """The column whose values come again at other times, where it has many: their rows are no independent ones."""
+    if repeated is None or not CLUSTERS <= repeated.distinct <= table.rows / 2:
+        return None
+    why = f"it comes again at other times ({event.name}): its rows are not independent, and are resampled together"
+    return Item(repeated.quoted, names[repeated.name], why)
+
+
 def _entity(
     table: TableProfile, choices: Choices, event: ColumnProfile, reader: TableReader, names: dict[str, str]
-) -> tuple[ColumnProfile | None, Item]:
-    """What tells rows apart: a unique column, the time with or without another column, or else a hash of the row."""
+) -> tuple[ColumnProfile | None, Item, ColumnProfile | None]:
+    """What tells rows apart: a unique column, the time with or without another column, or else a hash of the row.
+
+    Also the column itself, and the other column beside the time.
+    """
     if choices.entity:
         column = table.column(choices.entity)
         note = "" if column.unique else "Its values are not unique, and the contract will refuse it."
-        return column, Item(column.quoted, names[column.name], "as given", note)
+        return column, Item(column.quoted, names[column.name], "as given", note), None
     unique = [c for c in table.columns if c.unique and not c.is_date and c.kind != "boolean" and not c.nulls]
     if unique:
         best = max(
             unique, key=lambda c: (bool(words(c.name) & {"id", "key", "number", "no", "nr"}), c.sql_type != "numeric")
         )
-        return best, Item(best.quoted, names[best.name], "it differs in every row")
+        return best, Item(best.quoted, names[best.name], "it differs in every row"), None
     alias = next(a for a in ("row_id", "event_key", "titleholder_key") if a not in names.values())
     moment = f"{event.quoted}::text"
     if event.unique:
-        return None, Item(moment, alias, f"no column but {event.name} differs in every row, so the time is the id")
+        return (
+            None,
+            Item(moment, alias, f"no column but {event.name} differs in every row, so the time is the id"),
+            None,
+        )
     for other in (
         c for c in table.columns if c.kind in ("text", "number") and c != event and c.distinct > 1 and not c.nulls
     ):
         if reader.distinct(event, other) == table.rows:
             why = f"{event.name} and {other.name} together differ in every row"
-            return None, Item(f"{moment} || ' ' || {other.quoted}", alias, why)
+            return None, Item(f"{moment} || ' ' || {other.quoted}", alias, why), other
     note = "Give the table a key: two equal rows have one hash, and a row that is overwritten gets another."
-    return None, Item("md5(source::text)", alias, "a hash of the row, because no column differs in every row", note)
+    return (
+        None,
+        Item("md5(source::text)", alias, "a hash of the row, because no column differs in every row", note),
+        None,
+    )

@@ -92,6 +92,19 @@ def test_periods_with_too_few_outcomes_come_with_what_to_do() -> None:
     ) in cautions(result)
 
 
+def test_months_with_too_few_rows_are_counted_together_however_few_they_have() -> None:
+    """Of 6 months with too few the answer said `9 of 20 in 2 of 6`."""
+    result = a_backtest(a_spec(judgement__minimum_new_events=300), gates=(None, None, None, None))
+    periods = tuple(
+        period.model_copy(update={"why": f"too few rows of the rarer class: {n} of 20 (minimum_new_events)"})
+        for n, period in enumerate(result.periods)
+    )
+    counted = f"in {len(periods)} of {len(periods)})."
+    assert answer(result.model_copy(update={"periods": periods})).endswith(
+        f"(too few rows of the rarer class {counted}"
+    )
+
+
 def test_of_a_quantile_the_coverage_stands_beside_the_loss() -> None:
     """The loss alone does not tell whether nine in ten outcomes lay below what nine in ten should."""
     spec = a_regression(judgement__metric="pinball", judgement__quantile=0.9, judgement__resamples=100)

@@ -10,7 +10,13 @@ import pytest
 from support.factories import a_regression, a_spec
 from titleholder.data import as_of_range
 from titleholder.spec.as_of_dates import AsOfDates, DayCount
-from titleholder.workflow.preflight.dates import check_dates, check_schedule, last_compared, schedule_goes_on
+from titleholder.workflow.preflight.dates import (
+    check_dates,
+    check_schedule,
+    few_to_compare,
+    last_compared,
+    schedule_goes_on,
+)
 from titleholder.workflow.preflight.known import Known
 
 BEGIN, END = date(2020, 1, 1), date(2024, 1, 1)
@@ -167,6 +173,32 @@ def test_the_last_decision_that_a_backtest_can_compare_is_named(first: str, last
     found = AsOfDates(dates[0], dates[1], None, dates[1])
     spec = a_spec(windows=WINDOWS, schedule="@monthly")
     assert said in last_compared(spec, found, date.fromisoformat(newest))
+
+
+@pytest.mark.parametrize(
+    ("rare", "least", "said"),
+    [
+        (
+            0,
+            20,
+            "At 44 of 44 ticks of the schedule (first 2020-04-01, last 2023-11-01) fewer than 20 rows of the rarer",
+        ),
+        (0, 5, "At 44 of 44 ticks"),
+        (1, 20, ""),
+        (1, 31, ""),
+        (1, 32, "At 44 of 44 ticks of the schedule (first 2020-04-01, last 2023-11-01) fewer than 32"),
+    ],
+    ids=["none", "fewer than five", "enough", "too few in the shorter months only", "too few in each"],
+)
+def test_months_too_thin_to_be_compared_are_named_before_they_are_run(rare: int, least: int, said: str) -> None:
+    """A book of 40 loans a month was `ready`, and after years of runs the backtest had no answer."""
+    spec = a_spec(windows=WINDOWS, schedule="@monthly", judgement__minimum_new_events=least, start_date="2020-01-01")
+    found = AsOfDates(date(2020, 3, 21), date(2024, 1, 1), None, date(2024, 1, 1))
+    days = {BEGIN + timedelta(days=n): DayCount(10, 0, 1, rare) for n in range((END - BEGIN).days)}
+    assert few_to_compare(spec, found, days)[: len(said)] == said
+    assert bool(few_to_compare(spec, found, days)) is bool(said)
+    unscheduled = a_spec(windows=WINDOWS, schedule=None, judgement__minimum_new_events=least)
+    assert few_to_compare(unscheduled, found, days) == ""
 
 
 def test_one_start_date_mends_all_that_a_later_one_can() -> None:

@@ -107,6 +107,17 @@ def test_a_row_that_is_overwritten_says_what_is_lost() -> None:
     assert "missing from old months" in known.note
 
 
+@pytest.mark.parametrize(("distinct", "found"), [(29, False), (30, True), (500, True), (501, False)])
+def test_rows_of_one_customer_at_many_times_belong_together(distinct: int, found: bool) -> None:
+    """Intervals took each month of a customer for a row of its own; of few shops, or rare returners, they may."""
+    roles = guessed(APPLIED, column("shop", "text", distinct=distinct), BAD, AMOUNT)
+    assert bool(roles.cluster) is found
+    if roles.cluster:
+        assert (roles.cluster.sql, roles.cluster.alias) == ("shop", "shop")
+        assert "it comes again at other times (applied_on)" in roles.cluster.why
+    assert guessed(ID, APPLIED, BAD, AMOUNT, column("shop", "text")).cluster is None, "an id tells rows apart"
+
+
 def test_without_a_unique_column_the_time_then_a_pair_then_a_hash() -> None:
     assert guessed(column("hour", "date", unique=True), BAD, AMOUNT).entity.sql == "hour::text"
     pair = guessed(APPLIED, column("shop", "text"), BAD, AMOUNT).entity
@@ -260,6 +271,8 @@ def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
     assert "regexp_replace(gross" in amount.sql
     words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
     assert [item.alias for item in words.categorical] == ["size"]
+    codes = guessed(ID, APPLIED, BAD, AMOUNT, column("trade", "text", numbers=ROWS, codes=1, distinct=9))
+    assert [item.sql for item in codes.categorical] == ["trade"], "one 0742 says that none of them is a number"
 
 
 def test_groups_of_one_outcome_are_looked_for_in_the_rarer_class() -> None:

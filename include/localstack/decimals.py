@@ -1,0 +1,117 @@
+"""The decimal mark of a CSV file's numbers: said by whoever loads it, or doubted where both readings fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from titleholder.data.table_profile import CODE
+from titleholder.errors import UsageError
+
+Mark = Literal[",", "."]
+GROUPS: dict[Mark, str] = {",": ".", ".": ","}
+"""What may group the thousands beside each decimal mark."""
+_WRITTEN: dict[Mark, str] = {
+    ",": r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$",
+    ".": r"^\s*[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\s*$",
+}
+_MADE_OF = b"decimal"
+
+
+@dataclass
+class Survey:
+    """What the values of one column look like so far."""
+
+    filled: bool = False
+    comma: bool = True
+    """Each fits a decimal comma."""
+    point: bool = True
+    """Each fits a decimal point."""
+    code: bool = False
+    """One is of digits that a number would not keep."""
+    example: str = ""
+    """The first in which the mark or groups of thousands are seen."""
+
+    def add(self, column: pa.Array) -> None:
+        """Look at the next values, as text."""
+        values = column.filter(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
+        if not len(values):
+            return
+        self.filled = True
+        self.comma = self.comma and _all(values, _WRITTEN[","])
+        self.point = self.point and _all(values, _WRITTEN["."])
+        self.code = self.code or bool(pc.any(pc.match_substring_regex(values, CODE)).as_py())
+        if not self.example and (n := pc.index(pc.match_substring_regex(values, r"[.,]"), True).as_py()) >= 0:
+            self.example = values[n].as_py()
+
+    def fits(self, mark: Mark) -> bool:
+        """Whether each value is a number with this decimal mark."""
+        return self.filled and not self.code and (self.comma if mark == "," else self.point)
+
+
+def survey(batches: Iterable[pa.RecordBatch]) -> dict[str, Survey]:
+    """A survey of each column of texts."""
+    found: dict[str, Survey] = {}
+    for batch in batches:
+        for name in batch.schema.names:
+            found.setdefault(name, Survey()).add(batch[name])
+    return found
+
+
+def with_commas(file: str, schema: pa.Schema, surveys: dict[str, Survey]) -> list[str]:
+    """The columns that came as text because they have decimal commas, of a file whose mark nobody said.
+
+    Raises:
+        UsageError: another column came as a number, and would be a thousand times as much with decimal commas.
+    """
+    texts = [f.name for f in schema if pa.types.is_string(f.type)]
+    sure = [name for name in texts if surveys[name].fits(",") and not surveys[name].point]
+    if not sure:
+        return []
+    for name, other in surveys.items():
+        if name not in texts and other.fits(",") and other.example:
+            raise UsageError(
+                f"{file}: {sure[0]!r} has decimal commas, such as {surveys[sure[0]].example!r}, and {name!r} has "
+                f"{other.example!r}, where the point may group thousands. Say which is the decimal mark: "
+                "--decimal ',' or --decimal '.'. Nothing was loaded"
+            )
+    return [name for name in texts if surveys[name].fits(",") and surveys[name].example]
+
+
+def as_numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> pa.Schema:
+    """The schema in which columns of texts are numbers where each value is one with this mark, groups or none."""
+    return pa.schema(
+        [
+            pa.field(f.name, pa.float64(), metadata={_MADE_OF: mark.encode()})
+            if pa.types.is_string(f.type) and surveys[f.name].fits(mark)
+            else f
+            for f in schema
+        ]
+    )
+
+
+def read_as(field: pa.Field) -> pa.DataType:
+    """The type with which the file is read: text where `converted` makes numbers of it."""
+    return pa.string() if _made_of(field) else field.type
+
+
+def converted(column: pa.Array, field: pa.Field) -> pa.Array:
+    """A column with the type of its field, null where a text is empty."""
+    if not (mark := _made_of(field)):
+        return column
+    plain = pc.replace_substring(pc.utf8_trim_whitespace(column), GROUPS[mark], "")
+    digits = pc.replace_substring(plain, mark, ".")
+    return pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.float64())
+
+
+def _made_of(field: pa.Field) -> Mark | None:
+    known: dict[bytes | None, Mark] = {b",": ",", b".": "."}
+    return known.get((field.metadata or {}).get(_MADE_OF))
+
+
+def _all(values: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
