@@ -100,12 +100,14 @@ class Shortfalls(NamedTuple):
 
     `refused` leave too little to train on or to judge by, so that a run fails. Of the others, `to_judge_by` have fewer
     than `judgement.minimum_events` rows of the rarer class (of a regression, rows) in the holdout, `to_train_on` in the
-    training window. All are in ascending order.
+    training window. `undivided` are those of `refused` that have enough, but not in each fold of the search. All are in
+    ascending order.
     """
 
     refused: tuple[date, ...]
     to_judge_by: tuple[date, ...]
     to_train_on: tuple[date, ...]
+    undivided: tuple[date, ...]
 
 
 def shortfalls(spec: ModelSpec, days: Mapping[date, DayCount], dates: Sequence[date]) -> Shortfalls:
@@ -119,6 +121,7 @@ def shortfalls(spec: ModelSpec, days: Mapping[date, DayCount], dates: Sequence[d
         refused=tuple(day for day, found in counts.items() if found is None),
         to_judge_by=tuple(day for day, found in counts.items() if found and found.holdout < least),
         to_train_on=tuple(day for day, found in counts.items() if found and found.training < least),
+        undivided=tuple(day for day, found in counts.items() if found is None and known.undivided(day)),
     )
 
 
@@ -168,7 +171,16 @@ class _RowCounts:
         except UsageError:
             return False
         start, split, end = self._places(spans)
-        return self._trainable(start, split) and self._judgeable(split, end)
+        return self._trainable(start, split) and self._divisible(start, split) and self._judgeable(split, end)
+
+    def undivided(self, as_of: date) -> bool:
+        """Whether the windows at `as_of` have enough rows and outcomes, and the folds of the search do not."""
+        try:
+            start, split, end = self._places(windows.intervals(self._spec, as_of))
+        except UsageError:
+            return False
+        enough = self._trainable(start, split) and self._judgeable(split, end)
+        return enough and not self._divisible(start, split)
 
     def informative(self, as_of: date) -> _Informative:
         """Rows of the rarer class (of a regression, rows) in both windows at `as_of`."""
@@ -207,11 +219,7 @@ class _RowCounts:
         return rows if self._spec.task == "regression" else min(events, rows - events)
 
     def _trainable(self, start: int, end: int) -> bool:
-        return (
-            self._rows(start, end) >= self._spec.training.minimum_rows
-            and self._differ(start, end)
-            and self._divisible(start, end)
-        )
+        return self._rows(start, end) >= self._spec.training.minimum_rows and self._differ(start, end)
 
     def _judgeable(self, start: int, end: int) -> bool:
         both = self._spec.task != "classification" or self._differ(start, end)

@@ -210,21 +210,23 @@ def test_ticks_that_fall_short_are_those_of_which_the_rows_themselves_say_so(see
     frame = a_frame(np.random.default_rng(seed), spec)
     counts = grouped(frame, spec)
     time, ticks = frame[spec.columns.event_time], windows.ticks("@weekly", date(2020, 3, 1), date(2021, 9, 1))
-    refused, to_judge_by, to_train_on = [], [], []
+    refused, to_judge_by, to_train_on, undivided = [], [], [], []
     for day in ticks:
         spans = intervals(spec, day)
         inside = frame[(time >= midnight(spans.train_start)) & (time < midnight(spans.matured))]
         enough_there = as_of_dates.leaves_enough(spec, lambda _: counts, day)
-        assert enough_there <= (not enough_rows.too_little(inside, spec, spans))
+        little = enough_rows.too_little(inside, spec, spans)
+        assert enough_there <= (not little)
         if not enough_there:
             refused.append(day)
+            undivided += [] if little else [day]
             continue
         held = inside[spec.columns.event_time] >= midnight(spans.holdout_start)
         for short, rows in ((to_judge_by, inside[held]), (to_train_on, inside[~held])):
             if informative(spec, rows[spec.columns.target].to_numpy()) < 4:
                 short.append(day)
     found = as_of_dates.shortfalls(spec, counts, ticks)
-    assert found == as_of_dates.Shortfalls(tuple(refused), tuple(to_judge_by), tuple(to_train_on))
+    assert found == as_of_dates.Shortfalls(tuple(refused), tuple(to_judge_by), tuple(to_train_on), tuple(undivided))
 
 
 def test_of_dates_asked_for_those_are_left_out_that_were_too_early_or_came_after_the_end() -> None:

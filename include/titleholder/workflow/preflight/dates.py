@@ -14,6 +14,9 @@ from titleholder.spec.model import ModelSpec
 from titleholder.validation.evidence import informative_rows
 from titleholder.workflow.preflight.known import Known, Said
 
+UNDIVIDED = "a fold of the search (training.search.folds) has one class only, or there are too few days for the folds"
+FEWER_FOLDS = "Use fewer folds, or make windows.train longer"
+
 
 def check_dates(known: Known) -> Iterator[Said]:
     """The first and last as-of dates that leave enough rows; the one of this test, which is tried in any case."""
@@ -39,7 +42,9 @@ def check_dates(known: Known) -> Iterator[Said]:
     if few := few_to_compare(spec, found, known.days):
         yield Said("warning", few)
     if not leaves_enough(spec, counts, known.as_of):
-        yield Said("fault", f"as_of {known.as_of} is not among them.", UsageError.exit_code)
+        undivided = shortfalls(spec, known.days, [known.as_of]).undivided
+        why = f": {UNDIVIDED}. {FEWER_FOLDS}" if undivided else ""
+        yield Said("fault", f"as_of {known.as_of} is not among them{why}.", UsageError.exit_code)
     elif known.as_of > found.last:
         yield Said(
             "warning",
@@ -125,9 +130,12 @@ def tick_shortfalls(
             f"windows.label_maturity ({spec.windows.label_maturity}) and windows.holdout ({spec.windows.holdout}): "
             f"{_of(early, [*early, *ticks])} would fail. {start}."
         )
-    if found.refused:
-        remedy = start if _leading(found.refused, ticks) else "Look for a gap in the rows"
-        yield f"{_of(found.refused, ticks)} would fail: there is too little to train on or to judge by. {remedy}."
+    if little := [day for day in found.refused if day not in found.undivided]:
+        remedy = start if _leading(little, ticks) else "Look for a gap in the rows"
+        yield f"{_of(little, ticks)} would fail: there is too little to train on or to judge by. {remedy}."
+    if found.undivided:
+        remedy = f"{start}. " if _leading(found.undivided, ticks) else ""
+        yield f"{_of(found.undivided, ticks)} would fail: {UNDIVIDED}. {remedy}{FEWER_FOLDS}."
     if found.to_judge_by:
         remedy = f"{start}, or make" if _leading(found.to_judge_by, ticks) else "Make"
         at = _of(found.to_judge_by, ticks)

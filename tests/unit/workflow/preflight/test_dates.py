@@ -70,11 +70,13 @@ def test_a_date_after_the_newest_facts_is_said_to_be_one(
                         "2024-01-01, or load newer facts."] * warned  # fmt: skip
 
 
-def said(rare: dict[int, int] | None = None, gap: int = 0, *, make: Any = a_spec, **of: Any) -> list[tuple[str, str]]:
+def said(
+    rare: dict[int, int] | None = None, gap: int = 0, ones_from: int = 0, *, make: Any = a_spec, **of: Any
+) -> list[tuple[str, str]]:
     """What is said of four years with ten rows a day: the events of a day by year, and a year without any rows."""
     spec = make(**{"windows": WINDOWS, "schedule": "@monthly", "start_date": "2020-06-01", **EVENTS, **of})
     days = {
-        day: DayCount(10, 0, 1, (rare or {}).get(day.year, 4))
+        day: DayCount(10, 0, 1, (rare or {}).get(day.year, 4)) if day.year >= ones_from else DayCount(10, 0, 0, 0)
         for day in (BEGIN + timedelta(days=n) for n in range((END - BEGIN).days))
         if day.year != gap
     }
@@ -127,8 +129,14 @@ def test_a_start_date_that_a_longer_maturity_left_too_early_comes_with_the_date_
             "13 of 45 ticks of the schedule (first 2021-03-01, last 2022-03-01) would fail: there is too little to train on or "
             "to judge by. Look for a gap in the rows.",
         ),
+        (
+            {"ones_from": 2021},
+            "2 of 45 ticks of the schedule (first 2021-04-01, last 2021-05-01) would fail: a fold of the search "
+            "(training.search.folds) has one class only, or there are too few days for the folds. Use fewer folds, or make "
+            "windows.train longer.",
+        ),
     ],
-    ids=["the first ticks", "ticks in the middle", "a gap"],
+    ids=["the first ticks", "ticks in the middle", "a gap", "folds"],
 )
 def test_ticks_that_fall_short_are_counted_and_the_first_and_last_named(world: dict[str, Any], expected: str) -> None:
     """One holdout was looked at, the last: the runs of all others could fail or be won by nobody."""
