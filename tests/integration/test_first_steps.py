@@ -42,6 +42,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "loan_book", first_tables.loan_book(), key="loan_id")
     first_tables.fill(url, "panel", first_tables.panel())
     first_tables.fill(url, "german_book", first_tables.german_book())
+    first_tables.fill(url, "payments", first_tables.payments(), key="payment_id")
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -248,6 +249,18 @@ def test_values_tell_codes_times_and_the_date_of_the_outcome_in_any_language(fol
         paid_out = reader.profile().column("Auszahlung")
     first = min(pd.to_datetime(first_tables.german_book()["Auszahlung"], format="%d.%m.%Y %H:%M", utc=True))
     assert paid_out.first == first.to_pydatetime(), "to the minute"
+
+
+def test_a_report_that_only_the_events_have_dates_the_outcome_and_not_the_row(folder: Path) -> None:
+    """`reported_at` was taken for known_at by its name, and no row with outcome 0 was ever returned."""
+    spec = new("payments", "firsts.payments", "--event-time", "paid_on")
+    assert (spec.columns.known_at, spec.columns.outcome_at) == (None, "reported_at")
+    assert str(spec.windows.label_maturity) == "42 days"
+    report = check("payments")
+    assert outcomes(report) == FRESH
+    (windows,) = (f.message for f in report.findings if f.step == "windows")
+    ((rows, ones),) = re.findall(r"with ([\d,]+) rows, ([\d,]+) of them with outcome 1", windows)
+    assert 0 < int(ones.replace(",", "")) < int(rows.replace(",", "")) / 5
 
 
 def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:

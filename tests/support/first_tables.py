@@ -213,6 +213,25 @@ def german_book(n: int = 4_000) -> pd.DataFrame:
     )
 
 
+def payments(n: int = 8_000) -> pd.DataFrame:
+    """Half a year of card payments: only what was fraud has a report, some weeks later."""
+    rng = np.random.default_rng(12)
+    paid = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 180, n)), unit="D")
+    amount = rng.lognormal(3, 1, n).round(2)
+    fraud = rng.uniform(size=n) < np.minimum(0.03 * amount / 20, 0.5)
+    reported = pd.Series(paid + pd.to_timedelta(rng.uniform(1, 40, n), unit="D"))
+    return pd.DataFrame(
+        {
+            "payment_id": np.arange(n),
+            "paid_on": paid,
+            "amount": amount,
+            "channel": rng.choice(["web", "shop"], n),
+            "is_fraud": fraud,
+            "reported_at": reported.where(fraud),
+        }
+    )
+
+
 def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     """Make a table in the schema `firsts`, in place of one that is there."""
     engine = create_engine(url)

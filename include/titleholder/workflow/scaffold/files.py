@@ -29,7 +29,7 @@ from titleholder.workflow.scaffold.calendar import Calendar, History
 from titleholder.workflow.scaffold.duration import Duration
 from titleholder.workflow.scaffold.items import Item
 from titleholder.workflow.scaffold.names import aliases, words
-from titleholder.workflow.scaffold.outcome import Choices
+from titleholder.workflow.scaffold.outcome import Choices, is_dated_by
 from titleholder.workflow.scaffold.rhythm import Rhythm, time_features
 from titleholder.workflow.scaffold.rhythm import find as find_rhythm
 from titleholder.workflow.scaffold.roles import Roles
@@ -37,8 +37,6 @@ from titleholder.workflow.scaffold.vocabulary import END_WORDS
 
 WIDTH = 116
 """The longest line that is written, where nothing in it is longer."""
-ALMOST_ALL = 0.99
-"""The share of rows that must have an outcome's date where there was one, and none where there was not."""
 
 
 class Draft(NamedTuple):
@@ -130,14 +128,10 @@ def _outcome_date(found: Roles, later: dict[str, float], reader: TableReader) ->
 
     Of several, one whose name says that something ended. The values decide, because names are in any language.
     """
-    if found.task == "regression" or found.known:
+    if found.known:
         return None
-    fitting = []
-    for c in (column for column in found.later if column.name in later):
-        with_date, without = f"nullif({c.value} is not null, false)", f"nullif({c.value} is null, false)"
-        always = reader.purest(found.target.sql, [with_date], 1) >= ALMOST_ALL
-        if always and reader.purest(f"1 - {found.target.sql}", [without], 1) >= ALMOST_ALL:
-            fitting.append(c)
+    dates = (c for c in found.later if c.name in later)
+    fitting = [c for c in dates if is_dated_by(found.task, found.target.sql, c, reader)]
     return max(fitting, key=lambda c: bool(words(c.name) & END_WORDS), default=None)
 
 

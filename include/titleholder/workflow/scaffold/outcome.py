@@ -17,6 +17,8 @@ from titleholder.workflow.scaffold.vocabulary import AMOUNT_WORDS, CLASS_WORDS, 
 
 THRESHOLD = re.compile(r"(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?\d+(\.\d+)?)")
 """An outcome that is 1 beyond a number."""
+ALMOST_ALL = 0.99
+"""The share of rows that must have an outcome's date where there was one, and none where there was not."""
 BEYOND = {">": "over", ">=": "at_least", "<": "under", "<=": "at_most"}
 
 
@@ -76,6 +78,15 @@ def find(
         return Outcome(column, task, Item(sql, alias, why), table.rows - column.nulls)
     sql, note, ones = _binary(column)
     return Outcome(column, task, Item(sql, alias, why, note), ones)
+
+
+def is_dated_by(task: Task, target: str, column: ColumnProfile, reader: TableReader) -> bool:
+    """Whether a date is the outcome's: the rows with outcome 1 have it, and no others."""
+    if task == "regression" or not column.nulls:
+        return False
+    with_date, without = (f"nullif({column.value} is {what}, false)" for what in ("not null", "null"))
+    always = reader.purest(target, [with_date], 1) >= ALMOST_ALL
+    return always and reader.purest(f"1 - {target}", [without], 1) >= ALMOST_ALL
 
 
 def _beyond(

@@ -62,6 +62,9 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     entity, entity_item, repeated = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
     found = outcome.find(table, choices, used, names, reader)
+    if known and outcome.is_dated_by(found.task, found.item.sql, known, reader):
+        used.remove(known)
+        known = known_item = None
     rest = [c for c in table.columns if c not in (*used, found.column)]
     features = Features(table, found, reader, names)
     for column in rest:
