@@ -251,6 +251,30 @@ def test_values_tell_codes_times_and_the_date_of_the_outcome_in_any_language(fol
     assert paid_out.first == first.to_pydatetime(), "to the minute"
 
 
+def test_a_text_with_an_offset_keeps_its_moment_and_one_that_is_ambiguous_is_to_be_checked(
+    folder: Path, tables: str
+) -> None:
+    """A cast to timestamp left the offset away, and `02/01/2024` was the second of January without a word."""
+    written = "to_char(applied_at at time zone 'UTC' + interval '2 hours', 'YYYY-MM-DD\"T\"HH24:MI:SS') || '+02:00'"
+    slashed = "to_char(date '2020-01-01' + make_interval(months => (loan_id % 48)::int), 'MM/DD/YYYY')"
+    for name, text in (("stamped", written), ("slashed", slashed)):
+        execute(tables, f"drop table if exists firsts.{name}")
+        execute(
+            tables,
+            f"create table firsts.{name} as select loan_id, defaulted, amount, {text} as applied_on from firsts.loans",
+        )
+    with table_reader.reading(connection_url("warehouse"), "firsts.stamped", "warehouse") as reader:
+        assert reader.profile().column("applied_on").first == first_tables.loans()["applied_at"].min().floor("s")
+    new("stamped", "firsts.stamped", "--target", "defaulted")
+    new("slashed", "firsts.slashed", "--target", "defaulted")
+    assert "first?" not in (folder / "stamped.sql").read_text()
+    said = " ".join((folder / "slashed.sql").read_text().replace("--", "").split())
+    assert (
+        "CHECK: is the day or the month of applied_on first? Every value can be read as to_timestamp(applied_on, "
+        in said
+    )
+
+
 def test_a_report_that_only_the_events_have_dates_the_outcome_and_not_the_row(folder: Path) -> None:
     """`reported_at` was taken for known_at by its name, and no row with outcome 0 was ever returned."""
     spec = new("payments", "firsts.payments", "--event-time", "paid_on")
@@ -258,7 +282,7 @@ def test_a_report_that_only_the_events_have_dates_the_outcome_and_not_the_row(fo
     assert str(spec.windows.label_maturity) == "42 days"
     report = check("payments")
     assert outcomes(report) == FRESH
-    (windows,) = (f.message for f in report.findings if f.step == "windows")
+    (windows,) = (f.explanation for f in report.findings if f.step == "windows")
     ((rows, ones),) = re.findall(r"with ([\d,]+) rows, ([\d,]+) of them with outcome 1", windows)
     assert 0 < int(ones.replace(",", "")) < int(rows.replace(",", "")) / 5
 
@@ -371,7 +395,11 @@ def test_files_that_are_there_stay(folder: Path) -> None:
         (("m", "--from", "firsts.loans", "--task", "ranking"), "neither classification nor regression"),
         (
             ("m", "--from", "firsts.loans", "--target", "purpose", "--task", "classification"),
-            "other values (other, car, home)",
+            "other values (other, car, home). Make a view with such a column and name the view: (purpose = 'other')::int",
+        ),
+        (
+            ("m", "--from", "firsts.loans", "--target", "amount", "--task", "classification"),
+            "Use --task regression, or a limit as in --target 'amount > 30', or make a view",
         ),
         (("m", "--from", "firsts.loans", "--target", "purpose", "--task", "regression"), "a regression needs a number"),
         (("m", "--from", "firsts.loans", "--schedule", "often"), "no cron expression"),

@@ -218,7 +218,7 @@ def payments(n: int = 8_000) -> pd.DataFrame:
     rng = np.random.default_rng(12)
     paid = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 180, n)), unit="D")
     amount = rng.lognormal(3, 1, n).round(2)
-    fraud = rng.uniform(size=n) < np.minimum(0.03 * amount / 20, 0.5)
+    fraud = rng.uniform(size=n) < 0.05 * np.minimum(np.sqrt(amount / 20), 3)
     reported = pd.Series(paid + pd.to_timedelta(rng.uniform(1, 40, n), unit="D"))
     return pd.DataFrame(
         {

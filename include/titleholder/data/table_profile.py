@@ -15,6 +15,7 @@ FEW = 12
 Kind = Literal["number", "boolean", "text", "date", "other"]
 """What a column's type is good for; `date` is a date or a timestamp."""
 DATE_FORMATS = {
+    r"^\d{4}-\d{2}-\d{2}[T ].*\d ?(Z|[+-]\d{2}(:?\d{2})?)$": "cast({c} as timestamptz)",
     r"^\d{4}-\d{2}-\d{2}([T ].*)?$": "cast({c} as timestamp)",
     r"^\d{1,2}-[A-Za-z]{3}-\d{2}(\d{2})?$": "cast({c} as timestamp)",
     r"^[A-Za-z]{3}-\d{4}$": "to_timestamp({c}, 'Mon-YYYY')",
@@ -59,6 +60,8 @@ class ColumnProfile(BaseModel):
     amounts: int = 0
     codes: int = 0
     date_format: str | None = None
+    other_format: str | None = None
+    """Another pattern that every text follows: nothing tells its day from its month."""
     first: datetime | None = None
     last: datetime | None = None
     values: dict[str, int] = {}

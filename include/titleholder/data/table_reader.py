@@ -84,7 +84,8 @@ class TableReader:
         blanks, numbers, amounts, codes, *dates = counts
         following = [p for p, n in zip(DATE_FORMATS, dates, strict=True) if 0 < n == known - blanks]
         found = {"blanks": blanks, "numbers": numbers, "amounts": amounts, "codes": codes}
-        return {**found, "date_format": following[0] if following else None}
+        first, second, *_ = [*following, None, None]
+        return {**found, "date_format": first, "other_format": second if _day_or_month(first, second) else None}
 
     def _range(self, column: ColumnProfile) -> dict[str, object]:
         finite = f"{column.moment} BETWEEN '0001-01-02' AND '9999-12-30'"
@@ -188,6 +189,11 @@ def reading(url: str, table: str, connection: str) -> Iterator[TableReader]:
 def _kind(category: str, typname: str) -> Kind:
     kinds: dict[str, Kind] = {"N": "number", "B": "boolean", "S": "text", "E": "text", "D": "date"}
     return "other" if typname in ("time", "timetz", "money", "oid") else kinds.get(category, "other")
+
+
+def _day_or_month(first: str | None, second: str | None) -> bool:
+    """Whether two patterns of a date read it in different ways."""
+    return first is not None and second is not None and not first.startswith(r"^\d{4}")
 
 
 def _moment(value: object) -> datetime | None:

@@ -158,8 +158,7 @@ def _binary(column: ColumnProfile) -> tuple[str, str, int]:
         shown = ", ".join(values[:8]) or f"{column.distinct:,} of them"
         raise UsageError(
             f"--target {column.name}: a classification needs an outcome of 0 and 1, and it has other values ({shown}). "
-            f"Use --task regression, or a limit as in --target '{column.name} > 30', or make a view with such a column "
-            "and name the view"
+            f"{_way_out(column)}"
         )
     listed = ", ".join(_literal(v) for v in events)
     ones, others = (
@@ -168,6 +167,18 @@ def _binary(column: ColumnProfile) -> tuple[str, str, int]:
     )
     note = f"1 is {ones}; 0 is every other value: {others}"
     return f"({column.quoted}::text in ({listed}))::int", note, sum(column.values[v] for v in events)
+
+
+def _way_out(column: ColumnProfile) -> str:
+    """What to do about an outcome of other values than 0 and 1: a text is no number, and a row may be open still."""
+    view = "make a view with such a column and name the view"
+    if column.kind == "number" or _is_amount(column):
+        return f"Use --task regression, or a limit as in --target '{column.name} > 30', or {view}"
+    one = _literal(next(iter(column.values), "..."))
+    return (
+        f"{view.capitalize()}: ({column.quoted} = {one})::int for the value that is to be 1, and null where the "
+        "outcome is not known yet"
+    )
 
 
 def _literal(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from titleholder.data.table_profile import ColumnProfile, TableProfile
+from titleholder.data.table_profile import DATE_FORMATS, ColumnProfile, TableProfile
 from titleholder.data.table_reader import TableReader
 from titleholder.errors import UsageError
 from titleholder.spec.metrics import Task
@@ -75,7 +75,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     return Roles(
         task=found.task,
         entity=entity_item,
-        event_time=Item(event.moment, names[event.name], why_event),
+        event_time=Item(event.moment, names[event.name], why_event, _day_or_month(event)),
         known_at=known_item,
         target=found.item,
         numeric=tuple(features.numeric),
@@ -117,6 +117,13 @@ def _event_time(table: TableProfile, choices: Choices) -> tuple[ColumnProfile, s
     recorded = [c.name for c in dates if c not in found]
     only = f"the only date but {', '.join(recorded)}" if recorded else "the only date"
     return best, f"the likeliest of {', '.join([best.name, *others])}" if others else only
+
+
+def _day_or_month(event: ColumnProfile) -> str:
+    if not event.other_format:
+        return ""
+    other = DATE_FORMATS[event.other_format].format(c=event.value)
+    return f"is the day or the month of {event.name} first? Every value can be read as {other} too."
 
 
 def _dates(table: TableProfile) -> str:
