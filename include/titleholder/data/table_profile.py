@@ -26,7 +26,7 @@ DATE_FORMATS = {
 }
 """How dates are written as text, and what makes a timestamp of one; {c} is the column."""
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
-AMOUNT = r"^\s*[-+]?[$€£]?\s*(\d+|\d{1,3}(,\d{3})+)(\.\d*)?\s*%?\s*$"
+AMOUNT = r"^\s*[-+]?[$€£]?\s*(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d*)?\s*%?\s*$"
 """How a number is written as text, and how an amount is: `$60,000.00` or `7.5 %`."""
 ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
 CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
