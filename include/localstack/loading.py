@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import adbc_driver_manager
 import pyarrow as pa
-import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from localstack import parquet_files
 from localstack.csv_files import CsvFile
 from localstack.decimals import Mark
 from localstack.settings import environment
@@ -23,7 +23,6 @@ from titleholder import postgres
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
-BATCH = 10_000
 LOADER_URL = "TITLEHOLDER_LOADER_URL"
 OnRows = Callable[[int, int | None, str], None]
 """Called with the rows done, the rows in all (None where that is not known yet), and what is being done."""
@@ -90,12 +89,8 @@ def open_file(path: Path, written: Written, on_rows: OnRows) -> Opened:
         raise UsageError(f"{path.name}: a file to load ends in .parquet, .csv or .csv.gz")
     if any(written):
         raise UsageError(f"{path.name}: --encoding, --delimiter and --decimal are for CSV files")
-    try:
-        parquet = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
-    batches = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches(BATCH))
-    return Opened(batches, parquet.metadata.num_rows)
+    batches, rows, said = parquet_files.opened(path, lambda n: on_rows(n, None, "reading"))
+    return Opened(batches, rows, tuple(said))
 
 
 def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from titleholder.data.table_profile import CODE
+from titleholder.spec.sql import quoted
 
-_DATE = r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|(\d{1,2}[- ])?[A-Za-z]{3}[- ]\d{2,4})$"
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_DATE = rf"^(\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}([ T].*)?|(\d{{1,2}}[- ])?{_MONTH}[- ]\d{{2,4}})$"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WRITTEN_NUMBER = r"^[-+(]?[$€£]? ?\d[\d.,' ]*[)%€$£ ]*$"
 """Numbers as people write them: `1.234,50`, `$ 12`, `13.5%`."""
@@ -95,27 +97,27 @@ def _warning(name: str, count: _Count) -> str:
         found += f", such as {written!r}"
     elif count.code:
         found += f", such as {count.code!r}, whose digits a number would not keep"
-    quoted = name if name.isidentifier() and name.islower() else f'"{name}"'
+    column = quoted(name)  # always, because a plain `user` or `order` means something else in SQL
     if not are_numbers:
-        how = f"with {_dated(quoted, count.date)} or another pattern"
+        how = f"with {_dated(column, count.date)} or another pattern"
     elif "," in count.written and "." not in count.written.rpartition(",")[2]:
-        digits = f"regexp_replace({quoted}, '[^-+0-9,]', '', 'g')"
+        digits = f"regexp_replace({column}, '[^-+0-9,]', '', 'g')"
         how = f"with replace({digits}, ',', '.')::float8 where the comma is the decimal mark"
     elif count.written:
-        how = f"with replace and a cast, such as replace({quoted}, '%', '')::float8"
+        how = f"with replace and a cast, such as replace({column}, '%', '')::float8"
     elif count.other:
-        how = f"for example nullif({quoted}, {_literal(count.other[1])})::float8"
+        how = f"for example nullif({column}, {_literal(count.other[1])})::float8"
     else:
-        how = f"with {quoted}::float8"
+        how = f"with {column}::float8"
     advice = f"Correct the file, or convert the column in the query, {how}."
     return f"{found}. {advice} Codes, such as postal codes, may stay text."
 
 
-def _dated(quoted: str, example: str) -> str:
+def _dated(column: str, example: str) -> str:
     """SQL that keeps the time of day, where the example has one."""
     if ":" in example:
-        return f"to_timestamp({quoted}, 'DD.MM.YYYY HH24:MI:SS')"
-    return f"to_date({quoted}, 'DD.MM.YYYY')"
+        return f"to_timestamp({column}, 'DD.MM.YYYY HH24:MI:SS')"
+    return f"to_date({column}, 'DD.MM.YYYY')"
 
 
 def _literal(value: str) -> str:

@@ -38,10 +38,12 @@ def test_a_column_of_numbers_or_dates_is_named(values: list[str | None], found: 
 def test_the_row_of_the_example_counts_over_batches() -> None:
     (warning,) = warned(["1"] * 10_000, ["2", "oops", "bad"])
     assert "10,001 of its 10,003 values are numbers, 2 are not, such as 'oops' in row 10,002" in warning
-    assert "nullif(amount, 'oops')::float8" in warning
+    assert "nullif(\"amount\", 'oops')::float8" in warning
 
 
-@pytest.mark.parametrize("values", [["red", "green", "1"], [None, ""], ["A1", "B2"], ["192.168.0.1.7x"]])
+@pytest.mark.parametrize(
+    "values", [["red", "green", "1"], [None, ""], ["A1", "B2"], ["192.168.0.1.7x"], ["Box 10", "Box 11"]]
+)
 def test_words_are_words(values: list[str | None]) -> None:
     assert warned(values) == []
 
@@ -53,11 +55,14 @@ def test_a_number_that_needs_a_cast_alone_gets_one() -> None:
 
 def test_what_a_cast_would_lose_is_kept_by_the_advice() -> None:
     (commas,) = warned(["28.947,78", "3,5 %"])
-    assert "replace(regexp_replace(amount, '[^-+0-9,]', '', 'g'), ',', '.')::float8" in commas
+    assert "replace(regexp_replace(\"amount\", '[^-+0-9,]', '', 'g'), ',', '.')::float8" in commas
     (times,) = warned(["03.01.2022 01:51", "04.01.2022 13:00"])
-    assert "to_timestamp(amount, 'DD.MM.YYYY HH24:MI:SS')" in times, "to_date would cut the time of day off"
+    assert "to_timestamp(\"amount\", 'DD.MM.YYYY HH24:MI:SS')" in times, "to_date would cut the time of day off"
 
 
-def test_a_name_with_capitals_is_quoted() -> None:
+def test_a_name_is_quoted() -> None:
+    """`user::float8` asked for the name of the database's user, and `order::float8` was no SQL."""
+    (reserved,) = warned(["01", "02"], name="user")
+    assert 'with "user"::float8' in reserved
     (warning,) = warned(["1", "2", "it's"], name="Amount")
     assert """nullif("Amount", 'it''s')::float8""" in warning
