@@ -179,7 +179,7 @@ def test_names_with_percent_signs_and_line_breaks_are_names_and_no_code(folder: 
     assert spec.columns.numeric == ("used_s", "income", "bureau_score", "monthly_income_text")
     assert (spec.columns.entity, spec.columns.categorical) == ("loan", ("purpose_of_loan",))
     assert "or" not in [token.identifier for token in significant(spec.sql) if token.kind == "word"]
-    assert outcomes(check("odd")) == FRESH
+    assert outcomes(check("odd")) == THIN
 
 
 def test_texts_that_are_dates_and_numbers_are_cast(folder: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: 
     assert "coalesce(delivered_at > ordered_at + interval '72 hours', true)::int as hours_over_72" in spec.sql
     (declared,) = spec.source.tables.values()
     assert (declared.known_at, declared.changes) == ("delivered_at", ("hours", "delivered_at"))
-    assert outcomes(check("parcel_late")) == FRESH
+    assert outcomes(check("parcel_late")) == THIN
     without = spec.sql.replace("and ordered_at <= :as_of", "and ordered_at <= :as_of and delivered_at <= :as_of")
     (folder / "parcel_late.sql").write_text(without)
     assert "rows, from a later :as_of: " in next(
@@ -430,7 +430,7 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
         r"2 of 41 ticks .* there are fewer than 50 rows of the rarer class .* to train on", warned["schedule"]
     )
     shown = invoke("check", "long")
-    assert "Ready (4 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
+    assert "Ready (5 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
     outside = check("long", "--as-of", "2019-06-01")
     assert outside.exit_code == 2
     (windows,) = (f.explanation for f in outside.findings if f.step == "windows")
