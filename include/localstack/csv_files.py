@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -123,9 +124,14 @@ class CsvFile:
         return found
 
     def _hint(self) -> str:
-        with self.path.open("rb") as file:
-            utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        return ". The file is UTF-16: use --encoding utf-16" if utf16 else ""
+        opener = gzip.open if self.path.suffix.lower() == ".gz" else open
+        with opener(self.path, "rb") as file:
+            header = file.readline(1 << 16)
+        if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return ". The file is UTF-16: use --encoding utf-16"
+        mark = max(b";", b"\t", b"|", key=header.count).decode()
+        other = self.delimiter.encode() not in header and mark.encode() in header
+        return f". Its header has {mark!r} between the names: use --delimiter {mark!r}" if other else ""
 
     def _refuse_bytes(self, schema: pa.Schema) -> None:
         """Text that is not UTF-8 would come as bytes, which no query can use."""

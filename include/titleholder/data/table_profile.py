@@ -28,6 +28,8 @@ DATE_FORMATS = {
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 AMOUNT = r"^\s*[-+]?[$€£]?\s*(\d+|[1-9]\d{0,2}(,\d{3})+)(\.\d*)?\s*%?\s*$"
 """How a number is written as text, and how an amount is: `$60,000.00` or `7.5 %`."""
+GROUPED, POINTED = r"^\D*\d{1,3},\d{3}\D*$", r"\.\d"
+"""Numbers with one comma, which may group thousands or be a decimal mark, and with a decimal point."""
 ZEROS_IN_FRONT = r"^\s*[-+]?0\d+\s*$"
 CODE = rf"{ZEROS_IN_FRONT}|^\s*[-+]?\d{{16,}}\s*$"
 """Digits that a number does not keep: zeros in front, or more than a float has."""
@@ -37,7 +39,8 @@ class ColumnProfile(BaseModel):
     """A column, and facts about its values in the rows that were looked at.
 
     `nulls` and `distinct` are counts; `blanks` are texts of nothing, which count as nulls. `numbers`, `amounts` and
-    `codes` are how many texts are written as `NUMBER`, `AMOUNT` and `CODE` say. `date_format` is the pattern of
+    `codes` are how many texts are written as `NUMBER`, `AMOUNT` and `CODE` say, `grouped` and `pointed` as `GROUPED`
+    and `POINTED` do. `date_format` is the pattern of
     `DATE_FORMATS` that every text follows. `first` and `last` are the range of a date. `values` are those of a column
     with few, with their counts, the most frequent first.
 
@@ -59,6 +62,8 @@ class ColumnProfile(BaseModel):
     numbers: int = 0
     amounts: int = 0
     codes: int = 0
+    grouped: int = 0
+    pointed: int = 0
     date_format: str | None = None
     other_format: str | None = None
     """Another pattern that every text follows: nothing tells its day from its month."""

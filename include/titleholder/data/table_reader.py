@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 
 from titleholder.data import table_names, warehouse
-from titleholder.data.table_profile import AMOUNT, CODE, DATE_FORMATS, FEW, NUMBER, ColumnProfile, Kind, TableProfile
+from titleholder.data.table_profile import (
+    AMOUNT,
+    CODE,
+    DATE_FORMATS,
+    FEW,
+    GROUPED,
+    NUMBER,
+    POINTED,
+    ColumnProfile,
+    Kind,
+    TableProfile,
+)
 from titleholder.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,13 +88,20 @@ class TableReader:
         return column.model_copy(update=self._range(column)) if column.is_date else column
 
     def _text(self, c: str) -> dict[str, object]:
-        patterns = [r"^\s*$", NUMBER, AMOUNT, CODE, *DATE_FORMATS]
+        patterns = [r"^\s*$", NUMBER, AMOUNT, CODE, GROUPED, POINTED, *DATE_FORMATS]
         name, source = (text.replace("%", "%%") for text in (c, self._source))  # beside the parameters
         counted = ", ".join(f"count(*) FILTER (WHERE {name}::text ~ %s)" for _ in patterns)
         ((known, *counts),) = self._rows(f"SELECT count({name}), {counted} FROM {source}", patterns)
-        blanks, numbers, amounts, codes, *dates = counts
+        blanks, numbers, amounts, codes, grouped, pointed, *dates = counts
         following = [p for p, n in zip(DATE_FORMATS, dates, strict=True) if 0 < n == known - blanks]
-        found = {"blanks": blanks, "numbers": numbers, "amounts": amounts, "codes": codes}
+        found = {
+            "blanks": blanks,
+            "numbers": numbers,
+            "amounts": amounts,
+            "codes": codes,
+            "grouped": grouped,
+            "pointed": pointed,
+        }
         first, second, *_ = [*following, None, None]
         return {**found, "date_format": first, "other_format": second if _day_or_month(first, second) else None}
 

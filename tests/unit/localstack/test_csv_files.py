@@ -68,6 +68,8 @@ def test_the_type_fits_the_last_row_as_well(
         ("a,b\n1,2\n".encode("utf-16"), {}, UsageError, "The file is UTF-16: use --encoding utf-16"),
         (b"a,b\n1,2\n", {"encoding": "utf-61"}, UsageError, "--encoding 'utf-61' is not known; use utf-8, latin-1"),
         (b"a;b\n1;2\n", {}, UsageError, "has one column, 'a;b': use --delimiter, such as ';'"),
+        (b"a;b\n1,5;2\n", {}, UsageError, "Its header has ';' between the names: use --delimiter ';'"),
+        (b"a\tb\n1,5\t2\n", {}, UsageError, "use --delimiter '\\t'"),
         (b"a,b\n1,2\n", {"delimiter": ";;"}, UsageError, "--delimiter ';;': one character"),
         (b"a,b\n1,2,3\n", {}, UsageError, "Expected 2 columns, got 3"),
         (b"", {}, UsageError, "Empty CSV file"),

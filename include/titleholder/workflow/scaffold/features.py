@@ -74,6 +74,9 @@ class Features:
         known = self._rows - c.nulls
         none = known - max(c.numbers, c.amounts)
         wrong = f", {none:,} of {known:,} are no number and become null" if none else ""
+        if c.amounts > c.numbers and c.grouped and not c.pointed:
+            asked = "Is the comma its decimal mark? Then replace it by a point."
+            return f"CHECK {c.name}: `1,234` is read as 1234{wrong}. {asked}"
         return f"{c.name} is text in the table{wrong}" if c.kind == "text" else ""
 
     def _reasons(self, c: ColumnProfile) -> Iterator[str]:

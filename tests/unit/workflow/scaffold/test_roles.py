@@ -269,6 +269,11 @@ def test_numbers_as_text_are_cast_and_protected_columns_kept_apart() -> None:
     assert [item.alias for item in roles.protected] == ["sex"]
     (amount,) = guessed(ID, APPLIED, BAD, column("gross", "text", amounts=1_000, numbers=3)).numeric
     assert "regexp_replace(gross" in amount.sql
+    assert "CHECK" not in amount.note
+    for pointed, asked in ((0, True), (1, False)):
+        weight = column("weight", "text", amounts=1_000, numbers=3, grouped=900, pointed=pointed)
+        (item,) = guessed(ID, APPLIED, BAD, weight).numeric
+        assert item.note.startswith("CHECK weight: `1,234` is read as 1234") is asked, "kilograms became a thousandfold"
     words = guessed(ID, APPLIED, BAD, column("size", "text", numbers=900, distinct=9))
     assert [item.alias for item in words.categorical] == ["size"]
     codes = guessed(ID, APPLIED, BAD, AMOUNT, column("trade", "text", numbers=ROWS, codes=1, distinct=9))
