@@ -284,7 +284,7 @@ def test_a_report_that_only_the_events_have_dates_the_outcome_and_not_the_row(fo
     assert (spec.columns.known_at, spec.columns.outcome_at) == (None, "reported_at")
     assert str(spec.windows.label_maturity) == "42 days"
     report = check("payments")
-    assert outcomes(report) == FRESH
+    assert outcomes(report) == THIN
     (windows,) = (f.explanation for f in report.findings if f.step == "windows")
     ((rows, ones),) = re.findall(r"with ([\d,]+) rows, ([\d,]+) of them with outcome 1", windows)
     assert 0 < int(ones.replace(",", "")) < int(rows.replace(",", "")) / 5
