@@ -14,15 +14,23 @@ FEW = 12
 """A column's values are listed where it has at most this many."""
 Kind = Literal["number", "boolean", "text", "date", "other"]
 """What a column's type is good for; `date` is a date or a timestamp."""
+_DAYS = {
+    "DD.MM.YYYY": r"\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4}",
+    "MM/DD/YYYY": r"(0?[1-9]|1[0-2])/\d{1,2}/\d{4}",
+}
+_TIMES = {
+    "": "",
+    " HH24:MI:SS": r" \d{1,2}:\d{2}(:\d{2})?",
+    " HH12:MI AM": r" \d{1,2}:\d{2} ?[AaPp][Mm]",
+    " HH12:MI:SS AM": r" \d{1,2}:\d{2}:\d{2} ?[AaPp][Mm]",
+}
 DATE_FORMATS = {
     r"^\d{4}-\d{2}-\d{2}[T ].*\d ?(Z|[+-]\d{2}(:?\d{2})?)$": "cast({c} as timestamptz)",
     r"^\d{4}-\d{2}-\d{2}([T ].*)?$": "cast({c} as timestamp)",
+    r"^\d{4}-(0[1-9]|1[0-2])$": "to_timestamp({c}, 'YYYY-MM')",
     r"^\d{1,2}-[A-Za-z]{3}-\d{2}(\d{2})?$": "cast({c} as timestamp)",
     r"^[A-Za-z]{3}-\d{4}$": "to_timestamp({c}, 'Mon-YYYY')",
-    r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4}$": "to_timestamp({c}, 'DD.MM.YYYY')",
-    r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4}$": "to_timestamp({c}, 'MM/DD/YYYY')",
-    r"^\d{1,2}[./](0?[1-9]|1[0-2])[./]\d{4} \d{1,2}:\d{2}(:\d{2})?$": "to_timestamp({c}, 'DD.MM.YYYY HH24:MI:SS')",
-    r"^(0?[1-9]|1[0-2])/\d{1,2}/\d{4} \d{1,2}:\d{2}(:\d{2})?$": "to_timestamp({c}, 'MM/DD/YYYY HH24:MI:SS')",
+    **{f"^{_DAYS[d]}{_TIMES[t]}$": f"to_timestamp({{c}}, '{d}{t}')" for t in _TIMES for d in _DAYS},
 }
 """How dates are written as text, and what makes a timestamp of one; {c} is the column."""
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
@@ -40,9 +48,8 @@ class ColumnProfile(BaseModel):
 
     `nulls` and `distinct` are counts; `blanks` are texts of nothing, which count as nulls. `numbers`, `amounts` and
     `codes` are how many texts are written as `NUMBER`, `AMOUNT` and `CODE` say, `grouped` and `pointed` as `GROUPED`
-    and `POINTED` do. `date_format` is the pattern of
-    `DATE_FORMATS` that every text follows. `first` and `last` are the range of a date. `values` are those of a column
-    with few, with their counts, the most frequent first.
+    and `POINTED` do. `date_format` is the pattern of `DATE_FORMATS` that every text follows. `first` and `last` are the
+    range of a date. `values` are those of a column with few, with their counts, the most frequent first.
 
     >>> ColumnProfile(name="Amount", quoted='"Amount"', sql_type="integer", kind="number", nulls=2, distinct=40).unique
     False
