@@ -13,7 +13,7 @@ import pytest
 
 from support.factories import a_recall_of, a_regression, a_spec, an_outlook, result, rows
 from support.report_cases import FULL, HOSTILE, Page, checks, facts, full, looks, regression, simulated, verdict_on
-from titleholder.formatting import NOTHING
+from titleholder.formatting import MINUS, NOTHING
 from titleholder.reports import card, markdown
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnobservedRows
@@ -89,7 +89,7 @@ def test_every_check_has_its_sentence_and_numbers_the_failed_first() -> None:
     said = Page(full()).said("checks")
     for check in checks():
         assert f"{check.title} {check.code} {check.explained}" in said
-    for number in ("events 60", "gain -0.0125", "looks 3", "Decide whether the model is still used."):
+    for number in ("events 60", f"gain {MINUS}0.0125", "looks 3", "Decide whether the model is still used."):
         assert number in said
     assert said.startswith("Checks 4 checks: 1 failed, 1 warning, 1 passed, 1 not applicable.")
     order = [said.index(check.explanation) for check in (checks()[i] for i in (2, 1, 0, 3))]
