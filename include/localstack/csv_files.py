@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,6 +38,17 @@ _NO_UTF8 = "is not UTF-8. Say how the file is written, such as --encoding latin-
 OnRows = Callable[[int], None]
 
 
+class Layout(NamedTuple):
+    """The types of a file's columns, and the number of its rows."""
+
+    schema: pa.Schema
+    rows: int
+    grouped: frozenset[str] = frozenset()
+    """Columns of numbers that are read as text first: they have groups of thousands."""
+    commas: Sequence[str] = ()
+    """Columns of text that would be numbers with a decimal comma."""
+
+
 @dataclass(frozen=True)
 class CsvFile:
     """A CSV file (`.gz` too) with a header, and how it is written."""
@@ -46,16 +57,16 @@ class CsvFile:
     encoding: str
     delimiter: str
     decimal: decimals.Mark | None = None
-    """The decimal mark of its numbers; None where nobody said it, which is a point unless values speak against it."""
+    """The decimal mark of its numbers; None where it was not given: then a point, and commas are reported."""
 
-    def types(self, on_rows: OnRows) -> tuple[pa.Schema, int, list[str]]:
-        """The type of each column, which fits every value, the number of rows, and the texts with decimal commas.
+    def layout(self, on_rows: OnRows) -> Layout:
+        """The type of each column, which fits every value, after all rows were read.
 
         Numbers with zeros in front, or with more digits than a number keeps, are text: 007 is a code. With a decimal
-        mark that was said, the other one may group thousands.
+        mark that was given, the other one may group thousands.
 
         Raises:
-            UsageError: the file cannot be read as CSV, or nobody said what its decimal mark is and two fit.
+            UsageError: the file cannot be read as CSV, or its decimal mark was not given and two fit.
             DataError: it has text that is not in its encoding; names the column and the row.
         """
         chosen: dict[str, pa.DataType] = {}
@@ -85,13 +96,28 @@ class CsvFile:
         written = {f.name: pa.string() for f in schema if pa.types.is_string(f.type) or pa.types.is_floating(f.type)}
         surveys = decimals.survey(self.open(written, [*written]) if written else ())
         if self.decimal is None:
-            return schema, rows, decimals.with_commas(self.path.name, schema, surveys)
-        return decimals.as_numbers(schema, surveys, self.decimal), rows, []
+            return Layout(schema, rows, commas=decimals.with_commas(self.path.name, schema, surveys))
+        grouped = decimals.numbers(schema, surveys, self.decimal)
+        return Layout(
+            pa.schema([(f.name, pa.float64() if f.name in grouped else f.type) for f in schema]), rows, grouped
+        )
 
-    def batches(self, schema: pa.Schema) -> pa.RecordBatchReader:
+    def batches(self, layout: Layout) -> pa.RecordBatchReader:
         """The rows with these types; an empty cell is null in every column, of text too."""
-        found = self.open({field.name: decimals.read_as(field) for field in schema})
-        return pa.RecordBatchReader.from_batches(schema, (_with_gaps(batch, schema) for batch in found))
+        schema = layout.schema
+        found = self.open({f.name: pa.string() if f.name in layout.grouped else f.type for f in schema})
+        return pa.RecordBatchReader.from_batches(schema, (self._converted(batch, layout) for batch in found))
+
+    def _converted(self, batch: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:
+        columns = []
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if self.decimal and name in layout.grouped:
+                columns.append(decimals.converted(column, self.decimal))
+            elif pa.types.is_string(column.type):
+                columns.append(pc.if_else(pc.equal(column, ""), None, column))
+            else:
+                columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, schema=layout.schema)
 
     def open(self, types: dict[str, pa.DataType], only: Sequence[str] = ()) -> Any:
         """A reader of the file with these types; the other columns' are guessed from the first block."""
@@ -163,15 +189,6 @@ def _next(kind: pa.DataType) -> pa.DataType:
 def _lost_as(kind: pa.DataType) -> str:
     """The numbers that a column of this type would change; whole ones of 64 bits keep their digits."""
     return CODE if pa.types.is_floating(kind) else ZEROS_IN_FRONT
-
-
-def _with_gaps(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [decimals.converted(column, field) for column, field in zip(batch.columns, schema, strict=True)]
-    columns = [
-        pc.if_else(pc.equal(column, ""), None, column) if pa.types.is_string(column.type) else column
-        for column in columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _is_utf8(value: bytes) -> bool:

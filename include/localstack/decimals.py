@@ -1,4 +1,4 @@
-"""The decimal mark of a CSV file's numbers: said by whoever loads it, or doubted where both readings fit."""
+"""The decimal mark of a CSV file's numbers: given by --decimal, or asked for where a point and a comma both fit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ _WRITTEN: dict[Mark, str] = {
     ",": r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$",
     ".": r"^\s*[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\s*$",
 }
-_MADE_OF = b"decimal"
 
 
 @dataclass
@@ -63,7 +62,7 @@ def survey(batches: Iterable[pa.RecordBatch]) -> dict[str, Survey]:
 
 
 def with_commas(file: str, schema: pa.Schema, surveys: dict[str, Survey]) -> list[str]:
-    """The columns that came as text because they have decimal commas, of a file whose mark nobody said.
+    """The columns that came as text because they have decimal commas, where --decimal was not given.
 
     Raises:
         UsageError: another column came as a number, and would be a thousand times as much with decimal commas.
@@ -82,35 +81,16 @@ def with_commas(file: str, schema: pa.Schema, surveys: dict[str, Survey]) -> lis
     return [name for name in texts if surveys[name].fits(",") and surveys[name].example]
 
 
-def as_numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> pa.Schema:
-    """The schema in which columns of texts are numbers where each value is one with this mark, groups or none."""
-    return pa.schema(
-        [
-            pa.field(f.name, pa.float64(), metadata={_MADE_OF: mark.encode()})
-            if pa.types.is_string(f.type) and surveys[f.name].fits(mark)
-            else f
-            for f in schema
-        ]
-    )
+def numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> frozenset[str]:
+    """The columns of texts each of whose values is a number with this decimal mark, with groups of thousands or not."""
+    return frozenset(f.name for f in schema if pa.types.is_string(f.type) and surveys[f.name].fits(mark))
 
 
-def read_as(field: pa.Field) -> pa.DataType:
-    """The type with which the file is read: text where `converted` makes numbers of it."""
-    return pa.string() if _made_of(field) else field.type
-
-
-def converted(column: pa.Array, field: pa.Field) -> pa.Array:
-    """A column with the type of its field, null where a text is empty."""
-    if not (mark := _made_of(field)):
-        return column
+def converted(column: pa.Array, mark: Mark) -> pa.Array:
+    """The numbers that these texts are with this decimal mark; null where a text is empty."""
     plain = pc.replace_substring(pc.utf8_trim_whitespace(column), GROUPS[mark], "")
     digits = pc.replace_substring(plain, mark, ".")
     return pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.float64())
-
-
-def _made_of(field: pa.Field) -> Mark | None:
-    known: dict[bytes | None, Mark] = {b",": ",", b".": "."}
-    return known.get((field.metadata or {}).get(_MADE_OF))
 
 
 def _all(values: pa.Array, pattern: str) -> bool:

@@ -56,7 +56,7 @@ class LoadedTable:
 
 
 class Written(NamedTuple):
-    """How a CSV file is written; what is empty was not said."""
+    """How a CSV file is written; what is empty was not given."""
 
     encoding: str = ""
     delimiter: str = ""
@@ -78,8 +78,8 @@ def open_file(path: Path, written: Written, on_rows: OnRows) -> Opened:
     """The rows of a Parquet or CSV file.
 
     Raises:
-        UsageError: for a file that cannot be read, is neither Parquet nor CSV, or has numbers of which nobody
-            said what their decimal mark is, and two fit.
+        UsageError: for a file that cannot be read, is neither Parquet nor CSV, or has numbers whose decimal mark
+            was not given, and two fit.
         DataError: for text that is not in the file's encoding.
     """
     name = path.name.lower()
@@ -97,12 +97,13 @@ def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:
     if len(mark := written.delimiter.replace("\\t", "\t") or ",") != 1:
         raise UsageError(f"--delimiter {written.delimiter!r}: one character, such as ';' or '\\t'")
     csv = CsvFile(path, written.encoding or "utf-8", mark, _decimal(written.decimal, mark))
-    schema, rows, commas = csv.types(lambda n: on_rows(n, None, "reading"))
-    if len(schema) == 1 and not written.delimiter and any(other in schema.names[0] for other in ";\t|"):
-        raise UsageError(f"{path.name} has one column, {schema.names[0]!r}: use --delimiter, such as ';'")
-    named = ", ".join(commas)
-    said = f"{named} came as text, with decimal commas: load the file again with --replace --decimal ','"
-    return Opened(csv.batches(schema), rows, (said,) if commas else ())
+    layout = csv.layout(lambda n: on_rows(n, None, "reading"))
+    names = layout.schema.names
+    if len(names) == 1 and not written.delimiter and any(other in names[0] for other in ";\t|"):
+        raise UsageError(f"{path.name} has one column, {names[0]!r}: use --delimiter, such as ';'")
+    commas = ", ".join(layout.commas)
+    said = f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','"
+    return Opened(csv.batches(layout), layout.rows, (said,) if commas else ())
 
 
 def _decimal(given: str, delimiter: str) -> Mark | None:

@@ -21,7 +21,7 @@ from titleholder.data.snapshots import Extract
 from titleholder.engines.cluster import Cluster
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
-from titleholder.training.folds import Positions, PreparedFolds, TrainingRows, time_folds
+from titleholder.training.folds import Positions, PreparedFolds, TrainingRows, fold_scores, time_folds
 from titleholder.training.search import fit_pipeline
 from titleholder.training.threads import one_thread
 from titleholder.validation import metrics
@@ -83,11 +83,9 @@ class RowsOnWorkers:
 
     def scores(self, predictions: Sequence[metrics.Array]) -> list[float]:
         """The value of the spec's `search_metric` on each fold's test rows."""
-        metric, judgement, weights = self._spec.search_metric, self._spec.judgement, self._weights
-        return [
-            metrics.compute(metric, self._y[test], found, judgement, None if weights is None else weights[test])
-            for test, found in zip(self._tests, predictions, strict=True)
-        ]
+        weights = self._weights
+        tests = ((self._y[test], None if weights is None else weights[test]) for test in self._tests)
+        return fold_scores(self._spec, tests, predictions)
 
     def pipeline(self, params: dict[str, Any]) -> Pipeline:
         """The candidate with these parameters, fitted on all rows; the workers forget the folds before."""

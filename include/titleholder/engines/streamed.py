@@ -23,7 +23,7 @@ from titleholder.errors import TrainingError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.training import Candidate
 from titleholder.training import estimators
-from titleholder.training.folds import Positions, require_classes
+from titleholder.training.folds import Positions, fold_scores, require_classes
 from titleholder.validation import metrics
 
 
@@ -124,16 +124,12 @@ class StreamedRows:
 
     def scores(self, predictions: Sequence[metrics.Array]) -> list[float]:
         """The value of the spec's `search_metric` on each fold's test rows."""
-        return [
-            metrics.compute(
-                self._spec.search_metric,
-                y.astype(np.float64),
-                predicted,
-                self._spec.judgement,
-                self._of(lambda facts: facts.weights, own) if self._spec.columns.weight else None,
-            )
-            for y, own, predicted in zip(self._y[1:], self._blocks[1:], predictions, strict=True)
-        ]
+        weighted = self._spec.columns.weight
+        tests = (
+            (y.astype(np.float64), self._of(lambda facts: facts.weights, own) if weighted else None)
+            for y, own in zip(self._y[1:], self._blocks[1:], strict=True)
+        )
+        return fold_scores(self._spec, tests, predictions)
 
     def pipeline(self, params: dict[str, Any]) -> Pipeline:
         """The candidate with these parameters, fitted on all rows, in a pipeline that needs no backend."""

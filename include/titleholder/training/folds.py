@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -107,10 +107,7 @@ class PreparedFolds:
 
     def scores(self, predictions: Sequence[metrics.Array]) -> list[float]:
         """The value of the spec's `search_metric` on each fold's test rows."""
-        return [
-            metrics.compute(self._spec.search_metric, test.y, predicted, self._spec.judgement, test.weights)
-            for (_, test), predicted in zip(self._folds, predictions, strict=True)
-        ]
+        return fold_scores(self._spec, [(test.y, test.weights) for _, test in self._folds], predictions)
 
     def _prepared(self, encoding: Encoding) -> list[FoldMatrices]:
         if encoding not in self._matrices:
@@ -119,6 +116,18 @@ class PreparedFolds:
                 for train, test in self._folds
             ]
         return self._matrices[encoding]
+
+
+def fold_scores(
+    spec: ModelSpec,
+    tests: Iterable[tuple[metrics.Array, metrics.Array | None]],
+    predictions: Iterable[metrics.Array],
+) -> list[float]:
+    """The value of the spec's `search_metric` on each fold, whose test rows have these outcomes and weights."""
+    return [
+        metrics.compute(spec.search_metric, y, predicted, spec.judgement, weights)
+        for (y, weights), predicted in zip(tests, predictions, strict=True)
+    ]
 
 
 def require_classes(spec: ModelSpec, train: NDArray[Any], test: NDArray[Any]) -> None:

@@ -58,7 +58,9 @@ def test_a_cluster_trains_any_estimator(encoding: str) -> None:
         "line": {"estimator": "sklearn.linear_model.LogisticRegression", "encoding": encoding},
         "other": {"estimator": "some_library.AnyClassifier", "encoding": encoding},
     }
-    boosted(engine={"dask": "cluster"}, training__candidates=candidates)
+    found = boosted(engine={"dask": "cluster"}, training__candidates=candidates).training
+    assert found.engine == DaskEngine(dask="cluster")
+    assert [*found.candidates] == ["boosting", "line", "other"]
 
 
 def test_an_encoding_that_needs_the_rows_is_refused() -> None:
@@ -71,8 +73,8 @@ def test_an_encoding_that_needs_the_rows_is_refused() -> None:
 
 @pytest.mark.parametrize("path", ["xgboost.XGBClassifier", "xgboost.sklearn.XGBClassifier"])
 def test_a_class_is_known_however_it_is_imported(path: str) -> None:
-    boosted(path, {"dask": "cluster"})
-    boosted(path, "external_memory")
+    assert boosted(path, {"dask": "cluster"}).training.engine == DaskEngine(dask="cluster")
+    assert boosted(path, "external_memory").training.engine == "external_memory"
 
 
 @pytest.mark.parametrize("twin", TWINS.values())

@@ -11,8 +11,9 @@ from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.monitor import Monitor
 from titleholder.validation.monitoring.estimated import Recalibration
 from titleholder.validation.monitoring.report import FormerReign
+from titleholder.workflow.monitoring.outcomes import Reader
+from titleholder.workflow.monitoring.promises import promise, review
 from titleholder.workflow.monitoring.reference import reference_of
-from titleholder.workflow.monitoring.reign_outcomes import Reader, promise, review
 from titleholder.workflow.monitoring.watched import Reign, Watched, reign_of
 
 log = logging.getLogger(__name__)

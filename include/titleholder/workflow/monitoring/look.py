@@ -27,12 +27,11 @@ from titleholder.validation.monitoring.report import (
 )
 from titleholder.validation.monitoring.retrain_request import Answer, Asked, ask
 from titleholder.validation.monitoring.volume import expected
-from titleholder.workflow.monitoring import reign_outcomes
+from titleholder.workflow.monitoring import promises
 from titleholder.workflow.monitoring.former import former_reigns
 from titleholder.workflow.monitoring.new_rows import CountedRows, count, parts_of, rows_of
-from titleholder.workflow.monitoring.outcomes import Matured
+from titleholder.workflow.monitoring.outcomes import Matured, Reader
 from titleholder.workflow.monitoring.reference import Reference, reference_of
-from titleholder.workflow.monitoring.reign_outcomes import Reader
 from titleholder.workflow.monitoring.watched import Watched
 from titleholder.workflow.payloads import Origin
 from titleholder.workflow.scorer import Scorer
@@ -93,7 +92,7 @@ class Look:
         grown = self._matured(before.cohorts if before else ())
         former = former_reigns(self.watched, self.monitor, self.reader)
         cohorts = (*(before.cohorts if before else ()), *grown.cohorts)
-        promise = reign_outcomes.promise(self.watched.reign, self.monitor, cohorts)
+        promise = promises.promise(self.watched.reign, self.monitor, cohorts)
         standing = summary.alarms(
             drift,
             promise,
@@ -113,7 +112,7 @@ class Look:
             estimate=self._estimate(new) if new else before.estimate if before else None,
             cohorts=cohorts,
             promise=promise,
-            review=reign_outcomes.review(self.watched.reign, cohorts),
+            review=promises.review(self.watched.reign, cohorts),
             former=former,
             unavailable=_unavailable(self.as_of, grown, former, before.unavailable if before else None),
         )

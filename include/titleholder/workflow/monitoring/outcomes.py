@@ -21,14 +21,16 @@ from titleholder.errors import DataError
 from titleholder.formatting import date_range
 from titleholder.ledger import event_scores
 from titleholder.ledger.score_runs import ScoreRun
+from titleholder.masking import mask
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import Columns
 from titleholder.spec.windows import Intervals
 from titleholder.validation.metrics import Array, Estimation, Sample
 from titleholder.validation.monitoring.estimated import Recalibration
-from titleholder.validation.monitoring.outcomes import ScoredOutcomes, cohorts
+from titleholder.validation.monitoring.outcomes import ScoredOutcomes, cohorts, whole_cohorts
 from titleholder.validation.monitoring.report import RealisedCohort
+from titleholder.workflow.monitoring.watched import Reign
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.skew import unmatched
 from titleholder.workflow.trained_versions import TrainedVersion
@@ -51,82 +53,73 @@ class Matured(NamedTuple):
     months: int = 0
 
 
-def matured(
-    spec: ModelSpec,
-    trained: TrainedVersion,
-    predecessor: TrainedVersion | None,
-    runs: Sequence[ScoreRun],
-    months: Sequence[tuple[date, date]],
-    as_of: date,
-    calibration: Recalibration | None,
-    *,
-    url: str,
-    scorer: Scorer,
-    settings: Settings,
-) -> Matured:
-    """What came true in these months, all of which are matured at `as_of`, of the rows of these runs.
+class Reader(NamedTuple):
+    """What outcomes are read with: today's spec, whose query returns them, and the services."""
 
-    `spec` is today's, whose query returns the outcomes; metrics are those under which the version was trained. Rows are
-    those of the same entity and event time; one that several runs scored counts with its first score.
+    spec: ModelSpec
+    as_of: date
+    url: str
+    scorer: Scorer
+    settings: Settings
 
-    Data that cannot be used are said in `unread`, and end no look: what needs no outcomes does not depend on them.
+    def months(self, runs: Sequence[ScoreRun], start: date | None, *, ended: bool = False) -> list[tuple[date, date]]:
+        """The months from `start`, else from the first scored row, on whose outcomes are final, and were scored."""
+        first = start or min(run.window_start for run in runs)
+        scored = max(run.as_of for run in runs)
+        watched = self.as_of - self.spec.windows.label_maturity
+        return whole_cohorts(first, min(watched, scored), ended=ended and scored <= watched)
 
-    Raises:
-        ServiceError: when the warehouse or MLflow does not answer; a later try may.
-    """
-    if not months:
-        return Matured(())
-    try:
-        return _read(
-            spec, trained, predecessor, runs, months, as_of, calibration, url=url, scorer=scorer, settings=settings
+    def read(self, reign: Reign, months: Sequence[tuple[date, date]], calibration: Recalibration | None) -> Matured:
+        """What came true in these months, all of which are matured, of the rows that the reign scored.
+
+        Metrics are those under which the version was trained. Rows are those of the same entity and event time; one
+        that several runs scored counts with its first score.
+
+        Data that cannot be used are said in `unread`, and end no look: what needs no outcomes does not depend on them.
+
+        Raises:
+            ServiceError: when the warehouse or MLflow does not answer; a later try may.
+        """
+        if not months:
+            return Matured(())
+        try:
+            return self._read(reign, months, calibration)
+        except DataError as error:
+            said = mask(" ".join(str(error).split()))
+            log.error("%s as of %s: outcomes are not available: %s", self.spec.name, self.as_of, said)  # noqa: TRY400
+            whole = said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+            return Matured((), unread=whole, months=len(months))
+
+    def _read(self, reign: Reign, months: Sequence[tuple[date, date]], calibration: Recalibration | None) -> Matured:
+        spec, as_of = self.spec, self.as_of
+        start, end = months[0][0], months[-1][1]
+        ends = data_end.newest_facts(self.url, spec, as_of)
+        spans = Intervals(train_start=start, holdout_start=start, matured=end)
+        taken = extraction.extract(self.url, spec, spans, as_of, self.settings.snapshots)
+        frame = taken.read()
+        if faults := contract.violations(frame, spec, spans, as_of, to_train=False):
+            what = f"what the query returns for {date_range(start, end)} as of {as_of} breaks the data contract"
+            raise contract.broken(spec, what, faults, "no outcome was judged")
+        if late := data_end.unwatched(frame, spec, ends):
+            return Matured((), f"Outcomes are not known: {late}.")
+        known = frame[features.accepted(frame, spec)].reset_index(drop=True)
+        scored = _first_scores(reign.runs, start, end, self.settings.ledger_url, reign.predecessor, self.scorer)
+        given = with_scores(known, scored, spec.columns)
+        rows = known[given["score"].notna()]
+        given = given.loc[rows.index]
+        sample = Sample(features.target(rows, spec), features.weights(rows, spec), _clusters(rows, spec))
+        found = ScoredOutcomes(
+            days=_days(rows[spec.columns.event_time]),
+            sample=sample,
+            scores=given["score"].to_numpy(dtype=np.float64),
+            predecessor=None if given["before"].isna().any() else given["before"].to_numpy(dtype=np.float64),
+            scored_days=_days(scored["event_time"]),
         )
-    except DataError as error:
-        said = " ".join(str(error).split())
-        log.error("%s as of %s: outcomes are not available: %s", spec.name, as_of, said)  # noqa: TRY400
-        whole = said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
-        return Matured((), unread=whole, months=len(months))
-
-
-def _read(
-    spec: ModelSpec,
-    trained: TrainedVersion,
-    predecessor: TrainedVersion | None,
-    runs: Sequence[ScoreRun],
-    months: Sequence[tuple[date, date]],
-    as_of: date,
-    calibration: Recalibration | None,
-    *,
-    url: str,
-    scorer: Scorer,
-    settings: Settings,
-) -> Matured:
-    start, end = months[0][0], months[-1][1]
-    ends = data_end.newest_facts(url, spec, as_of)
-    spans = Intervals(train_start=start, holdout_start=start, matured=end)
-    taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    frame = taken.read()
-    if faults := contract.violations(frame, spec, spans, as_of, to_train=False):
-        what = f"what the query returns for {date_range(start, end)} as of {as_of} breaks the data contract"
-        raise contract.broken(spec, what, faults, "no outcome was judged")
-    if late := data_end.unwatched(frame, spec, ends):
-        return Matured((), f"Outcomes are not known: {late}.")
-    known = frame[features.accepted(frame, spec)].reset_index(drop=True)
-    scored = _first_scores(runs, start, end, settings.ledger_url, predecessor, scorer)
-    given = with_scores(known, scored, spec.columns)
-    rows = known[given["score"].notna()]
-    given = given.loc[rows.index]
-    sample = Sample(features.target(rows, spec), features.weights(rows, spec), _clusters(rows, spec))
-    found = ScoredOutcomes(
-        days=_days(rows[spec.columns.event_time]),
-        sample=sample,
-        scores=given["score"].to_numpy(dtype=np.float64),
-        predecessor=None if given["before"].isna().any() else given["before"].to_numpy(dtype=np.float64),
-        scored_days=_days(scored["event_time"]),
-    )
-    how, judgement = Estimation.of(trained.spec), trained.spec.judgement
-    least = judgement.minimum_new_events
-    made = tuple(cohorts(found, months, judgement.metric, how, calibration, least))
-    return Matured(made, "" if len(rows) else strangers(known, scored, spec.columns))
+        judged_by = reign.trained.spec
+        how, judgement = Estimation.of(judged_by), judged_by.judgement
+        least = judgement.minimum_new_events
+        made = tuple(cohorts(found, months, judgement.metric, how, calibration, least))
+        return Matured(made, "" if len(rows) else strangers(known, scored, spec.columns))
 
 
 def strangers(known: pd.DataFrame, scored: pd.DataFrame, columns: Columns) -> str:
