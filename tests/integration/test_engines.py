@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -237,6 +240,33 @@ def test_a_worker_that_dies_in_a_fit_is_named(tmp_path: Any, monkeypatch: pytest
         lost = "|".join(worker.worker_address for worker in short.workers.values())
         with pytest.raises(ServiceError, match=f"the Dask cluster lost ({lost}).* during the training"):
             fitted(_single(candidate, {"dask": short.scheduler_address}), extract)
+
+
+def _kill_in_the_training(short: Any) -> None:
+    """Kill all workers once each trains with XGBoost, whose task is called `fn`; Dask then starts others instead."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        tasks = [[str(task) for task in list(worker.processing)] for worker in short.scheduler.workers.values()]
+        if all(any("'fn-" in task for task in own) for own in tasks):
+            for nanny in short.workers.values():
+                os.kill(nanny.pid, signal.SIGKILL)
+            return
+        time.sleep(0.05)
+
+
+def test_workers_that_die_while_they_train_together_are_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where they have too little memory: XGBoost waited for those that were gone, without an end."""
+    monkeypatch.setattr(clusters, "LOOK", 0.5)
+    extract = stored(a_frame(), tmp_path, monkeypatch)
+    with a_cluster() as short:
+        lost = "|".join(worker.worker_address for worker in short.workers.values())
+        killer = threading.Thread(target=_kill_in_the_training, args=[short])
+        killer.start()
+        candidate = {"estimator": XGB, "params": {"n_estimators": 1_000_000}}
+        endless = boosted(engine={"dask": short.scheduler_address}, training__candidates={"it": candidate})
+        with pytest.raises(ServiceError, match=f"the Dask cluster lost ({lost}).* during the training"):
+            fitted(endless, extract)
+        killer.join()
 
 
 def test_workers_that_cannot_read_the_snapshot_or_have_one_class_say_so(

@@ -35,7 +35,7 @@ def extract(more: str, settings: Settings, root: Path) -> extraction.snapshots.E
 
 def end_session(state: State) -> None:
     """End the process of this server that copies rows of the warehouse, as a restart of PostgreSQL would."""
-    server = psutil.Process(int((state.root / "postgres" / "postmaster.pid").read_text().split()[0]))
+    server = psutil.Process(int((state.postgres / "postmaster.pid").read_text().split()[0]))
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for process in server.children():

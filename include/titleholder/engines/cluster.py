@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from rich import filesize
@@ -14,6 +16,7 @@ from rich import filesize
 from titleholder.errors import DataError, ServiceError, TitleholderError, TrainingError, UsageError, one_line
 from titleholder.training import memory
 
+T = TypeVar("T")
 SECONDS = 30
 """A scheduler that does not answer within this time is away, and so is a cluster without a worker."""
 NEEDED = ("dask", "xgboost", "lightgbm")
@@ -108,6 +111,28 @@ class Cluster(NamedTuple):
         self.wait(futures)
         found: list[Any] = self.client.gather(futures)
         return found
+
+    def watched(self, work: Callable[[], T]) -> T:
+        """What `work` returns: a library's training, which would wait for lost workers for ever.
+
+        Raises:
+            TimeoutError: where a worker is lost meanwhile; the work is left behind. See `explained`.
+        """
+        done = Future[T]()
+
+        def run() -> None:
+            try:
+                with self.client.as_current():
+                    done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        while not done.done():
+            wait_for([done], timeout=LOOK)
+            if not done.done() and self.lost():
+                raise TimeoutError("the training waits for it")
+        return done.result()
 
     @contextmanager
     def explained(self, uri: str = "") -> Iterator[None]:

@@ -102,7 +102,7 @@ class DaskBackend:
             twin = getattr(importlib.import_module(module), name)(**params)
             twin.client = self._client
             with warnings.catch_warnings(action="ignore", category=UserWarning):  # LightGBM's, about `n_jobs`
-                twin.fit(X, y, sample_weight=weights)
+                self._cluster.watched(lambda: twin.fit(X, y, sample_weight=weights))
             return _local(twin, estimator)
 
     def predict(self, estimator: Any, chosen: range, recoding: Recoding, spec: ModelSpec) -> metrics.Array:
