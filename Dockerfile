@@ -1,6 +1,6 @@
 # The image of every service except PostgreSQL: Airflow, the MLflow server and the package, from one lock.
 # Another base needs Python 3.11 and a C library that manylinux wheels run on; no wheel here needs system packages.
-ARG BASE_IMAGE=python:3.11-slim-trixie
+ARG BASE_IMAGE=python:3.11.17-slim-trixie@sha256:45037981b62b34b44602584fccbc4d884d5f7dc92c7ee86bb38a698a79fe1e51
 FROM ${BASE_IMAGE}
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \

@@ -96,13 +96,16 @@ def test_our_services_share_one_image_settings_and_limits() -> None:
         assert "privileged" not in service
 
 
-def test_images_are_pinned() -> None:
-    assert re.fullmatch(r"\$\{POSTGRES_IMAGE:-postgres:18\.\d+-\w+\}", SERVICES["postgres"]["image"])
-    assert re.fullmatch(r"\$\{BROKER_IMAGE:-valkey/valkey:\d+\.\d+\.\d+\}", SERVICES["valkey"]["image"])
-    assert re.fullmatch(r"\$\{STORE_IMAGE:-versity/versitygw:v\d+\.\d+\.\d+\}", SERVICES["store"]["image"])
+def test_images_are_pinned_by_version_and_digest() -> None:
+    digest = "@sha256:[0-9a-f]{64}"
+    assert re.fullmatch(r"\$\{POSTGRES_IMAGE:-postgres:18\.\d+-\w+" + digest + r"\}", SERVICES["postgres"]["image"])
+    assert re.fullmatch(r"\$\{BROKER_IMAGE:-valkey/valkey:\d+\.\d+\.\d+" + digest + r"\}", SERVICES["valkey"]["image"])
+    assert re.fullmatch(
+        r"\$\{STORE_IMAGE:-versity/versitygw:v\d+\.\d+\.\d+" + digest + r"\}", SERVICES["store"]["image"]
+    )
     base = re.search(r"^ARG BASE_IMAGE=(.*)$", (PROJECT / "Dockerfile").read_text(), flags=re.M)
     assert base is not None
-    assert re.fullmatch(r"python:3\.11-slim-\w+", base[1])
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+" + digest, base[1])
     assert SERVICES["mlflow"]["build"]["args"]["BASE_IMAGE"] == f"${{TITLEHOLDER_BASE_IMAGE:-{base[1]}}}"
 
 
