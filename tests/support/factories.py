@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, date, datetime
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 from dateutil.relativedelta import relativedelta
 
+from titleholder.data.lazy_frame import LazyFrame
+from titleholder.data.snapshots import Extract
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.ledger.queries import LaneSummary
@@ -139,6 +144,15 @@ def rows(spec: ModelSpec | None = None, n: int = 120, seed: int = 0) -> pd.DataF
             "age_band": pd.Series(rng.choice(["young", "old"], size=n), dtype="str"),
         }
     )
+
+
+def stored(frame: pd.DataFrame, before: int = 0) -> LazyFrame:
+    """The same rows in a snapshot that has so many others before them."""
+    whole = frame.iloc[np.r_[np.zeros(before, dtype=int), np.arange(len(frame))]]
+    file, table = BytesIO(), pa.Table.from_pandas(whole, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata(), file, row_group_size=50)  # without types of pandas
+    extract = Extract("snapshot.parquet", "snapshot", pa.BufferReader(file.getvalue()))
+    return LazyFrame(extract, np.arange(before, len(whole)))
 
 
 REIGN = Reign(version=3, as_of=date(2024, 6, 1), trained_through=date(2023, 9, 1), judged_through=date(2023, 12, 1))

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.snapshots import Extract
 from titleholder.spec.model import ModelSpec
 
@@ -27,9 +28,13 @@ def training_rows(extract: Extract, spec: ModelSpec, end: date | None) -> pd.Dat
 
 def design_matrix(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """The features in the form that every model gets: numbers as float64, categories as text, gaps in both as NaN."""
-    columns: dict[str, pd.Series] = {c: frame[c].astype("float64") for c in spec.columns.numeric}
-    columns |= {c: as_text(frame[c]) for c in spec.columns.categorical}
+    columns = {name: feature(frame, name, spec) for name in spec.columns.features}
     return pd.DataFrame(columns, index=frame.index, copy=False)
+
+
+def feature(frame: pd.DataFrame | LazyFrame, name: str, spec: ModelSpec) -> pd.Series:
+    """One column of the design matrix."""
+    return as_text(frame[name]) if name in spec.columns.categorical else frame[name].astype("float64")
 
 
 def as_text(values: pd.Series) -> pd.Series:
@@ -41,17 +46,17 @@ def as_text(values: pd.Series) -> pd.Series:
     return pd.Series(texts[codes], index=values.index, dtype=object)
 
 
-def weights(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64] | None:
+def weights(frame: pd.DataFrame | LazyFrame, spec: ModelSpec) -> NDArray[np.float64] | None:
     """The rows' weights, where the spec names a column of them."""
     return frame[spec.columns.weight].to_numpy(dtype=np.float64) if spec.columns.weight else None
 
 
-def accepted(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.bool_]:
+def accepted(frame: pd.DataFrame | LazyFrame, spec: ModelSpec) -> NDArray[np.bool_]:
     """Which rows have an outcome: those that were accepted, where the spec names a column that says so, else all."""
     column = spec.columns.accepted
     return frame[column].to_numpy(dtype=bool) if column else np.ones(len(frame), dtype=bool)
 
 
-def target(frame: pd.DataFrame, spec: ModelSpec) -> NDArray[np.float64]:
+def target(frame: pd.DataFrame | LazyFrame, spec: ModelSpec) -> NDArray[np.float64]:
     """The outcomes, float64 of shape (rows,)."""
     return frame[spec.columns.target].to_numpy(dtype=np.float64)

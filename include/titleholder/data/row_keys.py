@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from titleholder.data import run_scores
+from titleholder.data.lazy_frame import LazyFrame
 
 MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -28,7 +29,7 @@ class RowKeys:
         self.moments = np.asarray(moments.cast(MOMENT).cast(pa.int64()))
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, entity: str, event_time: str) -> RowKeys:
+    def of(cls, frame: pd.DataFrame | LazyFrame, entity: str, event_time: str) -> RowKeys:
         """Those of a frame with these columns."""
         return cls(run_scores.as_text(pa.Array.from_pandas(frame[entity])), pa.Array.from_pandas(frame[event_time]))
 

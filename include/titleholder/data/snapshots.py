@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Self
@@ -51,7 +51,10 @@ class Extract:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file, which a thread of Arrow's may still hold for a moment; the extract is read no more."""
+        """Close the file, which a thread of Arrow's may still hold for a moment; the extract is read no more.
+
+        Without `with`, the file is closed when nothing refers to the extract any more.
+        """
         self._file.close(force=True)
 
     def read(
@@ -88,10 +91,16 @@ class Extract:
             frame[name] = frame[name].astype(object if frame[name].dtype.kind == "b" else np.float64)
         return frame.set_axis(chosen) if positions else frame
 
-    def batches(self, columns: Sequence[str], rows: int = 4 * ROW_GROUP) -> Iterator[pd.DataFrame]:
-        """These columns of all rows, at most so many rows at a time; the index is a row's position in the extract."""
-        for first in range(0, self.rows, rows):
-            yield self.read(columns, at=np.arange(first, min(first + rows, self.rows)), positions=True)
+    def batches(
+        self, columns: Sequence[str], rows: int = 4 * ROW_GROUP, *, at: NDArray[np.int64] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """These columns, at most so many rows at a time; the index is a row's position in the extract.
+
+        Of all rows, or of those at the ascending positions `at`.
+        """
+        chosen = np.arange(self.rows) if at is None else at
+        for first in range(0, len(chosen), rows):
+            yield self.read(columns, at=chosen[first : first + rows], positions=True)
 
     def positions(
         self, event_time: str | None, start: date | None = None, end: date | None = None, where: str | None = None
@@ -158,24 +167,22 @@ def _instant(moment: date) -> datetime:
     return moment if isinstance(moment, datetime) else midnight(moment)
 
 
-@contextmanager
-def opened(uri: str, sha256: str) -> Iterator[Extract]:
+def opened(uri: str, sha256: str) -> Extract:
     """An extract, whose file is checked once and can then be read as often as needed.
 
-    A file of this machine is read where it is; one of another store is first copied to a temporary file, once.
+    A file of this machine is read where it is; one of another store is first copied to a temporary file, once. That
+    has no name any more, and takes disk space until the extract is closed.
 
     Raises:
         DataError: when the file is gone, or no longer hashes to `sha256`.
         ServiceError: when the place cannot be read.
     """
-    with ExitStack() as stack:
-        with explained(uri):
-            storage, path = storage_of(uri)
-            local = stack.enter_context(storage.local(path))
+    with explained(uri):
+        storage, path = storage_of(uri)
+        with storage.local(path) as local:
             file = pa.OSFile(local)  # not mapped: pages that were read would count as memory in use
             _compare(uri, _digest(file), sha256)
-            extract = stack.enter_context(Extract(uri, sha256, file))  # the same one, whatever has its name by now
-        yield extract
+            return Extract(uri, sha256, file)  # the same one, whatever has its name by now
 
 
 def _digest(file: pa.NativeFile) -> str:

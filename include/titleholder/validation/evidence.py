@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.skew import Skew
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.cohort_record import CohortRecord, Member
@@ -118,7 +119,8 @@ class Evidence(BaseModel):
 
     spec: ModelSpec
     candidate: str
-    frame: pd.DataFrame
+    frame: pd.DataFrame | LazyFrame
+    """In memory, or read whenever it is asked for."""
     y: NDArray[np.float64]
     challenger: NDArray[np.float64]
     champion: NDArray[np.float64] | None = None

@@ -58,9 +58,10 @@ def strong_features(spec: ModelSpec, frame: pd.DataFrame) -> StrongFeatures | No
     rows = frame[features.accepted(frame, spec)]
     older = (rows[spec.columns.event_time] <= rows[spec.columns.event_time].median()).to_numpy()
     halves = [
-        KnownOutcomes(features.design_matrix(half, spec), _sample(half, spec)) for half in (rows[older], rows[~older])
+        KnownOutcomes(features.design_matrix(half, spec).__getitem__, _sample(half, spec))
+        for half in (rows[older], rows[~older])
     ]
-    if not trusted or not all(len(half.X) and np.ptp(half.sample.y) > 0 for half in halves):
+    if not trusted or not all(len(half.sample.y) and np.ptp(half.sample.y) > 0 for half in halves):
         return None
     strength = FeatureStrength(spec, halves[1], halves[0])
     values, checks, metric = strength.values(), spec.judgement.checks, strength.metric

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import enough_rows, snapshots
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
@@ -46,7 +47,6 @@ from titleholder.workflow.sealed_scores import from_scoring_runs
 from titleholder.workflow.trained_versions import TrainedVersion, refit_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 
@@ -134,9 +134,8 @@ def reproduce(
 class _Retrained:
     """The candidate trained again, with what it was trained from.
 
-    Of the snapshot's rows here are the days, a sample of the training rows, and the holdout. `pipelines` are the new
-    model, and its refit, by the ids of the runs whose models they take the place of; `run` is what the first training
-    logged in MLflow.
+    That is the snapshot `extract`, which has rows on these days. `pipelines` are the new model, and its refit, by the
+    ids of the runs whose models they take the place of; `run` is what the first training logged in MLflow.
     """
 
     spec: ModelSpec
@@ -145,8 +144,7 @@ class _Retrained:
     pipelines: Mapping[str, Pipeline]
     run: RunData
     days: set[date]
-    sample: pd.DataFrame
-    holdout: pd.DataFrame
+    extract: snapshots.Extract
 
 
 def _retrain(
@@ -160,15 +158,13 @@ def _retrain(
     require_known(row.id, spec.training.candidates[candidate].estimator, spec.task, allowed)
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     time, accepted = spec.columns.event_time, spec.columns.accepted
-    with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
-        models = fitting.fit(spec, candidate, extract, row.windows, start=start, on_trial=on_trial)
-        days = enough_rows.days(extract.read([time, *([accepted] if accepted else [])]), spec)
-        sample = extract.read(at=spread(models.rows), positions=True)
-        holdout = extract.read(event_time=time, start=row.windows.holdout_start, positions=True)
+    extract = snapshots.opened(row.snapshot_uri, row.snapshot_sha256)
+    models = fitting.fit(spec, candidate, extract, row.windows, start=start, on_trial=on_trial)
+    days = enough_rows.days(extract.read([time, *([accepted] if accepted else [])]), spec)
     pipelines = {row.training_run_id: models.fitted.pipeline}
     if models.refit is not None:
         pipelines[refit_of(row.training_run_id)] = models.refit
-    return _Retrained(spec, candidate, models, pipelines, run, days, sample, holdout)
+    return _Retrained(spec, candidate, models, pipelines, run, days, extract)
 
 
 def _read(number: int, url: str) -> tuple[Decision, list[Decision], dict[str, Any]]:
@@ -208,13 +204,15 @@ def _training(made: _Retrained) -> Iterator[Tally]:
 def _stored_scores(row: Decision, champion: TrainedVersion | None, made: _Retrained, scorer: Scorer) -> Iterator[Tally]:
     """Against the scores that were stored: the challenger's when it was trained, the champion's on the holdout."""
     tally, challenger = Tally("stored scores"), Comparison.behind(row).challenger
-    rows, holdout = made.sample, made.holdout
-    stored = scorer.recorded(challenger, row.snapshot_sha256, rows)
+    rows = LazyFrame(made.extract, spread(made.models.rows))
+    stored = scorer.recorded(challenger, rows)
     _compare_scores(tally, stored, scorer.predict(challenger, rows), "training.scores")
     yield tally
     if champion:
         tally = Tally("champion's scores")
-        believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.index.to_numpy(dtype=np.int64))
+        judged = made.extract.positions(made.spec.columns.event_time, start=row.windows.holdout_start)
+        holdout = LazyFrame(made.extract, judged)
+        believed = scorer.store.stored(champion.key(row.snapshot_sha256), holdout.positions)
         with _champion_readable(row):
             _compare_scores(tally, believed, scorer.predict(champion, holdout), "champion.scores")
         yield tally
@@ -238,18 +236,15 @@ def _parsed(text: str) -> float | str:
 def _model(row: Decision, made: _Retrained, scorer: Scorer) -> Tally:
     """The registered model against the one trained again, on every row of the snapshot."""
     tally, challenger = Tally("registered model"), Comparison.behind(row).challenger.registered
-    registered, again = [np.empty(0)], [np.empty(0)]
+    every = LazyFrame(made.extract, np.arange(made.extract.rows))
     try:
         logged = row.nominee.model
         model = scorer.registry.models.read(logged.uri, logged.sha256, made.spec)
-        with snapshots.opened(row.snapshot_uri, row.snapshot_sha256) as extract:
-            for rows in extract.batches(made.spec.columns.features):
-                registered.append(predict(model, made.spec, rows))
-                again.append(scorer.predict(challenger, rows))
+        registered, again = predict(model, made.spec, every), scorer.predict(challenger, every)
     except Exception as error:  # whatever a model or its libraries raise: it is lost, the rest can be compared
         tally.compare(f"cannot be loaded: {type(error).__name__}: {error}", None, "model")
     else:
-        tally.compare_arrays(np.concatenate(registered), np.concatenate(again), "model.scores")
+        tally.compare_arrays(registered, again, "model.scores")
     return tally
 
 

@@ -109,21 +109,22 @@ def on_record(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredCom
     evidence = scored.evidence
     if evidence.spec.judgement.rule != "record" or scored.reign is None or evidence.champion is None:
         return scored
-    rows = evidence.frame.set_index(scored.positions)
     rivals = []
     for known in line.rivals:
-        unseen = known.member.trained_through <= scored.holdout[0] and not missing_columns(known.trained.spec, rows)
+        unseen = known.member.trained_through <= scored.holdout[0] and not missing_columns(
+            known.trained.spec, scored.rows
+        )
         if known.trained.version != evidence.version and unseen:
             own = known.trained.version == scored.reign.version
-            rivals.append(_scored(known, evidence.champion if own else _scores(scored, known.trained, rows, scorer)))
+            rivals.append(_scored(known, evidence.champion if own else _scores(scored, known.trained, scorer)))
     found = {"rivals": tuple(rivals), "earlier": line.earlier}
     cohorts = _cohorts(evidence, rivals, line, scored.holdout, scored.trained_through)
     complete = evidence.model_copy(update=found | {"cohorts": cohorts})
     return scored.model_copy(update={"evidence": complete})
 
 
-def _scores(scored: ScoredComparison, trained: TrainedVersion, rows: pd.DataFrame, scorer: Scorer) -> Array:
-    return scored.evidence.once(("scores", trained.name), lambda: scorer.scores(trained, scored.sha256, rows))
+def _scores(scored: ScoredComparison, trained: TrainedVersion, scorer: Scorer) -> Array:
+    return scored.evidence.once(("scores", trained.name), lambda: scorer.scores(trained, scored.rows))
 
 
 def _scored(known: KnownVersion, scores: Array) -> Rival:

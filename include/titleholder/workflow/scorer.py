@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from titleholder.data import features, snapshots
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
 from titleholder.errors import DataError
 from titleholder.registry.client import Registry
@@ -52,41 +54,46 @@ class Scorer:
         found: T = self._kept[key]
         return found
 
-    def predict(self, trained: TrainedVersion, frame: pd.DataFrame) -> Array:
-        """What a version answers for any rows, shape (rows,)."""
-        model = self._retrained.get(trained.name)
-        return predict(self._load(trained) if model is None else model, trained.spec, frame)
+    def predict(self, trained: TrainedVersion, rows: pd.DataFrame | LazyFrame) -> Array:
+        """What a version answers for any rows, shape (rows,); nothing is stored."""
+        return predict(self._model(trained), trained.spec, rows)
 
-    def _load(self, trained: TrainedVersion) -> Pipeline:
+    def _model(self, trained: TrainedVersion) -> Pipeline:
+        if trained.name in self._retrained:
+            return self._retrained[trained.name]
         logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
         if logged is None:
             raise DataError(f"{trained.spec.name}: version {trained.version} was refitted, but has no twin")
         return self.registry.models.read(logged.uri, logged.sha256, trained.spec)
 
-    def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
-        """The same for rows of a snapshot, whose positions in it are the index of `frame`."""
-
-        def compute(positions: Positions) -> Array:
-            return self.predict(trained, frame.loc[positions])
-
-        positions = frame.index.to_numpy(dtype=np.int64)
+    def scores(self, trained: TrainedVersion, rows: LazyFrame) -> Array:
+        """The same for rows of a snapshot: stored scores are read, others are computed and stored."""
         if trained.name in self._retrained:
-            return compute(positions)
-        return self.store.scores(trained.key(sha256), positions, compute)
+            return self.predict(trained, rows)
+        return stored_scores(self.store, trained.key(rows.extract.sha256), rows, partial(self.predict, trained))
 
-    def training_scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array:
+    def training_scores(self, trained: TrainedVersion, rows: LazyFrame) -> Array:
         """What a version answered for rows of its own snapshot when it was trained; asked again if that is lost."""
-        stored = None if trained.name in self._retrained else self.recorded(trained, sha256, frame)
-        return self.scores(trained, sha256, frame) if stored is None else stored
+        stored = None if trained.name in self._retrained else self.recorded(trained, rows)
+        return self.scores(trained, rows) if stored is None else stored
 
-    def recorded(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> Array | None:
+    def recorded(self, trained: TrainedVersion, rows: LazyFrame) -> Array | None:
         """What was stored for these rows when the version was trained; None where that is lost."""
-        return self.store.of_training(trained.key(sha256), frame.index.to_numpy(dtype=np.int64))
+        return self.store.of_training(trained.key(rows.extract.sha256), rows.positions)
 
 
-def predict(model: Pipeline, spec: ModelSpec, frame: pd.DataFrame) -> Array:
-    """A model's scores of rows as the query returns them, shape (rows,)."""
-    return pipeline.score(model, features.design_matrix(frame, spec), spec) if len(frame) else np.empty(0)
+def stored_scores(store: ScoreStore, key: ScoreKey, rows: LazyFrame, compute: Callable[[LazyFrame], Array]) -> Array:
+    """The scores of these rows, shape (rows,); `compute` gives those that are not stored yet."""
+    return store.scores(key, rows.positions, lambda positions: compute(LazyFrame(rows.extract, positions)))
+
+
+def predict(model: Pipeline, spec: ModelSpec, rows: pd.DataFrame | LazyFrame) -> Array:
+    """A model's scores of rows as the query returns them, shape (rows,); those of an extract are read in batches."""
+    batches: Iterable[pd.DataFrame] = (
+        [rows] if isinstance(rows, pd.DataFrame) else rows.batches(spec.columns.features, pipeline.ROWS_AT_ONCE)
+    )
+    parts = [pipeline.score(model, features.design_matrix(frame, spec), spec) for frame in batches if len(frame)]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
@@ -105,5 +112,4 @@ def store_training_scores(
     `training` are the positions of the training rows.
     """
     stored = np.union1d(spread(training), training[:RELOADED_ROWS])
-    rows = extract.read(features.trained_columns(spec), at=stored, positions=True)
-    store.store_training(key, stored, predict(model, spec, rows))
+    store.store_training(key, stored, predict(model, spec, LazyFrame(extract, stored)))

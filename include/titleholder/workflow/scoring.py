@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Self
+from functools import cached_property, partial
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from titleholder.data import features, snapshots
-from titleholder.data.scores import Array, Positions, ScoreKey, ScoreStore
+from titleholder.data.lazy_frame import LazyFrame
+from titleholder.data.scores import Array, ScoreKey, ScoreStore
 from titleholder.errors import DataError, TrainingError
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.nominee import Nominee
@@ -27,11 +28,8 @@ from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingS
 from titleholder.validation.judging import conclude, measure
 from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.payloads import Challenger
-from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread
+from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread, stored_scores
 from titleholder.workflow.trained_versions import TrainedVersion, require_columns
-
-if TYPE_CHECKING:
-    pass
 
 
 class Comparison(BaseModel):
@@ -83,6 +81,11 @@ class Comparison(BaseModel):
             also_unfit=row.judged.also_unfit,
         )
 
+    @cached_property
+    def extract(self) -> snapshots.Extract:
+        """The snapshot, which is opened once and stays open as long as this comparison, or rows of it, are in use."""
+        return snapshots.opened(self.uri, self.sha256)
+
     @property
     def challenger(self) -> TrainedVersion:
         """The challenger."""
@@ -102,10 +105,8 @@ class ScoredComparison(BaseModel):
     trained_through: date
     """The end of the challenger's training rows; the judged rows may begin later."""
     note: str
-    uri: str = ""
-    sha256: str
-    positions: Positions
-    """Where the judged rows lie in the snapshot with this fingerprint, shape (n,)."""
+    rows: LazyFrame
+    """The judged rows, in the snapshot."""
 
     def under(self, spec: ModelSpec, reign: Reign | None) -> Self:
         """The same rows and scores under other thresholds, or with other looks of the same champion's reign."""
@@ -166,13 +167,14 @@ def compare(
     since = (rows.holdout[comparison.spec.columns.event_time] >= windows.midnight(start)).to_numpy()
     accepted = features.accepted(rows.holdout, comparison.spec)
     judged, scores = since & accepted, _both_scores(comparison, reign, champion, rows.holdout, scorer)
-    evidence = _evidence(comparison, rows, scores.at(judged), judged, scorer)
-    models, sha256 = comparison.challenger.models, comparison.sha256
+    frame = rows.holdout.at(judged)
+    evidence = _evidence(comparison, rows, frame, scores.at(judged), judged, scorer)
+    models = comparison.challenger.models
     complete = evidence.model_copy(
         update={
             "champion_inputs": champion.spec.columns.inputs if reign and champion else None,
             "unobserved": _unobserved(comparison.spec, scores, rows.holdout, since & ~accepted),
-            "recorded": _recorded(models, sha256, rows.first, scorer) if reload else None,
+            "recorded": _recorded(models, rows.first, scorer) if reload else None,
             "reloaded": np.concatenate([scorer.predict(model, rows.first) for model in models]) if reload else None,
         }
     )
@@ -183,43 +185,44 @@ def compare(
         reign=reign,
         holdout=(start, comparison.spans.matured),
         trained_through=comparison.spans.holdout_start,
-        uri=comparison.uri,
-        sha256=sha256,
-        positions=rows.holdout.index.to_numpy(dtype=np.int64)[judged],
+        rows=frame,
         note=f"{note} {_accepted_only(comparison.spec, int(judged.sum()), int(since.sum()))}".strip(),
     )
 
 
 class _Rows(NamedTuple):
-    """Of a snapshot: the holdout, a sample of the training rows and the first of them, each indexed by position.
+    """Of a snapshot: the holdout, a sample of the training rows and the first of them.
 
     `untuned` are the benchmark's scores of the holdout.
     """
 
-    holdout: pd.DataFrame
-    sample: pd.DataFrame
-    first: pd.DataFrame
+    holdout: LazyFrame
+    sample: LazyFrame
+    first: LazyFrame
     untuned: BenchmarkScores | None
 
 
 def _rows(comparison: Comparison, scorer: Scorer) -> _Rows:
-    spec, split = comparison.spec, comparison.spans.holdout_start
-    columns, time = spec.columns, spec.columns.event_time
-    with snapshots.opened(comparison.uri, comparison.sha256) as extract:
-        holdout = extract.read(event_time=time, start=split, positions=True)
-        trained_on = extract.positions(time, end=split, where=columns.accepted)
-        sample = extract.read([*features.trained_columns(spec), time], at=spread(trained_on), positions=True)
-        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
-        untuned = _benchmark_scores(spec, extract, trained_on, holdout, scorer.store)
+    spec, extract, split = comparison.spec, comparison.extract, comparison.spans.holdout_start
+    time, accepted = spec.columns.event_time, spec.columns.accepted
+    holdout = LazyFrame(extract, extract.positions(time, start=split))
+    trained_on = extract.positions(time, end=split, where=accepted)
+    untuned = _benchmark_scores(spec, LazyFrame(extract, spread(trained_on, benchmark.ROWS)), holdout, scorer.store)
+    sample, first = (LazyFrame(extract, some) for some in (spread(trained_on), trained_on[:RELOADED_ROWS]))
     return _Rows(holdout, sample, first, untuned)
 
 
 def _evidence(
-    comparison: Comparison, rows: _Rows, scores: _BothScores, judged: NDArray[np.bool_], scorer: Scorer
+    comparison: Comparison,
+    rows: _Rows,
+    frame: LazyFrame,
+    scores: _BothScores,
+    judged: NDArray[np.bool_],
+    scorer: Scorer,
 ) -> Evidence:
-    """What the judged rows of the holdout say; `scores` are those of the judged rows."""
-    spec, challenger, sample = comparison.spec, comparison.challenger, rows.sample
-    frame = rows.holdout[judged].reset_index(drop=True)
+    """What the judged rows of the holdout say; `frame` has these rows, and `scores` are theirs."""
+    spec, challenger = comparison.spec, comparison.challenger
+    sample = rows.sample.read([*features.trained_columns(spec), spec.columns.event_time])
     return Evidence(
         spec=spec,
         candidate=comparison.nominee.name,
@@ -231,9 +234,9 @@ def _evidence(
         weights=features.weights(frame, spec),
         clusters=pd.factorize(frame[spec.columns.cluster])[0] if spec.columns.cluster else None,
         training=TrainingSample(
-            frame=sample.reset_index(drop=True),
+            frame=sample,
             y=features.target(sample, spec),
-            scores=scorer.training_scores(challenger, comparison.sha256, sample),
+            scores=scorer.training_scores(challenger, rows.sample),
         ),
         predict=partial(scorer.predict, challenger),
         predict_refit=partial(scorer.predict, challenger.registered) if challenger.is_twin else None,
@@ -244,9 +247,9 @@ def _evidence(
     )
 
 
-def _recorded(models: Sequence[TrainedVersion], sha256: str, first: pd.DataFrame, scorer: Scorer) -> Array:
+def _recorded(models: Sequence[TrainedVersion], first: LazyFrame, scorer: Scorer) -> Array:
     """What these models answered when they were trained, one after the other; scores that are lost are left out."""
-    found = [scorer.recorded(model, sha256, first) for model in models]
+    found = [scorer.recorded(model, first) for model in models]
     return np.concatenate([np.empty(0) if scores is None else scores for scores in found])
 
 
@@ -270,23 +273,22 @@ def judged_from(comparison: Comparison, reign: Reign | None) -> tuple[date, str]
 
 
 def _benchmark_scores(
-    spec: ModelSpec, extract: snapshots.Extract, trained_on: Positions, holdout: pd.DataFrame, store: ScoreStore
+    spec: ModelSpec, trained_on: LazyFrame, holdout: LazyFrame, store: ScoreStore
 ) -> BenchmarkScores | None:
-    """What the untuned benchmark answers for the holdout; None where TH208 is off.
+    """What the untuned benchmark, fitted on such rows, answers for the holdout; None where TH208 is off.
 
     It is a function of the snapshot and the spec, so it is fitted once for both and only its scores are stored.
     """
     if spec.judgement.checks.benchmark.severity == "off":
         return None
 
-    def compute(positions: Positions) -> Array:
-        rows = extract.read(features.trained_columns(spec), at=spread(trained_on, benchmark.ROWS))
-        fitted = benchmark.fit(rows, spec)
-        return predict(fitted, spec, holdout.loc[positions])
+    def compute(rows: LazyFrame) -> Array:
+        fitted = benchmark.fit(trained_on.read(features.trained_columns(spec)), spec)
+        return predict(fitted, spec, rows)
 
-    key = ScoreKey(spec.name, f"benchmark-{spec.training_fingerprint()}", extract.sha256)
+    key = ScoreKey(spec.name, f"benchmark-{spec.training_fingerprint()}", holdout.extract.sha256)
     try:
-        return BenchmarkScores(scores=store.scores(key, holdout.index.to_numpy(dtype=np.int64), compute))
+        return BenchmarkScores(scores=stored_scores(store, key, holdout, compute))
     except TrainingError as error:
         return BenchmarkScores(scores=None, problem=f"{str(error).rstrip('.')}.")
 
@@ -301,22 +303,22 @@ class _BothScores(NamedTuple):
 
 
 def _both_scores(
-    comparison: Comparison, reign: Reign | None, champion: TrainedVersion | None, holdout: pd.DataFrame, scorer: Scorer
+    comparison: Comparison, reign: Reign | None, champion: TrainedVersion | None, holdout: LazyFrame, scorer: Scorer
 ) -> _BothScores:
     """Both models' scores of every row of the holdout."""
-    own = scorer.scores(comparison.challenger, comparison.sha256, holdout)
+    own = scorer.scores(comparison.challenger, holdout)
     if reign is None:
         return _BothScores(own, None)
     if champion is None:
         raise DataError(f"{comparison.spec.name}: no decision says how champion {reign.version} was trained")
     require_columns(champion.spec, reign.version, holdout)
-    return _BothScores(own, scorer.scores(champion, comparison.sha256, holdout))
+    return _BothScores(own, scorer.scores(champion, holdout))
 
 
 def _unobserved(
-    spec: ModelSpec, scores: _BothScores, holdout: pd.DataFrame, rows: NDArray[np.bool_]
+    spec: ModelSpec, scores: _BothScores, holdout: LazyFrame, rows: NDArray[np.bool_]
 ) -> UnobservedRows | None:
     """These rows of the holdout, which were not accepted; None where the spec does not say which were."""
     if spec.columns.accepted is None:
         return None
-    return UnobservedRows(**scores.at(rows)._asdict(), weights=features.weights(holdout[rows], spec))
+    return UnobservedRows(**scores.at(rows)._asdict(), weights=features.weights(holdout.at(rows), spec))

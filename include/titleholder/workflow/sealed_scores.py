@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder.data import run_scores
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.row_keys import MOMENT, RowIndex, RowKeys
 from titleholder.data.scores import Array, Positions
 from titleholder.ledger import score_runs
@@ -54,7 +55,7 @@ def sealed_evidence(scored: ScoredComparison, line: Line, scorer: Scorer) -> Sea
     if scorer.ledger_url is None or scored.reign is None or not len(scored.evidence.y):
         return None
     versions = _versions(scored, line)
-    key = ("sealed", scored.lane, scored.sha256, scored.holdout, *(version.name for version in versions))
+    key = ("sealed", scored.lane, scored.rows.extract.sha256, scored.holdout, *(version.name for version in versions))
     return scorer.once(key, partial(_evidence, scored, versions, scorer, scorer.ledger_url))
 
 
@@ -63,12 +64,12 @@ def _versions(scored: ScoredComparison, line: Line) -> list[TrainedVersion]:
     compared = {rival.member.version for rival in scored.evidence.rivals}
     compared |= {scored.reign.version} if scored.reign else set()
     known = [one.trained for one in line.rivals if one.trained.version in compared]
-    return [one for one in known if not missing_columns(one.spec, scored.evidence.frame)]
+    return [one for one in known if not missing_columns(one.spec, scored.rows)]
 
 
 def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scorer: Scorer, url: str) -> SealedEvidence:
-    spec, frame = scored.evidence.spec, scored.evidence.frame
-    limit, found, changed = _Limit.of(spec, frame), [], []
+    spec, rows = scored.evidence.spec, scored.rows
+    limit, found, changed = _Limit.of(spec, rows), [], []
     covering = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
     wanted = [run for trained in versions for run in covering if run.version == trained.version]
     runs = affordable(wanted)  # those that were written first, the champion's before others'
@@ -78,10 +79,10 @@ def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scor
         )
     if not runs:
         return SealedEvidence(soonest=limit.days)
-    keys = RowKeys.of(frame, spec.columns.entity, spec.columns.event_time)
+    keys = RowKeys.of(rows, spec.columns.entity, spec.columns.event_time)
     index = RowIndex([keys])
     for trained in versions:
-        first = _First(len(frame))
+        first = _First(len(rows))
         for run in (run for run in runs if run.version == trained.version):
             written = _written(run, url, spec, index, keys, limit)
             if written is None:
@@ -111,7 +112,7 @@ class _First:
     def compared(self, trained: TrainedVersion, scored: ScoredComparison, scorer: Scorer) -> SealedScores:
         """With what the registered model answers for the same rows now."""
         rows = np.flatnonzero(~np.isnan(self._scores))
-        again = scorer.scores(trained.registered, scored.sha256, _at(scored.evidence.frame, scored.positions, rows))
+        again = scorer.scores(trained.registered, scored.rows.at(rows))
         return SealedScores(
             version=trained.version,
             runs=tuple(self.runs),
@@ -120,11 +121,6 @@ class _First:
             again=again,
             latest=float(self._days[rows].max()),
         )
-
-
-def _at(frame: pd.DataFrame, positions: Positions, rows: Positions) -> pd.DataFrame:
-    """These judged rows, whose index is their position in the snapshot."""
-    return frame.iloc[rows].set_axis(positions[rows])
 
 
 def _covering(scored: ScoredComparison, runs: Sequence[ScoreRun]) -> list[ScoreRun]:
@@ -140,12 +136,12 @@ class _Limit(NamedTuple):
     soonest: timedelta | None
 
     @classmethod
-    def of(cls, spec: ModelSpec, frame: pd.DataFrame) -> _Limit:
+    def of(cls, spec: ModelSpec, rows: LazyFrame) -> _Limit:
         """That of these judged rows."""
         columns = spec.columns
         if columns.outcome_at is None:
             return cls(spec, None)
-        after = (frame[columns.outcome_at] - frame[columns.event_time]).min()
+        after = (rows[columns.outcome_at] - rows[columns.event_time]).min()
         return cls(spec, None if pd.isna(after) else after.to_pytimedelta())
 
     @property

@@ -40,9 +40,10 @@ def of_comparison(scored: ScoredComparison, scorer: Scorer) -> Skew | None:
 
     def compute() -> Skew:
         runs = before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of)
-        return measured(scored.uri, scored.sha256, spec, runs)
+        extract = scored.rows.extract
+        return measured(extract.uri, extract.sha256, spec, runs)
 
-    return scorer.once(("skew", scored.lane, scored.sha256), compute)
+    return scorer.once(("skew", scored.lane, scored.rows.extract.sha256), compute)
 
 
 def before(runs: Sequence[ScoreRun], lane: str, as_of: date) -> list[ScoreRun]:

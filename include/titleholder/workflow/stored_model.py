@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from titleholder.data import snapshots
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.ledger.integrity import Row
 from titleholder.ledger.nominee import Nominee
 from titleholder.registry.client import Registry
@@ -38,14 +39,14 @@ def scores_differ(row: Row, version: int, scorer: Scorer) -> str:
     with snapshots.opened(row["snapshot_uri"], row["snapshot_sha256"]) as extract:
         columns = spec.columns
         trained_on = extract.positions(columns.event_time, end=spans.holdout_start, where=columns.accepted)
-        first = extract.read(columns.features, at=trained_on[:RELOADED_ROWS], positions=True)
-    for trained in TrainedVersion(version, _nominee(row), spec).models:
-        stored = scorer.recorded(trained, row["snapshot_sha256"], first)
-        if stored is None:
-            path = trained.key(row["snapshot_sha256"]).training_path
-            return f"the scores stored at its training ({path}) are gone or damaged"
-        reloaded = scorer.predict(trained, first)
-        found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
-        if found.status == "fail":
-            return f"of the model before the refit, {found.explanation}" if trained.is_twin else found.explanation
+        first = LazyFrame(extract, trained_on[:RELOADED_ROWS])
+        for trained in TrainedVersion(version, _nominee(row), spec).models:
+            stored = scorer.recorded(trained, first)
+            if stored is None:
+                path = trained.key(row["snapshot_sha256"]).training_path
+                return f"the scores stored at its training ({path}) are gone or damaged"
+            reloaded = scorer.predict(trained, first)
+            found = compare_scores(stored, reloaded, spec.judgement.checks.reload.tolerance)
+            if found.status == "fail":
+                return f"of the model before the refit, {found.explanation}" if trained.is_twin else found.explanation
     return ""

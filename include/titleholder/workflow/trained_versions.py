@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 
 import pandas as pd
 
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import ScoreKey
 from titleholder.errors import ColumnsError
 from titleholder.ledger import store as ledger
@@ -79,7 +80,7 @@ def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[Tra
     return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
 
 
-def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
+def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame | LazyFrame) -> None:
     """Refuse rows that lack what a version, trained under this spec, needs.
 
     Raises:
@@ -93,6 +94,6 @@ def require_columns(spec: ModelSpec, version: int, frame: pd.DataFrame) -> None:
         )
 
 
-def missing_columns(spec: ModelSpec, frame: pd.DataFrame) -> list[str]:
+def missing_columns(spec: ModelSpec, frame: pd.DataFrame | LazyFrame) -> list[str]:
     """Which of the columns that a version, trained under this spec, needs are not among these."""
     return [c for c in spec.columns.features if c not in frame]

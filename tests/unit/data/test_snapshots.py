@@ -187,7 +187,7 @@ def test_a_damaged_file_is_refused_by_name(rows: pa.Table, tmp_path: Path) -> No
     content = bytearray(Path(found.uri).read_bytes())
     content[1000] ^= 1
     Path(found.uri).write_bytes(content)
-    for check in (snapshots.verify, lambda *a: snapshots.opened(*a).__enter__()):
+    for check in (snapshots.verify, snapshots.opened):
         with pytest.raises(
             DataError, match=f"snapshot {found.uri} was changed: its SHA-256 is .*, expected {found.sha256}"
         ):
@@ -200,7 +200,7 @@ def test_a_damaged_file_is_refused_by_name(rows: pa.Table, tmp_path: Path) -> No
     with pytest.raises(DataError, match="cannot be read: Parquet"), snapshots.opened(found.uri, sha256):
         pass
     Path(found.uri).unlink()
-    for check in (snapshots.verify, lambda *a: snapshots.opened(*a).__enter__()):
+    for check in (snapshots.verify, snapshots.opened):
         with pytest.raises(DataError, match=f"snapshot {found.uri} cannot be read"):
             check(found.uri, found.sha256)
 
@@ -257,3 +257,7 @@ def test_an_extract_is_not_mapped_and_lets_its_file_go_when_it_was_read(rows: pa
         assert written.uri not in Path("/proc/self/maps").read_text(), "its pages would count as this process's memory"
     assert written.uri not in opened()
     assert len(frame) == extract.rows
+    kept = snapshots.opened(written.uri, written.sha256)
+    assert written.uri in opened(), "as long as it is used"
+    del kept
+    assert written.uri not in opened()

@@ -26,7 +26,9 @@ from support.factories import (
     an_outlook,
     evidence,
     result,
+    stored,
 )  # fmt: skip
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.ledger import reigns
 from titleholder.ledger.decision import Decision
 from titleholder.spec.types import LIVE
@@ -133,11 +135,10 @@ class Scorer:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> np.ndarray:
-        assert sha256 == "snapshot"
-        assert list(frame.index[:2]) == [100, 101]
+    def scores(self, trained: TrainedVersion, rows: LazyFrame) -> np.ndarray:
+        assert rows.positions[:2].tolist() == [100, 101]
         self.asked.append(trained.version)
-        return np.random.default_rng(trained.version).random(len(frame))
+        return np.random.default_rng(trained.version).random(len(rows))
 
 
 def compared(n: int = 900, spec: Any = SPEC) -> ScoredComparison:
@@ -152,7 +153,7 @@ def compared(n: int = 900, spec: Any = SPEC) -> ScoredComparison:
     }
     return ScoredComparison(
         as_of=AS_OF, evidence=found.model_copy(update=whole), reign=REIGN.model_copy(update={"version": 1}),
-        holdout=(date(2024, 1, 1), date(2024, 4, 1)), trained_through=date(2024, 1, 1), note="", sha256="snapshot", positions=np.arange(100, 100 + n),
+        holdout=(date(2024, 1, 1), date(2024, 4, 1)), trained_through=date(2024, 1, 1), note="", rows=stored(found.frame, before=100),
     )  # fmt: skip
 
 

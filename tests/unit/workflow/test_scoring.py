@@ -236,7 +236,7 @@ def test_a_refit_is_judged_by_its_twin_and_scored_where_it_is_in_use(refitted: C
     assert scored.holdout == (SPANS.holdout_start, SPANS.matured)
     debt = scored.evidence.frame["debt"].to_numpy()
     np.testing.assert_allclose(scored.evidence.challenger, 1 / (1 + np.exp(-debt)))
-    in_use = scorer.scores(judged.registered, refitted.comparison.sha256, scored.evidence.frame)
+    in_use = scorer.scores(judged.registered, scored.rows)
     np.testing.assert_allclose(in_use, 1 / (1 + np.exp(debt)))
     assert judged.registered.key("x").path != judged.key("x").path
 

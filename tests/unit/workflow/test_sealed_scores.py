@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import REIGN, a_nominee, a_score_run, a_spec, evidence
+from support.factories import REIGN, a_nominee, a_score_run, a_spec, evidence, stored
 from titleholder.data import run_scores
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.ledger import score_runs
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.model import ModelSpec
@@ -80,9 +81,9 @@ class Models(Scorer):
         super().__init__(None, None, ledger_url=url)  # type: ignore[arg-type]
         self.asked: list[tuple[str, list[int]]] = []
 
-    def scores(self, trained: TrainedVersion, sha256: str, frame: pd.DataFrame) -> np.ndarray:
-        self.asked.append((trained.name, frame.index.tolist()))
-        return np.full(len(frame), trained.version / 10)
+    def scores(self, trained: TrainedVersion, rows: LazyFrame) -> np.ndarray:
+        self.asked.append((trained.name, rows.positions.tolist()))
+        return np.full(len(rows), trained.version / 10)
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def compared(spec: ModelSpec = SPEC, **columns: Any) -> ScoredComparison:
     frame = given.frame.assign(issued_at=TIMES, **columns)
     return ScoredComparison(
         as_of=AS_OF, evidence=given.model_copy(update={"frame": frame, "champion": np.full(60, 0.5)}), reign=REIGN,
-        holdout=HOLDOUT, trained_through=HOLDOUT[0], note="", sha256="snapshot", positions=np.arange(100, 160),
+        holdout=HOLDOUT, trained_through=HOLDOUT[0], note="", rows=stored(frame, before=100),
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def importances(evidence: Evidence) -> list[FeatureImportance]:
     if evidence.predict is None or not measurable(evidence.spec, evidence.y[chosen]):
         return []
     features = evidence.spec.columns.features
-    rows = evidence.frame[features].iloc[chosen].reset_index(drop=True)
+    rows = evidence.frame.take(chosen)[features].reset_index(drop=True)
     unshuffled = _metric(evidence, chosen, evidence.challenger[chosen])
     rng = np.random.default_rng(evidence.spec.training.seed)
     orders = np.concatenate([rng.permutation(len(rows)) for _ in range(REPEATS)])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.design import judged_features, training_features
+from titleholder.validation.checks.design import ColumnFacts, judged_facts, training_features
 from titleholder.validation.checks.groups import adjusted_confidence, as_text, listed
 from titleholder.validation.evidence import Evidence
 
@@ -38,30 +38,31 @@ def constant_features(evidence: Evidence) -> list[ConstantFeature]:
     spec, training = evidence.spec, evidence.training
     if training is None or not len(training.frame):
         return []
-    before, now = training_features(evidence, training), judged_features(evidence)
-    error = 1 - adjusted_confidence(spec.judgement.confidence, len(before.columns))
-    return list(_constant(before, now, error))
+    before = training_features(evidence, training)
+    return list(_constant(evidence, before, 1 - adjusted_confidence(spec.judgement.confidence, len(before.columns))))
 
 
-def _constant(before: pd.DataFrame, now: pd.DataFrame, error: float) -> Iterator[ConstantFeature]:
+def _constant(evidence: Evidence, before: pd.DataFrame, error: float) -> Iterator[ConstantFeature]:
+    n = len(evidence.frame)
     for name in map(str, before):
-        if before[name].nunique(dropna=False) == 1:
+        now = judged_facts(evidence, name)
+        if ColumnFacts.of(before[name]).constant:
             yield ConstantFeature(name, _value(before[name]), in_training=True)
-        elif now[name].nunique(dropna=False) == 1 and _chance(before[name], now[name]) < error:
-            yield ConstantFeature(name, _value(now[name]), in_training=False)
+        elif now.constant and _chance(before[name], now.first.iloc[0], n) < error:
+            yield ConstantFeature(name, _value(now.first), in_training=False)
 
 
-def _chance(before: pd.Series, now: pd.Series) -> float:
-    """The probability that all n rows have the same value, and one that is no more frequent in training than this one.
+def _chance(before: pd.Series, value: Any, n: int) -> float:
+    """The probability that n rows have the same value, and one that is no more frequent in training than this one.
 
     An exact multinomial test with the shares of the training rows: the sum of q ** n over the values with such shares
     q. A value that training rows lack counts like one that a single row has.
     """
-    shares, value = before.value_counts(normalize=True, dropna=False), now.iloc[0]
+    shares = before.value_counts(normalize=True, dropna=False)
     same = before.isna() if pd.isna(value) else before == value
     own = max(float(same.mean()), 1 / len(before))
-    unseen = 0.0 if same.any() else own ** len(now)
-    return float((shares[shares <= own * (1 + 1e-9)] ** len(now)).sum()) + unseen
+    unseen = 0.0 if same.any() else own**n
+    return float((shares[shares <= own * (1 + 1e-9)] ** n).sum()) + unseen
 
 
 def _value(column: pd.Series) -> str | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.design import judged_features, training_features
+from titleholder.validation.checks.design import judged_facts, judged_feature, training_features
 from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval, Psi
@@ -35,11 +35,10 @@ class MissingRate(NamedTuple):
         return max(self.change.lower, -self.change.upper, 0.0)
 
 
-class _Columns(NamedTuple):
-    """The design matrices of training rows and judged rows, and the confidence adjusted for the number of features."""
+class _Compared(NamedTuple):
+    """The design matrix of the training rows, and the confidence adjusted for the number of features."""
 
     training: pd.DataFrame
-    judged: pd.DataFrame
     confidence: float
 
 
@@ -48,14 +47,14 @@ def stability(evidence: Evidence) -> dict[str, Psi]:
 
     Intervals hold for all features together (Bonferroni). Missing values are a bin. Empty without rows of either kind.
     """
-    both, bins = _columns(evidence), evidence.spec.judgement.checks.feature_drift.bins
-    if both is None:
+    known, bins = _compared(evidence), evidence.spec.judgement.checks.feature_drift.bins
+    if known is None:
         return {}
     found = {
         str(name): metrics.psi(
-            both.training[name].to_numpy(), both.judged[name].to_numpy(), bins=bins, confidence=both.confidence
+            column.to_numpy(), judged_feature(evidence, str(name)).to_numpy(), bins=bins, confidence=known.confidence
         )
-        for name in both.training
+        for name, column in known.training.items()
     }
     return dict(sorted(found.items(), key=lambda item: (-item[1].lower, -item[1].value)))
 
@@ -65,25 +64,23 @@ def missing_rates(evidence: Evidence) -> dict[str, MissingRate]:
 
     Intervals hold for all features together (Bonferroni). Empty without rows of either kind.
     """
-    both = _columns(evidence)
-    if both is None:
+    known = _compared(evidence)
+    if known is None:
         return {}
-    found = {}
-    for name in both.training:
-        before, after = (int(part[name].isna().sum()) for part in both[:2])
-        n, m = len(both.training), len(both.judged)
-        change = metrics.difference_of_rates(after, m, before, n, confidence=both.confidence)
+    found, n, m = {}, len(known.training), len(evidence.frame)
+    for name, column in known.training.items():
+        before, after = int(column.isna().sum()), judged_facts(evidence, str(name)).missing
+        change = metrics.difference_of_rates(after, m, before, n, confidence=known.confidence)
         found[str(name)] = MissingRate(before / n, after / m, change)
     return dict(sorted(found.items(), key=lambda item: (-item[1].least_change, -abs(item[1].change.estimate))))
 
 
-def _columns(evidence: Evidence) -> _Columns | None:
+def _compared(evidence: Evidence) -> _Compared | None:
     spec, training = evidence.spec, evidence.training
     if training is None or not len(training.frame) or not len(evidence.frame):
         return None
-    return _Columns(
+    return _Compared(
         training_features(evidence, training),
-        judged_features(evidence),
         adjusted_confidence(spec.judgement.confidence, len(spec.columns.features)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,29 +14,31 @@ from titleholder.data import features
 from titleholder.spec.cadence import cadence
 from titleholder.spec.model import ModelSpec
 from titleholder.validation import metrics
-from titleholder.validation.checks.design import judged_features, training_features
+from titleholder.validation.checks.design import judged_facts, training_features
 from titleholder.validation.checks.groups import as_text
 from titleholder.validation.evidence import Array, Evidence
 from titleholder.validation.metrics import Estimation, Interval, Sample
 
 
 class KnownOutcomes(NamedTuple):
-    """The design matrix of some rows, and their outcomes and weights.
+    """The outcomes and weights of some rows; `feature` gives a column of their design matrix by its name.
 
-    >>> rows = KnownOutcomes(pd.DataFrame({"amount": [1.0, 2.0]}), Sample(np.array([0.0, 1.0]), np.array([1.0, 3.0])))
-    >>> rows.joined(rows).sample.weights
-    array([1., 3., 1., 3.])
-    >>> rows.joined(KnownOutcomes(rows.X, Sample(rows.sample.y))).sample.weights is None
+    >>> frame = pd.DataFrame({"amount": [1.0, 2.0]})
+    >>> rows = KnownOutcomes(frame.__getitem__, Sample(np.array([0.0, 1.0]), np.array([1.0, 3.0])))
+    >>> rows.joined(rows).sample.weights, rows.joined(rows).feature("amount").tolist()
+    (array([1., 3., 1., 3.]), [1.0, 2.0, 1.0, 2.0])
+    >>> rows.joined(KnownOutcomes(rows.feature, Sample(rows.sample.y))).sample.weights is None
     True
     """
 
-    X: pd.DataFrame
+    feature: Callable[[str], pd.Series]
     sample: Sample
 
     @classmethod
     def of_holdout(cls, evidence: Evidence) -> KnownOutcomes:
         """Those of the judged rows."""
-        return cls(judged_features(evidence), evidence.sample)
+        frame, spec = evidence.frame, evidence.spec  # not the evidence, whose memo will have this
+        return cls(lambda name: features.feature(frame, name, spec), evidence.sample)
 
     @classmethod
     def of_training(cls, evidence: Evidence) -> KnownOutcomes | None:
@@ -45,18 +47,20 @@ class KnownOutcomes(NamedTuple):
         if training is None or not len(training.y):
             return None
         sample = Sample(training.y, features.weights(training.frame, spec))
-        return cls(training_features(evidence, training), sample)
+        return cls(training_features(evidence, training).__getitem__, sample)
 
     def at(self, rows: NDArray[np.bool_]) -> KnownOutcomes:
         """The same of some rows."""
-        return KnownOutcomes(self.X[rows], self.sample.at(rows))
+        return KnownOutcomes(lambda name: self.feature(name)[rows], self.sample.at(rows))
 
     def joined(self, other: KnownOutcomes) -> KnownOutcomes:
         """These rows and others together."""
         y = np.r_[self.sample.y, other.sample.y]
         mine, theirs = self.sample.weights, other.sample.weights
         weights = None if mine is None or theirs is None else np.r_[mine, theirs]
-        return KnownOutcomes(pd.concat([self.X, other.X], ignore_index=True), Sample(y, weights))
+        return KnownOutcomes(
+            lambda name: pd.concat([self.feature(name), other.feature(name)], ignore_index=True), Sample(y, weights)
+        )
 
 
 def delivery_period(spec: ModelSpec) -> Literal["week", "month"]:
@@ -93,7 +97,8 @@ class Delivery(NamedTuple):
         frequency = delivery_period(evidence.spec)[0].upper()
         number = time.dt.tz_localize(None).dt.to_period(frequency).astype("int64").to_numpy()
         values = present.groupby(number).agg(["sum", "size"])
-        expected = values["size"] * evidence.frame[feature].notna().mean()
+        judged = len(evidence.frame)
+        expected = values["size"] * ((judged - judged_facts(evidence, feature).missing) / judged)
         known = expected >= 30
         missed = values.index[known & (values["sum"] < expected / 2)]
         return cls(~np.isin(number, missed), len(missed), began=bool(known.any()) and values.index[known][0] in missed)
@@ -112,7 +117,7 @@ class FeatureStrength:
         self._classification = spec.task == "classification"
         self.metric = "roc_auc" if self._classification else "r2"
         self.features = (*spec.columns.numeric, *(spec.columns.categorical if training else ()))
-        self._known: dict[str, tuple[Array, float]] = {}
+        self._known: dict[str, float] = {}
 
     @classmethod
     def on_holdout(cls, evidence: Evidence) -> FeatureStrength:
@@ -136,7 +141,7 @@ class FeatureStrength:
         time = training.frame[evidence.spec.columns.event_time]
         chosen = np.ones(len(time), dtype=bool) if of is None else of
         older = known.at(chosen & (time <= time[chosen].median()).to_numpy())
-        return cls(evidence.spec, older, known) if len(older.X) and np.ptp(older.sample.y) > 0 else None
+        return cls(evidence.spec, older, known) if len(older.sample.y) and np.ptp(older.sample.y) > 0 else None
 
     @classmethod
     def on_all_rows(cls, evidence: Evidence, of: NDArray[np.bool_] | None = None) -> FeatureStrength:
@@ -157,27 +162,22 @@ class FeatureStrength:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def value(self, feature: str) -> float:
-        """The metric of one feature."""
-        return self._of(feature)[1]
+        """The metric of one feature, computed once; its scores, one for each row, are not kept."""
+        if feature not in self._known:
+            self._known[feature] = self._value(self._scores(feature))
+        return self._known[feature]
 
     def interval(self, feature: str, confidence: float) -> Interval:
         """The same with its interval."""
         return metrics.interval(
-            self.metric, self._rows.sample, self._of(feature)[0], Estimation.of(self._spec, confidence)
+            self.metric, self._rows.sample, self._scores(feature), Estimation.of(self._spec, confidence)
         )
-
-    def _of(self, feature: str) -> tuple[Array, float]:
-        """A feature's scores and their metric, computed once."""
-        if feature not in self._known:
-            scores = self._scores(feature)
-            self._known[feature] = scores, self._value(scores)
-        return self._known[feature]
 
     def _value(self, scores: Array) -> float:
         return metrics.compute(self.metric, self._rows.sample.y, scores, weights=self._rows.sample.weights)
 
     def _scores(self, feature: str) -> Array:
-        x, known = self._rows.X[feature], self._training
+        x, known = self._rows.feature(feature), self._training
         numeric = feature in self._spec.columns.numeric
         values = x.to_numpy(dtype=np.float64) if numeric or known is None else _category_means(known, feature, x)
         if not self._classification:
@@ -194,7 +194,7 @@ def _category_means(known: KnownOutcomes, feature: str, values: pd.Series) -> Ar
     """The mean outcome of the training rows that have each row's category."""
     y, weights = known.sample.y, known.sample.weights
     w = np.ones(len(y)) if weights is None else weights
-    sums = pd.DataFrame({"value": as_text(known.X[feature]), "w": w, "wy": w * y}).groupby("value").sum()
+    sums = pd.DataFrame({"value": as_text(known.feature(feature)), "w": w, "wy": w * y}).groupby("value").sum()
     overall = sums["wy"].sum() / sums["w"].sum()
     return as_text(values).map(sums["wy"] / sums["w"]).fillna(overall).to_numpy(dtype=np.float64)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.spec.cadence import cadence
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.metrics import Interval
@@ -41,7 +42,7 @@ class Group(NamedTuple):
         return f"{self.column}={self.value}"
 
 
-def groups(frame: pd.DataFrame, columns: Iterable[str]) -> list[Group]:
+def groups(frame: pd.DataFrame | LazyFrame, columns: Iterable[str]) -> list[Group]:
     """The groups of each column in the order of their values; missing values are a group of their own."""
     return [
         Group(column, str(value), np.asarray(rows))
@@ -50,7 +51,7 @@ def groups(frame: pd.DataFrame, columns: Iterable[str]) -> list[Group]:
     ]
 
 
-def by_calendar(frame: pd.DataFrame, time: str, period: str) -> list[Group]:
+def by_calendar(frame: pd.DataFrame | LazyFrame, time: str, period: str) -> list[Group]:
     """The rows of each calendar day, ISO week (from Monday), month, quarter or year of a column of times, in UTC.
 
     >>> frame = pd.DataFrame({"at": pd.to_datetime(["2024-12-29", "2024-12-30"], utc=True)})

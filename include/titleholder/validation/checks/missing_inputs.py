@@ -68,7 +68,7 @@ def missing_inputs(evidence: Evidence) -> MissingInputs | None:
     chosen = evidence.sampled(min(ROWS, max(FEWEST, BUDGET // len(names))))
     if predict is None or not measurable(spec, evidence.y[chosen]):
         return None
-    rows, losses = evidence.frame[names].iloc[chosen].reset_index(drop=True), _Losses(evidence, chosen)
+    rows, losses = evidence.frame.take(chosen)[names].reset_index(drop=True), _Losses(evidence, chosen)
     scored = evidence.once("without each feature", lambda: _scores_without_each(predict, rows, evidence.y[chosen]))
     found = [losses.of(name, scores) for name, scores in scored.items()]
     ordered = sorted(found, key=lambda each: (not each.problem, -each.loss.estimate, each.feature))

@@ -25,7 +25,7 @@ def _declared_directions(evidence: Evidence) -> Finding:
     if not len(evidence.frame):
         return NOT_MEASURABLE
     n = len(evidence.frame)
-    some = evidence.frame.iloc[np.unique(np.linspace(0, n - 1, min(n, rule.rows)).astype(int))]
+    some = evidence.frame.take(np.unique(np.linspace(0, n - 1, min(n, rule.rows)).astype(int)))
     wrong = {column: _largest_reversal(evidence, some, column, sign) for column, sign in declared.items()}
     rows = {column: int((fall > rule.tolerance).sum()) for column, fall in wrong.items()}
     numbers: dict[str, float] = {"rows": len(some), "points": rule.points, "tolerance": rule.tolerance}

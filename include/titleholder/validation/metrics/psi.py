@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +63,19 @@ class _BinOfRows(NamedTuple):
 
     def counted(self) -> _Binned:
         return _without_empty(self.labels, *(np.bincount(rows, minlength=len(self.labels)) for rows in self[1:]))
+
+    def without_empty(self) -> _BinOfRows:
+        """The same, but for bins without rows."""
+        rows = sum(np.bincount(each, minlength=len(self.labels)) for each in (self.reference, self.actual))
+        kept = np.asarray(rows) > 0
+        place = np.cumsum(kept) - 1
+        labels = [label for label, keep in zip(self.labels, kept, strict=True) if keep]
+        return _BinOfRows(labels, place[self.reference], place[self.actual])
+
+    def moves(self) -> Iterator[Array]:
+        """For each bin, by how much each row changes its count from the reference to the actual; shape (rows,)."""
+        for place in range(len(self.labels)):
+            yield (self.actual == place).astype(float) - (self.reference == place)
 
 
 def _table(found: _Binned) -> list[tuple[str, float, float]]:
@@ -147,21 +160,18 @@ def paired_psi(reference: Array, actual: Array, *, bins: int, confidence: float,
     Source: Rao & Scott (1981), The analysis of categorical data from complex sample surveys, Journal of the American
     Statistical Association 76(374).
     """
-    rows = _quantiles(reference, actual, bins)
+    rows = _quantiles(reference, actual, bins).without_empty()
     found = rows.counted()
     table = _table(found)
     if len(reference) < 2 or len(table) < 2:
         return Psi(0.0 if len(reference) else math.nan, 0.0, math.inf, table)
     before, after = _shares(found)
     value = float(((after - before) * np.log(after / before)).sum())
-    kept = np.unique(np.append(rows.reference, rows.actual), return_inverse=True)[1]
-    old, new = np.split(kept, 2)
-    moves = np.eye(len(table))[new] - np.eye(len(table))[old]
     by_chance = sum(
-        variance(move - move.mean(), clusters)[0] / share for move, share in zip(moves.T, before, strict=True)
+        variance(move - move.mean(), clusters)[0] / share for move, share in zip(rows.moves(), before, strict=True)
     )
     slope = np.log(after / before)
-    pull = (slope + 1 - before / after)[new] + (1 - slope - after / before)[old]
+    pull = (slope + 1 - before / after)[rows.actual] + (1 - slope - after / before)[rows.reference]
     squared_error = variance(pull - pull.mean(), clusters)[0]
     n = len(reference)
     return Psi(value, *_paired_bounds(value, by_chance / n**2, squared_error / n**2, confidence), table)

@@ -76,7 +76,8 @@ def backtest(
 
 def _opened(request: Request, lane: FollowedLane, actor: str, registry: Registry) -> str:
     decided, outcomes = lane.decided, lane.outcomes
-    key = key_of("backtest", request.model, request.lane, outcomes.sha256, *(row.hash for row in decided))
+    sha256 = outcomes.rows.extract.sha256
+    key = key_of("backtest", request.model, request.lane, sha256, *(row.hash for row in decided))
     tags = names.tags(
         model=request.model,
         lane=request.lane,
@@ -85,7 +86,7 @@ def _opened(request: Request, lane: FollowedLane, actor: str, registry: Registry
         code_version=code_version(),
         labels_as_of=outcomes.as_of,
         until=decided[-1].as_of,
-        outcomes_sha256=outcomes.sha256,
+        outcomes_sha256=sha256,
     )
     return registry.runs.open(request.model, key, f"{request.model} backtest of {request.lane}", tags)
 
@@ -111,8 +112,8 @@ def _result(
         quantile=judgement.predicted_quantile,
         labels_as_of=outcomes.as_of,
         matured=outcomes.matured,
-        snapshot_uri=outcomes.uri,
-        snapshot_sha256=outcomes.sha256,
+        snapshot_uri=outcomes.rows.extract.uri,
+        snapshot_sha256=outcomes.rows.extract.sha256,
         head_hash=decided[-1].hash,
         code_version=code_version(),
         actor=actor,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder.data import contract, data_end, extraction, features
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.errors import UsageError
 from titleholder.ledger import lane_records, reigns, store
 from titleholder.ledger.decision import Decision
@@ -23,6 +24,7 @@ from titleholder.spec.windows import Intervals, midnight
 from titleholder.validation.ageing import Cell
 from titleholder.validation.evidence import metric_basis
 from titleholder.validation.metrics import Array
+from titleholder.validation.metrics.inputs import Rows
 from titleholder.workflow.backtest import policies
 from titleholder.workflow.backtest.ageing import Ageing, ageing, recorded
 from titleholder.workflow.backtest.periods import Period, decisions, periods_of
@@ -59,9 +61,7 @@ class Outcomes(NamedTuple):
 
     as_of: date
     matured: date
-    uri: str
-    sha256: str
-    frame: pd.DataFrame
+    rows: LazyFrame
 
 
 class FollowedLane(NamedTuple):
@@ -175,12 +175,11 @@ def _outcomes(
     end = max(start, min(matured, periods[-1].end))
     spans = Intervals(train_start=start, holdout_start=start, matured=end)
     taken = extraction.extract(url, spec, spans, as_of, settings.snapshots)
-    frame = taken.read()
-    contract.enforce(frame, spec, spans, as_of, to_train=False)
+    frame, rest = contract.parts(taken, spec)
+    contract.enforce(frame, spec, spans, as_of, to_train=False, rest=rest)
     if late := data_end.unwatched(frame, spec, ends):
         raise UsageError(f"outcomes as of {as_of} are not known: {late}; the latest valid date is {ended}")
-    known = frame[features.accepted(frame, spec)].reset_index(drop=True)
-    return Outcomes(as_of, matured, taken.uri, taken.sha256, known)
+    return Outcomes(as_of, matured, LazyFrame(taken, np.flatnonzero(features.accepted(frame, spec))))
 
 
 def _measured(
@@ -192,13 +191,15 @@ def _measured(
     on_step: Progress,
 ) -> tuple[list[PeriodResult], bool]:
     """Each period's figures, and whether clusters reach over several of those compared."""
-    parts = [_rows_of(period, outcomes.frame, spec) for period in periods]
-    scores = _scored(periods, parts, decided, outcomes, scorer, on_step)
-    every = pd.factorize(outcomes.frame[spec.columns.cluster])[0] if spec.columns.cluster else None
+    of = outcomes.rows
+    time, y, weights = of[spec.columns.event_time], features.target(of, spec), features.weights(of, spec)
+    places = [_rows_of(period, time) for period in periods]
+    scores = _scored(periods, [of.at(part) for part in places], decided, of, scorer, on_step)
+    every = pd.factorize(of[spec.columns.cluster])[0] if spec.columns.cluster else None
     found, clusters = [], []
-    for n, (period, part) in enumerate(zip(periods, parts, strict=True)):
-        own = None if every is None else every[part.index]
-        rows = ScoredRows(features.target(part, spec), scores[n], features.weights(part, spec), own)
+    for n, (period, part) in enumerate(zip(periods, places, strict=True)):
+        own = None if every is None else every[part]
+        rows = ScoredRows(y[part], scores[n], None if weights is None else weights[part], own)
         found.append(policies.measure(period, rows, spec, max(period.as_of, min(period.end, outcomes.matured))))
         if own is not None and found[-1].compared:
             clusters.append(own)
@@ -206,17 +207,16 @@ def _measured(
     return found, policies.shared(clusters)
 
 
-def _rows_of(period: Period, frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
-    """A period's rows, under their places in the whole frame."""
-    time = frame[spec.columns.event_time]
-    return frame[(time >= midnight(period.as_of)) & (time < midnight(period.end))]
+def _rows_of(period: Period, time: pd.Series) -> Rows:
+    """The places of a period's rows, by the event time of all rows."""
+    return np.flatnonzero((time >= midnight(period.as_of)) & (time < midnight(period.end)))
 
 
 def _scored(
     periods: Sequence[Period],
-    parts: Sequence[pd.DataFrame],
+    parts: Sequence[LazyFrame],
     decided: Sequence[Decision],
-    outcomes: Outcomes,
+    rows: LazyFrame,
     scorer: Scorer,
     on_step: Progress,
 ) -> list[dict[int, Array]]:
@@ -228,14 +228,13 @@ def _scored(
     versions = periods[-1].versions
     for n, version in enumerate(versions, start=1):
         trained = _trained(version, decided)
-        if missing_columns(trained.spec, outcomes.frame):
+        if missing_columns(trained.spec, rows):
             continue
         used = [period for period, of in enumerate(periods) if version in of.versions]
-        rows = pd.concat([parts[period] for period in used])
-        answers = scorer.scores(trained, outcomes.sha256, rows)
-        ends = np.cumsum([len(parts[period]) for period in used])
-        for period, part in zip(used, np.split(answers, ends[:-1]), strict=True):
-            scores[period][version] = part
+        positions = np.unique(np.concatenate([parts[period].positions for period in used]))
+        answers = scorer.scores(trained, LazyFrame(rows.extract, positions))
+        for period in used:
+            scores[period][version] = answers[np.searchsorted(positions, parts[period].positions)]
         on_step("score", n, len(versions))
     return scores
 

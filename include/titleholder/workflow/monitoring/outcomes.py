@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from titleholder.data import contract, data_end, extraction, features, snapshots
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.row_keys import RowIndex, RowKeys
 from titleholder.errors import DataError
 from titleholder.formatting import date_range
@@ -171,8 +172,7 @@ def _predecessor(of: TrainedVersion | None, run: ScoreRun, start: date, end: dat
     with snapshots.opened(run.input_uri, run.input_sha256) as extract:
         if not {*needed, time} <= set(extract.columns):
             return None
-        frame = extract.read(needed, event_time=time, start=start, end=end, positions=True)
-    return scorer.scores(of, run.input_sha256, frame)
+        return scorer.scores(of, LazyFrame(extract, extract.positions(time, start, end)))
 
 
 def _clusters(rows: pd.DataFrame, spec: ModelSpec) -> NDArray[np.intp] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from titleholder.data import features, snapshots
+from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import Array
 from titleholder.ledger.decision import Decision
 from titleholder.spec.model import ModelSpec
@@ -50,9 +51,9 @@ def reference_of(decision: Decision, trained: TrainedVersion, scorer: Scorer) ->
     with snapshots.opened(decision.snapshot_uri, decision.snapshot_sha256) as extract:
         at = extract.positions(time, spans.holdout_start, spans.matured)
         at = np.sort(rng.choice(at, MOST, replace=False)) if len(at) > MOST else at
-        frame = extract.read(at=at, positions=True)
+        rows = LazyFrame(extract, at)
+        frame, scores = rows.read(extract.columns), scorer.scores(trained, rows)
         known = _categories(extract, spec)
-    scores = scorer.scores(trained, decision.snapshot_sha256, frame)
     matrix = features.design_matrix(frame, spec)
     found = [
         ReferenceFeature.of(
