@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from titleholder.data.decimals import Mark, all_written
 from titleholder.data.table_profile import CODE
 from titleholder.errors import UsageError
-
-Mark = Literal[",", "."]
-GROUPS: dict[Mark, str] = {",": ".", ".": ","}
-"""What may group the thousands beside each decimal mark."""
-_WRITTEN: dict[Mark, str] = {
-    ",": r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$",
-    ".": r"^\s*[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\s*$",
-}
 
 
 @dataclass
@@ -41,8 +33,8 @@ class Survey:
         if not len(values):
             return
         self.filled = True
-        self.comma = self.comma and _all(values, _WRITTEN[","])
-        self.point = self.point and _all(values, _WRITTEN["."])
+        self.comma = self.comma and all_written(values, ",")
+        self.point = self.point and all_written(values, ".")
         self.code = self.code or bool(pc.any(pc.match_substring_regex(values, CODE)).as_py())
         if not self.example and (n := pc.index(pc.match_substring_regex(values, r"[.,]"), True).as_py()) >= 0:
             self.example = values[n].as_py()
@@ -84,14 +76,3 @@ def with_commas(file: str, schema: pa.Schema, surveys: dict[str, Survey]) -> lis
 def numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> frozenset[str]:
     """The columns of texts each of whose values is a number with this decimal mark, with groups of thousands or not."""
     return frozenset(f.name for f in schema if pa.types.is_string(f.type) and surveys[f.name].fits(mark))
-
-
-def converted(column: pa.Array, mark: Mark) -> pa.Array:
-    """The numbers that these texts are with this decimal mark; null where a text is empty."""
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(column), GROUPS[mark], "")
-    digits = pc.replace_substring(plain, mark, ".")
-    return pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.float64())
-
-
-def _all(values: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())

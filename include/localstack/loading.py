@@ -14,12 +14,12 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from localstack import parquet_files
-from localstack.csv_files import CsvFile
-from localstack.decimals import Mark
+from localstack.csv_files import CsvTable
 from localstack.settings import environment
 from localstack.state import State
 from localstack.text_columns import TextColumns
 from titleholder import postgres
+from titleholder.data.csv_file import AS_USUAL, CsvFile, Written
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
@@ -55,17 +55,6 @@ class LoadedTable:
         return [column for column in self.columns if column.sql != column.column]
 
 
-class Written(NamedTuple):
-    """How a CSV file is written; what is empty was not given."""
-
-    encoding: str = ""
-    delimiter: str = ""
-    decimal: str = ""
-
-
-AS_USUAL = Written()
-
-
 class Opened(NamedTuple):
     """A reader of a file's rows, their number, and what a person should know before they are used."""
 
@@ -87,31 +76,17 @@ def open_file(path: Path, written: Written, on_rows: OnRows) -> Opened:
         return _open_csv(path, written, on_rows)
     if not name.endswith(".parquet"):
         raise UsageError(f"{path.name}: a file to load ends in .parquet, .csv or .csv.gz")
-    if any(written):
-        raise UsageError(f"{path.name}: --encoding, --delimiter and --decimal are for CSV files")
+    written.refuse_for(path.name)
     batches, rows, said = parquet_files.opened(path, lambda n: on_rows(n, None, "reading"))
     return Opened(batches, rows, tuple(said))
 
 
 def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:
-    if len(mark := written.delimiter.replace("\\t", "\t") or ",") != 1:
-        raise UsageError(f"--delimiter {written.delimiter!r}: one character, such as ';' or '\\t'")
-    csv = CsvFile(path, written.encoding or "utf-8", mark, _decimal(written.decimal, mark))
+    csv = CsvTable(CsvFile.of(path, written))
     layout = csv.layout(lambda n: on_rows(n, None, "reading"))
-    names = layout.schema.names
-    if len(names) == 1 and not written.delimiter and any(other in names[0] for other in ";\t|"):
-        raise UsageError(f"{path.name} has one column, {names[0]!r}: use --delimiter, such as ';'")
     commas = ", ".join(layout.commas)
     said = f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','"
     return Opened(csv.batches(layout), layout.rows, (said,) if commas else ())
-
-
-def _decimal(given: str, delimiter: str) -> Mark | None:
-    if given not in ("", ",", "."):
-        raise UsageError(f"--decimal {given!r}: ',' or '.'")
-    if given == delimiter:
-        raise UsageError(f"--decimal {given!r}: it is the delimiter as well; say it with --delimiter, such as ';'")
-    return None if not given else "," if given == "," else "."
 
 
 def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Written = AS_USUAL) -> LoadedTable:
