@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -37,8 +38,8 @@ class Layout(NamedTuple):
 
     schema: pa.Schema
     rows: int
-    grouped: frozenset[str] = frozenset()
-    """Columns of numbers that are read as text first: they have groups of thousands."""
+    written: Mapping[str, str] = MappingProxyType({})
+    """Columns of numbers that are read as text first, with the sign that each value has, such as %, or none."""
     commas: Sequence[str] = ()
     """Columns of text that would be numbers with a decimal comma."""
 
@@ -53,7 +54,7 @@ class CsvTable:
         """The type of each column, which fits every value, after all rows were read.
 
         Numbers with zeros in front, or with more digits than a number keeps, are text: 007 is a code. With a decimal
-        mark that was given, the other one may group thousands.
+        mark that was given, the other one may group thousands, and a sign such as % is left out that every value has.
 
         Raises:
             UsageError: the file cannot be read as CSV, or its decimal mark was not given and two fit.
@@ -86,22 +87,22 @@ class CsvTable:
         surveys = decimals.survey(self.file.open(written, [*written]) if written else ())
         if self.file.decimal is None:
             return Layout(schema, rows, commas=decimals.with_commas(self.file.path.name, schema, surveys))
-        grouped = decimals.numbers(schema, surveys, self.file.decimal)
+        numbers = decimals.numbers(schema, surveys, self.file.decimal)
         return Layout(
-            pa.schema([(f.name, pa.float64() if f.name in grouped else f.type) for f in schema]), rows, grouped
+            pa.schema([(f.name, pa.float64() if f.name in numbers else f.type) for f in schema]), rows, numbers
         )
 
     def batches(self, layout: Layout) -> pa.RecordBatchReader:
         """The rows with these types; an empty cell is null in every column, of text too."""
         schema = layout.schema
-        found = self.file.open({f.name: pa.string() if f.name in layout.grouped else f.type for f in schema})
+        found = self.file.open({f.name: pa.string() if f.name in layout.written else f.type for f in schema})
         return pa.RecordBatchReader.from_batches(schema, (self._converted(batch, layout) for batch in found))
 
     def _converted(self, batch: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:
         columns = []
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if self.file.decimal and name in layout.grouped:
-                columns.append(converted(column, self.file.decimal))
+            if self.file.decimal and name in layout.written:
+                columns.append(converted(column, self.file.decimal, layout.written[name]))
             elif pa.types.is_string(column.type):
                 columns.append(pc.if_else(pc.equal(column, ""), None, column))
             else:

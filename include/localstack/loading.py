@@ -85,8 +85,10 @@ def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:
     csv = CsvTable(CsvFile.of(path, written))
     layout = csv.layout(lambda n: on_rows(n, None, "reading"))
     commas = ", ".join(layout.commas)
-    said = f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','"
-    return Opened(csv.batches(layout), layout.rows, (said,) if commas else ())
+    said = [f"{name} has {sign} in each value, which was left out" for name, sign in layout.written.items() if sign]
+    if commas:
+        said.append(f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','")
+    return Opened(csv.batches(layout), layout.rows, tuple(said))
 
 
 def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Written = AS_USUAL) -> LoadedTable:

@@ -17,15 +17,20 @@ WRITTEN: dict[Mark, str] = {
 """How numbers are written with each decimal mark."""
 
 
-def converted(column: pa.Array, mark: Mark) -> pa.Array:
-    """The numbers that these texts are with this decimal mark; null where a text is empty.
+def converted(column: pa.Array, mark: Mark, sign: str = "") -> pa.Array:
+    """The numbers that these texts are with this decimal mark, without their sign; null where a text is empty.
 
-    >>> converted(pa.array(["28.947,78", ""]), ",").to_pylist()
+    >>> converted(pa.array(["28.947,78 %", ""]), ",", "%").to_pylist()
     [28947.78, None]
     """
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(column), GROUPS[mark], "")
+    plain = pc.replace_substring(without(column, sign), GROUPS[mark], "")
     digits = pc.replace_substring(plain, mark, ".")
     return pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.float64())
+
+
+def without(column: pa.Array, sign: str) -> pa.Array:
+    """The texts without this sign, such as a percent sign, and the spaces around."""
+    return pc.utf8_trim_whitespace(pc.replace_substring(column, sign, "") if sign else column)
 
 
 def all_written(values: pa.Array, mark: Mark) -> bool:

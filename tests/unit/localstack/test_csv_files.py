@@ -145,6 +145,27 @@ def test_decimal_commas_are_read_as_they_are_meant_once_they_are_said(tmp_path: 
     }
 
 
+def test_a_sign_that_every_value_has_is_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(
+        "rate;price;mixed;other\n8,47 %;€ 1.200,50;8,47 %;5 %\n-12%;-€3;0,0847;5 €\n;\u20ac\u00a07;;\n7,5\u00a0%;€1;;\n",
+        encoding="utf-8",
+    )
+    opened = open_file(path, Written(delimiter=";", decimal=","), lambda *_: None)
+    assert opened.rows.read_all().to_pydict() == {
+        "rate": [8.47, -12, None, 7.5],
+        "price": [1200.5, -3, 7, 1],
+        "mixed": ["8,47 %", "0,0847", None, None],
+        "other": ["5 %", "5 €", None, None],
+    }
+    assert opened.warnings == (
+        "rate has % in each value, which was left out",
+        "price has € in each value, which was left out",
+    )
+    (said,) = open_file(path, Written(delimiter=";"), lambda *_: None).warnings
+    assert said.startswith("rate, price came as text, with decimal commas")
+
+
 def test_a_decimal_point_that_is_said_has_commas_between_thousands(tmp_path: Path) -> None:
     content = b'price,n,code\n"1,234.50",1,a\n12,"2,000",b\n'
     assert read(tmp_path, content, decimal=".").to_pydict() == {
