@@ -15,6 +15,7 @@ from adbc_driver_postgresql import dbapi
 
 from localstack import parquet_files
 from localstack.csv_files import CsvTable
+from localstack.cut_times import CutTimes
 from localstack.settings import environment
 from localstack.state import State
 from localstack.text_columns import TextColumns
@@ -102,7 +103,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
     schema, name = _names(table)
     url = postgres.address(postgres.parameters(os.environ.get(LOADER_URL) or _of_local_stack()))
     reader, total, doubts = open_file(path, written, on_rows)
-    texts = TextColumns()
+    texts, times = TextColumns(), CutTimes()
     try:
         connection = dbapi.connect(url)
     except adbc_driver_manager.Error as error:
@@ -111,7 +112,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
         cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')  # a name of letters, digits and _ only
         if _exists(cursor, schema, name) and not replace:
             raise UsageError(f"table {schema}.{name} exists already; use --replace to replace it, or another --table")
-        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, texts, on_rows))
+        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, (texts, times), on_rows))
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
         except adbc_driver_manager.Error as error:
@@ -121,7 +122,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
         cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()
-    return LoadedTable(table, int(rows), columns, (*doubts, *texts.warnings(), *_bytes(columns)))
+    return LoadedTable(table, int(rows), columns, (*doubts, *texts.warnings(), *times.warnings(), *_bytes(columns)))
 
 
 def _of_local_stack() -> str:
@@ -152,10 +153,13 @@ def _exists(cursor: dbapi.Cursor, schema: str, name: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _counted(reader: pa.RecordBatchReader, total: int, texts: TextColumns, on_rows: OnRows) -> Iterator[pa.RecordBatch]:
+def _counted(
+    reader: pa.RecordBatchReader, total: int, looks: tuple[TextColumns, CutTimes], on_rows: OnRows
+) -> Iterator[pa.RecordBatch]:
     seen = 0
     for batch in reader:
         seen += batch.num_rows
-        texts.add(batch)
+        for look in looks:
+            look.add(batch)
         on_rows(seen, total, "loading")
         yield batch
