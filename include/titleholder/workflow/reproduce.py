@@ -23,7 +23,7 @@ from titleholder.data import enough_rows, snapshots
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
@@ -153,7 +153,7 @@ class _Retrained:
 def _retrain(
     row: Decision, registry: Registry, allowed: Collection[str], on_trial: Callable[[int, int], None] | None
 ) -> _Retrained:
-    spec = ModelSpec.restore(row.spec)
+    spec = restored_spec(row.id, row.spec)
     run = registry.models.training_run(row.model, row.challenger) or RunData()
     candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
     if candidate not in spec.training.candidates:
@@ -260,7 +260,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     crowned = reigns.decision_on(before, reign.version) if reign else None
     if reign is None or crowned is None:
         return None
-    return TrainedVersion(reign.version, crowned.nominee, ModelSpec.restore(crowned.spec))
+    return TrainedVersion(reign.version, crowned.nominee, restored_spec(crowned.id, crowned.spec))
 
 
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:
