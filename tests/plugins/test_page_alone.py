@@ -182,12 +182,21 @@ for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "exp
     ledger.decision = lambda url, number, models: back | {
         "kind": "keep" if failed else "recall", "challenger_version": 3, "verdict": verdict}
     get(name, "/decisions/7")
+for name, forged in {"no number": {"rows": None}, "no checks": {"checks": 5}, "text": {"champion": "<b>x"}, "list": {"challenger_metrics": []},
+                     "other": {"recall": {"version": 1}}}.items():
+    ledger.decision = lambda url, number, models: back | {"kind": "promote", "challenger_version": 3, "verdict": judged | forged}
+    get(f"forged, {name}", "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
 queries.models = lambda user, session: {name: MODEL._replace(name=name) for name in ("abc", "tiny")}
 ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), decided(3), decided(3)) for name in models}
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"abc": 1, "tiny": 9})
 get("two models")
+odd = decided(3, schedule="<b>every day")
+ledger.decisions = lambda url, model, lane: [odd]
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), odd, odd) for name in models}
+get("forged schedule")
+get("forged schedule, model", "/models/tiny")
 answer = answers
 """
 
@@ -349,6 +358,20 @@ def test_a_poisoned_advice_does_not_take_the_page_down(answers: dict, which: str
     assert status == 200
     assert "cannot be shown" in text
     assert "The newest backtest is of another version of Titleholder" in text
+
+
+def test_a_schedule_that_is_none_takes_no_page_down(answers: dict) -> None:
+    """Whoever may append a row wrote it; the overview is of all models."""
+    assert [answers[name][0] for name in ("forged schedule", "forged schedule, model")] == [200, 200]
+    assert "/models/abc" in answers["forged schedule"][1]
+
+
+@pytest.mark.parametrize("which", ["no number", "no checks", "text", "list", "other"])
+def test_a_decision_of_another_form_is_not_shown_and_says_so(answers: dict, which: str) -> None:
+    status, text, policy = answers[f"forged, {which}"]
+    assert status == 409
+    assert "This decision cannot be shown" in text
+    assert "script-src 'self'" in policy
 
 
 def test_a_declined_rollback_says_who_stays(answers: dict) -> None:
