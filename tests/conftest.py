@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
+import support.shell  # noqa: F401  (before whatever imports a console)
 from localstack.settings import environment
 from localstack.state import State
 from support.stacks import MODELS, a_stack, adapt_services

@@ -39,8 +39,13 @@ GRANT CONNECT, TEMPORARY ON DATABASE titleholder TO ledger, ledger_reader;
 ALTER ROLE reader SET default_transaction_read_only = on;
 ALTER ROLE ledger_reader SET default_transaction_read_only = on;
 
+-- Whoever can connect may make large objects, which no transaction takes back: readers would fill the disk.
+\connect titleholder
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+
 -- The reader may read what the loader makes, now and later, and nothing else: no catalogue with passwords.
 \connect warehouse
+REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE loader GRANT USAGE ON SCHEMAS TO reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE loader GRANT SELECT ON TABLES TO reader;

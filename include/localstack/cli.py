@@ -26,7 +26,20 @@ from localstack.keys import ADMIN, load_keys
 from localstack.services import ORDER
 from localstack.settings import environment, passwords
 from localstack.state import State
-from titleholder.cli.console import AsJson, Line, err, fitted, out, print_error, print_json, print_table, progress
+from titleholder.cli.console import (
+    AsJson,
+    CsvDecimal,
+    CsvDelimiter,
+    CsvEncoding,
+    Line,
+    err,
+    fitted,
+    out,
+    print_error,
+    print_json,
+    print_table,
+    progress,
+)
 from titleholder.errors import ServiceError, TitleholderError, UsageError
 from titleholder.formatting import counted
 from titleholder_mlflow.login import READER
@@ -149,15 +162,14 @@ def load(
     file: Annotated[Path, typer.Argument(help="A Parquet or CSV file (.csv.gz too).", exists=True, dir_okay=False)],
     table: Annotated[str, typer.Option(help="The table to make in the warehouse, as NAME or SCHEMA.NAME.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace the table if it exists.")] = False,
-    encoding: Annotated[str, typer.Option(help="How a CSV file is written, such as latin-1; default: utf-8.")] = "",
-    delimiter: Annotated[str, typer.Option(help="What is between the columns of a CSV file; default: a comma.")] = "",
-    decimal: Annotated[
-        str, typer.Option(help="The decimal mark of a CSV file, ',' or '.'; the other may group thousands.")
-    ] = "",
+    encoding: CsvEncoding = "",
+    delimiter: CsvDelimiter = "",
+    decimal: CsvDecimal = "",
     as_json: AsJson = False,
 ) -> None:
     """Load a file into a new table of the local warehouse, with the file's own columns and types."""
     from localstack import loading
+    from titleholder.data.csv_file import Written
 
     with progress() as shown:
         bar = shown.add_task(f"{file.name} → {table}", total=None, step="reading")
@@ -165,7 +177,7 @@ def load(
             file,
             table,
             replace=replace,
-            written=loading.Written(encoding, delimiter, decimal),
+            written=Written(encoding, delimiter, decimal),
             on_rows=lambda n, total, step: shown.update(bar, completed=n, total=total, step=step),
         )
     if as_json:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from titleholder.data.decimals import Mark, all_written, without
 from titleholder.data.table_profile import CODE
 from titleholder.errors import UsageError
 
-Mark = Literal[",", "."]
-GROUPS: dict[Mark, str] = {",": ".", ".": ","}
-"""What may group the thousands beside each decimal mark."""
-_WRITTEN: dict[Mark, str] = {
-    ",": r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$",
-    ".": r"^\s*[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?\s*$",
-}
+SIGNS = "%€$£"
+"""What may stand in front of each number of a column, or behind each."""
 
 
 @dataclass
@@ -32,6 +27,8 @@ class Survey:
     """Each fits a decimal point."""
     code: bool = False
     """One is of digits that a number would not keep."""
+    sign: str | None = None
+    """The sign that each value has; empty where there is none, None before the first value."""
     example: str = ""
     """The first in which the mark or groups of thousands are seen."""
 
@@ -41,8 +38,11 @@ class Survey:
         if not len(values):
             return
         self.filled = True
-        self.comma = self.comma and _all(values, _WRITTEN[","])
-        self.point = self.point and _all(values, _WRITTEN["."])
+        if self.sign is None:
+            self.sign = _sign(values[0].as_py())
+        numbers = without(values, self.sign) if _all_have(values, self.sign) else values
+        self.comma = self.comma and all_written(numbers, ",")
+        self.point = self.point and all_written(numbers, ".")
         self.code = self.code or bool(pc.any(pc.match_substring_regex(values, CODE)).as_py())
         if not self.example and (n := pc.index(pc.match_substring_regex(values, r"[.,]"), True).as_py()) >= 0:
             self.example = values[n].as_py()
@@ -81,17 +81,21 @@ def with_commas(file: str, schema: pa.Schema, surveys: dict[str, Survey]) -> lis
     return [name for name in texts if surveys[name].fits(",") and surveys[name].example]
 
 
-def numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> frozenset[str]:
-    """The columns of texts each of whose values is a number with this decimal mark, with groups of thousands or not."""
-    return frozenset(f.name for f in schema if pa.types.is_string(f.type) and surveys[f.name].fits(mark))
+def numbers(schema: pa.Schema, surveys: dict[str, Survey], mark: Mark) -> dict[str, str]:
+    """The columns of texts each of whose values is a number with this decimal mark, with groups of thousands or not.
+
+    Each with the sign that all of its values have, such as %, or none.
+    """
+    texts = {f.name: surveys[f.name] for f in schema if pa.types.is_string(f.type)}
+    return {name: found.sign or "" for name, found in texts.items() if found.fits(mark)}
 
 
-def converted(column: pa.Array, mark: Mark) -> pa.Array:
-    """The numbers that these texts are with this decimal mark; null where a text is empty."""
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(column), GROUPS[mark], "")
-    digits = pc.replace_substring(plain, mark, ".")
-    return pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.float64())
+def _sign(value: str) -> str:
+    """The sign with which a text begins or ends."""
+    found = value.strip().lstrip("+-")
+    return next((sign for sign in SIGNS if found.startswith(sign) or found.endswith(sign)), "")
 
 
-def _all(values: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+def _all_have(values: pa.Array, sign: str) -> bool:
+    """Whether each text has the sign once."""
+    return not sign or bool(pc.all(pc.equal(pc.count_substring(values, sign), 1)).as_py())

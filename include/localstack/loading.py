@@ -14,12 +14,13 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from localstack import parquet_files
-from localstack.csv_files import CsvFile
-from localstack.decimals import Mark
+from localstack.csv_files import CsvTable
+from localstack.cut_times import CutTimes
 from localstack.settings import environment
 from localstack.state import State
 from localstack.text_columns import TextColumns
 from titleholder import postgres
+from titleholder.data.csv_file import AS_USUAL, CsvFile, Written
 from titleholder.errors import DataError, ServiceError, UsageError
 from titleholder.settings import need
 
@@ -55,17 +56,6 @@ class LoadedTable:
         return [column for column in self.columns if column.sql != column.column]
 
 
-class Written(NamedTuple):
-    """How a CSV file is written; what is empty was not given."""
-
-    encoding: str = ""
-    delimiter: str = ""
-    decimal: str = ""
-
-
-AS_USUAL = Written()
-
-
 class Opened(NamedTuple):
     """A reader of a file's rows, their number, and what a person should know before they are used."""
 
@@ -87,31 +77,19 @@ def open_file(path: Path, written: Written, on_rows: OnRows) -> Opened:
         return _open_csv(path, written, on_rows)
     if not name.endswith(".parquet"):
         raise UsageError(f"{path.name}: a file to load ends in .parquet, .csv or .csv.gz")
-    if any(written):
-        raise UsageError(f"{path.name}: --encoding, --delimiter and --decimal are for CSV files")
+    written.refuse_for(path.name)
     batches, rows, said = parquet_files.opened(path, lambda n: on_rows(n, None, "reading"))
     return Opened(batches, rows, tuple(said))
 
 
 def _open_csv(path: Path, written: Written, on_rows: OnRows) -> Opened:
-    if len(mark := written.delimiter.replace("\\t", "\t") or ",") != 1:
-        raise UsageError(f"--delimiter {written.delimiter!r}: one character, such as ';' or '\\t'")
-    csv = CsvFile(path, written.encoding or "utf-8", mark, _decimal(written.decimal, mark))
+    csv = CsvTable(CsvFile.of(path, written))
     layout = csv.layout(lambda n: on_rows(n, None, "reading"))
-    names = layout.schema.names
-    if len(names) == 1 and not written.delimiter and any(other in names[0] for other in ";\t|"):
-        raise UsageError(f"{path.name} has one column, {names[0]!r}: use --delimiter, such as ';'")
     commas = ", ".join(layout.commas)
-    said = f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','"
-    return Opened(csv.batches(layout), layout.rows, (said,) if commas else ())
-
-
-def _decimal(given: str, delimiter: str) -> Mark | None:
-    if given not in ("", ",", "."):
-        raise UsageError(f"--decimal {given!r}: ',' or '.'")
-    if given == delimiter:
-        raise UsageError(f"--decimal {given!r}: it is the delimiter as well; say it with --delimiter, such as ';'")
-    return None if not given else "," if given == "," else "."
+    said = [f"{name} has {sign} in each value, which was left out" for name, sign in layout.written.items() if sign]
+    if commas:
+        said.append(f"{commas} came as text, with decimal commas: load the file again with --replace --decimal ','")
+    return Opened(csv.batches(layout), layout.rows, tuple(said))
 
 
 def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Written = AS_USUAL) -> LoadedTable:
@@ -125,7 +103,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
     schema, name = _names(table)
     url = postgres.address(postgres.parameters(os.environ.get(LOADER_URL) or _of_local_stack()))
     reader, total, doubts = open_file(path, written, on_rows)
-    texts = TextColumns()
+    texts, times = TextColumns(), CutTimes()
     try:
         connection = dbapi.connect(url)
     except adbc_driver_manager.Error as error:
@@ -134,7 +112,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
         cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')  # a name of letters, digits and _ only
         if _exists(cursor, schema, name) and not replace:
             raise UsageError(f"table {schema}.{name} exists already; use --replace to replace it, or another --table")
-        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, texts, on_rows))
+        counted = pa.RecordBatchReader.from_batches(reader.schema, _counted(reader, total, (texts, times), on_rows))
         try:
             rows = cursor.adbc_ingest(name, counted, mode="replace" if replace else "create", db_schema_name=schema)
         except adbc_driver_manager.Error as error:
@@ -144,7 +122,7 @@ def load(path: Path, table: str, *, replace: bool, on_rows: OnRows, written: Wri
         cursor.execute(_COLUMNS, (f'"{schema}"."{name}"',))
         columns = tuple(LoadedColumn(*row) for row in cursor.fetchall())
         connection.commit()
-    return LoadedTable(table, int(rows), columns, (*doubts, *texts.warnings(), *_bytes(columns)))
+    return LoadedTable(table, int(rows), columns, (*doubts, *texts.warnings(), *times.warnings(), *_bytes(columns)))
 
 
 def _of_local_stack() -> str:
@@ -175,10 +153,13 @@ def _exists(cursor: dbapi.Cursor, schema: str, name: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _counted(reader: pa.RecordBatchReader, total: int, texts: TextColumns, on_rows: OnRows) -> Iterator[pa.RecordBatch]:
+def _counted(
+    reader: pa.RecordBatchReader, total: int, looks: tuple[TextColumns, CutTimes], on_rows: OnRows
+) -> Iterator[pa.RecordBatch]:
     seen = 0
     for batch in reader:
         seen += batch.num_rows
-        texts.add(batch)
+        for look in looks:
+            look.add(batch)
         on_rows(seen, total, "loading")
         yield batch

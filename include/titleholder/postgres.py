@@ -6,6 +6,7 @@ stumbled over, which is the password where it has a character that should have b
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ UNACKNOWLEDGED = "20000"
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 """Values of `sslmode` with which no connection is unencrypted."""
 
+REQUIRED = "PGREQUIREAUTH"
+"""The variable by which libpq knows how a server may ask for a login; an address without a password leaves it alone."""
 CANCELED = "canceling statement due to user request"
 
 _ADDRESS = re.compile(
@@ -53,6 +56,7 @@ def parameters(url: str, *, connect_timeout: int = CONNECT_TIMEOUT) -> dict[str,
 
     Whoever sits on the server's port gets no password: with a password, `require_auth` accepts SCRAM only, in which the
     server proves that it knows the password too; over TLS the proof is bound to the connection (`channel_binding`).
+    Without one, libpq may find it elsewhere (`PGPASSWORD`, `~/.pgpass`): it is not sent as it is, nor as its MD5.
 
     >>> parameters("postgresql://reader:hunter2@db/warehouse")["require_auth"]
     'scram-sha-256'
@@ -90,6 +94,6 @@ def _hosts(text: str) -> dict[str, str]:
 
 def _authentication(given: Mapping[str, str]) -> dict[str, str]:
     if not given.get("password"):
-        return {}
+        return {} if REQUIRED in os.environ else {"require_auth": "!password,!md5"}
     bound = {"channel_binding": "require"} if given.get("sslmode") in ENCRYPTED else {}
     return {"require_auth": "scram-sha-256", **bound}

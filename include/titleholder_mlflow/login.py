@@ -50,6 +50,12 @@ _WRITTEN = re.compile(
     r"|registered-models|runs(?!/create-promptlab-run))(?:/.+)?))"
 )
 """What tasks and the command line change."""
+SOURCES, OWN_SOURCES = (
+    "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX",
+    r"\A(?:models|runs|mlflow-artifacts):/(?!/)",
+)
+"""MLflow's setting for where the files of a version may lie, and its value here: in the server's own store. Of any
+other place it would read files, with its own login, for whoever asks for those of the version."""
 _NEW_EXPERIMENT = re.compile(rf"{_API}/2\.0/mlflow/experiments/create")
 
 Scope = MutableMapping[str, Any]
@@ -66,6 +72,7 @@ def create_app() -> App:
         SystemExit: a password is not set, or too short.
     """
     passwords = _passwords(os.environ)
+    os.environ.setdefault(SOURCES, OWN_SOURCES)
     from mlflow.server.fastapi_app import app
 
     return Login(app, passwords)

@@ -372,6 +372,7 @@ def batch(rows: int = 2) -> Any:
         ({"lane": "live"}, 1, "did not make version"),
         ({"role": "king"}, 1, "did not make|role_check"),
         ({"scores_sha256": "x"}, 1, "scores_sha256_check"),
+        ({"as_of": date(9999, 12, 31)}, 1, "the as-of date 9999-12-31 lies in the future"),
     ],
 )
 def test_the_database_takes_no_run_without_all_its_scores_nor_one_of_another_version(

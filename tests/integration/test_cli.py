@@ -137,6 +137,23 @@ def test_load_takes_what_csv_files_are(env: dict[str, str], tmp_path: Path) -> N
     assert found == [{"name": "Möller"}]
 
 
+@pytest.mark.usefixtures("env")
+def test_load_says_where_times_lose_their_nanoseconds(tmp_path: Path) -> None:
+    file = tmp_path / "times.csv"
+    file.write_text(
+        "n,at,kept,zoned\n"
+        "1,2024-01-02 10:00:01.123456789,2024-01-02 10:00:01.123456,2024-01-02T10:00:01.123456789Z\n"
+        "2,1969-12-31 23:59:59.999999999,1969-12-31 23:59:59.999999,\n"
+    )
+    loaded = json.loads(invoke("load", str(file), "--table", "times", "--json").stdout)
+    assert loaded["warnings"] == [
+        f"{name} has nanoseconds, which PostgreSQL does not keep: they were cut off" for name in ("at", "zoned")
+    ]
+    query = "select at = kept as same, zoned at time zone 'UTC' = kept as zoned from times order by n"
+    found = json.loads(invoke("sql", "-c", query, "--json").stdout)
+    assert found[0] == {"same": True, "zoned": True}
+
+
 def test_sql_reads_and_cannot_write() -> None:
     table = invoke("sql", "-c", "select 1.50 as price, null as nothing, '[red]' as word")
     assert table.exit_code == 0, table.output

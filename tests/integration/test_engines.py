@@ -110,7 +110,7 @@ def test_a_scorecard_beside_boosting_is_trained_on_the_cluster_and_reproduced(cl
     assert run is not None
     assert run.params["engine"] == "dask"
     assert "engine_workers" not in run.params
-    again = reproduce(made.id, settings=settings)
+    again = reproduce(made.id, settings=settings, allowed=[cluster.scheduler_address])
     assert again.same, again.differences
 
 

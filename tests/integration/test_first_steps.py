@@ -43,6 +43,7 @@ def tables(state: State) -> str:
     first_tables.fill(url, "panel", first_tables.panel())
     first_tables.fill(url, "german_book", first_tables.german_book())
     first_tables.fill(url, "payments", first_tables.payments(), key="payment_id")
+    first_tables.fill(url, "claims", first_tables.claims(), key="vorgang")
     execute(url, "drop view if exists firsts.seen", "create view firsts.seen as select * from firsts.loans")
     return url
 
@@ -288,6 +289,18 @@ def test_a_report_that_only_the_events_have_dates_the_outcome_and_not_the_row(fo
     (windows,) = (f.explanation for f in report.findings if f.step == "windows")
     ((rows, ones),) = re.findall(r"with ([\d,]+) rows, ([\d,]+) of them with outcome 1", windows)
     assert 0 < int(ones.replace(",", "")) < int(rows.replace(",", "")) / 5
+
+
+def test_a_date_that_only_rows_with_a_number_have_says_when_that_is_known(folder: Path) -> None:
+    """Nothing but the event's date held rows back: the costs of a claim were known while it was open."""
+    spec = new("claim_costs", "firsts.claims", "--target", "kosten", "--event-time", "gemeldet_am")
+    assert (spec.task, spec.columns.known_at, spec.columns.outcome_at) == ("regression", "reguliert_am", None)
+    assert str(spec.windows.label_maturity) == "3 months"
+    assert "and reguliert_am <= :as_of" in spec.sql
+    (declared,) = spec.source.tables.values()
+    assert (declared.known_at, declared.changes) == ("reguliert_am", ("kosten", "reguliert_am"))
+    assert "reguliert_am: a date" not in spec.sql, "it is not among what was left out"
+    assert outcomes(check("claim_costs")) == FRESH
 
 
 def test_a_duration_beyond_a_limit_is_decided_once_the_limit_has_passed(folder: Path) -> None:

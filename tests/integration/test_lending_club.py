@@ -14,6 +14,7 @@ from titleholder.data import snapshots
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import DEFAULT_FOLDER, load_specs
 from titleholder.workflow import steps
+from titleholder.workflow.audit import audit
 from titleholder.workflow.payloads import Origin, Snapshot
 
 pytestmark = [pytest.mark.slow, needs_loans]
@@ -68,3 +69,5 @@ def test_a_month_with_too_few_charge_offs_promotes_nothing(loans: Settings) -> N
     assert done.exit_code == 0, done.output
     output = " ".join(done.output.split())
     assert "reject: The holdout has 48 rows of the rarer class; at least 50 are needed" in output
+    found = audit(["lending_club_default"], settings=loans)
+    assert (found.findings, found.rows, found.witnesses, found.snapshots) == ((), 1, 1, 1)

@@ -236,6 +236,21 @@ def test_no_file_of_the_server_is_written_or_read_by_who_writes_to_mlflow(
     assert MlflowClient(settings.tracking_uri).get_experiment_by_name("elsewhere") is None
 
 
+@pytest.mark.parametrize(
+    "source", ["s3://titleholder/snapshots", "gs://b/x", "wasbs://c@a.blob.core.windows.net/x", "dbfs:/x"]
+)
+def test_no_version_leads_to_files_outside_of_the_servers_store(
+    settings: Settings, keys: Keys, challenger: Challenger, source: str
+) -> None:
+    """MLflow reads a version's files with its own login to the object store, where the snapshots lie too, for readers."""
+    made = {"name": "tiny", "source": source, "run_id": challenger.nominee.run_id}
+    answer = ask(settings, "POST", "/api/2.0/mlflow/model-versions/create", made, (WRITER, keys.mlflow[WRITER]))
+    assert (answer.status_code, answer.json()["message"]) == (400, f"Invalid model version source: '{source}'.")
+    sources = [version.source for version in Registry(settings.tracking_uri).models.of_model("tiny")]
+    assert sources
+    assert source not in sources
+
+
 def test_mlflows_assistant_runs_no_command(settings: Settings, keys: Keys) -> None:
     """Its tools include a shell, and whoever may configure it names the model that uses them."""
     assistant, login = "/ajax-api/3.0/mlflow/assistant", (WRITER, keys.mlflow[WRITER])

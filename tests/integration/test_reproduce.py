@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -266,6 +267,21 @@ def test_a_class_that_a_forged_row_names_is_not_imported(
         assert not mark.exists()
         done = CliRunner().invoke(app, ["reproduce", str(row.id), "--allow", "forged_rerun.Model"])
     assert mark.exists(), done.output
+
+
+def test_a_cluster_that_a_forged_row_names_is_not_asked(world: World) -> None:
+    """What a Dask scheduler answers is unpickled."""
+    row = world.rows[0]
+    with socket.create_server(("127.0.0.1", 0)) as scheduler:
+        address = f"tcp://127.0.0.1:{scheduler.getsockname()[1]}"
+        forged = f"jsonb_set(spec::jsonb, '{{training,engine}}', '{{\"dask\": \"{address}\"}}')::json"
+        with world.forged(f"UPDATE titleholder.decisions SET spec = {forged} WHERE id = {row.id}"):
+            refused = CliRunner().invoke(app, ["reproduce", str(row.id)])
+        scheduler.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            scheduler.accept()
+    assert isinstance(refused.exception, UsageError)
+    assert f"--allow {address}" in str(refused.exception)
 
 
 def test_a_decision_that_is_not_there(world: World) -> None:

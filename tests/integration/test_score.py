@@ -68,12 +68,14 @@ def expected(champion: Decision, rows: pd.DataFrame, settings: Settings) -> np.n
 def test_a_table_a_query_and_files_are_scored_alike(champion: Decision, settings: Settings, tmp_path: Path) -> None:
     rows = tiny_rows().head(300)
     rows.to_csv(tmp_path / "rows.csv", index=False)
+    rows.to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",")
     rows.to_parquet(tmp_path / "rows.parquet", index=False)
     (tmp_path / "rows.sql").write_text("select * from tiny order by id limit 300 -- newest last")
     wanted = expected(champion, rows, settings)
-    for source in ("rows.csv", "rows.parquet", "rows.sql"):
+    german = ("--delimiter", ";", "--decimal", ",")
+    for source, how in (("rows.csv", ()), ("german.csv", german), ("rows.parquet", ()), ("rows.sql", ())):
         out = tmp_path / f"{source}.scores.parquet"
-        done = invoke("--input", str(tmp_path / source), "--output", str(out), "--json")
+        done = invoke("--input", str(tmp_path / source), "--output", str(out), "--json", *how)
         assert done.exit_code == 0, (done.output, done.exception)
         said = json.loads(done.stdout)
         assert (said["version"], said["rows"]) == (champion.challenger, 300)
@@ -183,6 +185,8 @@ def test_everything_that_is_wrong_with_rows_is_one_error_and_nothing_is_written(
         (["--input", "tiny", "--output", "scores.xlsx"], "ends with .csv or .parquet"),
         (["--input", "tiny", "--output", "nowhere/scores.csv"], "no folder nowhere"),
         (["--input", "tiny", "--version", "999"], "never was champion"),
+        (["--input", "tiny", "--decimal", ","], "--decimal are for CSV files"),
+        (["--as-of", "2024-01-01", "--decimal", ","], "--decimal goes with --input"),
     ],
 )
 def test_what_cannot_be_read_is_named(champion: Decision, words: list[str], why: str) -> None:

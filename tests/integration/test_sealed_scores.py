@@ -114,6 +114,18 @@ def test_the_verdict_says_which_rows_have_sealed_scores_and_what_they_are_worth_
     )
 
 
+def test_versions_that_scored_at_the_time_are_asked_though_nobody_compares_them_now(
+    world: World, challenger: Challenger
+) -> None:
+    """Under the rule `fresh` the challenger is compared with the champion alone."""
+    spec = challenger.snapshot.spec
+    fresh = spec.model_copy(update={"judgement": spec.judgement.model_copy(update={"rule": "fresh"})})
+    alone = challenger.model_copy(update={"snapshot": challenger.snapshot.model_copy(update={"spec": fresh})})
+    now, then = judged(world, alone)["TH801"], judged(world, challenger)["TH801"]
+    assert [now.numbers[f"sealed_rows_of_version_{row.challenger}"] for row in world.rows] == [then.numbers["rows"]] * 3
+    assert now.numbers == then.numbers
+
+
 def test_skew_names_the_feature_whose_unit_was_another_at_scoring_time_only(
     world: World, challenger: Challenger
 ) -> None:
@@ -160,7 +172,7 @@ def test_only_scores_before_the_label_maturity_are_sealed_by_the_databases_clock
     with moved(world, "2024-05-31 23:59+00"):
         found = judged(world, challenger)["TH801"]
     assert found.status == "not_applicable"
-    assert found.explanation.startswith("No compared version has a score of the judged rows that was written before")
+    assert found.explanation.startswith("No score of the judged rows was written before")
 
 
 def test_scores_that_are_not_those_that_were_written_are_no_evidence(world: World, challenger: Challenger) -> None:

@@ -143,6 +143,18 @@ def test_what_the_loader_makes_later_the_reader_reads_and_cannot_change(database
             run_sql(database, "reader", "warehouse", "SET TRANSACTION READ WRITE", statement)
 
 
+@pytest.mark.parametrize(
+    ("role", "name"), [("reader", "warehouse"), ("ledger_reader", "titleholder"), ("ledger", "titleholder")]
+)
+@pytest.mark.parametrize("made", ["lo_creat(-1)", "lo_create(0)", "lo_from_bytea(0, 'x')"])
+def test_nobody_leaves_large_objects_in_a_database_of_others(
+    database: start.Starter, role: str, name: str, made: str
+) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run_sql(database, role, name, "SET TRANSACTION READ WRITE", f"SELECT {made}")
+    assert run_sql(database, "postgres", name, "SELECT count(*) FROM pg_largeobject_metadata") == [(0,)]
+
+
 def test_the_reader_sees_no_password_of_a_role_and_nothing_that_the_loader_did_not_make(
     database: start.Starter,
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.page_cases import WATCHING, a_feature, a_look, a_report, drift_looks
+from support.page_cases import WATCHING, a_feature, a_former, a_look, a_report, drift_looks
 from titleholder.validation.monitoring.report import MonitorReport
 from titleholder_airflow.page import drift_charts, monitoring, promise_chart
 from titleholder_airflow.page.airflow import Run
@@ -81,6 +81,18 @@ def test_the_promise_is_broken_held_or_not_to_be_judged_yet(promise: dict[str, A
     found = shown(look=a_look(whole | {"promise": whole["promise"] | promise})).promise
     assert found is not None
     assert found.label == label
+
+
+def test_a_former_champion_has_its_promise_and_gain_in_words_and_raises_no_alarm() -> None:
+    found = shown(look=a_look(a_report(former=[a_former(4), a_former(5, promise=None, review=None)])))
+    assert found.state.label == "no alarm"
+    newest, oldest = found.former
+    assert (newest.reign.version, newest.promise.label, newest.review) == (5, "nothing promised", None)
+    assert oldest.review is not None
+    assert [(one.tone, one.label) for one in (oldest.promise, oldest.review)] == [
+        ("warn", "promise broken"), ("warn", "gain did not come true")
+    ]  # fmt: skip
+    assert oldest.reign.realised == pytest.approx((900 * 0.69 + 300 * 0.61) / 1200)
 
 
 def test_changed_features_come_first_then_the_largest() -> None:

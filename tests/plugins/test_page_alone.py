@@ -22,7 +22,7 @@ from fastapi.testclient import TestClient
 from airflow.api_fastapi.common.db.common import _get_session
 from airflow.api_fastapi.core_api.security import get_user
 from titleholder_airflow.page import mlflow, queries, routes as page
-from support.page_cases import (MODEL, SCORING, WATCHING, a_feature, a_look, a_report, all_scored, an_advice, decided,
+from support.page_cases import (MODEL, SCORING, WATCHING, a_feature, a_former, a_look, a_report, all_scored, an_advice, decided,
                                 drift_looks, reigned, scored)
 from titleholder.ledger import queries as ledger
 from titleholder.ledger import monitor_history, monitor_reports, reports, score_history
@@ -117,7 +117,8 @@ odd["drift"]["features"] = [a_feature("lengths", reference=[1]), a_feature("nega
                             a_feature("infinite", float("inf")), a_feature("no number", float("nan"), missing=float("inf"), reference_missing=float("nan"))]
 odd["promise"]["promised"] = {"estimate": float("nan"), "lower": float("-inf"), "upper": float("inf")}
 odd["estimate"]["value"]["estimate"] = float("inf")
-looks = {"quiet": a_look(a_report()), "alarm": a_look(alarmed, asks_retrain=True, ask_reason=script), "unreadable": a_look(None, state="alarm", alarms=[script]),
+former = [a_former(4), a_former(5, unread=script, unread_months=2, cohorts=[], promise=a_report()["promise"] | {"cohorts": 0}), a_former(6, remark=script, promise=None, review=None)]
+looks = {"quiet": a_look(a_report()), "former": a_look(a_report(former=former)), "many former": a_look(a_report(former=[a_former(n) for n in range(2000)])), "alarm": a_look(alarmed, asks_retrain=True, ask_reason=script), "unreadable": a_look(None, state="alarm", alarms=[script]),
          "many": a_look(many), "odd": a_look(odd, spec={"minimum_psi": script}), "odd spec": a_look(a_report(), spec={"minimum_psi": 1e999}),
          "waiting": a_look(a_report("waiting", drift=None, promise=None, review=None, estimate=None, volume=None, cohorts=[])),
          "another reign": a_look(a_report(), version=3, decision=2)}
@@ -181,12 +182,21 @@ for name, failed in {"recall": [], "no recall": [check | {"status": "fail", "exp
     ledger.decision = lambda url, number, models: back | {
         "kind": "keep" if failed else "recall", "challenger_version": 3, "verdict": verdict}
     get(name, "/decisions/7")
+for name, forged in {"no number": {"rows": None}, "no checks": {"checks": 5}, "text": {"champion": "<b>x"}, "list": {"challenger_metrics": []},
+                     "other": {"recall": {"version": 1}}}.items():
+    ledger.decision = lambda url, number, models: back | {"kind": "promote", "challenger_version": 3, "verdict": judged | forged}
+    get(f"forged, {name}", "/decisions/7")
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"tiny": 9})
 get("alias differs", "/models/tiny")
 queries.models = lambda user, session: {name: MODEL._replace(name=name) for name in ("abc", "tiny")}
 ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), decided(3), decided(3)) for name in models}
 mlflow.aliases = lambda max_age=0: mlflow.Aliases({"abc": 1, "tiny": 9})
 get("two models")
+odd = decided(3, schedule="<b>every day")
+ledger.decisions = lambda url, model, lane: [odd]
+ledger.live_status = lambda url, models: {name: ledger.LiveStatus(reigned(1), odd, odd) for name in models}
+get("forged schedule")
+get("forged schedule, model", "/models/tiny")
 answer = answers
 """
 
@@ -296,6 +306,21 @@ def test_monitoring_has_its_state_the_budget_the_promise_and_drift_by_feature(an
     assert "style=" not in part
 
 
+def test_former_champions_have_their_state_the_reason_and_numbers_in_a_fold(answers: dict) -> None:
+    part = in_use(answers, "former")
+    order = ["no alarm", 'id="promise"', 'id="former"', 'id="drift"']
+    assert [part.index(words) for words in order] == sorted(part.index(words) for words in order)
+    told, numbers = part[part.index('id="former"') : part.index('id="drift"')].split("Former champions in numbers")
+    places = [told.index(f"Version {version}.") for version in (6, 5, 4)]
+    assert places == sorted(places)
+    assert told.index("promise broken") < told.index("Version 4.") < told.index("gain did not come true")
+    assert "More is missing of the promise than is tolerated." in told
+    assert "0.6700" in numbers, "what came true, by rows"
+    assert "+0.0150 <small>0.0100 tolerated" in numbers
+    assert told.count("&lt;script&gt;") == 2
+    assert "Former champions" not in in_use(answers, "quiet")
+
+
 def test_an_alarm_names_what_changed_and_whether_a_retrain_was_asked_for(answers: dict) -> None:
     part = in_use(answers, "alarm")
     assert "drift alarm" in part
@@ -316,7 +341,7 @@ def test_what_the_monitor_cannot_say_yet_is_said(answers: dict) -> None:
     assert "The newest look was at version 3; the next one is at the champion." in in_use(answers, "another reign")
 
 
-@pytest.mark.parametrize("which", ["unreadable", "many", "odd", "odd spec"])
+@pytest.mark.parametrize("which", ["unreadable", "many", "many former", "odd", "odd spec"])
 def test_a_poisoned_report_does_not_take_the_page_down(answers: dict, which: str) -> None:
     part = in_use(answers, which)
     assert len(part) < 500_000
@@ -333,6 +358,20 @@ def test_a_poisoned_advice_does_not_take_the_page_down(answers: dict, which: str
     assert status == 200
     assert "cannot be shown" in text
     assert "The newest backtest is of another version of Titleholder" in text
+
+
+def test_a_schedule_that_is_none_takes_no_page_down(answers: dict) -> None:
+    """Whoever may append a row wrote it; the overview is of all models."""
+    assert [answers[name][0] for name in ("forged schedule", "forged schedule, model")] == [200, 200]
+    assert "/models/abc" in answers["forged schedule"][1]
+
+
+@pytest.mark.parametrize("which", ["no number", "no checks", "text", "list", "other"])
+def test_a_decision_of_another_form_is_not_shown_and_says_so(answers: dict, which: str) -> None:
+    status, text, policy = answers[f"forged, {which}"]
+    assert status == 409
+    assert "This decision cannot be shown" in text
+    assert "script-src 'self'" in policy
 
 
 def test_a_declined_rollback_says_who_stays(answers: dict) -> None:

@@ -232,6 +232,26 @@ def payments(n: int = 8_000) -> pd.DataFrame:
     )
 
 
+def claims(n: int = 6_000) -> pd.DataFrame:
+    """Insurance claims in German; a claim has no costs before it is closed, and those of the last months are open."""
+    rng = np.random.default_rng(14)
+    reported = pd.Timestamp("2022-01-01", tz="UTC") + pd.to_timedelta(np.sort(rng.uniform(0, 1_400, n)), unit="D")
+    closed = reported + pd.to_timedelta(rng.uniform(5, 80, n), unit="D")
+    done = pd.Series(closed < reported.max())
+    age, area = rng.integers(18, 90, n), rng.uniform(20, 200, n)
+    return pd.DataFrame(
+        {
+            "vorgang": np.arange(n) + 70_001,
+            "gemeldet_am": reported,
+            "alter": age,
+            "flaeche": area.round(1),
+            "art": rng.choice(["Wasser", "Feuer", "Sturm"], n),
+            "reguliert_am": pd.Series(closed).where(done),
+            "kosten": (200 + 12 * area + 3 * age + rng.exponential(900, n)).round(2),
+        }
+    ).assign(kosten=lambda t: t["kosten"].where(done))
+
+
 def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     """Make a table in the schema `firsts`, in place of one that is there."""
     engine = create_engine(url)

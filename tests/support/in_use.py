@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import text
 
-from support.page_cases import a_report, an_advice
+from support.page_cases import a_former, a_report, an_advice
 from titleholder.data import run_scores
 from titleholder.ledger import monitor_reports, score_runs
 from titleholder.ledger.database import engine
@@ -58,6 +58,7 @@ def _look(row: Decision, settings: Settings, day: int) -> None:
     report = a_report("alarm" if day == DAYS else "quiet")
     report["drift"]["looks"] = day
     report["promise"]["decision"] = row.id
+    report["former"] = [a_former(decision=row.id)]
     entry = monitor_reports.Entry(
         model=row.model, lane=row.lane, as_of=row.as_of + timedelta(days=day), version=row.champion_after or 0,
         decision=row.id, previous=monitor_reports.last(settings.ledger_url, row.model, row.lane), score_runs=(),

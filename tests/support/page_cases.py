@@ -134,6 +134,20 @@ def a_report(state: str = "quiet", **what: Any) -> dict[str, Any]:
     return {**facts, **what}
 
 
+def a_former(version: int = 4, **what: Any) -> dict[str, Any]:
+    """A former reign of a report, as JSON: two matured cohorts of 900 and 300 rows, and a promise that is broken."""
+    whole = a_report()
+    small = whole["cohorts"][1] | {"rows": 300, "realised": {"estimate": 0.61, "lower": 0.55, "upper": 0.67}}
+    facts: dict[str, Any] = {
+        "decision": version, "version": version, "scored": "2025-03-16", "judged": "2025-03-01",
+        "cohorts": [whole["cohorts"][0], small],
+        "promise": whole["promise"] | {"decision": version, "cohorts": 2, "missing": 0.03, "least": 0.015, "broken": True},
+        "review": whole["review"] | {"decision": version, "answer": "no", "sentence": "The promised gain did not come true."},
+        "unread": "", "unread_months": 0, "remark": "",
+    }  # fmt: skip
+    return {**facts, **what}
+
+
 def a_look(report: dict[str, Any] | None = None, **what: Any) -> NewestLook:
     """The newest look at the reign of decision 1."""
     found = MonitorReport.model_validate(report) if report else None

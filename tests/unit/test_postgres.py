@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -123,8 +124,33 @@ def test_over_tls_the_proof_is_bound_to_the_connection() -> None:
     assert "channel_binding" not in postgres.parameters("postgresql://u:secret@a/db")
 
 
-def test_a_login_without_a_password_is_left_to_the_server() -> None:
-    assert "require_auth" not in postgres.parameters("postgresql://u@/db?host=/run/postgresql")
+@pytest.mark.parametrize("request_", [CLEARTEXT, MD5], ids=["cleartext", "md5"])
+@pytest.mark.parametrize("connect", CLIENTS)
+@pytest.mark.parametrize("place", ["PGPASSWORD", "PGPASSFILE", "passfile"])
+def test_nor_one_that_libpq_finds_elsewhere(
+    connect: Callable[[str], None], request_: bytes, place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "pgpass"
+    file.write_text(f"*:*:*:*:{PASSWORD}\n")
+    file.chmod(0o600)
+    monkeypatch.delenv(postgres.REQUIRED, raising=False)
+    if place != "passfile":
+        monkeypatch.setenv(place, PASSWORD if place == "PGPASSWORD" else str(file))
+    with asking_for_a_password(request_) as (port, received):
+        query = f"?passfile={file}" if place == "passfile" else ""
+        with pytest.raises(ServiceError, match="authentication method requirement"):
+            connect(f"postgresql://ledger@127.0.0.1:{port}/titleholder{query}")
+    assert bytes(received) == b""
+
+
+def test_a_login_without_a_password_is_left_to_the_server_and_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = "postgresql://u@/db?host=/run/postgresql"
+    monkeypatch.delenv(postgres.REQUIRED, raising=False)
+    assert postgres.parameters(address)["require_auth"] == "!password,!md5"
+    monkeypatch.setenv(postgres.REQUIRED, "scram-sha-256")
+    assert "require_auth" not in postgres.parameters(address)
 
 
 def test_a_parameter_that_libpq_does_not_know_is_named_without_its_value() -> None:

@@ -60,6 +60,16 @@ Lane = Annotated[
 ]
 AsOf = Annotated[str, typer.Option(help="The date to look at the world from, as YYYY-MM-DD (00:00 UTC).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+CsvEncoding = Annotated[
+    str, typer.Option("--encoding", help="How a CSV file is written, such as latin-1; default: utf-8.")
+]
+CsvDelimiter = Annotated[
+    str, typer.Option("--delimiter", help="What is between the columns of a CSV file; default: a comma.")
+]
+CsvDecimal = Annotated[
+    str,
+    typer.Option("--decimal", help="The decimal mark of a CSV file, ',' or '.'; the other may group thousands."),
+]
 
 
 def lane_to_read(usual: str) -> Any:

@@ -53,11 +53,14 @@ def run(
     """
     from titleholder.data import as_of_range
     from titleholder.settings import connection_url
-    from titleholder.spec.loader import load_specs
+    from titleholder.spec.loader import load_specs, spec_file
     from titleholder.spec.windows import resolve_as_of
+    from titleholder.workflow.scaffold import marks
 
     spec = load_specs(only=model)[model]
     first = resolve_as_of(as_of, None, None)
+    if said := marks.standing(spec_file(model), spec.source.query):
+        err.print(Text(f"Warning: {said} A guess of `new` counts there.", style="yellow"), soft_wrap=True)
     dates = _ticks(spec.schedule, first, resolve_as_of(until, None, None)) if until else [first]
     if len(dates) > 1:
         as_of_range.refuse_undecidable(connection_url(spec.source.connection), spec, dates)

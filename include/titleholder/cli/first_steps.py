@@ -91,7 +91,7 @@ def _print_guesses(written: Written) -> None:
             f"{times.label_maturity}, models are trained on {times.train} and judged on {times.holdout}."
         )
     )
-    places = sum(marks.count(written.spec, written.query).values())
+    places = sum(map(len, marks.lines(written.spec, written.query).values()))
     out.print(Text(f"Written: {written.spec}\n         {written.query}"))
     out.print(Text(f"Look at the {places} places marked CHECK. Next: titleholder check {model}", style="green"))
 

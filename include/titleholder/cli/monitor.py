@@ -12,8 +12,6 @@ from titleholder.formatting import HUNDREDTHS, NOTHING, between, counted, metric
 from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from titleholder.ledger.monitor_reports import MonitorRecord
     from titleholder.validation.monitoring.report import FeatureLook, FormerReign, MonitorReport, Promise, Span
 
@@ -117,22 +115,15 @@ def _print(record: MonitorRecord) -> None:
 
 
 def _former(one: FormerReign) -> dict[str, Any]:
-    known = [(cohort.estimated.estimate, cohort.rows) for cohort in one.cohorts if cohort.estimated]
     return {
         "promise": _state(one.promise) if one.promise else NOTHING,
         "version": str(one.version),
         "until": str(one.cohorts[-1].end) if one.cohorts else NOTHING,
         "of": str(one.scored),
         "promised": number(one.promise.promised.estimate if one.promise else None, 1.0),
-        "came true": _mean([(cohort.realised.estimate, cohort.rows) for cohort in one.cohorts]),
-        "expected *": _mean(known),
+        "came true": number(one.realised, 1.0),
+        "expected *": number(one.estimated, 1.0),
     }
-
-
-def _mean(values: Sequence[tuple[float, int]]) -> str:
-    """The mean of numbers by their rows."""
-    rows = sum(n for _, n in values)
-    return number(sum(value * n for value, n in values) / rows if rows else None, 1.0)
 
 
 def _state(promise: Promise) -> str:

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from titleholder.cli.console import err
+from titleholder.ledger.decision import restored_spec
 from titleholder.spec.loader import load_specs
-from titleholder.spec.model import ModelSpec
 from titleholder.workflow.notifications import facts
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def notify(decision: Decision) -> None:
 
     By the spec's file, or by the spec of the decision where it is gone. Never raises: the decision stands.
     """
-    spec = load_specs(only=decision.model).models.get(decision.model) or ModelSpec.restore(decision.spec)
+    spec = load_specs(only=decision.model).models.get(decision.model) or restored_spec(decision.id, decision.spec)
     to = spec.notifications.model_dump(mode="json", include={"email", "slack"}, exclude_none=True)
     if not to:
         _print("No one was notified: the spec has no channel under notifications.")

@@ -10,7 +10,19 @@ import typer
 from rich.text import Text
 
 from titleholder.cli import completion, hints
-from titleholder.cli.console import AsJson, Model, err, out, print_json, print_table, progress, user
+from titleholder.cli.console import (
+    AsJson,
+    CsvDecimal,
+    CsvDelimiter,
+    CsvEncoding,
+    Model,
+    err,
+    out,
+    print_json,
+    print_table,
+    progress,
+    user,
+)
 from titleholder.cli.housekeeping import require_model
 from titleholder.errors import UsageError
 from titleholder.formatting import stamp
@@ -19,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from titleholder.data.csv_file import Written
     from titleholder.ledger.score_runs import ScoreRun
     from titleholder.spec.scoring import ReasonsAsked
 
@@ -57,6 +70,9 @@ def score(
             min=0, max=20, help="With --input: so many reasons for each score, in the columns reason_1, reason_2, ..."
         ),
     ] = 0,
+    encoding: CsvEncoding = "",
+    delimiter: CsvDelimiter = "",
+    decimal: CsvDecimal = "",
     as_json: AsJson = False,
 ) -> None:
     """Score rows with the champion: the probability of class 1, or the predicted value, of each.
@@ -69,13 +85,16 @@ def score(
     """
     if bool(source) == bool(as_of):
         raise UsageError("give one of --input (rows of your own) and --as-of (the scoring run of the spec)")
-    _refuse_others(
-        as_of, {"--output": output, "--version": version, "--reasons": reasons}, {"--lane": lane, "--reason": reason}
-    )
+    of_files = {"--encoding": encoding, "--delimiter": delimiter, "--decimal": decimal}
+    of_input: dict[str, object] = {"--output": output, "--version": version, "--reasons": reasons, **of_files}
+    _refuse_others(as_of, of_input, {"--lane": lane, "--reason": reason})
     if as_of:
         _run(model, as_of, lane, reason, as_json=as_json)
         return
-    _score_input(model, source, output, version, reasons, as_json=as_json)
+    from titleholder.data.csv_file import Written
+
+    written = Written(encoding, delimiter, decimal)
+    _score_input(model, source, output, version, reasons, written, as_json=as_json)
 
 
 def _refuse_others(as_of: str, of_input: dict[str, object], of_run: dict[str, object]) -> None:
@@ -191,7 +210,14 @@ def _columns(given: pa.ListArray, most: int, texts: dict[str, str]) -> dict[str,
 
 
 def _score_input(
-    model: str, source: str, output: Path | None, version: int | None, reasons: int, *, as_json: bool
+    model: str,
+    source: str,
+    output: Path | None,
+    version: int | None,
+    reasons: int,
+    written: Written,
+    *,
+    as_json: bool,
 ) -> None:
     from titleholder.data import rows_to_score, score_files
     from titleholder.data.unseen import UnseenCategories
@@ -211,7 +237,7 @@ def _score_input(
     def scored() -> Iterator[pd.DataFrame]:
         with progress() as shown:
             bar, done = shown.add_task("Scoring", total=None, step=""), 0
-            for rows in rows_to_score.batches(source, spec, url):
+            for rows in rows_to_score.batches(source, spec, url, written):
                 unseen.add(rows[spec.columns.features])
                 scores = champion.scores(rows)
                 columns = (
@@ -226,9 +252,9 @@ def _score_input(
 
     said = {"model": model, "version": champion.version}
     if output is not None:
-        written = score_files.write(output, scored())
-        said |= {"rows": written, "output": str(output)}
-        line = f"{written:,} rows scored by version {champion.version} of {model}: {output}"
+        many = score_files.write(output, scored())
+        said |= {"rows": many, "output": str(output)}
+        line = f"{many:,} rows scored by version {champion.version} of {model}: {output}"
     else:
         frames = list(scored()) if as_json else _head(scored())
         rows = [{str(k): v for k, v in row.items()} for frame in frames for row in frame.to_dict("records")]

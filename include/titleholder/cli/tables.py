@@ -98,7 +98,8 @@ def _cells(row: Decision, named: str) -> tuple[str, ...]:
         made = f"{row.kind} to v{row.champion_after}" if row.kind == "rollback" else row.kind
         return _when(row), "", before, "", "", made
     reign = verdict.champion
-    value, of = verdict.challenger_metrics.get(verdict.metric), cadence(row.spec.get("schedule"))
+    value, schedule = verdict.challenger_metrics.get(verdict.metric), row.spec.get("schedule")
+    of = cadence(schedule if isinstance(schedule, str) else None)
     own = "" if verdict.metric == named else f" {verdict.metric}"
     return (
         str(row.as_of),

@@ -85,7 +85,10 @@ def reproduce(
     decision: Annotated[int, typer.Argument(help="A decision's id, as `titleholder history MODEL` shows it.")],
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="Also import this class, which no spec names now: package.module.Class; repeat for more."),
+        typer.Option(
+            help="Also trust what no spec names now: a class (package.module.Class), or the address of a Dask "
+            "scheduler; repeat for more."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from titleholder import postgres
 from titleholder.data import contract, snapshots, warehouse
-from titleholder.errors import ContractError, DataError, ServiceError, one_line
+from titleholder.errors import ContractError, DataError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.sql import columns_of, line_of, ordered, quoted_line, setting
 from titleholder.spec.windows import Intervals, midnight
@@ -126,18 +126,15 @@ def _batches(cursor: Any, reader: pa.RecordBatchReader, schema: pa.Schema, spec:
 def _explained(cursor: Any, spec: ModelSpec, statement: str = "", about: str = "") -> Iterator[None]:
     """What the warehouse raises for a statement around the spec's query becomes one DataError of one sentence.
 
-    A lost connection is no fault of the query: a ServiceError, after which a later try may succeed.
+    A lost connection is a ServiceError.
     """
     try:
         yield
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         if postgres.is_interrupt(error):
             raise KeyboardInterrupt from None
-        if not _answers(cursor):
-            raise ServiceError(
-                f"{spec.name}: the warehouse (connection {spec.source.connection}) was lost while a query ran: "
-                f"{one_line(error)}"
-            ) from None
+        if not warehouse.answers(cursor):
+            raise warehouse.lost(spec.source.connection, error) from None
         found = _diagnostics(error)
         said = ". ".join(found[part] for part in ("MESSAGE_PRIMARY", "MESSAGE_DETAIL", "MESSAGE_HINT") if part in found)
         position = int(found.get("STATEMENT_POSITION", 0))
@@ -149,15 +146,6 @@ def _explained(cursor: Any, spec: ModelSpec, statement: str = "", about: str = "
         raise kind(
             f"{spec.name}: {about or spec.source.query + place} failed in the warehouse: {said or _message(error)}"
         ) from None
-
-
-def _answers(cursor: Any) -> bool:
-    """Whether PostgreSQL is still there after an error: the driver says that the transaction has failed, or it does."""
-    try:
-        cursor.execute("SELECT 1")
-    except adbc_driver_manager.Error as error:
-        return error.status_code != adbc_driver_manager.AdbcStatusCode.IO or bool(_diagnostics(error))
-    return True
 
 
 def _diagnostics(error: BaseException) -> dict[str, str]:

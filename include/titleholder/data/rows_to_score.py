@@ -18,6 +18,8 @@ from pandas.api import types
 
 from titleholder.data import csv_rows, features, table_names, warehouse
 from titleholder.data.contract import listed
+from titleholder.data.csv_file import AS_USUAL, CsvFile, Written
+from titleholder.data.decimals import GROUPS, WRITTEN, all_written
 from titleholder.data.extraction import Session
 from titleholder.errors import ContractError, UsageError
 from titleholder.formatting import counted
@@ -32,18 +34,21 @@ TRUTHS = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
 """Numbers of a column of true and false, as PostgreSQL and others write it."""
 
 
-def batches(source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
+def batches(source: str, spec: ModelSpec, url: str, written: Written = AS_USUAL) -> Iterator[pd.DataFrame]:
     """The rows in frames of bounded size, with the features and, where it is there, the entity.
 
-    The features have the form that every model gets, see `features.design_matrix`.
+    The features have the form that every model gets, see `features.design_matrix`. `written` is for CSV files.
 
     Raises:
         UsageError: for a source that is none of these, or cannot be read.
         ContractError: for features that are missing or hold what is no number, all of them at once.
     """
-    first = 0
-    for frame in _frames(source, spec, url):
-        yield _checked(frame, spec, first)
+    is_csv, first = source.lower().endswith(CSV), 0
+    if not is_csv:
+        written.refuse_for(f"--input {source}")
+    file = CsvFile.of(Path(source), written) if is_csv else None
+    for frame in _frames(source, spec, url, file):
+        yield _checked(frame, spec, first, file)
         first += len(frame)
 
 
@@ -52,13 +57,13 @@ def is_in_warehouse(source: str) -> bool:
     return not source.lower().endswith((*PARQUET, *CSV))
 
 
-def _frames(source: str, spec: ModelSpec, url: str) -> Iterator[pd.DataFrame]:
+def _frames(source: str, spec: ModelSpec, url: str, file: CsvFile | None) -> Iterator[pd.DataFrame]:
     name, path, wanted = source.lower(), Path(source), [spec.columns.entity, *spec.columns.features]
     try:
         if name.endswith(PARQUET):
             return _as_frames(*_of_parquet(path, wanted))
-        if name.endswith(CSV):
-            return _as_frames(*csv_rows.read(path, wanted, spec.columns.numeric))
+        if file:
+            return _as_frames(*csv_rows.read(file, wanted, spec.columns.numeric))
         if name.endswith(SQL):
             return _of_query(path.read_text(encoding="utf-8"), source, spec, url, wanted)
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as error:
@@ -99,12 +104,12 @@ def _of_query(sql: str, source: str, spec: ModelSpec, url: str, wanted: Sequence
         yield from _as_frames(own, (batch.select(present) for batch in found))
 
 
-def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int) -> pd.DataFrame:
+def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int, file: CsvFile | None) -> pd.DataFrame:
     faults = [f"{name}: the column is missing" for name in spec.columns.features if name not in frame]
     numbers: dict[str, pd.Series] = {}
     for name in spec.columns.numeric:
         if name in frame:
-            numbers[name], fault = _as_numbers(frame[name], first)
+            numbers[name], fault = _as_numbers(frame[name], first, file)
             faults += [fault] if fault else []
     if faults:
         raise ContractError(f"{spec.name}: these rows cannot be scored; nothing was written:\n{listed(faults)}")
@@ -114,16 +119,34 @@ def _checked(frame: pd.DataFrame, spec: ModelSpec, first: int) -> pd.DataFrame:
     return matrix
 
 
-def _as_numbers(values: pd.Series, first: int) -> tuple[pd.Series, str]:
+def _as_numbers(values: pd.Series, first: int, file: CsvFile | None) -> tuple[pd.Series, str]:
     """The values as numbers, and what is wrong with them, or nothing."""
     numbers = values
     if not types.is_numeric_dtype(values.dtype):
-        numbers = pd.to_numeric(values, errors="coerce")
+        numbers = pd.to_numeric(_with_points(values, file), errors="coerce")
         numbers = numbers.fillna(values.where(numbers.isna()).astype(str).str.lower().map(TRUTHS))
     infinite = np.isinf(numbers.to_numpy(dtype="float64", na_value=np.nan))
     for wrong, what in (((numbers.isna() & values.notna()).to_numpy(), "no number"), (infinite, "infinite")):
         if many := int(wrong.sum()):
             place = int(wrong.argmax())
             said = f"{values.name}: {counted(many, 'value')} {'is' if many == 1 else 'are'} {what}"
-            return numbers, f"{said}, such as {str(values.iloc[place])!r:.60} in row {first + place + 1}"
+            said += f", such as {str(values.iloc[place])!r:.60} in row {first + place + 1}"
+            return numbers, said + (_mark_asked(values[wrong]) if file and not file.decimal else "")
     return numbers, ""
+
+
+def _with_points(values: pd.Series, file: CsvFile | None) -> pd.Series:
+    """The texts of a file whose decimal mark was given with points; without what is no number with that mark."""
+    if file is None or file.decimal is None:
+        return values
+    plain = values.astype(str)
+    fitting = plain.str.match(WRITTEN[file.decimal])
+    points = plain.str.replace(GROUPS[file.decimal], "", regex=False).str.replace(file.decimal, ".", regex=False)
+    return values.where(~plain.str.contains("[.,]")).where(~fitting, points)
+
+
+def _mark_asked(wrong: pd.Series) -> str:
+    """What to do where all of these texts would be numbers with a decimal mark that is said."""
+    texts = pa.array(wrong.astype(str), pa.string())
+    marks = [f"--decimal {mark!r}" for mark in WRITTEN if all_written(texts, mark)]
+    return f"; {' or '.join(marks)} reads it as a number" if marks else ""

@@ -12,7 +12,7 @@ import psycopg2
 from adbc_driver_postgresql import dbapi
 
 from titleholder import postgres
-from titleholder.errors import ServiceError, UsageError
+from titleholder.errors import ServiceError, TitleholderError, UsageError, one_line
 
 LONGEST_QUESTION = timedelta(hours=1)
 """How long a statement may take that is no query of a spec, which has a limit of its own: `timeouts.query`."""
@@ -54,7 +54,7 @@ def session(
     """A psycopg2 connection in a transaction of one snapshot, which is rolled back at the end.
 
     Raises:
-        ServiceError: when the warehouse cannot be reached.
+        ServiceError: when the warehouse cannot be reached, or is lost, whatever an error within makes of that.
     """
     with _reachable(connection):
         opened = psycopg2.connect(postgres.address(postgres.parameters(url)))
@@ -62,7 +62,27 @@ def session(
         opened.set_session(isolation_level="REPEATABLE READ", readonly=readonly)
         with _reachable(connection), opened.cursor() as cursor:
             cursor.execute(limits(timeout))
-        yield opened
+        try:
+            yield opened
+        except (psycopg2.Error, TitleholderError) as error:
+            if not opened.closed:
+                raise
+            raise lost(connection, error if isinstance(error, psycopg2.Error) else error.__context__ or error) from None
+
+
+def answers(cursor: Any) -> bool:
+    """Whether PostgreSQL is still there after an error of an ADBC cursor: it says that the transaction has failed."""
+    try:
+        cursor.execute("SELECT 1")
+    except adbc_driver_manager.Error as error:
+        return error.status_code != adbc_driver_manager.AdbcStatusCode.IO or bool(error.details)
+    return True
+
+
+def lost(connection: str, error: BaseException) -> ServiceError:
+    """The error where a connection is lost within a query: no fault of the query, and a later try may succeed."""
+    reason = one_line(error).partition(" This probably means")[0]
+    return ServiceError(f"the warehouse (connection {connection}) was lost while a query ran: {reason}")
 
 
 def today(url: str, connection: str) -> date:

@@ -33,7 +33,8 @@ _PROPERTIES = {
     "owner of": "SELECT p.oid::regprocedure::text, pg_get_userbyid(proowner) FROM pg_proc AS p "
     "WHERE pronamespace = :schema",
     "relation": """
-        SELECT relname, concat_ws(' ', relkind, reloptions, 'row security', relrowsecurity, relforcerowsecurity)
+        SELECT relname, concat_ws(' ', relkind, CASE relpersistence WHEN 'u' THEN 'unlogged' END, reloptions,
+            'row security', relrowsecurity, relforcerowsecurity)
         FROM relations""",
     "column": """
         SELECT relname || '.' || attname, concat_ws(' ', format_type(atttypid, atttypmod), 'nullable', NOT attnotnull,

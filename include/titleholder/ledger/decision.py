@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from titleholder.errors import DataError
+from titleholder.errors import DataError, one_line
 from titleholder.ledger.nominee import Nominee, judged_of
+from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import Intervals
 from titleholder.validation.cohort_record import CohortRecord
 from titleholder.validation.sequential import Look
@@ -173,6 +174,16 @@ class Decision(Entry):
         if value is None:
             raise DataError(f"decision {self.id} is a {self.kind}: nothing was judged, there is no challenger")
         return value
+
+
+def restored_spec(decision: int, spec: dict[str, Any] | None) -> ModelSpec:
+    """The spec of a decision's row. DataError, naming the decision, where it is none that this version reads."""
+    try:
+        return ModelSpec.restore(spec or {})
+    except ValidationError as error:
+        raise DataError(
+            f"the spec of decision {decision} cannot be read by this version: {one_line(error)[:1000]}"
+        ) from error
 
 
 def written_form(entries: Sequence[Entry]) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from titleholder.ledger.catalogue import differences
 from titleholder.ledger.database import engine, reachable
-from titleholder.ledger.rights import SCHEMA, TABLES, Roles, rights
+from titleholder.ledger.rights import SCHEMA, Roles, rights
 
 Granted = set[tuple[str, str]]
 """Rights of one role, each with what it is on."""
@@ -28,15 +28,20 @@ SELECT coalesce(rolname, 'PUBLIC'), privilege_type || CASE WHEN is_grantable THE
     name
 FROM things CROSS JOIN aclexplode(acl) LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE grantee <> owner
 """
-_POWERS = """
-SELECT rolname, rolsuper, pg_get_userbyid(nspowner) AS owner, pg_has_role(r.oid, nspowner, 'MEMBER') AS is_owner
-FROM pg_roles AS r, pg_namespace WHERE nspname = :schema AND rolname = ANY(:roles) ORDER BY rolname
+_READS = ("USAGE", "SELECT")
+_MIGHTY = ("pg_write_all_data", "pg_execute_server_program", "pg_write_server_files")
+"""PostgreSQL's own roles whose members write past the functions, or can become superusers."""
+_OWNER = "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = :schema"
+_SUPERUSERS = "SELECT rolname FROM pg_roles WHERE rolsuper AND rolname = ANY(:roles) ORDER BY rolname"
+_MEMBERS = """
+SELECT r.rolname AS role, m.rolname AS other FROM pg_roles AS r JOIN pg_roles AS m ON r.oid <> m.oid
+WHERE r.rolcanlogin AND NOT r.rolsuper AND (m.rolsuper OR m.rolname = ANY(:writing)) AND pg_has_role(r.oid, m.oid,
+    CASE WHEN r.rolname = ANY(:roles) OR current_setting('server_version_num')::integer < 160000
+    THEN 'MEMBER' ELSE 'USAGE, SET' END)
+ORDER BY r.rolname, m.rolname
 """
-_BY_MEMBERSHIP = """
-SELECT role, verb, name FROM unnest(CAST(:roles AS text[])) AS role, unnest(CAST(:tables AS text[])) AS name,
-    unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS verb
-WHERE has_table_privilege(role, name, verb) ORDER BY role, name, verb
-"""
+"""Who has, or can take, the rights of a mightier role. An administrator who may only grant it, as whoever made it may
+since PostgreSQL 16, is not named."""
 
 
 def faults(url: str) -> list[str]:
@@ -64,7 +69,7 @@ def _wrong_rights(connection: Connection) -> Iterator[str]:
         yield f"More than one role may append decisions: {', '.join(appending)}"
     for role in sorted(found):
         yield from _wrong(role, found[role], appends=role in appending)
-    yield from _powers(connection, sorted({own, *found} - {EVERYBODY}), found)
+    yield from _powers(connection, own, found)
 
 
 def _wrong(role: str, found: Granted, *, appends: bool) -> Iterator[str]:
@@ -77,17 +82,15 @@ def _wrong(role: str, found: Granted, *, appends: bool) -> Iterator[str]:
         yield f"{who} lost the right to {right} on {thing}"
 
 
-def _powers(connection: Connection, roles: list[str], found: dict[str, Granted]) -> Iterator[str]:
-    """What the roles may do by being superusers, or by the roles that they belong to."""
-    mighty = set()
-    for row in connection.execute(text(_POWERS), {"roles": roles, "schema": SCHEMA}):
-        if row.rolsuper:
-            yield f"The role {row.rolname} is a superuser, and can change every row"
-        elif row.is_owner:
-            yield f"The role {row.rolname} is, or can become, the ledger's owner {row.owner}"
-        if row.rolsuper or row.is_owner:
-            mighty.add(row.rolname)
-    named = {"roles": [role for role in roles if role not in mighty], "tables": [f"{SCHEMA}.{name}" for name in TABLES]}
-    for role, verb, table in connection.execute(text(_BY_MEMBERSHIP), named):
-        if (verb, table) not in found.get(role, set()) | found.get(EVERYBODY, set()):
-            yield f"The role {role} has the right to {verb} on {table} by a role that it belongs to"
+def _powers(connection: Connection, own: str, found: dict[str, Granted]) -> Iterator[str]:
+    """What roles may do by being superusers or the owner, or by the roles that they belong to."""
+    roles = sorted({own, *found} - {EVERYBODY})
+    for role in connection.scalars(text(_SUPERUSERS), {"roles": roles}):
+        yield f"The role {role} is a superuser, and can change every row"
+    owner = str(connection.scalar(text(_OWNER), {"schema": SCHEMA}))
+    if own == owner:
+        yield f"The role {own} is the ledger's owner, and can change every row"
+    writing = [role for role, granted in found.items() if any(right not in _READS for right, _ in granted)]
+    asked = {"roles": roles, "writing": [owner, *_MIGHTY, *writing]}
+    for role, other in connection.execute(text(_MEMBERS), asked):
+        yield f"The role {role} belongs to {other}, and can write to the ledger with the rights of that role"

@@ -36,7 +36,7 @@ PLAIN = frozenset({"numpy.dtype", "builtins.bytearray", "collections.OrderedDict
 CALLS = frozenset({"functools.partial", "sklearn.utils.validation.check_array"})
 """How histogram-based trees keep the check of their categories: no other function can be called so."""
 CLASSES_OF = ("sklearn", "scipy")
-"""Libraries whose classes a fitted pipeline is made of; their functions are not allowed."""
+"""Libraries whose classes a fitted pipeline is made of."""
 
 
 def write(folder: Path, pipeline: Pipeline, description: Model, spec: ModelSpec, estimator: str) -> dict[str, str]:
@@ -54,7 +54,10 @@ def write(folder: Path, pipeline: Pipeline, description: Model, spec: ModelSpec,
     except (UnsupportedTypeException, TypeError, AttributeError) as error:
         raise TrainingError(f"{estimator} cannot be stored without pickle: {error}") from error
     if refused := _refused(types, _named(spec)):
-        raise TrainingError(f"{estimator} cannot be stored: its state holds {', '.join(refused)}, of another library")
+        raise TrainingError(
+            f"{estimator} cannot be stored: its state holds {', '.join(refused)}, which is no class of scikit-learn, "
+            "scipy or its own package"
+        )
     (folder / MODEL).write_bytes(content)
     (folder / REQUIREMENTS).write_text("\n".join(requirements(estimator, *types)), encoding="utf-8")
     environment = {"python": platform.python_version(), "dependencies": [f"-r {REQUIREMENTS}"]}
@@ -122,10 +125,11 @@ def _refused(types: Iterable[str], packages: Collection[str]) -> list[str]:
 
 
 def _allowed(name: str, packages: Collection[str]) -> bool:
-    if name in PLAIN or name in CALLS or _package(name) in packages:
+    """Classes of these packages too, and no function of theirs: many call what they are given, or read a pickle."""
+    if name in PLAIN or name in CALLS:
         return True
     module, _, attribute = name.rpartition(".")
-    if _package(name) not in CLASSES_OF:
+    if _package(name) not in {*CLASSES_OF, *packages}:
         return False
     try:
         return isinstance(getattr(importlib.import_module(module), attribute), type)

@@ -23,6 +23,8 @@ TICKS = 40
 ALIASES = ("@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 VALID = "valid are five fields (minute hour day month weekday) in UTC, such as '0 6 1 * *', or " + ", ".join(ALIASES)
 FIELDS = 5
+LONGEST = 100
+"""Characters of a schedule."""
 
 
 class Cadence(NamedTuple):
@@ -59,12 +61,12 @@ class Cadence(NamedTuple):
 
 @lru_cache
 def cadence(schedule: str | None) -> Cadence:
-    """That of a valid cron; `run` without one.
+    """That of a valid cron; `run` without one, and for any other text: that of a ledger's row may be of anybody.
 
     >>> [cadence(cron).noun for cron in ("@daily", "0 6 * * 1", "@monthly", "0 6 1 */3 *", "0 6 1,15 * *", None)]
     ['day', 'week', 'month', 'quarter', 'run', 'run']
     """
-    if schedule is None:
+    if schedule is None or len(schedule) > LONGEST or fault(schedule):
         return Cadence("run")
     days = [tick.date() for tick in islice(_ticks(schedule), TICKS)]
     gaps = {(later - earlier).days for earlier, later in pairwise(days)}
@@ -99,7 +101,7 @@ def _possible(schedule: str) -> str:
     return schedule
 
 
-Schedule = Annotated[str, Field(max_length=100), AfterValidator(_possible)]
+Schedule = Annotated[str, Field(max_length=LONGEST), AfterValidator(_possible)]
 """The type of a key of a spec: a cron that can be a schedule."""
 
 

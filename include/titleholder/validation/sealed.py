@@ -15,7 +15,7 @@ class SealedScores(BaseModel):
     """A version's sealed scores, of shape (n,), and what the same model answers for the same rows now.
 
     `rows` are the positions of these rows among the judged ones, ascending; `runs` are the scoring runs that wrote
-    them, the `latest` of which so many days after a row's event.
+    them, the `latest` of which so many days after a row's event. It `reigned` where one of them is a champion's.
 
     >>> then, now = np.array([0.1, 0.2]), np.array([0.1, 0.5])
     >>> found = SealedScores(version=3, runs=(7,), rows=np.arange(2), sealed=then, again=now)
@@ -31,6 +31,7 @@ class SealedScores(BaseModel):
     sealed: Array
     again: Array
     latest: float = 0.0
+    reigned: bool = False
 
     @property
     def differing(self) -> int:
@@ -44,7 +45,7 @@ class SealedScores(BaseModel):
 
 
 class SealedEvidence(BaseModel):
-    """The sealed scores of the versions that are compared, the champion's first.
+    """Sealed scores by version: the champion's first, then those of champions when they scored, then of others.
 
     `soonest` are the days after an event by which a score must be written to be sealed, where an outcome's own date
     says so, else None; `changed` are scoring runs whose scores are not those that they wrote, and which are left out.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from titleholder import reports
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.registry.client import Registry
 from titleholder.registry.model_files import requirements
 from titleholder.settings import docs_base
@@ -68,7 +68,12 @@ def facts(row: Decision, registry: Registry) -> reports.Facts:
     }
     return reports.Facts(
         **_common(
-            ModelSpec.restore(row.spec), row.windows, row.judged.candidate, row.challenger, row.mlflow_run_id, registry
+            restored_spec(row.id, row.spec),
+            row.windows,
+            row.judged.candidate,
+            row.challenger,
+            row.mlflow_run_id,
+            registry,
         ),
         as_of=row.as_of,
         lane=row.lane,

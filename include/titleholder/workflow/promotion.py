@@ -13,7 +13,7 @@ from typing import Any
 
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
-from titleholder.ledger.decision import Answer, Decision, Entry
+from titleholder.ledger.decision import Answer, Decision, Entry, restored_spec
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
@@ -195,7 +195,7 @@ class Planner:
         judge = Judge(Comparison.behind(decided), self._scorer, self._code, decided)
         line = line_before(planned, row.lane, row.as_of, reign, decided.windows.holdout_start, self._url)
         verdict = judge(reign, champion_of(planned, reign, self._url), line)
-        changed = rejudgement(decided, ModelSpec.restore(decided.spec), verdict, planned, row.lane)
+        changed = rejudgement(decided, restored_spec(decided.id, decided.spec), verdict, planned, row.lane)
         entry = decided.model_dump(include=set(Entry.model_fields)) | changed | {"code_version": self._code}
         return Entry.model_validate(entry)
 

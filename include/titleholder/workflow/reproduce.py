@@ -24,7 +24,7 @@ from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import Array, ScoreStore
 from titleholder.errors import DataError, UsageError
 from titleholder.ledger import reigns, store
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings, code_version
@@ -36,7 +36,7 @@ from titleholder.validation.verdict import Verdict
 from titleholder.workflow import fitting, nomination, warm_start
 from titleholder.workflow.differences import ComparedPart, Difference, Tally
 from titleholder.workflow.fitting import FittedModels
-from titleholder.workflow.known_classes import require_known
+from titleholder.workflow.known_classes import require_known, require_known_cluster
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.libraries import Library, changed_libraries
 from titleholder.workflow.promotion import champion_after, rule
@@ -88,11 +88,12 @@ def reproduce(
 ) -> Reproduction:
     """Train, judge and rule again on a decision of the ledger, and compare every number with what was recorded.
 
-    A class outside of scikit-learn is imported only where a spec of the folder of models names it, or `allowed` does.
+    A class outside of scikit-learn is imported, and a Dask scheduler asked by its address, only where a spec of the
+    folder of models names it, or `allowed` does.
 
     Raises:
         UsageError: for a decision that the ledger does not have, a rollback, one of a lane that was deleted, or one
-            that trains a class which may not be imported.
+            that trains a class which may not be imported, or on a cluster that is not known.
         DataError: when the snapshot is gone or changed, or a model that is needed cannot be read.
     """
     row, before, stored = _read(number, settings.ledger_url)
@@ -150,12 +151,13 @@ class _Retrained:
 def _retrain(
     row: Decision, registry: Registry, allowed: Collection[str], on_trial: Callable[[int, int], None] | None
 ) -> _Retrained:
-    spec = ModelSpec.restore(row.spec)
+    spec = restored_spec(row.id, row.spec)
     run = registry.models.training_run(row.model, row.challenger) or RunData()
     candidate = row.judged.candidate or run.tags.get(names.CANDIDATE, "")
     if candidate not in spec.training.candidates:
         raise DataError(f"decision {row.id}: its spec has no candidate {candidate!r} to train again")
     require_known(row.id, spec.training.candidates[candidate].estimator, spec.task, allowed)
+    require_known_cluster(row.id, spec.training.engine, allowed)
     start = warm_start.start(spec, row.as_of, warm_start.of_run(run.tags))
     time, accepted = spec.columns.event_time, spec.columns.accepted
     extract = snapshots.opened(row.snapshot_uri, row.snapshot_sha256)
@@ -253,7 +255,7 @@ def _champion(row: Decision, before: list[Decision]) -> TrainedVersion | None:
     crowned = reigns.decision_on(before, reign.version) if reign else None
     if reign is None or crowned is None:
         return None
-    return TrainedVersion(reign.version, crowned.nominee, ModelSpec.restore(crowned.spec))
+    return TrainedVersion(reign.version, crowned.nominee, restored_spec(crowned.id, crowned.spec))
 
 
 def _judged(row: Decision, champion: TrainedVersion | None, line: Line, scorer: Scorer) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from titleholder.errors import UsageError
 from titleholder.ledger import reigns, rollbacks, store
-from titleholder.ledger.decision import Decision, Entry
+from titleholder.ledger.decision import Decision, Entry, restored_spec
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.settings import code_version
 from titleholder.spec.model import ModelSpec
@@ -47,7 +47,7 @@ def _approval(spec: ModelSpec | None, rows: Sequence[LaneEntry], url: str) -> Ap
     """
     if spec is None:
         run = next((row for row in reversed(rows) if row.kind not in UNJUDGED), None)
-        spec = ModelSpec.restore(store.decision(url, run.id).spec) if run else None
+        spec = restored_spec(run.id, store.decision(url, run.id).spec) if run else None
     return spec.promotion.rollback_approval if spec else "automatic"
 
 

@@ -16,7 +16,7 @@ from titleholder.data import features, snapshots
 from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import Array, ScoreKey, ScoreStore
 from titleholder.errors import DataError, TrainingError
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.ledger.nominee import Nominee
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
@@ -69,7 +69,7 @@ class Comparison(BaseModel):
     def behind(cls, row: Decision) -> Self:
         """That behind a decision, under the spec of that time."""
         return cls(
-            spec=ModelSpec.restore(row.spec),
+            spec=restored_spec(row.id, row.spec),
             as_of=row.as_of,
             lane=row.lane,
             version=row.challenger,

@@ -9,6 +9,7 @@ be a fair sample. So one limit holds for all rows of a comparison: the label mat
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +22,7 @@ from titleholder.data import run_scores
 from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.row_keys import MOMENT, RowIndex, RowKeys
 from titleholder.data.scores import Array, Positions
-from titleholder.ledger import score_runs
+from titleholder.ledger import reigns, score_runs, store
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.windows import midnight
@@ -30,10 +31,12 @@ from titleholder.workflow.rivals import Line
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import ScoredComparison
 from titleholder.workflow.skew import affordable, before, of_comparison
-from titleholder.workflow.trained_versions import TrainedVersion, missing_columns
+from titleholder.workflow.trained_versions import TrainedVersion, missing_columns, trained_versions
 
 log = logging.getLogger(__name__)
 MICROSECONDS = 1_000_000
+OF_THE_TIME = 3
+"""At most so many versions are asked that are compared with nobody now, because they scored the judged rows."""
 
 
 def from_scoring_runs(scored: ScoredComparison, line: Line, scorer: Scorer) -> ScoredComparison:
@@ -46,11 +49,12 @@ def from_scoring_runs(scored: ScoredComparison, line: Line, scorer: Scorer) -> S
 
 
 def sealed_evidence(scored: ScoredComparison, line: Line, scorer: Scorer) -> SealedEvidence | None:
-    """The sealed scores of the judged rows, of the champion and the other versions that are compared with it.
+    """The sealed scores of the judged rows: of the champion, the versions compared with it, and versions of the time.
 
-    Those of the registered models, which are the ones that scored. Scores of a run that are not those that it wrote,
-    by their SHA-256, are left out, and the run is among `changed`. Of more than `skew.READ` scores the later runs are
-    left out. None without a champion, or without a ledger.
+    Where outcomes take longer than reigns, only versions of the time when the rows were scored have any: the champion
+    of that time, and the challengers beside it. It is the registered models that scored. Scores of a run that are not
+    those that it wrote, by their SHA-256, are left out, and the run is among `changed`. Of more than `skew.READ` scores
+    the later runs are left out. None without a champion, or without a ledger.
     """
     if scorer.ledger_url is None or scored.reign is None or not len(scored.evidence.y):
         return None
@@ -71,6 +75,7 @@ def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scor
     spec, rows = scored.evidence.spec, scored.rows
     limit, found, changed = _Limit.of(spec, rows), [], []
     covering = _covering(scored, before(score_runs.of_model(url, spec.name), scored.lane, scored.as_of))
+    versions = [*versions, *_of_the_time(scored, versions, covering, url)]
     wanted = [run for trained in versions for run in covering if run.version == trained.version]
     runs = affordable(wanted)  # those that were written first, the champion's before others'
     if len(runs) < len(wanted):
@@ -91,7 +96,27 @@ def _evidence(scored: ScoredComparison, versions: Sequence[TrainedVersion], scor
                 first.add(run, written)
         if first.runs:
             found.append(first.compared(trained, scored, scorer))
+    champion = scored.reign.version if scored.reign else None
+    found.sort(key=lambda one: (one.version != champion, not one.reigned))
     return SealedEvidence(versions=tuple(found), soonest=limit.days, changed=tuple(changed))
+
+
+def _of_the_time(
+    scored: ScoredComparison, known: Sequence[TrainedVersion], covering: Sequence[ScoreRun], url: str
+) -> list[TrainedVersion]:
+    """The others that scored most of the judged rows, champions before challengers, if they can answer for these."""
+    rows: Counter[int] = Counter()
+    reigned = {run.version for run in covering if run.role == "champion"}
+    for run in covering:
+        rows[run.version] += run.rows
+    for trained in known:
+        rows.pop(trained.version, None)
+    most = sorted(rows, key=lambda version: (version not in reigned, -rows[version], version))[:OF_THE_TIME]
+    if not most:
+        return []
+    lane = store.read_lane(url, scored.evidence.spec.name, scored.lane)
+    decided = [row for version in most if (row := reigns.decision_on(lane, version)) is not None]
+    return [one for one in trained_versions(decided, url) if not missing_columns(one.spec, scored.rows)]
 
 
 class _First:
@@ -99,6 +124,7 @@ class _First:
 
     def __init__(self, rows: int) -> None:
         self.runs: list[int] = []
+        self._reigned = False
         self._scores, self._days = np.full(rows, np.nan), np.full(rows, np.nan)
 
     def add(self, run: ScoreRun, written: _Written) -> None:
@@ -107,6 +133,7 @@ class _First:
         rows = written.rows[new]
         if rows.size:
             self.runs.append(run.id)
+            self._reigned |= run.role == "champion"
             self._scores[rows], self._days[rows] = written.scores[new], written.days[new]
 
     def compared(self, trained: TrainedVersion, scored: ScoredComparison, scorer: Scorer) -> SealedScores:
@@ -120,6 +147,7 @@ class _First:
             sealed=self._scores[rows],
             again=again,
             latest=float(self._days[rows].max()),
+            reigned=self._reigned,
         )
 
 

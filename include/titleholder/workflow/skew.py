@@ -18,6 +18,7 @@ from titleholder.data.skew import ColumnSkew, Skew, SkewTally, lacking
 from titleholder.errors import DataError, UsageError
 from titleholder.formatting import counted
 from titleholder.ledger import score_runs, store
+from titleholder.ledger.decision import restored_spec
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
@@ -81,7 +82,7 @@ def of_model(model: str, lane: str, settings: Settings) -> SkewOfModel:
         raise UsageError(f"{model}: lane {lane} has no decision about a challenger, so there is no extract to compare")
     row = store.decision(settings.ledger_url, max(rows, key=lambda one: (one.as_of, one.id)).id)
     runs = [run for run in score_runs.of_model(settings.ledger_url, model) if run.lane == lane]
-    spec = ModelSpec.restore(row.spec)
+    spec = restored_spec(row.id, row.spec)
     found, share = measured(row.snapshot_uri, row.snapshot_sha256, spec, runs), spec.judgement.checks.skew.share
     return SkewOfModel(
         model=model,

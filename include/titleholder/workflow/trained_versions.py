@@ -11,7 +11,7 @@ from titleholder.data.lazy_frame import LazyFrame
 from titleholder.data.scores import ScoreKey
 from titleholder.errors import ColumnsError
 from titleholder.ledger import store as ledger
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.ledger.nominee import Nominee
 from titleholder.spec.model import ModelSpec
@@ -76,7 +76,7 @@ def trained_versions(rows: Sequence[LaneEntry | Decision], url: str) -> list[Tra
     lacking = [row.id for row in rows if row.spec is None]
     known = {row.id: row for row in (ledger.decisions(url, lacking) if lacking else ())}
     whole = [known.get(row.id, row) for row in rows]
-    specs = [ModelSpec.restore(row.spec or {}) for row in whole]
+    specs = [restored_spec(row.id, row.spec) for row in whole]
     return [TrainedVersion(row.challenger_version or 0, row.nominee, s) for row, s in zip(whole, specs, strict=True)]
 
 

@@ -101,10 +101,7 @@ class AgeAdvice(Part):
     @property
     def cadence(self) -> Cadence:
         """What the lane's periods are called. A schedule that is none has uneven ones."""
-        try:
-            return cadence(self.schedule)
-        except (ValueError, KeyError):
-            return Cadence("run")
+        return cadence(self.schedule)
 
 
 class CurvePoint(NamedTuple):

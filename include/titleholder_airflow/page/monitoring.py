@@ -1,4 +1,4 @@
-"""What the page says of a monitor's newest look: state, alarms and budget, the promise, drift by feature (pure)."""
+"""What the page says of a monitor's newest look: state, budget, promise, former reigns, drift by feature (pure)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import NamedTuple
 from titleholder.ledger.monitor_history import DriftLook, NewestLook
 from titleholder.ledger.monitor_reports import MonitorStatus
 from titleholder.spec.types import LIVE
-from titleholder.validation.monitoring.report import Alarm, MonitorReport, Promise, Review
+from titleholder.validation.monitoring.report import Alarm, MonitorReport
 from titleholder_airflow.page.airflow import Dag, Run
 from titleholder_airflow.page.drift_charts import Multiple, multiples
-from titleholder_airflow.page.health import HealthSign, Tone
+from titleholder_airflow.page.health import HealthSign
 from titleholder_airflow.page.promise_chart import PromiseChart, promise_chart
+from titleholder_airflow.page.promises import Former, former, promise_sign, review_sign
 from titleholder_airflow.page.scores import trouble
 
 PERFORMANCE = "performance"
@@ -39,6 +40,7 @@ class Monitoring(NamedTuple):
     chart: PromiseChart | None = None
     review: HealthSign | None = None
     features: Sequence[Multiple] = ()
+    former: Sequence[Former] = ()
 
 
 def monitoring(
@@ -78,10 +80,11 @@ def monitoring(
         report.alarms[:ALARMS],
         report.remarks[:ALARMS],
         sum(budgets) if budgets else None,
-        _promise(promised) if promised else None,
+        promise_sign(promised) if promised else None,
         promise_chart(promised, report.cohorts) if promised else None,
-        _review(report.review) if report.review else None,
+        review_sign(report.review) if report.review else None,
         multiples(report.drift, earlier, look.spec) if report.drift else (),
+        [former(one) for one in reversed(report.former)],
     )
 
 
@@ -110,19 +113,3 @@ def _alarm(look: NewestLook | MonitorStatus) -> HealthSign:
     also = f" What is scored is {moved}." if drifted else ""
     sentence = f"More is missing of what the champion promised than is tolerated (as of {look.as_of}).{also}"
     return HealthSign("bad", "performance alarm", sentence)
-
-
-def _promise(found: Promise) -> HealthSign:
-    if found.broken:
-        return HealthSign("bad", "promise broken", "More is missing of the promise than is tolerated.")
-    if not found.cohorts:
-        return HealthSign("none", "no outcomes yet", "No cohort of this reign has final outcomes yet.")
-    return HealthSign("good", "promise holds", "It is not shown that more is missing than is tolerated.")
-
-
-def _review(found: Review) -> HealthSign:
-    """Whether the gain came true for which the champion was promoted; the look has its sentence."""
-    words: dict[str, tuple[Tone, str]] = {
-        "yes": ("good", "gain came true"), "no": ("warn", "gain did not come true"), "open": ("none", "gain still open")
-    }  # fmt: skip
-    return HealthSign(*words[found.answer], found.sentence)

@@ -18,7 +18,7 @@ from titleholder.plain_text import shown
 from titleholder.spec.rule import docs_url
 from titleholder.validation.monitoring.report import ASSUMPTION
 from titleholder_airflow import urls
-from titleholder_airflow.page import ageing, axes, drift_charts, mlflow, promise_chart, scores
+from titleholder_airflow.page import ageing, axes, drift_charts, mlflow, promise_chart, promises, scores
 
 OUTCOMES = {
     "promote": "challenger promoted",
@@ -94,6 +94,7 @@ _environment.globals |= {
     "age_chart": ageing,
     "drift_chart": drift_charts,
     "promise_chart": promise_chart,
+    "promises": promises,
     "ASSUMPTION": ASSUMPTION,
     "outcome": formatting.outcome,
     "docs_url": _docs_url,

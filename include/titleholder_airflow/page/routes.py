@@ -20,6 +20,7 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
+from jinja2 import TemplateError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from titleholder.errors import ServiceError
@@ -49,6 +50,12 @@ CHANGED = "Not shown: this file in MLflow is not what was written"
 CHANGED_ADVICE = (
     "Its SHA-256 is not in the ledger: somebody changed it there. Everything else on this page comes from the ledger. "
     "Restore the file from a backup of MLflow's artifacts."
+)
+UNREADABLE = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a template raises on the documents of a row that another program has appended: the database takes any."""
+UNREADABLE_ADVICE = (
+    "Its row in the ledger is not of the form that this version of Titleholder writes. The database's column "
+    "`written_by` has the role that appended it, and the log of Airflow's API server says what is wrong with it."
 )
 KINDS = ("promote", "keep", "reject", "recall", "rollback", "decline", "retire", "withdraw")
 ADVICE = {
@@ -171,7 +178,11 @@ def decision(request: Request, number: int, user: GetUserDep, session: SessionDe
     row, found = _decision(number, user, session)
     session.close()
     before, after = ledger.neighbours(_ledger(), row["model"], row["lane"], row["sequence"])
-    return page(request, "decision", row=row, verdict=row["verdict"], model=found, before=before, after=after)
+    try:
+        return page(request, "decision", row=row, verdict=row["verdict"], model=found, before=before, after=after)
+    except UNREADABLE:
+        LOG.exception("Decision %d cannot be shown: its row is not of the form that this version writes", number)
+        return page(request, "error", status=409, title="This decision cannot be shown", advice=UNREADABLE_ADVICE)
 
 
 @app.get("/decisions/{number}/card")

@@ -114,6 +114,19 @@ def test_a_run_names_its_warnings_and_the_commands_that_show_its_lane(monkeypatc
     )
 
 
+def test_a_run_names_the_places_that_nobody_has_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It trained on the guesses of `new` without a word."""
+    assert "CHECK" not in run(monkeypatch, "--as-of", "2024-01-01").stderr
+    spec, query = tmp_path / "small.yaml", tmp_path / "small.sql"
+    spec.write_text(f"# CHECK: the entity\n{spec.read_text()}")
+    query.write_text(f"-- Rows.\n-- CHECK: the outcome\n{query.read_text()}")
+    for more in ((), ("--json",)):
+        done = run(monkeypatch, "--as-of", "2024-01-01", *more)
+        assert done.exit_code == 0
+        (said,) = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+        assert "2 places are still marked CHECK (small.yaml, line 1; small.sql, line 2)." in said
+
+
 def test_other_commands_say_that_nothing_was_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_verdict, result
+from support.factories import a_decision, a_recall, a_recall_of, a_rollback, a_spec, a_verdict, result
 from titleholder.errors import DataError
-from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, written_form
+from titleholder.ledger.decision import DOCUMENTS, Decision, Entry, restored_spec, written_form
 from titleholder.ledger.integrity import digest
 
 
@@ -27,6 +27,14 @@ def test_a_row_comes_back_as_it_was_written() -> None:
     row = stored()
     assert all(row[name] is None or isinstance(row[name], str) for name in DOCUMENTS)
     assert Decision.from_row(row) == a_decision(created_at=row["created_at"])
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"name": "x"}, a_spec().model_dump(mode="json") | {"owner": 7}])
+def test_a_spec_that_this_version_cannot_read_names_its_decision(spec: dict[str, Any] | None) -> None:
+    """The database accepts any object from who appends, and an older version may have written another form."""
+    with pytest.raises(DataError, match="the spec of decision 7 cannot be read by this version: .*owner"):
+        restored_spec(7, spec)
+    assert restored_spec(7, a_spec().model_dump(mode="json")) == a_spec()
 
 
 def test_whether_its_challenger_is_fit_does_not_depend_on_its_kind() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from localstack import csv_files
-from localstack.loading import Written, open_file
+from localstack.loading import open_file
+from titleholder.data import csv_file
+from titleholder.data.csv_file import Written
 from titleholder.errors import DataError, UsageError
 
 
@@ -49,7 +50,7 @@ def read(folder: Path, content: bytes, name: str = "file.csv", **how: str) -> pa
 def test_the_type_fits_the_last_row_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: str, last: str, kind: str
 ) -> None:
-    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    monkeypatch.setattr(csv_file, "BLOCK", 1024)
     lines = ["value,n", *[f"{many},1"] * 1000, f"{last},2"]
     table = read(tmp_path, "\n".join(lines).encode())
     assert [str(field.type) for field in table.schema] == [kind, "int64"]
@@ -67,7 +68,7 @@ def test_the_type_fits_the_last_row_as_well(
         ("ä,b\n1,2\n".encode("latin-1"), {}, DataError, "its header is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), {}, UsageError, "The file is UTF-16: use --encoding utf-16"),
         (b"a,b\n1,2\n", {"encoding": "utf-61"}, UsageError, "--encoding 'utf-61' is not known; use utf-8, latin-1"),
-        (b"a;b\n1;2\n", {}, UsageError, "has one column, 'a;b': use --delimiter, such as ';'"),
+        (b"a;b\n1;2\n", {}, UsageError, "has one column, 'a;b': use --delimiter ';'"),
         (b"a;b\n1,5;2\n", {}, UsageError, "Its header has ';' between the names: use --delimiter ';'"),
         (b"a\tb\n1,5\t2\n", {}, UsageError, "use --delimiter '\\t'"),
         (b"a,b\n1,2\n", {"delimiter": ";;"}, UsageError, "--delimiter ';;': one character"),
@@ -86,7 +87,7 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(
 
 
 def test_bad_bytes_late_in_the_file_are_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    monkeypatch.setattr(csv_file, "BLOCK", 1024)
     content = b"a,b\n" + b"good,2\n" * 1000 + b"\xff\xfe,3\n"
     with pytest.raises(DataError, match=r"row 1,001 of column 'a'"):
         read(tmp_path, content)
@@ -106,7 +107,7 @@ def test_encodings_delimiters_and_gzip(tmp_path: Path, content: bytes, how: dict
 
 
 def test_a_cell_may_have_lines_wherever_a_block_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "BLOCK", 1024)
+    monkeypatch.setattr(csv_file, "BLOCK", 1024)
     content = "n,note\n" + "".join(f'{n},"line one\nline two"\n' for n in range(1000))
     assert read(tmp_path, content.encode())["note"].to_pylist() == ["line one\nline two"] * 1000
 
@@ -144,6 +145,27 @@ def test_decimal_commas_are_read_as_they_are_meant_once_they_are_said(tmp_path: 
     }
 
 
+def test_a_sign_that_every_value_has_is_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(
+        "rate;price;mixed;other\n8,47 %;€ 1.200,50;8,47 %;5 %\n-12%;-€3;0,0847;5 €\n;\u20ac\u00a07;;\n7,5\u00a0%;€1;;\n",
+        encoding="utf-8",
+    )
+    opened = open_file(path, Written(delimiter=";", decimal=","), lambda *_: None)
+    assert opened.rows.read_all().to_pydict() == {
+        "rate": [8.47, -12, None, 7.5],
+        "price": [1200.5, -3, 7, 1],
+        "mixed": ["8,47 %", "0,0847", None, None],
+        "other": ["5 %", "5 €", None, None],
+    }
+    assert opened.warnings == (
+        "rate has % in each value, which was left out",
+        "price has € in each value, which was left out",
+    )
+    (said,) = open_file(path, Written(delimiter=";"), lambda *_: None).warnings
+    assert said.startswith("rate, price came as text, with decimal commas")
+
+
 def test_a_decimal_point_that_is_said_has_commas_between_thousands(tmp_path: Path) -> None:
     content = b'price,n,code\n"1,234.50",1,a\n12,"2,000",b\n'
     assert read(tmp_path, content, decimal=".").to_pydict() == {
@@ -176,6 +198,11 @@ def test_decimal_commas_without_a_question_are_named(tmp_path: Path) -> None:
 def test_no_other_decimal_mark(tmp_path: Path, decimal: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read(tmp_path, b"a,b\n1,2\n", decimal=decimal)
+
+
+def test_a_comma_may_be_both_marks_where_both_are_said(tmp_path: Path) -> None:
+    table = read(tmp_path, b'a,b\n1,"1,5"\n', delimiter=",", decimal=",")
+    assert table.to_pylist() == [{"a": 1, "b": 1.5}]
 
 
 def test_how_a_file_is_written_is_no_question_for_parquet(tmp_path: Path) -> None:

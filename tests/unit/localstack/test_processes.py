@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,6 +43,10 @@ def start(tmp_path: Path, mark: str) -> Iterator[Start]:
         return child
 
     yield run
+    left = [process for group in processes.find(mark).values() for process in group]  # children too
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     for child in started:
         child.kill()
         child.wait()

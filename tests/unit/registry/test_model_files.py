@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import skops.io
@@ -92,6 +93,17 @@ def test_a_spec_cannot_allow_the_standard_library(tmp_path: Path) -> None:
     content = skops.io.dumps(FunctionTransformer(subprocess.run))
     with pytest.raises(DataError, match=r"subprocess\.run"):
         model_files.read(content, model_files.sha256_of(content), spec, "")
+
+
+def test_a_spec_cannot_allow_functions_of_its_package(tmp_path: Path) -> None:
+    """Whoever may append to the ledger says what a spec names there; this one would unpickle a file of theirs."""
+    spec = a_spec(training__candidates__line={"estimator": "joblib.Parallel"})
+    state = FunctionTransformer(functools.partial(joblib.load, str(tmp_path / "evil.pkl")))
+    content = skops.io.dumps(state)
+    with pytest.raises(DataError, match=r"holds joblib\.numpy_pickle\.load, which its spec does not name"):
+        model_files.read(content, model_files.sha256_of(content), spec, "")
+    with pytest.raises(TrainingError, match=r"holds joblib\.numpy_pickle\.load, which is no class"):
+        model_files.write(tmp_path, state, Model(), spec, "joblib.Parallel")
 
 
 def test_trees_with_categories_can_be_stored(tmp_path: Path) -> None:

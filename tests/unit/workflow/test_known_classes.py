@@ -9,7 +9,8 @@ import pytest
 
 from support.factories import SQL, YAML
 from titleholder.errors import UsageError
-from titleholder.workflow.known_classes import require_known
+from titleholder.spec.engine import EXTERNAL_MEMORY, DaskEngine
+from titleholder.workflow.known_classes import require_known, require_known_cluster
 
 ESTIMATOR = "sklearn.linear_model.LogisticRegression"
 RUNS = "raise SystemExit('this module was imported')\n"
@@ -53,3 +54,25 @@ def test_what_is_allowed_must_be_an_estimator_by_its_source_as_in_a_spec(folder:
         with pytest.raises(UsageError, match=f"decision 7 trains {path}: .*{said}"):
             require_known(7, path, "classification", [path])
     assert "hostile" not in sys.modules
+
+
+CLUSTER = DaskEngine(dask="tcp://scheduler:8786")
+
+
+def test_a_cluster_that_only_the_ledger_names_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"on the Dask scheduler tcp://scheduler:8786, .*7 --allow tcp://scheduler:8786"
+    ):
+        require_known_cluster(7, CLUSTER, ["tcp://another:8786"])
+    require_known_cluster(7, CLUSTER, ["tcp://scheduler:8786"])
+    (folder / "small.yaml").write_text(
+        YAML.replace("training:\n", "training:\n  engine: {dask: tcp://scheduler:8786}\n")
+    )
+    (folder / "small.sql").write_text(SQL)
+    require_known_cluster(7, CLUSTER)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("engine", [None, EXTERNAL_MEMORY, DaskEngine(dask="dask_cluster")])
+def test_what_the_environment_knows_needs_no_spec(engine: str | DaskEngine | None) -> None:
+    require_known_cluster(7, engine)

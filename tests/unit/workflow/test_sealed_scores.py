@@ -11,10 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from support.factories import REIGN, a_nominee, a_score_run, a_spec, evidence, stored
+from support.factories import REIGN, a_decision, a_nominee, a_score_run, a_spec, evidence, stored
 from titleholder.data import run_scores
 from titleholder.data.lazy_frame import LazyFrame
-from titleholder.ledger import score_runs
+from titleholder.ledger import score_runs, store
+from titleholder.ledger.decision import Decision
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.spec.model import ModelSpec
 from titleholder.validation.cohort_record import Member
@@ -39,9 +40,11 @@ def at(moment: str) -> datetime:
 
 
 class Ledger:
-    """Scoring runs and their scores, in memory."""
+    """Scoring runs and their scores, and the decisions about versions, in memory."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.decisions: list[Decision] = []
+        patch.setattr(store, "read_lane", lambda url, model, lane: list(self.decisions))
         self.runs: list[ScoreRun] = []
         self.tables: dict[int, pa.RecordBatch] = {}
         patch.setattr(score_runs, "of_model", lambda url, model: list(self.runs))
@@ -135,7 +138,7 @@ def test_it_is_sealed_less_than_the_label_maturity_after_its_event(ledger: Ledge
     assert only(scored).rows.tolist() == np.flatnonzero(pd.Timestamp("2024-01-21", tz="UTC") <= TIMES).tolist()
 
 
-def test_a_run_after_the_as_of_date_of_another_lane_or_version_or_window_is_none(ledger: Ledger) -> None:
+def test_a_run_after_the_as_of_date_of_another_lane_or_unknown_version_or_window_is_none(ledger: Ledger) -> None:
     scored = compared()
     rows = scored.evidence.frame
     ledger.add("2024-05-01", rows, 0.1)
@@ -202,6 +205,33 @@ def test_of_other_versions_those_count_that_are_compared_on_these_rows(ledger: L
     sealed = found(scored, of=line(CHAMPION, 41, 42))
     assert [one.version for one in sealed.versions] == [CHAMPION, 41]
     assert {one.differing for one in sealed.versions} == {0}
+
+
+def test_versions_that_scored_at_the_time_count_too_champions_first(ledger: Ledger) -> None:
+    """The champion and its rivals were trained after the rows were scored: outcomes take longer than reigns."""
+    scored = compared()
+    frame = scored.evidence.frame
+    for version in (31, 32, 33, 34, 35):
+        ledger.decisions.append(a_decision(version, as_of=date(2023, 12, 1), training_run_id=f"run-{version}"))
+    for version in (33, 32, 34):
+        ledger.add("2024-02-01", frame.iloc[: version + 10], version / 10, version=version, role="challenger")
+    ledger.add("2024-02-01", frame.iloc[:20], 3.1, version=31)
+    ledger.add("2024-02-02", frame.iloc[20:], 3.5, version=35)
+    sealed = found(scored)
+    assert [(one.version, one.reigned, len(one.rows)) for one in sealed.versions] == [
+        (35, True, 40),
+        (31, True, 20),
+        (34, False, 44),
+    ], "at most three, of those with most rows"
+    assert {one.differing for one in sealed.versions} == {0}
+
+
+def test_of_versions_of_the_time_those_that_need_other_columns_are_left_out(ledger: Ledger) -> None:
+    scored = compared()
+    spec = a_spec(columns__numeric=["income", "debt", "gone"]).model_dump(mode="json")
+    ledger.decisions.append(a_decision(31, as_of=date(2023, 12, 1), spec=spec))
+    ledger.add("2024-02-01", scored.evidence.frame, 3.1, version=31)
+    assert found(scored) == SealedEvidence()
 
 
 def test_the_model_that_scored_is_the_registered_one_not_its_twin(ledger: Ledger) -> None:

@@ -127,10 +127,9 @@ class TableCopies:
         try:
             do()
         except error:
-            self.cursor.execute("ROLLBACK TO SAVEPOINT trial")
+            self.cursor.execute("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial")
             return False
-        finally:
-            self.cursor.execute("RELEASE SAVEPOINT trial")
+        self.cursor.execute("RELEASE SAVEPOINT trial")
         return True
 
     @contextmanager

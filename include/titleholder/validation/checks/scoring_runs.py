@@ -32,7 +32,7 @@ def _sealed_scores(evidence: Evidence) -> Finding:
         _counted(evidence, sealed),
         _differing(differing, rows, max(v.largest for v in sealed.versions)),
         *([_compared(evidence, sealed.versions[0], gain)] if gain else []),
-        *(_gain_said(version, gain) for version, gain in list(ahead.items())[:SHOWN]),
+        *(_gain_said(version, gain, _base(evidence, sealed)) for version, gain in list(ahead.items())[:SHOWN]),
     )
     flattered = gain is not None and gain.lower > rule.gain
     numbers = {"scores": float(rows), "differing": float(differing), **_numbers(evidence, sealed, gain, ahead)}
@@ -52,7 +52,7 @@ def _numbers(
 
 
 def _nothing_sealed(sealed: SealedEvidence | None) -> str:
-    said = "No compared version has a score of the judged rows that was written before their outcomes could be known"
+    said = "No score of the judged rows was written before their outcomes could be known"
     if sealed is None or sealed.soonest is None:
         return f"{said}."
     return f"{said}: the soonest outcome came {sealed.soonest:.3g} days after its event."
@@ -98,9 +98,12 @@ def _difference(evidence: Evidence, of: SealedScores) -> Gain | None:
 
 
 def _ahead(evidence: Evidence, sealed: SealedEvidence) -> Iterator[tuple[int, Gain]]:
-    """How far each other version is ahead of the champion by sealed scores alone, on the rows that both have."""
+    """How far others are ahead of the champion, or else the first one of the time, by sealed scores alone.
+
+    On the rows that both have.
+    """
     champion, *others = sealed.versions
-    if champion.version != evidence.champion_version:
+    if champion.version != evidence.champion_version and not champion.reigned:
         return
     spec, how = evidence.spec, Estimation.of(evidence.spec, evidence.spec.judgement.confidence)
     for other in others:
@@ -110,9 +113,15 @@ def _ahead(evidence: Evidence, sealed: SealedEvidence) -> Iterator[tuple[int, Ga
             yield other.version, metrics.gain(spec.judgement.metric, evidence.sample.at(rows), *scores, how)
 
 
-def _gain_said(version: int, gain: Gain) -> str:
+def _base(evidence: Evidence, sealed: SealedEvidence) -> str:
+    """Whom `_ahead` compares with."""
+    version = sealed.versions[0].version
+    return "the champion" if version == evidence.champion_version else f"version {version}, the champion of that time"
+
+
+def _gain_said(version: int, gain: Gain, base: str) -> str:
     bounds = f"[{gain.lower:+.4f}, {gain.upper:+.4f}]"
-    return f"by sealed scores alone version {version} gains {gain.estimate:+.4f} {bounds} on the champion"
+    return f"by sealed scores alone version {version} gains {gain.estimate:+.4f} {bounds} on {base}"
 
 
 def _skew(evidence: Evidence) -> Finding:

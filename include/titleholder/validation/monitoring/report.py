@@ -7,6 +7,7 @@ better); what is missing of a promise, and gains, are oriented so that a larger 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
@@ -279,6 +280,22 @@ class FormerReign(ReportPart):
     unread_months: int = 0
     remark: str = ""
     """Why outcomes are not known though they could be read, such as that the data ended."""
+
+    @property
+    def realised(self) -> float | None:
+        """The mean of what came true by the cohorts' rows; None before the first cohort."""
+        return _mean([(one.realised.estimate, one.rows) for one in self.cohorts])
+
+    @property
+    def estimated(self) -> float | None:
+        """The mean of what the scores led to expect by the cohorts' rows; None where it is not known."""
+        return _mean([(one.estimated.estimate, one.rows) for one in self.cohorts if one.estimated])
+
+
+def _mean(values: Sequence[tuple[float, int]]) -> float | None:
+    """The mean of numbers by their rows."""
+    rows = sum(n for _, n in values)
+    return sum(value * n for value, n in values) / rows if rows else None
 
 
 class MonitorReport(ReportPart):

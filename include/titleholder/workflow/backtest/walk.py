@@ -16,7 +16,7 @@ from titleholder.data import contract, data_end, extraction, features
 from titleholder.data.lazy_frame import LazyFrame
 from titleholder.errors import UsageError
 from titleholder.ledger import lane_records, reigns, store
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.settings import Settings
 from titleholder.spec.metrics import METRICS
 from titleholder.spec.model import ModelSpec
@@ -90,7 +90,8 @@ def decisions_of(request: Request, settings: Settings) -> tuple[list[Decision], 
             that must be run again.
     """
     decided = _decided(request, settings)
-    return decided, ModelSpec.restore(next(row for row in reversed(decided) if row.challenger_version is not None).spec)
+    newest = next(row for row in reversed(decided) if row.challenger_version is not None)
+    return decided, restored_spec(newest.id, newest.spec)
 
 
 def followed(
@@ -244,4 +245,4 @@ def _trained(version: int, decided: Sequence[Decision]) -> TrainedVersion:
     row = reigns.decision_on(decided, version)
     if row is None:
         raise UsageError(f"version {version} has no decision of its own in this lane")
-    return TrainedVersion(version, row.nominee, ModelSpec.restore(row.spec)).registered
+    return TrainedVersion(version, row.nominee, restored_spec(row.id, row.spec)).registered

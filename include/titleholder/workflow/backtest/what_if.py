@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from titleholder.errors import ColumnsError, UsageError
 from titleholder.ledger import reigns
-from titleholder.ledger.decision import Decision
+from titleholder.ledger.decision import Decision, restored_spec
 from titleholder.settings import code_version
 from titleholder.spec.criteria import Judgement
 from titleholder.spec.model import ModelSpec
@@ -119,7 +119,7 @@ class _Challenger:
             crowned = reigns.decision_on(rows, champion)
             trained = None
             if crowned and champion is not None:
-                trained = TrainedVersion(champion, crowned.nominee, ModelSpec.restore(crowned.spec))
+                trained = TrainedVersion(champion, crowned.nominee, restored_spec(crowned.id, crowned.spec))
             self._scored[champion] = self._compare(reign, trained)
         line = line_before(rows, BACKTEST, self._row.as_of, reign, self._comparison.spans.holdout_start, "")
         scored = on_record(self._scored[champion].under(spec, reign), line, self._scorer)

@@ -78,8 +78,7 @@ def _spec(known: Known) -> Iterator[Said]:
     if not known.faults:
         features, fingerprint = len(known.spec.columns.features), known.spec.fingerprint()
         yield Said("ok", f"A {known.spec.task} with {features} features; fingerprint {fingerprint}.")
-    query = path.parent / known.spec.source.query
-    if said := marks.sentence(*(file for file in (path, query) if file.is_file())):
+    if said := marks.standing(path, known.spec.source.query):
         yield Said("warning", f"{said} Remove the mark once you have looked.")
 
 

@@ -53,7 +53,7 @@ class Draft(NamedTuple):
     """Dates after the event, perhaps the outcome's."""
     today: date
     outcome_at: ColumnProfile | None = None
-    """The date of the outcome 1, of a table that has it in these rows only."""
+    """The date of the outcome 1, of a table that has it in these rows only. That of a number is `known_at`."""
     rhythm: Rhythm | None = None
     duration: Duration | None = None
     """That of an outcome which is decided when a limit has passed."""
@@ -91,6 +91,9 @@ def write(
         later, pace = _later(found, reader), find_rhythm(profile, found.event, reader)
         happened = _outcome_date(found, later, reader)
         duration = durations.find(found, later, reader)
+    if happened and found.task == "regression":
+        found = roles.known_from(found, happened, aliases(c.name for c in profile.columns)[happened.name])
+        happened = None
     found = durations.decided(found, duration)
     more = time_features(pace, found.event, (*found.numeric, *found.categorical))
     found = replace(found, numeric=(*found.numeric, *more))
@@ -124,7 +127,7 @@ def _later(found: Roles, reader: TableReader) -> dict[str, float]:
 
 
 def _outcome_date(found: Roles, later: dict[str, float], reader: TableReader) -> ColumnProfile | None:
-    """The date after the event that the rows with outcome 1 have, and no others; None where rows are recorded later.
+    """The date after the event that is the outcome's, see `is_dated_by`; None where rows are recorded later.
 
     Of several, one whose name says that something ended. The values decide, because names are in any language.
     """

@@ -81,12 +81,16 @@ def find(
 
 
 def is_dated_by(task: Task, target: str, column: ColumnProfile, reader: TableReader) -> bool:
-    """Whether a date is the outcome's: the rows with outcome 1 have it, and no others."""
-    if task == "regression" or not column.nulls:
+    """Whether a date is the outcome's: the rows with outcome 1 have it, and no others.
+
+    Of a regression, whose `target` is null where there is no outcome yet, the rows with an outcome.
+    """
+    if not column.nulls:
         return False
+    has = f"({target} is not null)::int" if task == "regression" else target
     with_date, without = (f"nullif({column.value} is {what}, false)" for what in ("not null", "null"))
-    always = reader.purest(target, [with_date], 1) >= ALMOST_ALL
-    return always and reader.purest(f"1 - {target}", [without], 1) >= ALMOST_ALL
+    always = reader.purest(has, [with_date], 1) >= ALMOST_ALL
+    return always and reader.purest(f"1 - {has}", [without], 1) >= ALMOST_ALL
 
 
 def _beyond(

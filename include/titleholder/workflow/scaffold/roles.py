@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from titleholder.data.table_profile import DATE_FORMATS, ColumnProfile, TableProfile
 from titleholder.data.table_reader import TableReader
@@ -62,7 +62,7 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
     entity, entity_item, repeated = _entity(table, choices, event, reader, names)
     used = [c for c in (event, known, entity) if c is not None]
     found = outcome.find(table, choices, used, names, reader)
-    if known and outcome.is_dated_by(found.task, found.item.sql, known, reader):
+    if known and found.task == "classification" and outcome.is_dated_by(found.task, found.item.sql, known, reader):
         used.remove(known)
         known = known_item = None
     rest = [c for c in table.columns if c not in (*used, found.column)]
@@ -91,6 +91,19 @@ def guess(table: TableProfile, choices: Choices, reader: TableReader) -> Roles:
         limit=found.limit,
         cluster=_cluster(table, event, repeated, names),
         later=tuple(c for c in rest if c.is_date),
+    )
+
+
+def known_from(roles: Roles, column: ColumnProfile, alias: str) -> Roles:
+    """The roles with a date of the outcome as `known_at`: a row with a number for an outcome is none before it."""
+    why = f"the rows with {roles.outcome.name} have it, and no others"
+    note = "A row is left out until then: make windows.label_maturity so long that few are."
+    return replace(
+        roles,
+        known=column,
+        known_at=Item(column.moment, alias, why, note),
+        later=tuple(c for c in roles.later if c != column),
+        left_out=tuple(one for one in roles.left_out if one.name != column.name),
     )
 
 

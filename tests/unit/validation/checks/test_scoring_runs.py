@@ -73,6 +73,15 @@ def test_other_versions_are_compared_with_the_champion_by_sealed_scores_alone_on
     assert "on the champion" not in without.explanation
 
 
+def test_without_a_sealed_score_of_the_champion_those_of_the_time_are_compared_with_their_champion() -> None:
+    then = sealed(version=1).model_copy(update={"reigned": True})
+    beside = SealedScores(version=2, runs=(8,), rows=ROWS, sealed=BASE.y[ROWS] + 0.1, again=AGAIN)
+    found = sealed_scores(judged(then, beside).model_copy(update={"champion_version": 4}))
+    behind = roc_auc_score(BASE.y[ROWS], AGAIN)
+    assert found.numbers["sealed_gain_of_version_2"] == pytest.approx(1 - behind)
+    assert found.explanation.endswith(" on version 1, the champion of that time.")
+
+
 def one_other(step: float = -0.3) -> SealedScores:
     scores = AGAIN.copy()
     scores[3] += step
@@ -107,7 +116,7 @@ def test_scores_that_are_not_those_of_their_run_fail_whatever_else_is_there() ->
 
 
 def test_sealed_scores_do_not_apply_without_any() -> None:
-    said = "No compared version has a score of the judged rows that was written before their outcomes could be known."
+    said = "No score of the judged rows was written before their outcomes could be known."
     for given in (BASE, judged(), BASE.model_copy(update={"sealed": lambda: None})):
         found = sealed_scores(given)
         assert (found.status, found.explanation) == ("not_applicable", said)

@@ -35,7 +35,7 @@ def test_places_that_are_still_marked_are_a_warning(folder: Path) -> None:
     """`check` said "Ready" of files that nobody had looked at."""
     write(folder, bent(("name: small", "# CHECK: it\nname: small")))
     assert ("spec", "warning") in outcomes(report := preflight.check("small"))
-    assert "1 place is still marked CHECK (small.yaml: 1). Remove" in report.findings[1].explanation
+    assert "1 place is still marked CHECK (small.yaml, line 1). Remove" in report.findings[1].explanation
     write(folder, bent())
     assert ("spec", "warning") not in outcomes(preflight.check("small"))
 

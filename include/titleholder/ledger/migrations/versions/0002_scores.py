@@ -116,6 +116,10 @@ BEGIN
             'decision %s did not make version %s of %s %s in lane %s',
             made.decision, made.version, made.model, made.role, made.lane);
     END IF;
+    IF made.as_of > (clock_timestamp() AT TIME ZONE 'UTC')::date + 1 THEN
+        RAISE check_violation USING MESSAGE = format(
+            'the as-of date %s lies in the future: its scores would stay the current ones', made.as_of);
+    END IF;
     RETURN QUERY INSERT INTO titleholder.score_runs (
         model, lane, as_of, role, version, decision, query_sha256, window_start, input_uri, input_sha256, output_uri,
         output_sha256, rows, scores_sha256, reasons_for, reason_texts, code_version, actor, airflow_run, reason,
