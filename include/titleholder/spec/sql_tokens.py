@@ -2,7 +2,8 @@
 
 The rules are those of "SQL Syntax: Lexical Structure" (chapter 4.1 of PostgreSQL's documentation): identifiers (4.1.1),
 strings (4.1.2.1), those with escapes (4.1.2.2), with Unicode escapes (4.1.2.3) and in dollar quotes (4.1.2.4), and
-comments, which nest (4.1.5); and of slices of arrays, `a[low:high]` (8.15.3). A backslash is an escape in `E'...'`
+comments, which nest (4.1.5); of slices of arrays, `a[low:high]` (8.15.3); and of the keys of JSON objects,
+`json_object(key:value)` (9.16.1). A backslash is an escape in `E'...'`
 only, as with `standard_conforming_strings`, which is on by default.
 """
 
@@ -42,6 +43,8 @@ _BEFORE_VALUES = frozenset(
     ("and", "or", "not", "case", "when", "then", "else", "between", "symmetric", "like", "ilike", "to", "from")
 )
 """Keywords that a value follows: after any other word in brackets a colon is that of a slice."""
+_JSON = frozenset(("json_object", "json_objectagg"))
+"""Functions in whose parentheses a colon follows a key, other than after the words above or after `value`."""
 
 
 class Token(NamedTuple):
@@ -78,7 +81,7 @@ def tokens(sql: str) -> Iterator[Token]:
     position, brackets = 0, _Brackets()
     while position < len(sql):
         token = _token(sql, position)
-        if token.kind == "parameter" and brackets.slices_here():
+        if token.kind == "parameter" and brackets.separates_here():
             token = Token("mark", ":")
         position += len(token.text)
         brackets.see(token)
@@ -123,7 +126,7 @@ class _Brackets:
     """What is open at a place of a query: parentheses, subscripts (`a[...]`) and arrays (`array[...]`)."""
 
     def __init__(self) -> None:
-        self._open: list[Literal["parenthesis", "subscript", "array"]] = []
+        self._open: list[Literal["parenthesis", "json", "subscript", "array"]] = []
         self._before = Token("space", "")
 
     def see(self, token: Token) -> None:
@@ -131,16 +134,20 @@ class _Brackets:
         if token.kind in ("space", "comment"):
             return
         if token.is_mark("("):
-            self._open.append("parenthesis")
+            self._open.append(
+                "json" if self._before.kind == "word" and self._before.identifier in _JSON else "parenthesis"
+            )
         elif token.is_mark("["):
             self._open.append("subscript" if self._after_value() and not self._after_array() else "array")
         elif token.is_mark(")", "]") and self._open:
             self._open.pop()
         self._before = token
 
-    def slices_here(self) -> bool:
-        """Whether a colon is that of a slice here: behind its lower bound, or where it has none."""
+    def separates_here(self) -> bool:
+        """Whether a colon is that of a slice here, behind its lower bound or where it has none; or that of a key."""
         inside = self._open[-1] if self._open else "parenthesis"
+        if inside == "json" and self._before.kind == "word" and self._before.identifier == "value":
+            return False
         first = inside == "subscript" and self._before.is_mark("[")
         return inside != "parenthesis" and (first or self._after_value())
 
