@@ -309,6 +309,7 @@ HARM = {
     "null allowed": (f"ALTER TABLE {T} ALTER actor DROP NOT NULL", "column decisions.actor .* not as"),
     "an index dropped": ("DROP INDEX titleholder.decisions_model_lane_as_of_sequence_idx", "index decisions_model_lane_as_of_sequence_idx is gone"),
     "a child table": (CHILD, "child table public.more is in the schema"),
+    "a table that no backup has": (f"ALTER EXTENSION plpgsql ADD TABLE {T}", "owning extension of table decisions is in the schema"),
     "a table added": ("CREATE TABLE titleholder.alembic_version_more (x int)", "relation alembic_version_more is in the schema"),
     "a type added": ("CREATE DOMAIN titleholder.d AS int", "object type d is in the schema"),
     "keys not checked": (f"ALTER TABLE {T} DISABLE TRIGGER ALL; ALTER TABLE {T} ENABLE ALWAYS TRIGGER no_change; "

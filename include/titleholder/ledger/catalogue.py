@@ -75,6 +75,12 @@ _PROPERTIES = {
     "function": """
         SELECT p.oid::regprocedure::text, CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) ELSE prosrc END
         FROM pg_proc AS p WHERE pronamespace = :schema""",
+    "owning extension": """
+        SELECT 'of ' || pg_describe_object(classid, objid, 0), extname
+        FROM pg_depend JOIN pg_extension AS x ON refclassid = 'pg_extension'::regclass AND refobjid = x.oid
+        WHERE deptype = 'e' AND objid IN (
+            SELECT oid FROM relations UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = :schema
+            UNION ALL SELECT CAST(:schema AS oid))""",
     "object": """
         SELECT pg_describe_object(classid, objid, objsubid), '' FROM pg_depend
         WHERE refclassid = 'pg_namespace'::regclass AND refobjid = :schema
