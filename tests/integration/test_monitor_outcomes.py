@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +18,7 @@ from support.audit_world import World, models_in
 from support.monitored_world import LANE, reports_of, scored, watched, write_monitored
 from support.retraining import TESTER, retrain
 from titleholder.cli.main import app
+from titleholder.data.snapshots import Extract
 from titleholder.errors import ServiceError
 from titleholder.ledger import monitor_history, monitor_reports
 from titleholder.ledger.monitor_reports import MonitorRecord
@@ -80,9 +83,24 @@ def looks(world: World, folder: Path) -> list[MonitorRecord]:
 
 
 @pytest.fixture(scope="module")
-def sound(world: World) -> list[MonitorRecord]:
+def whole() -> list[Sequence[str] | None]:
+    """Which columns of all rows of an extract the looks of `sound` have read at once; None where it was all of them."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def sound(world: World, whole: list[Sequence[str] | None]) -> list[MonitorRecord]:
     """The same months with a query that never breaks."""
-    return [looked(world, month, "sound") for month in MONTHS]
+    read = Extract.read
+
+    def recorded(extract: Extract, columns: Sequence[str] | None = None, **rows: Any) -> pd.DataFrame:
+        if not rows:
+            whole.append(columns)
+        return read(extract, columns, **rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Extract, "read", recorded)
+        return [looked(world, month, "sound") for month in MONTHS]
 
 
 def drift_of(report: MonitorReport) -> tuple[object, ...]:
@@ -98,6 +116,15 @@ def test_what_needs_no_outcomes_is_as_in_a_look_that_has_them(
     for one, other in zip(looks, sound, strict=True):
         assert drift_of(one.report) == drift_of(other.report)
         assert one.report.estimate == other.report.estimate
+
+
+def test_what_came_true_is_read_without_the_features_of_all_rows(
+    sound: list[MonitorRecord], whole: list[Sequence[str] | None]
+) -> None:
+    """Of many rows they may not fit: the contract reads them in batches."""
+    assert any(one.report.cohorts for one in sound)
+    assert [sorted(columns or ["all"]) for columns in whole] == [["bad", "happened_at", "id", "known_at"]] * len(whole)
+    assert whole
 
 
 def test_the_report_says_in_a_sentence_with_every_violation_why_there_are_none(looks: list[MonitorRecord]) -> None:

@@ -97,8 +97,8 @@ class Reader(NamedTuple):
         ends = data_end.newest_facts(self.url, spec, as_of)
         spans = Intervals(train_start=start, holdout_start=start, matured=end)
         taken = extraction.extract(self.url, spec, spans, as_of, self.settings.snapshots)
-        frame = taken.read()
-        if faults := contract.violations(frame, spec, spans, as_of, to_train=False):
+        frame, rest = contract.parts(taken, spec)
+        if faults := contract.violations(frame, spec, spans, as_of, to_train=False, rest=rest):
             what = f"what the query returns for {date_range(start, end)} as of {as_of} breaks the data contract"
             raise contract.broken(spec, what, faults, "no outcome was judged")
         if late := data_end.unwatched(frame, spec, ends):
