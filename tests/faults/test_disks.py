@@ -25,7 +25,6 @@ def test_a_disk_that_takes_nothing(fragile: Fragile, settings: Settings, calm: C
     champion = first_month(model, settings).champion_after
     dag, snapshots, artifacts = f"{model}.retrain", fragile.state.snapshots, fragile.state.artifacts
     fragile.hold(model, "fit")
-    fragile.hold(model, "train")
 
     def red(task: str, *said: str) -> None:
         assert airflow.wait_for_run(dag, run_id) == "failed"

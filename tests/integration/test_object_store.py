@@ -109,7 +109,7 @@ def test_a_damaged_object_is_refused_and_written_again_by_the_next_run(
 
 def test_scores_grow_and_are_never_those_of_another(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
     key, store = ScoreKey("m", "r", "s"), ScoreStore(bucket.address)
-    assert not store.has_training(key)
+    assert store.training_note(key) is None
     assert store.scores(key, np.array([0, 2]), lambda missing: missing / 10).tolist() == [0.0, 0.2]
     assert store.scores(key, np.array([2, 3]), lambda missing: missing / 10).tolist() == [0.2, 0.3]
     assert ScoreStore(bucket.address).scores(key, np.arange(4)[[0, 2, 3]], lambda _: 1 / 0).tolist() == [0.0, 0.2, 0.3]

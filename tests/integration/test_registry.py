@@ -22,14 +22,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
 from support.factories import rows, with_candidate
-from support.retraining import challenge
+from support.retraining import challenge, extract, settle
 from support.training_cases import fitted, scores
 from titleholder.data import snapshots
+from titleholder.data.scores import ScoreKey
 from titleholder.errors import DataError
-from titleholder.ledger.nominee import LoggedModel
+from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
-from titleholder.workflow import steps
+from titleholder.workflow import steps, training_record
+from titleholder.workflow.payloads import TrainedCandidate
 
 pytestmark = pytest.mark.slow
 MONTH = date(2024, 1, 1)
@@ -104,16 +106,136 @@ def test_a_model_that_was_exchanged_in_mlflow_is_not_judged(settings: Settings) 
         steps.validate(challenger, settings=settings)
 
 
-def test_a_model_that_a_killed_try_has_logged_is_logged_anew(settings: Settings) -> None:
-    """What its files were is not known, and MLflow is not believed."""
-    challenger = challenge("tiny", MONTH, "killed", settings)
-    client, run_id = Registry(settings.tracking_uri).server.client, challenger.nominee.run_id
-    client.delete_tag(run_id, "titleholder.nominee")
-    again = steps.train(challenger.snapshot, challenger.name, settings=settings).nominee
-    assert again.model.uri != challenger.nominee.model.uri
+def logged_by(run_id: str, settings: Settings) -> list[str]:
+    """The addresses of the models that a run has in MLflow."""
+    client = Registry(settings.tracking_uri).server.client
     experiment = client.get_run(run_id).info.experiment_id
     left = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-    assert [f"models:/{model.model_id}" for model in left] == [again.model.uri]
+    return [f"models:/{model.model_id}" for model in left]
+
+
+def record_of(trained: TrainedCandidate, settings: Settings) -> Path:
+    """The file of a training's scores, with the record of what it made."""
+    snapshot = trained.snapshot
+    return Path(settings.snapshots) / ScoreKey(snapshot.model, trained.nominee.run_id, snapshot.sha256).training_path
+
+
+def trained_in(lane: str, settings: Settings) -> TrainedCandidate:
+    """A candidate about which nothing is registered or decided yet."""
+    return steps.train(extract("tiny", MONTH, lane, settings), "scorecard", settings=settings)
+
+
+def offered(trained: TrainedCandidate, settings: Settings) -> Nominee:
+    """A model that somebody else has logged: any check that compares some rows would find that it answers alike."""
+    spec, registry, own = trained.snapshot.spec, Registry(settings.tracking_uri), trained.nominee.model
+    pipeline = registry.models.read(own.uri, own.sha256, spec)
+    run = registry.runs.open("tiny", "of somebody else", "of somebody else", {})
+    uri, sha256 = registry.models.log(run, pipeline, spec, "sklearn.linear_model.LogisticRegression")
+    return trained.nominee.model_copy(update={"model": LoggedModel(uri=uri, sha256=sha256)})
+
+
+def as_made(nominee: Nominee) -> dict[str, str]:
+    """The tags by which a run in MLflow once said what it had made."""
+    return {"titleholder.nominee": nominee.model_dump_json(), "titleholder.score": "9.0"}
+
+
+def test_a_training_that_is_started_again_takes_no_model_that_mlflow_offers(settings: Settings) -> None:
+    """Not the model, whatever it answers, nor the score by which it would be nominated."""
+    trained = trained_in("offered", settings)
+    tags = as_made(offered(trained, settings))
+    Registry(settings.tracking_uri).runs.annotate(trained.nominee.run_id, tags=tags)
+    assert steps.train(trained.snapshot, trained.name, settings=settings) == trained
+
+
+def test_a_training_takes_no_model_of_a_run_that_somebody_has_made_for_it(settings: Settings) -> None:
+    """MLflow has the key of the month's run, from which follows that of its candidates."""
+    offer = offered(trained_in("offering", settings), settings)
+    snapshot, runs = extract("tiny", MONTH, "prepared", settings), Registry(settings.tracking_uri).runs
+    run = runs.open("tiny", f"{snapshot.key}:scorecard", "prepared", as_made(offer))
+    trained = steps.train(snapshot, "scorecard", settings=settings)
+    assert trained.nominee.run_id == run
+    assert trained.nominee.model.uri != offer.model.uri
+    assert trained.score != 9.0
+    assert logged_by(run, settings) == [trained.nominee.model.uri]
+
+
+def test_a_training_refuses_a_run_that_made_another_one(settings: Settings) -> None:
+    """A model of an earlier spec of the same rows is no model of this one."""
+    other = trained_in("older", settings)
+    snapshot = extract("tiny", MONTH, "newer", settings)
+    assert snapshot.sha256 == other.snapshot.sha256
+    key = f"{snapshot.key}:scorecard"
+    Registry(settings.tracking_uri).runs.annotate(other.nominee.run_id, tags={"titleholder.key": key})
+    with pytest.raises(
+        DataError, match=f"run {other.nominee.run_id}, which made another training, {other.snapshot.key}"
+    ):
+        steps.train(snapshot, "scorecard", settings=settings)
+
+
+@pytest.mark.parametrize("harm", ["exchanged", "deleted"])
+def test_a_model_that_is_not_what_was_recorded_is_trained_again(settings: Settings, harm: str) -> None:
+    trained = trained_in(harm, settings)
+    if harm == "exchanged":
+        put(trained.nominee.model, "model.skops", skops.io.dumps(DummyClassifier().fit([[0], [1]], [0, 1])), settings)
+    else:
+        client = Registry(settings.tracking_uri).server.client
+        client.delete_logged_model(trained.nominee.model.uri.rpartition("/")[2])
+    again = steps.train(trained.snapshot, trained.name, settings=settings)
+    assert (again.score, again.nominee.run_id) == (trained.score, trained.nominee.run_id)
+    assert logged_by(again.nominee.run_id, settings) == [again.nominee.model.uri] != [trained.nominee.model.uri]
+    challenger = steps.nominate([again], settings=settings)
+    assert steps.validate(challenger, settings=settings).verdict.checks
+
+
+def test_a_decision_gives_a_training_its_model_only_where_it_is_of_the_same_training(settings: Settings) -> None:
+    trained = trained_in("decided", settings)
+    settle(steps.nominate([trained], settings=settings), settings)
+    snapshot, run, url = trained.snapshot, trained.nominee.run_id, settings.ledger_url
+    training = snapshot.spec.training
+    other = snapshot.spec.model_copy(update={"training": training.model_copy(update={"seed": training.seed + 1})})
+    found = [
+        training_record.decided(snapshot.model_copy(update=changed), of, url)
+        for changed, of in (({}, run), ({"sha256": "ab" * 32}, run), ({"spec": other}, run), ({}, "another run"))
+    ]
+    assert found == [trained.nominee, None, None, None]
+
+
+def test_a_version_that_somebody_has_made_of_another_model_is_not_the_challengers(settings: Settings) -> None:
+    """The key follows from that of the month's run. Consumers would be given the other model once it is champion."""
+    trained = trained_in("foreseen", settings)
+    first, models = steps.nominate([trained], settings=settings), Registry(settings.tracking_uri).models
+    key, other = models.tags("tiny", first.version)["titleholder.key"], offered(trained, settings)
+    models.delete("tiny", [first.version], keep=())
+    made = models.register("tiny", key, other.model.uri, other.run_id, {}, "made by somebody else")
+    second = steps.nominate([trained], settings=settings)
+    assert second.version != made
+    assert models.source("tiny", second.version) == trained.nominee.model.uri
+
+
+def test_a_model_that_a_killed_try_has_logged_is_logged_anew(settings: Settings) -> None:
+    """What its files were is not known, and MLflow is not believed."""
+    trained = trained_in("killed", settings)
+    record_of(trained, settings).unlink()
+    again = steps.train(trained.snapshot, trained.name, settings=settings).nominee
+    assert again.model.uri != trained.nominee.model.uri
+    assert logged_by(again.run_id, settings) == [again.model.uri]
+
+
+def test_a_model_that_is_registered_stays_and_one_that_is_trained_again_has_a_version_of_its_own(
+    settings: Settings,
+) -> None:
+    """Another run of the same as-of date may wait for approval of the first."""
+    trained = trained_in("waiting", settings)
+    first = steps.nominate([trained], settings=settings)
+    record_of(trained, settings).unlink()
+    again = steps.train(trained.snapshot, trained.name, settings=settings)
+    assert set(logged_by(again.nominee.run_id, settings)) == {trained.nominee.model.uri, again.nominee.model.uri}
+    second, models = steps.nominate([again], settings=settings), Registry(settings.tracking_uri).models
+    assert [models.source("tiny", c.version) for c in (first, second)] == [
+        trained.nominee.model.uri, again.nominee.model.uri,
+    ]  # fmt: skip
+    assert models.holds(trained.nominee.model.uri, trained.nominee.model.sha256)
+    assert steps.nominate([again], settings=settings) == second
 
 
 class Remembered(ClassifierMixin, BaseEstimator):

@@ -26,7 +26,7 @@ STEPS = ("extract", "train", "nominate", "validate", "promote", "report")
 BEFORE = {
     "extract": ("extract", Runs, "log_dataset"),  # the snapshot is stored, and the MLflow run is open
     "fit": ("train", search, "fit"),
-    "train": ("train", Models, "log"),  # fitted, its scores stored
+    "train": ("train", Models, "log"),  # fitted, nothing of it stored
     "validate": ("validate", Runs, "attach"),  # judged
     "report": ("report", Runs, "attach"),
 }

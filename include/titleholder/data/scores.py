@@ -2,7 +2,8 @@
 
 Parquet files below the root of the snapshots, by model, training run and snapshot, each with a row's position in the
 snapshot and its score. The training run stands for the version it became: unlike a version's number it is never used
-again. `<sha256>.training.parquet` is written once, when the model is trained, and says what it answered then.
+again. `<sha256>.training.parquet` is written once, when the model is trained, and says what it answered then; a note in
+its metadata says what the training made.
 `<sha256>.folds.parquet` has what models with the same parameters, fitted on earlier rows, answered for the rows of the
 search's folds. `<sha256>.parquet` holds whatever was computed later: a snapshot never changes and neither does a model,
 so it only grows, and one that is lost or damaged costs a prediction.
@@ -28,8 +29,14 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 Positions = NDArray[np.int64]
 SCHEMA = pa.schema([("position", pa.int64()), ("score", pa.float64())])
-DIGEST = b"sha256"
-"""The key of a file's metadata that holds the SHA-256 of its path and its scores."""
+DIGEST, NOTE = b"sha256", b"note"
+"""The keys of a file's metadata that hold the SHA-256 of its path, scores and note, and the note, if any."""
+
+
+class _Stored(NamedTuple):
+    positions: Positions
+    scores: Array
+    note: str
 
 
 class ScoreKey(NamedTuple):
@@ -84,13 +91,15 @@ class ScoreStore:
             ServiceError: when the place cannot be read now.
         """
         known = self._read(key.path)
-        stored = np.isin(positions, known[0]) if known else np.zeros(len(positions), dtype=bool)
+        stored = np.isin(positions, known.positions) if known else np.zeros(len(positions), dtype=bool)
         if known and stored.all():
-            return _at(positions, *known)
+            return _at(positions, known.positions, known.scores)
         missing = positions[~stored]
         new = np.asarray(compute(missing), dtype=np.float64)
         self.computed += len(missing)
-        merged = (missing, new) if known is None else (np.append(known[0], missing), np.append(known[1], new))
+        merged = (missing, new)
+        if known is not None:
+            merged = np.append(known.positions, missing), np.append(known.scores, new)
         try:
             if not self._read_only:
                 self._write(key.path, *merged)
@@ -120,7 +129,8 @@ class ScoreStore:
         Raises:
             ServiceError: when the place cannot be read now.
         """
-        return self._read(key.folds_path)
+        known = self._read(key.folds_path)
+        return (known.positions, known.scores) if known else None
 
     def store_folds(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
         """Store what models with the chosen parameters, fitted on earlier rows, answered for the rows of the folds.
@@ -130,27 +140,32 @@ class ScoreStore:
         """
         self._write(key.folds_path, positions, scores)
 
-    def has_training(self, key: ScoreKey) -> bool:
-        """Whether anything that the model answered when it was trained is stored, and sound.
+    def training_note(self, key: ScoreKey) -> str | None:
+        """The note that was stored with the scores of the training, which may be empty; None where these are lost.
 
         Raises:
             ServiceError: when the place cannot be read now.
         """
-        return self._read(key.training_path) is not None
+        known = self._read(key.training_path)
+        return known.note if known else None
 
     def _stored(self, path: str, positions: Positions) -> Array | None:
         known = self._read(path)
-        return _at(positions, *known) if known and np.isin(positions, known[0]).all() else None
+        if known is None or not np.isin(positions, known.positions).all():
+            return None
+        return _at(positions, known.positions, known.scores)
 
-    def store_training(self, key: ScoreKey, positions: Positions, scores: Array) -> None:
+    def store_training(self, key: ScoreKey, positions: Positions, scores: Array, note: str = "") -> None:
         """Store what a model answers that was trained just now. A second try of the same run replaces the first one's.
+
+        The note is stored in the same file: neither is there without the other.
 
         Raises:
             ServiceError: when the place cannot be written.
         """
-        self._write(key.training_path, positions, scores)
+        self._write(key.training_path, positions, scores, note)
 
-    def _read(self, path: str) -> tuple[Positions, Array] | None:
+    def _read(self, path: str) -> _Stored | None:
         storage, base = storage_of(self._root)
         try:
             with storage.open(f"{base}/{path}") as file:
@@ -165,13 +180,13 @@ class ScoreStore:
             log.warning("Stored scores %s/%s are damaged: %s. %s", self._root, path, error, _remedy(path))
             return None
 
-    def _write(self, path: str, positions: Positions, scores: Array) -> None:
+    def _write(self, path: str, positions: Positions, scores: Array, note: str = "") -> None:
         """In the order of positions, in place of what was stored; they appear whole or not at all."""
         if (np.diff(positions) < 0).any():
             order = np.argsort(positions, kind="stable")
             positions, scores = positions[order], scores[order]
-        noted = SCHEMA.with_metadata({DIGEST: _digest(path, positions, scores)})
-        table = pa.Table.from_arrays([pa.array(positions), pa.array(scores)], schema=noted)
+        about = {DIGEST: _digest(path, positions, scores, note), **({NOTE: note.encode()} if note else {})}
+        table = pa.Table.from_arrays([pa.array(positions), pa.array(scores)], schema=SCHEMA.with_metadata(about))
         try:
             storage, base = storage_of(self._root)
             with storage.draft(f"{base}/{path}".rpartition("/")[0]) as draft:
@@ -181,21 +196,24 @@ class ScoreStore:
             raise ServiceError(f"scores: {self._root}/{path} cannot be written: {error}") from error
 
 
-def _decoded(content: bytes, path: str) -> tuple[Positions, Array]:
-    """The positions and scores of a file, which must be those that were written at this path; else a ValueError."""
+def _decoded(content: bytes, path: str) -> _Stored:
+    """What a file holds, which must be what was written at this path; else a ValueError."""
     table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     positions, scores = table["position"].to_numpy(), table["score"].to_numpy()
-    if (table.schema.metadata or {}).get(DIGEST) != _digest(path, positions, scores):
+    about = table.schema.metadata or {}
+    note = about.get(NOTE, b"").decode()
+    if about.get(DIGEST) != _digest(path, positions, scores, note):
         raise ValueError("they are not what was written there")
-    return positions, scores
+    return _Stored(positions, scores, note)
 
 
-def _digest(path: str, positions: Positions, scores: Array) -> bytes:
-    """The SHA-256 of scores and of the path that they belong to, in hexadecimal digits."""
+def _digest(path: str, positions: Positions, scores: Array, note: str) -> bytes:
+    """The SHA-256 of scores, of their note, and of the path that they belong to, in hexadecimal digits."""
     digest = hashlib.sha256(path.encode())
     for array in (positions, scores):
         digest.update(b"\0")
         digest.update(np.ascontiguousarray(array).data)
+    digest.update(note.encode())
     return digest.hexdigest().encode()
 
 

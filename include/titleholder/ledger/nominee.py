@@ -31,6 +31,11 @@ class Nominee(BaseModel):
     model: LoggedModel
     twin: LoggedModel | None = None
 
+    @property
+    def models(self) -> list[LoggedModel]:
+        """The model, and the twin where there is one."""
+        return [self.model, *([self.twin] if self.twin else [])]
+
 
 def judged_of(nominees: Sequence[Nominee], training_run_id: str) -> Nominee:
     """Which of a run's candidates was judged: the one of this training run. DataError where there is none."""

@@ -44,12 +44,14 @@ class Models:
         """Log a pipeline; returns `models:/<id>` and the SHA-256 of each of its files by name.
 
         A model of this name that an earlier try of the same task has left is deleted: what its files are is not known.
+        Those of a run that has a version stay, because a decision may name them.
         """
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
             run = self._client.get_run(run_id)
             experiment = run.info.experiment_id
+            registered = self._client.search_model_versions(f"run_id = '{run_id}'")
             for left in self._client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
-                if left.name == name:
+                if left.name == name and not registered:
                     self._client.delete_logged_model(left.model_id)
             logged = self._client.create_logged_model(experiment, name, run_id, params=run.data.params)
             described = Model(
@@ -66,10 +68,13 @@ class Models:
         return f"models:/{logged.model_id}", sha256
 
     def register(self, model: str, key: str, source: str, run_id: str, tags: Mapping[str, str], note: str) -> int:
-        """The model version with this key, created if there is none yet; returns its number."""
+        """The version of this model with this key, created if there is none yet; returns its number.
+
+        `source` is the address of the logged model: a version that somebody made of another one is not it.
+        """
         with self._server.reachable():
             self._registered_model(model)
-            if (found := self.find(model, key)) is not None:
+            if (found := self.find(model, key, source)) is not None:
                 return found
             self._client.create_model_version(
                 model,
@@ -80,15 +85,15 @@ class Models:
                 model_id=source.rpartition("/")[2],
                 await_creation_for=0,
             )
-            first, *twins = self._with_key(model, key)
+            first, *twins = self._with_key(model, key, source)
             for twin in twins:  # the client repeated its POST
                 self._client.delete_model_version(model, twin.version)
             return int(first.version)
 
-    def find(self, model: str, key: str) -> int | None:
-        """The version with this key, if there is one."""
+    def find(self, model: str, key: str, source: str) -> int | None:
+        """The version with this key of the logged model at this address, if there is one."""
         with self._server.reachable():
-            found = self._with_key(model, key)
+            found = self._with_key(model, key, source)
             return int(found[0].version) if found else None
 
     def _registered_model(self, model: str) -> None:
@@ -98,9 +103,9 @@ class Models:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def _with_key(self, model: str, key: str) -> list[ModelVersion]:
+    def _with_key(self, model: str, key: str, source: str) -> list[ModelVersion]:
         found = self._client.search_model_versions(f"name = '{model}' and tags.`{KEY}` = '{key}'")
-        return sorted(found, key=lambda v: int(v.version))
+        return sorted((v for v in found if v.source == source), key=lambda v: int(v.version))
 
     def read(self, uri: str, sha256: Mapping[str, str], spec: ModelSpec) -> Pipeline:
         """The pipeline that is logged at this address, where its file is the one that was logged.
@@ -130,6 +135,12 @@ class Models:
         """The SHA-256 of each file of a logged model as it is now, by name."""
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
             return model_files.sha256_of_files(self._download(uri, "", folder))
+
+    def holds(self, uri: str, sha256: Mapping[str, str]) -> bool:
+        """Whether the files of a logged model are these, and no others; not where it is gone."""
+        with gone_already():
+            return self.files(uri) == sha256
+        return False
 
     def source(self, model: str, version: int) -> str:
         """The address of the logged model that consumers of a version are given."""

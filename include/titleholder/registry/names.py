@@ -16,9 +16,7 @@ KEY = tag("key")
 MODEL, LANE, AS_OF, CANDIDATE, KIND, ACTOR = map(tag, ("model", "lane", "as_of", "candidate", "kind", "actor"))
 CODE_VERSION, ASKED_BECAUSE = tag("code_version"), tag("asked_because")
 AIRFLOW_RUN, AIRFLOW_URL = tag("airflow_run"), tag("airflow_url")
-NOMINEE = tag("nominee")
-"""What a training run made, as JSON: its models and the SHA-256 of their files."""
-SCORE, CHALLENGER, TRAINED_THROUGH = map(tag, ("score", "challenger", "trained_through"))
+CHALLENGER, TRAINED_THROUGH = map(tag, ("challenger", "trained_through"))
 REFITTED_THROUGH = tag("refitted_through")
 """Of a refitted model: the end of the rows that it was fitted on."""
 VERDICT, REASON, DECISION, DECISION_HASH = map(tag, ("verdict", "reason", "decision", "decision_hash"))

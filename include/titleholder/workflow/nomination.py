@@ -60,9 +60,8 @@ def versions(challenger: Challenger, registry: Registry) -> Iterator[int]:
     """This challenger's version, and those that an earlier try has registered after it because it was unfit."""
     yield challenger.version
     for position in range(len(challenger.unfit) + 1, len(challenger.ranking)):
-        version = registry.models.find(
-            challenger.snapshot.model, _key(challenger.snapshot, challenger.ranking, position)
-        )
+        key, source = _key(challenger.snapshot, challenger.ranking, position), challenger.ranking[position].model.uri
+        version = registry.models.find(challenger.snapshot.model, key, source)
         if version is not None:
             yield version
 

@@ -16,6 +16,7 @@ from titleholder.workflow import fitting, publication, warm_start
 from titleholder.workflow.payloads import Donor, Snapshot
 from titleholder.workflow.scorer import RELOADED_ROWS, store_training_scores
 from titleholder.workflow.trained_versions import training_keys
+from titleholder.workflow.training_record import TrainingRecord, run_key
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -42,8 +43,8 @@ def open_run(snapshot: Snapshot, taken: Extract, registry: Registry) -> str:
 def open_candidate_run(snapshot: Snapshot, name: str, registry: Registry) -> str:
     """The id of the MLflow run of a candidate; a second try finds the one of the first."""
     note = publication.linked({publication.AIRFLOW: snapshot.origin.url})
-    key, tags = f"{snapshot.key}:{name}", _tags(snapshot, candidate=name)
-    return registry.runs.open(snapshot.model, key, name, tags, parent=snapshot.run_id, note=note)
+    tags = _tags(snapshot, candidate=name)
+    return registry.runs.open(snapshot.model, run_key(snapshot, name), name, tags, parent=snapshot.run_id, note=note)
 
 
 def fit_and_store(
@@ -51,11 +52,17 @@ def fit_and_store(
     name: str,
     run_id: str,
     scores: ScoreStore,
+    registry: Registry,
+    decided: Nominee | None,
     *,
     on_trial: Callable[[int, int], None] | None,
     connections: fitting.Connections,
-) -> fitting.FittedModels:
-    """Fit a candidate on its snapshot, and store the scores that show later that its models answer as they did."""
+) -> TrainingRecord:
+    """Fit a candidate on its snapshot, log its models, and store the scores that show later that these answer so.
+
+    The record is stored last, in the file of these scores: without it a second try trains again. Models that were
+    `decided` about are not logged again.
+    """
     spec = snapshot.spec
     start = warm_start.start(spec, snapshot.as_of, _donors(snapshot, name))
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
@@ -63,17 +70,19 @@ def fit_and_store(
             spec, name, extract, snapshot.spans, start=start, on_trial=on_trial, connections=connections
         )
         fitted, rows = models.fitted, models.rows
+        nominee = decided or _logged(snapshot, name, run_id, models, registry)
+        record = TrainingRecord(key=run_key(snapshot, name), nominee=nominee, score=fitted.score)
         key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
-        store_training_scores(scores, key, fitted.pipeline, spec, extract, rows)
         if fitted.out_of_fold:
             scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
         if models.refit is not None:
             store_training_scores(scores, refit_keys[0], models.refit, spec, extract, rows[:RELOADED_ROWS])
-    return models
+        store_training_scores(scores, key, fitted.pipeline, spec, extract, rows, record.model_dump_json())
+    return record
 
 
-def log(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels, registry: Registry) -> dict[str, str]:
-    """Log what was fitted and how, and at last the tags by which a second try knows that all of it is there."""
+def _logged(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels, registry: Registry) -> Nominee:
+    """Log what was fitted and how."""
     spec, estimator, fitted = snapshot.spec, snapshot.spec.training.candidates[name].estimator, models.fitted
     registry.runs.annotate(
         run_id,
@@ -88,13 +97,9 @@ def log(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels
         return LoggedModel(uri=uri, sha256=sha256)
 
     if models.refit is None:
-        nominee = Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
-    else:
-        twin = logged(fitted.pipeline, "twin")
-        nominee = Nominee(name=name, run_id=run_id, model=logged(models.refit), twin=twin)
-    done = names.tags(score=repr(fitted.score), nominee=nominee.model_dump_json())
-    registry.runs.annotate(run_id, tags=done)
-    return done
+        return Nominee(name=name, run_id=run_id, model=logged(fitted.pipeline))
+    twin = logged(fitted.pipeline, "twin")
+    return Nominee(name=name, run_id=run_id, model=logged(models.refit), twin=twin)
 
 
 def _donors(snapshot: Snapshot, name: str) -> list[Donor]:

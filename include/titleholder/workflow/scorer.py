@@ -104,12 +104,18 @@ def spread(positions: Positions, most: int = SAMPLE_ROWS) -> Positions:
 
 
 def store_training_scores(
-    store: ScoreStore, key: ScoreKey, model: Pipeline, spec: ModelSpec, extract: snapshots.Extract, training: Positions
+    store: ScoreStore,
+    key: ScoreKey,
+    model: Pipeline,
+    spec: ModelSpec,
+    extract: snapshots.Extract,
+    training: Positions,
+    note: str = "",
 ) -> None:
     """Store what a freshly trained model answers for the rows that later steps ask about.
 
     These are the sample that checks look at, and the first rows, which a model that is read back must score alike.
-    `training` are the positions of the training rows.
+    `training` are the positions of the training rows; the note is stored with the scores.
     """
     stored = np.union1d(spread(training), training[:RELOADED_ROWS])
-    store.store_training(key, stored, predict(model, spec, LazyFrame(extract, stored)))
+    store.store_training(key, stored, predict(model, spec, LazyFrame(extract, stored)), note)

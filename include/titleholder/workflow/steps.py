@@ -27,7 +27,6 @@ from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, SpecError, TrainingError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
-from titleholder.ledger.nominee import Nominee
 from titleholder.registry import names
 from titleholder.registry.client import registry_at
 from titleholder.registry.runs import key_of
@@ -37,7 +36,7 @@ from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
 from titleholder.training import estimators, memory, search
 from titleholder.validation.verdict import Verdict
-from titleholder.workflow import approval, fitting, nomination, publication, retrain_runs, warm_start
+from titleholder.workflow import approval, fitting, nomination, publication, retrain_runs, training_record, warm_start
 from titleholder.workflow.lanes import refuse_deleted
 from titleholder.workflow.payloads import (
     ApprovalRequest,
@@ -54,7 +53,6 @@ from titleholder.workflow.rivals import line_before, on_record
 from titleholder.workflow.scorer import Scorer
 from titleholder.workflow.scoring import Comparison, compare
 from titleholder.workflow.sealed_scores import from_scoring_runs
-from titleholder.workflow.trained_versions import training_keys
 
 if TYPE_CHECKING:
     from titleholder.data.snapshots import Extract
@@ -152,12 +150,13 @@ def train(
     on_trial: Callable[[int, int], None] | None = None,
     connections: fitting.Connections = connection_url,
 ) -> TrainedCandidate:
-    """Search and fit one candidate in an MLflow run of its own. A second try re-attaches to the first one's run.
+    """Search and fit one candidate in an MLflow run of its own. A second try finds what the first one recorded.
 
-    It trains again where the scores that were stored at the training are lost or damaged: without these nothing shows
-    that the model answers as it did. The same rows and seed give the same model.
+    It trains again where the record, with the scores of the training, is lost or damaged, or where the model in MLflow
+    is not the one that was recorded. A model about which something was decided stays.
 
     Raises:
+        DataError: where the record of the run is that of another training.
         TrainingError: when it cannot be fitted, or when its rows do not fit the memory that there is.
         UsageError, ServiceError: where the engine's connection does not exist, or its cluster is away.
     """
@@ -165,18 +164,17 @@ def train(
         raise TrainingError(short)
     registry = registry_at(settings.tracking_uri)
     run_id = retrain_runs.open_candidate_run(snapshot, name, registry)
-    known, scores = registry.runs.tags(run_id), ScoreStore(settings.snapshots)
-    keys = training_keys(snapshot.spec, run_id, snapshot.sha256)
-    if names.NOMINEE not in known or not all(map(scores.has_training, keys)):
-        with registry.runs.running(run_id):
-            models = retrain_runs.fit_and_store(
-                snapshot, name, run_id, scores, on_trial=on_trial, connections=connections
-            )
-            if names.NOMINEE not in known:
-                known = retrain_runs.log(snapshot, name, run_id, models, registry)
+    scores = ScoreStore(settings.snapshots)
+    record = training_record.read(snapshot, name, run_id, scores)
+    if record is None or not all(registry.models.holds(m.uri, m.sha256) for m in record.nominee.models):
+        decided = training_record.decided(snapshot, run_id, settings.ledger_url)
+        if record is None or decided is None:
+            with registry.runs.running(run_id):
+                record = retrain_runs.fit_and_store(
+                    snapshot, name, run_id, scores, registry, decided, on_trial=on_trial, connections=connections
+                )
     registry.runs.finish(run_id)
-    nominee = Nominee.model_validate_json(known[names.NOMINEE])
-    return TrainedCandidate(snapshot=snapshot, nominee=nominee, score=float(known[names.SCORE]))
+    return TrainedCandidate(snapshot=snapshot, nominee=record.nominee, score=record.score)
 
 
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:

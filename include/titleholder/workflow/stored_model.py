@@ -27,7 +27,7 @@ def files_differ(row: Row, version: int, registry: Registry) -> str:
     nominee = _nominee(row)
     if (source := registry.models.source(row["model"], version)) != nominee.model.uri:
         return f"MLflow gives {source} for it, and it was registered as {nominee.model.uri}"
-    for logged in filter(None, (nominee.model, nominee.twin)):
+    for logged in nominee.models:
         if changed := differing(registry.models.files(logged.uri), logged.sha256):
             return f"of its files at {logged.uri}, {', '.join(changed)} are not what was logged"
     return ""

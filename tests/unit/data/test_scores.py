@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from titleholder.data import storage
@@ -55,6 +56,19 @@ def test_scores_keep_every_bit(store: ScoreStore) -> None:
     found = store.of_training(KEY, np.arange(4))
     assert found is not None
     assert found.tobytes() == scores.tobytes()
+
+
+def test_a_note_is_stored_with_the_scores_of_the_training_and_lost_with_them(store: ScoreStore, tmp_path: Path) -> None:
+    assert store.training_note(KEY) is None
+    store.store_training(KEY, np.array([0]), np.array([0.5]), "made: é")
+    assert store.training_note(KEY) == "made: é"
+    path = tmp_path / KEY.training_path
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"note": b"made: e"}), path)
+    assert store.training_note(KEY) is None, "another note than was stored"
+    assert store.of_training(KEY, np.array([0])) is None
+    store.store_training(KEY, np.array([0]), np.array([0.5]))
+    assert store.training_note(KEY) == ""
 
 
 def test_scores_of_folds_are_kept_apart_and_read_with_their_positions(store: ScoreStore) -> None:

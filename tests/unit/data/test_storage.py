@@ -383,6 +383,6 @@ def test_scores_of_another_model_are_not_taken_for_its_own(tmp_path: Path, caplo
         store.store_training(key, np.array([0]), np.array([score]))
     shutil.copy(tmp_path / other.training_path, tmp_path / one.training_path)
     assert store.of_training(one, np.array([0])) is None
-    assert not store.has_training(one)
-    assert store.has_training(other)
+    assert store.training_note(one) is None
+    assert store.training_note(other) == ""
     assert "they are not what was written there. Run the same as-of date and lane again" in caplog.text

@@ -26,8 +26,9 @@ class Versions:
         self.registered: dict[str, str] = {}
         self.described = ""
 
-    def find(self, _: str, key: str) -> int | None:
-        return self.keys.index(key) + 1 if key in self.keys else None
+    def find(self, _: str, key: str, source: str) -> int | None:
+        found = self.keys.index(key) if key in self.keys else None
+        return None if found is None or self.sources[found] != source else found + 1
 
     def register(self, model: str, key: str, source: str, run: str, tags: dict[str, str], described: str) -> int:
         self.registered, self.described = tags, described
