@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -138,6 +139,8 @@ class Extract:
         """The chosen rows (None: all), one row group after the other."""
         if chosen is None:
             table = self._file.read(columns=names)
+        elif self._file.num_row_groups == 1:
+            table = self._only_group.select(names or self.columns).take(chosen)
         else:
             parts, first = [self._file.schema_arrow.empty_table().select(names or self.columns)], 0
             for group in range(self._file.num_row_groups):
@@ -148,6 +151,11 @@ class Extract:
                 first = end
             table = pa.concat_tables([part.select(names or self.columns) for part in parts])
         return table if names is None else table.select(names)
+
+    @cached_property
+    def _only_group(self) -> pa.Table:
+        """The one row group of a small extract, decoded once: checks ask for one column after the other."""
+        return self._file.read_row_group(0)
 
     def _with_gaps(self, frame: pd.DataFrame) -> list[str]:
         """Columns whose type a gap changes, that have gaps in the extract and none among these rows."""
