@@ -158,7 +158,7 @@ def _print_summary(spec: ModelSpec, airflow: Airflow, url: str, mlflow: str, rep
         f"\nDone in {seconds:.0f} s.\n"
         f"  Airflow   {airflow.address}   user admin, password: {command} stack status --password\n"
         f"  Champions {airflow.address}/plugin/champions   the champion, and why\n"
-        f"  MLflow    {mlflow}\n"
+        f"  MLflow    {mlflow}   user reader, password: {command} stack status --password --mlflow\n"
         f"  History   {command} history {MODEL} --lane backtest\n"
         f"  Backtest  {report}\n"
         f"  Audit     {command} audit {MODEL}          (ledger, MLflow and snapshots agree)\n"

@@ -546,3 +546,15 @@ def test_the_leak_test_knows_the_scoring_query(world: World) -> None:
     with replaced(query, SQL.replace("signal,", "bad,").encode()):
         failed = invoke("leaktest", MODEL, "--scoring", "--as-of", str(DAY)).exception
     assert "bad: is the target, which a query for scoring must not return" in str(failed)
+
+
+def test_the_leak_test_asks_a_scoring_query_for_no_protected_column(world: World) -> None:
+    """Nor for segments: `check` accepts a query without them, and here PostgreSQL said `column o.noise does not exist`."""
+    spec = Path(os.environ["TITLEHOLDER_MODELS"]) / "nightly.yaml"
+    changed = spec.read_text().replace(
+        "numeric: [signal, noise, price]", "numeric: [signal, price]\n  protected: [noise]"
+    )
+    query = spec.with_name("nightly_scoring.sql")
+    with replaced(spec, changed.encode()), replaced(query, SQL.replace("noise,", "").encode()):
+        done = invoke("leaktest", MODEL, "--scoring", "--as-of", str(DAY), "--json")
+    assert json.loads(done.stdout)["leaks"] == [], done.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,7 +49,10 @@ def test_from_a_shell_that_knows_no_stack_the_demo_ends_with_the_backtests_answe
     demo.run(months=2, at_once=1)
     printed = capsys.readouterr().out
     assert "Done in " in printed
-    assert f"MLflow    {settings.tracking_uri}" in printed
+    assert re.search(
+        f"MLflow    {settings.tracking_uri} +user reader, password: .*titleholder stack status --password --mlflow",
+        printed,
+    )
     assert "Was retraining worth it? " in printed
     assert printed.rpartition("worth it? ")[2].strip()
     found = audit(["tiny_demo"], settings=settings)

@@ -62,7 +62,8 @@ def unscored(model: str, lane: str, runs: Sequence[ScoreRun]) -> str:
     lanes = ", ".join(sorted({run.lane for run in runs}))
     where = f" in lane {lane}" if lane else ""
     others = f" Lanes with scores: {lanes}." if lanes else ""
-    return f"{model}: nothing was scored{where} yet.{others} `titleholder score {model} --as-of DATE` does it."
+    needs = "if the spec has a section scoring (docs/batch-scoring.md)"
+    return f"{model}: nothing was scored{where} yet.{others} `titleholder score {model} --as-of DATE` does it, {needs}."
 
 
 def unwatched(model: str, lane: str, as_of: str, runs: Sequence[ScoreRun]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 DRIFT_LEGEND = (
+    "Level: the smallest budget with which anything would have been taken for changed so far. "
     "Drift, 2: in two looks in a row. Missing: now, and what it was where the champion was judged. "
     "New: rows with a category that no training row had. Log e: the evidence, the logarithm of an e-value."
 )

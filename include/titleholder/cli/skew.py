@@ -41,6 +41,10 @@ def _print(found: SkewOfModel) -> None:
     about = f"{found.model}, lane {found.lane}: {counted(measured.matched, 'row')} of the extract of {found.as_of}"
     if not measured.matched:
         out.print(f"{about} were scored by {counted(measured.runs, 'scoring run')}: there is nothing to compare.")
+        if not measured.runs:
+            out.print("A scoring run comes first: docs/batch-scoring.md.")
+        elif not measured.strangers:
+            out.print("Scored rows are compared once their labels have matured and a retrain has extracted them.")
         if measured.strangers:
             out.print(Text(measured.strangers))
     else:

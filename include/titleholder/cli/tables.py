@@ -121,7 +121,8 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
         return one_line(f"{note}{row.reason}")  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
     unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
-    unfit += "".join(f"; v{u.version} ({u.name}) is unfit too: {', '.join(u.failed)}" for u in row.verdict.also_unfit)
+    if others := ", ".join(f"v{u.version} ({u.name}) fails {', '.join(u.failed)}" for u in row.verdict.also_unfit):
+        unfit += f"; no candidate is fit for use by itself: of those judged after it, {others}"
     if codes := ", ".join(result.code for result in row.verdict.champion_unfitness()):
         unfit += f"; v{row.champion_before}, champion then, itself fails {codes}"
     return one_line(

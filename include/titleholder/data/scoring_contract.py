@@ -6,7 +6,7 @@ They need no outcome, and must not have one: a query that returns it knows what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -43,6 +43,17 @@ def spec_of_rows(spec: ModelSpec, trained: ModelSpec) -> ModelSpec:
     )
     source = spec.source.model_copy(update={"query": scoring.query})
     return spec.model_copy(update={"sql": scoring.sql, "source": source, "columns": columns})
+
+
+def spec_of_returned(spec: ModelSpec, returned: Iterable[str]) -> ModelSpec:
+    """The spec without the segments, protected columns and weight that a query does not return; versions need none."""
+    there, columns = set(returned), spec.columns
+    update = {
+        "segments": tuple(name for name in columns.segments if name in there),
+        "protected": tuple(name for name in columns.protected if name in there),
+        "weight": columns.weight if columns.weight in there else None,
+    }
+    return spec.model_copy(update={"columns": columns.model_copy(update=update)})
 
 
 def scoring_of(spec: ModelSpec) -> Scoring:

@@ -12,7 +12,8 @@ RUNS = [a_score_run(1, lane="live", as_of=date(2026, 3, 1)), a_score_run(2, lane
 
 def test_without_scores_the_command_that_makes_some_is_named() -> None:
     assert hints.unscored("loans", "", []) == (
-        "loans: nothing was scored yet. `titleholder score loans --as-of DATE` does it."
+        "loans: nothing was scored yet. `titleholder score loans --as-of DATE` does it, "
+        "if the spec has a section scoring (docs/batch-scoring.md)."
     )
 
 

@@ -119,6 +119,13 @@ def test_the_versions_of_unfit_candidates_are_named() -> None:
     assert "keep: Because; v3 (trees) was unfit: TH201, TH701" in found
 
 
+def test_where_no_candidate_is_fit_the_challenger_is_not_said_to_be() -> None:
+    """It said `v3 (trees) is unfit too`, beside a promotion, and nothing said that the challenger itself was unfit."""
+    unfit = (UnfitCandidate(name="trees", version=3, failed=("TH203",)),)
+    found = " ".join(printed(a_verdict(also_unfit=unfit), "fresh").split())
+    assert "Because; no candidate is fit for use by itself: of those judged after it, v3 (trees) fails TH203" in found
+
+
 def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:
     console = Terminal(width=80, record=True, file=StringIO())
     console.print(decision_table("small", [a_decision(), a_recall(2, 3, 1, reason="On the record. And more.")], 80))

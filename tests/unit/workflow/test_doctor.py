@@ -113,6 +113,14 @@ def test_the_preload_is_found_where_airflow_looks_for_it(tmp_path: Path, monkeyp
     assert by_name(environment.preload())["preload"].state == "ok"
 
 
+def test_only_where_tasks_run_is_a_preload_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's shell forks no tasks: after `make demo`, doctor warned of it there."""
+    for name in ("TITLEHOLDER_LEDGER_URL", "MLFLOW_TRACKING_URI", "TITLEHOLDER_SNAPSHOTS"):
+        monkeypatch.delenv(name, raising=False)
+    having = [name for name in SERVICES if "preload" in {c.name for c in run.examine(name).checks}]
+    assert having == ["worker"]
+
+
 def test_a_folder_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TITLEHOLDER_SNAPSHOTS", str(tmp_path))
     for _ in range(2):
@@ -207,7 +215,8 @@ def test_what_one_look_meets_stops_no_other(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_folder_of_models_may_be_named_by_dag_files_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loader, "DEFAULT_FOLDER", tmp_path / "gone")
     monkeypatch.delenv("TITLEHOLDER_MODELS", raising=False)
-    assert by_name(environment.models())["models"].state == "not checked"
+    check = by_name(environment.models())["models"]
+    assert (check.state, f"{check.found} {check.remedy}".count("TITLEHOLDER_MODELS")) == ("not checked", 1)
     monkeypatch.setenv("TITLEHOLDER_MODELS", str(tmp_path / "gone"))
     with pytest.raises(UsageError, match="no folder"):
         list(environment.models())
@@ -216,14 +225,14 @@ def test_a_folder_of_models_may_be_named_by_dag_files_only(monkeypatch: pytest.M
 def test_connections_are_those_of_the_specs_or_else_the_databases_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MART", "postgresql://r@db/mart")
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://mail")
-    assert warehouse.connections({}) == {"mart": []}
-    assert warehouse.connections({"m": a_spec()}) == {"warehouse": []}
+    assert warehouse.connections({}) == {"mart": {}}
+    assert warehouse.connections({"m": a_spec()}) == {"warehouse": {}}
 
 
 def test_a_connection_that_only_airflow_can_read_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    (unset,) = warehouse.connection("warehouse", [])
+    (unset,) = warehouse.connection("warehouse", {})
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", "host": "db"}))
-    (as_json,) = warehouse.connection("warehouse", [])
+    (as_json,) = warehouse.connection("warehouse", {})
     assert unset.state == as_json.state == "not checked"
     assert "airflow connections get warehouse" in unset.remedy
 

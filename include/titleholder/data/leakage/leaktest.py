@@ -23,7 +23,7 @@ from titleholder.data.leakage.report import LeakReport, TableResult, is_feature
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
 from titleholder.data.leakage.table_copies import TableCopies, copy_tables, table_oid
 from titleholder.data.leakage.table_facts import TableFacts
-from titleholder.data.scoring_contract import ScoringContract, scoring_window, spec_of_rows
+from titleholder.data.scoring_contract import ScoringContract, scoring_window, spec_of_returned, spec_of_rows
 from titleholder.errors import UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.source import TableHistory
@@ -129,6 +129,7 @@ def _test(query: TrainingQuery, url: str, on_step: Callable[[str], None]) -> Lea
         frame = _rows(url, spec, spans, as_of)
         if query.lacks_columns(frame):
             query.enforce(frame)
+        spec = spec_of_returned(spec, frame.columns)
         hashes = {"original": extract(copies, ORIGINAL)}
         _refuse_empty(copies, spec, as_of)
         on_step("events")

@@ -93,7 +93,7 @@ def _not_shown(ageing: Ageing, said: str, cadence: Cadence) -> str:
     first, last, best = ageing.worth[0], ageing.worth[-1], often_enough(ageing)
     head = f"No cost of age can be shown: {said}"
     if best == last:
-        return f"{head}, and {last.name} retraining, which loses {_within(ageing, last)}, is often enough."
+        return f"{head}, and {last.name} retraining, which loses {_within(ageing, last)}, is frequent enough."
     more = further_periods(ageing)
     after = f", and some {cadence.many(more)} more would tell" if more else ""
     return (

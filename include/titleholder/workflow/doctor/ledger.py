@@ -17,6 +17,7 @@ from titleholder.workflow.doctor.report import Check, ok, skipped, warning, wron
 from titleholder.workflow.doctor.services import LEDGER, OWNER, Service
 
 MIGRATE = f"Set {OWNER} and run `titleholder migrate`"
+RIGHTS = f"{MIGRATE}, which restores what is missing; REVOKE as the owner what is too much"
 _ROLES = """
 SELECT rolname AS role, rolcanlogin AS logs_in,
     has_database_privilege(rolname, current_database(), 'CONNECT') AS connects,
@@ -90,7 +91,7 @@ def _guards(url: str) -> Iterator[Check]:
     """Schema and rights, compared with what the migrations of this version make."""
     faults = guards.faults(url)
     for fault in faults:
-        yield wrong("ledger: schema and rights", fault, f"{MIGRATE}; `titleholder audit` says more")
+        yield wrong("ledger: schema and rights", fault, f"{RIGHTS}; `titleholder audit` says more")
     if not faults:
         yield ok("ledger: schema and rights", f"as the migrations of this version make them ({_newest()})")
 

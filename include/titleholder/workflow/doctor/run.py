@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from titleholder.errors import ServiceError, TitleholderError, UsageError, one_line
+from titleholder.settings import SIGNING_KEY
 from titleholder.workflow.doctor import environment, ledger, store, tracking, warehouse
 from titleholder.workflow.doctor.report import Check, Report
 from titleholder.workflow.doctor.services import MLFLOW, SERVICES, Service
@@ -54,6 +55,7 @@ def _looks(service: Service) -> Iterator[tuple[str, Looks]]:
         yield "snapshots", store.store
         for name, tables in warehouse.connections(_specs()).items():
             yield f"connection {name}", partial(warehouse.connection, name, tables)
+    if SIGNING_KEY in service.variables:  # where tasks run
         yield "preload", environment.preload
 
 

@@ -25,20 +25,26 @@ WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' AND nspname <> 'information_sc
 _READABLE = "SELECT to_regclass(%s) IS NOT NULL AS exists, has_table_privilege(to_regclass(%s), 'SELECT') AS readable"
 
 
-def connections(specs: Mapping[str, ModelSpec]) -> dict[str, list[str]]:
+Tables = dict[str, list[str]]
+"""The models that declare a table, by its name."""
+
+
+def connections(specs: Mapping[str, ModelSpec]) -> dict[str, Tables]:
     """The connections that specs name, each with the tables that they declare; without specs, those that are set and
     lead to PostgreSQL.
     """
-    found: dict[str, set[str]] = {}
-    for spec in specs.values():
-        found.setdefault(spec.source.connection, set()).update(spec.source.tables)
+    found: dict[str, Tables] = {}
+    for model, spec in specs.items():
+        tables = found.setdefault(spec.source.connection, {})
+        for table in spec.source.tables:
+            tables.setdefault(table, []).append(model)
     if not specs:
         known = {n: url for n, url in os.environ.items() if n.startswith(CONNECTION) and url.startswith("postgres")}
-        found = {name.removeprefix(CONNECTION).lower(): set() for name in known}
-    return {name: sorted(tables) for name, tables in sorted(found.items())}
+        found = {name.removeprefix(CONNECTION).lower(): {} for name in known}
+    return {name: dict(sorted(tables.items())) for name, tables in sorted(found.items())}
 
 
-def connection(name: str, tables: list[str]) -> Iterator[Check]:
+def connection(name: str, tables: Tables) -> Iterator[Check]:
     """One connection: its login, its role, and the tables."""
     variable, title = f"{CONNECTION}{name.upper()}", f"connection {name}"
     url = os.environ.get(variable, "")
@@ -67,9 +73,11 @@ def connection(name: str, tables: list[str]) -> Iterator[Check]:
             yield warning(f"{title}: rights", f"{row['role']} may write to {many}", "Use a role that only reads")
         else:
             yield ok(f"{title}: rights", f"{row['role']} may write to no table")
-        for table in tables:
+        for table, models in tables.items():
             cursor.execute(_READABLE, (table, table))
             seen = dict(cursor.fetchone() or {})
             if not (seen["exists"] and seen["readable"]):
                 said = "may not be read" if seen["exists"] else "does not exist, or may not be seen"
-                yield wrong(f"{title}: tables", f"{table} {said}", f"GRANT SELECT ON {table} TO {row['role']}")
+                grant = f"GRANT SELECT ON {table} TO {row['role']}"
+                remedy = grant if seen["exists"] else f"Load it, or give the right to see it: {grant}"
+                yield wrong(f"{title}: tables", f"{table} {said}; read by {', '.join(models)}", remedy)

@@ -85,7 +85,7 @@ def test_only_frequencies_of_which_the_ages_tell_are_compared(schedule: str, per
         (0.004, 0.001, "Retrain monthly: a month of age costs", "quarterly could lose up to"),
         (0.003, 0.01, "Retrain quarterly: a month of age costs", "yet quarterly loses at most"),
         (0.002, 0.02, "Retrain yearly: a month of age costs", "yet yearly loses at most"),
-        (0.0, 0.02, "No cost of age can be shown: a month of age costs", "is often enough."),
+        (0.0, 0.02, "No cost of age can be shown: a month of age costs", "is frequent enough."),
         (0.0, 0.0005, "No cost of age can be shown: a month of age costs", "monthly is the cautious choice"),
         (-0.004, 0.01, "Newer versions did worse: a month of age costs \N{MINUS SIGN}0.00", "find out why"),
     ],
