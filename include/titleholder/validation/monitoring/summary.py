@@ -97,17 +97,26 @@ def _found(report: MonitorReport, minimum_rows: int) -> tuple[State, str]:
         return "waiting", f"{report.waiting_rows:,} rows were scored, and {minimum_rows:,} are needed for a first look."
     parts = []
     if report.drift:
-        looks, features = report.drift.looks, len(report.drift.features) - 1
-        parts.append(
-            f"no drift of the score or of {formatting.counted(features, 'feature')} in "
-            f"{formatting.counted(looks, 'look')}"
-        )
+        parts.append(_no_alarm(report.drift))
     if report.promise and report.promise.cohorts:
         parts.append(f"the promise holds over {formatting.counted(report.promise.cohorts, 'matured cohort')}")
     elif report.unavailable is None:
         parts.append("no cohort with enough outcomes has matured yet")
     said = ", and ".join(parts)
     return "quiet", f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def _no_alarm(drift: Drift) -> str:
+    """A clause about drift without an alarm, which names what has changed all the same."""
+    looks = formatting.counted(drift.looks, "look")
+    if drift.level > drift.budget:
+        return f"no drift of the score or of {formatting.counted(len(drift.features) - 1, 'feature')} in {looks}"
+    changed = max(drift.features, key=lambda one: one.log_e)
+    name = "the score" if changed.kind == "score" else changed.name
+    index = formatting.number(changed.psi.estimate, formatting.HUNDREDTHS)
+    return (
+        f"no alarm of drift in {looks} ({name} has changed, PSI {index}: by too little, or in too few looks in a row)"
+    )
 
 
 def remarks(volume: Volume | None, drift: Drift | None, standing: Sequence[Alarm], again: int = 0) -> Iterator[str]:

@@ -81,6 +81,17 @@ def test_the_state_and_its_reason() -> None:
     assert reason.startswith("ROC AUC falls short")
 
 
+def test_what_has_changed_is_named_though_it_is_no_alarm() -> None:
+    """Evidence is there, but the change is small, or was seen in too few looks in a row."""
+    found = drift(0.5)
+    assert found.level <= found.budget
+    report = MonitorReport(state="waiting", reason="", drift=found)
+    index = found.score.psi.estimate
+    assert summary.concluded(report, minimum_rows=200).reason.startswith(
+        f"No alarm of drift in 1 look (the score has changed, PSI {index:.2f}: by too little, or in too few looks in a row)"
+    )
+
+
 def test_a_look_without_outcomes_is_never_quiet_and_says_why() -> None:
     lacking = Unavailable(since=DAY, months=2, new=True, reason="loans.sql failed in the warehouse")
 
