@@ -191,7 +191,7 @@ def test_each_step_reads_each_thing_once(settings: Settings, monkeypatch: pytest
     retrain("tiny_fed", MONTHS[0], "live", settings)
     asked = Asked(settings, monkeypatch)
     challenger, by_training = asked.by(lambda: challenge("tiny_fed", MONTHS[1], "live", settings))
-    assert by_training == {"SELECT": 1, "snapshots": 1}, "whether the model was retired"
+    assert by_training == {"SELECT": 2, "snapshots": 1}, "whether the model was retired, and the month decided before"
     validated, by_validate = asked.by(lambda: steps.validate(challenger, settings=settings))
     assert validated.verdict.champion is not None
     assert by_validate == {"SELECT": 1, "snapshots": 1, "models": 1}, "the champion was read in its own month"

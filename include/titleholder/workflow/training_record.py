@@ -55,7 +55,8 @@ def read(snapshot: Snapshot, name: str, run_id: str, scores: ScoreStore) -> Trai
 def decided(snapshot: Snapshot, run_id: str, url: str) -> Nominee | None:
     """The candidate of this run as a decision of the ledger has it; None where nothing was decided about it."""
     lane = store.read_lane(url, snapshot.model, snapshot.lane)
-    for row in store.decisions(url, [row.id for row in lane if row.as_of == snapshot.as_of]):
+    same = [row.id for row in lane if row.as_of == snapshot.as_of]
+    for row in store.decisions(url, same) if same else ():
         found = next((nominee for nominee in row.nominees if nominee.run_id == run_id), None)
         if found is None or row.snapshot_sha256 != snapshot.sha256:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -166,7 +167,9 @@ print(verdict.rows, memory("VmHWM") - before)
 def peak(folder: Path, n: int, columns: int) -> tuple[int, float]:
     """The judged rows, and the megabytes that judging takes at its peak, with so many more columns."""
     command = [sys.executable, "-c", JUDGE, str(folder), str(n), str(columns)]
-    rows, found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | path)
+    rows, found = done.stdout.split()
     return int(rows), float(found)
 
 
