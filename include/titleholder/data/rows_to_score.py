@@ -19,7 +19,7 @@ from pandas.api import types
 from titleholder.data import csv_rows, features, table_names, warehouse
 from titleholder.data.contract import listed
 from titleholder.data.csv_file import AS_USUAL, CsvFile, Written
-from titleholder.data.decimals import GROUPS, WRITTEN, all_written
+from titleholder.data.decimals import WRITTEN, all_written, converted
 from titleholder.data.extraction import Session
 from titleholder.errors import ContractError, UsageError
 from titleholder.formatting import counted
@@ -123,7 +123,7 @@ def _as_numbers(values: pd.Series, first: int, file: CsvFile | None) -> tuple[pd
     """The values as numbers, and what is wrong with them, or nothing."""
     numbers = values
     if not types.is_numeric_dtype(values.dtype):
-        numbers = pd.to_numeric(_with_points(values, file), errors="coerce")
+        numbers = pd.to_numeric(_by_mark(values, file), errors="coerce")
         numbers = numbers.fillna(values.where(numbers.isna()).astype(str).str.lower().map(TRUTHS))
     infinite = np.isinf(numbers.to_numpy(dtype="float64", na_value=np.nan))
     for wrong, what in (((numbers.isna() & values.notna()).to_numpy(), "no number"), (infinite, "infinite")):
@@ -135,14 +135,14 @@ def _as_numbers(values: pd.Series, first: int, file: CsvFile | None) -> tuple[pd
     return numbers, ""
 
 
-def _with_points(values: pd.Series, file: CsvFile | None) -> pd.Series:
-    """The texts of a file whose decimal mark was given with points; without what is no number with that mark."""
+def _by_mark(values: pd.Series, file: CsvFile | None) -> pd.Series:
+    """The texts of a file whose decimal mark was given as numbers; without what is no number with that mark."""
     if file is None or file.decimal is None:
         return values
     plain = values.astype(str)
     fitting = plain.str.match(WRITTEN[file.decimal])
-    points = plain.str.replace(GROUPS[file.decimal], "", regex=False).str.replace(file.decimal, ".", regex=False)
-    return values.where(~plain.str.contains("[.,]")).where(~fitting, points)
+    numbers = converted(pa.array(plain.where(fitting), pa.string(), from_pandas=True), file.decimal).to_pandas()
+    return values.where(~plain.str.contains("[.,]")).where(~fitting, numbers.set_axis(values.index))
 
 
 def _mark_asked(wrong: pd.Series) -> str:

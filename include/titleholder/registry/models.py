@@ -49,10 +49,11 @@ class Models:
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
             run = self._client.get_run(run_id)
             experiment = run.info.experiment_id
-            registered = self._client.search_model_versions(f"run_id = '{run_id}'")
-            for left in self._client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
-                if left.name == name and not registered:
-                    self._client.delete_logged_model(left.model_id)
+            found = self._client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+            left = [model for model in found if model.name == name]
+            if left and not self._client.search_model_versions(f"run_id = '{run_id}'"):
+                for model in left:
+                    self._client.delete_logged_model(model.model_id)
             logged = self._client.create_logged_model(experiment, name, run_id, params=run.data.params)
             described = Model(
                 artifact_path=logged.artifact_location,

@@ -44,7 +44,7 @@ def judged_feature(evidence: Evidence, name: str) -> pd.Series:
 
 def judged_facts(evidence: Evidence, name: str) -> ColumnFacts:
     """The facts of a feature of the judged rows, which is only read where no check has read it before."""
-    return evidence.once(("facts", name), lambda: ColumnFacts.of(judged_feature(evidence, name)))
+    return evidence.once(("facts", name), lambda: ColumnFacts.of(features.feature(evidence.frame, name, evidence.spec)))
 
 
 def training_features(evidence: Evidence, training: TrainingSample) -> pd.DataFrame:
