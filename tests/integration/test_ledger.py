@@ -66,6 +66,9 @@ def engine_of(state: State, role: str) -> Engine:
         "UPDATE titleholder.reports SET sha256 = 'forged'",
         "DELETE FROM titleholder.reports",
         "TRUNCATE titleholder.reports",
+        "UPDATE titleholder.seals SET hash = 'forged'",
+        "DELETE FROM titleholder.seals",
+        "TRUNCATE titleholder.seals",
     ],
 )
 def test_the_database_refuses_to_change_history(settings: Settings, state: State, who: str, statement: str) -> None:
@@ -93,6 +96,8 @@ INSERT INTO titleholder.decisions ({columns}) SELECT {columns} FROM titleholder.
         "ALTER TABLE titleholder.decisions DISABLE TRIGGER no_change",
         "CREATE TABLE titleholder.mine (x int)",
         "CREATE OR REPLACE FUNCTION titleholder.digest(titleholder.decisions) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+        "INSERT INTO titleholder.seals (model, lane, of, number, previous_hash, hash) VALUES ('a', 'b', 'c', 1, '', '')",
+        "SELECT titleholder.newest_seal('paper', 'live')",
         "SELECT titleholder.check_place(d, '', '', 1) FROM titleholder.decisions AS d",
         "SET ROLE ledger_owner",
     ],
@@ -134,7 +139,7 @@ def test_a_backdated_rollback_by_somebody_else_becomes_one_of_now_by_the_role_th
         append(settings, entry("live", version=version, before=before).model_copy(update=model))
     forged = json.loads(written_form([rollback("live", 2, 1, actor="cfo").model_copy(update=model)]))
     forged[0] |= {
-        "id": 1, "sequence": 1, "created_at": "2020-01-01", "written_by": "cfo", "previous_hash": "", "hash": "0",
+        "id": 1, "sequence": 1, "created_at": "2020-01-01", "written_by": "cfo", "previous_hash": "", "hash": "0", "seal": "0",
         "caused_by": 1, "fit": True,
     }  # fmt: skip
     with engine_of(state, "ledger").begin() as connection:
@@ -143,7 +148,7 @@ def test_a_backdated_rollback_by_somebody_else_becomes_one_of_now_by_the_role_th
         now = connection.scalar(text("SELECT clock_timestamp()"))
     rows = store.read(settings.ledger_url, "backdated", "live")
     row = rows[-1]
-    assert (row.sequence, row.previous_hash, row.caused_by) == (3, rows[1].hash, None)
+    assert (row.sequence, row.previous_hash, row.caused_by, row.seal) == (3, rows[1].hash, None, "")
     assert (row.actor, row.written_by) == ("cfo", "ledger")
     assert rows[1].created_at < row.created_at <= now
     assert digest(store.stored(settings.ledger_url, "backdated", "live")[-1]) == row.hash
@@ -156,6 +161,8 @@ def test_a_backdated_rollback_by_somebody_else_becomes_one_of_now_by_the_role_th
         (entry("live", version=3, before=1), "champion_before is 1, but version 2 is champion"),
         (entry("live", version=3, before=2).model_copy(update={"champion_after": 4}), "champion_follows_from_kind"),
         (entry("live", kind="keep", version=3, before=2).model_copy(update={"champion_after": 3}), "champion_follows"),
+        (entry("live", version=3, before=2).model_copy(update={"reason": "x" * 2**20}), "bytes, .* at most 33554432 and"),
+        (entry("live", version=3, before=2).model_copy(update={"spec": {"x": "y" * 2**25}}), "bytes, .* at most 33554432"),
         (rollback("live", 2, 9), "a rollback cannot lead to version 9, which this lane does not know"),
         (rollback("live", 2, 2), "champion_follows_from_kind"),
         (rollback("live", 2, None), "champion_follows_from_kind"),

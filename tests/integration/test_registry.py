@@ -30,7 +30,7 @@ from titleholder.errors import DataError
 from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
-from titleholder.workflow import steps, training_record
+from titleholder.workflow import retrain_runs, steps, training_record
 from titleholder.workflow.payloads import TrainedCandidate
 
 pytestmark = pytest.mark.slow
@@ -219,6 +219,18 @@ def test_a_model_that_a_killed_try_has_logged_is_logged_anew(settings: Settings)
     again = steps.train(trained.snapshot, trained.name, settings=settings).nominee
     assert again.model.uri != trained.nominee.model.uri
     assert logged_by(again.run_id, settings) == [again.model.uri]
+
+
+def test_a_training_that_logs_other_parameters_than_a_killed_try_gets_a_run_of_its_own(settings: Settings) -> None:
+    """MLflow lets no parameter change, and a cluster may have other workers, or find other values, the second time."""
+    snapshot, registry = extract("tiny", MONTH, "other-workers", settings), Registry(settings.tracking_uri)
+    killed = retrain_runs.open_candidate_run(snapshot, "scorecard", registry)
+    registry.runs.annotate(killed, params={"rows": 1})
+    trained, client = steps.train(snapshot, "scorecard", settings=settings), registry.server.client
+    assert trained.nominee.run_id != killed
+    assert client.get_run(killed).info.lifecycle_stage == "deleted"
+    assert client.get_run(trained.nominee.run_id).info.status == "FINISHED"
+    assert steps.train(snapshot, "scorecard", settings=settings) == trained
 
 
 def test_a_model_that_is_registered_stays_and_one_that_is_trained_again_has_a_version_of_its_own(

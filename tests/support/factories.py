@@ -234,7 +234,7 @@ def a_decision(sequence: int = 1, **parts: Any) -> Decision:
     whole: dict[str, Any] = {
         **dict.fromkeys(("run_key", "snapshot_uri", "snapshot_sha256", "spec_fingerprint"), "x"),
         **dict.fromkeys(("judgement_fingerprint", "reign_fingerprint", "code_version", "training_run_id"), "x"),
-        **dict.fromkeys(("mlflow_run_id", "airflow_run", "actor", "written_by", "previous_hash", "hash"), "x"),
+        **dict.fromkeys(("mlflow_run_id", "airflow_run", "actor", "written_by", "seal", "previous_hash", "hash"), "x"),
         "model": "small",
         "lane": "live",
         "kind": "promote",

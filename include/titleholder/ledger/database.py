@@ -24,7 +24,7 @@ STATEMENT_TIMEOUT = 90
 IDLE_TIMEOUT = 60
 """Seconds after which the server ends a transaction whose client sends nothing, because it was stopped or is gone."""
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The last migration of the schema that this code reads and writes."""
 
 

@@ -138,6 +138,8 @@ class Decision(Entry):
     created_at: datetime
     written_by: str
     """The role of the database that wrote it, which no writer can choose."""
+    seal: str
+    """The hash of the newest seal of its lane when it was written, see `ledger.seals`; empty where there was none."""
     previous_hash: str
     hash: str
 

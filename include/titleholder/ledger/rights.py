@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 SCHEMA = "titleholder"
-TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores", "monitor_reports")
+TABLES = ("decisions", "lane_records", "reports", "score_runs", "scores", "monitor_reports", "seals")
 VIEWS = ("decision_history", "champion_history", "current_champion", "current_scores")
 VERSION = "alembic_version"
 """Says which migrations were made: whoever uses the ledger first looks whether it is of this code's version."""

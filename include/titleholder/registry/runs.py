@@ -21,6 +21,7 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, FileInfo, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
@@ -127,6 +128,12 @@ class Runs:
         """A run's tags."""
         with self._server.reachable():
             return dict(self._client.get_run(run_id).data.tags)
+
+    def takes(self, run_id: str, params: Mapping[str, Any]) -> bool:
+        """Whether a run can have these parameters: MLflow lets none change that was logged before."""
+        with self._server.reachable():
+            known = self._client.get_run(run_id).data.params
+        return all(str(params[k])[:MAX_PARAM_VAL_LENGTH] == known[k] for k in known.keys() & params.keys())
 
     def annotate(
         self,

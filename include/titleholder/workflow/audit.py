@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
 from titleholder.errors import DataError, ServiceError, TitleholderError, UsageError
-from titleholder.ledger import guards, integrity, store
+from titleholder.ledger import guards, integrity, seals, store
 from titleholder.ledger.score_runs import ScoreRun
 from titleholder.registry import names
 from titleholder.registry.client import Registry
@@ -110,6 +110,7 @@ def _jobs(books: Sequence[Book], registry: Registry, settings: Settings, repair:
         yield from _score_jobs(book, settings.ledger_url)
     for book in books:
         yield f"{book.model}: monitor reports", partial(_monitor_reports, book)
+        yield f"{book.model}: seals", partial(_seals, book, settings.ledger_url)
     for book in books:
         yield f"{book.model}: champion", partial(_champion, book, registry, settings)
     for book in books:
@@ -132,6 +133,11 @@ def _score_jobs(book: Book, url: str) -> Iterator[tuple[str, Job]]:
 def _monitor_reports(book: Book, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
     for explanation, lane, decision in book.monitor_reports.faults:
         yield book.finding("monitor", explanation, lane=lane, decision=decision)
+
+
+def _seals(book: Book, url: str, _: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    for lane, explanation, decision in seals.faults(url, book.model, book.lanes):
+        yield book.finding("seal", explanation, lane=lane, decision=decision)
 
 
 def _miscounted(book: Book, runs: Sequence[ScoreRun], url: str) -> Iterator[AuditFinding]:

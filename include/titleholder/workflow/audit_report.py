@@ -13,6 +13,7 @@ ADVICE = {
     "report": "Restore the file from a backup of MLflow's artifacts. The ledger says what was decided.",
     "scores": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "monitor": "Only a superuser can have done that: compare with a backup of the ledger's database.",
+    "seal": "Only a superuser can have done that: compare with a backup of the ledger's database.",
     "snapshot": "Without it the decision can be neither reproduced nor re-judged.",
     "model": "Restore its files or the libraries that it was trained with, or go back to another version: a rollback.",
 }

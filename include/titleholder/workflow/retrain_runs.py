@@ -72,7 +72,7 @@ def fit_and_store(
         fitted, rows = models.fitted, models.rows
         nominee = decided or _logged(snapshot, name, run_id, models, registry)
         record = TrainingRecord(key=run_key(snapshot, name), nominee=nominee, score=fitted.score)
-        key, *refit_keys = training_keys(spec, run_id, snapshot.sha256)
+        key, *refit_keys = training_keys(spec, nominee.run_id, snapshot.sha256)
         if fitted.out_of_fold:
             scores.store_folds(key, rows[fitted.out_of_fold.rows], fitted.out_of_fold.scores)
         if models.refit is not None:
@@ -82,11 +82,15 @@ def fit_and_store(
 
 
 def _logged(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels, registry: Registry) -> Nominee:
-    """Log what was fitted and how."""
+    """Log what was fitted and how; in a new run where an earlier try died after it had logged other parameters."""
     spec, estimator, fitted = snapshot.spec, snapshot.spec.training.candidates[name].estimator, models.fitted
+    params = {**fitted.params, "estimator": estimator, "rows": len(models.rows), **models.engine}
+    if not registry.runs.takes(run_id, params):
+        registry.runs.delete(snapshot.model, [run_id], keep=())
+        run_id = open_candidate_run(snapshot, name, registry)
     registry.runs.annotate(
         run_id,
-        params={**fitted.params, "estimator": estimator, "rows": len(models.rows), **models.engine},
+        params=params,
         metrics=fitted.recorded_scores,
         curves=fitted.recorded_trials,
         tags=warm_start.recorded(_donors(snapshot, name)),

@@ -173,7 +173,7 @@ def train(
                 record = retrain_runs.fit_and_store(
                     snapshot, name, run_id, scores, registry, decided, on_trial=on_trial, connections=connections
                 )
-    registry.runs.finish(run_id)
+    registry.runs.finish(record.nominee.run_id)
     return TrainedCandidate(snapshot=snapshot, nominee=record.nominee, score=record.score)
 
 

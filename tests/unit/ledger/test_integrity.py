@@ -28,7 +28,7 @@ def row(sequence: int, previous: str, **changes: Any) -> dict[str, Any]:
         "spans": json.dumps({"train_start": "2023-01-01", "holdout_start": "2024-01-01", "matured": "2024-03-01"}),
         "caused_by": None, "written_by": "ledger", "code_version": "0", "seed": 1, "mlflow_run_id": "r",
         "airflow_run": "", "actor": "a", "reason": "because", "asked_because": "", "approval": None,
-        "created_at": datetime(2024, sequence, 2, tzinfo=UTC), "previous_hash": previous,
+        "created_at": datetime(2024, sequence, 2, tzinfo=UTC), "seal": "", "previous_hash": previous,
     } | changes  # fmt: skip
     return made | {"hash": digest(made)}
 

@@ -71,6 +71,7 @@ CREATE TABLE titleholder.decisions (
     caused_by             bigint      REFERENCES titleholder.decisions,
     created_at            timestamptz NOT NULL,
     written_by            text        NOT NULL,
+    seal                  text        NOT NULL,
     previous_hash         text        NOT NULL,
     hash                  text        NOT NULL UNIQUE,
     fit                   boolean     NOT NULL GENERATED ALWAYS AS (
@@ -147,13 +148,29 @@ FORMS = {
     "timestamp with time zone": "to_char(decision.{name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
 }
 
+# What is written stays for ever and is read by every page: no row is of more than 32 MiB, nor has it more than 1 MiB
+# beside its documents.
+CHECK_SIZE = """
+CREATE FUNCTION titleholder.check_size(entry json, documents text[]) RETURNS void LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    whole  integer := octet_length(entry::text);
+    beside integer := octet_length((entry::jsonb - documents)::text);
+BEGIN
+    IF whole > 33554432 OR beside > 1048576 THEN
+        RAISE check_violation USING MESSAGE = format(
+            'a row of %s bytes, %s of them beside its documents; at most 33554432 and 1048576', whole, beside);
+    END IF;
+END $$
+"""
+
 # The first entry is a decision, the others are months re-judged because of it. All belong to one line, whose lock is
 # held until the transaction ends. Nothing is written, and nothing returned, unless row `after` is its last one.
 # Without `enable_seqscan`, because a session keeps a plan that was made while the table was empty.
 APPEND = """
 CREATE FUNCTION titleholder.append(after integer, entries json)
 RETURNS TABLE (id bigint, sequence integer, caused_by bigint, created_at timestamptz, written_by text,
-               previous_hash text, hash text)
+               seal text, previous_hash text, hash text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1min'
 SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -171,11 +188,13 @@ BEGIN
         RETURN;
     END IF;
     FOR entry IN SELECT json_array_elements(entries) LOOP
+        PERFORM titleholder.check_size(entry, '{{spec,nominees,verdict,spans}}');
         written := json_populate_record(NULL::titleholder.decisions, entry);
         written.sequence := coalesce(head.sequence, 0) + 1;
         written.caused_by := cause;
         written.created_at := clock_timestamp();
         written.written_by := session_user;
+        written.seal := titleholder.newest_seal(line.model, line.lane);
         written.previous_hash := coalesce(head.hash, '');
         written.hash := titleholder.digest(written);
         PERFORM titleholder.check_place(written, line.model, line.lane, head.champion_after);
@@ -183,7 +202,7 @@ BEGIN
         PERFORM (shown.*)::text FROM titleholder.decision_history AS shown WHERE shown.id = written.id;
         cause := coalesce(cause, written.id);
         RETURN QUERY SELECT written.id, written.sequence, written.caused_by, written.created_at, written.written_by,
-                            written.previous_hash, written.hash;
+                            written.seal, written.previous_hash, written.hash;
         SELECT written.sequence, written.hash, written.champion_after INTO head;
     END LOOP;
 END $$
@@ -240,6 +259,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM titleholder.decisions AS d WHERE d.model = $1 AND d.lane = $2) THEN
         RAISE check_violation USING MESSAGE = format('%s has no decision in lane %s', $1, $2);
     END IF;
+    PERFORM titleholder.check_size(json_build_array(actor, reason), '{}');
     INSERT INTO titleholder.lane_records (model, lane, kind, actor, reason, created_at, written_by)
     VALUES ($1, $2, $3, $4, $5, clock_timestamp(), session_user);
 END $$
@@ -367,6 +387,7 @@ def upgrade() -> None:
     fields = (FIELD.format(name=name, text=text_of(name, types[name])) for name in sorted(types) if name != "hash")
     named = {"columns": ", ".join(types), "values": ", ".join(f"written.{name}" for name in types)}
     for statement in (
+        CHECK_SIZE,
         DIGEST.format(form="\n        || ".join(fields)),
         CHECK_PLACE,
         APPEND.format(**named),

@@ -107,6 +107,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     made titleholder.score_runs := json_populate_record(NULL::titleholder.score_runs, run);
 BEGIN
+    PERFORM titleholder.check_size(run, '{}');
     IF NOT EXISTS (
         SELECT FROM titleholder.decisions AS d WHERE d.id = made.decision AND d.model = made.model
         AND d.lane = made.lane

@@ -55,6 +55,7 @@ DECLARE
     made titleholder.monitor_reports := json_populate_record(NULL::titleholder.monitor_reports, entry);
     other bigint;
 BEGIN
+    PERFORM titleholder.check_size(entry, '{report,spec}');
     PERFORM pg_advisory_xact_lock(hashtextextended('titleholder:monitor:' || made.model || ':' || made.lane, 0));
     SELECT max(r.id) INTO other FROM titleholder.monitor_reports AS r
     WHERE r.model = made.model AND r.lane = made.lane;
