@@ -28,6 +28,7 @@ from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey
 from titleholder.errors import DataError
 from titleholder.ledger.nominee import LoggedModel, Nominee
+from titleholder.registry import models
 from titleholder.registry.client import Registry
 from titleholder.settings import Settings
 from titleholder.workflow import retrain_runs, steps, training_record
@@ -83,11 +84,15 @@ class Runs:
 
 def put(model: LoggedModel, name: str, content: bytes, settings: Settings) -> None:
     """What whoever may write to MLflow can do."""
+    send("PUT", model, name, content, settings)
+
+
+def send(method: str, model: LoggedModel, name: str, content: bytes | None, settings: Settings) -> None:
     location = Registry(settings.tracking_uri).server.client.get_logged_model(model.uri.rpartition("/")[2])
     path = location.artifact_location.partition(":/")[2].lstrip("/")
     address = f"{settings.tracking_uri}/api/2.0/mlflow-artifacts/artifacts/{path}/{name}"
     login = os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
-    requests.put(address, data=content, auth=login, timeout=30).raise_for_status()
+    requests.request(method, address, data=content, auth=login, timeout=30).raise_for_status()
 
 
 def test_a_model_that_was_made_a_pickle_in_mlflow_is_not_unpickled(settings: Settings, tmp_path: Path) -> None:
@@ -96,6 +101,25 @@ def test_a_model_that_was_made_a_pickle_in_mlflow_is_not_unpickled(settings: Set
     put(challenger.nominee.model, "model.pkl", pickle.dumps(Runs(ran)), settings)
     validated = steps.validate(challenger, settings=settings)
     assert (validated.challenger.version, ran.exists()) == (challenger.version, False)
+
+
+@pytest.mark.parametrize("harm", ["deleted", "a file deleted", "larger than any model"])
+def test_a_model_that_is_gone_or_huge_in_mlflow_is_an_error_that_names_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    trained = trained_in(f"lost-{harm.replace(' ', '-')}", settings)
+    logged, registry = trained.nominee.model, Registry(settings.tracking_uri)
+    said = f"{logged.uri}.*is gone from MLflow"
+    if harm == "deleted":
+        registry.server.client.delete_logged_model(logged.uri.rpartition("/")[2])
+    elif harm == "a file deleted":
+        send("DELETE", logged, "model.skops", None, settings)
+    else:
+        monkeypatch.setattr(models, "LARGEST", 1000)
+        said = f"{logged.uri} has [0-9,]{{5,}} bytes in MLflow, more than the 1,000 of any model"
+    with pytest.raises(DataError, match=said):
+        registry.models.read(logged.uri, logged.sha256, trained.snapshot.spec)
+    assert not registry.models.holds(logged.uri, logged.sha256)
 
 
 def test_a_model_that_was_exchanged_in_mlflow_is_not_judged(settings: Settings) -> None:

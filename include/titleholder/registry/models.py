@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from titleholder.errors import DataError
 from titleholder.registry import model_files, urls
 from titleholder.registry.names import ALIAS, KEY, LANE
-from titleholder.registry.server import ABSENT, Server, gone_already
+from titleholder.registry.server import ABSENT, Server, gone_already, total_size
 from titleholder.spec.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ NOTE = (
     f"`{LANE}` = `live`, all others are trials. The version in use has the alias `{ALIAS}`."
 )
 """The description of a registered model, where people choose a version."""
+LARGEST = 8 * 1024**3
+"""Bytes of all files of a logged model; skops reads it whole into memory."""
 KEPT = 8
 """So many models are kept in memory once they were read."""
 
@@ -126,22 +130,37 @@ class Models:
 
     def _file(self, uri: str, name: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
-            return self._download(uri, f"/{name}", folder).read_bytes()
+            return self._download(uri, name, folder).read_bytes()
 
-    def _download(self, uri: str, path: str, folder: str) -> Path:
-        location = self._client.get_logged_model(uri.rpartition("/")[2]).artifact_location
-        return Path(mlflow.artifacts.download_artifacts(f"{location}{path}", dst_path=folder))
+    def _download(self, uri: str, name: str, folder: str) -> Path:
+        """A file of a model, or with an empty name all. DataError where it is gone, or too large to be a model."""
+        number = uri.rpartition("/")[2]
+        listed = partial(self._client.list_logged_model_artifacts, number)
+        try:
+            location = self._client.get_logged_model(number).artifact_location
+            wanted = [file for file in listed(None) if name in ("", file.path)]
+        except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
+            wanted = []
+        if not wanted:
+            raise DataError(f"{uri}/{name} is gone from MLflow. Restore it from a backup of its artifacts")
+        size = total_size(lambda folder: wanted if folder is None else listed(folder))
+        if size > LARGEST:
+            raise DataError(f"{uri} has {size:,} bytes in MLflow, more than the {LARGEST:,} of any model. Restore it")
+        return Path(mlflow.artifacts.download_artifacts(f"{location}/{name}", dst_path=folder))
 
     def files(self, uri: str) -> dict[str, str]:
-        """The SHA-256 of each file of a logged model as it is now, by name."""
+        """The SHA-256 of each file of a logged model as it is now, by name. DataError as in `read`."""
         with self._server.reachable(), tempfile.TemporaryDirectory(prefix="titleholder-model-") as folder:
             return model_files.sha256_of_files(self._download(uri, "", folder))
 
     def holds(self, uri: str, sha256: Mapping[str, str]) -> bool:
         """Whether the files of a logged model are these, and no others; not where it is gone."""
-        with gone_already():
+        try:
             return self.files(uri) == sha256
-        return False
+        except DataError:
+            return False
 
     def source(self, model: str, version: int) -> str:
         """The address of the logged model that consumers of a version are given."""

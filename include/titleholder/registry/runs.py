@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import DatasetInput, FileInfo, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
@@ -26,7 +26,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
 from titleholder.registry.names import DECISION, KEY, LARGEST_REPORT
-from titleholder.registry.server import Server, gone_already
+from titleholder.registry.server import Server, gone_already, total_size
 
 DATASET_ROWS = 1000
 """MLflow looks at so many rows for the schema of a dataset."""
@@ -228,7 +228,7 @@ class Runs:
             logged = self._client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
             lists = [partial(self._client.list_artifacts, run_id)]
             lists += [partial(self._client.list_logged_model_artifacts, model.model_id) for model in logged]
-            return sum(_bytes(files) for files in lists)
+            return sum(map(total_size, lists))
 
 
 class RunRecord(NamedTuple):
@@ -250,10 +250,6 @@ class RunRecord(NamedTuple):
 def _record(run: Run) -> RunRecord:
     changed = max(run.info.start_time or 0, run.info.end_time or 0) / 1000
     return RunRecord(run.info.run_id, _parent(run), run.info.status, changed, run.data.tags, run.data.params)
-
-
-def _bytes(files: Callable[[str | None], Sequence[FileInfo]], folder: str | None = None) -> int:
-    return sum(_bytes(files, file.path) if file.is_dir else file.file_size or 0 for file in files(folder))
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:

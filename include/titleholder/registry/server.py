@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 
 from titleholder.errors import ServiceError, one_line
@@ -59,3 +60,8 @@ def gone_already() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code not in ABSENT:
             raise
+
+
+def total_size(files: Callable[[str | None], Sequence[FileInfo]], folder: str | None = None) -> int:
+    """The bytes of all files below a folder, as far as the store says, given what lists those of one."""
+    return sum(total_size(files, file.path) if file.is_dir else file.file_size or 0 for file in files(folder))
