@@ -5,6 +5,7 @@
 
 Each measurement is a process of its own; memory is its peak resident set above that of a process that only imports.
 The yardstick is psycopg2's COPY into /dev/null, in the same run; beside them pandas.read_sql + to_parquet.
+`check` is the step `contract` of `titleholder check`, which reads the rows of one date and holds them to the contract.
 `unsynced` does not bring the file to the disk; `again` finds the file there and verifies it. Needs the local stack
 (`make up`); makes and drops the table `bench_events` in its warehouse.
 """
@@ -56,6 +57,8 @@ def measure(how: str, rows: int) -> None:
     from titleholder.data import extraction, snapshots
     from titleholder.settings import connection_url
     from titleholder.spec import windows
+    from titleholder.workflow.preflight.known import Known
+    from titleholder.workflow.preflight.rows import check_contract
 
     taken = spec()
     sql = taken.sql.format(rows=rows)
@@ -78,6 +81,10 @@ def measure(how: str, rows: int) -> None:
         elif how == "COPY":
             with psycopg2.connect(url) as connection, open(os.devnull, "wb") as nowhere:  # noqa: PTH123
                 connection.cursor().copy_expert(f"COPY ({plain}) TO STDOUT (FORMAT binary)", nowhere)
+        elif how == "check":
+            assert all(
+                said.outcome != "fault" for said in check_contract(Known("bench", date(2023, 10, 2), url, read=taken))
+            )
         elif how == "pandas":
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
             pd.read_sql(plain, engine).to_parquet(f"{folder}/x.parquet", compression="zstd")
@@ -147,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000])
     parser.add_argument("--times", type=int, default=3, help="how often each is measured")
-    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=[*WAYS, "check"])
     asked = parser.parse_args()
     use_addresses()
     yardsticks: dict[int, float] = {}

@@ -16,6 +16,8 @@ from titleholder.workflow.preflight.report import Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
+    from titleholder.data.snapshots import Extract
+
 
 @dataclass
 class Known:
@@ -29,7 +31,10 @@ class Known:
     days: Mapping[date, DayCount] = field(default_factory=dict)
     found: AsOfDates | None = None
     """The as-of dates that leave enough."""
+    taken: Extract | None = None
+    """The rows of the as-of date, in a file that is gone once nothing refers to it."""
     frame: pd.DataFrame | None = None
+    """Those of their columns that are no features."""
     faults: list[str] = field(default_factory=list)
     """Those of the spec."""
     done: set[str] = field(default_factory=set)

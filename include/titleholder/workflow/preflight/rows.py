@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from titleholder.data import contract, data_end, extraction
 from titleholder.data.leakage import leaktest
@@ -13,7 +14,7 @@ from titleholder.data.leakage.report import Kind
 from titleholder.errors import ContractError, UsageError
 from titleholder.spec import windows
 from titleholder.validation.evidence import informative
-from titleholder.workflow.on_trust import strong_features
+from titleholder.workflow.on_trust import strong_features, trusted_features
 from titleholder.workflow.preflight.known import Known, Said
 from titleholder.workflow.preflight.report import Outcome
 
@@ -27,16 +28,22 @@ def check_contract(known: Known) -> Iterator[Said]:
     """Every violation of the contract, and features that carry no information."""
     spec, spans, day = known.spec, known.spans, known.day
     with tempfile.TemporaryDirectory(prefix="titleholder-") as scratch:
-        known.frame = frame = extraction.extract(known.url, spec, spans, day, scratch).read()
-    violations = contract.violations(frame, spec, spans, day)
+        known.taken = taken = extraction.extract(known.url, spec, spans, day, scratch)
+    known.frame, rest = contract.parts(taken, spec)
+    violations = contract.violations(known.frame, spec, spans, day, rest=rest)
     for violation in violations:
         yield Said("fault", violation, ContractError.exit_code)
-    empty = [c for c in spec.columns.features if c in frame and frame[c].nunique() <= 1]
-    if empty and len(frame):
+    empty = [c for c in spec.columns.features if c in taken.columns and _says_nothing(taken.read([c])[c])]
+    if empty and taken.rows:
         yield Said("warning", f"One value or none in every row: {', '.join(empty)}. Remove them from columns.")
     if not violations:
         known.done.add("contract")
-        yield Said("ok", f"{len(frame):,} rows in [{spans.train_start}, {spans.matured}), as declared.")
+        yield Said("ok", f"{taken.rows:,} rows in [{spans.train_start}, {spans.matured}), as declared.")
+
+
+def _says_nothing(values: pd.Series) -> bool:
+    """Whether all rows have one value or none; not of arrays and JSON, which the contract refuses."""
+    return not contract.nested_columns(values.to_frame()) and values.nunique() <= 1
 
 
 def check_newest_facts(known: Known) -> Iterator[Said]:
@@ -98,5 +105,7 @@ def check_leaks(known: Known) -> Iterator[Said]:
         outcome = LEAK_OUTCOMES[kind]
         said = f"{kind.capitalize()}: {sentence}" if outcome == "ok" else sentence
         yield Said(outcome, f"No leak. {said}" if kind == "compared" and report.outcome == "clean" else said)
-    if "contract" in known.done and known.frame is not None and (found := strong_features(known.spec, known.frame)):
+    if known.taken is None or "contract" not in known.done or not trusted_features(known.spec):
+        return
+    if found := strong_features(known.spec, known.taken.read()):
         yield Said("warning", str(found))

@@ -21,7 +21,9 @@ def test_what_is_assumed_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     )  # fmt: skip
     monkeypatch.setattr(leaktest, "leaktest", lambda *_, **__: report)
     monkeypatch.setattr(rows, "strong_features", lambda spec, frame: f"{spec.name}, {frame}: doubted")
-    known = SimpleNamespace(spec=a_spec(), leak_day=None, day=report.as_of, url="", frame="rows", done={"contract"})
+    monkeypatch.setattr(rows, "trusted_features", lambda spec: ["a"])
+    taken = SimpleNamespace(read=lambda: "rows")
+    known = SimpleNamespace(spec=a_spec(), leak_day=None, day=report.as_of, url="", taken=taken, done={"contract"})
     said = [(s.outcome, s.explanation) for s in check_leaks(known)]  # type: ignore[arg-type]
     assert said[0] == ("warning", "b is later.")
     assert said[1][1].startswith("No leak. Compared: ")
