@@ -178,9 +178,20 @@ def history(
     notes |= {number: f"Run it again: {why}" for number, why in outdated.items()}
     shown = rows if everything else rows_in_force
     if rows or as_json:
-        _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
+        title = f"{model}, lane {lane}{_champion(rows_in_force)}"
+        _print(title, shown, as_json, notes, cards=record is None or record.kind != "delete")
     if outdated and not as_json:
         err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
+
+
+def _champion(in_force: list[Decision]) -> str:
+    """Who is champion after these decisions, and since which of them, behind the name of their lane."""
+    from titleholder.ledger import reigns
+
+    began = reigns.crowning(in_force) if in_force else None
+    if began is None or began.champion_after is None:
+        return ": no champion"
+    return f": version {began.champion_after} is champion since decision {began.id} ({began.kind})"
 
 
 def rollback(
