@@ -223,6 +223,18 @@ def elapsed(seconds: float) -> str:
     return counted(int(seconds // sizes[unit]), unit)
 
 
+def age_range(above: float, through: float, noun: str) -> str:
+    """How much older something is, in units of `noun`.
+
+    >>> age_range(0.0, 2.0, "month"), age_range(2.0, 4.0, "month"), age_range(0.0, 1.0, "week")
+    ('up to 2 months', '2 to 4 months', 'up to 1 week')
+    >>> age_range(0.5, 1.25, "week")
+    '0.5 to 1.2 weeks'
+    """
+    low, high = (f"{value:.1f}".removesuffix(".0") for value in (above, through))
+    return f"{f'up to {high}' if low == '0' else f'{low} to {high}'} {noun}{'' if high == '1' else 's'}"
+
+
 def docs_address(base: str, path: str) -> str:
     """The address of `docs/…` below that of the docs folder; the path itself without a base.
 

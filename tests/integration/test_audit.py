@@ -323,6 +323,10 @@ HARM = {
     "a right of the schema": ("GRANT CREATE ON SCHEMA titleholder TO ledger", "right to CREATE on SCHEMA titleholder"),
     "a function for everybody": ("GRANT EXECUTE ON FUNCTION titleholder.append(integer, json) TO PUBLIC", "Everybody has the right to EXECUTE"),
     "another who appends": ("GRANT EXECUTE ON FUNCTION titleholder.append(integer, json) TO ledger_reader", "More than one role may append decisions"),
+    "a right on what comes": ("ALTER DEFAULT PRIVILEGES FOR ROLE ledger_owner GRANT SELECT ON TABLES TO ledger_reader",
+                              r"ledger_reader gets the right to SELECT on each new table of ledger_owner \(ALTER DEFAULT"),
+    "a right on what comes in the schema": ("ALTER DEFAULT PRIVILEGES FOR ROLE ledger_owner IN SCHEMA titleholder GRANT INSERT ON TABLES "
+                                            "TO PUBLIC", "Everybody gets the right to INSERT on each new table"),
     "a right lost": (f"REVOKE SELECT ON {T} FROM ledger_reader", "The role ledger_reader lost the right to SELECT on titleholder.decisions"),
     "tables that a crash of PostgreSQL empties": (f"ALTER TABLE {T} SET UNLOGGED", "relation decisions .* not as .*unlogged"),
     "a role of the owner": ("GRANT ledger_owner TO ledger", "The role ledger belongs to ledger_owner, and can write"),
@@ -346,6 +350,13 @@ def test_whatever_differs_from_what_the_migrations_made_is_found(world: World, h
     with world.harmed(statement) as connection:
         found = list(guards.faults_seen_by(connection))
     assert [fault for fault in found if re.search(message, fault)], found
+
+
+def test_rights_on_new_objects_elsewhere_and_fewer_of_them_are_no_finding(world: World) -> None:
+    less = "ALTER DEFAULT PRIVILEGES FOR ROLE ledger_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
+    other = "ALTER DEFAULT PRIVILEGES FOR ROLE ledger_owner IN SCHEMA public GRANT SELECT ON TABLES TO ledger_reader"
+    with world.harmed(f"{less}; {other}") as connection:
+        assert list(guards.faults_seen_by(connection)) == []
 
 
 def test_an_administrator_who_made_the_roles_and_uses_none_of_their_rights_is_no_finding(world: World) -> None:

@@ -400,7 +400,7 @@ def test_people_get_the_sentence_the_tables_and_a_page_without_script_or_address
     done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["backtest", "tiny_walk", "--lane", LANE, "--html", str(file)])
     assert done.exit_code == 0, done.output
     said = " ".join(done.stdout.split())
-    assert "over the 6 months that can be compared" in said
+    assert said.index("over the 6 months that can be compared") < said.index("on the rows that followed")
     assert "The lane under other thresholds" in said
     assert "The cost of age cannot be estimated yet: 5 months" in said
     assert all(str(month) in said for month in MONTHS)

@@ -484,7 +484,9 @@ def test_windows_longer_than_the_history_are_named(folder: Path) -> None:
         r"2 of 41 ticks .* there are fewer than 50 rows of the rarer class .* to train on", warned["schedule"]
     )
     shown = invoke("check", "long")
-    assert "Ready (5 to look at). Next: titleholder run long --as-of 2024-06-01" in " ".join(shown.output.split())
+    printed = " ".join(shown.stdout.split())
+    assert printed.startswith("long as of 2024-06-01: ready (5 to look at). step result explanation")
+    assert printed.endswith("Next: titleholder run long --as-of 2024-06-01")
     outside = check("long", "--as-of", "2019-06-01")
     assert outside.exit_code == 2
     (windows,) = (f.explanation for f in outside.findings if f.step == "windows")

@@ -88,7 +88,7 @@ def _print_curve(found: Advice) -> None:
         return
     unit, curve = AgeUnit.of(found.cadence), cost.curve
     lines = [
-        Line([f"{p.above / unit.months:.1f} to {p.through / unit.months:.1f} {unit.noun}s", *_cells(p, curve)])
+        Line([formatting.age_range(p.above / unit.months, p.through / unit.months, unit.noun), *_cells(p, curve)])
         for p in curve
     ]
     title = (

@@ -106,19 +106,20 @@ def _ranged(reasons: Sequence[str]) -> str:
 
 
 def _print(result: Backtest, reports: list[str]) -> None:
+    """The answer first, what limits it second, the numbers third."""
     from titleholder.cli.backtest_tables import MARK, period_table, what_if_table
     from titleholder.workflow.backtest.answer import age_advice, answer, cautions
 
+    out.print(Text(answer(result), style="bold"))
+    out.print(Text(age_advice(result)))
+    for caution in cautions(result):
+        out.print(Text(caution))
+    out.print()
     out.print(period_table(result, out.width))
     if left_out := [m.why for m in result.periods if m.why]:
         reasons = "; ".join(f"{why} ({result.cadence.many(n)})" for why, n in merged(left_out).items())
         out.print(Text(f"{MARK} {result.cadence.plural} that are not compared: {reasons}."))
     out.print()
     out.print(what_if_table(result, out.width))
-    out.print()
-    out.print(Text(answer(result), style="bold"))
-    out.print(Text(age_advice(result)))
-    for caution in cautions(result):
-        out.print(Text(caution))
     for address in reports:
         out.print(Text(f"Report: {address}"), soft_wrap=True)

@@ -82,7 +82,7 @@ def lane_to_read(usual: str) -> Any:
 
 
 class ProgressBars(Progress):
-    """Progress bars on a terminal; elsewhere (a log, CI) a line at the start and end of a task and in between.
+    """Progress bars on a terminal; elsewhere (a log, CI) lines at the start and end of a task and between, none twice.
 
     >>> bars = ProgressBars(console=Console(file=sys.stdout, force_terminal=False))
     >>> task = bars.add_task("Months", total=2)
@@ -93,7 +93,7 @@ class ProgressBars(Progress):
 
     def __init__(self, *columns: ProgressColumn, console: Console) -> None:
         super().__init__(*columns, console=console, disable=not console.is_terminal)
-        self._printed: dict[TaskID, float] = {}
+        self._printed: dict[TaskID, tuple[float, str]] = {}
 
     def add_task(self, description: str, *args: Any, **options: Any) -> TaskID:
         """Add a task; see rich."""
@@ -110,10 +110,12 @@ class ProgressBars(Progress):
 
     def _print(self, task_id: TaskID) -> None:
         task, now = self._tasks[task_id], time.monotonic()
-        if self.disable and (task.finished or now - self._printed.get(task_id, -LINE_EVERY) >= LINE_EVERY):
-            self._printed[task_id] = now
-            done = "" if task.total is None else f": {task.completed:.0f} of {task.total:.0f}"
-            self.console.print(f"{task.description}{done} {task.fields.get('step', '')}".rstrip())
+        done = "" if task.total is None else f": {task.completed:.0f} of {task.total:.0f}"
+        line = f"{task.description}{done} {task.fields.get('step', '')}".rstrip()
+        last, before = self._printed.get(task_id, (-math.inf, ""))
+        if self.disable and line != before and (task.finished or now - last >= LINE_EVERY):
+            self._printed[task_id] = now, line
+            self.console.print(line)
 
 
 @contextmanager

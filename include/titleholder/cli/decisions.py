@@ -178,29 +178,44 @@ def history(
     notes |= {number: f"Run it again: {why}" for number, why in outdated.items()}
     shown = rows if everything else rows_in_force
     if rows or as_json:
-        _print(f"{model}, lane {lane}", shown, as_json, notes, cards=record is None or record.kind != "delete")
+        title = f"{model}, lane {lane}{_champion(rows_in_force)}"
+        _print(title, shown, as_json, notes, cards=record is None or record.kind != "delete")
     if outdated and not as_json:
         err.print(f"To run again what must be: `{reigns.rerun_command(rows, lane)}`", soft_wrap=True)
 
 
+def _champion(in_force: list[Decision]) -> str:
+    """Who is champion after these decisions, and since which of them, behind the name of their lane."""
+    from titleholder.ledger import reigns
+
+    began = reigns.crowning(in_force) if in_force else None
+    if began is None or began.champion_after is None:
+        return ": no champion"
+    return f": version {began.champion_after} is champion since decision {began.id} ({began.kind})"
+
+
 def rollback(
     model: Model,
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger with your name.")],
+    reason: Annotated[str, typer.Option(help="Why. The ledger keeps it, with your name.")],
     to: Annotated[
         int | None,
-        typer.Option(help="A version that was champion before; default: the predecessor of the champion."),
+        typer.Option(help="The version that comes back; default: the one that was champion before the current one."),
     ] = None,
-    leaving: Annotated[int | None, typer.Option(help="Do nothing unless this version is the champion.")] = None,
+    leaving: Annotated[
+        int | None, typer.Option(help="The version that goes: nothing is done where another one is champion.")
+    ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also bring back a version that was rolled back itself.")
+        bool, typer.Option("--force", help="Bring a version back even if it was rolled back itself before.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an earlier champion the live champion again. Nothing is trained or judged.
+    """Put a former champion back in use, at once. Nothing is trained.
 
-    The version that goes is barred: no challenger wins that was trained on nothing newer. Where the spec says who must
-    approve a rollback, only the model's rollback DAG in Airflow can do it. The same command again, with the same
-    reason, rolls nothing back while the version that it brought back is champion, unless --leaving names that one.
+    The version that goes cannot return by itself: a new model must be trained on newer rows to win again. If the spec
+    names people who must approve rollbacks, the command is refused: use the DAG <model>.rollback in Airflow.
+
+    You can repeat the command: with the same reason it changes nothing while the version that came back is champion.
+    To leave that version too, name it with --leaving.
     """
     from titleholder.cli.notices import notify
     from titleholder.ledger import store

@@ -38,18 +38,19 @@ def doctor(
 
 
 def _print_report(report: Report) -> None:
-    lines = []
-    for check in report.checks:
+    """The state first; what is wrong comes before what is not."""
+    out.print(Text(f"Service {report.service}: {_summary(report)}", style="bold red" if report.exit_code else "green"))
+    lines, order = [], ["wrong", "warning", "not checked", "ok"]
+    for check in sorted(report.checks, key=lambda check: order.index(check.state)):
         said = ". ".join(filter(None, [check.found, check.remedy]))
         lines.append(Line([check.name, Text(check.state, style=STYLES[check.state]), said]))
     columns = ["what", "state", "found, and what to do"]
-    out.print(fitted(f"Service: {report.service}", columns, lines, out.width, columns[2:]))
-    out.print(Text(_summary(report), style="bold red" if report.exit_code else "green"))
+    out.print(fitted("", columns, lines, out.width, columns[2:]))
 
 
 def _summary(report: Report) -> str:
     count = {state: sum(check.state == state for check in report.checks) for state in STYLES}
-    parts = [f"{count['wrong']} wrong" if count["wrong"] else "Nothing is wrong"]
+    parts = [f"{count['wrong']} wrong" if count["wrong"] else "nothing is wrong"]
     parts += [counted(count["warning"], "warning")] if count["warning"] else []
     parts += [f"{count['not checked']} not checked"] if count["not checked"] else []
     return f"{', '.join(parts)}; {count['ok']} as it should be."

@@ -118,21 +118,29 @@ def check(
 
 
 def _print_report(report: Preflight) -> None:
-    lines, before = [], ""
+    """The state first, the next step last; what could not be tested for the same reason is one line."""
+    title = f"{report.model}{f' as of {report.as_of}' if report.as_of else ''}"
+    out.print(Text(f"{title}: {_summary(report)}", style="green" if not report.exit_code else "bold red"))
+    lines, before, skipped = [], "", dict[str, list[str]]()
     for f in report.findings:
+        if f.outcome == "not tested":
+            skipped.setdefault(f.explanation, []).append(f.step)
+            continue
         step = "" if f.step == before else f.step
         lines.append(Line([step, Text(f.outcome, style=STYLES[f.outcome]), f.explanation]))
         before = f.step
-    title = f"{report.model}{f' as of {report.as_of}' if report.as_of else ''}"
-    out.print(fitted(title, ["step", "result", "explanation"], lines, out.width, ["explanation"]))
-    out.print(Text(_summary(report), style="green" if not report.exit_code else "bold red"))
+    for why, steps in skipped.items():
+        lines.append(Line(["", Text("not tested", style=STYLES["not tested"]), f"{', '.join(steps)}: {why}"]))
+    out.print(fitted("", ["step", "result", "explanation"], lines, out.width, ["explanation"]))
+    if not report.exit_code:
+        out.print(Text(f"Next: titleholder run {report.model} --as-of {report.as_of}", style="green"))
 
 
 def _summary(report: Preflight) -> str:
     count = {kind: sum(f.outcome == kind for f in report.findings) for kind in STYLES}
     if not report.exit_code:
         warnings = f" ({count['warning']} to look at)" if count["warning"] else ""
-        return f"Ready{warnings}. Next: titleholder run {report.model} --as-of {report.as_of}"
+        return f"ready{warnings}."
     parts = [
         f"{count[kind]} {kind}{'s' if kind == 'fault' and count[kind] > 1 else ''}" for kind in ("fault", "not tested")
     ]

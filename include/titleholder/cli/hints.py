@@ -11,6 +11,8 @@ from titleholder.settings import need
 from titleholder.spec.types import LIVE
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from titleholder.ledger.decision import Decision
     from titleholder.ledger.lane_entry import LaneEntry
     from titleholder.ledger.score_runs import ScoreRun
@@ -64,6 +66,20 @@ def unscored(model: str, lane: str, runs: Sequence[ScoreRun]) -> str:
     others = f" Lanes with scores: {lanes}." if lanes else ""
     needs = "if the spec has a section scoring (docs/batch-scoring.md)"
     return f"{model}: nothing was scored{where} yet.{others} `titleholder score {model} --as-of DATE` does it, {needs}."
+
+
+def by_the_clock(model: str, day: date, known: Sequence[str]) -> str:
+    """Why lane live scores no past, and the command that does; `known` are the lanes with decisions."""
+    others = sorted((lane for lane in known if lane != LIVE), key=lambda lane: lane != "backtest")
+    how = (
+        f"`titleholder score {model} --as-of {day} --lane {others[0]}`"
+        if others
+        else f"`titleholder run {model} --as-of {day} --lane backtest` makes one"
+    )
+    return (
+        f"Lane {LIVE} goes by the clock: nobody was champion on that day. Other lanes go by as-of dates, and score the "
+        f"past: {how}."
+    )
 
 
 def unwatched(model: str, lane: str, as_of: str, runs: Sequence[ScoreRun]) -> str:

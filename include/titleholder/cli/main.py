@@ -56,6 +56,7 @@ def main() -> None:
     log = logging.StreamHandler()
     log.setFormatter(LogFormat("%(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[log], level=logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each try that failed: the error of the last one says it
     local_stack.use_addresses()
     try:
         app()

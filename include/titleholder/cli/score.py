@@ -129,7 +129,7 @@ def _run(model: str, as_of: str, lane: str, reason: str, *, as_json: bool) -> No
         if lane not in known:
             err.print(lane_records.other_lanes("score", model, lane, known, f"--as-of {day}"), soft_wrap=True)
         elif lane == LIVE:
-            err.print("Lane live goes by the clock: who was champion on that day. Other lanes go by as-of dates.")
+            err.print(hints.by_the_clock(model, day, known), soft_wrap=True)
         return
     with progress() as shown:
         bar = shown.add_task(f"{model} {day}", total=1, step=f"version {pinned.version}")

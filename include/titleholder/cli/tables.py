@@ -12,6 +12,7 @@ from titleholder.cli.console import Line, fitted, width_of
 from titleholder.ledger.decision import Decision
 from titleholder.plain_text import one_line
 from titleholder.spec.cadence import cadence
+from titleholder.validation.checks import named
 from titleholder.validation.verdict import Verdict
 
 STYLES = {
@@ -120,11 +121,11 @@ def _reason(row: Decision, notes: Mapping[int, str]) -> str:
     if row.verdict is None:
         return one_line(f"{note}{row.reason}")  # there is no page about it
     first = row.reason.partition(". ")[0].rstrip(".")
-    unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {', '.join(u.failed)}" for u in row.verdict.unfit)
-    if others := ", ".join(f"v{u.version} ({u.name}) fails {', '.join(u.failed)}" for u in row.verdict.also_unfit):
+    unfit = "".join(f"; v{u.version} ({u.name}) was unfit: {named(u.failed)}" for u in row.verdict.unfit)
+    if others := ", ".join(f"v{u.version} ({u.name}) fails {named(u.failed)}" for u in row.verdict.also_unfit):
         unfit += f"; no candidate is fit for use by itself: of those judged after it, {others}"
-    if codes := ", ".join(result.code for result in row.verdict.champion_unfitness()):
-        unfit += f"; v{row.champion_before}, champion then, itself fails {codes}"
+    if failed := [result.code for result in row.verdict.champion_unfitness()]:
+        unfit += f"; v{row.champion_before}, champion then, itself fails {named(failed)}"
     return one_line(
         f"{note}{first}{unfit}{f' (re-judged because of decision {row.caused_by})' if row.caused_by else ''}"
     )

@@ -28,6 +28,20 @@ SELECT coalesce(rolname, 'PUBLIC'), privilege_type || CASE WHEN is_grantable THE
     name
 FROM things CROSS JOIN aclexplode(acl) LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE grantee <> owner
 """
+_GRANTED_LATER = """
+WITH defaults AS (
+    SELECT defaclobjtype AS kind, defaclacl AS acl, nspowner AS owner FROM pg_default_acl
+    JOIN pg_namespace AS n ON nspname = :schema AND nspowner = defaclrole AND defaclnamespace IN (0, n.oid)
+), given AS (
+    SELECT kind, owner, grantee, privilege_type FROM defaults CROSS JOIN aclexplode(acl) WHERE grantee <> owner
+    EXCEPT SELECT kind, owner, grantee, privilege_type FROM defaults
+    CROSS JOIN aclexplode(acldefault(CASE kind WHEN 'S' THEN 's' ELSE kind END, owner))
+)
+SELECT coalesce(rolname, 'PUBLIC'), privilege_type, pg_get_userbyid(owner), CASE kind
+    WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'function' WHEN 'T' THEN 'type' ELSE 'schema' END
+FROM given LEFT JOIN pg_roles ON pg_roles.oid = grantee ORDER BY 1, 4, 2
+"""
+"""What `ALTER DEFAULT PRIVILEGES` gives on what a later migration makes; `migrate` gives nothing so."""
 _READS = ("USAGE", "SELECT")
 _MIGHTY = ("pg_write_all_data", "pg_execute_server_program", "pg_write_server_files")
 """PostgreSQL's own roles whose members write past the functions, or can become superusers."""
@@ -69,13 +83,20 @@ def _wrong_rights(connection: Connection) -> Iterator[str]:
         yield f"More than one role may append decisions: {', '.join(appending)}"
     for role in sorted(found):
         yield from _wrong(role, found[role], appends=role in appending)
+    for role, right, owner, kind in connection.execute(text(_GRANTED_LATER), {"schema": SCHEMA}):
+        given = f"the right to {right} on each new {kind} of {owner} (ALTER DEFAULT PRIVILEGES)"
+        yield f"{_named(role)} gets {given}, which no migration gave"
     yield from _powers(connection, own, found)
+
+
+def _named(role: str) -> str:
+    return "Everybody" if role == EVERYBODY else f"The role {role}"
 
 
 def _wrong(role: str, found: Granted, *, appends: bool) -> Iterator[str]:
     names = Roles(role, "") if appends else Roles("", role)
     expected = {(right, thing) for right, things in rights(names)[role].items() for thing in things}
-    who = "Everybody" if role == EVERYBODY else f"The role {role}"
+    who = _named(role)
     for right, thing in sorted(found if role == EVERYBODY else found - expected):
         yield f"{who} has the right to {right} on {thing}, which no migration gave"
     for right, thing in sorted(set() if role == EVERYBODY else expected - found):

@@ -6,17 +6,22 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Self
 
 import mlflow
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
+from mlflow.utils import request_utils
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry
 
 from titleholder.errors import ServiceError, one_line
 
 DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
@@ -24,6 +29,32 @@ ABSENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 """The error codes by which MLflow says that an alias, model or version is not there."""
 REFUSED = re.compile(r"failed with error code 40[13]\b")
 """What MLflow's client says where a server knows no such login, or allows its user less."""
+
+
+class RetryUnlessSilent(Retry):
+    """Retries as MLflow's client makes them, but for a server that is silent for a whole time-out: it may hang.
+
+    A server that refuses a connection or answers with an error may be starting, and is asked again.
+    """
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Self:
+        """See urllib3."""
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+            raise MaxRetryError(_pool, url or "", error)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+request_utils.__dict__["Retry"] = RetryUnlessSilent  # MLflow has no setting for it
 
 
 class Server:
@@ -46,6 +77,10 @@ class Server:
                 user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "not set"
                 login = f"MLFLOW_TRACKING_USERNAME ({user}) with MLFLOW_TRACKING_PASSWORD"
                 raise ServiceError(f"MLflow at {self.uri} refuses {login}: {one_line(error)}") from None
+            if isinstance(error.__cause__, requests.Timeout):
+                waited = f"{os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s (MLFLOW_HTTP_REQUEST_TIMEOUT)"
+                said = f"MLflow at {self.uri} does not answer within {waited}. Look at its log, or start it again."
+                raise ServiceError(said) from None
             if "API request" in str(error) or error.error_code == "TEMPORARILY_UNAVAILABLE":
                 said = f"MLflow at {self.uri} does not answer: {one_line(error)}. Locally: `make up`."
                 raise ServiceError(said) from None

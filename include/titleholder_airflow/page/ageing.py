@@ -16,6 +16,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from titleholder.formatting import age_range
 from titleholder.formatting import scale as largest
 from titleholder.ledger.reports import Report
 from titleholder.spec.cadence import Cadence, cadence
@@ -228,7 +229,7 @@ def curve(found: AgeAdvice) -> Curve | None:
     points = [
         CurvePoint(
             x((p.above + p.through) / 2), y(p.estimate), y(p.lower), y(p.upper),
-            f"{p.above / unit:.1f} to {p.through / unit:.1f} {noun}s", p,
+            age_range(p.above / unit, p.through / unit, noun), p,
         )
         for p in steps
     ]  # fmt: skip

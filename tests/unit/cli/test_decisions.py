@@ -44,6 +44,14 @@ def test_the_card_of_the_newest_judged_decision_has_its_address_without_a_login(
     assert found["card"] == "https://mlflow.example/#/runs/x"
 
 
+def test_a_history_says_first_who_is_champion(history: Any) -> None:
+    history(a_decision(1), a_decision(2, kind="keep", champion_before=1, champion_after=1))
+    first = CliRunner().invoke(app, ["history", "small"]).stdout.splitlines()[0]
+    assert first == "small, lane live: version 1 is champion since decision 101 (promote)"
+    history(a_decision(1, kind="reject", champion_after=None))
+    assert CliRunner().invoke(app, ["history", "small"]).stdout.startswith("small, lane live: no champion")
+
+
 def test_a_deleted_lane_has_no_card_any_more(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = lane_records.LaneRecord("live", "delete", "ann", "", a_decision(1).created_at)
     monkeypatch.setattr(lane_records, "newest", lambda *_: {"live": gone})

@@ -33,3 +33,18 @@ def test_scores_without_a_look_have_the_command_that_takes_one() -> None:
 def test_a_date_before_all_scores_is_held_against_the_first() -> None:
     said = hints.unwatched("loans", "live", "2026-02-01", RUNS)
     assert said == "loans, lane live: nothing was scored until 2026-02-01; the first scoring run is as of 2026-03-01."
+
+
+def test_lane_live_scores_no_past_and_the_command_that_does_is_named() -> None:
+    day = date(2026, 2, 1)
+    said = (
+        "Lane live goes by the clock: nobody was champion on that day. "
+        "Other lanes go by as-of dates, and score the past: "
+    )
+    lanes = ["dev", "backtest", "live"]
+    assert hints.by_the_clock("loans", day, lanes) == (
+        f"{said}`titleholder score loans --as-of 2026-02-01 --lane backtest`."
+    )
+    assert hints.by_the_clock("loans", day, ["live"]) == (
+        f"{said}`titleholder run loans --as-of 2026-02-01 --lane backtest` makes one."
+    )

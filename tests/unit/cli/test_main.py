@@ -69,3 +69,20 @@ def test_the_version_is_that_of_the_code() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert done.exit_code == 0
     assert done.stdout == f"titleholder {code_version()}\n"
+
+
+SAYS = """
+import logging, sys
+from titleholder.cli.main import main
+sys.argv[1:] = ["--version"]
+try:
+    main()
+except SystemExit:
+    logging.getLogger("urllib3.connectionpool").warning("Retrying (Retry(total=2, connect=3)) after connection broken")
+    logging.getLogger("other").warning("This is shown")
+"""
+
+
+def test_tries_of_a_request_that_failed_are_not_printed() -> None:
+    done = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, text=True, check=True)
+    assert done.stderr == "WARNING: This is shown\n"

@@ -30,5 +30,16 @@ def test_a_long_task_has_lines_in_between(monkeypatch: pytest.MonkeyPatch) -> No
     assert shown(terminal=False, updates=3)[1:] == [f"loans [2024]: {n} of 3 train" for n in (1, 2, 3)]
 
 
+def test_a_task_that_waits_repeats_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make demo` into a file had `Backfill: 18 months of history: 0 of 18` every twenty seconds."""
+    monkeypatch.setattr(console, "LINE_EVERY", 0.0)
+    printed = StringIO()
+    with ProgressBars(TextColumn("bar"), console=Terminal(file=printed, force_terminal=False)) as bars:
+        task = bars.add_task("Backfill", total=2)
+        for done in (0, 0, 1, 1, 2, 2):
+            bars.update(task, completed=done)
+    assert printed.getvalue().splitlines() == [f"Backfill: {n} of 2" for n in (0, 1, 2)]
+
+
 def test_a_terminal_has_a_bar_and_no_lines() -> None:
     assert not [line for line in shown(terminal=True) if "of 100" in line]

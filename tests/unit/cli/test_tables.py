@@ -116,14 +116,17 @@ def test_the_versions_of_unfit_candidates_are_named() -> None:
     """They have no row of their own: the numbers of the versions had gaps without a word."""
     unfit = (UnfitCandidate(name="trees", version=3, failed=("TH201", "TH701")),)
     found = " ".join(printed(a_verdict(unfit=unfit), "fresh").split())
-    assert "keep: Because; v3 (trees) was unfit: TH201, TH701" in found
+    assert "keep: Because; v3 (trees) was unfit: TH201 (Above its floors), TH701 (Declared directions hold)" in found
 
 
 def test_where_no_candidate_is_fit_the_challenger_is_not_said_to_be() -> None:
     """It said `v3 (trees) is unfit too`, beside a promotion, and nothing said that the challenger itself was unfit."""
     unfit = (UnfitCandidate(name="trees", version=3, failed=("TH203",)),)
     found = " ".join(printed(a_verdict(also_unfit=unfit), "fresh").split())
-    assert "Because; no candidate is fit for use by itself: of those judged after it, v3 (trees) fails TH203" in found
+    assert (
+        "Because; no candidate is fit for use by itself: of those judged after it, v3 (trees) fails TH203 (Calibrated)"
+        in found
+    )
 
 
 def test_a_recall_is_printed_with_the_version_that_is_champion() -> None:

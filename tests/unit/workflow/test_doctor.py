@@ -209,7 +209,11 @@ def test_what_one_look_meets_stops_no_other(monkeypatch: pytest.MonkeyPatch, tmp
     assert all(check["remedy"] for check in report["checks"] if check["state"] == "wrong")
     table = CliRunner().invoke(app, ["doctor"])
     assert table.exit_code == 3
-    assert "wrong" in table.stdout
+    first, *others = table.stdout.splitlines()
+    assert first.startswith("Service command-line: ")
+    assert " wrong, " in first
+    states = [word for line in others for word in ("wrong", "warning", "ok") if f" {word}  " in line]
+    assert states == sorted(states, key=["wrong", "warning", "ok"].index), "what is wrong comes first"
 
 
 def test_a_folder_of_models_may_be_named_by_dag_files_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

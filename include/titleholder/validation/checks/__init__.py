@@ -5,7 +5,7 @@ A check is a function of the `Evidence` that returns a `Result`; `CHECKS` is the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from titleholder.spec.rule import CHECKS_PAGE
 from titleholder.validation.checks.base import DEPENDENCIES, Check, Dependency, Result
@@ -65,7 +65,7 @@ CHECKS: dict[str, Check] = {
         skewed_features,
     )
 }
-__all__ = ["CHECKS", "docs_url", "failed_by_champion", "run", "unaffected_by"]
+__all__ = ["CHECKS", "docs_url", "failed_by_champion", "named", "run", "unaffected_by"]
 
 
 def run(evidence: Evidence, known: Sequence[Result] = (), *, decisive: bool = False) -> tuple[Result, ...]:
@@ -98,6 +98,15 @@ def unaffected_by(change: Dependency, results: Sequence[Result]) -> tuple[Result
     """The results that stay as they are when `change`, or anything after it in `DEPENDENCIES`, becomes another."""
     before = DEPENDENCIES[: DEPENDENCIES.index(change)]
     return tuple(r for r in results if r.code in CHECKS and CHECKS[r.code].depends_on in before)
+
+
+def named(codes: Iterable[str]) -> str:
+    """Checks by code and title; of an unknown code, the code alone.
+
+    >>> named(["TH301", "TH999"])
+    'TH301 (Gain sufficient), TH999'
+    """
+    return ", ".join(f"{code} ({CHECKS[code].title})" if code in CHECKS else code for code in codes)
 
 
 def docs_url(code: str) -> str:

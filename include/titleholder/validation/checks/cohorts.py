@@ -13,7 +13,7 @@ from titleholder.validation.checks.groups import (
     by_calendar,
     cohort_periods,
     group_numbers,
-    listed,
+    shown_or_estimated,
     worst_first,
 )
 from titleholder.validation.evidence import Evidence
@@ -41,16 +41,19 @@ def _cohort_calibration(evidence: Evidence) -> Finding:
         return not_applicable(f"No {period} has {rule.minimum_events} {what}.", counts)
     ratios, bounds = _ratios(evidence, judged), around_one(rule.observed_expected)
     beyond = [name for name, ratio in ratios.items() if is_beyond(ratio, bounds)]
-    named = listed([f"{name} {ratios[name].text('.3f')}" for name in beyond or list(ratios)[:1]])
-    head = f"{len(beyond)} shown" if beyond else "none shown"
-    sentence = f"{head} to be beyond {range_of(bounds)}{'' if beyond else ', furthest off'}: {named}"
+    said = shown_or_estimated(
+        {name: f"{name} {ratio.text('.3f')}" for name, ratio in ratios.items()},
+        beyond,
+        [name for name, ratio in ratios.items() if not bounds[0] <= ratio.estimate <= bounds[1]],
+    )
     numbers = {**counts, **group_numbers(ratios, RATIO)}
     of = (
         "Observed over expected"
         if evidence.quantile is None
         else f"Outcomes beyond the quantile {evidence.quantile:g} over expected"
     )
-    return found(bool(beyond), f"{of} in {len(judged)} {period}s: {sentence}.", numbers)
+    sentence = f"{of} in {len(judged)} {period}s, shown to be beyond {range_of(bounds)}: {said}."
+    return found(bool(beyond), sentence, numbers)
 
 
 def _ratios(evidence: Evidence, judged: list[Group]) -> dict[str, Interval]:

@@ -16,7 +16,14 @@ from titleholder.validation.checks.base import (
     not_applicable,
 )
 from titleholder.validation.checks.estimates import estimate_gain
-from titleholder.validation.checks.groups import Group, adjusted_confidence, group_numbers, groups, listed, worst_first
+from titleholder.validation.checks.groups import (
+    Group,
+    adjusted_confidence,
+    group_numbers,
+    groups,
+    shown_or_estimated,
+    worst_first,
+)
 from titleholder.validation.evidence import Array, Evidence, informative, informative_rows
 from titleholder.validation.metrics import Gain
 from titleholder.validation.sequential import Accumulated, accumulate
@@ -140,13 +147,16 @@ def _segment_gains(evidence: Evidence) -> Finding:
         return not_applicable(f"None of {len(segments)} segments has {least}.", counts)
     gains, limits = _gains(evidence, evidence.champion, judged), _limits(evidence, evidence.champion, judged)
     losing = [name for name, gain in gains.items() if gain.upper < -limits[name]]
-    named = listed([f"{name} {gains[name].text('+.4f')}" for name in losing or list(gains)[:1]])
+    said = shown_or_estimated(
+        {name: f"{name} {gain.text('+.4f')}" for name, gain in gains.items()},
+        losing,
+        [name for name, gain in gains.items() if gain.estimate < -limits[name]],
+    )
     limit = f"{100 * tolerance:g} % of {share_of} there" if share_of else f"{tolerance:g}"
-    head = f"{len(losing) or 'none'} shown to lose more than {limit} in {spec.judgement.metric}"
     return found(
         bool(losing),
-        f"Of {len(segments)} segments, {len(judged)} with at least {least}: {head}"
-        f"{'' if losing else ', nearest'}: {named}.",
+        f"Of {len(segments)} segments, {len(judged)} with at least {least}, shown to lose more than {limit} in "
+        f"{spec.judgement.metric}: {said}.",
         {**counts, **group_numbers(gains, "gain")},
     )
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import pandas as pd
 
 from titleholder.validation import metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.design import judged_facts, judged_feature, training_features
-from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
+from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, shown_or_estimated
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.metrics import Interval, Psi
 
-Value = TypeVar("Value")
 NO_TRAINING = not_applicable("There are no training rows to compare with.")
 
 
@@ -89,20 +87,17 @@ def _nothing_to_compare(evidence: Evidence) -> Finding:
     return NOT_MEASURABLE if evidence.training is not None else NO_TRAINING
 
 
-def _named(values: Mapping[str, Value], failing: Sequence[str], text: Callable[[str, Value], str]) -> str:
-    """The features that fail, or the one that is nearest to it, each with its value."""
-    return (
-        listed([text(name, values[name]) for name in failing]) or f"none, nearest {text(*next(iter(values.items())))}"
-    )
-
-
 def _feature_stability(evidence: Evidence) -> Finding:
     """Fails when a feature's stability index from training to judged rows is shown to exceed the threshold."""
     values, most = stability(evidence), evidence.spec.judgement.checks.feature_drift.psi
     if not values:
         return _nothing_to_compare(evidence)
     moved = [name for name, psi in values.items() if psi.lower > most]
-    said = _named(values, moved, _moved)
+    said = shown_or_estimated(
+        {name: _moved(name, psi) for name, psi in values.items()},
+        moved,
+        [name for name, psi in values.items() if psi.value > most],
+    )
     numbers = {"judged": len(values), "maximum": most, "moved": len(moved)}
     return found(
         bool(moved),
@@ -123,7 +118,11 @@ def _missing(evidence: Evidence) -> Finding:
     if not values:
         return _nothing_to_compare(evidence)
     jumps = [name for name, rate in values.items() if rate.least_change > most]
-    said = _named(values, jumps, _rate)
+    said = shown_or_estimated(
+        {name: _rate(name, rate) for name, rate in values.items()},
+        jumps,
+        [name for name, rate in values.items() if abs(rate.change.estimate) > most],
+    )
     numbers = {"judged": len(values), "maximum": most, "changed": len(jumps)}
     return found(
         bool(jumps),

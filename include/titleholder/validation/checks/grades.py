@@ -9,7 +9,7 @@ import numpy as np
 
 from titleholder.validation import grades, metrics
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
-from titleholder.validation.checks.groups import adjusted_confidence, listed
+from titleholder.validation.checks.groups import adjusted_confidence, shown_or_estimated
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.grades import Grade
 from titleholder.validation.metrics import Interval
@@ -31,6 +31,11 @@ class GradeRate(NamedTuple):
     too_low: float
     beyond: float
     adjusted: float
+
+    @property
+    def observed(self) -> float:
+        """The event rate."""
+        return self.rate.events / self.rate.rows
 
     def interval(self, confidence: float) -> Interval:
         """The event rate with Jeffreys' interval."""
@@ -69,12 +74,12 @@ def _grade_calibration(evidence: Evidence) -> Finding:
     wrong = [one for one in worst if one.adjusted < 1 - judgement.confidence]
     t = judgement.checks.grade_calibration.observed_expected
     limit = f"{1 / (1 + t):.3g} to {1 + t:.3g} times the predicted" if t else "the predicted"
-    head = f"{len(wrong)} shown" if wrong else "none shown"
-    named = listed([_text(one) for one in wrong or worst[:1]])
-    sentence = (
-        f"Event rates of {len(found_grades)} grades: {head} to be beyond {limit}{'' if wrong else ', nearest to it'}: "
-        f"{named}{_counted(evidence)}."
+    said = shown_or_estimated(
+        {one.grade.name: _text(one) for one in worst},
+        [one.grade.name for one in wrong],
+        [one.grade.name for one in worst if not one.predicted / (1 + t) <= one.observed <= one.predicted * (1 + t)],
     )
+    sentence = f"Event rates of {len(found_grades)} grades, shown to be beyond {limit}: {said}{_counted(evidence)}."
     numbers = {"grades": float(len(found_grades)), "tolerance": t}
     for one in found_grades:
         name = f"grade {one.grade.name}"
@@ -97,8 +102,7 @@ def _grades(evidence: Evidence) -> list[GradeRate] | Finding:
 
 
 def _text(one: GradeRate) -> str:
-    observed = one.rate.events / one.rate.rows
-    return f"grade {one.grade.name} {observed:.2%} instead of {one.predicted:.2%} (adjusted p {one.adjusted:.2g})"
+    return f"grade {one.grade.name} {one.observed:.2%} instead of {one.predicted:.2%} (adjusted p {one.adjusted:.2g})"
 
 
 def _counted(evidence: Evidence) -> str:
@@ -126,12 +130,13 @@ def _grade_order(evidence: Evidence) -> Finding:
     worst = sorted(rises, key=lambda name: rises[name].upper)
     falls = [name for name in worst if rises[name].upper < -tolerance]
     by = f" by more than {tolerance:g}" if tolerance else ""
-    head = f"{len(falls)} shown" if falls else "none shown"
-    named = listed([f"{name} {rises[name].text('+.4f')}" for name in falls or worst[:1]])
-    sentence = (
-        f"Event rates from one of {len(found_grades)} grades to the next: {head} to fall{by}"
-        f"{'' if falls else ', nearest to it'}: {named}{_counted(evidence)}."
+    said = shown_or_estimated(
+        {name: f"{name} {rises[name].text('+.4f')}" for name in worst},
+        falls,
+        [name for name in worst if rises[name].estimate < -tolerance],
     )
+    of = f"Event rates from one of {len(found_grades)} grades to the next"
+    sentence = f"{of}, shown to fall{by}: {said}{_counted(evidence)}."
     numbers = {"grades": float(len(found_grades)), "tolerance": tolerance}
     for name, rise in rises.items():
         numbers |= rise.numbers(f"{name}:rise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -109,3 +109,24 @@ def listed(things: Sequence[str]) -> str:
     """The first `NAMED` things, and how many more there are."""
     more = len(things) - NAMED
     return ", ".join(things[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def shown_or_estimated(texts: Mapping[str, str], shown: Collection[str], estimated: Collection[str]) -> str:
+    """Those that are shown to fail; else none, with those that do by their estimate, or else the nearest to failing.
+
+    `texts` says each by its name, the worst first.
+
+    >>> texts = {"north": "north -0.02", "south": "south -0.01"}
+    >>> shown_or_estimated(texts, ["north"], ["north", "south"])
+    'north -0.02'
+    >>> shown_or_estimated(texts, [], ["north"])
+    'none; by the estimate alone, which is not shown: north -0.02'
+    >>> shown_or_estimated(texts, [], [])
+    'none, nearest north -0.02'
+    """
+    if shown:
+        return listed([text for name, text in texts.items() if name in shown])
+    if estimated:
+        named = listed([text for name, text in texts.items() if name in estimated])
+        return f"none; by the estimate alone, which is not shown: {named}"
+    return f"none, nearest {next(iter(texts.values()))}" if texts else "none"

@@ -13,7 +13,7 @@ from titleholder.validation import metrics
 from titleholder.validation.changed_columns import predict_each
 from titleholder.validation.checks.base import NOT_MEASURABLE, Check, Finding, found, not_applicable
 from titleholder.validation.checks.estimates import estimate_gain
-from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed
+from titleholder.validation.checks.groups import adjusted_confidence, group_numbers, listed, shown_or_estimated
 from titleholder.validation.evidence import Array, Evidence, measurable
 from titleholder.validation.fresh import in_unit
 from titleholder.validation.metrics import Interval
@@ -110,8 +110,11 @@ def _sensitivity(evidence: Evidence) -> Finding:
     name = evidence.spec.judgement.metric
     unscored = listed([f"{each.feature} ({each.problem})" for each in inputs.unscored])
     scored = [each for each in inputs.features if not each.problem]
-    nearest = f"none, nearest {_loss(scored[0])}" if scored else "none"
-    costly = listed([_loss(each) for each in inputs.costly]) or nearest
+    costly = shown_or_estimated(
+        {each.feature: _loss(each) for each in scored},
+        [each.feature for each in inputs.costly],
+        [each.feature for each in scored if each.loss.estimate > inputs.limit],
+    )
     answered = f"rows get no score without {unscored}" if unscored else "rows always get a score"
     losses = {each.feature: each.loss for each in scored}
     return found(

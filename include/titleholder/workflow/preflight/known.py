@@ -39,6 +39,8 @@ class Known:
     """Those of the spec."""
     done: set[str] = field(default_factory=set)
     """The steps that gave what others need."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """By each step that could not be tested, the first one that failed before it."""
     read: ModelSpec | None = None
 
     @property

@@ -1,6 +1,6 @@
 """Everything about a model that can be tested without training it, step by step, with all faults at once.
 
-A step that needs the result of one that failed is not tested, and says so.
+A step that needs the result of one that failed is not tested, and names the first that failed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def check(model: str, as_of: date | None = None, *, on_step: Callable[[str], Non
 def _findings(step: Step, known: Known) -> Iterator[Finding]:
     """What a step says; an exception is a fault, with its exit code."""
     if failed := [name for name in step.needs if name not in known.done]:
-        explanation = f"It needs what `{failed[0]}` could not give."
+        needed = known.waiting.setdefault(step.name, known.waiting.get(failed[0], failed[0]))
+        explanation = f"Not before `{needed}` passes."
         yield Finding(step=step.name, outcome="not tested", explanation=explanation)
         return
     try:

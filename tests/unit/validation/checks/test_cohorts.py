@@ -35,9 +35,7 @@ def judged(y: Array, p: Array, rows: int, months: list[str], task: Any = a_spec,
 def test_fires_as_a_warning_when_one_cohort_is_shown_to_be_off(rate: float) -> None:
     found = check([0.2, rate, 0.2])
     assert (found.code, found.status, found.severity) == ("TH204", "fail", "warn")
-    assert found.explanation.startswith(
-        "Observed over expected in 3 months: 1 shown to be beyond 0.667 to 1.5: 2023-11 "
-    )
+    assert found.explanation.startswith("Observed over expected in 3 months, shown to be beyond 0.667 to 1.5: 2023-11 ")
     assert found.numbers["judged"] == 3
     assert found.numbers["2023-11:observed_expected"] == pytest.approx(rate / 0.2)
 
@@ -46,7 +44,7 @@ def test_stays_quiet_when_all_are_near() -> None:
     found = check([0.2, 0.25, 0.17])
     assert found.status == "pass"
     assert found.explanation.startswith(
-        "Observed over expected in 3 months: none shown to be beyond 0.667 to 1.5, furthest off: 2023-11 1.250 ["
+        "Observed over expected in 3 months, shown to be beyond 0.667 to 1.5: none, nearest 2023-11 1.250 ["
     )
 
 
@@ -54,6 +52,7 @@ def test_stays_quiet_when_one_may_be_chance() -> None:
     found = check([0.2, 0.35], rows=100, minimum_events=20)
     assert found.numbers["2023-11:observed_expected"] == pytest.approx(1.75)
     assert found.status == "pass"
+    assert ": none; by the estimate alone, which is not shown: 2023-11 1.750 [" in found.explanation
 
 
 def test_the_more_cohorts_the_surer_it_must_be() -> None:

@@ -31,7 +31,7 @@ def test_fires_as_a_warning_when_a_grade_has_more_events_than_predicted() -> Non
     found = check(0.02, 0.09, 0.10)
     assert (found.code, found.status, found.severity) == ("TH206", "fail", "warn")
     assert found.explanation == (
-        "Event rates of 3 grades: 1 shown to be beyond 0.909 to 1.1 times the predicted: "
+        "Event rates of 3 grades, shown to be beyond 0.909 to 1.1 times the predicted: "
         f"grade 2 9.00% instead of 5.00% (adjusted p {found.numbers['grade 2:p']:.2g})."
     )
     assert found.numbers["grade 2:predicted"] == pytest.approx(0.05)
@@ -45,13 +45,16 @@ def test_fires_when_a_grade_has_fewer() -> None:
 
 
 def test_stays_quiet_when_all_are_near_and_names_the_nearest_to_failing() -> None:
-    found = check(0.021, 0.055, 0.09)
+    found = check(0.021, 0.054, 0.095)
     assert found.status == "pass"
-    assert "none shown to be beyond 0.909 to 1.1 times the predicted, nearest to it: grade" in found.explanation
+    assert "shown to be beyond 0.909 to 1.1 times the predicted: none, nearest grade" in found.explanation
 
 
-def test_stays_quiet_when_few_rows_are_far_off() -> None:
-    assert check(0.02, 0.08, 0.10, rows=100).status == "pass"
+def test_stays_quiet_when_few_rows_are_far_off_and_says_by_how_much() -> None:
+    found = check(0.02, 0.08, 0.10, rows=100)
+    assert found.status == "pass"
+    assert "none; by the estimate alone, which is not shown: grade 2 8.00% instead of 5.00% (" in found.explanation
+    assert "grade 1" not in found.explanation
 
 
 def test_stays_quiet_when_many_rows_are_a_little_off() -> None:

@@ -26,7 +26,7 @@ def test_fires_as_a_warning_when_the_rate_falls_to_the_next_grade() -> None:
     assert (found.code, found.status, found.severity) == ("TH207", "fail", "warn")
     fall = metrics.difference_of_rates(50, 1000, 100, 1000, confidence=1 - 0.05 / 3)
     assert found.explanation == (
-        f"Event rates from one of 4 grades to the next: 1 shown to fall: grade 2 to 3 {fall.text('+.4f')}."
+        f"Event rates from one of 4 grades to the next, shown to fall: grade 2 to 3 {fall.text('+.4f')}."
     )
     assert found.numbers["grade 2 to 3:rise_upper"] == pytest.approx(fall.upper)
 
@@ -34,11 +34,13 @@ def test_fires_as_a_warning_when_the_rate_falls_to_the_next_grade() -> None:
 def test_stays_quiet_when_rates_rise() -> None:
     found = check(0.02, 0.05, 0.05, 0.12)
     assert found.status == "pass"
-    assert "none shown to fall, nearest to it: grade 2 to 3 +0.0000 [" in found.explanation
+    assert "to the next, shown to fall: none, nearest grade 2 to 3 +0.0000 [" in found.explanation
 
 
 def test_stays_quiet_when_a_fall_may_be_chance() -> None:
-    assert check(0.02, 0.10, 0.08, 0.12, rows=200).status == "pass"
+    found = check(0.02, 0.10, 0.08, 0.12, rows=200)
+    assert found.status == "pass"
+    assert "shown to fall: none; by the estimate alone, which is not shown: grade 2 to 3 -0.0200 [" in found.explanation
 
 
 def test_a_fall_within_the_tolerance_passes() -> None:

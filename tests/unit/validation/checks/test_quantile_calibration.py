@@ -65,7 +65,9 @@ def test_an_empty_holdout_is_not_measured() -> None:
 def test_every_month_is_judged_by_its_share(coverage: float, status: str) -> None:
     found = cohort_calibration(predicted(0.9, coverage))
     assert (found.status, found.numbers["judged"]) == (status, 3)
-    assert found.explanation.startswith("Outcomes beyond the quantile 0.9 over expected in 3 months: ")
+    assert found.explanation.startswith(
+        "Outcomes beyond the quantile 0.9 over expected in 3 months, shown to be beyond "
+    )
 
 
 def test_a_month_with_too_few_rows_beyond_is_not_judged() -> None:

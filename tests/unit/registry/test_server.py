@@ -1,0 +1,65 @@
+"""MLflow's client where the server hangs, or is about to start."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from titleholder.errors import ServiceError
+from titleholder.registry.server import Server
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+
+@pytest.fixture
+def hung() -> Iterator[str]:
+    """The address of what takes connections, and never answers."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=16)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_server_that_hangs_is_asked_once_and_named_in_one_sentence(hung: str) -> None:
+    began, server = time.monotonic(), Server(hung)
+    with pytest.raises(ServiceError) as caught, server.reachable():
+        server.client.search_experiments(max_results=1)
+    assert str(caught.value) == (
+        f"MLflow at {hung} does not answer within 1 s (MLFLOW_HTTP_REQUEST_TIMEOUT). "
+        "Look at its log, or start it again."
+    )
+    assert time.monotonic() - began < 2
+
+
+def test_a_server_that_is_not_ready_is_asked_again() -> None:
+    asked: list[str] = []
+
+    class Starting(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.send_response(503 if len(asked) == 1 else 200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Starting) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        try:
+            server = Server(f"http://127.0.0.1:{serving.server_port}")
+            with server.reachable():
+                assert server.client.search_experiments(max_results=1) == []
+        finally:
+            serving.shutdown()
+    assert len(asked) == 2
