@@ -160,7 +160,7 @@ def test_what_is_in_use_is_shown_state_first_and_unfolds_to_numbers(page_of: Ope
     frame = champions(page, paths["model"])
     frame.get_by_role("navigation", name="On this page").get_by_role("link", name="In use").click()
     used = frame.get_by_role("region", name="In use", exact=True)
-    expect(used).to_contain_text("What is scored is not distributed as in training: home")
+    expect(used).to_contain_text("What is scored is not distributed as the rows that the champion was judged on: home")
     expect(used.get_by_role("img", name="home: changed, PSI 0.3100")).to_be_visible()
     expect(used.get_by_role("list", name="Alarms")).to_contain_text("It has new categories.")
     expect(used).to_contain_text("at most 5.0%")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -236,6 +237,22 @@ def test_a_consumer_needs_mlflow_alone_and_gets_one_number_a_row(
     assert done.returncode == 0, done.stderr
     answered = [float(text.removeprefix("np.float64(").rstrip(")")) for text in done.stdout.split()]
     np.testing.assert_allclose(answered, expected(champion, rows, settings), rtol=0, atol=1e-12)
+
+
+def test_the_python_of_the_documentation_scores_rows(
+    champion: Decision, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "use-the-champion.md").read_text(encoding="utf-8")
+    plain, verified = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "scores =" in block)
+    rows = tiny_rows().head(7)
+    rows[FEATURES].to_parquet(tmp_path / "applications.parquet", index=False)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in (plain, verified):
+        own = block.replace("http://127.0.0.1:5000", settings.tracking_uri).replace("my_model", MODEL)
+        exec(own.replace('"amount"', '"price"'), names)
+        np.testing.assert_allclose(names["scores"], expected(champion, rows, settings), rtol=0, atol=1e-12)
+    assert len(names["reasons"]) == len(rows)
 
 
 def test_the_signature_refuses_what_it_does_not_know_in_one_sentence(champion: Decision, settings: Settings) -> None:

@@ -103,14 +103,19 @@ def test_challengers_score_the_champions_rows_and_current_scores_stay_the_champi
     with engine(world.settings.ledger_url).connect() as connection:
         current = pd.read_sql(f"SELECT * FROM titleholder.current_scores WHERE model = '{MODEL}'", connection)
     assert set(current["version"]) == {champion.version}
-    page = (Path(__file__).parents[2] / "docs" / "batch-scoring.md").read_text(encoding="utf-8")
-    (query,) = (block for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "as challenger" in block)
-    query = query.replace("my_model", MODEL).replace("'live'", f"'{LANE}'").replace("2026-03-01", str(DAY))
-    with engine(world.settings.ledger_url).connect() as connection:
-        side_by_side = pd.read_sql(query, connection)
-    assert len(side_by_side) == 2 * champion.rows, "the query of the documentation"
+    assert len(documented(world, "batch-scoring.md", "as challenger")) == 2 * champion.rows
+    assert set(documented(world, "use-the-champion.md", "reason_texts")["version"]) == {champion.version}
     monkeypatch.setattr(shadow_scoring, "write", None)
     assert shadow_scoring.shadow(pin(world), settings=world.settings) == beside, "a repeated call finds its results"
+
+
+def documented(world: World, page: str, words: str) -> pd.DataFrame:
+    """What the documentation's query that has these words returns for this model, lane and day."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    (query,) = (block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if words in block)
+    query = query.replace("my_model", MODEL).replace("'live'", f"'{LANE}'").replace("2026-03-01", str(DAY))
+    with engine(world.settings.ledger_url).connect() as connection:
+        return pd.read_sql(query, connection)
 
 
 def test_the_champions_scores_have_reasons_and_challengers_none(world: World) -> None:

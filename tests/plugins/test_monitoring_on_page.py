@@ -60,10 +60,10 @@ def test_the_state_is_a_word_and_one_sentence(what: dict[str, Any], state: str) 
 def test_an_alarm_names_three_features_and_counts_the_others() -> None:
     names = ["a", "b", "c", "d", "e"]
     (drift,) = monitoring.standing(a_look(None, state="alarm", alarms=names), 1)
-    assert "training: a, b, c and 2 more" in drift.sentence
+    assert "judged on: a, b, c and 2 more" in drift.sentence
     (both,) = monitoring.standing(a_look(None, state="alarm", alarms=["performance", "a"]), 1)
     assert both.sentence.startswith("More is missing of what the champion promised than is tolerated")
-    assert both.sentence.endswith("not distributed as in training: a.")
+    assert both.sentence.endswith("not distributed as the rows that the champion was judged on: a.")
 
 
 def test_the_budget_is_that_of_drift_and_performance_together() -> None:

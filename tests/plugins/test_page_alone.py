@@ -292,11 +292,11 @@ def test_monitoring_has_its_state_the_budget_the_promise_and_drift_by_feature(an
         "promise holds",
         "gain still open",
         "Drift by feature",
-        "as in training",
+        "unchanged",
         "Drift in numbers",
     ]
     assert [part.index(words) for words in order] == sorted(part.index(words) for words in order)
-    assert re.findall(r'role="img" aria-label="(\w+): as in training, PSI ([\d.]+)"', part) == [
+    assert re.findall(r'role="img" aria-label="(\w+): unchanged, PSI ([\d.]+)"', part) == [
         ("home", "0.3100"), ("income", "0.0200"), ("score", "0.0100")
     ]  # fmt: skip
     assert "<title>came true, 2025-03-01 to before 2025-04-01: 0.6700 (0.6400 to 0.7000)</title>" in part

@@ -107,7 +107,7 @@ def standing(look: NewestLook | MonitorStatus, champion: int | None) -> list[Hea
 def _alarm(look: NewestLook | MonitorStatus) -> HealthSign:
     drifted = [name for name in look.alarms if name != PERFORMANCE]
     shown = ", ".join(drifted[:NAMED]) + (f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else "")
-    moved = f"not distributed as in training: {shown}"
+    moved = f"not distributed as the rows that the champion was judged on: {shown}"
     if PERFORMANCE not in look.alarms:
         return HealthSign("warn", "drift alarm", f"What is scored is {moved} (as of {look.as_of}).")
     also = f" What is scored is {moved}." if drifted else ""

@@ -1,7 +1,7 @@
 """The bins of one feature, or of the scores, and in which one each row lies.
 
-Rows are divided at random: one part of the training rows says where the bins lie, the other is the reference that is
-counted. So bins do not depend on the rows that are counted, which `drift` needs.
+Rows are divided at random: one part of the reference says where the bins lie, the other is what is counted. So bins do
+not depend on the rows that are counted, which `drift` needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Has a feature, or the score, another distribution in use than in training? Evidence over the runs of a reign.
+"""Has a feature, or the score, another distribution in use than in the reference? Evidence over the runs of a reign.
 
 While nothing changes, the rows of the reference and those scored later are exchangeable. Then the randomised rank of
 each new row among all rows before it, by the order of their bins,
