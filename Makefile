@@ -53,13 +53,14 @@ clean: ## Stop them and delete their data
 # Two sets of tests share two cores: the threads of one model would wait for those of another.
 test test-airflow test-services test-fast test-half test-rest fuzz faults: export OMP_NUM_THREADS := 1
 
-check: dev ## Lint, types, the direction of imports, secrets and licences
+check: dev ## Lint, types, the direction of imports, secrets and licences; names advisories, which `make audit` fails for
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/secret_scan.py
 	$(BIN)/python tools/licences.py --check
+	-$(BIN)/python tools/advisories.py
 
 PYTEST ?= $(BIN)/python -m pytest
 

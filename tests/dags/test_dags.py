@@ -90,6 +90,24 @@ def test_trainings_go_to_the_queue_of_the_installation_where_the_spec_names_none
     assert queues == dict.fromkeys(tasks, "default") | {"train.scorecard": "training", "train.boosting": "large"}
 
 
+def test_every_task_ends_after_the_time_that_the_spec_gives_it_and_names_no_executor(tmp_path: Path) -> None:
+    """Airflow refuses a DAG that names an executor which the configuration of a worker does not list."""
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models)
+    (models / "broken.yaml").unlink()
+    spec = (models / "tiny.yaml").read_text()
+    (models / "tiny.yaml").write_text(f"{spec}\ntimeouts: {{query: 1 minute, task: 5 minutes, train: 2 hours}}\n")
+    for name, dag in read_dags(models, tmp_path)["dags"].items():
+        if not name.startswith("tiny."):
+            continue
+        longest = {task: one["longest"] for task, one in dag["tasks"].items()}
+        people = {task for task in longest if task.rpartition(".")[2].startswith("approve")}
+        training = {"train.scorecard", "train.boosting"} & longest.keys()
+        expected = dict.fromkeys(longest, 300.0) | dict.fromkeys(training, 7200.0) | dict.fromkeys(people)
+        assert longest == expected, name
+        assert {one["executor"] for one in dag["tasks"].values()} == {None}
+
+
 def test_a_rollback_waits_for_a_person_with_a_reason(shipped: dict) -> None:
     dag = shipped["dags"]["demo_default.rollback"]
     assert dag["schedule"] is None

@@ -26,6 +26,7 @@ dags = {
             t.task_id: {"retries": t.retries, "doc": t.doc_md or "", "rule": str(t.trigger_rule),
                         "down": sorted(t.downstream_task_ids), "policy": t.retry_policy is not None,
                         "resources": {k: getattr(t, k) for k in ("queue", "pool", "pool_slots", "priority_weight")} | {"pod": pod(t)},
+                        "longest": t.execution_timeout and t.execution_timeout.total_seconds(), "executor": t.executor,
                         "links": [l.name for l in t.operator_extra_links], "args": [str(a) for a in getattr(t, "op_args", ())]}
             for t in d.tasks},
         "params": {k: d.params.get_param(k).schema for k in d.params},

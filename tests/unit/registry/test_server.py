@@ -10,6 +10,7 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from titleholder.errors import ServiceError
 from titleholder.registry.server import Server
@@ -63,3 +64,29 @@ def test_a_server_that_is_not_ready_is_asked_again() -> None:
         finally:
             serving.shutdown()
     assert len(asked) == 2
+
+
+def test_no_redirect_of_a_server_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes MLflow's port, or its proxy, could send what is written to another place."""
+    monkeypatch.delenv("MLFLOW_ALLOW_HTTP_REDIRECTS", raising=False)
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(MlflowException):
+                Server(f"http://127.0.0.1:{serving.server_port}").client.get_run("a" * 32)
+        finally:
+            serving.shutdown()
+    assert len(asked) == 1
