@@ -25,6 +25,7 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
+from titleholder.training import memory
 from titleholder.workflow import interventions, model_card, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
@@ -118,6 +119,16 @@ def test_a_winner_that_people_must_approve_is_kept_back(
     assert decision.reason.startswith("No person could be asked. The first champion")
     assert "risk-lead must approve" in decision.reason
     assert Registry(settings.tracking_uri).models.champion("tiny_asked") is None
+
+
+def test_a_holdout_that_does_not_fit_the_memory_is_not_judged(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    challenger = challenge("tiny", date(2024, 3, 1), "too-large", settings)
+    monkeypatch.setattr(memory, "available", lambda: 10)
+    monkeypatch.setattr(memory, "LEAST", 10)
+    with pytest.raises(DataError, match=r"nothing can be judged here: \d+ rows of the holdout take"):
+        steps.validate(challenger, settings=settings)
 
 
 def test_a_champion_is_never_judged_against_itself(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""How much memory a training takes at least, and how much its process may have."""
+"""How much memory a step takes at least, and how much its process may have."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ LEAST = 2**29
 """Below this nothing is foretold: the libraries alone take as much, in bytes."""
 PER_ROW = 64
 """What a row takes in the process that drives an engine, in bytes: its position, outcome, weight and scores."""
+JUDGED = 64
+"""What a judged row takes, in bytes, as a cautious guess: its event time, outcome, scores, and what a check computes.
+
+`benchmarks/scale.py`: 12,000,000 rows took about 100.
+"""
 BINNED = 2.0
 """What XGBoost takes of a number that it reads from the disk, in bytes, as a cautious guess."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -43,6 +48,19 @@ def shortage(spec: ModelSpec, name: str, rows: int, *, may_have: int | None = No
         f"this process may have {most}. Give it more (training.candidates.{name}.resources: a pod with more memory, or "
         f"a queue of workers that have it), shorten windows.train, let the query return a sample with columns.weight, "
         f"name fewer features{other}"
+    )
+
+
+def shortage_to_judge(spec: ModelSpec, rows: int, *, may_have: int | None = None) -> str:
+    """The same of a holdout of so many rows that is to be judged."""
+    limit, needed = available() if may_have is None else may_have, rows * JUDGED
+    if limit is None or needed < max(limit, LEAST):
+        return ""
+    least, most = map(filesize.decimal, (needed, limit))
+    return (
+        f"{spec.name}: nothing can be judged here: {rows:,} rows of the holdout take {least} at least, and this "
+        f"process may have {most}. Give the workers of the queue more, shorten windows.holdout, or let the query return "
+        "a sample with columns.weight"
     )
 
 

@@ -21,7 +21,7 @@ from titleholder.ledger.nominee import Nominee
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LIVE
-from titleholder.training import benchmark
+from titleholder.training import benchmark, memory
 from titleholder.validation import checks
 from titleholder.validation.checks.base import Result
 from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingSample, UnfitCandidate, UnobservedRows
@@ -160,7 +160,7 @@ def compare(
     they did when they were trained (TH703); scores of that time that are lost count as different.
 
     Raises:
-        DataError: when the snapshot is gone or was changed, or lacks columns that the champion needs.
+        DataError: when the snapshot is gone or was changed, lacks columns that the champion needs, or is too large.
     """
     rows = _rows(comparison, scorer)
     start, note = judged_from(comparison, reign)
@@ -206,6 +206,8 @@ def _rows(comparison: Comparison, scorer: Scorer) -> _Rows:
     spec, extract, split = comparison.spec, comparison.extract, comparison.spans.holdout_start
     time, accepted = spec.columns.event_time, spec.columns.accepted
     holdout = LazyFrame(extract, extract.positions(time, start=split))
+    if short := memory.shortage_to_judge(spec, len(holdout)):
+        raise DataError(short)
     trained_on = extract.positions(time, end=split, where=accepted)
     untuned = _benchmark_scores(spec, LazyFrame(extract, spread(trained_on, benchmark.ROWS)), holdout, scorer.store)
     sample, first = (LazyFrame(extract, some) for some in (spread(trained_on), trained_on[:RELOADED_ROWS]))

@@ -31,8 +31,16 @@ def test_a_training_that_cannot_fit_says_so_and_what_to_change() -> None:
     assert "windows.train" in said
 
 
+def test_a_holdout_that_cannot_be_judged_says_so_and_what_to_change() -> None:
+    said = memory.shortage_to_judge(a_spec(), 500_000_000, may_have=2 * GIB)
+    assert "500,000,000 rows of the holdout take 32.0 GB at least, and this process may have 2.1 GB" in said
+    assert "windows.holdout" in said
+    assert memory.shortage_to_judge(a_spec(), 12_000_000, may_have=2 * GIB) == ""
+
+
 @pytest.mark.parametrize("may_have", [None, 64 * GIB])
 def test_what_may_fit_is_tried(may_have: int | None) -> None:
+    assert memory.shortage_to_judge(a_spec(), 10_000, may_have=may_have) == ""
     assert memory.shortage(a_spec(), "scorecard", 10_000, may_have=may_have) == ""
 
 
