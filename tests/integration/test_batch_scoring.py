@@ -24,9 +24,10 @@ from typer.testing import CliRunner, Result
 from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import EASY, World, models_in, replaced
+from support.forks import FORKS
 from support.retraining import TESTER, retrain
 from support.stacks import execute_as, tiny_rows
-from support.succession_world import PROCESSES, settings_of, write_model
+from support.succession_world import settings_of, write_model
 from titleholder.cli.main import app
 from titleholder.data import features, run_scores
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
@@ -329,7 +330,7 @@ def _killed(pinned: str, where: tuple[str, str, str], env: dict[str, str]) -> No
 def test_a_run_that_is_killed_before_it_commits_leaves_nothing(world: World) -> None:
     pinned = pin(world, date(2024, 3, 14))
     arguments = (pinned.model_dump_json(), settings_of(world.settings), dict(os.environ))
-    killed = PROCESSES.Process(target=_killed, args=arguments)
+    killed = FORKS.Process(target=_killed, args=arguments)
     killed.start()
     killed.join(60)
     assert killed.exitcode == -signal.SIGKILL
