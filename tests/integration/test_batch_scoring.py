@@ -477,10 +477,11 @@ def test_check_runs_the_scoring_query_and_names_what_is_wrong_with_its_columns(w
     with replaced(
         query, SQL.replace("signal,", "bad, extra,").replace("from tiny", "from tiny, (select 1 as extra) x").encode()
     ):
-        assert [outcome for outcome, _ in found()] == ["fault", "fault"]
-        assert "bad: is the target" in found()[0][1]
-        assert "- signal" in found()[1][1]
-        assert "+ extra" in found()[1][1]
+        faults = found()
+    assert [outcome for outcome, _ in faults] == ["fault", "fault"]
+    assert "bad: is the target" in faults[0][1]
+    assert "- signal" in faults[1][1]
+    assert "+ extra" in faults[1][1]
     with replaced(query, SQL.replace("from tiny", "from nowhere").encode()):
         ((outcome, explanation),) = found()
     assert outcome == "fault"
