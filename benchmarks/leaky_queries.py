@@ -185,8 +185,9 @@ VERSION = (
 )
 SNAPSHOT = "join trap.snapshots s on s.customer_id = l.customer_id and s.taken_at = date_trunc('month', l.applied_at)"
 BY_REGION = (
-    "(select avg((o.status = 'bad')::int) from trap.closings o join trap.loans p on p.loan_id = o.loan_id "
-    "where p.region = l.region and o.recorded_at <= :as_of)"
+    "join (select p.region, avg((o.status = 'bad')::int) as rate from trap.closings o "
+    "join trap.loans p on p.loan_id = o.loan_id where o.recorded_at <= :as_of group by p.region) r "
+    "on r.region = l.region"
 )
 KNOWN_TODAY = "w.recorded_at <= l.applied_at and w.recorded_at > l.applied_at - interval '1 day'"
 OF_CUSTOMER = "over (partition by l.customer_id order by l.applied_at, l.loan_id"
@@ -235,7 +236,7 @@ LEAKY = (
         "s.loans",
         f"{SNAPSHOT} + interval '1 month'",
     ),
-    Shape("target encoding over everything known by `:as_of`", BY_REGION),
+    Shape("target encoding over everything known by `:as_of`", "r.rate", BY_REGION),
     Shape("age as of the run", "extract(day from :as_of - l.applied_at)"),
     Shape("the end of the window as a bound", earlier("p.applied_at < :window_end")),
     Shape(

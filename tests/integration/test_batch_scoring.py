@@ -24,9 +24,10 @@ from typer.testing import CliRunner, Result
 from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import EASY, World, models_in, replaced
+from support.forks import FORKS
 from support.retraining import TESTER, retrain
 from support.stacks import execute_as, tiny_rows
-from support.succession_world import PROCESSES, settings_of, write_model
+from support.succession_world import settings_of, write_model
 from titleholder.cli.main import app
 from titleholder.data import features, run_scores
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
@@ -329,7 +330,7 @@ def _killed(pinned: str, where: tuple[str, str, str], env: dict[str, str]) -> No
 def test_a_run_that_is_killed_before_it_commits_leaves_nothing(world: World) -> None:
     pinned = pin(world, date(2024, 3, 14))
     arguments = (pinned.model_dump_json(), settings_of(world.settings), dict(os.environ))
-    killed = PROCESSES.Process(target=_killed, args=arguments)
+    killed = FORKS.Process(target=_killed, args=arguments)
     killed.start()
     killed.join(60)
     assert killed.exitcode == -signal.SIGKILL
@@ -476,10 +477,11 @@ def test_check_runs_the_scoring_query_and_names_what_is_wrong_with_its_columns(w
     with replaced(
         query, SQL.replace("signal,", "bad, extra,").replace("from tiny", "from tiny, (select 1 as extra) x").encode()
     ):
-        assert [outcome for outcome, _ in found()] == ["fault", "fault"]
-        assert "bad: is the target" in found()[0][1]
-        assert "- signal" in found()[1][1]
-        assert "+ extra" in found()[1][1]
+        faults = found()
+    assert [outcome for outcome, _ in faults] == ["fault", "fault"]
+    assert "bad: is the target" in faults[0][1]
+    assert "- signal" in faults[1][1]
+    assert "+ extra" in faults[1][1]
     with replaced(query, SQL.replace("from tiny", "from nowhere").encode()):
         ((outcome, explanation),) = found()
     assert outcome == "fault"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mlflow.models import Model
 
+from support import retraining
 from support.dask_clusters import a_cluster
 from support.engine_cases import LGBM, XGB, a_frame, assert_alike, boosted, fitted, scores, stored
 from support.factories import a_regression, a_spec
@@ -74,8 +75,8 @@ def _spec(engine: Any, rates: tuple[float, ...] = (0.1, 0.2), **others: Any) -> 
 
 
 def _decided(engine: Any, lane: str, settings: Settings) -> list[Decision]:
-    url = connection_url("warehouse")
-    return [retrain(_spec(engine), as_of, lane, url=url, origin=TESTER, settings=settings).decision for as_of in MONTHS]
+    """Each month's decision by all candidates, without a model card: the scorecard's has one."""
+    return [retraining.retrain(_spec(engine), as_of, lane, settings, candidates=()) for as_of in MONTHS]
 
 
 def test_every_engine_leads_to_the_same_decisions_and_they_can_be_reproduced(

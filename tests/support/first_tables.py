@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import create_engine
 
+from support import tables
+
 
 def loans(n: int = 6_000) -> pd.DataFrame:
     """Small loans over four years, append-only: a row is written when its outcome is known, six months later."""
@@ -258,7 +260,7 @@ def fill(url: str, name: str, frame: pd.DataFrame, key: str = "") -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS firsts")
         connection.exec_driver_sql(f'DROP TABLE IF EXISTS firsts."{name}" CASCADE')
-        frame.to_sql(name, connection, schema="firsts", index=False, chunksize=2_000, method="multi")
+        tables.write(frame, connection, name, "firsts")
         if key:
             connection.exec_driver_sql(f'ALTER TABLE firsts."{name}" ADD PRIMARY KEY ("{key}")')
     engine.dispose()

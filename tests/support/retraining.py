@@ -1,4 +1,4 @@
-"""Steps of a retrain for tests: by a model's name, on behalf of a tester."""
+"""Steps of a retrain for tests: of a spec or by a model's name, on behalf of a tester."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
 from titleholder.spec.loader import load_specs
+from titleholder.spec.model import ModelSpec
 from titleholder.workflow import steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
 TESTER = Origin(actor="tester")
 
 
-def extract(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Snapshot:
+def extract(model: str | ModelSpec, as_of: date, lane: str, settings: Settings, **options: object) -> Snapshot:
     options = {"url": connection_url("warehouse"), "origin": TESTER, **options}
-    return steps.extract(load_specs(only=model)[model], as_of, lane, settings=settings, **options)  # type: ignore[arg-type]
+    spec = model if isinstance(model, ModelSpec) else load_specs(only=model)[model]
+    return steps.extract(spec, as_of, lane, settings=settings, **options)  # type: ignore[arg-type]
 
 
-def challenge(model: str, as_of: date, lane: str, settings: Settings, **options: object) -> Challenger:
+def challenge(model: str | ModelSpec, as_of: date, lane: str, settings: Settings, **options: object) -> Challenger:
     """The challenger of a month: its scorecard, which is the quickest to train, unless `candidates` names others."""
     snapshot = extract(model, as_of, lane, settings, **{"candidates": ("scorecard",), **options})
     return steps.nominate([steps.train(snapshot, n, settings=settings) for n in snapshot.candidates], settings=settings)
@@ -36,7 +38,7 @@ def settle(challenger: Challenger, settings: Settings) -> Decision:
 
 
 def retrain(
-    model: str, as_of: date, lane: str, settings: Settings, *, report: bool = False, **options: object
+    model: str | ModelSpec, as_of: date, lane: str, settings: Settings, *, report: bool = False, **options: object
 ) -> Decision:
     """The whole retrain; with `report` the model card is drawn too."""
     challenger = challenge(model, as_of, lane, settings, **options)

@@ -22,6 +22,7 @@ from localstack.airflow import Airflow
 from localstack.cli import migrate_ledger
 from localstack.settings import environment, ledger_url
 from localstack.state import State
+from support import tables
 
 MODELS = Path(__file__).parent / "models"
 MEASURED = ("api-server",)
@@ -121,6 +122,6 @@ def fill_tiny(url: str) -> None:
     """Make the table `tiny`, in place of one that is there; `price` is NUMERIC, as money is."""
     engine = create_engine(url)
     with engine.begin() as connection:
-        tiny_rows().to_sql("tiny", connection, if_exists="replace", index=False, chunksize=2000, method="multi")
+        tables.write(tiny_rows(), connection, "tiny")
         connection.exec_driver_sql("ALTER TABLE tiny ALTER COLUMN price TYPE numeric(12, 2)")
     engine.dispose()

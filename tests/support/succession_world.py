@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy import event
 
 from support import retraining
+from support.forks import FORKS
 from titleholder.ledger import database, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -27,10 +27,6 @@ from titleholder.workflow.payloads import Challenger, ProposedDecision
 
 MODELS = Path(__file__).parent / "models"
 AS_OF = date(2024, 3, 1)
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["titleholder.workflow.steps", "skops.io"]
-)  # a second for each process that reads a model
 
 
 def write_model(
@@ -89,13 +85,11 @@ class World:
 
 def race(rounds: Sequence[Sequence[ProposedDecision]], settings: Settings) -> Iterator[list[tuple[int, str]]]:
     """Promote each round's challengers at once, each in a process of its own; gives (id, kind) of their decisions."""
-    start = PROCESSES.Barrier(len(rounds[0]))
+    start = FORKS.Barrier(len(rounds[0]))
     pipes, runners = [], []
     for _ in rounds[0]:
-        ours, theirs = PROCESSES.Pipe()
-        runner = PROCESSES.Process(
-            target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True
-        )
+        ours, theirs = FORKS.Pipe()
+        runner = FORKS.Process(target=_run, args=(theirs, start, settings_of(settings), dict(os.environ)), daemon=True)
         runner.start()
         pipes.append(ours)
         runners.append(runner)
@@ -165,9 +159,9 @@ class Trace:
 
 def trace(proposed: ProposedDecision, settings: Settings, die_at: int = 0) -> tuple[int | None, list[str]]:
     """Promote in a process of its own that is killed at its n-th touch; returns its exit code and what it touched."""
-    ours, theirs = PROCESSES.Pipe()
+    ours, theirs = FORKS.Pipe()
     args = (theirs, proposed.model_dump_json(), settings_of(settings), dict(os.environ), die_at)
-    runner = PROCESSES.Process(target=_traced, args=args)
+    runner = FORKS.Process(target=_traced, args=args)
     runner.start()
     theirs.close()
     try:
