@@ -59,7 +59,7 @@ def shortage_to_judge(spec: ModelSpec, rows: int, *, may_have: int | None = None
     least, most = map(filesize.decimal, (needed, limit))
     return (
         f"{spec.name}: nothing can be judged here: {rows:,} rows of the holdout take {least} at least, and this "
-        f"process may have {most}. Give the workers of the queue more, shorten windows.holdout, or let the query return "
+        f"process may have {most}. Give the queue's workers more, shorten windows.holdout, or let the query return "
         "a sample with columns.weight"
     )
 

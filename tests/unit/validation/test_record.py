@@ -33,7 +33,7 @@ def cohorts(seed: int = 0, months: int = 8, skill: Sequence[float] = (), error: 
     found = []
     for n in range(1, months):
         shared = rng.normal(0, 0.05)
-        noise = rng.multivariate_normal(np.zeros(n + 1), covariance(n + 1, error))
+        noise = rng.multivariate_normal(np.zeros(n + 1), covariance(n + 1, error), method="cholesky")
         found.append(cohort(n, worth[: n + 1] + shared + 0.7 + noise, error=error))
     return found
 
@@ -70,10 +70,10 @@ def written_out(found: Sequence[CohortRecord], version: int, champion: int) -> E
         years = (day - trained[of]) / timedelta(days=365.25)
         return years if shape == "linear" else float(np.log1p(years))
 
-    scores, gains, risks = [], [], []
+    densities, gains, risks = [], [], []
     for expert in record.EXPERTS:
         prior = np.diag([1 / record.DRIFT**2, *[1 / expert.spread**2] * len(versions)])
-        information, vector, score = np.zeros_like(prior), np.zeros(len(prior)), 0.0
+        information, vector, density = np.zeros_like(prior), np.zeros(len(prior)), []
         for one in found:
             middle = one.start + (one.end - one.start) / 2
             members = [m.version for m in one.members]
@@ -90,7 +90,7 @@ def written_out(found: Sequence[CohortRecord], version: int, champion: int) -> E
                 first = np.zeros((len(known) - 1, len(y)))  # contrasts to the cohort's first version, which is known
                 first[np.arange(len(known) - 1), known[1:] - 1] = 1.0
                 predicted = stats.multivariate_normal(first @ mean, first @ spread @ first.T)
-                score = record.FORGETTING * score + float(predicted.logpdf(first @ y))
+                density.append(float(predicted.logpdf(first @ y)))
             kept = 0.5 ** (1 / expert.half_life)
             information = kept * information + design.T @ np.linalg.inv(noise) @ design
             vector = kept * vector + design.T @ np.linalg.inv(noise) @ y
@@ -99,10 +99,13 @@ def written_out(found: Sequence[CohortRecord], version: int, champion: int) -> E
         signs[0] = curve(version, IN_USE, expert.curve) - curve(champion, IN_USE, expert.curve)
         signs[1 + versions.index(version)], signs[1 + versions.index(champion)] = 1.0, -1.0
         gain, error = signs @ posterior @ vector, np.sqrt(signs @ posterior @ signs)
-        scores.append(score)
+        densities.append(density)
         gains.append(gain)
         risks.append(stats.norm.cdf(-1.0, gain, error))
-    weights = np.exp(np.array(scores) - max(scores))
+    scores = np.zeros(len(densities))
+    for of_experts in np.array(densities).T:  # by cohort; none is further behind the best than SURPRISE
+        scores = record.FORGETTING * scores + np.maximum(of_experts, of_experts.max() - record.SURPRISE)
+    weights = np.exp(scores - scores.max())
     weights /= weights.sum()
     return Expectation(float(weights @ gains) * 0.01, float(weights @ risks))
 
