@@ -61,7 +61,7 @@ def unbroken(rows: list[Decision], settings: Settings) -> bool:
     )
 
 
-@pytest.mark.timeout(300 + 60 * RACES)
+@pytest.mark.timeout(300 + 120 * RACES)
 def test_sixteen_that_promote_at_once_make_one_line(models: Path, settings: Settings) -> None:
     """Each round: as many rows as challengers, none lost, none twice, one line, and the alias at its head."""
     arena = a_world(models, settings, "tiny_race")
