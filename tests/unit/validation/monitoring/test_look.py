@@ -10,8 +10,9 @@ import pytest
 from titleholder.validation.monitoring import look as looking
 from titleholder.validation.monitoring.alarms import drift_alarms
 from titleholder.validation.monitoring.evidence import e_bh
-from titleholder.validation.monitoring.look import History, Limits, NewRows, ReferenceFeature, level, look
+from titleholder.validation.monitoring.look import History, Kind, Limits, NewRows, ReferenceFeature, level, look
 from titleholder.validation.monitoring.report import Drift, FeatureLook
+from titleholder.validation.monitoring.summary import alarms
 
 LIMITS = Limits(budget=0.025, in_a_row=2, least=0.1)
 DAY = date(2024, 1, 1)
@@ -60,6 +61,30 @@ def test_it_alarms_where_drift_alarms_would_and_names_the_feature() -> None:
     assert [f.log_evidence for f in of("income", found)][4] == pytest.approx(expected[0].log_evidence)
     assert not any(f.drifted for f in (*of("home", found), *of("score", found)))
     assert found[2].level > LIMITS.budget >= found[3].level
+
+
+@pytest.mark.parametrize(("name", "kind"), [("income", "numeric"), ("home", "categorical")])
+def test_more_missing_values_are_an_alarm_that_says_so(name: str, kind: Kind) -> None:
+    """Of the values that are there nothing changes."""
+    rng = np.random.default_rng(12)
+
+    def drawn(n: int, missing: float) -> np.ndarray:
+        gone = rng.random(n) < missing
+        if kind == "numeric":
+            return np.where(gone, np.nan, rng.normal(size=n))
+        return np.where(gone, None, rng.choice(["rent", "own"], n).astype(object))
+
+    feature = ReferenceFeature.of(name, kind, drawn(4000, 0.05), rng, frozenset({"rent", "own"}))
+    shares = (0.05, 0.05, 0.25, 0.25)
+    batches = [[NewRows(tuple(feature.places.counts(drawn(1000, share)).tolist()), {})] for share in shares]
+    found = looks([feature], batches)
+    assert [one.in_a_row for one in of(name, found)] == [0, 0, 1, 2]
+    assert [one.missing for one in of(name, found)] == pytest.approx(shares, abs=0.03)
+    standing = [alarms(one, None, (), as_of=DAY, in_a_row=2) for one in found]
+    assert [len(one) for one in standing] == [0, 0, 0, 1]
+    (alarm,) = standing[-1]
+    assert (alarm.name, alarm.kind) == (name, "feature")
+    assert alarm.sentence.startswith(f"{name} has drifted: the share of 'missing' was ")
 
 
 def test_a_small_change_is_no_alarm_however_sure() -> None:
