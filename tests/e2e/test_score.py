@@ -1,24 +1,27 @@
-"""Scoring runs from the real scheduler: three days by native backfill, and what they leave."""
+"""Scoring runs from the real scheduler: three days by native backfill and what they leave; and an alarm's retrain."""
 
 from __future__ import annotations
 
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from localstack.airflow import Airflow
+from localstack.settings import environment
 from localstack.state import State
 from support.monitored_world import reports_of
 from support.retraining import retrain
-from titleholder.ledger import monitor_reports, score_runs
+from titleholder.ledger import monitor_reports, score_runs, store
 from titleholder.ledger.database import engine
 from titleholder.settings import Settings
 
 pytestmark = pytest.mark.slow
 MODEL, LANE = "tiny_fed", "scored"
 DAG, MONITOR = f"{MODEL}.score", f"{MODEL}.monitor"
+WANTED = "tiny_wanted"
 DAYS = [date(2024, 3, 10), date(2024, 3, 11), date(2024, 3, 12)]
 
 
@@ -27,6 +30,18 @@ def airflow(state: State) -> Airflow:
     found = Airflow.of(state)
     found.wait_for_dag(DAG)
     return found
+
+
+@pytest.fixture
+def moved(recent: None, state: State) -> None:
+    """Rows of yesterday whose signal is higher than a champion was trained on; they go with the `recent` ones."""
+    loader = create_engine(environment(state)["TITLEHOLDER_LOADER_URL"])
+    with loader.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO tiny (id, happened_at, known_at, bad, signal, noise, price, kind, amount) SELECT id + 2000000, "
+            "now() - interval '1 day', now(), bad, signal + 3, noise, price, kind, amount FROM tiny WHERE id < 300"
+        )
+    loader.dispose()
 
 
 def events(airflow: Airflow, uri: str) -> list[dict[str, Any]]:
@@ -102,3 +117,38 @@ def looked_at_after_scoring(airflow: Airflow, settings: Settings, scored: set[in
     assert {run for one in reports for run in one.score_runs} & scored
     assert all(one.airflow_run.startswith(f"{MONITOR}/asset_triggered") for one in reports)
     assert not any(run["run_type"] == "scheduled" for run in airflow.runs(MONITOR))
+
+
+@pytest.mark.usefixtures("moved")
+def test_an_alarm_starts_the_retrain_whose_decision_names_the_report_and_the_reason(
+    airflow: Airflow, settings: Settings
+) -> None:
+    """Nobody triggers more than one scoring run: its scores start the monitor, and the monitor's alarm the retrain."""
+    champion = retrain(WANTED, date(2024, 1, 1), "live", settings)
+    assert champion.champion_after
+    score, monitor, again = (f"{WANTED}.{what}" for what in ("score", "monitor", "retrain"))
+    for dag in (again, monitor, score):
+        airflow.wait_for_dag(dag)
+        airflow.pause(dag, False)
+    before = datetime.now(UTC).date()
+    airflow.wait_for_success(score, airflow.trigger(score))
+    deadline = time.monotonic() + 180
+    while not (runs := airflow.runs(again)):
+        assert time.monotonic() < deadline, (airflow.runs(monitor), reports_of(settings.ledger_url, WANTED))
+        time.sleep(0.5)
+    (run,) = runs
+    airflow.wait_for_success(again, run["dag_run_id"])
+    assert run["run_type"] == "asset_triggered"
+    (report,) = reports_of(settings.ledger_url, WANTED)
+    assert report.decision == champion.id
+    assert report.asks_retrain
+    assert "signal" in report.new_alarms
+    assert report.ask_reason.startswith(f"The monitor of {report.as_of} asks for a retrain. signal has drifted")
+    rows = [row for row in store.read(settings.ledger_url, WANTED, "live") if row.id != champion.id]
+    assert {row.airflow_run for row in rows} == {f"{again}/{run['dag_run_id']}"}
+    assert {row.actor for row in rows} == {f"the monitor (report {report.id})"}
+    assert {row.asked_because for row in rows} == {report.ask_reason}
+    assert before <= rows[0].as_of <= datetime.now(UTC).date()
+    assert {event["extra"]["report"] for event in events(airflow, f"titleholder://{WANTED}/retrain-wanted")} == {
+        report.id
+    }

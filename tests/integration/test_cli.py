@@ -69,6 +69,7 @@ def test_models_names_broken_specs_with_exit_code_2() -> None:
         "tiny_hasty",
         "tiny_page",
         "tiny_signed",
+        "tiny_wanted",
     }
     assert "minimun_gain" in listed["errors"]["broken"]
 
