@@ -1,14 +1,12 @@
-"""Scoring runs on real PostgreSQL and MLflow: pinned, repeated, killed, at once, tampered with."""
+"""Scoring runs on real PostgreSQL and MLflow: pinned, repeated, tampered with."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,17 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner, Result
 
 from localstack.settings import ledger_url
 from localstack.state import State
 from support.audit_world import EASY, World, models_in, replaced
-from support.forks import FORKS
 from support.retraining import TESTER, retrain
 from support.stacks import execute_as, tiny_rows
-from support.succession_world import settings_of, write_model
+from support.succession_world import write_model
 from titleholder.cli.main import app
 from titleholder.data import features, run_scores
 from titleholder.errors import ContractError, DataError, ServiceError, UsageError
@@ -35,7 +31,7 @@ from titleholder.ledger import guards, score_history, score_runs
 from titleholder.ledger.database import engine
 from titleholder.ledger.score_runs import Entry, ScoreRun
 from titleholder.registry.client import Registry
-from titleholder.settings import Settings, connection_url
+from titleholder.settings import connection_url
 from titleholder.spec.loader import load_specs
 from titleholder.spec.model import ModelSpec
 from titleholder.training import contributions
@@ -317,38 +313,6 @@ def test_the_command_line_runs_and_lists(world: World) -> None:
         (("--input", "tiny", "--lane", "live"), "--lane goes with --as-of"),
     ):  # fmt: skip
         assert why in str(invoke("score", MODEL, *words).exception)
-
-
-def _killed(pinned: str, where: tuple[str, str, str], env: dict[str, str]) -> None:
-    """Scores, and is killed after the last COPY, before the commit."""
-    os.environ.update(env)
-    settings = Settings(*where)
-    event.listen(engine(settings.ledger_url), "commit", lambda _: os.kill(os.getpid(), signal.SIGKILL))
-    batch_scoring.score(PinnedVersion.model_validate_json(pinned), url=connection_url("warehouse"), settings=settings)
-
-
-def test_a_run_that_is_killed_before_it_commits_leaves_nothing(world: World) -> None:
-    pinned = pin(world, date(2024, 3, 14))
-    arguments = (pinned.model_dump_json(), settings_of(world.settings), dict(os.environ))
-    killed = FORKS.Process(target=_killed, args=arguments)
-    killed.start()
-    killed.join(60)
-    assert killed.exitcode == -signal.SIGKILL
-    url = world.settings.ledger_url
-    assert score_runs.find(url, batch_scoring.key_of(pinned)) is None
-    with world.superuser() as cursor:
-        cursor.execute("SELECT count(*) FROM titleholder.scores AS s WHERE NOT EXISTS "
-                       "(SELECT FROM titleholder.score_runs AS r WHERE r.id = s.run)")  # fmt: skip
-        assert cursor.fetchone() == (0,)
-    assert score(world, pinned).rows == len(events(date(2024, 3, 14)))
-
-
-def test_runs_of_one_key_at_once_are_one_run(world: World) -> None:
-    pinned = pin(world, date(2024, 3, 15))
-    with ThreadPoolExecutor(3) as pool:
-        runs = list(pool.map(lambda _: score(world, pinned), range(3)))
-    assert len({run.id for run in runs}) == 1
-    assert len(stored(world, runs[0].id)) == runs[0].rows
 
 
 def an_entry(run: ScoreRun, **changes: Any) -> Entry:

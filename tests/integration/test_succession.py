@@ -20,6 +20,7 @@ from localstack import stack as local
 from localstack.cli import migrate_ledger
 from localstack.state import State
 from support import succession_world as world
+from support.killing import traced
 from support.succession_world import World
 from titleholder.cli.main import app
 from titleholder.errors import ServiceError, UsageError
@@ -88,7 +89,7 @@ def test_sixteen_that_promote_at_once_make_one_line(models: Path, settings: Sett
 def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(models: Path, settings: Settings) -> None:
     arena = a_world(models, settings, "tiny_killed")
     arena.decide()
-    code, points = world.trace(arena.proposed(), settings)
+    code, points = traced(world.promote, arena.proposed().model_dump_json(), settings)
     assert code == 0
     for point in ("before Runs.running", "after store.read_lane", "before the insert", "before the commit",
                   "after store.append", "before Models.set_champion", "after Models.set_champion", "after Runs.finish"):  # fmt: skip
@@ -96,7 +97,7 @@ def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(models: Path, 
     reached = {"healed by reconcile": 0, "committed": 0}
     for n, point in enumerate(points, start=1):
         before, proposed = arena.rows(), arena.proposed()
-        assert world.trace(proposed, settings, die_at=n) == (-9, []), point
+        assert traced(world.promote, proposed.model_dump_json(), settings, die_at=n) == (-9, []), point
         rows = arena.rows()
         committed = len(rows) - len(before)
         assert committed == ("after store.append" in points[:n]), point

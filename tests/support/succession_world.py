@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
-
 from support import retraining
 from support.forks import FORKS
-from titleholder.ledger import database, store
+from support.killing import Touches, settings_of
+from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
@@ -103,10 +100,6 @@ def race(rounds: Sequence[Sequence[ProposedDecision]], settings: Settings) -> It
             runner.terminate()
 
 
-def settings_of(settings: Settings) -> tuple[str, str, str]:
-    return settings.ledger_url, settings.tracking_uri, settings.snapshots
-
-
 def _run(pipe: Connection, start: Any, where: tuple[str, str, str], env: dict[str, str]) -> None:
     os.environ.update(env)
     settings = Settings(*where)
@@ -120,60 +113,16 @@ def _run(pipe: Connection, start: Any, where: tuple[str, str, str], env: dict[st
             pipe.send((0, repr(error)))
 
 
-class Trace:
-    """Wraps everything by which a promotion touches the world; may kill its own process before or after one touch."""
-
-    POINTS = (
-        (Runs, "running"), (Runs, "finish"), (Models, "champion"), (Models, "read"), (Models, "set_champion"),
-        (store, "read_lane"), (store, "append"),
-    )  # fmt: skip
-
-    def __init__(self, ledger_url: str, die_at: int = 0) -> None:
-        self.die_at, self.touched = die_at, []  # type: tuple[int, list[str]]
-        for owner, name in self.POINTS:
-            setattr(owner, name, self._watched(f"{owner.__name__.rpartition('.')[2]}.{name}", getattr(owner, name)))
-        engine = database.engine(ledger_url)
-        event.listen(engine, "before_cursor_execute", lambda *call: self._statement("before", call[2]))
-        event.listen(engine, "after_cursor_execute", lambda *call: self._statement("after", call[2]))
-        event.listen(engine, "commit", lambda _: self.touch("before the commit"))
-
-    def _statement(self, when: str, statement: str) -> None:
-        if "titleholder.append" in statement:
-            self.touch(f"{when} the insert")
-
-    def touch(self, name: str) -> None:
-        self.touched.append(name)
-        if len(self.touched) == self.die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def _watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            self.touch(f"before {name}")
-            found = function(*args, **kwargs)
-            self.touch(f"after {name}")
-            return found
-
-        return watched
+POINTS = (
+    (Runs, "running"), (Runs, "finish"), (Models, "champion"), (Models, "read"), (Models, "set_champion"),
+    (store, "read_lane"), (store, "append"),
+)  # fmt: skip
+"""Everything by which a promotion touches the world."""
 
 
-def trace(proposed: ProposedDecision, settings: Settings, die_at: int = 0) -> tuple[int | None, list[str]]:
-    """Promote in a process of its own that is killed at its n-th touch; returns its exit code and what it touched."""
-    ours, theirs = FORKS.Pipe()
-    args = (theirs, proposed.model_dump_json(), settings_of(settings), dict(os.environ), die_at)
-    runner = FORKS.Process(target=_traced, args=args)
-    runner.start()
-    theirs.close()
-    try:
-        touched = ours.recv()
-    except EOFError:
-        touched = []
-    runner.join(60)
-    return runner.exitcode, touched
-
-
-def _traced(pipe: Connection, proposed: str, where: tuple[str, str, str], env: dict[str, str], die_at: int) -> None:
-    os.environ.update(env)
-    watch = Trace(where[0], die_at)
-    steps.promote(ProposedDecision.model_validate_json(proposed), settings=Settings(*where))
-    pipe.send(watch.touched)
+def promote(touches: Touches, settings: Settings, proposed: str) -> None:
+    """The work of a process that may be killed."""
+    for owner, name in POINTS:
+        touches.watch(owner, name)
+    touches.watch_ledger(settings.ledger_url, "titleholder.append", "the insert")
+    steps.promote(ProposedDecision.model_validate_json(proposed), settings=settings)
