@@ -180,7 +180,7 @@ def test_what_is_in_use_is_shown_state_first_and_unfolds_to_numbers(page_of: Ope
     age = frame.get_by_role("region", name="Cost of age", exact=True)
     expect(age).to_contain_text("A cost of age is shown, and less often could lose more than is tolerated.")
     age.get_by_text("In numbers").click()
-    expect(age.get_by_role("row", name="8.0 to 10.0 months")).to_contain_text("+0.0090")
+    expect(age.get_by_role("row", name="8 to 10 months")).to_contain_text("+0.0090")
 
 
 def test_a_model_of_which_nothing_is_known_says_what_to_do(page_of: Opener) -> None:
