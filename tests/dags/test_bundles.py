@@ -91,5 +91,5 @@ answer = {name: dag.rerun_with_latest_version for name, dag in bag.dags.items()}
 """
     models = Path(__file__).parents[1] / "support" / "models"
     dags, _ = apart.run(tmp_path, code, str(apart.ROOT / "dags"), TITLEHOLDER_MODELS=str(models))
-    assert len(dags) == 18, json.dumps(dags)
+    assert len(dags) == 22, json.dumps(dags)
     assert set(dags.values()) == {False}
