@@ -14,8 +14,9 @@ import pytest
 from localstack.state import State
 from support import killed_scoring as world
 from support.audit_world import World, models_in
+from support.killed_scoring import MODEL
 from support.killing import traced
-from support.monitored_world import LANE, MODEL, reports_of, watched, write_monitored
+from support.monitored_world import LANE, reports_of, watched, write_monitored
 from support.retraining import challenge, in_lane, retrain, settle
 from titleholder.data import features, snapshots
 from titleholder.data.scoring_contract import ScoringContract
@@ -47,7 +48,7 @@ OF_A_LOOK = ["before run.watched_at", "after run.watched_at", "before monitor_re
 def arena(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two champions, one after the other, in two lanes; the first is the challenger beside the second."""
     folder = tmp_path_factory.mktemp("models")
-    write_monitored(folder, window="3 days", monitor="{minimum_rows: 10}", table=FED)
+    write_monitored(folder, window="3 days", monitor="{minimum_rows: 10}", table=FED, name=MODEL)
     spec = folder / f"{MODEL}.yaml"
     spec.write_text(spec.read_text().replace("lane: scored", "lane: scored\n  parquet: true\n  shadow: 1"))
     with models_in(folder, state) as settings, pytest.MonkeyPatch.context() as patch:
@@ -137,7 +138,7 @@ def test_processes_that_score_the_same_at_once_write_one_run_of_each_version(are
 
 def back(arena: World) -> None:
     order = RollbackOrder(reason="a test", actor="tester", run="x")
-    interventions.rollback(MODEL, order, settings=arena.settings, spec=watched())
+    interventions.rollback(MODEL, order, settings=arena.settings, spec=watched(MODEL))
 
 
 def onward(arena: World) -> None:
