@@ -82,11 +82,14 @@ def fit_and_store(
 
 
 def _logged(snapshot: Snapshot, name: str, run_id: str, models: fitting.FittedModels, registry: Registry) -> Nominee:
-    """Log what was fitted and how; in a new run where an earlier try died after it had logged other parameters."""
+    """Log what was fitted and how; in a new run where an earlier try died after it had logged other parameters.
+
+    The earlier run gives up its key, and keeps what it has: a version of its model may wait for approval.
+    """
     spec, estimator, fitted = snapshot.spec, snapshot.spec.training.candidates[name].estimator, models.fitted
     params = {**fitted.params, "estimator": estimator, "rows": len(models.rows), **models.engine}
     if not registry.runs.takes(run_id, params):
-        registry.runs.delete(snapshot.model, [run_id], keep=())
+        registry.runs.annotate(run_id, tags={names.KEY: f"{run_key(snapshot, name)}:{run_id}"})
         run_id = open_candidate_run(snapshot, name, registry)
     registry.runs.annotate(
         run_id,

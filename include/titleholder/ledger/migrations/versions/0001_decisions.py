@@ -8,6 +8,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import text
 
+from titleholder.ledger.migrations.append_only import guard
+
 revision = "0001"
 down_revision = None
 
@@ -289,18 +291,6 @@ BEGIN
 END $$
 """
 
-ROWS = """
-CREATE TRIGGER no_change BEFORE UPDATE OR DELETE ON titleholder.{table}
-FOR EACH ROW EXECUTE FUNCTION titleholder.refuse_change()
-"""
-
-WHOLE = """
-CREATE TRIGGER no_truncate BEFORE TRUNCATE ON titleholder.{table}
-FOR EACH STATEMENT EXECUTE FUNCTION titleholder.refuse_change()
-"""
-
-ALWAYS = "ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER {trigger}"  # whatever session_replication_role is
-
 # `in_force`: in the live lane every row is, elsewhere the latest of each as-of date.
 DECISIONS = """
 CREATE VIEW titleholder.decision_history AS
@@ -378,11 +368,7 @@ def upgrade() -> None:
         op.execute(statement)
     for statement in (GUARD, DECISIONS, HISTORY, CURRENT):
         op.execute(statement)
-    for table in ("decisions", "lane_records", "reports"):
-        op.execute(ROWS.format(table=table))
-        op.execute(WHOLE.format(table=table))
-        for trigger in ("no_change", "no_truncate"):
-            op.execute(ALWAYS.format(table=table, trigger=trigger))
+    guard("decisions", "lane_records", "reports")
     types = written_columns()
     fields = (FIELD.format(name=name, text=text_of(name, types[name])) for name in sorted(types) if name != "hash")
     named = {"columns": ", ".join(types), "values": ", ".join(f"written.{name}" for name in types)}

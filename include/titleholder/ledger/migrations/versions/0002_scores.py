@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from titleholder.ledger.migrations.append_only import always, guard
+
 revision = "0002"
 down_revision = "0001"
 
@@ -150,22 +152,15 @@ FROM (
     ORDER BY run.model, run.lane, of.entity, run.as_of DESC, run.id DESC
 ) AS newest
 """
-GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
 
 
 def upgrade() -> None:
     """Create the tables, their guards, the view, and the function by which runs enter. Rights are given elsewhere."""
     for statement in (RUNS, SCORES, CHECK_ADDED, ADDED, CHECK_COMPLETE, COMPLETE, BEGIN_RUN, CURRENT):
         op.execute(statement)
-    for table in ("score_runs", "scores"):
-        for trigger, events, each in GUARDS:
-            op.execute(
-                f"CREATE TRIGGER {trigger} BEFORE {events} ON titleholder.{table} "
-                f"FOR EACH {each} EXECUTE FUNCTION titleholder.refuse_change()"
-            )
-            op.execute(f"ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER {trigger}")
-    for table, trigger in (("scores", "only_own_run"), ("score_runs", "complete")):
-        op.execute(f"ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER {trigger}")
+    guard("score_runs", "scores")
+    always("scores", "only_own_run")
+    always("score_runs", "complete")
 
 
 def downgrade() -> None:

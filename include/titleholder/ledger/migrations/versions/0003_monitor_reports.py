@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from titleholder.ledger.migrations.append_only import guard
+
 revision = "0003"
 down_revision = "0002"
 
@@ -97,19 +99,13 @@ BEGIN
     ) RETURNING monitor_reports.id, monitor_reports.created_at, monitor_reports.written_by;
 END $$
 """
-GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
 
 
 def upgrade() -> None:
     """Create the table, its guards, and the function by which reports enter. Rights are given elsewhere."""
     for statement in (REPORTS, ONCE, NEWEST, RECORD):
         op.execute(statement)
-    for trigger, events, each in GUARDS:
-        op.execute(
-            f"CREATE TRIGGER {trigger} BEFORE {events} ON titleholder.monitor_reports "
-            f"FOR EACH {each} EXECUTE FUNCTION titleholder.refuse_change()"
-        )
-        op.execute(f"ALTER TABLE titleholder.monitor_reports ENABLE ALWAYS TRIGGER {trigger}")
+    guard("monitor_reports")
 
 
 def downgrade() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from titleholder.ledger.migrations.append_only import always, guard
+
 revision = "0004"
 down_revision = "0003"
 
@@ -56,22 +58,16 @@ SET search_path = pg_catalog, pg_temp AS $$
     ), '')
 $$
 """
-GUARDS = (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
 
 
 def upgrade() -> None:
     """Create the table, its guards, and the triggers that seal what is written. Rights are given elsewhere."""
     for statement in (SEALS, NEWEST, NEWEST_SEAL, SEAL):
         op.execute(statement)
-    for trigger, events, each in GUARDS:
-        op.execute(
-            f"CREATE TRIGGER {trigger} BEFORE {events} ON titleholder.seals "
-            f"FOR EACH {each} EXECUTE FUNCTION titleholder.refuse_change()"
-        )
-        op.execute(f"ALTER TABLE titleholder.seals ENABLE ALWAYS TRIGGER {trigger}")
+    guard("seals")
     for table in SEALED:
         op.execute(SEAL_ADDED.format(table=table))
-        op.execute(f"ALTER TABLE titleholder.{table} ENABLE ALWAYS TRIGGER seal")
+        always(table, "seal")
 
 
 def downgrade() -> None:
