@@ -52,10 +52,15 @@ def shown(value: object) -> str:
     return "null" if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
-def extract(copies: TableCopies, into: str) -> str:
-    """Extract into a temporary table; returns a hash of its rows that does not depend on their order."""
+def extract(copies: TableCopies, into: str, *, more: str = "") -> None:
+    """Extract into a temporary table; `more` are columns computed from a row `x`."""
     copies.run(f"DROP TABLE IF EXISTS pg_temp.{into}")
-    copies.run(f"CREATE TEMP TABLE {into} AS SELECT x.*, md5(x::text) AS row_md5 FROM ({copies.query}) x")
+    copies.run(f"CREATE TEMP TABLE {into} AS SELECT x.*{more} FROM ({copies.query}) x")
+
+
+def extract_hashed(copies: TableCopies, into: str) -> str:
+    """Extract with a hash of each row, `row_md5`; returns one of all rows that does not depend on their order."""
+    extract(copies, into, more=", md5(x::text) AS row_md5")
     facts = copies.rows(
         "SELECT count(*), sum(hashtextextended(row_md5, 0)::numeric), sum(hashtextextended(row_md5, 1)::numeric) "
         f"FROM {into}"
@@ -113,6 +118,8 @@ def same_entities(
     texts = [f"{side}.{quoted(c)}::text" for side in "oc" for c in columns]
     differ = " OR ".join(f"o.{quoted(c)}::text IS DISTINCT FROM c.{quoted(c)}::text" for c in columns)
     found = copies.rows(f"SELECT o.{key}::text, {', '.join(texts)} {pairs} AND ({differ}) ORDER BY 1")
+    if not found:
+        return int(compared), pd.DataFrame()
     names = pd.MultiIndex.from_product([["before", "after"], columns])
     frame = pd.DataFrame([row[1:] for row in found], columns=names, index=[row[0] for row in found], dtype=object)
     return int(compared), frame

@@ -7,10 +7,10 @@ was known at the cut-off extracts the same.
 from __future__ import annotations
 
 from titleholder.data.leakage.synthetic_future import AFTER
+from titleholder.data.leakage.table_copies import setting_as_time
 from titleholder.data.leakage.table_facts import TableFacts
-from titleholder.spec.sql import quoted, setting
 
-CUT, LAST = (f"current_setting('{setting(name)}')::timestamptz" for name in ("cut", "last_cut"))
+CUT, LAST = (setting_as_time(name) for name in ("cut", "last_cut"))
 """Facts that became available in (CUT, LAST] are exchanged."""
 KEY_TYPES = ("int2", "int4", "int8", "text", "varchar", "bpchar", "uuid")
 """The types of columns that are taken for a key where each value occurs once."""
@@ -23,10 +23,10 @@ def exchange(facts: TableFacts) -> int:
     1/2: the keys of half of the rows stay, and the other values of half change. What may be a key is exchanged by both
     rows of a pair or by none. Where rows only become available, some do so sooner.
     """
-    facts.select_later(f"{facts.available} > {CUT} AND {facts.available} <= {LAST}")
+    later = facts.select_later(f"{facts.available} > {CUT} AND {facts.available} <= {LAST}")
     if facts.changes:
-        return facts.overwrite(CUT)
-    return _exchange_rows(facts) + (_supersede(facts) if facts.until else 0)
+        return facts.overwrite(CUT) if later else 0
+    return (_exchange_rows(facts) if later else 0) + (_supersede(facts) if facts.until else 0)
 
 
 def _exchange_rows(facts: TableFacts) -> int:
@@ -64,13 +64,7 @@ def _exchanged_columns(facts: TableFacts) -> list[str]:
 def _keys(facts: TableFacts) -> set[str]:
     """The columns that may be keys or parts of one; a key with the time when a row became known stays unique."""
     key = {c.name for c in facts.columns if c.in_key}
-    unique = facts.copies.rows(
-        "SELECT attname FROM pg_stats WHERE schemaname = pg_my_temp_schema()::regnamespace::text "
-        "AND tablename = %s AND n_distinct <= -0.99",
-        (facts.table.copy.removeprefix("pg_temp."),),
-    )
-    names = {quoted(name) for (name,) in unique}
-    found = {c.name for c in facts.columns if c.type_name in KEY_TYPES and c.name in names}
+    found = {c.name for c in facts.columns if c.type_name in KEY_TYPES and c.name in facts.unique}
     return found | (set() if facts.known in key else key)
 
 

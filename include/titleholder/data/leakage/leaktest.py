@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from titleholder.data import as_of_range, contract, extraction
 from titleholder.data.leakage.as_of_test import AsOfTest, as_of_test
-from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Leak, extract, whole_rows
+from titleholder.data.leakage.comparison import BASELINE, CHANGED, ORIGINAL, Leak, extract_hashed, whole_rows
 from titleholder.data.leakage.event_test import EventTest, EventTestSummary
 from titleholder.data.leakage.report import LeakReport, TableResult, is_feature
 from titleholder.data.leakage.synthetic_future import SyntheticFuture
@@ -130,7 +130,7 @@ def _test(query: TrainingQuery, url: str, on_step: Callable[[str], None]) -> Lea
         if query.lacks_columns(frame):
             query.enforce(frame)
         spec = spec_of_returned(spec, frame.columns)
-        hashes = {"original": extract(copies, ORIGINAL)}
+        hashes = {"original": extract_hashed(copies, ORIGINAL)}
         _refuse_empty(copies, spec, as_of)
         on_step("events")
         events, by_event = EventTest(copies, spec, spans, tables).run()
@@ -179,15 +179,16 @@ def _future_test(
     """Compare extracts without later facts, with those in the tables, and with synthetic ones; adds to `hashes`."""
     futures, entity = {name: SyntheticFuture(facts) for name, facts in tables.items()}, spec.columns.entity
     later = {name: future.remove_later_facts() for name, future in futures.items()}
-    hashes["later facts removed"] = extract(copies, BASELINE)
-    leaks = list(whole_rows(copies, entity, ORIGINAL, "later facts in the tables"))
+    hashes["later facts removed"] = baseline = extract_hashed(copies, BASELINE)
+    differs = hashes["original"] != baseline
+    leaks = list(whole_rows(copies, entity, ORIGINAL, "later facts in the tables")) if differs else []
     results = []
     for name, future in futures.items():
         on_step(name)
         with copies.rolled_back():
             inserted = future.insert()
-            hashes[f"synthetic facts in {name}"] = extract(copies, CHANGED)
-            leaks += whole_rows(copies, entity, CHANGED, name)
+            hashes[f"synthetic facts in {name}"] = changed = extract_hashed(copies, CHANGED)
+            leaks += whole_rows(copies, entity, CHANGED, name) if changed != baseline else ()
         results.append(
             TableResult(
                 table=name, later_facts=later[name], synthetic_facts=inserted, exchanged_facts=events.exchanged[name]

@@ -6,14 +6,14 @@ column, in all columns but one, or in none (a repetition). So a query that uses 
 
 from __future__ import annotations
 
+from titleholder.data.leakage.table_copies import setting_as_time
 from titleholder.data.leakage.table_facts import Column, TableFacts
-from titleholder.spec.sql import setting
 
 ROWS = 2_000
 """The most rows of a table that are copied; each gives about two synthetic rows a column."""
 AFTER = ("1 microsecond", "1 second", "1 hour", "1 day", "8 days", "32 days", "100 days", "400 days")
 """How long after `as_of` synthetic facts become known: some at once, for cut-offs that are slightly too late."""
-NOW = f"current_setting('{setting('as_of')}')::timestamptz"
+NOW = setting_as_time("as_of")
 _COUNTED = "(SELECT max({c}) FROM {t}) + n"
 FRESH = {
     **dict.fromkeys(("int2", "int4", "int8", "numeric"), _COUNTED),

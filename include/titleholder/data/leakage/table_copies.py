@@ -82,6 +82,11 @@ WHERE i.indrelid = %(copy)s::regclass AND (i.indisunique OR i.indisexclusion)
 """
 
 
+def setting_as_time(name: str) -> str:
+    """SQL for a parameter of the query, or another setting of the transaction; computed once, not for each row."""
+    return f"(SELECT current_setting('{setting(name)}')::timestamptz)"
+
+
 class Relation(NamedTuple):
     """A table or view of the warehouse; `name` is quoted and qualified, `copy` is the temporary table or view."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import NamedTuple
 
 from titleholder.data.leakage.table_copies import Relation, TableCopies
@@ -49,11 +50,23 @@ class TableFacts:
         self.available = self._moment(history.available_at) if history.available_at else self.known
         self.until = quoted(history.until) if history.until else ""
         self.changes = [c for c in self.columns if c.name in {quoted(name) for name in history.changes}]
+        if self.changes:
+            self._number_rows()
 
     @property
     def names(self) -> set[str]:
         """The names of the columns, as the table has them."""
         return set(self._names)
+
+    @cached_property
+    def unique(self) -> set[str]:
+        """The quoted names of the columns of the table in which each value occurs once, as its statistics say."""
+        found = self.copies.rows(
+            "SELECT attname FROM pg_stats WHERE schemaname = pg_my_temp_schema()::regnamespace::text "
+            "AND tablename = %s AND n_distinct <= -0.99",
+            (self.table.copy.removeprefix("pg_temp."),),
+        )
+        return {quoted(name) for (name,) in found}
 
     def column(self, expression: str) -> Column | None:
         """The column that an expression is, or None where it computes something."""
@@ -87,15 +100,33 @@ class TableFacts:
         (found,) = self.copies.rows(f"SELECT {counts} FROM {self.table.copy}")
         return {name: int(rows) for name, rows in zip(others, found, strict=True) if rows}
 
-    def select_later(self, condition: str) -> None:
-        """Put the rows that fulfil a condition into `pg_temp.later`, numbered in pseudo-random (hash) order from 0."""
+    def select_later(self, condition: str) -> int:
+        """Put the rows that fulfil a condition into `pg_temp.later`, numbered in pseudo-random (hash) order from 0.
+
+        Returns their number.
+        """
         self.copies.run("DROP TABLE IF EXISTS pg_temp.later")
-        self.copies.run(
+        later = self.copies.run(
             "CREATE TEMP TABLE later AS SELECT t.*, t.ctid AS later_row, "
             "row_number() OVER (ORDER BY hashtextextended(t::text, 2)) - 1 AS later_n "
             f"FROM {self.table.copy} t WHERE {condition}"
         )
         self.copies.run("ANALYZE pg_temp.later")
+        return later
+
+    def _number_rows(self) -> None:
+        """Keep what is overwritten as it is before any change, numbered in pseudo-random (hash) order from 0."""
+        changed = ", ".join(column.name for column in self.changes)
+        self.copies.run(
+            f"CREATE TEMP TABLE {self._any_rows} AS SELECT {changed}, "
+            "row_number() OVER (ORDER BY hashtextextended(t::text, 3)) - 1 AS any_n "
+            f"FROM {self.table.copy} t"
+        )
+        self.copies.run(f"ANALYZE pg_temp.{self._any_rows}")
+
+    @property
+    def _any_rows(self) -> str:
+        return f"any_of_{self.table.copy.removeprefix('pg_temp.')}"
 
     def overwrite(self, moment: str) -> int:
         """Overwrite the selected rows of the copy, as in `_overwritten`; returns their number."""
@@ -122,11 +153,9 @@ class TableFacts:
             values[c] = f"CASE {null}WHEN {chosen} = 0 THEN s.{c} WHEN {chosen} = 1 THEN o.{c} ELSE any_row.{c} END"
         row = ", ".join(f"{values.get(c.name, f's.{c.name}')} AS {c.name}" for c in self.columns)
         return (
-            "WITH any_rows AS (SELECT t.*, row_number() OVER (ORDER BY hashtextextended(t::text, 3)) - 1 AS any_n "
-            f"FROM {self.table.copy} t), "
-            f"mixed AS (SELECT {row}, s.later_row, s.later_n FROM pg_temp.later s "
+            f"WITH mixed AS (SELECT {row}, s.later_row, s.later_n FROM pg_temp.later s "
             "JOIN pg_temp.later o ON o.later_n = (s.later_n + 1) % (SELECT count(*) FROM pg_temp.later) "
-            "JOIN any_rows any_row ON any_row.any_n = s.later_n) "
+            f"JOIN pg_temp.{self._any_rows} any_row ON any_row.any_n = s.later_n) "
             f"SELECT * FROM mixed WHERE later_n % 3 = 0 OR {self.available} > {moment}"
         )
 
