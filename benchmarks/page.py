@@ -3,8 +3,9 @@
     python benchmarks/page.py --models 50 --months 120 --requests 40
 
 Starts a stack of its own (some minutes), makes two real decisions, and writes them into the ledger as those of every
-model and month. Requests are made one after the other, each kind in turns; the yardstick is what Airflow's page of DAGs
-asks its server for, with as many DAGs on it.
+model and month. The last champion of each model is in use for a year: a scoring run every day, a look of the monitor
+every week, and a backtest's advice about age. Requests are made one after the other, each kind in turns; the yardstick
+is what Airflow's page of DAGs asks its server for, with as many DAGs on it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from localstack.cli import migrate_ledger  # noqa: E402
 from localstack.keys import ADMIN  # noqa: E402
 from localstack.settings import environment, passwords  # noqa: E402
 from localstack.state import State  # noqa: E402
+from support.in_use import write_in_use  # noqa: E402
 from support.stacks import fill_tiny  # noqa: E402
 from titleholder.ledger import store  # noqa: E402
 from titleholder.ledger.decision import Decision, Entry  # noqa: E402
@@ -76,11 +78,12 @@ def two_decisions(model: str, settings: Settings) -> list[Decision]:
     return [retrain(spec, day, "dev", url=url, origin=Origin(actor="bench"), settings=settings) for day in days]
 
 
-def fill(first: Decision, later: Decision, models: int, months: int, url: str) -> int:
-    """These decisions as those of every model and month; another champion once a year. Returns a decision's id."""
-    number = 0
+def fill(first: Decision, later: Decision, models: int, months: int, url: str) -> list[Decision]:
+    """These decisions as those of every model and month; another champion once a year. Returns each model's last one
+    that changed its champion."""
+    changes = []
     for name in names(models):
-        champion = None
+        champion, change = None, first
         for month in range(months):
             row, kind = (later, "promote" if month % 12 == 0 else "keep") if month else (first, "promote")
             version = month + 1
@@ -92,8 +95,9 @@ def fill(first: Decision, later: Decision, models: int, months: int, url: str) -
             entry = Entry(**{**{k: getattr(row, k) for k in Entry.model_fields}, **what})
             written = store.append(url, [entry], after=month)
             assert written, "another writer fills the same lane"
-            number = written[0].id
-    return number
+            change = written[0] if kind == "promote" else change
+        changes.append(change)
+    return changes
 
 
 def p(seconds: list[float], share: float) -> float:
@@ -107,11 +111,14 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=50)
     parser.add_argument("--months", type=int, default=120)
     parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--days", type=int, default=364, help="of use of each champion")
     asked = parser.parse_args()
     with a_stack(asked.models) as state:
         settings, airflow = Settings.from_environment(), Airflow.of(state)
         decisions = two_decisions(names(1)[0], settings)
-        number = fill(*decisions, asked.models, asked.months, settings.ledger_url)
+        champions = fill(*decisions, asked.models, asked.months, settings.ledger_url)
+        for champion in champions:
+            write_in_use(champion, settings, asked.days, every=7)
         for name in names(asked.models):
             airflow.wait_for_dag(f"{name}.retrain", timeout=600)
         login = {"username": ADMIN, "password": passwords(state)[ADMIN]}
@@ -120,7 +127,7 @@ def main() -> None:
             "Airflow's list of DAGs": f"/ui/dags?dag_runs_limit=14&limit={asked.models}&exclude_stale=true",
             "overview": "/titleholder/",
             "a model": f"/titleholder/models/{names(asked.models)[-1]}",
-            "a decision": f"/titleholder/decisions/{number}",
+            "a decision": f"/titleholder/decisions/{champions[-1].id}",
         }
         found: dict[str, list[float]] = {page: [] for page in pages}
         with requests.Session() as session:
@@ -132,7 +139,8 @@ def main() -> None:
                     answer.raise_for_status()
                     if turn >= 2:  # the first ones import and compile
                         found[page].append(time.perf_counter() - began)
-    print(f"{asked.models} models, {asked.models * asked.months:,} decisions, {asked.requests} requests each")
+    what = f"{asked.models * asked.months:,} decisions, {asked.models * asked.days:,} scoring runs"
+    print(f"{asked.models} models, {what}, {asked.requests} requests each")
     print(f"{'page':24} {'p50 ms':>8} {'p95 ms':>8} {'p95 / yardstick':>16}")
     yardstick = p(found["Airflow's list of DAGs"], 0.95)
     for page, seconds in found.items():

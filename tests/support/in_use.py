@@ -23,13 +23,15 @@ from titleholder.workflow.publication import attach
 DAYS = 3
 
 
-def write_in_use(row: Decision, settings: Settings) -> None:
-    """Three days of use of the version that a decision made champion, with an alarm; nothing where it is there."""
+def write_in_use(row: Decision, settings: Settings, days: int = DAYS, every: int = 1) -> None:
+    """Days of use of the version that a decision made champion, with a look every few days, of which the last has an
+    alarm; nothing where it is there."""
     if any(run.decision == row.id for run in score_runs.of_model(settings.ledger_url, row.model)):
         return
-    for day in range(1, DAYS + 1):
+    for day in range(1, days + 1):
         _score(row, settings, day)
-        _look(row, settings, day)
+        if day % every == 0:
+            _look(row, settings, day, day // every, alarm=day + every > days)
     registry = Registry(settings.tracking_uri)
     run = registry.runs.open(row.model, f"advice-{row.id}", "advice", {})
     advice = json.dumps(an_advice(model=row.model, lane=row.lane))
@@ -39,7 +41,7 @@ def write_in_use(row: Decision, settings: Settings) -> None:
 def _score(row: Decision, settings: Settings, day: int) -> None:
     assert row.champion_after
     moment = datetime.combine(row.as_of, datetime.min.time(), tzinfo=UTC)
-    rows = 10 * day
+    rows = 10 * min(day, DAYS)
     columns = {
         "position": list(range(rows)), "entity": [str(n) for n in range(rows)], "event_time": [moment] * rows,
         "score": [0.5] * rows, "reasons": [None] * rows,
@@ -54,9 +56,9 @@ def _score(row: Decision, settings: Settings, day: int) -> None:
     score_runs.write(settings.ledger_url, entry, iter([batch]), timedelta(minutes=1))
 
 
-def _look(row: Decision, settings: Settings, day: int) -> None:
-    report = a_report("alarm" if day == DAYS else "quiet")
-    report["drift"]["looks"] = day
+def _look(row: Decision, settings: Settings, day: int, looks: int, *, alarm: bool) -> None:
+    report = a_report("alarm" if alarm else "quiet")
+    report["drift"]["looks"] = looks
     report["promise"]["decision"] = row.id
     report["former"] = [a_former(decision=row.id)]
     entry = monitor_reports.Entry(
