@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from titleholder.formatting import counted
 from titleholder.registry import urls
 from titleholder.settings import need
-from titleholder.spec.types import LIVE
 
 if TYPE_CHECKING:
     from datetime import date
@@ -43,6 +42,8 @@ def decided_before(row: Decision, lane: Sequence[LaneEntry]) -> str:
 
     Without its full stop. `lane` has all decisions of the lane.
     """
+    from titleholder.spec.types import LIVE
+
     said = f"Nothing was decided: decision {row.id} already decided this"
     last = next((each for each in reversed(lane) if each.changed), None)
     if row.lane != LIVE or last is None or last.sequence <= row.sequence:
@@ -70,6 +71,8 @@ def unscored(model: str, lane: str, runs: Sequence[ScoreRun]) -> str:
 
 def by_the_clock(model: str, day: date, known: Sequence[str]) -> str:
     """Why lane live scores no past, and the command that does; `known` are the lanes with decisions."""
+    from titleholder.spec.types import LIVE
+
     others = sorted((lane for lane in known if lane != LIVE), key=lambda lane: lane != "backtest")
     how = (
         f"`titleholder score {model} --as-of {day} --lane {others[0]}`"

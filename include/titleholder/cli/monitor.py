@@ -9,7 +9,6 @@ import typer
 from titleholder.cli import completion, hints
 from titleholder.cli.console import AsJson, Model, out, print_json, print_table, progress, user
 from titleholder.formatting import HUNDREDTHS, NOTHING, between, counted, metric, number, percent, tenths
-from titleholder.validation.monitoring.report import ASSUMPTION
 
 if TYPE_CHECKING:
     from titleholder.ledger.monitor_reports import MonitorRecord
@@ -96,6 +95,8 @@ def _print(record: MonitorRecord) -> None:
     if measured := report.promise or report.estimate:
         print_table(f"Performance, {metric(measured.metric, inside=True)}", _performance(report), ["what"])
     if report.estimate:
+        from titleholder.validation.monitoring.report import ASSUMPTION
+
         out.print(f"* {ASSUMPTION}")
     if report.review:
         out.print(report.review.sentence)
