@@ -71,11 +71,10 @@ def names(models: int) -> list[str]:
     return [f"model_{n:03}" for n in range(models)]
 
 
-def two_decisions(model: str, settings: Settings) -> list[Decision]:
-    """Real ones: a first champion, and a challenger of a later month judged against it."""
+def a_decision(model: str, day: date, settings: Settings) -> Decision:
+    """A real one."""
     spec, url = load_specs(only=model)[model], connection_url("warehouse")
-    days = (date(2024, 1, 1), date(2024, 3, 1))
-    return [retrain(spec, day, "dev", url=url, origin=Origin(actor="bench"), settings=settings) for day in days]
+    return retrain(spec, day, "dev", url=url, origin=Origin(actor="bench"), settings=settings).decision
 
 
 def fill(first: Decision, later: Decision, models: int, months: int, url: str) -> list[Decision]:
@@ -115,8 +114,8 @@ def main() -> None:
     asked = parser.parse_args()
     with a_stack(asked.models) as state:
         settings, airflow = Settings.from_environment(), Airflow.of(state)
-        decisions = two_decisions(names(1)[0], settings)
-        champions = fill(*decisions, asked.models, asked.months, settings.ledger_url)
+        first, later = (a_decision(names(1)[0], date(2024, month, 1), settings) for month in (1, 3))
+        champions = fill(first, later, asked.models, asked.months, settings.ledger_url)
         for champion in champions:
             write_in_use(champion, settings, asked.days, every=7)
         for name in names(asked.models):

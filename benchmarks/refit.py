@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from dateutil.relativedelta import relativedelta
-from promotion.rules import Situation, fresh
+from promotion.rules import Memory, Situation, fresh
 from promotion.worlds import HOLDOUT, MONTHS, WINDOW, WORLDS, World, coefficients, fit, simulate, true_auc, unit
 from search_metric import FINAL, Rows, lender, loans
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -216,7 +216,7 @@ def _portfolio(world: World, repetition: int) -> list[float]:
     b = coefficients(world, np.random.default_rng([1, 1_000, repetition]))
     path = [0]
     for month in range(1, MONTHS):
-        path.append(fresh(Situation(history, month, path[-1], 0)))
+        path.append(fresh(Situation(history, month, path[-1], 0, Memory())))
     months = np.arange(MONTHS - HOLDOUT)
     longer = np.array([fit(history, v, v + WINDOW + HOLDOUT) for v in months])
     truth = true_auc(longer @ unit(b).T)[:, WINDOW + HOLDOUT + world.maturity :]
