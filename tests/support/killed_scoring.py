@@ -12,8 +12,7 @@ from typing import Any
 
 from support.forks import FORKS
 from support.killing import Touches, settings_of
-from support.monitored_world import LANE
-from support.monitored_world import watched as spec_of
+from support.monitored_world import LANE, watched
 from support.retraining import TESTER
 from titleholder.data import snapshots
 from titleholder.errors import UsageError
@@ -35,7 +34,7 @@ SECOND = f'"{BATCH}"'.encode()
 
 def pin(day: date, settings: Settings, lane: str = LANE) -> PinnedVersion:
     url = connection_url("warehouse")
-    return batch_scoring.pin(spec_of(MODEL), day, lane, url=url, origin=TESTER, settings=settings)
+    return batch_scoring.pin(watched(MODEL), day, lane, url=url, origin=TESTER, settings=settings)
 
 
 def score(pinned: PinnedVersion, settings: Settings) -> list[ScoreRun]:
@@ -48,7 +47,7 @@ def score(pinned: PinnedVersion, settings: Settings) -> list[ScoreRun]:
 
 def look(day: date, settings: Settings) -> MonitorRecord:
     url = connection_url("warehouse")
-    record = monitoring.run(spec_of(MODEL), day, LANE, url=url, origin=TESTER, settings=settings)
+    record = monitoring.run(watched(MODEL), day, LANE, url=url, origin=TESTER, settings=settings)
     assert record
     return record
 

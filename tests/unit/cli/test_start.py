@@ -51,7 +51,7 @@ def test_the_command_itself_gets_ctrl_c_as_ever() -> None:
     assert done.stdout.endswith("as it was: True\n")
 
 
-def test_help_imports_nothing_that_only_commands_need() -> None:
+def test_the_start_imports_nothing_that_only_commands_need() -> None:
     heavy = "numpy, pandas, pydantic, sqlalchemy, requests, mlflow, yaml, jinja2"
     code = f"import sys; import titleholder.cli.main; print([n for n in '{heavy}'.split(', ') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
