@@ -26,7 +26,7 @@ from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
 from titleholder.training import memory
-from titleholder.workflow import interventions, model_card, steps
+from titleholder.workflow import interventions, model_card, publication, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
 pytestmark = pytest.mark.slow
@@ -220,6 +220,40 @@ def test_two_runs_that_re_judge_a_month_leave_mlflow_with_the_newest_decision(
     assert [r.as_of for r in rows] == MONTHS[1:4]
     assert crossed[0].id != rows[-1].id, "the month was re-judged while the first run drew its card"
     assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
+
+
+def test_a_month_that_is_re_judged_again_is_written_about_once_by_the_last_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def counted(row: Decision, *_: object) -> str:
+        drawn.append(row.id)
+        return quick_card(row)
+
+    monkeypatch.setattr(model_card, "draw", counted)
+    open_run = extract("tiny", MONTHS[1], "awaited", settings)  # of the last month to be decided
+    first = [retrain("tiny", MONTHS[n], "awaited", settings, report=True) for n in (3, 2, 0)]
+    rows = {row.as_of: row for row in in_force("tiny", "awaited", settings)}
+    assert [rows[MONTHS[n]].caused_by is not None for n in (0, 2, 3)] == [False, True, True]
+    assert drawn == [row.id for row in first], "the later months will be re-judged once more"
+    assert reported([rows[MONTHS[3]]], settings) == [[str(first[0].id)] * 3], "its card is still that of its own run"
+    challenger = steps.nominate([steps.train(open_run, "scorecard", settings=settings)], settings=settings)
+    steps.report(settle(challenger, settings).id, origin=TESTER, settings=settings)
+    after = in_force("tiny", "awaited", settings)
+    assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
+    assert drawn[3:] == [row.id for row in after[1:]]
+
+
+def test_a_run_that_was_killed_long_ago_is_not_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_card, "draw", quick_card)
+    monkeypatch.setattr(publication, "KILLED_AFTER", -1)
+    extract("tiny", MONTHS[0], "killed-run", settings)
+    for n in (2, 1):
+        retrain("tiny", MONTHS[n], "killed-run", settings, report=True)
+    rows = in_force("tiny", "killed-run", settings)
+    assert rows[1].caused_by == rows[0].id
+    assert reported(rows, settings) == [[str(row.id)] * 3 for row in rows]
 
 
 def test_a_regression_is_judged_by_a_paired_bootstrap(settings: Settings) -> None:

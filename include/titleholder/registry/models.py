@@ -218,6 +218,10 @@ class Models:
         with self._server.reachable():
             return dict(self._client.get_model_version(model, str(version)).tags)
 
+    def tags_in_lane(self, model: str, lane: str) -> dict[int, dict[str, str]]:
+        """The tags of each version that was trained in a lane."""
+        return {int(v.version): dict(v.tags) for v in self._found(f"name = '{model}' and tags.`{LANE}` = '{lane}'")}
+
     def set_tags(self, model: str, version: int, tags: Mapping[str, str], note: str = "") -> None:
         """Set tags of a version; a note is its description in the UI."""
         with self._server.reachable():

@@ -25,7 +25,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY, LARGEST_REPORT
+from titleholder.registry.names import DECISION, KEY, LANE, LARGEST_REPORT
 from titleholder.registry.server import Server, gone_already, total_size
 
 DATASET_ROWS = 1000
@@ -98,6 +98,15 @@ class Runs:
         """Mark a run as done."""
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
+
+    def under_way(self, model: str, lane: str, *, since: float) -> list[RunRecord]:
+        """The runs of a lane that have not ended, nested in no other, and were created since (seconds since 1970)."""
+        started = f"attributes.status = 'RUNNING' and attributes.start_time >= {since * 1000:.0f}"
+        wanted = f"tags.`{LANE}` = '{lane}' and {started}"
+        with self._server.reachable():
+            experiment = self._experiment(model)
+            found = _pages(lambda token: self._client.search_runs([experiment], wanted, page_token=token))
+            return [record for record in map(_record, found) if not record.parent]
 
     def end_nested(self, model: str, run_id: str) -> None:
         """Mark the runs nested in a run that are still open as killed: nothing works on them any more."""

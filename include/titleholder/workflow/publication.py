@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from titleholder import reports
-from titleholder.ledger import reigns, store
 from titleholder.ledger import reports as recorded
+from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.ledger.lane_entry import LaneEntry
 from titleholder.plain_text import link, markdown
@@ -27,21 +28,38 @@ log = logging.getLogger(__name__)
 AIRFLOW = "Airflow run"
 ATTEMPTS = 20
 """How often a version is written about again because another run has re-judged it meanwhile."""
+KILLED_AFTER = 24 * 60 * 60
+"""Seconds after which a run that is still open counts as killed: nothing is left to it any more."""
 
 
 def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
-    """Write a decision, and the months that were re-judged because of it, to their runs and versions in MLflow.
+    """Write a decision to its run and version in MLflow, and to theirs the months that were re-judged in its lane.
 
-    A month that another decision has re-judged once more is left to that one's own run. Months of an earlier decision
-    about the same version are written too: its run may have ended before. `origin` is that of this run.
+    Of these, a month that will be re-judged once more is left to the last run that does so. Those that an earlier run
+    has left, or did not live to write, are written too. `origin` is that of this run.
     """
     rows = store.read_lane(url, decision.model, decision.lane)
-    about = {r.id for r in rows if r.challenger_version == decision.challenger_version}
-    rejudged = dict.fromkeys(r.challenger_version for r in rows if r.caused_by in about)
-    newest = (reigns.decision_on(rows, version) for version in rejudged)
-    _publish_newest(decision, rows, scorer, origin, url)
-    for row in store.decisions(url, [found.id for found in newest if found and found.caused_by in about]):
-        _publish_newest(row, rows, scorer, origin, url)
+    newest = {row.challenger_version: row for row in rows if row.challenger_version is not None}
+    if newest[decision.challenger].caused_by is None:
+        _publish_newest(decision, rows, scorer, origin, url)
+    waiting = _not_written([row for row in newest.values() if row.caused_by is not None], scorer.registry)
+    for row in sorted(waiting, key=lambda row: row.as_of):
+        if not _is_judged_again(row, scorer.registry):
+            _publish_newest(store.decision(url, row.id), rows, scorer, origin, url)
+
+
+def _not_written(rows: Sequence[LaneEntry], registry: Registry) -> list[LaneEntry]:
+    """Those of these rows of one lane of which something is not in MLflow yet."""
+    if not rows:
+        return []
+    tags = registry.models.tags_in_lane(rows[0].model, rows[0].lane)
+    return [row for row in rows if not _is_written(row.id, tags.get(row.challenger_version or 0, {}))]
+
+
+def _is_judged_again(row: LaneEntry, registry: Registry) -> bool:
+    """Whether a run of an earlier month is under way in the lane: it re-judges the row, and writes about that."""
+    open_runs = registry.runs.under_way(row.model, row.lane, since=time.time() - KILLED_AFTER)
+    return any(run.tags[names.AS_OF] < str(row.as_of) for run in open_runs)
 
 
 def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin: Origin, url: str) -> None:
@@ -50,7 +68,7 @@ def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin
         newest = store.newest_about(url, row.model, row.lane, row.challenger)
         if newest is not None and newest != row.id:
             row, rows = store.decision(url, newest), store.read_lane(url, row.model, row.lane)
-        if is_published(row, scorer.registry):
+        if _is_written(row.id, scorer.registry.models.tags(row.model, row.challenger)):
             return
         links = _links(row, scorer.registry, origin)
         _annotate(row, scorer.registry, links)
@@ -80,10 +98,9 @@ def attach(
     registry.runs.attach(run_id, texts)
 
 
-def is_published(row: Decision, registry: Registry) -> bool:
-    """Whether all of this was written about a decision, and nothing about another one since."""
-    tags = registry.models.tags(row.model, row.challenger)
-    return tags.get(names.DECISION) == tags.get(names.REPORTED) == str(row.id)
+def _is_written(decision: int, tags: Mapping[str, str]) -> bool:
+    """Whether all of this was written about a decision, and nothing about another one since; by a version's tags."""
+    return tags.get(names.DECISION) == tags.get(names.REPORTED) == str(decision)
 
 
 def _annotate(row: Decision, registry: Registry, links: Mapping[str, str]) -> None:
