@@ -87,7 +87,7 @@ class Judge:
         self._known: dict[int | None, tuple[ScoredComparison, Measurements, tuple[Result, ...]]] = {}
 
     def __call__(self, reign: Reign | None, champion: TrainedVersion | None, line: Line) -> Verdict:
-        version = reign.version if reign else None
+        version = _version(reign)
         if version not in self._known:
             self._known[version] = self._compare(reign, champion)
         scored, measurements, results = self._known[version]
@@ -97,15 +97,23 @@ class Judge:
     def _compare(
         self, reign: Reign | None, champion: TrainedVersion | None
     ) -> tuple[ScoredComparison, Measurements, tuple[Result, ...]]:
-        """Where the same code has judged the same rows, results that a champion cannot change are taken from there."""
-        decided, rows = self._decided, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
-        known: tuple[Result, ...] = ()
-        if decided and decided.code_version == self._code:
-            verdict = decided.judged
-            if (verdict.holdout_start, verdict.holdout_end) == rows:
-                known = checks.unaffected_by("champion", verdict.checks)
+        """What the same code has found on the same rows is taken from there, unless another champion changes it."""
+        verdict = self._judged_before(reign)
+        same = verdict is not None and _version(verdict.champion) == _version(reign)
+        known = checks.unaffected_by("reign" if same else "champion", verdict.checks) if verdict else ()
         scored = compare(self._comparison, reign, champion, self._scorer, reload=not known)
-        return scored, measure(scored.evidence), known
+        return scored, verdict if verdict and same else measure(scored.evidence), known
+
+    def _judged_before(self, reign: Reign | None) -> Verdict | None:
+        """The verdict of the decision on the rows that are judged against this champion, if this code gave it."""
+        if self._decided is None or self._decided.code_version != self._code:
+            return None
+        verdict, rows = self._decided.judged, (judged_from(self._comparison, reign)[0], self._comparison.spans.matured)
+        return verdict if (verdict.holdout_start, verdict.holdout_end) == rows else None
+
+
+def _version(reign: Reign | None) -> int | None:
+    return reign.version if reign else None
 
 
 class Planner:

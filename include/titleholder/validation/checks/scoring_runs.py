@@ -158,6 +158,7 @@ sealed_scores = Check(
     _sealed_scores,
     "sealed_scores",
     subject="comparison",
+    depends_on="reign",
     remedy="The features have changed since the rows were scored, by a leak or by skew: TH802 says which did.",
 )
 skewed_features = Check(

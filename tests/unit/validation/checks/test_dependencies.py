@@ -45,8 +45,8 @@ def test_nothing_that_a_check_does_not_depend_on_changes_its_result(check: Check
         assert check(OTHERS[other]) == check(BASE), other
 
 
-def test_only_the_gain_depends_on_the_reign() -> None:
-    assert [c.code for c in checks.CHECKS.values() if c.depends_on == "reign"] == ["TH301"]
+def test_only_the_gain_and_the_scores_of_rivals_depend_on_the_reign() -> None:
+    assert [c.code for c in checks.CHECKS.values() if c.depends_on == "reign"] == ["TH301", "TH801"]
     assert checks.CHECKS["TH301"](OTHERS["reign"]) != checks.CHECKS["TH301"](BASE)
 
 
