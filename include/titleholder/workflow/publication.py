@@ -35,17 +35,18 @@ KILLED_AFTER = 24 * 60 * 60
 def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
     """Write a decision to its run and version in MLflow, and to theirs the months that were re-judged in its lane.
 
-    Of these, a month that will be re-judged once more is left to the last run that does so. Those that an earlier run
-    has left, or did not live to write, are written too. `origin` is that of this run.
+    These are left to the run that decided last, and to one that is under way and will re-judge them once more. What
+    other runs have left is written too. `origin` is that of this run.
     """
     rows = store.read_lane(url, decision.model, decision.lane)
     newest = {row.challenger_version: row for row in rows if row.challenger_version is not None}
     if newest[decision.challenger].caused_by is None:
         _publish_newest(decision, rows, scorer, origin, url)
-    waiting = _not_written([row for row in newest.values() if row.caused_by is not None], scorer.registry)
-    for row in sorted(waiting, key=lambda row: row.as_of):
-        if not _is_judged_again(row, scorer.registry):
-            _publish_newest(store.decision(url, row.id), rows, scorer, origin, url)
+    if decision.id == max(row.id for row in rows if row.caused_by is None):
+        waiting = _not_written([row for row in newest.values() if row.caused_by is not None], scorer.registry)
+        for row in sorted(waiting, key=lambda row: row.as_of):
+            if not _is_judged_again(row, scorer.registry, url):
+                _publish_newest(store.decision(url, row.id), rows, scorer, origin, url)
 
 
 def _not_written(rows: Sequence[LaneEntry], registry: Registry) -> list[LaneEntry]:
@@ -56,8 +57,10 @@ def _not_written(rows: Sequence[LaneEntry], registry: Registry) -> list[LaneEntr
     return [row for row in rows if not _is_written(row.id, tags.get(row.challenger_version or 0, {}))]
 
 
-def _is_judged_again(row: LaneEntry, registry: Registry) -> bool:
-    """Whether a run of an earlier month is under way in the lane: it re-judges the row, and writes about that."""
+def _is_judged_again(row: LaneEntry, registry: Registry, url: str) -> bool:
+    """Whether another run has re-judged the row meanwhile, or one of an earlier month is under way and will."""
+    if store.newest_about(url, row.model, row.lane, row.challenger_version or 0) != row.id:
+        return True
     open_runs = registry.runs.under_way(row.model, row.lane, since=time.time() - KILLED_AFTER)
     return any(run.tags[names.AS_OF] < str(row.as_of) for run in open_runs)
 
