@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from support.rows import append, entry
 from support.stacks import execute_as
 from titleholder.data import warehouse
 from titleholder.errors import DataError, ServiceError
-from titleholder.ledger import lane_records, reigns, reports, store
+from titleholder.ledger import database, lane_records, reigns, reports, store
 from titleholder.ledger.database import engine as ledger_engine
 from titleholder.ledger.database import reachable
 from titleholder.ledger.decision import Entry, written_form
@@ -373,6 +373,39 @@ def test_which_version_was_champion_on_a_date(settings: Settings) -> None:
     found = [reigns.reign_after(rows, reigns.until(rows, "dates", day, by_clock=False)) for day in days]
     assert [r.version if r else None for r in found] == [None, 1, 3]
     assert "dates" in store.lanes(settings.ledger_url, "paper")
+
+
+def test_runs_plan_in_a_lane_one_after_the_other(settings: Settings) -> None:
+    url, planned = settings.ledger_url, []
+
+    def plan(number: int) -> None:
+        with store.in_turn(url, "paper", "turns"):
+            planned.append(number)
+
+    with ThreadPoolExecutor() as threads:
+        with store.in_turn(url, "paper", "turns"):
+            waiting = threads.submit(plan, 2)
+            with store.in_turn(url, "paper", "another lane"):
+                assert not wait([waiting], timeout=1).done
+            planned.append(1)
+        waiting.result(timeout=10)
+    assert planned == [1, 2]
+
+
+def test_a_run_whose_turn_does_not_come_or_is_ended_plans_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the transaction of a client that plans for long, or was stopped."""
+    monkeypatch.setattr(store, "TURN", 0.5)
+    monkeypatch.setattr(database, "IDLE_TIMEOUT", 1)
+    with store.in_turn(settings.ledger_url, "paper", "busy"):
+        with store.in_turn(settings.ledger_url, "paper", "busy"):
+            row = append(settings, entry("busy"))
+        monkeypatch.setattr(store, "TURN", 60)
+        began = time.monotonic()
+        with store.in_turn(settings.ledger_url, "paper", "busy"):
+            assert time.monotonic() - began < 30, "the first one's turn was ended"
+    assert store.read(settings.ledger_url, "paper", "busy") == [row]
 
 
 def test_migrating_twice_is_migrating_once(state: State, settings: Settings) -> None:

@@ -228,37 +228,52 @@ def test_two_runs_that_re_judge_a_month_leave_mlflow_with_the_newest_decision(
     assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
 
 
-def test_a_month_that_is_re_judged_again_is_written_about_once_by_the_last_run(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[int] = []
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The decisions whose cards were drawn, in that order."""
+    found: list[int] = []
+    monkeypatch.setattr(model_card, "draw", lambda row, *_: [found.append(row.id), quick_card(row)][1])
+    return found
 
-    def counted(row: Decision, *_: object) -> str:
-        drawn.append(row.id)
-        return quick_card(row)
 
-    monkeypatch.setattr(model_card, "draw", counted)
-    open_run = extract("tiny", MONTHS[1], "awaited", settings)  # of the last month to be decided
+def test_a_month_that_a_run_under_way_will_re_judge_is_left_to_it(settings: Settings, drawn: list[int]) -> None:
+    under_way = extract("tiny", MONTHS[1], "awaited", settings)
     first = [retrain("tiny", MONTHS[n], "awaited", settings, report=True) for n in (3, 2, 0)]
     rows = {row.as_of: row for row in in_force("tiny", "awaited", settings)}
     assert [rows[MONTHS[n]].caused_by is not None for n in (0, 2, 3)] == [False, True, True]
     assert drawn == [row.id for row in first], "the later months will be re-judged once more"
     assert reported([rows[MONTHS[3]]], settings) == [[str(first[0].id)] * 3], "its card is still that of its own run"
-    challenger = steps.nominate([steps.train(open_run, "scorecard", settings=settings)], settings=settings)
+    challenger = steps.nominate([steps.train(under_way, "scorecard", settings=settings)], settings=settings)
     steps.report(settle(challenger, settings).id, origin=TESTER, settings=settings)
     after = in_force("tiny", "awaited", settings)
     assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
     assert drawn[3:] == [row.id for row in after[1:]]
 
 
-def test_a_run_that_was_killed_long_ago_is_not_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_card, "draw", quick_card)
+def test_of_runs_that_end_together_the_one_that_decided_last_writes_about_re_judged_months(
+    settings: Settings, drawn: list[int]
+) -> None:
+    decided = [retrain("tiny", MONTHS[n], "together", settings) for n in (2, 1, 0)]
+    for row in decided[:2]:
+        steps.report(row.id, origin=TESTER, settings=settings)
+    assert drawn == []
+    steps.report(decided[2].id, origin=TESTER, settings=settings)
+    after = in_force("tiny", "together", settings)
+    assert [row.caused_by is not None for row in after] == [False, True, True]
+    assert drawn == [row.id for row in after]
+    assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
+
+
+def test_a_run_that_was_killed_long_ago_is_not_waited_for(
+    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publication, "KILLED_AFTER", -1)
     extract("tiny", MONTHS[0], "killed-run", settings)
     for n in (2, 1):
         retrain("tiny", MONTHS[n], "killed-run", settings, report=True)
     rows = in_force("tiny", "killed-run", settings)
     assert rows[1].caused_by == rows[0].id
+    assert drawn[1:] == [row.id for row in rows]
     assert reported(rows, settings) == [[str(row.id)] * 3 for row in rows]
 
 

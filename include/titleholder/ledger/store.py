@@ -34,6 +34,8 @@ _APPEND = text("SELECT * FROM titleholder.append(:after, CAST(:entries AS json))
 
 ATTEMPTS = 30
 """How often a plan is made before the lane is said to be too busy; each time another run has written something."""
+TURN = 60
+"""Seconds, at most, that a run waits for those that plan in its lane, before it plans beside them."""
 PAUSE = 0.05
 """Seconds, at most, before a plan is made again, times the number of the attempt."""
 
@@ -93,6 +95,27 @@ def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] 
         places = connection.execute(_APPEND, {"after": after, "entries": written_form(entries)}).mappings().all()
     made = [Decision.model_validate({**e.model_dump(), **place}) for e, place in zip(entries, places, strict=False)]
     return made or None
+
+
+@contextmanager
+def in_turn(url: str, model: str, lane: str) -> Iterator[None]:
+    """Inside, no other run plans in the lane: of several that do so at once, all but one plan in vain.
+
+    It saves work and promises nothing. Who has waited too long goes on, and a turn ends early where the server ends its
+    idle transaction; `write` finds out whether the lane has changed.
+    """
+    lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+    name, until = f"titleholder:turn:{model}:{lane}", time.monotonic() + TURN
+    with reachable():
+        connection = engine(url).connect()
+    try:
+        with reachable():
+            while not connection.scalar(lock, {"name": name}) and time.monotonic() < until:
+                time.sleep(4 * PAUSE)
+        yield
+    finally:
+        connection.invalidate()  # the server may have ended it
+        connection.close()
 
 
 @contextmanager

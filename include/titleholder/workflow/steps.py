@@ -272,7 +272,8 @@ def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
     """
     snapshot, url, scorer = proposed.challenger.snapshot, settings.ledger_url, _scorer(settings)
     with scorer.registry.runs.running(snapshot.run_id):
-        decision = store.write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
+        with store.in_turn(url, snapshot.model, snapshot.lane):
+            decision = store.write(Planner(proposed, scorer, url).plan, url, snapshot.model, snapshot.lane)
         if snapshot.lane == LIVE:
             follow_head(snapshot.model, settings=settings, registry=scorer.registry)
     scorer.registry.runs.finish(snapshot.run_id)
