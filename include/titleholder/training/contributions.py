@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from titleholder.errors import DataError, UsageError
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.reasons import unexplained
-from titleholder.training.pipeline import TRAINING_MEAN
+from titleholder.training.pipeline import TRAINING_MEAN, features_of_columns
 from titleholder.training.threads import one_thread
 from titleholder.training.tree_shap import Split, Tree, TreeShap
 from titleholder.validation.metrics import Array
@@ -81,32 +81,6 @@ class Contributions:
         for column, feature in enumerate(self._columns):
             values[:, feature] += added[:, column]
         return values
-
-
-def features_of_columns(prepare: Any, spec: ModelSpec) -> NDArray[np.intp]:
-    """The number of the feature that each prepared column was made of, in the order of the spec's features."""
-    places: dict[int, int] = {}
-    first = 0
-    for block, names in (("numeric", spec.columns.numeric), ("categorical", spec.columns.categorical)):
-        if names:
-            own = _made_of(prepare.named_transformers_[block], len(names))
-            start = prepare.output_indices_[block].start
-            places |= {start + n: first + feature for n, feature in enumerate(own)}
-        first += len(names)
-    return np.array([places[n] for n in range(len(places))], dtype=np.intp)
-
-
-def _made_of(step: Any, n: int) -> list[int]:
-    """The number of the column that each prepared column of a block was made of."""
-    steps = getattr(step, "named_steps", {})
-    if "onehotencoder" in steps:
-        encoder = steps["onehotencoder"]
-        rare = encoder.infrequent_categories_
-        kept = [len(c) if r is None else len(c) - len(r) + 1 for c, r in zip(encoder.categories_, rare, strict=True)]
-        return [column for column, width in enumerate(kept) for _ in range(width)]
-    if "simpleimputer" in steps:
-        return [*range(n), *map(int, steps["simpleimputer"].indicator_.features_)]
-    return list(range(n))
 
 
 def _parts(model: Any, prepare: Any, columns: int, spec: ModelSpec) -> Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +49,25 @@ def score(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:
     return np.concatenate([np.empty(0), *parts])
 
 
+def score_each(
+    model: Pipeline, X: pd.DataFrame, changed: pd.DataFrame, names: Iterable[str], spec: ModelSpec
+) -> Iterator[tuple[str, Array]]:
+    """The name of each of these features with the scores of `X` in which only that one is as in `changed`.
+
+    The preparation prepares each feature by itself, so both frames are prepared once, and then what was made of one
+    feature after the other is exchanged. Memory: three times the prepared rows.
+    """
+    prepare, estimator = model.named_steps["prepare"], model.named_steps["model"]
+    with one_thread():
+        before, after = prepare.transform(X), prepare.transform(changed)
+    made_of = features_of_columns(prepare, spec)
+    for name in names:
+        columns, rows = made_of == spec.columns.features.index(name), before.copy()
+        rows[:, columns] = after[:, columns]
+        with one_thread():
+            yield name, _answers(estimator, rows, spec)
+
+
 def keep_mean(pipeline: Pipeline, X: pd.DataFrame) -> None:
     """Let a fitted linear model keep the mean of its prepared training rows, the baseline of its scores' reasons."""
     prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
@@ -67,6 +87,32 @@ def known_categories(pipeline: Pipeline, spec: ModelSpec) -> dict[str, tuple[str
         name: tuple(c for c in own if isinstance(c, str) and c != MISSING)
         for name, own in zip(names, found, strict=True)
     }
+
+
+def features_of_columns(prepare: Any, spec: ModelSpec) -> NDArray[np.intp]:
+    """The number of the feature that each prepared column was made of, in the order of the spec's features."""
+    places: dict[int, int] = {}
+    first = 0
+    for block, names in (("numeric", spec.columns.numeric), ("categorical", spec.columns.categorical)):
+        if names:
+            own = _made_of(prepare.named_transformers_[block], len(names))
+            start = prepare.output_indices_[block].start
+            places |= {start + n: first + feature for n, feature in enumerate(own)}
+        first += len(names)
+    return np.array([places[n] for n in range(len(places))], dtype=np.intp)
+
+
+def _made_of(step: Any, n: int) -> list[int]:
+    """The number of the column that each prepared column of a block was made of."""
+    steps = getattr(step, "named_steps", {})
+    if "onehotencoder" in steps:
+        encoder = steps["onehotencoder"]
+        rare = encoder.infrequent_categories_
+        kept = [len(c) if r is None else len(c) - len(r) + 1 for c, r in zip(encoder.categories_, rare, strict=True)]
+        return [column for column, width in enumerate(kept) for _ in range(width)]
+    if "simpleimputer" in steps:
+        return [*range(n), *map(int, steps["simpleimputer"].indicator_.features_)]
+    return list(range(n))
 
 
 def _answers(model: Any, X: pd.DataFrame | NDArray[Any], spec: ModelSpec) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,9 +56,10 @@ class Scorer:
 
     def predict(self, trained: TrainedVersion, rows: pd.DataFrame | LazyFrame) -> Array:
         """What a version answers for any rows, shape (rows,); nothing is stored."""
-        return predict(self._model(trained), trained.spec, rows)
+        return predict(self.model(trained), trained.spec, rows)
 
-    def _model(self, trained: TrainedVersion) -> Pipeline:
+    def model(self, trained: TrainedVersion) -> Pipeline:
+        """The pipeline of a version, as the registry has it."""
         if trained.name in self._retrained:
             return self._retrained[trained.name]
         logged = trained.nominee.twin if trained.is_twin else trained.nominee.model
@@ -80,6 +81,24 @@ class Scorer:
     def recorded(self, trained: TrainedVersion, rows: LazyFrame) -> Array | None:
         """What was stored for these rows when the version was trained; None where that is lost."""
         return self.store.of_training(trained.key(rows.extract.sha256), rows.positions)
+
+
+class Answers:
+    """What a version answers for any rows, shape (rows,), and for rows in which one column after the other changes."""
+
+    def __init__(self, scorer: Scorer, trained: TrainedVersion) -> None:
+        self._scorer, self._trained = scorer, trained
+
+    def __call__(self, rows: pd.DataFrame) -> Array:
+        """The scores of rows as the query returns them."""
+        return self._scorer.predict(self._trained, rows)
+
+    def each(self, rows: pd.DataFrame, changed: Mapping[str, pd.Series]) -> Iterator[tuple[str, Array]]:
+        """See `changed_columns.predict_each`."""
+        model, spec = self._scorer.model(self._trained), self._trained.spec
+        other = rows.assign(**{name: values.array for name, values in changed.items()})  # by place, not by index
+        before, after = (features.design_matrix(frame, spec) for frame in (rows, other))
+        return pipeline.score_each(model, before, after, changed, spec)
 
 
 def stored_scores(store: ScoreStore, key: ScoreKey, rows: LazyFrame, compute: Callable[[LazyFrame], Array]) -> Array:

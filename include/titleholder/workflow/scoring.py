@@ -28,7 +28,7 @@ from titleholder.validation.evidence import BenchmarkScores, Evidence, TrainingS
 from titleholder.validation.judging import conclude, measure
 from titleholder.validation.verdict import Measurements, Reign, Verdict
 from titleholder.workflow.payloads import Challenger
-from titleholder.workflow.scorer import RELOADED_ROWS, Scorer, predict, spread, stored_scores
+from titleholder.workflow.scorer import RELOADED_ROWS, Answers, Scorer, predict, spread, stored_scores
 from titleholder.workflow.trained_versions import TrainedVersion, require_columns
 
 
@@ -240,7 +240,7 @@ def _evidence(
             y=features.target(sample, spec),
             scores=scorer.training_scores(challenger, rows.sample),
         ),
-        predict=partial(scorer.predict, challenger),
+        predict=Answers(scorer, challenger),
         predict_refit=partial(scorer.predict, challenger.registered) if challenger.is_twin else None,
         inputs=spec.columns.inputs,
         unfit=comparison.unfit,

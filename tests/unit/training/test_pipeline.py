@@ -161,3 +161,30 @@ def test_a_gap_is_the_same_gap_as_none_which_a_service_gets_from_json(candidate:
     X = features.design_matrix(rows(n=12, seed=9), spec)
     as_nan, as_none = (X.assign(purpose=pd.Series([gap, *X["purpose"][1:]], dtype=object)) for gap in (np.nan, None))
     np.testing.assert_array_equal(model.predict_proba(as_none), model.predict_proba(as_nan))
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        LINEAR,
+        TREE,
+        {**TREE, "encoding": "linear"},
+        {"estimator": "xgboost.XGBClassifier", "params": {"n_estimators": 4}},
+    ],
+    ids=["linear", "tree", "one-hot tree", "xgboost"],
+)
+@pytest.mark.parametrize("change", ["shuffled", "gaps"])
+def test_scores_with_one_changed_column_are_those_of_such_rows(candidate: dict[str, Any], change: str) -> None:
+    spec = with_candidate(**candidate)
+    frame = rows(n=400)
+    frame.loc[::7, ["income", "purpose"]] = [np.nan, None]
+    model = fitted(spec, frame).pipeline
+    X = features.design_matrix(frame, spec)
+    changed = X.sample(frac=1, random_state=1).set_axis(X.index) if change == "shuffled" else X.mask(X.notna())
+    assert len(spec.columns.features) > 1
+    found = dict(pipeline.score_each(model, X, changed, spec.columns.features, spec))
+    assert [*found] == list(spec.columns.features)
+    for name, answered in found.items():
+        expected = pipeline.score(model, X.assign(**{name: changed[name]}), spec)
+        assert (expected != pipeline.score(model, X, spec)).any()
+        np.testing.assert_allclose(answered, expected, rtol=1e-12)

@@ -22,6 +22,7 @@ from titleholder.data.snapshots import Extract
 from titleholder.reports import features as moved
 from titleholder.reports.plots import importance
 from titleholder.training import pipeline, search
+from titleholder.validation.changed_columns import PreparesByColumn, predict_each
 from titleholder.validation.checks import missing_inputs
 from titleholder.workflow.differences import Tally
 from titleholder.workflow.scorer import Scorer
@@ -114,6 +115,20 @@ def test_no_more_is_read_at_once_than_a_column_or_a_batch_of_the_judged_rows(
     moved.feature_stability(scored.evidence)
     assert (1, len(scored.rows)) in seen
     assert max(n for columns, n in seen if columns > 1) == 2 * BATCH, "of the declared directions, 200 rows"
+
+
+def test_rows_with_one_changed_column_have_the_scores_of_such_rows(world: World, tmp_path: Path) -> None:
+    evidence = world.compared(tmp_path).evidence
+    rows = evidence.frame.take(np.arange(200))[SPEC.columns.features].reset_index(drop=True)
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = {name: rows[name].take(order) for name in ("debt", "income")}
+    assert isinstance(evidence.predict, PreparesByColumn)
+    found = dict(predict_each(evidence.predict, rows, shuffled))
+    whole = dict(predict_each(lambda frame: evidence.predict(frame), rows, shuffled))
+    assert [*found] == [*whole] == ["debt", "income"]
+    for name, scores in found.items():
+        np.testing.assert_array_equal(scores, whole[name])
+        assert (scores != evidence.predict(rows)).any()
 
 
 JUDGE = """
