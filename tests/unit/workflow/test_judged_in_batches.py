@@ -128,7 +128,7 @@ def test_rows_with_one_changed_column_have_the_scores_of_such_rows(world: World,
     assert [*found] == [*whole] == ["debt", "income"]
     for name, scores in found.items():
         np.testing.assert_array_equal(scores, whole[name])
-        assert (scores != evidence.predict(rows)).any()
+    assert (found["debt"] != evidence.predict(rows)).any()
 
 
 JUDGE = """
