@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import html
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -236,18 +239,48 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_a_month_that_a_run_under_way_will_re_judge_is_left_to_it(settings: Settings, drawn: list[int]) -> None:
-    under_way = extract("tiny", MONTHS[1], "awaited", settings)
-    first = [retrain("tiny", MONTHS[n], "awaited", settings, report=True) for n in (3, 2, 0)]
-    rows = {row.as_of: row for row in in_force("tiny", "awaited", settings)}
-    assert [rows[MONTHS[n]].caused_by is not None for n in (0, 2, 3)] == [False, True, True]
-    assert drawn == [row.id for row in first], "the later months will be re-judged once more"
-    assert reported([rows[MONTHS[3]]], settings) == [[str(first[0].id)] * 3], "its card is still that of its own run"
-    challenger = steps.nominate([steps.train(under_way, "scorecard", settings=settings)], settings=settings)
-    steps.report(settle(challenger, settings).id, origin=TESTER, settings=settings)
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """What happens while a report waits for a run that is under way; to wait once more is an error."""
+    left = [act]
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: left.pop()())
+    monkeypatch.setattr(publication, "time", clock)
+
+
+def test_months_that_a_run_under_way_re_judges_are_left_to_it(
+    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [
+        retrain("tiny", MONTHS[3], "awaited", settings, report=True),
+        retrain("tiny", MONTHS[2], "awaited", settings),
+    ]
+    under_way = steps.train(extract("tiny", MONTHS[1], "awaited", settings), "scorecard", settings=settings)
+    last: list[Decision] = []
+
+    def decide() -> None:
+        last.append(settle(steps.nominate([under_way], settings=settings), settings))
+
+    meanwhile(monkeypatch, decide)
+    steps.report(first[1].id, origin=TESTER, settings=settings)
+    assert drawn == [row.id for row in first], "its own decision, which was the newest about its version"
+    steps.report(last[0].id, origin=TESTER, settings=settings)
     after = in_force("tiny", "awaited", settings)
+    assert [row.caused_by for row in after] == [None, last[0].id, last[0].id]
+    assert drawn[2:] == [row.id for row in after]
     assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
-    assert drawn[3:] == [row.id for row in after[1:]]
+
+
+def test_months_that_a_run_under_way_did_not_live_to_re_judge_are_written_about_by_the_one_that_waited(
+    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrain("tiny", MONTHS[3], "in-vain", settings, report=True)
+    decision = retrain("tiny", MONTHS[2], "in-vain", settings)
+    under_way = extract("tiny", MONTHS[1], "in-vain", settings)
+    client = MlflowClient(settings.tracking_uri)
+    meanwhile(monkeypatch, lambda: client.set_terminated(under_way.run_id, "FAILED"))
+    steps.report(decision.id, origin=TESTER, settings=settings)
+    after = in_force("tiny", "in-vain", settings)
+    assert [row.caused_by for row in after] == [None, decision.id]
+    assert drawn[1:] == [row.id for row in after]
 
 
 def test_of_runs_that_end_together_the_one_that_decided_last_writes_about_re_judged_months(
@@ -264,10 +297,10 @@ def test_of_runs_that_end_together_the_one_that_decided_last_writes_about_re_jud
     assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
 
 
-def test_a_run_that_was_killed_long_ago_is_not_waited_for(
+def test_a_run_that_was_killed_is_not_waited_for_for_ever(
     settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publication, "KILLED_AFTER", -1)
+    monkeypatch.setattr(publication, "PATIENCE", 0)
     extract("tiny", MONTHS[0], "killed-run", settings)
     for n in (2, 1):
         retrain("tiny", MONTHS[n], "killed-run", settings, report=True)

@@ -99,14 +99,13 @@ class Runs:
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
 
-    def under_way(self, model: str, lane: str, *, since: float) -> list[RunRecord]:
-        """The runs of a lane that have not ended, nested in no other, and were created since (seconds since 1970)."""
-        started = f"attributes.status = 'RUNNING' and attributes.start_time >= {since * 1000:.0f}"
-        wanted = f"tags.`{LANE}` = '{lane}' and {started}"
+    def under_way(self, model: str, lane: str) -> bool:
+        """Whether a run of a lane has not ended; runs that are nested in others do not count."""
+        wanted = f"tags.`{LANE}` = '{lane}' and attributes.status = 'RUNNING'"
         with self._server.reachable():
             experiment = self._experiment(model)
             found = _pages(lambda token: self._client.search_runs([experiment], wanted, page_token=token))
-            return [record for record in map(_record, found) if not record.parent]
+            return any(not _parent(run) for run in found)
 
     def end_nested(self, model: str, run_id: str) -> None:
         """Mark the runs nested in a run that are still open as killed: nothing works on them any more."""

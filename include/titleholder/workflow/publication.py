@@ -28,41 +28,49 @@ log = logging.getLogger(__name__)
 AIRFLOW = "Airflow run"
 ATTEMPTS = 20
 """How often a version is written about again because another run has re-judged it meanwhile."""
-KILLED_AFTER = 24 * 60 * 60
-"""Seconds after which a run that is still open counts as killed: nothing is left to it any more."""
+PATIENCE, PAUSE = 300, 2.0
+"""Seconds that a run waits for others of its lane before it writes about re-judged months, and between two looks.
+
+MLflow has a run that was killed as under way for ever.
+"""
 
 
 def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
     """Write a decision to its run and version in MLflow, and to theirs the months that were re-judged in its lane.
 
-    These are left to the run that decided last, and to one that is under way and will re-judge them once more. What
-    other runs have left is written too. `origin` is that of this run.
+    The run that decided last does the latter, once no other run of the lane is under way, which would re-judge them
+    again. It writes what other runs have left, too. `origin` is that of this run.
     """
+    until = time.monotonic() + PATIENCE
     rows = store.read_lane(url, decision.model, decision.lane)
-    newest = {row.challenger_version: row for row in rows if row.challenger_version is not None}
-    if newest[decision.challenger].caused_by is None:
+    if _newest(rows)[decision.challenger].caused_by is None:
         _publish_newest(decision, rows, scorer, origin, url)
-    if decision.id == max(row.id for row in rows if row.caused_by is None):
-        waiting = _not_written([row for row in newest.values() if row.caused_by is not None], scorer.registry)
-        for row in sorted(waiting, key=lambda row: row.as_of):
-            if not _is_judged_again(row, scorer.registry, url):
-                _publish_newest(store.decision(url, row.id), rows, scorer, origin, url)
+    tried: set[int] = set()
+    while decision.id == max(row.id for row in rows if row.caused_by is None):
+        waiting = [row.id for row in _not_written(rows, scorer.registry) if row.id not in tried]
+        if not waiting:
+            return
+        if time.monotonic() < until and scorer.registry.runs.under_way(decision.model, decision.lane):
+            time.sleep(PAUSE)
+        else:
+            tried.add(waiting[0])
+            _publish_newest(store.decision(url, waiting[0]), rows, scorer, origin, url)
+        rows = store.read_lane(url, decision.model, decision.lane)
+
+
+def _newest(rows: Sequence[LaneEntry]) -> dict[int, LaneEntry]:
+    """The newest row about each version."""
+    return {row.challenger_version: row for row in rows if row.challenger_version is not None}
 
 
 def _not_written(rows: Sequence[LaneEntry], registry: Registry) -> list[LaneEntry]:
-    """Those of these rows of one lane of which something is not in MLflow yet."""
-    if not rows:
+    """The months of a lane that were re-judged and are not in MLflow as they are now, the oldest first."""
+    rejudged = {version: row for version, row in _newest(rows).items() if row.caused_by is not None}
+    if not rejudged:
         return []
     tags = registry.models.tags_in_lane(rows[0].model, rows[0].lane)
-    return [row for row in rows if not _is_written(row.id, tags.get(row.challenger_version or 0, {}))]
-
-
-def _is_judged_again(row: LaneEntry, registry: Registry, url: str) -> bool:
-    """Whether another run has re-judged the row meanwhile, or one of an earlier month is under way and will."""
-    if store.newest_about(url, row.model, row.lane, row.challenger_version or 0) != row.id:
-        return True
-    open_runs = registry.runs.under_way(row.model, row.lane, since=time.time() - KILLED_AFTER)
-    return any(run.tags[names.AS_OF] < str(row.as_of) for run in open_runs)
+    found = [row for version, row in rejudged.items() if version in tags and not _is_written(row.id, tags[version])]
+    return sorted(found, key=lambda row: row.as_of)
 
 
 def _publish_newest(row: Decision, rows: list[LaneEntry], scorer: Scorer, origin: Origin, url: str) -> None:
