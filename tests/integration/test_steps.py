@@ -23,6 +23,7 @@ from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ContractError, DataError, ServiceError, SpecError, UsageError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
+from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
@@ -201,6 +202,18 @@ def test_a_report_that_fails_changes_nothing_and_the_next_one_completes_it(
             steps.report(first.id, origin=TESTER, settings=settings)
     assert in_force("tiny", "reported", settings) == rows
     assert reported(rows[:1], settings) == [[str(first.id), "", str(first.id)]], "tags and notes need no picture"
+
+    def lost(row: Decision, *_: object) -> str:
+        if row.id in (first.id, rows[1].id):
+            raise DataError(f"snapshot of {row.as_of} is gone")
+        return quick_card(row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_card, "draw", lost)
+        with pytest.raises(DataError, match=f"snapshot of {MONTHS[0]} is gone"):
+            steps.report(first.id, origin=TESTER, settings=settings)
+    assert reported(rows[2:], settings) == [[str(rows[2].id)] * 3], "the others are written all the same"
+    assert reported(rows[1:2], settings)[0][1] != str(rows[1].id)
     steps.report(first.id, origin=TESTER, settings=settings)
     assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
     assert [r.caused_by for r in rows] == [None, first.id, first.id]
@@ -242,7 +255,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """What happens while a report waits for a run that is under way; to wait once more is an error."""
     left = [act]
-    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: left.pop()())
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=lambda _: left.pop()())
     monkeypatch.setattr(publication, "time", clock)
 
 
@@ -267,6 +280,25 @@ def test_months_that_a_run_under_way_re_judges_are_left_to_it(
     assert [row.caused_by for row in after] == [None, last[0].id, last[0].id]
     assert drawn[2:] == [row.id for row in after]
     assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
+
+
+def test_a_re_judged_month_that_is_run_again_is_written_about(settings: Settings, drawn: list[int]) -> None:
+    """Its decision stands, and the run that re-judged it did not live to report."""
+    for n in (2, 1):
+        retrain("tiny", MONTHS[n], "healed", settings)
+    again = retrain("tiny", MONTHS[2], "healed", settings, report=True)
+    assert again.caused_by is not None
+    assert drawn == [again.id]
+
+
+def test_a_backtest_under_way_re_judges_nothing(settings: Settings, drawn: list[int]) -> None:
+    registry = Registry(settings.tracking_uri)
+    retrain("tiny", MONTHS[2], "beside", settings, report=True)
+    tags = names.tags(lane="beside", kind="backtest", model="tiny")
+    registry.runs.open("tiny", "a backtest", "backtest", tags)
+    retrain("tiny", MONTHS[1], "beside", settings, report=True)
+    after = in_force("tiny", "beside", settings)
+    assert drawn[1:] == [row.id for row in after]
 
 
 def test_months_that_a_run_under_way_did_not_live_to_re_judge_are_written_about_by_the_one_that_waited(

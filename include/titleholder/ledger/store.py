@@ -99,10 +99,10 @@ def append(url: str, entries: Sequence[Entry], *, after: int) -> list[Decision] 
 
 @contextmanager
 def in_turn(url: str, model: str, lane: str) -> Iterator[None]:
-    """Inside, no other run plans in the lane: of several that do so at once, all but one plan in vain.
+    """Inside, runs of the lane plan one after the other: of several that do so at once, all but one plan in vain.
 
-    It saves work and promises nothing. Who has waited too long goes on, and a turn ends early where the server ends its
-    idle transaction; `write` finds out whether the lane has changed.
+    It saves work and promises nothing: who has waited too long goes on, and a turn ends early where the server ends its
+    idle transaction. `write` finds out whether the lane has changed.
     """
     lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
     name, until = f"titleholder:turn:{model}:{lane}", time.monotonic() + TURN
@@ -111,6 +111,7 @@ def in_turn(url: str, model: str, lane: str) -> Iterator[None]:
     try:
         with reachable():
             while not connection.scalar(lock, {"name": name}) and time.monotonic() < until:
+                connection.rollback()  # who waits holds no connection of a pooler
                 time.sleep(4 * PAUSE)
         yield
     finally:

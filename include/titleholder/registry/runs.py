@@ -25,7 +25,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY, LANE, LARGEST_REPORT
+from titleholder.registry.names import DECISION, KEY, KIND, LANE, LARGEST_REPORT
 from titleholder.registry.server import Server, gone_already, total_size
 
 DATASET_ROWS = 1000
@@ -99,13 +99,14 @@ class Runs:
         with self._server.reachable():
             self._client.set_terminated(run_id, "FINISHED")
 
-    def under_way(self, model: str, lane: str) -> bool:
-        """Whether a run of a lane has not ended; runs that are nested in others do not count."""
-        wanted = f"tags.`{LANE}` = '{lane}' and attributes.status = 'RUNNING'"
+    def under_way(self, model: str, lane: str, *, since: float) -> bool:
+        """Whether a retrain of a lane has not ended that was created since (seconds since 1970)."""
+        started = f"attributes.status = 'RUNNING' and attributes.start_time >= {since * 1000:.0f}"
+        wanted = f"tags.`{LANE}` = '{lane}' and {started}"
         with self._server.reachable():
             experiment = self._experiment(model)
             found = _pages(lambda token: self._client.search_runs([experiment], wanted, page_token=token))
-            return any(not _parent(run) for run in found)
+            return any(not _parent(run) and KIND not in run.data.tags for run in found)
 
     def end_nested(self, model: str, run_id: str) -> None:
         """Mark the runs nested in a run that are still open as killed: nothing works on them any more."""

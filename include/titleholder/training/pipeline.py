@@ -65,7 +65,8 @@ def score_each(
         columns, rows = made_of == spec.columns.features.index(name), before.copy()
         rows[:, columns] = after[:, columns]
         with one_thread():
-            yield name, _answers(estimator, rows, spec)
+            answers = _answers(estimator, rows, spec)
+        yield name, answers
 
 
 def keep_mean(pipeline: Pipeline, X: pd.DataFrame) -> None:

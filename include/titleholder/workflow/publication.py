@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from titleholder import reports
+from titleholder.errors import TitleholderError
 from titleholder.ledger import reports as recorded
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
@@ -28,34 +29,50 @@ log = logging.getLogger(__name__)
 AIRFLOW = "Airflow run"
 ATTEMPTS = 20
 """How often a version is written about again because another run has re-judged it meanwhile."""
-PATIENCE, PAUSE = 300, 2.0
-"""Seconds that a run waits for others of its lane before it writes about re-judged months, and between two looks.
-
-MLflow has a run that was killed as under way for ever.
-"""
+PATIENCE, PAUSE = 180, 3.0
+"""Seconds that a run waits for others of its lane before it writes about re-judged months, and between two looks."""
+KILLED_AFTER = 24 * 60 * 60
+"""Seconds after which a run that is still open counts as killed: MLflow has it as under way for ever."""
 
 
 def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> None:
-    """Write a decision to its run and version in MLflow, and to theirs the months that were re-judged in its lane.
+    """Write a decision to MLflow; the run that decided last in its lane also writes the months that were re-judged.
 
-    The run that decided last does the latter, once no other run of the lane is under way, which would re-judge them
-    again. It writes what other runs have left, too. `origin` is that of this run.
+    That run waits until no other run of the lane is under way, which would re-judge them again. What other runs have
+    left is written too. `origin` is that of this run.
+
+    Raises:
+        TitleholderError: the first that a month raised, after all others were written.
     """
-    until = time.monotonic() + PATIENCE
+    until, failed = time.monotonic() + PATIENCE, list[TitleholderError]()
     rows = store.read_lane(url, decision.model, decision.lane)
-    if _newest(rows)[decision.challenger].caused_by is None:
-        _publish_newest(decision, rows, scorer, origin, url)
+
+    def write(row: Decision) -> None:
+        try:
+            _publish_newest(row, rows, scorer, origin, url)
+        except TitleholderError as error:  # its snapshot may be gone, which is no reason to leave the others
+            failed.append(error)
+
+    if decision.caused_by is not None or _newest(rows)[decision.challenger].caused_by is None:
+        write(decision)
     tried: set[int] = set()
     while decision.id == max(row.id for row in rows if row.caused_by is None):
         waiting = [row.id for row in _not_written(rows, scorer.registry) if row.id not in tried]
         if not waiting:
-            return
-        if time.monotonic() < until and scorer.registry.runs.under_way(decision.model, decision.lane):
+            break
+        if time.monotonic() < until and _under_way(decision, scorer.registry):
+            log.info("%s, lane %s: re-judged months wait for other runs", decision.model, decision.lane)
             time.sleep(PAUSE)
         else:
             tried.add(waiting[0])
-            _publish_newest(store.decision(url, waiting[0]), rows, scorer, origin, url)
+            write(store.decision(url, waiting[0]))
         rows = store.read_lane(url, decision.model, decision.lane)
+    if failed:
+        raise failed[0]
+
+
+def _under_way(decision: Decision, registry: Registry) -> bool:
+    return registry.runs.under_way(decision.model, decision.lane, since=time.time() - KILLED_AFTER)
 
 
 def _newest(rows: Sequence[LaneEntry]) -> dict[int, LaneEntry]:

@@ -282,7 +282,7 @@ def promote(proposed: ProposedDecision, *, settings: Settings) -> Decision:
 
 
 def report(number: int, *, origin: Origin, settings: Settings) -> None:
-    """Write a decision to its MLflow run and version and attach the model card; the same for months it re-judged.
+    """Write a decision to its MLflow run and version and attach the model card; see `publication.publish`.
 
     Runs of candidates whose task was killed each time it was tried are marked so: they would be open for ever. The
     decision stands, and the alias has moved, whatever becomes of this.

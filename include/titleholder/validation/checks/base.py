@@ -24,7 +24,7 @@ person must look at before it counts."""
 Dependency = Literal["rows", "confidence", "champion", "reign"]
 DEPENDENCIES: tuple[Dependency, ...] = ("rows", "confidence", "champion", "reign")
 """What a check's result depends on beside the challenger, each together with those before it: the judged rows, the
-confidence, the champion, and the looks of its reign with the minimum gain."""
+confidence, the champion, and the looks of its reign with the minimum gain and the earlier versions compared."""
 
 
 class Finding(NamedTuple):
