@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import html
-import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,14 +13,13 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
-from support.retraining import TESTER, challenge, extract, in_force, in_lane, retrain, settle
+from support.retraining import TESTER, challenge, extract, in_force, in_lane, reported, retrain, settle
 from support.succession_world import MODELS, write_model
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
 from titleholder.errors import ContractError, DataError, ServiceError, SpecError, UsageError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
-from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
@@ -31,7 +27,7 @@ from titleholder.settings import Settings, connection_url
 from titleholder.training import memory
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.judging import measure
-from titleholder.workflow import interventions, model_card, promotion, publication, steps
+from titleholder.workflow import interventions, promotion, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
 
 pytestmark = pytest.mark.slow
@@ -164,182 +160,6 @@ def test_a_month_that_is_re_judged_keeps_who_asked_for_it_and_names_the_cause(se
     assert (again.as_of, again.caused_by, late.caused_by) == (MONTHS[2], cause.id, None)
     assert (again.actor, again.airflow_run, again.asked_because) == ("ann", "tiny/1", "why")
     assert again.champion_before == cause.champion_after
-
-
-def reported(rows: list[Decision], settings: Settings) -> list[list[str]]:
-    """The decisions that MLflow has written to these rows' versions and runs, and attached to them."""
-    client, found = MlflowClient(settings.tracking_uri), []
-    for row in rows:
-        version = client.get_model_version(row.model, str(row.challenger)).tags
-        run = client.get_run(row.mlflow_run_id).data.tags
-        found.append(
-            [version["titleholder.decision"], version.get("titleholder.reported", ""), run["titleholder.decision"]]
-        )
-    return found
-
-
-def quick_card(row: Decision, *_: object) -> str:
-    """For tests of who writes what and when; drawing a card takes seconds."""
-    return f"<p>Decision {row.id}</p>"
-
-
-def test_a_report_that_fails_changes_nothing_and_the_next_one_completes_it(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The months that were re-judged included."""
-    monkeypatch.setattr(model_card, "draw", quick_card)
-    for month in MONTHS[1:3]:
-        retrain("tiny", month, "reported", settings)
-
-    def broken(*_: object) -> str:
-        raise RuntimeError("no ink")
-
-    first = retrain("tiny", MONTHS[0], "reported", settings)
-    rows = in_force("tiny", "reported", settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(model_card, "draw", broken)
-        with pytest.raises(RuntimeError, match="no ink"):
-            steps.report(first.id, origin=TESTER, settings=settings)
-    assert in_force("tiny", "reported", settings) == rows
-    assert reported(rows[:1], settings) == [[str(first.id), "", str(first.id)]], "tags and notes need no picture"
-
-    def lost(row: Decision, *_: object) -> str:
-        if row.id in (first.id, rows[1].id):
-            raise DataError(f"snapshot of {row.as_of} is gone")
-        return quick_card(row)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(model_card, "draw", lost)
-        with pytest.raises(DataError, match=f"snapshot of {MONTHS[0]} is gone"):
-            steps.report(first.id, origin=TESTER, settings=settings)
-    assert reported(rows[2:], settings) == [[str(rows[2].id)] * 3], "the others are written all the same"
-    assert reported(rows[1:2], settings)[0][1] != str(rows[1].id)
-    steps.report(first.id, origin=TESTER, settings=settings)
-    assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
-    assert [r.caused_by for r in rows] == [None, first.id, first.id]
-    with monkeypatch.context() as patch:
-        patch.setattr(model_card, "draw", broken)
-        steps.report(first.id, origin=TESTER, settings=settings)  # nothing is left to draw
-
-
-def test_two_runs_that_re_judge_a_month_leave_mlflow_with_the_newest_decision(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While one draws the card of a later month, another re-judges it and reports first."""
-    retrain("tiny", MONTHS[3], "crossed", settings)
-    crossed: list[Decision] = []
-
-    def overtaken(row: Decision, *_: object) -> str:
-        if row.as_of == MONTHS[3] and not crossed:
-            crossed.append(row)
-            retrain("tiny", MONTHS[1], "crossed", settings, report=True)
-        return quick_card(row)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(model_card, "draw", overtaken)
-        retrain("tiny", MONTHS[2], "crossed", settings, report=True)
-    rows = in_force("tiny", "crossed", settings)
-    assert [r.as_of for r in rows] == MONTHS[1:4]
-    assert crossed[0].id != rows[-1].id, "the month was re-judged while the first run drew its card"
-    assert reported(rows, settings) == [[str(r.id)] * 3 for r in rows]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The decisions whose cards were drawn, in that order."""
-    found: list[int] = []
-    monkeypatch.setattr(model_card, "draw", lambda row, *_: [found.append(row.id), quick_card(row)][1])
-    return found
-
-
-def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """What happens while a report waits for a run that is under way; to wait once more is an error."""
-    left = [act]
-    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=lambda _: left.pop()())
-    monkeypatch.setattr(publication, "time", clock)
-
-
-def test_months_that_a_run_under_way_re_judges_are_left_to_it(
-    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = [
-        retrain("tiny", MONTHS[3], "awaited", settings, report=True),
-        retrain("tiny", MONTHS[2], "awaited", settings),
-    ]
-    under_way = steps.train(extract("tiny", MONTHS[1], "awaited", settings), "scorecard", settings=settings)
-    last: list[Decision] = []
-
-    def decide() -> None:
-        last.append(settle(steps.nominate([under_way], settings=settings), settings))
-
-    meanwhile(monkeypatch, decide)
-    steps.report(first[1].id, origin=TESTER, settings=settings)
-    assert drawn == [row.id for row in first], "its own decision, which was the newest about its version"
-    steps.report(last[0].id, origin=TESTER, settings=settings)
-    after = in_force("tiny", "awaited", settings)
-    assert [row.caused_by for row in after] == [None, last[0].id, last[0].id]
-    assert drawn[2:] == [row.id for row in after]
-    assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
-
-
-def test_a_re_judged_month_that_is_run_again_is_written_about(settings: Settings, drawn: list[int]) -> None:
-    """Its decision stands, and the run that re-judged it did not live to report."""
-    for n in (2, 1):
-        retrain("tiny", MONTHS[n], "healed", settings)
-    again = retrain("tiny", MONTHS[2], "healed", settings, report=True)
-    assert again.caused_by is not None
-    assert drawn == [again.id]
-
-
-def test_a_backtest_under_way_re_judges_nothing(settings: Settings, drawn: list[int]) -> None:
-    registry = Registry(settings.tracking_uri)
-    retrain("tiny", MONTHS[2], "beside", settings, report=True)
-    tags = names.tags(lane="beside", kind="backtest", model="tiny")
-    registry.runs.open("tiny", "a backtest", "backtest", tags)
-    retrain("tiny", MONTHS[1], "beside", settings, report=True)
-    after = in_force("tiny", "beside", settings)
-    assert drawn[1:] == [row.id for row in after]
-
-
-def test_months_that_a_run_under_way_did_not_live_to_re_judge_are_written_about_by_the_one_that_waited(
-    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    retrain("tiny", MONTHS[3], "in-vain", settings, report=True)
-    decision = retrain("tiny", MONTHS[2], "in-vain", settings)
-    under_way = extract("tiny", MONTHS[1], "in-vain", settings)
-    client = MlflowClient(settings.tracking_uri)
-    meanwhile(monkeypatch, lambda: client.set_terminated(under_way.run_id, "FAILED"))
-    steps.report(decision.id, origin=TESTER, settings=settings)
-    after = in_force("tiny", "in-vain", settings)
-    assert [row.caused_by for row in after] == [None, decision.id]
-    assert drawn[1:] == [row.id for row in after]
-
-
-def test_of_runs_that_end_together_the_one_that_decided_last_writes_about_re_judged_months(
-    settings: Settings, drawn: list[int]
-) -> None:
-    decided = [retrain("tiny", MONTHS[n], "together", settings) for n in (2, 1, 0)]
-    for row in decided[:2]:
-        steps.report(row.id, origin=TESTER, settings=settings)
-    assert drawn == []
-    steps.report(decided[2].id, origin=TESTER, settings=settings)
-    after = in_force("tiny", "together", settings)
-    assert [row.caused_by is not None for row in after] == [False, True, True]
-    assert drawn == [row.id for row in after]
-    assert reported(after, settings) == [[str(row.id)] * 3 for row in after]
-
-
-def test_a_run_that_was_killed_is_not_waited_for_for_ever(
-    settings: Settings, drawn: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publication, "PATIENCE", 0)
-    extract("tiny", MONTHS[0], "killed-run", settings)
-    for n in (2, 1):
-        retrain("tiny", MONTHS[n], "killed-run", settings, report=True)
-    rows = in_force("tiny", "killed-run", settings)
-    assert rows[1].caused_by == rows[0].id
-    assert drawn[1:] == [row.id for row in rows]
-    assert reported(rows, settings) == [[str(row.id)] * 3 for row in rows]
 
 
 def test_a_regression_is_judged_by_a_paired_bootstrap(settings: Settings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from mlflow import MlflowClient
+
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.settings import Settings, connection_url
@@ -50,3 +52,15 @@ def retrain(
 
 def in_force(model: str, lane: str, settings: Settings) -> list[Decision]:
     return reigns.in_force(store.read(settings.ledger_url, model, lane), lane)
+
+
+def reported(rows: list[Decision], settings: Settings) -> list[list[str]]:
+    """The decisions that MLflow has written to these rows' versions and runs, and attached to them."""
+    client, found = MlflowClient(settings.tracking_uri), []
+    for row in rows:
+        version = client.get_model_version(row.model, str(row.challenger)).tags
+        run = client.get_run(row.mlflow_run_id).data.tags
+        found.append(
+            [version["titleholder.decision"], version.get("titleholder.reported", ""), run["titleholder.decision"]]
+        )
+    return found

@@ -155,7 +155,7 @@ class Planner:
             as_of=snapshot.as_of,
             kind=ruling.kind,
             challenger_version=challenger.version,
-            champion_before=reign.version if reign else None,
+            champion_before=_version(reign),
             champion_after=champion_after(ruling.kind, challenger.version, verdict),
             trained_through=challenger.trained_through,
             training_run_id=challenger.nominee.run_id,
@@ -232,7 +232,7 @@ def rejudgement(
     reign = verdict.champion
     return {
         "kind": ruling.kind,
-        "champion_before": reign.version if reign else None,
+        "champion_before": _version(reign),
         "champion_after": champion_after(ruling.kind, row.challenger_version, verdict),
         "reign_fingerprint": reigns.fingerprint(reign),
         "verdict": verdict,

@@ -44,7 +44,7 @@ def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> Non
     Raises:
         TitleholderError: the first that a month raised, after all others were written.
     """
-    until, failed = time.monotonic() + PATIENCE, list[TitleholderError]()
+    failed: list[TitleholderError] = []
     rows = store.read_lane(url, decision.model, decision.lane)
 
     def write(row: Decision) -> None:
@@ -56,12 +56,17 @@ def publish(decision: Decision, scorer: Scorer, origin: Origin, url: str) -> Non
     if decision.caused_by is not None or _newest(rows)[decision.challenger].caused_by is None:
         write(decision)
     tried: set[int] = set()
+    until = None
     while decision.id == max(row.id for row in rows if row.caused_by is None):
         waiting = [row.id for row in _not_written(rows, scorer.registry) if row.id not in tried]
         if not waiting:
             break
-        if time.monotonic() < until and _under_way(decision, scorer.registry):
-            log.info("%s, lane %s: re-judged months wait for other runs", decision.model, decision.lane)
+        if (until is None or time.monotonic() < until) and _under_way(decision, scorer.registry):
+            if until is None:
+                until = time.monotonic() + PATIENCE
+                log.info(
+                    "%s, lane %s: %s re-judged months wait for other runs", decision.model, decision.lane, len(waiting)
+                )
             time.sleep(PAUSE)
         else:
             tried.add(waiting[0])
