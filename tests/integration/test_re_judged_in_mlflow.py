@@ -137,11 +137,11 @@ def test_a_re_judged_month_that_is_run_again_is_written_about(settings: Settings
 
 def test_a_backtest_under_way_re_judges_nothing(settings: Settings, drawn: list[int]) -> None:
     registry = Registry(settings.tracking_uri)
-    retrain("tiny", MONTHS[2], "beside", settings, report=True)
-    tags = names.tags(lane="beside", kind="backtest", model="tiny")
+    retrain("tiny", MONTHS[2], "beside-backtest", settings, report=True)
+    tags = names.tags(lane="beside-backtest", kind="backtest", model="tiny")
     registry.runs.open("tiny", "a backtest", "backtest", tags)
-    retrain("tiny", MONTHS[1], "beside", settings, report=True)
-    after = in_force("tiny", "beside", settings)
+    retrain("tiny", MONTHS[1], "beside-backtest", settings, report=True)
+    after = in_force("tiny", "beside-backtest", settings)
     assert drawn[1:] == [row.id for row in after]
 
 
