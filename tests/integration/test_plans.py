@@ -120,6 +120,7 @@ def overtaken_by(challengers: list[Challenger], settings: Settings) -> Iterator[
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "append", late)
+        patch.setattr(store, "TURN", 0)  # the others come in the turn of the one that they overtake
         yield planned
 
 

@@ -17,7 +17,7 @@ from support.retraining import TESTER, challenge, extract, in_force, in_lane, re
 from support.succession_world import MODELS, write_model
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import ContractError, DataError, ServiceError, SpecError, UsageError
+from titleholder.errors import ContractError, DataError, ServiceError, SpecError, TrainingError, UsageError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
@@ -215,6 +215,44 @@ def test_a_candidate_that_was_killed_whenever_it_was_tried_is_not_open_for_ever(
     steps.report(decision.id, origin=TESTER, settings=settings)
     runs = [run for run in Registry(settings.tracking_uri).runs.of_model("tiny") if snapshot.run_id in run[:2]]
     assert sorted(run.status for run in runs) == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def test_a_run_fails_with_the_last_of_its_candidates_and_goes_on_with_one_that_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = extract("tiny", MONTHS[0], "none-trained", settings)
+    runs = Registry(settings.tracking_uri).runs
+
+    def status() -> tuple[str, bool]:
+        own = next(run for run in runs.of_model("tiny") if run.run_id == snapshot.run_id)
+        return own.status, runs.under_way("tiny", "none-trained", since=0)
+
+    def fails(name: str) -> None:
+        with pytest.raises(TrainingError, match=f"no room for {name}"):
+            steps.train(snapshot, name, settings=settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "shortage", lambda _, name, __: f"no room for {name}")
+        first, *others, last = snapshot.candidates
+        for name in (first, first, *others):
+            fails(name)
+        assert status() == ("RUNNING", True), "one may yet succeed"
+        fails(last)
+        assert status() == ("FAILED", False)
+    trained = steps.train(snapshot, "scorecard", settings=settings)
+    challenger = steps.nominate([trained], settings=settings)
+    assert status() == ("RUNNING", True)
+    settle(challenger, settings)
+    assert status() == ("FINISHED", False)
+
+
+def test_a_run_whose_nomination_fails_is_not_under_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = extract("tiny", MONTHS[0], "not-nominated", settings, candidates=("scorecard",))
+    trained = steps.train(snapshot, "scorecard", settings=settings)
+    monkeypatch.setattr(Models, "register", lambda *_, **__: (_ for _ in ()).throw(ServiceError("MLflow is away")))
+    with pytest.raises(ServiceError, match="MLflow is away"):
+        steps.nominate([trained], settings=settings)
+    assert not Registry(settings.tracking_uri).runs.under_way("tiny", "not-nominated", since=0)
 
 
 def test_a_month_with_a_damaged_snapshot_and_damaged_scores_heals_when_it_is_run_again(settings: Settings) -> None:

@@ -25,7 +25,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import DECISION, KEY, KIND, LANE, LARGEST_REPORT
+from titleholder.registry.names import CANDIDATE, DECISION, KEY, KIND, LANE, LARGEST_REPORT
 from titleholder.registry.server import Server, gone_already, total_size
 
 DATASET_ROWS = 1000
@@ -107,6 +107,15 @@ class Runs:
             experiment = self._experiment(model)
             found = _pages(lambda token: self._client.search_runs([experiment], wanted, page_token=token))
             return any(not _parent(run) and KIND not in run.data.tags for run in found)
+
+    def fail_with(self, model: str, run_id: str, candidates: Collection[str]) -> None:
+        """Mark a run as failed if the newest run nested in it of each of these candidates has failed."""
+        with self._server.reachable():
+            nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
+            found = self._client.search_runs([self._experiment(model)], nested, order_by=["attribute.start_time ASC"])
+            ended = {run.data.tags.get(CANDIDATE): run.info.status for run in found}
+            if all(ended.get(name) == "FAILED" for name in candidates):
+                self._client.set_terminated(run_id, "FAILED")
 
     def end_nested(self, model: str, run_id: str) -> None:
         """Mark the runs nested in a run that are still open as killed: nothing works on them any more."""

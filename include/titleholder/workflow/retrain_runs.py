@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreStore
+from titleholder.errors import ServiceError, TrainingError
 from titleholder.ledger.nominee import LoggedModel, Nominee
 from titleholder.registry import names
 from titleholder.registry.client import Registry
 from titleholder.registry.runs import DATASET_ROWS
 from titleholder.spec import windows
+from titleholder.training import memory
 from titleholder.workflow import fitting, publication, warm_start
 from titleholder.workflow.payloads import Donor, Snapshot
 from titleholder.workflow.scorer import RELOADED_ROWS, store_training_scores
@@ -47,6 +50,22 @@ def open_candidate_run(snapshot: Snapshot, name: str, registry: Registry) -> str
     return registry.runs.open(snapshot.model, run_key(snapshot, name), name, tags, parent=snapshot.run_id, note=note)
 
 
+@contextmanager
+def training(snapshot: Snapshot, run_id: str, registry: Registry) -> Iterator[None]:
+    """The run of a candidate is RUNNING inside, and FAILED after an exception.
+
+    The run of the retrain fails with the last of its candidates. It is RUNNING again where one that is tried again
+    succeeds, from the nomination on.
+    """
+    try:
+        with registry.runs.running(run_id):
+            yield
+    except BaseException:
+        with suppress(ServiceError):  # the first error is raised, not this one
+            registry.runs.fail_with(snapshot.model, snapshot.run_id, snapshot.candidates)
+        raise
+
+
 def fit_and_store(
     snapshot: Snapshot,
     name: str,
@@ -62,8 +81,13 @@ def fit_and_store(
 
     The record is stored last, in the file of these scores: without it a second try trains again. Models that were
     `decided` about are not logged again.
+
+    Raises:
+        TrainingError: when it cannot be fitted, or when its rows do not fit the memory that there is.
     """
     spec = snapshot.spec
+    if short := memory.shortage(spec, name, snapshot.rows):
+        raise TrainingError(short)
     start = warm_start.start(spec, snapshot.as_of, _donors(snapshot, name))
     with snapshots.opened(snapshot.uri, snapshot.sha256) as extract:
         models = fitting.fit(

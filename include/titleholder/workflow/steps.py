@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from titleholder.data import as_of_range, contract, enough_rows, extraction
 from titleholder.data.leakage.table_copies import undeclared_tables
 from titleholder.data.scores import ScoreStore
-from titleholder.errors import DataError, SpecError, TrainingError, UsageError
+from titleholder.errors import DataError, SpecError, UsageError
 from titleholder.ledger import reigns, store
 from titleholder.ledger.decision import Decision
 from titleholder.registry import names
@@ -34,7 +34,7 @@ from titleholder.settings import Settings, connection_url
 from titleholder.spec import windows
 from titleholder.spec.model import ModelSpec
 from titleholder.spec.types import LANE_PATTERN, LIVE, UNJUDGED
-from titleholder.training import estimators, memory, search
+from titleholder.training import estimators, search
 from titleholder.validation.verdict import Verdict
 from titleholder.workflow import approval, fitting, nomination, publication, retrain_runs, training_record, warm_start
 from titleholder.workflow.lanes import refuse_deleted
@@ -160,8 +160,6 @@ def train(
         TrainingError: when it cannot be fitted, or when its rows do not fit the memory that there is.
         UsageError, ServiceError: where the engine's connection does not exist, or its cluster is away.
     """
-    if short := memory.shortage(snapshot.spec, name, snapshot.rows):
-        raise TrainingError(short)
     registry = registry_at(settings.tracking_uri)
     run_id = retrain_runs.open_candidate_run(snapshot, name, registry)
     scores = ScoreStore(settings.snapshots)
@@ -169,7 +167,7 @@ def train(
     if record is None or not all(registry.models.holds(m.uri, m.sha256) for m in record.nominee.models):
         decided = training_record.decided(snapshot, run_id, settings.ledger_url)
         if record is None or decided is None:
-            with registry.runs.running(run_id):
+            with retrain_runs.training(snapshot, run_id, registry):
                 record = retrain_runs.fit_and_store(
                     snapshot, name, run_id, scores, registry, decided, on_trial=on_trial, connections=connections
                 )
@@ -189,8 +187,9 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     ranked = search.ranked(ordered, spec, lambda c: c.score)
     scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
-    registry.runs.annotate(snapshot.run_id, metrics=scores)
-    return nomination.register(snapshot, [c.nominee for c in ranked], (), registry)
+    with registry.runs.running(snapshot.run_id):
+        registry.runs.annotate(snapshot.run_id, metrics=scores)
+        return nomination.register(snapshot, [c.nominee for c in ranked], (), registry)
 
 
 def validate(challenger: Challenger, *, settings: Settings) -> ValidatedChallenger:

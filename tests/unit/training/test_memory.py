@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from support.factories import AS_OF, a_spec, spans_of
+from titleholder.data.scores import ScoreStore
 from titleholder.errors import TrainingError
-from titleholder.settings import Settings
+from titleholder.registry.client import Registry
+from titleholder.settings import connection_url
 from titleholder.training import memory
-from titleholder.workflow import steps
+from titleholder.workflow import retrain_runs
 from titleholder.workflow.payloads import Origin, Snapshot
 
 GIB = 2**30
@@ -73,7 +75,7 @@ def test_the_limit_of_the_process_counts() -> None:
 
 
 def test_a_training_that_cannot_fit_is_refused_before_rows_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a step, and so that no retry is made."""
+    """As an error after which no retry is made."""
     monkeypatch.setattr(memory, "available", lambda: GIB)
     spec = a_spec()
     huge = Snapshot(
@@ -81,4 +83,7 @@ def test_a_training_that_cannot_fit_is_refused_before_rows_are_read(monkeypatch:
         rows=500_000_000, key="k", run_id="r", origin=Origin(actor="tester"),
     )  # fmt: skip
     with pytest.raises(TrainingError, match="cannot be trained here: 500,000,000 rows"):
-        steps.train(huge, "it", settings=Settings("postgresql://none", "http://127.0.0.1:1", "/none"))
+        retrain_runs.fit_and_store(
+            huge, "it", "r", ScoreStore("/none"), Registry("http://127.0.0.1:1"), None,
+            on_trial=None, connections=connection_url,
+        )  # fmt: skip
