@@ -24,11 +24,13 @@ from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
 from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
+from titleholder.spec.loader import load_specs
 from titleholder.training import memory
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.judging import measure
-from titleholder.workflow import interventions, promotion, steps
+from titleholder.workflow import interventions, promotion, retrain_runs, steps, training_record
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
+from titleholder.workflow.retrain import retrain as whole_retrain
 
 pytestmark = pytest.mark.slow
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3, 4, 5)]
@@ -227,6 +229,9 @@ def test_a_run_fails_with_the_last_of_its_candidates_and_goes_on_with_one_that_i
         own = next(run for run in runs.of_model("tiny") if run.run_id == snapshot.run_id)
         return own.status, runs.under_way("tiny", "none-trained", since=0)
 
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no ink")
+
     def fails(name: str) -> None:
         with pytest.raises(TrainingError, match=f"no room for {name}"):
             steps.train(snapshot, name, settings=settings)
@@ -240,10 +245,28 @@ def test_a_run_fails_with_the_last_of_its_candidates_and_goes_on_with_one_that_i
         fails(last)
         assert status() == ("FAILED", False)
     trained = steps.train(snapshot, "scorecard", settings=settings)
-    challenger = steps.nominate([trained], settings=settings)
-    assert status() == ("RUNNING", True)
-    settle(challenger, settings)
+    settle(steps.nominate([trained], settings=settings), settings)
     assert status() == ("FINISHED", False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Runs, "all_failed", lambda *_: True)
+        patch.setattr(retrain_runs, "fit_and_store", broken)
+        patch.setattr(training_record, "read", lambda *_: None)
+        patch.setattr(training_record, "decided", lambda *_: None)
+        with pytest.raises(RuntimeError, match="no ink"):
+            steps.train(snapshot, "scorecard", settings=settings)
+    assert status() == ("FINISHED", False), "something was decided in it"
+
+
+def test_a_command_that_is_broken_off_leaves_no_run_under_way(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an error after which it tries no other candidate."""
+    spec, url = load_specs(only="tiny")["tiny"], connection_url("warehouse")
+    assert len(spec.training.candidates) > 1
+    monkeypatch.setattr(retrain_runs, "fit_and_store", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        whole_retrain(spec, MONTHS[0], "broken-off", url=url, origin=TESTER, settings=settings)
+    assert not Registry(settings.tracking_uri).runs.under_way("tiny", "broken-off", since=0)
 
 
 def test_a_run_whose_nomination_fails_is_not_under_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from titleholder.errors import ServiceError
 from titleholder.registry import urls
-from titleholder.registry.names import CANDIDATE, DECISION, KEY, KIND, LANE, LARGEST_REPORT
+from titleholder.registry.names import CANDIDATE, CHALLENGER, DECISION, KEY, KIND, LANE, LARGEST_REPORT
 from titleholder.registry.server import Server, gone_already, total_size
 
 DATASET_ROWS = 1000
@@ -108,13 +108,19 @@ class Runs:
             found = _pages(lambda token: self._client.search_runs([experiment], wanted, page_token=token))
             return any(not _parent(run) and KIND not in run.data.tags for run in found)
 
-    def fail_with(self, model: str, run_id: str, candidates: Collection[str]) -> None:
-        """Mark a run as failed if the newest run nested in it of each of these candidates has failed."""
+    def all_failed(self, model: str, run_id: str, candidates: Collection[str]) -> bool:
+        """Whether the newest run nested in a run has failed, for each of these candidates."""
+        nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
         with self._server.reachable():
-            nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
             found = self._client.search_runs([self._experiment(model)], nested, order_by=["attribute.start_time ASC"])
-            ended = {run.data.tags.get(CANDIDATE): run.info.status for run in found}
-            if all(ended.get(name) == "FAILED" for name in candidates):
+        ended = {run.data.tags.get(CANDIDATE): run.info.status for run in found}
+        return all(ended.get(name) == "FAILED" for name in candidates)
+
+    def fail(self, run_id: str) -> None:
+        """Mark the run of a retrain as failed, unless it is deleted or has a challenger: that may wait for approval."""
+        with self._server.reachable(), gone_already():
+            run = self._client.get_run(run_id)
+            if run.info.lifecycle_stage == "active" and CHALLENGER not in run.data.tags:
                 self._client.set_terminated(run_id, "FAILED")
 
     def end_nested(self, model: str, run_id: str) -> None:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from titleholder.errors import SpecError, TrainingError, one_line
 from titleholder.ledger.decision import Decision
+from titleholder.registry.client import registry_at
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import steps
+from titleholder.workflow import retrain_runs, steps
 from titleholder.workflow.payloads import Origin, TrainedCandidate
 
 log = logging.getLogger(__name__)
@@ -64,20 +65,21 @@ def retrain(
     snapshot = steps.extract(spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates)
     trained: list[TrainedCandidate] = []
     failed: dict[str, FailedCandidate] = {}
-    for n, name in enumerate(snapshot.candidates, start=1):
+    with retrain_runs.failing(snapshot, registry_at(settings.tracking_uri)):
+        for n, name in enumerate(snapshot.candidates, start=1):
 
-        def on_trial(trial: int, of: int, n: int = n, name: str = name) -> None:
-            on_step(f"train {name} {trial}/{of}", n)
+            def on_trial(trial: int, of: int, n: int = n, name: str = name) -> None:
+                on_step(f"train {name} {trial}/{of}", n)
 
-        try:
-            trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
-        except (TrainingError, SpecError) as error:
-            failed[name] = FailedCandidate(one_line(error).removeprefix(f"{spec.name}: "), error.exit_code)
-    if not trained:
-        reasons = "; ".join(candidate.why for candidate in failed.values())
-        raise TrainingError(
-            f"{spec.name} as of {as_of}: no candidate could be trained, and nothing was decided: {reasons}"
-        )
+            try:
+                trained.append(steps.train(snapshot, name, settings=settings, on_trial=on_trial))
+            except (TrainingError, SpecError) as error:
+                failed[name] = FailedCandidate(one_line(error).removeprefix(f"{spec.name}: "), error.exit_code)
+        if not trained:
+            reasons = "; ".join(candidate.why for candidate in failed.values())
+            raise TrainingError(
+                f"{spec.name} as of {as_of}: no candidate could be trained, and nothing was decided: {reasons}"
+            )
     done = len(snapshot.candidates) + 1
     on_step("nominate", done)
     challenger = steps.nominate(trained, settings=settings)

@@ -55,14 +55,26 @@ def training(snapshot: Snapshot, run_id: str, registry: Registry) -> Iterator[No
     """The run of a candidate is RUNNING inside, and FAILED after an exception.
 
     The run of the retrain fails with the last of its candidates. It is RUNNING again where one that is tried again
-    succeeds, from the nomination on.
+    succeeds, from the validation on.
     """
     try:
         with registry.runs.running(run_id):
             yield
     except BaseException:
         with suppress(ServiceError):  # the first error is raised, not this one
-            registry.runs.fail_with(snapshot.model, snapshot.run_id, snapshot.candidates)
+            if registry.runs.all_failed(snapshot.model, snapshot.run_id, snapshot.candidates):
+                registry.runs.fail(snapshot.run_id)
+        raise
+
+
+@contextmanager
+def failing(snapshot: Snapshot, registry: Registry) -> Iterator[None]:
+    """The run of a retrain has failed after an exception, unless a challenger is registered."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ServiceError):
+            registry.runs.fail(snapshot.run_id)
         raise
 
 

@@ -187,7 +187,7 @@ def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> C
     ordered = sorted(candidates, key=lambda c: snapshot.candidates.index(c.name))
     ranked = search.ranked(ordered, spec, lambda c: c.score)
     scores = {f"{c.name}_folds_{spec.search_metric}": c.score for c in ordered}
-    with registry.runs.running(snapshot.run_id):
+    with retrain_runs.failing(snapshot, registry):
         registry.runs.annotate(snapshot.run_id, metrics=scores)
         return nomination.register(snapshot, [c.nominee for c in ranked], (), registry)
 
