@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from titleholder.errors import SpecError, TrainingError, one_line
 from titleholder.ledger.decision import Decision
-from titleholder.registry.client import registry_at
 from titleholder.settings import Settings
 from titleholder.spec.model import ModelSpec
-from titleholder.workflow import retrain_runs, steps
+from titleholder.workflow import steps
 from titleholder.workflow.payloads import Origin, TrainedCandidate
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ def retrain(
     snapshot = steps.extract(spec, as_of, lane, url=url, origin=origin, settings=settings, candidates=candidates)
     trained: list[TrainedCandidate] = []
     failed: dict[str, FailedCandidate] = {}
-    with retrain_runs.failing(snapshot, registry_at(settings.tracking_uri)):
+    with steps.failing(snapshot, settings=settings):
         for n, name in enumerate(snapshot.candidates, start=1):
 
             def on_trial(trial: int, of: int, n: int = n, name: str = name) -> None:

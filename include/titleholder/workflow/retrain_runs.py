@@ -69,7 +69,7 @@ def training(snapshot: Snapshot, run_id: str, registry: Registry) -> Iterator[No
 
 @contextmanager
 def failing(snapshot: Snapshot, registry: Registry) -> Iterator[None]:
-    """The run of a retrain has failed after an exception, unless a challenger is registered."""
+    """After an exception the run of the retrain is FAILED, unless a challenger is registered in it."""
     try:
         yield
     except BaseException:

@@ -18,6 +18,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -173,6 +174,11 @@ def train(
                 )
     registry.runs.finish(record.nominee.run_id)
     return TrainedCandidate(snapshot=snapshot, nominee=record.nominee, score=record.score)
+
+
+def failing(snapshot: Snapshot, *, settings: Settings) -> AbstractContextManager[None]:
+    """For one process that trains all candidates: after an exception, the run of the retrain is FAILED in MLflow."""
+    return retrain_runs.failing(snapshot, registry_at(settings.tracking_uri))
 
 
 def nominate(candidates: Sequence[TrainedCandidate], *, settings: Settings) -> Challenger:

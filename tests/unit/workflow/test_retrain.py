@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +25,14 @@ def run(
     """The steps in memory, in a lane with `head` decisions; returns the result, and who was nominated."""
     nominated: list[str] = []
 
+    @contextmanager
+    def failing(*_: Any, **__: Any) -> Iterator[None]:
+        try:
+            yield
+        except TitleholderError as error:
+            error.add_note("the run is FAILED")
+            raise
+
     def train(_: Any, name: str, **__: Any) -> str:
         if name in failures:
             raise failures[name]
@@ -37,6 +47,7 @@ def run(
         "steps",
         SimpleNamespace(
             extract=lambda *_, **__: SimpleNamespace(candidates=("line", "trees")),
+            failing=failing,
             train=train,
             nominate=lambda trained, **_: nominated.extend(trained),
             propose=lambda *_, **__: SimpleNamespace(head=head),
@@ -69,13 +80,15 @@ def test_one_that_fails_leaves_the_other_and_is_named(monkeypatch: pytest.Monkey
 
 def test_nothing_is_decided_when_all_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = {"line": TrainingError("small: one class"), "trees": TrainingError("small: too deep")}
-    with pytest.raises(TrainingError, match="nothing was decided: one class; too deep"):
+    with pytest.raises(TrainingError, match="nothing was decided: one class; too deep") as caught:
         run(monkeypatch, failures)
+    assert caught.value.__notes__ == ["the run is FAILED"]
 
 
 def test_a_service_that_is_down_is_no_candidates_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError) as caught:
         run(monkeypatch, {"trees": ServiceError("MLflow is down")})
+    assert caught.value.__notes__ == ["the run is FAILED"]
 
 
 def test_a_report_that_fails_is_one_line_and_the_decision_stands(
