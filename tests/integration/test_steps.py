@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 from datetime import date
 from pathlib import Path
@@ -17,20 +16,17 @@ from support.retraining import TESTER, challenge, extract, in_force, in_lane, re
 from support.succession_world import MODELS, write_model
 from titleholder.data import snapshots
 from titleholder.data.scores import ScoreKey, ScoreStore
-from titleholder.errors import ContractError, DataError, ServiceError, SpecError, TrainingError, UsageError
+from titleholder.errors import ContractError, DataError, ServiceError, SpecError, UsageError
 from titleholder.ledger import store
 from titleholder.ledger.decision import Decision
 from titleholder.registry.client import Registry
 from titleholder.registry.models import Models
-from titleholder.registry.runs import Runs
 from titleholder.settings import Settings, connection_url
-from titleholder.spec.loader import load_specs
 from titleholder.training import memory
 from titleholder.validation.evidence import Evidence
 from titleholder.validation.judging import measure
-from titleholder.workflow import interventions, promotion, retrain_runs, steps, training_record
+from titleholder.workflow import interventions, promotion, steps
 from titleholder.workflow.payloads import Challenger, Origin, Snapshot
-from titleholder.workflow.retrain import retrain as whole_retrain
 
 pytestmark = pytest.mark.slow
 MONTHS = [date(2024, m, 1) for m in (1, 2, 3, 4, 5)]
@@ -201,81 +197,6 @@ def test_a_second_try_of_train_re_attaches(settings: Settings, monkeypatch: pyte
     assert [r.info.run_id for r in runs] == [trained.nominee.run_id]
     assert runs[0].info.status == "FINISHED"
     assert runs[0].data.tags["mlflow.parentRunId"] == snapshot.run_id
-
-
-def test_a_candidate_that_was_killed_whenever_it_was_tried_is_not_open_for_ever(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot = extract("tiny", MONTHS[0], "killed-for-good", settings)
-    with monkeypatch.context() as patch:  # killed: nothing could be said about it any more
-        patch.setattr(Runs, "running", lambda *_: contextlib.nullcontext())
-        patch.setattr(Models, "log", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            steps.train(snapshot, "boosting", settings=settings)
-    trained = steps.train(snapshot, "scorecard", settings=settings)
-    decision = settle(steps.nominate([trained], settings=settings), settings)
-    steps.report(decision.id, origin=TESTER, settings=settings)
-    runs = [run for run in Registry(settings.tracking_uri).runs.of_model("tiny") if snapshot.run_id in run[:2]]
-    assert sorted(run.status for run in runs) == ["FINISHED", "FINISHED", "KILLED"]
-
-
-def test_a_run_fails_with_the_last_of_its_candidates_and_goes_on_with_one_that_is_tried_again(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot = extract("tiny", MONTHS[0], "none-trained", settings)
-    runs = Registry(settings.tracking_uri).runs
-
-    def status() -> tuple[str, bool]:
-        own = next(run for run in runs.of_model("tiny") if run.run_id == snapshot.run_id)
-        return own.status, runs.under_way("tiny", "none-trained", since=0)
-
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("no ink")
-
-    def fails(name: str) -> None:
-        with pytest.raises(TrainingError, match=f"no room for {name}"):
-            steps.train(snapshot, name, settings=settings)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(memory, "shortage", lambda _, name, __: f"no room for {name}")
-        first, *others, last = snapshot.candidates
-        for name in (first, first, *others):
-            fails(name)
-        assert status() == ("RUNNING", True), "one may yet succeed"
-        fails(last)
-        assert status() == ("FAILED", False)
-    trained = steps.train(snapshot, "scorecard", settings=settings)
-    settle(steps.nominate([trained], settings=settings), settings)
-    assert status() == ("FINISHED", False)
-    with monkeypatch.context() as patch:
-        patch.setattr(Runs, "all_failed", lambda *_: True)
-        patch.setattr(retrain_runs, "fit_and_store", broken)
-        patch.setattr(training_record, "read", lambda *_: None)
-        patch.setattr(training_record, "decided", lambda *_: None)
-        with pytest.raises(RuntimeError, match="no ink"):
-            steps.train(snapshot, "scorecard", settings=settings)
-    assert status() == ("FINISHED", False), "something was decided in it"
-
-
-def test_a_command_that_is_broken_off_leaves_no_run_under_way(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By an error after which it tries no other candidate."""
-    spec, url = load_specs(only="tiny")["tiny"], connection_url("warehouse")
-    assert len(spec.training.candidates) > 1
-    monkeypatch.setattr(retrain_runs, "fit_and_store", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        whole_retrain(spec, MONTHS[0], "broken-off", url=url, origin=TESTER, settings=settings)
-    assert not Registry(settings.tracking_uri).runs.under_way("tiny", "broken-off", since=0)
-
-
-def test_a_run_whose_nomination_fails_is_not_under_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = extract("tiny", MONTHS[0], "not-nominated", settings, candidates=("scorecard",))
-    trained = steps.train(snapshot, "scorecard", settings=settings)
-    monkeypatch.setattr(Models, "register", lambda *_, **__: (_ for _ in ()).throw(ServiceError("MLflow is away")))
-    with pytest.raises(ServiceError, match="MLflow is away"):
-        steps.nominate([trained], settings=settings)
-    assert not Registry(settings.tracking_uri).runs.under_way("tiny", "not-nominated", since=0)
 
 
 def test_a_month_with_a_damaged_snapshot_and_damaged_scores_heals_when_it_is_run_again(settings: Settings) -> None:
