@@ -26,7 +26,7 @@ from titleholder.registry import urls as mlflow_urls
 from titleholder.settings import need
 from titleholder.spec.promotion import Notifications
 from titleholder.spec.types import LIVE
-from titleholder.workflow import notifications
+from titleholder.workflow.notifications import alarms, decisions, message, waiting
 from titleholder_airflow import forms, signing, urls
 from titleholder_airflow.versions import AsyncCallback
 
@@ -55,7 +55,7 @@ def decision_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
         number = signing.opened(ti.xcom_pull(task_ids=ti.task_id), signing.Place.of(ti))["id"]
         decision = store.decision(need("TITLEHOLDER_LEDGER_URL"), number)
         links = {**_pages(decision), "Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
-        if notice := notifications.decision_message({**notifications.facts(decision, spec.owner), "links": links}):
+        if notice := decisions.decision_message({**decisions.facts(decision, spec.owner), "links": links}):
             _send(spec.notifications, notice, TIMEOUT)
 
     return [notify]
@@ -71,7 +71,7 @@ def alarm_callbacks(spec: ModelSpec) -> list[Callable[[Any], None]]:
         numbers = signing.opened(ti.xcom_pull(task_ids=ti.task_id), signing.Place.of(ti))["reports"]
         links = {"Run in Airflow": urls.run(ti.dag_id, ti.run_id)}
         for status in monitor_reports.brief(need("TITLEHOLDER_LEDGER_URL"), numbers):
-            if notice := notifications.alarm_message(status._asdict(), spec.owner, links):
+            if notice := alarms.alarm_message(status._asdict(), spec.owner, links):
                 _send(spec.notifications, notice, TIMEOUT)
 
     return [notify]
@@ -104,7 +104,7 @@ class ApprovalNotifier(BaseNotifier):
         ti = context["ti"]
         link = urls.tab(ti.dag_id, ti.run_id, ti.task_id, "required_actions")
         try:
-            notice = notifications.approval_message(self.model, self.owner, **context["task"].notice_facts, link=link)
+            notice = waiting.approval_message(self.model, self.owner, **context["task"].notice_facts, link=link)
         except Exception:
             LOG.exception("No notification was sent that %s waits for approval; answer at %s", self.model, link)
         else:
@@ -144,7 +144,7 @@ async def notify_late(model: str, owner: str, channels: Mapping[str, Any], conte
     lane = forms.lane(run.get("conf") or {}, backfill=run["run_type"] == "backfill")
     if lane != LIVE or run["state"] == "success":
         return f"no one notified: the run is {run['state']}, in lane {lane}"
-    notice = notifications.late_message(
+    notice = waiting.late_message(
         model, owner, run["dag_run_id"], _moment(context["deadline"]["deadline_time"]),
         urls.run(run["dag_id"], run["dag_run_id"]), run["state"],
     )  # fmt: skip
@@ -163,7 +163,7 @@ class Channel(NamedTuple):
     send: Callable[[], None]
 
 
-def _channels(channels: Notifications, notice: notifications.Message) -> list[Channel]:
+def _channels(channels: Notifications, notice: message.Message) -> list[Channel]:
     found = []
     if email := channels.email:
         found.append(Channel("e-mail", email.connection, "SMTP", lambda: _mail(email, notice)))
@@ -174,19 +174,19 @@ def _channels(channels: Notifications, notice: notifications.Message) -> list[Ch
     return found
 
 
-def _mail(email: Any, notice: notifications.Message) -> None:
+def _mail(email: Any, notice: message.Message) -> None:
     """Send by Airflow's notifier: `notify`, not the notifier itself, would render the text as a Jinja template."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     SmtpNotifier(
         to=list(email.to),
         subject=notice.subject,
-        html_content=notifications.to_html(notice),
+        html_content=message.to_html(notice),
         smtp_conn_id=email.connection,
     ).notify({})
 
 
-def _post(connection: str, notice: notifications.Message) -> None:
+def _post(connection: str, notice: message.Message) -> None:
     """Post to the webhook of a connection. No redirect is followed, and nothing of the answer is read but its status.
 
     Raises:
@@ -199,7 +199,7 @@ def _post(connection: str, notice: notifications.Message) -> None:
     proxies = {"http": to.proxy, "https": to.proxy} if to.proxy else None
     options: dict[str, Any] = {"allow_redirects": False, "stream": True, "proxies": proxies}
     try:
-        with requests.post(to.url, json=notifications.to_slack(notice), timeout=TIMEOUT, **options) as answer:
+        with requests.post(to.url, json=message.to_slack(notice), timeout=TIMEOUT, **options) as answer:
             status = answer.status_code
     except requests.RequestException as error:
         raise ServiceError(f"the webhook does not answer ({type(error).__name__})") from None
@@ -207,7 +207,7 @@ def _post(connection: str, notice: notifications.Message) -> None:
         raise ServiceError(f"the webhook answered {status}")
 
 
-def _send(to: Notifications, notice: notifications.Message, timeout: float) -> list[str]:
+def _send(to: Notifications, notice: message.Message, timeout: float) -> list[str]:
     """Log the notification, send it by every channel at once, log and return the failures. Never raises."""
     channels = _channels(to, notice)
     names = ", ".join(channel.name for channel in channels) or "no one: the spec has no channel under notifications"
@@ -260,7 +260,7 @@ def main() -> None:
     """
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # connections are in Airflow's database, too
     given = json.load(sys.stdin)
-    notice = notifications.decision_message(given["decision"])
+    notice = decisions.decision_message(given["decision"])
     channels = Notifications.model_validate_json(json.dumps(given["channels"]))
     if notice and (failures := _send(channels, notice, TIMEOUT)):
         sys.exit(" ".join(" ".join(failures).split()))

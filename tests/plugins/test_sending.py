@@ -127,8 +127,7 @@ def test_a_webhook_that_redirects_is_not_followed_and_its_address_is_not_repeate
         _, log = run(tmp_path, "notify.decision_callbacks(spec(slack={}))[0](context())", web=web.server_address[1])
         dead, _ = run(
             tmp_path,
-            "answer = notify._send(spec(slack={}).notifications, notify.notifications.Message("
-            "subject='s', text='t'), 5)",
+            "answer = notify._send(spec(slack={}).notifications, notify.message.Message(subject='s', text='t'), 5)",
         )
     assert elsewhere.kept == []
     assert "the webhook answered 302" in log

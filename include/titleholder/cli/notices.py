@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from titleholder.cli.console import err
 from titleholder.ledger.decision import restored_spec
 from titleholder.spec.loader import load_specs
-from titleholder.workflow.notifications import facts
+from titleholder.workflow.notifications.decisions import facts
 
 if TYPE_CHECKING:
     from titleholder.ledger.decision import Decision

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from titleholder.workflow.notifications import alarm_message
+from titleholder.workflow.notifications.alarms import alarm_message
 
 LOOK: dict[str, Any] = {
     "id": 4, "model": "loans", "lane": "live", "as_of": date(2026, 3, 1), "version": 7, "new_alarms": ["income", "score"],

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from support.hostile import controls, hostile
-from titleholder.workflow import notifications
-from titleholder.workflow.notifications import Message
+from titleholder.workflow.notifications import decisions, waiting
+from titleholder.workflow.notifications.message import Message, to_html, to_slack
 
 DECISION: dict[str, Any] = {
     "id": 12,
@@ -35,7 +35,7 @@ CARD = "Model card: https://mlflow.example/card"
 
 
 def about(**changes: Any) -> Message:
-    message = notifications.decision_message({**DECISION, **changes})
+    message = decisions.decision_message({**DECISION, **changes})
     assert message is not None
     return message
 
@@ -143,7 +143,7 @@ def test_a_retirement() -> None:
     ],
 )
 def test_kept_champions_and_other_lanes_need_no_message(changes: dict[str, Any]) -> None:
-    assert notifications.decision_message({**DECISION, **changes}) is None
+    assert decisions.decision_message({**DECISION, **changes}) is None
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
@@ -157,7 +157,7 @@ def test_a_kind_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("key", ["owner", "approved_by", "links"])
 def test_keys_that_may_be_missing(key: str) -> None:
     decision = {k: v for k, v in DECISION.items() if k != key}
-    message = notifications.decision_message(decision)
+    message = decisions.decision_message(decision)
     assert message is not None
     assert message.subject == about().subject
 
@@ -170,7 +170,7 @@ def test_a_link_without_an_address_is_left_out() -> None:
 
 def test_a_late_run() -> None:
     deadline = datetime(2026, 3, 1, 8, 30, tzinfo=timezone(timedelta(hours=2)))
-    message = notifications.late_message("small", "credit-risk", "manual__1", deadline, "https://airflow.example/run")
+    message = waiting.late_message("small", "credit-risk", "manual__1", deadline, "https://airflow.example/run")
     assert message.subject == "small: late, not decided by 2026-03-01 06:30 UTC"
     assert message.text.splitlines() == [
         "The retrain of small has not decided by its deadline.",
@@ -184,14 +184,14 @@ def test_a_late_run() -> None:
 
 
 def test_a_run_that_failed_before_its_deadline_has_not_decided_either() -> None:
-    message = notifications.late_message("small", "o", "manual__1", datetime(2026, 3, 1, tzinfo=UTC), "", "failed")
+    message = waiting.late_message("small", "o", "manual__1", datetime(2026, 3, 1, tzinfo=UTC), "", "failed")
     assert "failed, and has not decided" in message.text
     assert "clear the task" in advice(message)
     assert not message.links
 
 
 def test_a_request_for_approval() -> None:
-    message = notifications.approval_message(
+    message = waiting.approval_message(
         "small", "credit-risk", "2026-03-01", 7, ["ann", "bob"], "2026-03-04 12:00 UTC", "https://airflow.example/answer",
         reason="Shown to be better.", links=DECISION["links"],
     )  # fmt: skip
@@ -209,7 +209,7 @@ def test_a_request_for_approval() -> None:
 
 
 def test_a_request_for_the_approval_of_a_recall() -> None:
-    message = notifications.approval_message(
+    message = waiting.approval_message(
         "small",
         "credit-risk",
         "2026-03-01",
@@ -244,7 +244,7 @@ HOSTILE = "<!channel> & <b onclick=\"x('y')\">"
 
 
 def test_html_escapes_everything() -> None:
-    body = notifications.to_html(about(reason=HOSTILE))
+    body = to_html(about(reason=HOSTILE))
     assert "Why: &lt;!channel&gt; &amp; &lt;b onclick=&quot;x(&#x27;y&#x27;)&quot;&gt;<br>" in body
     assert body.startswith("<p>Version 7 of small")
     assert body.rstrip().endswith("</p>")
@@ -255,7 +255,7 @@ def test_html_is_text_and_our_own_links(text: str, address: str) -> None:
     message = about(
         reason=text, actor=text, model=text, links={"Model card": address, text: "https://a.example/x?a=1&b=2"}
     )
-    body = notifications.to_html(message)
+    body = to_html(message)
     assert controls(body) == []
     assert set(re.findall(r"<[^>]*>", body)) <= {
         "<p>", "</p>", "<br>", "</a>", *(f'<a href="{html.escape(url)}">' for url in message.links.values()),
@@ -264,16 +264,16 @@ def test_html_is_text_and_our_own_links(text: str, address: str) -> None:
 
 
 def test_an_address_in_a_text_is_no_link() -> None:
-    assert "<a" not in notifications.to_html(about(reason="see https://evil.example/x", links={}))
+    assert "<a" not in to_html(about(reason="see https://evil.example/x", links={}))
 
 
 def test_html_keeps_lines() -> None:
-    assert notifications.to_html(Message(subject="s", text="a\n\nb")) == "<p>a<br>\n<br>\nb</p>\n"
+    assert to_html(Message(subject="s", text="a\n\nb")) == "<p>a<br>\n<br>\nb</p>\n"
 
 
 @given(hostile, st.text(max_size=4000))
 def test_slack_gets_plain_text_of_a_length_that_it_accepts(text: str, long: str) -> None:
-    payload = notifications.to_slack(about(reason=text + long, model=text))
+    payload = to_slack(about(reason=text + long, model=text))
     head, body, links = payload["blocks"]
     assert (head["type"], head["text"]["type"], body["text"]["type"]) == ("header", "plain_text", "plain_text")
     assert not head["text"]["emoji"]
@@ -286,5 +286,5 @@ def test_slack_gets_plain_text_of_a_length_that_it_accepts(text: str, long: str)
 
 
 def test_slack_shows_no_page_that_an_address_leads_to() -> None:
-    payload = notifications.to_slack(about(reason="https://evil.example/x.png"))
+    payload = to_slack(about(reason="https://evil.example/x.png"))
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)

@@ -8,7 +8,8 @@ import pytest
 
 from support.factories import a_decision, a_rollback, a_verdict, result
 from titleholder.ledger.decision import Decision
-from titleholder.workflow import notifications, publication
+from titleholder.workflow import publication
+from titleholder.workflow.notifications import decisions
 
 KEPT: dict[str, Any] = {"kind": "keep", "champion_before": 1, "champion_after": 1}
 OFF = result("TH203", "fail")
@@ -33,7 +34,7 @@ OFF = result("TH203", "fail")
 def test_people_hear_of_a_champion_that_was_kept_where_it_fails_by_itself(
     decision: Decision, subject: str | None
 ) -> None:
-    message = notifications.decision_message(notifications.facts(decision, "risk"))
+    message = decisions.decision_message(decisions.facts(decision, "risk"))
     assert (message.subject if message else None) == subject
 
 
