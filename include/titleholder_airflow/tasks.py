@@ -14,6 +14,7 @@ from airflow.sdk import Asset, AssetAlias, BaseHook, get_current_context
 from airflow.sdk.bases.decorator import task_decorator_factory
 
 from titleholder import masking
+from titleholder.call_stack import with_room
 from titleholder_airflow import bundles, metrics, signing, store, urls, versions
 from titleholder_airflow.requesters import requesters
 
@@ -84,7 +85,7 @@ class StepOperator(Handover, _PythonDecoratedOperator):
         """Run the step."""
         with metrics.observed(self.verb):
             self.receive(context["ti"])
-            return self.hand_on(super().execute(context), context["ti"])
+            return self.hand_on(with_room(super().execute, context), context["ti"])
 
 
 def step(function: Any = None, links: Sequence[BaseOperatorLink] = (), **options: Any) -> Any:

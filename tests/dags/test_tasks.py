@@ -5,6 +5,7 @@ The tasks with real steps, in real runs, are in tests/e2e.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -196,13 +197,16 @@ answer["a broken spec"] = [rollback.request.function("broken", str(FOLDER))["to"
 """
 
 LOG = """
-import logging
+import logging, sys
 from titleholder_airflow.tasks import step as a_step
 from airflow.sdk import DAG
 
 @a_step
 def told():
-    return {"payload": "a long one"}
+    frames, frame = [], sys._getframe()
+    while frame := frame.f_back:
+        frames.append(frame.f_code.co_name)
+    return {"payload": "a long one", "frames": frames}
 
 logging.basicConfig(level=logging.INFO)
 with DAG("any.retrain"):
@@ -343,6 +347,11 @@ def test_what_a_task_returns_is_not_in_its_log(found: dict[str, Any]) -> None:
     assert "a long one" in found["log"]["payload"]
     assert "Returned value not shown" in found["output"]
     assert "a long one" not in found["output"]
+
+
+def test_a_step_has_room_for_its_calls(found: dict[str, Any]) -> None:
+    """Without it, how deep Airflow calls a task decides whether its loops take twice their time."""
+    assert "with_room" in json.loads(found["log"]["payload"])["frames"]
 
 
 def test_tasks_link_to_what_they_made(found: dict[str, Any]) -> None:

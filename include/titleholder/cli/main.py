@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from titleholder.call_stack import with_room
 from titleholder.cli import (
     advise,
     backtest,
@@ -59,7 +60,7 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # each try that failed: the error of the last one says it
     local_stack.use_addresses()
     try:
-        app()
+        with_room(app)
     except TitleholderError as error:
         print_error(error)
         sys.exit(error.exit_code)
