@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.request_header.databricks_request_header_provider import DatabricksRequestHeaderProvider
 from mlflow.utils import request_utils
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
@@ -56,6 +58,8 @@ class RetryUnlessSilent(Retry):
 
 
 request_utils.__dict__["Retry"] = RetryUnlessSilent  # MLflow has no setting for it
+# with each request MLflow looks for three packages that only Databricks has: 1.2 ms, and more where sys.path is long
+DatabricksRequestHeaderProvider.in_context = functools.cache(DatabricksRequestHeaderProvider.in_context)  # type: ignore[method-assign]
 
 
 class Server:

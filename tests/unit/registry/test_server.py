@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.request_header.registry import resolve_request_headers
 
 from titleholder.errors import ServiceError
 from titleholder.registry.server import Server
@@ -90,3 +93,19 @@ def test_no_redirect_of_a_server_is_followed(monkeypatch: pytest.MonkeyPatch) ->
         finally:
             serving.shutdown()
     assert len(asked) == 1
+
+
+def test_requests_look_for_databricks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    resolve_request_headers()
+    real = builtins.__import__
+
+    def seen(name: str, *given: Any, **named: Any) -> Any:
+        looked.append(name)
+        return real(name, *given, **named)
+
+    monkeypatch.setattr(builtins, "__import__", seen)
+    headers = resolve_request_headers()
+    monkeypatch.undo()
+    assert headers
+    assert not [name for name in looked if name.partition(".")[0] in ("dbruntime", "pyspark", "IPython")]
