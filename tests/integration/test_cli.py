@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import create_engine
@@ -164,6 +165,15 @@ def test_sql_reads_and_cannot_write() -> None:
     assert "read-only transaction" in str(refused.exception)
     wrong = invoke("sql", "-c", "select nonsense from tiny")
     assert 'column "nonsense" does not exist' in str(wrong.exception)
+
+
+def test_sql_reads_the_ledger_and_cannot_write(env: dict[str, str]) -> None:
+    role = urlsplit(env["TITLEHOLDER_LEDGER_URL"]).username
+    query = "select current_user as role, count(*) >= 0 as there from titleholder.current_scores"
+    assert json.loads(invoke("sql", "--ledger", "-c", query, "--json").stdout) == [{"role": role, "there": True}]
+    refused = invoke("sql", "--ledger", "-c", "insert into titleholder.reports default values")
+    assert isinstance(refused.exception, UsageError)
+    assert "read-only transaction" in str(refused.exception)
 
 
 @pytest.mark.skipif(local_stack.psql() is None, reason="there is no psql")

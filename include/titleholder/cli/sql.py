@@ -1,4 +1,4 @@
-"""The command `sql`: psql on a warehouse, or the result of one query."""
+"""The command `sql`: psql on a warehouse or the ledger, or the result of one query."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ def sql(
         str, typer.Option("--command", "-c", help="Print the result of this query; without it, open psql.")
     ] = "",
     connection: Annotated[str, typer.Option(help="An Airflow connection of the environment.")] = "warehouse",
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Ask the ledger instead: decisions, scores, reports of monitors.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Open the warehouse with psql, or print the result of one query. Transactions are read-only by default.
 
-    The role is that of the connection: `reader` in the local stack, which can change nothing.
+    The role is that of the connection: `reader` in the local stack, which can change nothing. --ledger takes
+    TITLEHOLDER_LEDGER_URL; its tables and views are in the schema titleholder.
     """
-    from titleholder.settings import connection_url
+    from titleholder.settings import connection_url, need
 
-    url = connection_url(connection)
+    url = need("TITLEHOLDER_LEDGER_URL") if ledger else connection_url(connection)
     if not command:
         if as_json:
             raise UsageError("--json needs a query: titleholder sql --json --command 'select …'")
         _open_psql(url)
-    columns, rows = _query(url, connection, command)
+    columns, rows = _query(url, "of the ledger" if ledger else connection, command)
     if as_json:
         print_json([{name: _plain(v) for name, v in zip(columns, row, strict=True)} for row in rows])
         return
@@ -78,5 +82,5 @@ def _query(url: str, connection: str, command: str) -> tuple[list[str], list[tup
             cursor.execute(command)
             rows = cursor.fetchall() if cursor.description else []
         except psycopg2.Error as error:
-            raise UsageError(f"the warehouse refused the query: {str(error).strip()}") from None
+            raise UsageError(f"PostgreSQL refused the query: {str(error).strip()}") from None
         return [column.name for column in cursor.description or ()], rows
