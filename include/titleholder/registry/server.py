@@ -58,7 +58,7 @@ class RetryUnlessSilent(Retry):
 
 
 request_utils.__dict__["Retry"] = RetryUnlessSilent  # MLflow has no setting for it
-# with each request MLflow looks for three packages that only Databricks has: 1.2 ms, and more where sys.path is long
+# with each request MLflow tries to import dbruntime, pyspark and IPython, in vain: 1.2 ms, more where sys.path is long
 DatabricksRequestHeaderProvider.in_context = functools.cache(DatabricksRequestHeaderProvider.in_context)  # type: ignore[method-assign]
 
 

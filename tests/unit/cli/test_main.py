@@ -7,12 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from support.specs import write
+from titleholder.cli import local_stack, main
 from titleholder.cli.main import app
 from titleholder.settings import code_version
 
@@ -86,3 +88,11 @@ except SystemExit:
 def test_tries_of_a_request_that_failed_are_not_printed() -> None:
     done = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, text=True, check=True)
     assert done.stderr == "WARNING: This is shown\n"
+
+
+def test_the_command_has_room_for_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[str] = []
+    monkeypatch.setattr(local_stack, "use_addresses", lambda: None)
+    monkeypatch.setattr(main, "app", lambda: frames.extend(frame.name for frame in traceback.extract_stack()))
+    main.main()
+    assert "with_room" in frames

@@ -62,11 +62,8 @@ def decision_message(decision: Mapping[str, Any]) -> Message | None:
 
 
 def _promoted(decision: Mapping[str, Any]) -> tuple[str, str, str]:
-    model, new, old = (
-        decision["model"],
-        version_name(decision["champion_after"]),
-        version_name(decision["champion_before"]),
-    )
+    model = decision["model"]
+    new, old = version_name(decision["champion_after"]), version_name(decision["champion_before"])
     advice = f"nothing, if you expected it: whoever loads the champion gets {new} from now on."
     if not old:
         return f"{new} is the first champion", f"{_capital(new)} of {model} is the first champion.", advice
@@ -78,11 +75,8 @@ def _promoted(decision: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _recalled(decision: Mapping[str, Any]) -> tuple[str, str, str]:
-    model, new, old = (
-        decision["model"],
-        version_name(decision["champion_after"]),
-        version_name(decision["champion_before"]),
-    )
+    model = decision["model"]
+    new, old = version_name(decision["champion_after"]), version_name(decision["champion_before"])
     challenger = version_name(decision["challenger_version"])
     return (
         f"{new} is recalled as champion, after {old}",
