@@ -30,10 +30,12 @@ def sql(
     """Open the warehouse with psql, or print the result of one query. Transactions are read-only by default.
 
     The role is that of the connection: `reader` in the local stack, which can change nothing. --ledger takes
-    TITLEHOLDER_LEDGER_URL; its tables and views are in the schema titleholder.
+    TITLEHOLDER_LEDGER_URL, whose role may append; its tables and views are in the schema titleholder.
     """
     from titleholder.settings import connection_url, need
 
+    if ledger and connection != "warehouse":
+        raise UsageError(f"--ledger and --connection {connection}: give one of them")
     url = need("TITLEHOLDER_LEDGER_URL") if ledger else connection_url(connection)
     if not command:
         if as_json:

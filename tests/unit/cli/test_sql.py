@@ -63,6 +63,7 @@ def test_psql_of_the_embedded_postgresql_is_found_where_path_has_none(monkeypatc
             "connection warehouse: an address of PostgreSQL cannot be read",
         ),
         (URL, ["--json"], UsageError, "--json needs a query"),
+        (URL, ["--ledger", "--connection", "mart"], UsageError, "--ledger and --connection mart: give one of them"),
         ("postgresql://a:secret@127.0.0.1:1/b", ["-c", "select 1"], ServiceError, "cannot be reached: connection to"),
     ],
 )
